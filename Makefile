@@ -1,0 +1,61 @@
+# The few things one does here. `make` alone lists them.
+# Every target sets up what it needs: npm packages, Node 24 (an npm package), the pinned Go tools (cached outside).
+
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export CGO_ENABLED ?= 0
+STATICCHECK_VERSION := v0.7.0
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo "== npm packages (once)"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: setup
+setup: node_modules/.package-lock.json ## install the npm packages
+
+.PHONY: tools
+tools: setup ## build the pinned cluster tools into the user's cache (about 20 minutes the first time)
+	@node test/support/tools.ts
+
+.PHONY: build
+build: setup ## dist/: the operator as one file, vault-env as a static executable
+	@node build.ts
+
+.PHONY: generate
+generate: setup ## TypeScript types from the CRD
+	@node crds/generate-types.ts
+
+.PHONY: lint
+lint: setup ## eslint, prettier, tsc, gofmt, go vet, staticcheck
+	@node test/support/lint.ts
+
+.PHONY: test-unit
+test-unit: setup ## TypeScript unit tests
+	@mocha 'test/unit/**/*.test.ts'
+
+.PHONY: test-go
+test-go: setup ## vault-env's tests
+	@cd vault-env && go test ./...
+
+.PHONY: test
+test: setup ## everything but lint: unit, Go, integration (real API server and Vault), e2e (real kubelet, root on Linux)
+	@node test/support/run-all.ts
+
+.PHONY: fuzz
+fuzz: ## each fuzz target of vault-env for a minute
+	@cd vault-env && for t in $$(grep -rhoE '^func Fuzz[A-Za-z]+' --include='*_test.go' . | sed 's/func //'); do \
+	  d=$$(dirname $$(grep -rl "func $$t(" --include='*_test.go' .)); go test $$d -run '^$$' -fuzz "^$$t\$$" -fuzztime $${FUZZTIME:-60s} || exit 1; done
+
+.PHONY: bench
+bench: build ## measure and print; docs/performance.md is made from it
+	@node test/bench/run.ts
+
+.PHONY: demo
+demo: setup ## the whole thing on a local cluster; ONCE=1 ends by itself, CONTEXT=name uses an existing cluster
+	@node test/demo/demo.ts $(if $(ONCE),--once) $(if $(CONTEXT),--context $(CONTEXT))

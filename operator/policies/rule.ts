@@ -1,0 +1,121 @@
+/**
+ * A rule is what a policy compiles to: every default filled in, durations checked, the injector's image decided.
+ * Admission reads rules and nothing else. Plain data, never changed after it was made.
+ */
+
+export type WorkloadKind = 'Deployment' | 'StatefulSet';
+
+export type Override = 'Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'LogLevel';
+
+export interface LabelRequirement {
+  readonly key: string;
+  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+  readonly values: readonly string[];
+}
+
+export interface FromPath {
+  readonly path: string;
+  /** KV version 2 only; undefined reads the newest. */
+  readonly version?: number;
+  readonly prefix: string;
+  /** true: the value from Vault wins over a variable of the same name in the manifest. */
+  readonly overwrite: boolean;
+}
+
+export interface ImageHint {
+  /** Image name with * as wildcard for any run of characters. */
+  readonly match: string;
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+}
+
+export interface CaRef {
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly name: string;
+  readonly key: string;
+}
+
+export interface RuleVault {
+  readonly address: string;
+  readonly namespace: string;
+  /** Go duration, such as 10s. */
+  readonly timeout: string;
+  readonly tls: {
+    /** PEM; '' when the system's roots or caRef are meant. */
+    readonly caBundle: string;
+    readonly caRef?: CaRef;
+    readonly serverName: string;
+  };
+  readonly auth: {
+    readonly method: 'Kubernetes' | 'JWT';
+    readonly mountPath: string;
+    /** '': the name of the pod's ServiceAccount. */
+    readonly role: string;
+    /** '': the API server's own audience. */
+    readonly audience: string;
+    readonly tokenExpirationSeconds: number;
+  };
+}
+
+export interface RuleInjector {
+  readonly image: string;
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  readonly delivery: 'InitContainer' | 'ImageVolume';
+  readonly resources: {
+    readonly requests?: Readonly<Record<string, string>>;
+    readonly limits?: Readonly<Record<string, string>>;
+  };
+  readonly securityContext: { readonly runAsUser?: number; readonly runAsGroup?: number };
+}
+
+export interface Rule {
+  readonly policy: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly generation: number;
+    /** Milliseconds since the epoch: of two policies of the same priority the older one wins. */
+    readonly createdAt: number;
+  };
+  readonly priority: number;
+  readonly targets: readonly WorkloadKind[];
+  readonly selector: {
+    readonly matchLabels: Readonly<Record<string, string>>;
+    readonly matchExpressions: readonly LabelRequirement[];
+  };
+  readonly when: 'References' | 'Annotation' | 'Always';
+  /** Container names with * as wildcard. */
+  readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
+  readonly initContainers: boolean;
+  readonly probes: boolean;
+  readonly vault: RuleVault;
+  readonly environment: {
+    readonly fromPaths: readonly FromPath[];
+    readonly ignoreMissing: boolean;
+    readonly passthrough: readonly string[];
+    /** Path patterns with * as wildcard; empty: no bound. */
+    readonly allowedPaths: readonly string[];
+  };
+  readonly process: {
+    /** Go duration to wait before the program starts. */
+    readonly delay: string;
+    readonly log: {
+      readonly level: 'Debug' | 'Info' | 'Warn' | 'Error';
+      readonly format: 'Text' | 'JSON';
+    };
+  };
+  readonly injector: RuleInjector;
+  readonly images: readonly ImageHint[];
+  readonly overrides: { readonly allow: readonly Override[]; readonly roles: readonly string[] };
+  readonly failurePolicy: 'Ignore' | 'Fail';
+  /** Short hash (hex) of everything above that shapes the injected template; equal hashes inject equally. */
+  readonly hash: string;
+}
+
+/** All rules at one moment. A snapshot never changes; the cache swaps it as a whole. */
+export interface RuleSnapshot {
+  /** Rises by one with each change. */
+  readonly version: number;
+  /** Rules of a namespace, the winning order first: priority (high to low), then older, then name. */
+  rulesFor(namespace: string): readonly Rule[];
+}
