@@ -1,0 +1,247 @@
+/**
+ * The operator's settings: a table, read from flags, environment and a YAML file (in this order of precedence),
+ * validated with ajv before anything starts.
+ */
+import { Ajv, type ErrorObject } from 'ajv';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { parse as parseYaml } from 'yaml';
+
+import { parseDuration } from './duration.ts';
+
+export interface Settings {
+  readonly kubeconfig: string;
+  readonly context: string;
+  readonly namespace: string;
+  readonly webhookUrl: string;
+  readonly webhookService: string;
+  readonly webhookServicePort: number;
+  readonly webhookHost: string;
+  readonly webhookPort: number;
+  readonly healthHost: string;
+  readonly healthPort: number;
+  readonly injectorImage: string;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly relistInterval: string;
+  readonly vaultCheckInterval: string;
+  readonly drain: string;
+}
+
+/** A setting that is wrong, or a flag that does not exist. `message` is for the person who typed it. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+interface SettingSpec {
+  readonly default: string | number;
+  readonly schema: Readonly<Record<string, unknown>>;
+  readonly allowed: string;
+  readonly help: string;
+}
+
+const PORT = { type: 'integer', minimum: 0, maximum: 65535 } as const;
+const DNS_LABEL = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' } as const;
+const DURATION = { type: 'string', format: 'duration-go' } as const;
+const TEXT = { type: 'string' } as const;
+
+const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
+  kubeconfig: {
+    default: '',
+    schema: TEXT,
+    allowed: 'a file name',
+    help: 'kubeconfig file. Empty: KUBECONFIG, ~/.kube/config, or the ServiceAccount when it runs in a pod',
+  },
+  context: {
+    default: '',
+    schema: TEXT,
+    allowed: 'a context name',
+    help: 'context of the kubeconfig. Empty: its current one',
+  },
+  namespace: {
+    default: 'vault-injection-system',
+    schema: DNS_LABEL,
+    allowed: 'a namespace name',
+    help: "the operator's own namespace: its Secret lives there, and nothing in it is ever injected",
+  },
+  webhookUrl: {
+    default: '',
+    schema: { type: 'string', pattern: '^$|^https://[^/?#@]+$' },
+    allowed: 'https://HOST[:PORT] without path, or empty',
+    help: 'where the API server reaches the webhook when the operator runs outside of the cluster. Empty: by the Service',
+  },
+  webhookService: {
+    default: 'vault-injection-operator',
+    schema: DNS_LABEL,
+    allowed: 'a Service name',
+    help: "Service in the operator's namespace that leads to the webhook; its DNS names go into the certificate",
+  },
+  webhookServicePort: {
+    default: 443,
+    schema: { ...PORT, minimum: 1 },
+    allowed: 'a port, 1 to 65535',
+    help: 'port of that Service',
+  },
+  webhookHost: {
+    default: '',
+    schema: TEXT,
+    allowed: 'an address to listen on, or empty',
+    help: 'address the webhook listens on. Empty: all; with a loopback --webhook-url, that address alone',
+  },
+  webhookPort: {
+    default: 9443,
+    schema: PORT,
+    allowed: 'a port, 0 to 65535 (0: any free one)',
+    help: 'port the webhook listens on: above 1023, so that no capability is needed',
+  },
+  healthHost: {
+    default: '',
+    schema: TEXT,
+    allowed: 'an address to listen on, or empty',
+    help: 'address of /livez, /readyz and /metrics. Empty: all',
+  },
+  healthPort: {
+    default: 8081,
+    schema: PORT,
+    allowed: 'a port, 0 to 65535 (0: any free one)',
+    help: 'port of /livez, /readyz and /metrics: apart from the webhook, so that probes never wait behind reviews',
+  },
+  injectorImage: {
+    default: '',
+    schema: TEXT,
+    allowed: 'an image reference, best with a digest',
+    help: 'image that holds vault-env. Empty: every policy must name its own in spec.injector.image',
+  },
+  logLevel: {
+    default: 'info',
+    schema: { enum: ['debug', 'info', 'warn', 'error'] },
+    allowed: 'debug, info, warn or error',
+    help: 'debug adds one line for each admission review',
+  },
+  relistInterval: {
+    default: '10m',
+    schema: DURATION,
+    allowed: 'a duration such as 10m',
+    help: 'how often everything is listed again although the watch seems healthy: cheap insurance against a silent one',
+  },
+  vaultCheckInterval: {
+    default: '1m',
+    schema: DURATION,
+    allowed: 'a duration such as 1m',
+    help: "how often each distinct Vault's health is asked for the condition VaultReachable",
+  },
+  drain: {
+    default: '10s',
+    schema: DURATION,
+    allowed: 'a duration such as 10s',
+    help: 'how long to go on answering after SIGTERM: API servers use a connection until they see the endpoint go',
+  },
+};
+
+const NAMES = Object.keys(SPECS) as (keyof Settings)[];
+const flagOf = (name: string): string => name.replace(/[A-Z]/g, (upper) => `-${upper.toLowerCase()}`);
+const variableOf = (name: string): string => `VAULT_INJECTION_${flagOf(name).replaceAll('-', '_').toUpperCase()}`;
+
+/** The text of --help: every setting with its flag, environment variable, default and reason. */
+export function settingsHelp(): string {
+  const lines = NAMES.map((name) => {
+    const spec = SPECS[name];
+    const shown = spec.default === '' ? 'empty' : String(spec.default);
+    return `  --${flagOf(name)}\n      ${spec.help}\n      default: ${shown}; ${spec.allowed}; environment: ${variableOf(name)}; file: ${name}`;
+  });
+  return `Usage: vault-injection-operator [--SETTING VALUE ...]
+
+Puts Vault secrets into the environment of programs on Kubernetes, as VaultInjectionPolicy objects say.
+A flag wins over the environment, the environment over the file given by --config.
+
+  --config
+      YAML file with settings under the names given as "file"; environment: VAULT_INJECTION_CONFIG
+${lines.join('\n')}
+  --help
+      this text
+`;
+}
+
+/**
+ * Settings from argv (without node and script), the environment and the file that --config names.
+ * Throws SettingsError naming the setting, where it came from, and what is allowed.
+ */
+export function readSettings(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): Settings | 'help' {
+  const flags = parseFlags(argv);
+  if (flags.help === true) return 'help';
+  const configFile = flags.config ?? env.VAULT_INJECTION_CONFIG ?? '';
+  const fromFile = typeof configFile === 'string' && configFile !== '' ? parseFile(configFile, readFile) : {};
+  const origins = new Map<string, string>();
+  const values: Record<string, unknown> = {};
+  for (const name of NAMES) {
+    const [value, origin] = pick(name, flags, env, fromFile);
+    values[name] = value;
+    origins.set(name, origin);
+  }
+  const problems = validate(values);
+  if (problems.length > 0) {
+    throw new SettingsError(problems.map(([name, text]) => `${origins.get(name) ?? name}: ${text}`).join('\n'));
+  }
+  return values as unknown as Settings;
+}
+
+function parseFlags(argv: readonly string[]): Record<string, string | boolean | undefined> {
+  const options = Object.fromEntries(
+    [...NAMES.map(flagOf), 'config'].map((flag) => [flag, { type: 'string' as const }]),
+  );
+  try {
+    const { values } = parseArgs({ args: [...argv], options: { ...options, help: { type: 'boolean' } }, strict: true });
+    return values;
+  } catch (error) {
+    throw new SettingsError(`${(error as Error).message.split('. ')[0] ?? ''}. --help lists all settings.`);
+  }
+}
+
+function parseFile(path: string, readFile: (path: string) => string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = parseYaml(readFile(path)) ?? {};
+  } catch (error) {
+    throw new SettingsError(`--config ${path}: ${(error as Error).message.split('\n')[0] ?? ''}`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new SettingsError(`--config ${path}: write a YAML mapping such as "logLevel: debug"`);
+  }
+  const unknown = Object.keys(parsed).find((key) => !(key in SPECS));
+  if (unknown !== undefined) {
+    throw new SettingsError(`--config ${path}: unknown setting "${unknown}"; allowed: ${NAMES.join(', ')}`);
+  }
+  return parsed as Record<string, unknown>;
+}
+
+function pick(
+  name: keyof Settings,
+  flags: Record<string, string | boolean | undefined>,
+  env: Readonly<Record<string, string | undefined>>,
+  file: Record<string, unknown>,
+): [value: unknown, origin: string] {
+  const numeric = typeof SPECS[name].default === 'number';
+  const convert = (text: unknown): unknown =>
+    numeric && typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text;
+  const flag = flags[flagOf(name)];
+  if (flag !== undefined) return [convert(flag), `--${flagOf(name)}`];
+  const variable = env[variableOf(name)];
+  if (variable !== undefined && variable !== '') return [convert(variable), variableOf(name)];
+  if (name in file) return [file[name], `${name} in the --config file`];
+  return [SPECS[name].default, name];
+}
+
+function validate(values: Record<string, unknown>): [name: string, text: string][] {
+  const ajv = new Ajv({ allErrors: true });
+  ajv.addFormat('duration-go', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
+  const properties = Object.fromEntries(NAMES.map((name) => [name, SPECS[name].schema]));
+  const check = ajv.compile({ type: 'object', properties });
+  if (check(values)) return [];
+  return (check.errors ?? []).map((error: ErrorObject) => {
+    const name = error.instancePath.slice(1) as keyof Settings;
+    return [name, `${JSON.stringify(values[name])} is not allowed; write ${SPECS[name].allowed}`];
+  });
+}

@@ -1,0 +1,57 @@
+import { expect } from 'chai';
+
+import { readSettings, SettingsError, settingsHelp, type Settings } from '../../../operator/settings.ts';
+
+const read = (argv: string[], env: Record<string, string> = {}, file = ''): Settings => {
+  const settings = readSettings(argv, env, () => file);
+  if (settings === 'help') throw new Error('asked for help');
+  return settings;
+};
+
+describe('settings', () => {
+  it('have defaults that need no flag at all', () => {
+    expect(read([])).to.include({ namespace: 'vault-injection-system', webhookPort: 9443, logLevel: 'info' });
+  });
+
+  it('come from a flag before the environment before the file', () => {
+    const file = 'logLevel: warn\nhealthPort: 1\nwebhookPort: 1';
+    const env = { VAULT_INJECTION_WEBHOOK_PORT: '2', VAULT_INJECTION_HEALTH_PORT: '2' };
+    expect(read(['--config', 'f.yaml', '--webhook-port', '3'], env, file)).to.include({
+      webhookPort: 3,
+      healthPort: 2,
+      logLevel: 'warn',
+    });
+  });
+
+  it('take the name of the file from the environment too', () => {
+    expect(read([], { VAULT_INJECTION_CONFIG: 'f.yaml' }, 'namespace: elsewhere').namespace).to.equal('elsewhere');
+  });
+
+  const refusals: [what: string, argv: string[], env: Record<string, string>, file: string, message: RegExp][] = [
+    ['an unknown flag', ['--colour', 'red'], {}, '', /--colour.*--help/],
+    ['a value outside of a list', ['--log-level', 'loud'], {}, '', /--log-level: "loud".*debug, info, warn or error/],
+    ['a port that is no number', ['--webhook-port', 'https'], {}, '', /--webhook-port.*a port, 0 to 65535/],
+    ['a port beyond 65535', [], { VAULT_INJECTION_HEALTH_PORT: '70000' }, '', /^VAULT_INJECTION_HEALTH_PORT/],
+    ['a duration without unit', ['--drain', '5'], {}, '', /--drain: "5".*10s/],
+    ['a webhook URL with a path', ['--webhook-url', 'https://x/y'], {}, '', /--webhook-url.*without path/],
+    ['a webhook URL without TLS', ['--webhook-url', 'http://x'], {}, '', /--webhook-url.*https:/],
+    ['an unknown key in the file', ['--config', 'f'], {}, 'logLvl: debug', /unknown setting "logLvl".*logLevel/],
+    ['a file that is no mapping', ['--config', 'f'], {}, '- a', /--config f: write a YAML mapping/],
+    ['a file that is no YAML', ['--config', 'f'], {}, 'a: [', /--config f: /],
+  ];
+  for (const [what, argv, env, file, message] of refusals) {
+    it(`refuse ${what}, and say what to write`, () => {
+      expect(() => read(argv, env, file)).to.throw(SettingsError, message);
+    });
+  }
+
+  it('name every bad setting at once', () => {
+    expect(() => read(['--drain', 'x', '--log-level', 'y'])).to.throw(SettingsError, /--log-level[^]*--drain/);
+  });
+
+  it('are all listed by --help with their environment variable', () => {
+    expect(readSettings(['--help'], {})).to.equal('help');
+    for (const name of Object.keys(read([]))) expect(settingsHelp()).to.include(`file: ${name}\n`);
+    expect(settingsHelp()).to.include('VAULT_INJECTION_WEBHOOK_URL');
+  });
+});
