@@ -1,0 +1,271 @@
+// Generated from crds/vaultinjectionpolicies.yaml by test/support/generate-policy-types.ts. Do not edit.
+import type { KubernetesObject, ObjectMeta } from '../kubernetes/object-client.ts';
+
+/**
+ * VaultInjectionPolicy decides which Deployments and StatefulSets of its namespace get Vault
+ * secrets into the environment of their programs, from which Vault, as which role, and what
+ * the workloads' own annotations may change of that.
+ */
+export interface VaultInjectionPolicy extends KubernetesObject {
+  readonly metadata: ObjectMeta & { readonly namespace: string };
+  readonly spec: VaultInjectionPolicySpec;
+  readonly status?: VaultInjectionPolicyStatus;
+}
+
+/** What the policy asks for. Only vault.address is required. */
+export interface VaultInjectionPolicySpec {
+  /**
+   * true takes the policy out of force without deleting it: workloads get their own templates
+   * back the next time they are changed.
+   */
+  readonly suspend: boolean;
+  /**
+   * Of several policies that match a workload the highest priority wins, then the older policy,
+   * then the first by name.
+   */
+  readonly priority: number;
+  /** The kinds of workloads that the policy is for. */
+  readonly targets: readonly ('Deployment' | 'StatefulSet')[];
+  /**
+   * Which workloads of the namespace, by the workload's own labels (not those of its pods).
+   * Empty selects all of them.
+   */
+  readonly selector?: {
+    /** Labels that the workload must have, with these values. */
+    readonly matchLabels?: Readonly<Record<string, string>>;
+    /** Requirements on the workload's labels, all of which must hold. */
+    readonly matchExpressions?: readonly {
+      /** Name of the label. */
+      readonly key: string;
+      /** How the label is compared with the values. */
+      readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+      /** Values for In and NotIn; left out for Exists and DoesNotExist. */
+      readonly values?: readonly string[];
+    }[];
+  };
+  /** What is injected into the selected workloads. */
+  readonly inject: {
+    /**
+     * References wraps the containers whose environment refers to Vault (all selected containers
+     * where environment.fromPaths is set). Annotation does the same, but only for workloads with
+     * the annotation vaultinjection.dev/inject: "true". Always wraps every selected container.
+     * The annotation vaultinjection.dev/inject: "false" keeps a workload out of all three.
+     */
+    readonly when: 'References' | 'Annotation' | 'Always';
+    /** Which containers may be wrapped, by name. */
+    readonly containers: {
+      /** Names of containers, * stands for any run of characters. */
+      readonly include: readonly string[];
+      /**
+       * Names of containers that are left alone, even if included; * stands for any run of
+       * characters.
+       */
+      readonly exclude?: readonly string[];
+    };
+    /** Whether the workload's init containers and native sidecars are wrapped as well. */
+    readonly initContainers: boolean;
+    /**
+     * Whether exec probes and lifecycle exec hooks of wrapped containers are wrapped as well.
+     * Each run of a probe then logs in to Vault.
+     */
+    readonly probes: boolean;
+  };
+  /** Which Vault, and how the pods log in to it. */
+  readonly vault: {
+    /**
+     * Address of Vault as the pods reach it, such as https://vault.vault.svc:8200: http or https,
+     * host, optional port and path.
+     */
+    readonly address: string;
+    /** Vault (or OpenBao) namespace, such as admin/team-a; empty is the root namespace. */
+    readonly namespace?: string;
+    /**
+     * How long vault-env may take for login and all reads, retries included, before it gives up:
+     * 1s to 5m.
+     */
+    readonly timeout: string;
+    /** How Vault's certificate is verified. It always is; there is no switch to skip it. */
+    readonly tls?: {
+      /**
+       * CA certificates as PEM, written out here. Without caBundle and caRef the roots of the
+       * container's image count.
+       */
+      readonly caBundle?: string;
+      /**
+       * A ConfigMap or Secret in the workload's namespace that holds the CA certificates; mounted
+       * into wrapped pods.
+       */
+      readonly caRef?: {
+        /** The kind of the object. */
+        readonly kind: 'ConfigMap' | 'Secret';
+        /** The name of the object. */
+        readonly name: string;
+        /** The key in the object under which the PEM stands. */
+        readonly key: string;
+      };
+      /** Name to expect in Vault's certificate, where it is not the host of the address. */
+      readonly serverName?: string;
+    };
+    /** How pods log in, each with a projected token of its own ServiceAccount. */
+    readonly auth: {
+      /**
+       * The auth method; Vault checks the token with the cluster (Kubernetes) or by its signature
+       * (JWT).
+       */
+      readonly method: 'Kubernetes' | 'JWT';
+      /**
+       * Where the auth method is mounted in Vault, without auth/ before it. Default: kubernetes, or
+       * jwt for the method JWT.
+       */
+      readonly mountPath?: string;
+      /** The role to log in as. Empty stands for the name of the pod's ServiceAccount. */
+      readonly role?: string;
+      /**
+       * Audience of the token, as the Vault role expects it. Empty stands for the API server's own
+       * audience.
+       */
+      readonly audience?: string;
+      /**
+       * Life of the projected token: 10m (the API server's minimum) to 24h. The kubelet renews it
+       * in time, so restarts of the container work as well.
+       */
+      readonly tokenExpiration: string;
+    };
+  };
+  /** What ends up in the environment of wrapped programs. */
+  readonly environment: {
+    /** Secrets of which every key becomes a variable, in this order. */
+    readonly fromPaths?: readonly {
+      /**
+       * Path as Vault's API has it, such as secret/data/shop/app for version 2 of the KV engine
+       * mounted at secret/.
+       */
+      readonly path: string;
+      /** Version of the secret (version 2 of the KV engine only). Left out, the newest is read. */
+      readonly version?: number;
+      /** Put before each key as it stands, so SHOP_ makes SHOP_password of the key password. */
+      readonly prefix?: string;
+      /** true lets a key win over a variable of the same name in the workload's manifest. */
+      readonly overwrite: boolean;
+    }[];
+    /**
+     * true starts the program although a path or key that it refers to is missing, with the
+     * variable left out.
+     */
+    readonly ignoreMissing: boolean;
+    /**
+     * Variables of the VAULT_* family that are left for the program; without this vault-env takes
+     * those it reads itself out of the environment.
+     */
+    readonly passthrough?: readonly string[];
+    /**
+     * If set, a reference to a path outside of these is refused, at admission and again by
+     * vault-env. * stands for any run of characters, slashes included.
+     */
+    readonly allowedPaths?: readonly string[];
+  };
+  /** How the program is started. */
+  readonly process: {
+    /**
+     * How long vault-env waits before it logs in, up to 10m; for networks that are not ready when
+     * a container starts.
+     */
+    readonly delay: string;
+    /**
+     * What vault-env writes to standard error. Never a secret, a token or an argument of the
+     * program.
+     */
+    readonly log: {
+      /** The least severe lines that are written. */
+      readonly level: 'Debug' | 'Info' | 'Warn' | 'Error';
+      /** Lines for people or for machines. */
+      readonly format: 'Text' | 'JSON';
+    };
+  };
+  /** Where vault-env comes from, and what its init container may use. */
+  readonly injector: {
+    /** Image with vault-env. Empty stands for the one that the operator is configured with. */
+    readonly image?: string;
+    /** When the image is pulled. Left out, the operator's setting counts. */
+    readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
+    /**
+     * How vault-env gets into the pod: an init container copies it into memory, or the image is
+     * mounted as a volume (Kubernetes 1.36 or newer, with nodes that can). Auto is InitContainer
+     * for now.
+     */
+    readonly delivery: 'Auto' | 'InitContainer' | 'ImageVolume';
+    /**
+     * Resources of the init container. Left out: requests of 10m cpu and 32Mi memory and a limit
+     * of 64Mi memory.
+     */
+    readonly resources?: {
+      /** What the init container is given; cpu, memory, ephemeral-storage. */
+      readonly requests?: Readonly<Record<string, number | string>>;
+      /** What the init container may take at most; cpu, memory, ephemeral-storage. */
+      readonly limits?: Readonly<Record<string, number | string>>;
+    };
+    /**
+     * User and group of the init container. Left out, it runs as the pod does, or as 65532 where
+     * the pod runs as root.
+     */
+    readonly securityContext?: {
+      /** User ID, not 0. */
+      readonly runAsUser?: number;
+      /** Group ID. */
+      readonly runAsGroup?: number;
+    };
+  };
+  /**
+   * What images start, for containers that have no command of their own. The first entry that
+   * matches counts.
+   */
+  readonly images?: readonly {
+    /** The image as it stands in the manifest, * for any run of characters, such as redis:*. */
+    readonly match: string;
+    /** The image's ENTRYPOINT. */
+    readonly entrypoint?: readonly string[];
+    /** The image's CMD; used where the container has no args of its own. */
+    readonly cmd?: readonly string[];
+  }[];
+  /** What annotations of a workload may change. Nothing that is not listed here. */
+  readonly overrides?: {
+    /** The annotations that count, such as Role for vaultinjection.dev/role. */
+    readonly allow?: readonly ('Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'LogLevel')[];
+    /** Roles that an annotation may choose, * for any run of characters. Empty allows every role. */
+    readonly roles?: readonly string[];
+  };
+  /**
+   * What happens to a workload of this policy that cannot be injected, be it that the operator
+   * is away or that the workload is at fault. Fail refuses the change with a message, so
+   * nothing starts without its secrets; Ignore admits it as it is, with a warning. Pods and
+   * scaling are never held up.
+   */
+  readonly failurePolicy: 'Ignore' | 'Fail';
+}
+
+/** What the operator says about the policy. */
+export interface VaultInjectionPolicyStatus {
+  /** The generation of the policy that the status is about. */
+  readonly observedGeneration?: number;
+  /**
+   * Accepted (the policy is sound), Programmed (admission uses it), VaultReachable
+   * (informational), CertificateReady and Ready (the sum of them).
+   */
+  readonly conditions?: readonly Condition[];
+}
+
+/** One statement about the policy. */
+export interface Condition {
+  /** What the statement is about. */
+  readonly type: string;
+  /** Whether it holds. */
+  readonly status: 'True' | 'False' | 'Unknown';
+  /** The generation of the policy that the statement is about. */
+  readonly observedGeneration?: number;
+  /** When status changed last. */
+  readonly lastTransitionTime: string;
+  /** The cause, as one word for machines. */
+  readonly reason: string;
+  /** The cause, as a sentence for people. */
+  readonly message: string;
+}
