@@ -1,0 +1,63 @@
+import { mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
+
+/**
+ * Runs `work` while no other process runs its own under the same lock. A holder that was killed holds nothing.
+ * The lock is a symbolic link whose target names its holder, so that it never exists without saying whose it is.
+ * `onWait` is told every 15 s, first at once, whom we wait for.
+ */
+export async function withLock<T>(path: string, onWait: (holder: number) => void, work: () => Promise<T>): Promise<T> {
+  const mine = encode(identify(process.pid) ?? { pid: process.pid, started: '' });
+  mkdirSync(dirname(path), { recursive: true });
+  for (let tries = 0; !acquired(path, mine); tries++) {
+    const holder = holderOf(path);
+    if (holder === undefined) continue; // released in between
+    if (!isRunning(holder)) breakLock(path, holder);
+    else {
+      if (tries % 15 === 0) onWait(holder.pid);
+      await sleep(1000);
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
+function acquired(path: string, holder: string): boolean {
+  try {
+    symlinkSync(holder, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function breakLock(path: string, dead: ProcessIdentity): void {
+  const aside = `${path}.${process.pid}`;
+  try {
+    renameSync(path, aside); // of those who see a dead holder, one alone succeeds
+    // Between the look and the rename somebody may have taken it over: give it back.
+    if (readlinkSync(aside) !== encode(dead)) renameSync(aside, path);
+    else rmSync(aside, { force: true });
+  } catch {
+    // somebody else was faster
+  }
+}
+
+function holderOf(path: string): ProcessIdentity | undefined {
+  try {
+    const [pid = '', ...started] = readlinkSync(path).split(' ');
+    return { pid: Number(pid), started: started.join(' ') };
+  } catch {
+    return undefined;
+  }
+}
+
+function encode(identity: ProcessIdentity): string {
+  return `${identity.pid} ${identity.started}`;
+}

@@ -1,0 +1,126 @@
+/**
+ * Finds the programs that tests and demo run, and builds what is missing, once for all checkouts of a user.
+ * Looked for in this order: KUBEBUILDER_ASSETS (setup-envtest's convention), PATH where any version will do, the cache.
+ * As a program, `node test/support/tools.ts [NAME…]` does so for all or the named ones.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, openSync, readSync, closeSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { buildTool, type Log } from './tool-build.ts';
+import { fetchFromDebian } from './tool-debian.ts';
+import { withLock } from './tool-lock.ts';
+import { allTools, cacheDirectory, cachedPath, isToolName, tools, type ToolName } from './tool-table.ts';
+
+export interface FoundTool {
+  readonly path: string;
+  readonly origin: 'KUBEBUILDER_ASSETS' | 'PATH' | 'cache';
+}
+
+/** The named programs. Builds what is missing, which takes minutes and says so through `log` (default: stderr). */
+export async function ensureTools<N extends ToolName>(
+  names: readonly N[],
+  options: { readonly log?: Log } = {},
+): Promise<Readonly<Record<N, FoundTool>>> {
+  const log = options.log ?? ((line) => process.stderr.write(`${line}\n`));
+  if (names.some((name) => findTool(name) === undefined)) {
+    const waiting = (pid: number): void => log(`waiting for process ${pid}, which is building the same tools`);
+    await withLock(join(cacheDirectory(), 'build.lock'), waiting, () => makeMissing(names, log));
+  }
+  const found = names.map((name) => [name, findTool(name) ?? failed(name)] as const);
+  return Object.fromEntries(found) as Record<N, FoundTool>;
+}
+
+/** Where a program is, or undefined where it has to be made. */
+export function findTool(name: ToolName, env: NodeJS.ProcessEnv = process.env): FoundTool | undefined {
+  const assets = env.KUBEBUILDER_ASSETS;
+  if (assets !== undefined && ['etcd', 'kube-apiserver', 'kubectl'].includes(name)) {
+    const path = join(assets, name);
+    if (existsSync(path)) return { path, origin: 'KUBEBUILDER_ASSETS' };
+  }
+  const path = (onPath[name] ?? []).map((program) => whichRuns(program, env)).find((found) => found !== undefined);
+  if (path !== undefined) return { path, origin: 'PATH' };
+  return existsSync(cachedPath(name)) ? { path: cachedPath(name), origin: 'cache' } : undefined;
+}
+
+/** Programs whose version does not matter, with what shows that one on PATH serves. */
+const onPath: Partial<Record<ToolName, readonly { name: string; serves: (path: string) => boolean }[]>> = {
+  vault: [
+    { name: 'vault', serves: runsWith('version') },
+    { name: 'bao', serves: runsWith('version') },
+  ],
+  runc: [{ name: 'runc', serves: runsWith('--version') }],
+  busybox: [{ name: 'busybox', serves: isStatic }],
+};
+
+function whichRuns(
+  program: { name: string; serves: (path: string) => boolean },
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  return (env.PATH ?? '')
+    .split(delimiter)
+    .filter(Boolean)
+    .map((dir) => join(dir, program.name))
+    .find((path) => existsSync(path) && program.serves(path));
+}
+
+function runsWith(argument: string): (path: string) => boolean {
+  return (path) => {
+    try {
+      execFileSync(path, [argument], { stdio: 'ignore', timeout: 10_000 });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+}
+
+/** True for an ELF file that asks for no dynamic loader (it has no PT_INTERP program header; elf(5)). */
+function isStatic(path: string): boolean {
+  const head = Buffer.alloc(4096);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, head, 0, head.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  if (head.toString('latin1', 0, 5) !== '\x7fELF\x02' || head[5] !== 1) return false; // 64 bits, little endian
+  const [offset, size, count] = [Number(head.readBigUInt64LE(32)), head.readUInt16LE(54), head.readUInt16LE(56)];
+  const PT_INTERP = 3;
+  return Array.from({ length: count }, (_, i) => offset + i * size).every(
+    (at) => at + 4 <= head.length && head.readUInt32LE(at) !== PT_INTERP,
+  );
+}
+
+async function makeMissing(names: readonly ToolName[], log: Log): Promise<void> {
+  const missing = names.filter((name) => findTool(name) === undefined);
+  const seconds = missing.reduce((sum, name) => sum + secondsOf(name), 0);
+  if (seconds > 60) {
+    log(`${missing.length} tools are to be built from source: about ${Math.ceil(seconds / 60)} minutes on 2 cores.`);
+    log(`They are kept in ${cacheDirectory()} for the next time.`);
+  }
+  for (const [i, name] of missing.entries()) {
+    const tool = tools[name];
+    if ('debianPackage' in tool) fetchFromDebian(name, tool, log);
+    else await buildTool(name, tool, `${i + 1} of ${missing.length}`, log);
+  }
+}
+
+function secondsOf(name: ToolName): number {
+  const tool = tools[name];
+  return 'seconds' in tool ? tool.seconds : 5;
+}
+
+function failed(name: ToolName): never {
+  throw new Error(`${name} is still missing: remove ${cacheDirectory()} and try again`);
+}
+
+if (import.meta.main) {
+  const names = process.argv.slice(2);
+  const unknown = names.filter((name) => !isToolName(name));
+  if (unknown.length > 0) {
+    console.error(`no such tool: ${unknown.join(', ')}. There are: ${allTools.join(', ')}`);
+    process.exit(2);
+  }
+  const found = await ensureTools(names.length > 0 ? names.filter(isToolName) : allTools);
+  for (const [name, { path, origin }] of Object.entries(found)) console.log(`${name}\t${origin}\t${path}`);
+}
