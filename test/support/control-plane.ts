@@ -1,6 +1,6 @@
 /** A real Kubernetes control plane on loopback: etcd, API server, controller manager and scheduler, for one test run. */
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { kubeconfigFor } from './kubeconfig.ts';
@@ -49,6 +49,8 @@ export interface ControlPlane {
   kubeconfigOf(user: string, groups?: readonly string[]): Promise<string>;
   /** The same for the holder of a token. */
   kubeconfigWithToken(name: string, token: string): string;
+  /** PEM of the public key that verifies ServiceAccount tokens. */
+  readonly tokenKeyPem: string;
   /** The authority of the cluster, for certificates of one's own. */
   readonly authority: Authority;
   /** Ends the API server alone, with SIGTERM or the given signal. */
@@ -75,7 +77,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     await plane.startEtcd();
     await plane.controlPlane.startApiServer();
     if (controllers) await plane.startControllers();
-    if (scheduler) plane.startScheduler();
+    if (scheduler) await plane.startScheduler();
     return plane.controlPlane;
   } catch (error) {
     await workspace.close();
@@ -87,7 +89,7 @@ interface Prepared {
   readonly controlPlane: ControlPlane;
   startEtcd(): Promise<void>;
   startControllers(): Promise<void>;
-  startScheduler(): void;
+  startScheduler(): Promise<void>;
 }
 
 async function prepare(
@@ -117,6 +119,7 @@ async function prepare(
     etcdDir,
     etcdEndpoint,
     authority,
+    tokenKeyPem: readFileSync(keyFiles.tokenPub, 'utf8'),
     kubectl,
     kubectlOk: async (args, stdin) => {
       const { stdout, stderr, code } = await kubectl(args, stdin);
@@ -147,16 +150,11 @@ async function prepare(
       const made = async (): Promise<boolean> => (await kubectl(['get', 'serviceaccount', 'default'])).code === 0;
       await workspace.waitFor(manager, 'it had made the default ServiceAccount', made);
     },
-    startScheduler: () => {
+    startScheduler: async () => {
+      const config = await kubeconfigOf('system:kube-scheduler');
+      const flags = [`--kubeconfig=${config}`, '--leader-elect=false', '--secure-port=0'];
       // It serves nothing that could be asked whether it is ready: pods simply wait for it.
-      void kubeconfigOf('system:kube-scheduler').then((config) =>
-        workspace.start('kube-scheduler', [
-          program('kube-scheduler'),
-          `--kubeconfig=${config}`,
-          '--leader-elect=false',
-          '--secure-port=0',
-        ]),
-      );
+      workspace.start('kube-scheduler', [program('kube-scheduler'), ...flags]);
     },
   };
 }
@@ -225,6 +223,8 @@ function controllerFlags(kubeconfig: string, keys: KeyFiles): string[] {
     '--use-service-account-credentials=true',
     '--leader-elect=false',
     '--controllers=*,-node-ipam-controller', // which wants a range of pod addresses
+    '--kube-api-qps=500', // 20 make a start take 5 s longer
+    '--kube-api-burst=1000',
     '--secure-port=0',
   ];
 }
