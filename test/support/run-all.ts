@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { ensureTools, TOOL_NAMES } from './tools.ts';
+import { allTools } from './tool-table.ts';
+import { ensureTools } from './tools.ts';
 
 interface Counts {
   passed: number;
@@ -92,7 +93,7 @@ function count(event: GoEvent, counts: Counts, outputs: Map<string, string>): vo
 
 async function withVault(): Promise<Record<string, string>> {
   const { vault } = await ensureTools(['vault'], { log: console.log });
-  return vault === undefined ? {} : { VAULT_ENV_TEST_VAULT: vault };
+  return { VAULT_ENV_TEST_VAULT: vault.path };
 }
 
 const SUITES: Readonly<Record<string, () => Promise<Counts> | Counts>> = {
@@ -105,7 +106,7 @@ const SUITES: Readonly<Record<string, () => Promise<Counts> | Counts>> = {
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => !(name in SUITES));
 if (unknown !== undefined) throw new Error(`no suite "${unknown}": write ${Object.keys(SUITES).join(', ')}`);
-if (wanted.length === 0) await ensureTools(TOOL_NAMES, { log: console.log });
+if (wanted.length === 0) await ensureTools(allTools, { log: console.log });
 
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 for (const [name, run] of Object.entries(SUITES)) {

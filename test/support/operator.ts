@@ -1,0 +1,119 @@
+/** The operator as a person starts it outside of a cluster: a process of its own, told by flags where everything is. */
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { ControlPlane } from './control-plane.ts';
+import { freePorts } from './ports.ts';
+import { openWorkspace, type Daemon } from './workspace.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+export interface OperatorOptions {
+  readonly controlPlane: Pick<ControlPlane, 'kubeconfig' | 'kubectlOk'>;
+  readonly injectorImage?: string;
+  /** More flags, such as ['--log-level', 'debug']. */
+  readonly flags?: readonly string[];
+  /** true: the bundle that `make build` made; else the sources. */
+  readonly bundled?: boolean;
+  /** false: do not install CRD and namespace before, nor wait until it is ready. */
+  readonly prepare?: boolean;
+}
+
+export interface RunningOperator {
+  readonly pid: number;
+  readonly webhookUrl: string;
+  readonly healthUrl: string;
+  /** From the start of the process to the first /readyz that said 200. */
+  readonly readyAfterMs: number;
+  running(): boolean;
+  /** null while it runs, and when a signal ended it. */
+  exitCode(): number | null;
+  /** Everything it logged so far. */
+  log(): string;
+  /** GET on the health server; status 0 when nothing answers. */
+  health(path: string): Promise<{ status: number; body: string }>;
+  /** SIGTERM unless told otherwise; resolves when the process has ended. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** Installs the CRD and the operator's namespace, starts the operator, and resolves when it says that it is ready. */
+export async function startOperator(options: OperatorOptions): Promise<RunningOperator> {
+  const { controlPlane, prepare = true } = options;
+  if (prepare) await installPrerequisites(controlPlane);
+  const workspace = await openWorkspace('op');
+  const [webhookPort = 0, healthPort = 0] = await freePorts(2);
+  const webhookUrl = `https://127.0.0.1:${webhookPort}`;
+  const healthUrl = `http://127.0.0.1:${healthPort}`;
+  const started = performance.now();
+  const daemon = workspace.start('operator', [
+    process.execPath,
+    join(root, options.bundled === true ? 'dist/operator.mjs' : 'operator/main.ts'),
+    ...['--kubeconfig', controlPlane.kubeconfig, '--webhook-url', webhookUrl, '--webhook-port', String(webhookPort)],
+    ...['--health-host', '127.0.0.1', '--health-port', String(healthPort), '--drain', '0s'],
+    ...['--injector-image', options.injectorImage ?? 'localhost/vault-env:test'],
+    ...(options.flags ?? []),
+  ]);
+  try {
+    if (prepare)
+      await workspace.waitFor(daemon, 'it was ready', async () => (await get(`${healthUrl}/readyz`)).status === 200);
+  } catch (error) {
+    await workspace.close();
+    throw error;
+  }
+  let log = ''; // what it said, kept when its workspace is gone
+  const readyAfterMs = performance.now() - started;
+  return {
+    pid: daemon.pid,
+    webhookUrl,
+    healthUrl,
+    readyAfterMs,
+    running: () => daemon.running(),
+    exitCode: () => daemon.exitCode(),
+    log: () => log || wholeLog(daemon),
+    health: (path) => get(`${healthUrl}${path}`),
+    stop: async (signal) => {
+      await daemon.stop(signal);
+      log = wholeLog(daemon);
+      await workspace.close();
+    },
+  };
+}
+
+/** What the operator needs to find in a cluster: its CRD, established, and its namespace. */
+export async function installPrerequisites({ kubectlOk }: Pick<ControlPlane, 'kubectlOk'>): Promise<void> {
+  await kubectlOk(['apply', '--server-side', '-f', join(root, 'crds')]);
+  await kubectlOk(['apply', '--server-side', '-f', join(root, 'config/operator/namespace.yaml')]);
+  const crd = 'crd/vaultinjectionpolicies.vaultinjection.dev';
+  await kubectlOk(['wait', '--for=condition=Established', crd, '--timeout=30s']);
+}
+
+const wholeLog = (daemon: Daemon): string => daemon.logTail(Number.MAX_SAFE_INTEGER);
+
+function get(url: string): Promise<{ status: number; body: string }> {
+  return new Promise((resolve) => {
+    const call = request(url, { timeout: 5000 }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => (body += text));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    call.on('timeout', () => call.destroy());
+    call.on('error', () => resolve({ status: 0, body: '' }));
+    call.end();
+  });
+}
+
+/** Asks again until `probe` gives a value that is not undefined; rejects after `timeoutMs` with what was waited for. */
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined> | T | undefined,
+  timeoutMs = 15_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined) return value;
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s in vain for: ${what}`);
+    await sleep(50);
+  }
+}
