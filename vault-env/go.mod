@@ -1,0 +1,3 @@
+module vaultinjection.dev/vault-env
+
+go 1.26
