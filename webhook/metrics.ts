@@ -1,0 +1,117 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The two entries of the MutatingWebhookConfiguration, by the failure policy that each stands for. */
+export type Entry = 'ignore' | 'fail';
+
+/** Read when a scrape asks, not before. Undefined: not known (yet), the series is left out. */
+export interface MetricSources {
+  readonly rules?: () => number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly leafNotAfter?: () => number | undefined;
+  readonly authorityNotAfter?: () => number | undefined;
+}
+
+/** What admission, server and configuration count. No label holds a name or a namespace: series stay few. */
+export interface WebhookMetrics {
+  readonly registry: Registry;
+  reviewed(entry: Entry, operation: string, outcome: string, seconds: number): void;
+  /** A request that never became a review, by HTTP status. */
+  refused(status: number): void;
+  /** Requests whose body is being read or decided on. */
+  inFlight(change: 1 | -1): void;
+  /** Somebody else changed or deleted what this process keeps. */
+  repaired(what: 'configuration' | 'certificates'): void;
+  tlsError(): void;
+}
+
+// Admission is CPU work of 0.1 to 1 ms; above 5 s nobody waits any more (timeoutSeconds).
+const DURATION_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 5];
+
+const OPERATIONS = new Set(['CREATE', 'UPDATE', 'DELETE', 'CONNECT']);
+
+/** Metrics in a registry of their own, so that two of them can live in one process (tests). */
+export function createWebhookMetrics(sources: MetricSources = {}, registry: Registry = new Registry()): WebhookMetrics {
+  const registers = [registry];
+  const reviews = new Counter({
+    name: 'vault_injection_reviews_total',
+    help: 'Admission reviews answered, by entry of the configuration, operation and outcome.',
+    labelNames: ['entry', 'operation', 'outcome'],
+    registers,
+  });
+  const duration = new Histogram({
+    name: 'vault_injection_review_duration_seconds',
+    help: 'Time to decide on one review: from its last byte read to its answer handed to the socket.',
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const refused = new Counter({
+    name: 'vault_injection_requests_refused_total',
+    help: 'Requests that were answered without a review, by HTTP status.',
+    labelNames: ['code'],
+    registers,
+  });
+  const inFlight = new Gauge({
+    name: 'vault_injection_requests_in_flight',
+    help: 'Requests whose body is being received.',
+    registers,
+  });
+  const repairs = new Counter({
+    name: 'vault_injection_repairs_total',
+    help: 'Times that somebody else had changed or deleted an object which the operator keeps, and it was written again.',
+    labelNames: ['object'],
+    registers,
+  });
+  const tlsErrors = new Counter({
+    name: 'vault_injection_tls_handshake_errors_total',
+    help: 'TLS handshakes that failed, such as a client which does not trust the certificate.',
+    registers,
+  });
+  // a series that is there from the start makes rate() and absent() say what they should
+  for (const object of ['configuration', 'certificates']) repairs.inc({ object }, 0);
+  for (const code of ['400', '404', '405', '413', '415', '500', '503']) refused.inc({ code }, 0);
+  readWhenAsked(sources, registers);
+  return {
+    registry,
+    reviewed: (entry, operation, outcome, seconds) => {
+      reviews.inc({ entry, operation: OPERATIONS.has(operation) ? operation : 'other', outcome });
+      duration.observe(seconds);
+    },
+    refused: (status) => refused.inc({ code: String(status) }),
+    inFlight: (change) => inFlight.inc(change),
+    repaired: (object) => repairs.inc({ object }),
+    tlsError: () => tlsErrors.inc(),
+  };
+}
+
+function readWhenAsked(sources: MetricSources, registers: Registry[]): void {
+  const gauge = (name: string, help: string, read: (() => number | undefined) | undefined): void => {
+    if (read === undefined) return;
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const value = read();
+        if (value === undefined) this.reset();
+        else this.set(value);
+      },
+    });
+  };
+  const seconds = (read: (() => number | undefined) | undefined): (() => number | undefined) | undefined =>
+    read &&
+    ((): number | undefined => {
+      const ms = read();
+      return ms === undefined ? undefined : ms / 1000;
+    });
+  gauge('vault_injection_rules', 'Rules in the cache that admission consults.', sources.rules);
+  gauge(
+    'vault_injection_certificate_not_after_seconds',
+    'When the certificate that is served ends, in seconds since the epoch.',
+    seconds(sources.leafNotAfter),
+  );
+  gauge(
+    'vault_injection_authority_not_after_seconds',
+    'When the certificate authority in use ends, in seconds since the epoch.',
+    seconds(sources.authorityNotAfter),
+  );
+}

