@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { parseDuration } from '../duration.ts';
+import { faultOf } from './faults.ts';
+import type { PolicyFault } from './faults.ts';
+import type { VaultInjectionPolicy, VaultInjectionPolicySpec } from './policy.generated.ts';
+import type { FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
+
+/** What the operator is configured with and a policy may leave out. */
+export interface InjectorDefaults {
+  /** '' where every policy must name its own. */
+  readonly injectorImage: string;
+  readonly injectorImagePullPolicy: RuleInjector['imagePullPolicy'];
+}
+
+/** The rule; or none, because the policy is suspended; or the fault, with a message that names the field. */
+export type CompiledPolicy =
+  | { readonly ok: true; readonly suspended: false; readonly rule: Rule }
+  | { readonly ok: true; readonly suspended: true }
+  | ({ readonly ok: false } & PolicyFault);
+
+// Enough to copy an executable of 10 MB into a tmpfs, which is charged to who writes it, and no more: requests of init
+// containers count for the whole pod where they exceed those of its containers.
+const DEFAULT_RESOURCES: RuleInjector['resources'] = {
+  requests: { cpu: '10m', memory: '32Mi' },
+  limits: { memory: '64Mi' },
+};
+
+// 48 bits: two rules of one cluster do not meet by accident.
+const HASH_DIGITS = 12;
+
+/**
+ * Makes the rule of a policy that has passed policyValidator. A suspended policy is not looked at any further, so that
+ * its rule goes out of force whatever else is wrong with it. Finds what CEL cannot say, and what it does say but this
+ * code relies on.
+ */
+export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDefaults): CompiledPolicy {
+  const { spec } = policy;
+  if (spec.suspend) return { ok: true, suspended: true };
+  const fault = faultOf(spec, defaults.injectorImage);
+  if (fault !== undefined) return { ok: false, ...fault };
+  const shape = {
+    when: spec.inject.when,
+    containers: { include: spec.inject.containers.include, exclude: spec.inject.containers.exclude ?? [] },
+    initContainers: spec.inject.initContainers,
+    probes: spec.inject.probes,
+    vault: vaultOf(spec.vault),
+    environment: environmentOf(spec.environment),
+    process: { delay: spec.process.delay, log: { level: spec.process.log.level, format: spec.process.log.format } },
+    injector: injectorOf(spec.injector, defaults),
+    images: (spec.images ?? []).map(({ match, entrypoint = [], cmd = [] }) => ({ match, entrypoint, cmd })),
+  };
+  const rule: Rule = {
+    policy: identityOf(policy),
+    priority: spec.priority,
+    targets: spec.targets,
+    selector: selectorOf(spec.selector),
+    ...shape,
+    overrides: { allow: spec.overrides?.allow ?? [], roles: spec.overrides?.roles ?? [] },
+    failurePolicy: spec.failurePolicy,
+    hash: hashOf(shape),
+  };
+  return { ok: true, suspended: false, rule };
+}
+
+function identityOf({ metadata }: VaultInjectionPolicy): Rule['policy'] {
+  const { namespace, name, uid = '', generation = 0, creationTimestamp } = metadata;
+  return { namespace, name, uid, generation, createdAt: creationTimestamp ? Date.parse(creationTimestamp) : 0 };
+}
+
+function selectorOf(selector: VaultInjectionPolicySpec['selector']): Rule['selector'] {
+  const expressions = selector?.matchExpressions ?? [];
+  return {
+    matchLabels: selector?.matchLabels ?? {},
+    matchExpressions: expressions.map(({ key, operator, values = [] }) => ({ key, operator, values })),
+  };
+}
+
+function vaultOf({ address, namespace = '', timeout, tls = {}, auth }: VaultInjectionPolicySpec['vault']): RuleVault {
+  const { caBundle = '', caRef, serverName = '' } = tls;
+  return {
+    // paths are joined to it with a slash
+    address: address.replace(/\/+$/, ''),
+    namespace,
+    timeout,
+    tls: { caBundle, ...(caRef && { caRef: { kind: caRef.kind, name: caRef.name, key: caRef.key } }), serverName },
+    auth: {
+      method: auth.method,
+      // where `vault auth enable` mounts the method unless it is told otherwise
+      mountPath: auth.mountPath ?? (auth.method === 'JWT' ? 'jwt' : 'kubernetes'),
+      role: auth.role ?? '',
+      audience: auth.audience ?? '',
+      tokenExpirationSeconds: Math.floor((parseDuration(auth.tokenExpiration) ?? 0) / 1000),
+    },
+  };
+}
+
+function environmentOf(environment: VaultInjectionPolicySpec['environment']): Rule['environment'] {
+  const { fromPaths = [], ignoreMissing, passthrough = [], allowedPaths = [] } = environment;
+  const sources = fromPaths.map(({ path, version, prefix = '', overwrite }): FromPath => ({
+    path,
+    ...(version !== undefined && { version }),
+    prefix,
+    overwrite,
+  }));
+  return { fromPaths: sources, ignoreMissing, passthrough, allowedPaths };
+}
+
+function injectorOf(injector: VaultInjectionPolicySpec['injector'], defaults: InjectorDefaults): RuleInjector {
+  const { image = '', imagePullPolicy, delivery, resources, securityContext = {} } = injector;
+  const { runAsUser, runAsGroup } = securityContext;
+  return {
+    image: image === '' ? defaults.injectorImage : image,
+    imagePullPolicy: imagePullPolicy ?? defaults.injectorImagePullPolicy,
+    delivery: delivery === 'ImageVolume' ? 'ImageVolume' : 'InitContainer',
+    resources: resources === undefined ? DEFAULT_RESOURCES : resourcesOf(resources),
+    securityContext: { ...(runAsUser !== undefined && { runAsUser }), ...(runAsGroup !== undefined && { runAsGroup }) },
+  };
+}
+
+type Quantities = Readonly<Record<string, number | string>>;
+
+function resourcesOf(resources: {
+  readonly requests?: Quantities;
+  readonly limits?: Quantities;
+}): RuleInjector['resources'] {
+  const texts = (quantities: Quantities): Record<string, string> =>
+    Object.fromEntries(Object.entries(quantities).map(([name, quantity]) => [name, String(quantity)]));
+  const { requests, limits } = resources;
+  return { ...(requests && { requests: texts(requests) }), ...(limits && { limits: texts(limits) }) };
+}
+
+/** Equal for equal content, in whatever order its fields were written. */
+function hashOf(shape: unknown): string {
+  return createHash('sha256').update(canonicalJson(shape)).digest('hex').slice(0, HASH_DIGITS);
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_name, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
+}

@@ -1,0 +1,124 @@
+import { X509Certificate } from 'node:crypto';
+import { parseDuration } from '../duration.ts';
+import { matchesAny } from './match.ts';
+import type { VaultInjectionPolicySpec } from './policy.generated.ts';
+
+/** Why a policy that the API server has taken cannot be used; the reason of Accepted=False. */
+export type FaultReason =
+  | 'AddressInvalid'
+  | 'CABundleInvalid'
+  | 'DurationInvalid'
+  | 'InjectorImageMissing'
+  | 'PathNotAllowed'
+  | 'ResourcesInvalid';
+
+export interface PolicyFault {
+  readonly reason: FaultReason;
+  /** For people: the field, and what to write there. Never a value. */
+  readonly message: string;
+}
+
+/**
+ * What is wrong with a policy that the API server has taken, or undefined. The first fault only: each is repaired by
+ * itself. `defaultImage` is the operator's own injector image, '' where it has none.
+ */
+export function faultOf(spec: VaultInjectionPolicySpec, defaultImage: string): PolicyFault | undefined {
+  return (
+    imageFault(spec.injector.image, defaultImage) ??
+    addressFault(spec.vault.address) ??
+    durationFault(spec) ??
+    caBundleFault(spec.vault.tls?.caBundle ?? '') ??
+    resourcesFault(spec.injector.resources) ??
+    pathFault(spec.environment)
+  );
+}
+
+function imageFault(image: string | undefined, defaultImage: string): PolicyFault | undefined {
+  if ((image ?? '') !== '' || defaultImage !== '') return undefined;
+  return {
+    reason: 'InjectorImageMissing',
+    message: 'spec.injector.image: write the image that holds vault-env, as the operator was started without one',
+  };
+}
+
+function addressFault(address: string): PolicyFault | undefined {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash)
+    return undefined;
+  return {
+    reason: 'AddressInvalid',
+    message:
+      'spec.vault.address: write http or https, host, optional port and path, such as https://vault.vault.svc:8200',
+  };
+}
+
+function durationFault({ vault, process }: VaultInjectionPolicySpec): PolicyFault | undefined {
+  const minute = 60_000;
+  const durations = [
+    { field: 'vault.timeout', text: vault.timeout, min: 1000, max: 5 * minute, range: '1s to 5m' },
+    // 600 s is the least that the API server takes for a projected token
+    {
+      field: 'vault.auth.tokenExpiration',
+      text: vault.auth.tokenExpiration,
+      min: 10 * minute,
+      max: 1440 * minute,
+      range: '10m to 24h',
+    },
+    { field: 'process.delay', text: process.delay, min: 0, max: 10 * minute, range: '0s to 10m' },
+  ];
+  const bad = durations.find(({ text, min, max }) => {
+    const ms = parseDuration(text);
+    return ms === undefined || ms < min || ms > max;
+  });
+  return bad && { reason: 'DurationInvalid', message: `spec.${bad.field}: write a duration from ${bad.range}` };
+}
+
+function caBundleFault(caBundle: string): PolicyFault | undefined {
+  if (caBundle === '') return undefined;
+  const blocks = caBundle.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const begun = caBundle.split('-----BEGIN CERTIFICATE-----').length - 1;
+  const broken = blocks.findIndex((block) => !isCertificate(block));
+  if (blocks.length > 0 && blocks.length === begun && broken < 0) return undefined;
+  const which =
+    broken < 0 ? 'a certificate is cut off' : `certificate ${broken + 1} of ${blocks.length} cannot be read`;
+  return {
+    reason: 'CABundleInvalid',
+    message: `spec.vault.tls.caBundle: ${which}; write whole certificates as PEM`,
+  };
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// apimachinery's pkg/api/resource: a number, and a binary, a decimal or an exponent suffix.
+const QUANTITY = /^\+?(?:\d+\.?\d*|\.\d+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/;
+
+function resourcesFault(resources: VaultInjectionPolicySpec['injector']['resources']): PolicyFault | undefined {
+  for (const kind of ['requests', 'limits'] as const)
+    for (const [name, quantity] of Object.entries(resources?.[kind] ?? {}))
+      if (!QUANTITY.test(String(quantity)))
+        return {
+          reason: 'ResourcesInvalid',
+          message: `spec.injector.resources.${kind}.${name}: write a quantity, such as 100m for cpu or 64Mi for memory`,
+        };
+  return undefined;
+}
+
+/** CEL looks at what stands before the first and after the last * alone: its cost budget has no room for more. */
+function pathFault({
+  fromPaths = [],
+  allowedPaths = [],
+}: VaultInjectionPolicySpec['environment']): PolicyFault | undefined {
+  const at = allowedPaths.length === 0 ? -1 : fromPaths.findIndex(({ path }) => !matchesAny(allowedPaths, path));
+  if (at < 0) return undefined;
+  return {
+    reason: 'PathNotAllowed',
+    message: `spec.environment.fromPaths[${at}].path: is not among allowedPaths; add it there or take it out here`,
+  };
+}

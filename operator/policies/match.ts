@@ -1,0 +1,61 @@
+/** Small predicates that decide which rules a workload meets. Pure; none can fail, whatever a user wrote. */
+import type { LabelRequirement, Rule, WorkloadKind } from './rule.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+/**
+ * Whether `text` is what `pattern` describes; * stands for any run of characters, the empty one and slashes included,
+ * everything else for itself. The literal pieces are searched from left to right and never again, so no pattern makes
+ * it backtrack, as one made into a regular expression could.
+ */
+export function matchesWildcard(pattern: string, text: string): boolean {
+  const [first = '', ...pieces] = pattern.split('*');
+  const last = pieces.pop();
+  if (last === undefined) return pattern === text;
+  if (!text.startsWith(first) || !text.endsWith(last)) return false;
+  const end = text.length - last.length;
+  let at = first.length;
+  for (const piece of pieces) {
+    const found = text.indexOf(piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
+  }
+  return at <= end;
+}
+
+/** Whether any of the patterns describes `text`. */
+export function matchesAny(patterns: readonly string[], text: string): boolean {
+  return patterns.some((pattern) => matchesWildcard(pattern, text));
+}
+
+/** Kubernetes' own meaning of a label selector: all of its terms hold; an empty one selects everything. */
+export function matchesSelector(selector: Rule['selector'], labels: Labels): boolean {
+  return (
+    Object.entries(selector.matchLabels).every(([key, value]) => labelOf(labels, key) === value) &&
+    selector.matchExpressions.every((requirement) => meets(requirement, labels))
+  );
+}
+
+/** Those of `rules` (of the workload's namespace) that are for such a workload, in the order given. */
+export function matchingRules(rules: readonly Rule[], kind: WorkloadKind, labels: Labels): readonly Rule[] {
+  return rules.filter((rule) => rule.targets.includes(kind) && matchesSelector(rule.selector, labels));
+}
+
+function meets({ key, operator, values }: LabelRequirement, labels: Labels): boolean {
+  const value = labelOf(labels, key);
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn': // holds as well where there is no such label (apimachinery's labels.Requirement)
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+  }
+}
+
+/** A label may be called `constructor`, which every object has. */
+function labelOf(labels: Labels, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? labels[key] : undefined;
+}

@@ -1,0 +1,90 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Rule, RuleSnapshot } from './rule.ts';
+
+/** A namespace with rules, and what their policies want to happen when the webhook cannot answer. */
+export interface RuledNamespace {
+  readonly name: string;
+  /** Each of them once, Fail first. */
+  readonly failurePolicies: readonly Rule['failurePolicy'][];
+}
+
+const NO_RULES: readonly Rule[] = [];
+
+/**
+ * All rules in force. Who reads takes a snapshot, which stays as it is; who writes changes the cache, which copies what
+ * a snapshot may still be showing. Reading costs one look-up, however many policies the cluster has.
+ */
+export class RuleCache {
+  #rules = new Map<string, readonly Rule[]>();
+  #version = 0;
+  #snapshot: RuleSnapshot | undefined;
+
+  /** The rules of this moment. The same object until something changes. */
+  snapshot(): RuleSnapshot {
+    const rules = this.#rules;
+    this.#snapshot ??= { version: this.#version, rulesFor: (namespace) => rules.get(namespace) ?? NO_RULES };
+    return this.#snapshot;
+  }
+
+  /** Puts the rule in the place of the policy's former one. False: it was there already, word for word. */
+  set(rule: Rule): boolean {
+    const { namespace, name } = rule.policy;
+    const before = this.#rules.get(namespace) ?? NO_RULES;
+    if (before.some((other) => isDeepStrictEqual(other, rule))) return false;
+    this.#replaceNamespace(namespace, [...before.filter((other) => other.policy.name !== name), rule]);
+    return true;
+  }
+
+  /** Takes the rule of a policy out of force. False: there was none. */
+  delete(namespace: string, name: string): boolean {
+    const before = this.#rules.get(namespace) ?? NO_RULES;
+    const after = before.filter((rule) => rule.policy.name !== name);
+    if (after.length === before.length) return false;
+    this.#replaceNamespace(namespace, after);
+    return true;
+  }
+
+  /** Makes these the only rules, in one step; of two for the same policy the later one counts. */
+  replaceAll(rules: Iterable<Rule>): void {
+    const byPolicy = new Map<string, Rule>();
+    for (const rule of rules) byPolicy.set(`${rule.policy.namespace}/${rule.policy.name}`, rule);
+    const grouped = Map.groupBy(byPolicy.values(), (rule) => rule.policy.namespace);
+    const sorted = new Map([...grouped].map(([namespace, group]) => [namespace, group.sort(winnerFirst)]));
+    if (!isDeepStrictEqual(this.#rules, sorted)) this.#change(sorted);
+  }
+
+  /** The namespaces that have rules, by name. */
+  namespaces(): readonly RuledNamespace[] {
+    return [...this.#rules]
+      .map(([name, rules]) => ({
+        name,
+        failurePolicies: (['Fail', 'Ignore'] as const).filter((kind) => rules.some((r) => r.failurePolicy === kind)),
+      }))
+      .sort((a, b) => compareText(a.name, b.name));
+  }
+
+  #replaceNamespace(namespace: string, rules: readonly Rule[]): void {
+    const changed = this.#snapshot === undefined ? this.#rules : new Map(this.#rules);
+    if (rules.length === 0) changed.delete(namespace);
+    else changed.set(namespace, rules.toSorted(winnerFirst));
+    this.#change(changed);
+  }
+
+  #change(rules: Map<string, readonly Rule[]>): void {
+    this.#rules = rules;
+    this.#version += 1;
+    this.#snapshot = undefined;
+  }
+}
+
+/** Of several rules that match a workload the first in this order counts: priority, then age, then name. */
+export function winnerFirst(a: Rule, b: Rule): number {
+  return (
+    b.priority - a.priority || a.policy.createdAt - b.policy.createdAt || compareText(a.policy.name, b.policy.name)
+  );
+}
+
+/** By code units, which no locale changes: all replicas must agree on the winner. */
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
