@@ -57,5 +57,5 @@ bench: build ## measure and print; docs/performance.md is made from it
 	@node test/bench/run.ts
 
 .PHONY: demo
-demo: setup ## the whole thing on a local cluster; ONCE=1 ends by itself, CONTEXT=name uses an existing cluster
-	@node test/demo/demo.ts $(if $(ONCE),--once) $(if $(CONTEXT),--context $(CONTEXT))
+demo: setup ## the whole thing on a local cluster; ONCE=1 ends by itself
+	@node test/demo/demo.ts $(if $(ONCE),--once)

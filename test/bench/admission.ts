@@ -1,0 +1,201 @@
+/** Reviews per second of the operator as it is shipped, on a real API server, beside a bare echo on the same bodies. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { createAuthority } from '../support/pki.ts';
+import { freePort } from '../support/ports.ts';
+import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
+import { Cluster } from '../integration/cluster.ts';
+import { policy } from '../integration/manifests.ts';
+import { fixed, median, table } from './table.ts';
+
+const here = import.meta.dirname;
+const ROUNDS = 3;
+const SECONDS = 5;
+const CONNECTIONS = [1, 16, 64];
+const STARTS = 5;
+
+interface Load {
+  reviewsPerSecond: number;
+  ms: { p50: number; p99: number };
+  errors: number;
+  patchBytes: number;
+  server: { rssPeakMiB: number; cpuSecondsPer1000: number };
+}
+
+interface Contender {
+  readonly name: string;
+  readonly url: string;
+  readonly pid: number;
+  readonly body: 'deployment' | 'deployment-noref';
+  readonly expect: 'patch' | 'nopatch';
+}
+
+/** Markdown with the tables of reviews and of starts. */
+export async function benchAdmission(): Promise<string> {
+  const plane = await startControlPlane({ controllers: false });
+  const scratch = mkdtempSync(join(tmpdir(), 'vault-injection-bench-'));
+  const echoes: ChildProcess[] = [];
+  try {
+    const starts = await benchStarts(plane);
+    const operator = await startOperator({ controlPlane: plane, bundled: true });
+    try {
+      await programmed(plane);
+      const patchBytes = (await load({ ...contenderOf(operator, 'deployment', 'patch'), name: 'size' }, 1, 1))
+        .patchBytes;
+      const echo = await startEcho(scratch, patchBytes, echoes);
+      const bare = await startEcho(scratch, 0, echoes);
+      const rows = await compare([
+        [contenderOf(operator, 'deployment', 'patch'), { ...echo, body: 'deployment', expect: 'patch' }],
+        [
+          contenderOf(operator, 'deployment-noref', 'nopatch'),
+          { ...bare, body: 'deployment-noref', expect: 'nopatch' },
+        ],
+      ]);
+      return `${rows}\n\n${starts}\n`;
+    } finally {
+      await operator.stop();
+    }
+  } finally {
+    for (const echo of echoes) echo.kill('SIGTERM');
+    rmSync(scratch, { recursive: true, force: true });
+    await plane.stop();
+  }
+}
+
+async function programmed(plane: ControlPlane): Promise<void> {
+  const cluster = new Cluster(plane);
+  await cluster.namespace('payments');
+  await cluster.policy(policy('payments', 'payments'));
+}
+
+const contenderOf = (operator: RunningOperator, body: Contender['body'], expect: Contender['expect']): Contender => ({
+  name: 'operator',
+  url: `${operator.webhookUrl}/mutate/fail`,
+  pid: operator.pid,
+  body,
+  expect,
+});
+
+async function compare(pairs: readonly (readonly [Contender, Contender])[]): Promise<string> {
+  const rows: (string | number)[][] = [
+    [
+      'body, connections',
+      'reviews/s',
+      'echo',
+      'ratio',
+      'p50 / p99 ms',
+      'echo',
+      'CPU ms/review',
+      'echo',
+      'RSS peak MiB',
+      'errors',
+    ],
+  ];
+  for (const [subject, echo] of pairs) {
+    for (const connections of CONNECTIONS) {
+      process.stderr.write(`bench: ${subject.body}, ${connections} connections\n`);
+      const runs: [Load[], Load[]] = [[], []];
+      for (let round = 0; round < ROUNDS; round++) {
+        runs[0].push(await load(subject, connections, SECONDS));
+        runs[1].push(await load(echo, connections, SECONDS));
+      }
+      rows.push(rowOf(`${subject.body}.json, ${connections}`, ...runs));
+    }
+  }
+  return table(rows);
+}
+
+function rowOf(name: string, subject: Load[], echo: Load[]): (string | number)[] {
+  const of = (loads: Load[], pick: (one: Load) => number): number => median(loads.map(pick));
+  const rate = (loads: Load[]): number => of(loads, (one) => one.reviewsPerSecond);
+  const latency = (loads: Load[]): string =>
+    `${fixed(
+      of(loads, (one) => one.ms.p50),
+      2,
+    )} / ${fixed(
+      of(loads, (one) => one.ms.p99),
+      2,
+    )}`;
+  const cpu = (loads: Load[]): string =>
+    fixed(
+      of(loads, (one) => one.server.cpuSecondsPer1000),
+      3,
+    );
+  const rss = Math.max(...subject.map((one) => one.server.rssPeakMiB));
+  const errors = [...subject, ...echo].reduce((sum, one) => sum + one.errors, 0);
+  const ratio = fixed(rate(subject) / rate(echo), 2);
+  return [
+    name,
+    fixed(rate(subject), 0),
+    fixed(rate(echo), 0),
+    ratio,
+    latency(subject),
+    latency(echo),
+    cpu(subject),
+    cpu(echo),
+    fixed(rss),
+    errors,
+  ];
+}
+
+function load(target: Contender, connections: number, seconds: number): Promise<Load> {
+  const args = ['--url', target.url, '--insecure', '--body', join(here, 'bodies', `${target.body}.json`)];
+  const limits = ['--connections', String(connections), '--seconds', String(seconds), '--pid', String(target.pid)];
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      process.execPath,
+      [join(here, 'admission-load.mjs'), ...args, ...limits, '--expect', target.expect],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve(JSON.parse(text) as Load);
+      else reject(new Error(`the load generator ended with ${code ?? 'a signal'}: ${text}`));
+    });
+  });
+}
+
+async function startEcho(
+  scratch: string,
+  patchBytes: number,
+  started: ChildProcess[],
+): Promise<Omit<Contender, 'body' | 'expect'>> {
+  const port = await freePort();
+  const { certificate, key } = await (await createAuthority('echo')).server('echo', ['127.0.0.1']);
+  const [cert, keyFile] = [join(scratch, `${port}.crt`), join(scratch, `${port}.key`)];
+  writeFileSync(cert, certificate);
+  writeFileSync(keyFile, key, { mode: 0o600 });
+  const args = ['--port', String(port), '--cert', cert, '--key', keyFile, '--patch-bytes', String(patchBytes)];
+  const child = spawn(process.execPath, [join(here, 'echo.mjs'), ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  started.push(child);
+  await new Promise((resolve) => child.stderr.once('data', resolve)); // it says that it listens
+  return { name: 'echo', url: `https://127.0.0.1:${port}/mutate`, pid: child.pid ?? -1 };
+}
+
+/** From the start of the process to the first /readyz that says 200, with nothing cached but what the Secret holds. */
+async function benchStarts(plane: ControlPlane): Promise<string> {
+  const times: number[] = [];
+  const node: number[] = [];
+  for (let n = 0; n < STARTS; n++) {
+    const operator = await startOperator({ controlPlane: plane, bundled: true });
+    times.push(operator.readyAfterMs);
+    await operator.stop();
+    const started = performance.now();
+    execFileSync(process.execPath, ['-e', '0']);
+    node.push(performance.now() - started);
+  }
+  await eventually('the last one to be gone', () => true);
+  return table([
+    ['start to ready, bundled', 'median ms', 'slowest ms'],
+    ['operator', fixed(median(times), 0), fixed(Math.max(...times), 0)],
+    ['node -e 0', fixed(median(node), 0), fixed(Math.max(...node), 0)],
+  ]);
+}
