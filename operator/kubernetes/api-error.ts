@@ -1,0 +1,87 @@
+import { ApiError } from './object-client.ts';
+
+export interface AnswerContext {
+  /** Such as `GET /api/v1/namespaces/default`: method and path, without the query. */
+  readonly call: string;
+  /** Secrets: the server's message may quote values, so it is left out. */
+  readonly confidential: boolean;
+}
+
+const LONGEST_MESSAGE = 500;
+
+/** The error for an answer that is no success. `body` is what the server sent, a Status where it is a Kubernetes server. */
+export function errorOfAnswer(
+  code: number,
+  retryAfter: string | undefined,
+  body: string,
+  context: AnswerContext,
+): ApiError {
+  const status = statusOf(body);
+  const reason = status.reason ?? `HTTP${code}`;
+  const said =
+    context.confidential || status.message === undefined ? '' : `: ${status.message.slice(0, LONGEST_MESSAGE)}`;
+  return new ApiError(code, reason, `${context.call}: ${code} ${reason}${said}`, retryAfterMs(retryAfter));
+}
+
+/** The error for no answer at all. Nothing of the cause but its code goes in: libraries hang requests on their errors. */
+export function errorOfNoAnswer(cause: unknown, context: AnswerContext): ApiError {
+  if (cause instanceof ApiError) return cause;
+  const code = codeOf(cause);
+  return new ApiError(
+    0,
+    REASONS[code] ?? 'Unreachable',
+    `${context.call}: ${EXPLAINED[code] ?? `no answer (${code})`}`,
+  );
+}
+
+/** The error when no credentials could be had: an exec plugin or a file failed. What the plugin printed stays out. */
+export function errorOfCredentials(cause: unknown, context: AnswerContext): ApiError {
+  const detail = cause instanceof Error && cause.name === 'KubeConfigError' ? cause.message : codeOf(cause);
+  const message = `${context.call}: the kubeconfig gave no credentials (${detail}); its exec plugin or a file of it failed`;
+  return new ApiError(0, 'NoCredentials', message);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  TimeoutError: 'Timeout',
+  UND_ERR_CONNECT_TIMEOUT: 'Timeout',
+  UND_ERR_HEADERS_TIMEOUT: 'Timeout',
+  UND_ERR_BODY_TIMEOUT: 'Timeout',
+  AbortError: 'Aborted',
+};
+
+const EXPLAINED: Readonly<Record<string, string>> = {
+  TimeoutError: 'no answer in time',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
+  UND_ERR_BODY_TIMEOUT: 'silent for too long',
+  UND_ERR_SOCKET: 'the connection was closed amid the answer',
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+};
+
+// undici wraps the system's error, sometimes twice; the innermost code says most.
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const inner = error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
+  if (inner instanceof Error) return codeOf(inner);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
+
+function statusOf(body: string): { reason?: string; message?: string } {
+  try {
+    const { kind, reason, message } = JSON.parse(body) as Record<string, unknown>;
+    if (kind !== 'Status') return {};
+    return {
+      ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
+      ...(typeof message === 'string' ? { message } : {}),
+    };
+  } catch {
+    return {};
+  }
+}
+
+/** Kubernetes sends seconds; the date that RFC 9110 allows as well is left aside. */
+function retryAfterMs(value: string | undefined): number | undefined {
+  const seconds = Number(value);
+  return value === undefined || Number.isNaN(seconds) ? undefined : Math.max(0, seconds * 1000);
+}

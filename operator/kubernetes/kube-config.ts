@@ -1,0 +1,217 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import type { RequestOptions } from 'node:https';
+
+import type { DispatcherOptions, RequestContext, User } from '@kubernetes/client-node';
+import { KubeConfig } from '@kubernetes/client-node';
+import type { buildConnector, Dispatcher } from 'undici';
+import { Agent, ProxyAgent } from 'undici';
+import { parse } from 'yaml';
+
+/** A kubeconfig that cannot be used. `message` says which file and what is wrong with it, never what it holds. */
+export class KubeConfigError extends Error {
+  override readonly name = 'KubeConfigError';
+}
+
+export interface KubeConfigSource {
+  /** A kubeconfig file; '' or undefined: KUBECONFIG, then ~/.kube/config, then the pod's ServiceAccount. */
+  readonly file?: string | undefined;
+  /** A context of it; '' or undefined: its current one. */
+  readonly context?: string | undefined;
+}
+
+/** What one request needs: where to, what to send with it, and the pool of connections to send it through. */
+export interface Connection {
+  /** Without a slash at the end. */
+  readonly server: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly dispatcher: Dispatcher;
+}
+
+const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+
+// The same for every kind of pool. HTTP/1.1 alone: over HTTP/2 a watch shares one connection, and its window, with all
+// other calls. Idle connections live less than the 90 s after which an API server's Go closes them.
+const POOL = { allowH2: false, keepAliveTimeout: 60_000, keepAliveMaxTimeout: 60_000 };
+const CONNECT = { timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 };
+
+const NO_SOCKS = 'a SOCKS proxy-url is not supported: use an HTTP proxy, or a tunnel on loopback';
+
+/**
+ * client-node's KubeConfig with one pool of connections. The stock one makes an undici Agent, and so a TLS handshake, for
+ * every request; this one makes a new pool only when the CA, the client certificate or the proxy have changed.
+ */
+export class PooledKubeConfig extends KubeConfig {
+  #pool: { readonly fingerprint: string; readonly dispatcher: Dispatcher } | undefined;
+
+  /** Credentials (token files read again, exec plugins run when their token is over) and the pool for the next request. */
+  async connection(): Promise<Connection> {
+    const cluster = this.getCurrentCluster();
+    if (cluster === null) throw new KubeConfigError('the kubeconfig has no cluster for its current context');
+    const options: RequestOptions = {};
+    await this.applyToHTTPSOptions(options);
+    return {
+      server: cluster.server.replace(/\/+$/, ''),
+      headers: headersOf(options),
+      dispatcher: this.#poolFor(options),
+    };
+  }
+
+  /** For client-node's typed APIs, which this project does not use itself. */
+  override async applySecurityAuthentication(context: RequestContext): Promise<void> {
+    const { headers, dispatcher } = await this.connection();
+    for (const [name, value] of Object.entries(headers)) context.setHeaderParam(name, value);
+    context.setDispatcher(dispatcher);
+  }
+
+  /** Breaks all connections. */
+  async close(): Promise<void> {
+    await this.#pool?.dispatcher.destroy();
+    this.#pool = undefined;
+  }
+
+  #poolFor(options: RequestOptions): Dispatcher {
+    const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
+    const tls = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername };
+    const wanted = this.createDispatcherOptions(this.getCurrentCluster(), tls);
+    const fingerprint = createHash('sha256').update(JSON.stringify(wanted)).digest('hex');
+    if (this.#pool?.fingerprint === fingerprint) return this.#pool.dispatcher;
+    // Requests and watches that run on the old pool end in their own time.
+    void this.#pool?.dispatcher.close();
+    this.#pool = { fingerprint, dispatcher: newPool(wanted) };
+    return this.#pool.dispatcher;
+  }
+}
+
+// The same options of node:tls; undici's types alone do not let a property be undefined.
+type TlsOptions = buildConnector.BuildOptions;
+
+function newPool(wanted: DispatcherOptions): Dispatcher {
+  switch (wanted.type) {
+    case 'none':
+      return new Agent({ ...POOL, connect: CONNECT });
+    case 'agent':
+      return new Agent({ ...POOL, connect: { ...(wanted.connect as TlsOptions), ...CONNECT } });
+    case 'proxy':
+      return new ProxyAgent({
+        ...POOL,
+        uri: wanted.uri,
+        requestTls: wanted.requestTls as TlsOptions,
+        proxyTls: { timeout: CONNECT.timeout },
+      });
+    case 'socks':
+      throw new KubeConfigError(NO_SOCKS);
+  }
+}
+
+function headersOf(options: RequestOptions): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (typeof options.auth === 'string') headers.Authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`;
+  for (const [name, value] of Object.entries(options.headers ?? {})) {
+    // Token files often end with a newline, which no header may hold.
+    if (value !== undefined) headers[name] = String(value).trim();
+  }
+  return headers;
+}
+
+/**
+ * Loads a kubeconfig and chooses its context.
+ * Throws KubeConfigError when there is none, it cannot be read, or it does not say which server to use.
+ */
+export function loadKubeConfig(source: KubeConfigSource = {}, env: NodeJS.ProcessEnv = process.env): PooledKubeConfig {
+  const config = new PooledKubeConfig();
+  const files = filesOf(source, env);
+  if (files.length > 0) for (const file of files) addFile(config, file);
+  else if (env.KUBERNETES_SERVICE_HOST !== undefined && existsSync(SERVICE_ACCOUNT_TOKEN)) config.loadFromCluster();
+  else throw new KubeConfigError('no cluster: give a kubeconfig, or run in a pod with a ServiceAccount token');
+  chooseContext(config, source.context);
+  return config;
+}
+
+function filesOf(source: KubeConfigSource, env: NodeJS.ProcessEnv): string[] {
+  if (source.file) return [source.file];
+  const named = (env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '');
+  // As kubectl: files of the list that do not exist are passed over, unless none does.
+  if (named.length > 0)
+    return named.some((file) => existsSync(file)) ? named.filter((file) => existsSync(file)) : named;
+  const usual = join(env.HOME ?? homedir(), '.kube', 'config');
+  return existsSync(usual) ? [usual] : [];
+}
+
+// As kubectl merges: what an earlier file says stays.
+function addFile(config: PooledKubeConfig, file: string): void {
+  const next = new KubeConfig();
+  try {
+    next.loadFromFile(file);
+    readTokenFiles(next.users, file);
+  } catch (error) {
+    throw new KubeConfigError(`cannot use the kubeconfig ${file}: ${problemOf(error)}`);
+  }
+  next
+    .getClusters()
+    .filter(({ name }) => !config.getCluster(name))
+    .forEach((cluster) => config.addCluster(cluster));
+  next
+    .getUsers()
+    .filter(({ name }) => !config.getUser(name))
+    .forEach((user) => config.addUser(user));
+  next
+    .getContexts()
+    .filter(({ name }) => !config.getContextObject(name))
+    .forEach((context) => config.addContext(context));
+  if (!config.getCurrentContext() && next.getCurrentContext()) config.setCurrentContext(next.getCurrentContext());
+}
+
+// A YAML error quotes the lines around it, and those may be a key or a token.
+function problemOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'it cannot be read';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error.name === 'YAMLException' || error.name === 'YAMLParseError' ? 'it is not YAML' : error.message;
+}
+
+// client-node knows `token-file` and reads it once; kubectl's name is `tokenFile`, and such tokens are replaced hourly.
+// Its file authenticator reads the file again every minute, so the user is made to use that.
+function readTokenFiles(users: readonly User[], file: string): void {
+  const raw = parse(readFileSync(file, 'utf8')) as {
+    users?: { name?: string; user?: Record<string, unknown> }[];
+  } | null;
+  for (const { name, user } of raw?.users ?? []) {
+    const tokenFile = user?.tokenFile ?? user?.['token-file'];
+    const index = users.findIndex((known) => known.name === name);
+    const known = users[index];
+    if (typeof tokenFile !== 'string' || known === undefined) continue;
+    delete (known as { token?: string }).token;
+    (known as { authProvider?: unknown }).authProvider = {
+      name: 'tokenFile',
+      config: { tokenFile: resolve(dirname(file), tokenFile) },
+    };
+  }
+}
+
+function chooseContext(config: PooledKubeConfig, wanted: string | undefined): void {
+  if (wanted) config.setCurrentContext(wanted);
+  const name = config.getCurrentContext();
+  if (!name) throw new KubeConfigError('the kubeconfig has no current context: choose one');
+  const context = config.getContextObject(name);
+  const known = config.getContexts().map((each) => each.name);
+  if (!context)
+    throw new KubeConfigError(`the kubeconfig has no context "${name}"; it has: ${known.join(', ') || 'none'}`);
+  checkCluster(config, name, context.cluster);
+  if (config.getCurrentUser() !== null) return;
+  // Without any user client-node leaves out the cluster's CA as well.
+  config.addUser({ name: 'anonymous' });
+  config.contexts = config.contexts.map((each) => (each.name === name ? { ...each, user: 'anonymous' } : each));
+}
+
+function checkCluster(config: PooledKubeConfig, context: string, name: string): void {
+  const cluster = config.getCluster(name);
+  if (!cluster?.server)
+    throw new KubeConfigError(`the kubeconfig's context "${context}" names a cluster without a server`);
+  // client-node refuses it too, but not before the first request.
+  if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify) {
+    throw new KubeConfigError(`the server of the kubeconfig's context "${context}" must begin with https://`);
+  }
+  if (cluster.proxyUrl?.startsWith('socks')) throw new KubeConfigError(NO_SOCKS);
+}
