@@ -3,25 +3,22 @@
  * Runs inside the test's own process when it ends as it should, and as a program of its own
  * (`node sweep.ts DIR`) when the test's process died without a word.
  */
-import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
 
 const CGROUPS = '/sys/fs/cgroup';
+/** Where a node's containerd (node-files.ts) keeps a directory for each of its containers. */
+const CONTAINERS = 'containerd-state/io.containerd.runtime.v2.task/k8s.io';
 
 /** Ends what `dir` records in run/, frees what is mounted below it, removes its cgroups and itself. Safe to repeat. */
 export async function sweep(dir: string): Promise<void> {
   await killRecorded(dir);
   unmountBelow(dir);
-  await removeCgroups(cgroupsOf(dir));
+  await removeCgroups(dir);
   rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-}
-
-/** The name under which a workspace keeps its cgroups, if it makes any, at the top of every hierarchy. */
-export function cgroupNameOf(dir: string): string {
-  return dir.split('/').filter(Boolean).join('-');
 }
 
 async function killRecorded(dir: string): Promise<void> {
@@ -55,29 +52,32 @@ function unmountBelow(dir: string): void {
   for (const point of points.reverse()) execFileSync('umount', ['-l', point], { stdio: 'ignore' });
 }
 
-function cgroupsOf(dir: string): string[] {
-  const name = cgroupNameOf(dir);
+/**
+ * containerd gives each container a cgroup /k8s.io/ID in every hierarchy, and forgets to remove it only if it is killed;
+ * the containers that it then had are still recorded in its state.
+ */
+async function removeCgroups(dir: string): Promise<void> {
+  const containers = list(join(dir, CONTAINERS));
+  if (containers.length === 0) return;
   // cgroup v1 has a directory for each controller, v2 has one tree; hybrid systems have both.
-  return [CGROUPS, ...list(CGROUPS).map((controller) => join(CGROUPS, controller))]
-    .map((root) => join(root, name))
-    .filter((path) => list(path).length > 0);
-}
-
-async function removeCgroups(paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    for (let i = 0; i < 100 && !removedTree(path); i++) await sleep(50);
+  for (const root of [CGROUPS, ...list(CGROUPS).map((controller) => join(CGROUPS, controller))]) {
+    const parent = join(root, 'k8s.io');
+    for (const container of containers) await removeCgroup(join(parent, container));
+    if (existsSync(parent)) removeEmpty(parent); // not so while somebody else's containers are in it
   }
 }
 
-function removedTree(path: string): boolean {
+async function removeCgroup(path: string): Promise<void> {
+  // The kernel takes a moment to see off the processes that it has killed.
+  for (let tries = 0; existsSync(path) && !removeEmpty(path) && tries < 100; tries++) await sleep(20);
+}
+
+function removeEmpty(cgroup: string): boolean {
   try {
-    for (const entry of readdirSync(path, { withFileTypes: true })) {
-      if (entry.isDirectory()) removedTree(join(path, entry.name));
-    }
-    rmdirSync(path);
+    rmdirSync(cgroup); // a cgroup's own files do not count
     return true;
   } catch {
-    return list(path).length === 0;
+    return false;
   }
 }
 

@@ -62,7 +62,7 @@ export async function startVault(options: { readonly log?: Log } = {}): Promise<
     const api = (method: string, path: string, body?: Json, token = ROOT_TOKEN): Promise<Json> =>
       callVault(address, token, method, path, body);
     const unsealed = async (): Promise<boolean> => {
-      const health = await api('GET', 'sys/health').catch(() => ({}));
+      const health: Json = await api('GET', 'sys/health').catch(() => ({}));
       // Development mode mounts secret/ last, after it has unsealed.
       return (
         health.sealed === false &&

@@ -33,6 +33,8 @@ export interface Daemon {
   readonly logFile: string;
   /** True until the process has ended. */
   running(): boolean;
+  /** Its exit status; null while it runs, and when a signal ended it. */
+  exitCode(): number | null;
   /** SIGTERM (or `signal`), and SIGKILL to its whole process group when that did not end it in 2 s. */
   stop(signal?: NodeJS.Signals): Promise<void>;
   /** The last lines that it printed. */
@@ -138,6 +140,7 @@ function startDaemon(
     pid: child.pid ?? -1,
     logFile,
     running,
+    exitCode: () => child.exitCode,
     logTail: (lines = 20) => failure + readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n'),
     stop: async (signal = 'SIGTERM') => {
       if (!running()) return;

@@ -1,0 +1,90 @@
+import { expect } from 'chai';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { startNode, whyNoNode, type Node } from '../support/node.ts';
+import { busyboxImage, glibcImage, probeImage } from '../support/test-images.ts';
+
+const BUILDING_MS = 3_600_000; // the first run builds the tools
+
+/** All that Pod Security "restricted" asks of a container. */
+const RESTRICTED = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+  readOnlyRootFilesystem: true,
+  runAsNonRoot: true,
+  runAsUser: 65532,
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+
+describe('the local node for tests', function () {
+  this.timeout(60_000);
+  let cluster: ControlPlane;
+  let node: Node;
+
+  before(async function () {
+    const reason = whyNoNode();
+    if (reason !== undefined) {
+      console.log(`      skipped: ${reason}`);
+      this.skip();
+    }
+    this.timeout(BUILDING_MS);
+    cluster = await startControlPlane({ scheduler: true });
+    node = await startNode(cluster);
+    const dir = join(node.dir, 'images');
+    for (const image of [await probeImage(dir), await busyboxImage(dir), glibcImage(dir)])
+      await node.importImage(image);
+  });
+
+  after(async () => {
+    if (whyNoNode() !== undefined) return;
+    await node.stop();
+    await cluster.stop();
+    expect(existsSync(node.dir)).to.be.false;
+  });
+
+  it('runs the pod of a Deployment from a scratch image, restricted in every way', async () => {
+    await deploy('probe', {
+      image: 'localhost/probe:1',
+      args: ['-wait', 'GREETING'],
+      env: [{ name: 'GREETING', value: 'hello' }],
+    });
+    const pod = await podOf('probe');
+    expect(node.podLog('default', pod, 'main').split('\n').slice(0, 2)).to.deep.equal([
+      'probe pid=1 uid=65532 gid=0 root=read-only',
+      'GREETING=hello',
+    ]);
+  });
+
+  it('runs busybox and bash', async () => {
+    await deploy('busybox', { image: 'localhost/busybox:1', command: ['sh', '-c', 'id -u; sleep 1000'] });
+    await deploy('glibc', { image: 'localhost/glibc:1', command: ['bash', '-c', 'echo $UID; read -t 1000 <> <(:)'] });
+    for (const name of ['busybox', 'glibc'])
+      expect(node.podLog('default', await podOf(name), 'main')).to.equal('65532\n');
+  });
+
+  it('answers kubectl logs and exec', async () => {
+    await deploy('talker', { image: 'localhost/busybox:1', command: ['sh', '-c', 'echo ready; sleep 1000'] });
+    expect(await cluster.kubectlOk(['logs', 'deployment/talker'])).to.equal('ready\n');
+    expect(await cluster.kubectlOk(['exec', 'deployment/talker', '--', 'id', '-u'])).to.equal('65532\n');
+  });
+
+  /** Makes a Deployment and waits until its pod is ready. */
+  async function deploy(name: string, container: object): Promise<void> {
+    const labels = { app: name };
+    const main = { name: 'main', imagePullPolicy: 'Never', securityContext: RESTRICTED, ...container };
+    const spec = { hostNetwork: true, dnsPolicy: 'Default', containers: [main], terminationGracePeriodSeconds: 1 };
+    const deployment = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name },
+      spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+    };
+    await cluster.kubectlOk(['apply', '-f', '-'], JSON.stringify(deployment));
+    await cluster.kubectlOk(['rollout', 'status', `deployment/${name}`, '--timeout=40s']);
+  }
+
+  function podOf(name: string): Promise<string> {
+    return cluster.kubectlOk(['get', 'pods', '-l', `app=${name}`, '-o', 'jsonpath={.items[0].metadata.name}']);
+  }
+});
