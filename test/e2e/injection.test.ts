@@ -1,0 +1,248 @@
+import { expect } from 'chai';
+
+import { whyNoNode } from '../support/node.ts';
+import { eventually } from '../support/operator.ts';
+import { filesHolding, startStage, type Stage } from '../support/stage.ts';
+import { Cluster, type LiveTemplate } from '../integration/cluster.ts';
+import { policy } from '../integration/manifests.ts';
+
+const SECRET = { username: 'shop', password: `pass-${Math.random().toString(36).slice(2)}-word` };
+const NAMESPACE = 'shop';
+
+interface Program {
+  readonly image: string;
+  readonly command: string[];
+}
+
+// Each prints the variable and waits; a shell that gets SIGTERM as PID 1 needs a trap to end by it.
+const script =
+  'trap "echo got SIGTERM; exit 0" TERM; echo "PASSWORD=$PASSWORD"; echo "pid=$$"; while true; do sleep 0.2; done';
+const PROGRAMS: Readonly<Record<string, Program>> = {
+  'scratch, a static program': {
+    image: 'localhost/probe:1',
+    command: ['/probe', '-wait', '--', 'PASSWORD', 'VAULT_ENV_CONFIG'],
+  },
+  'busybox, without any libc': { image: 'localhost/busybox:1', command: ['sh', '-c', script] },
+  'glibc, a shell with shared libraries': {
+    image: 'localhost/glibc:1',
+    command: ['bash', '-c', script.replace('sleep 0.2', 'read -rt 0.2 < <(:) || :')],
+  },
+};
+
+describe('pods on a real kubelet', function () {
+  this.timeout(240_000);
+  let stage: Stage;
+  let cluster: Cluster;
+
+  before(async function () {
+    const reason = whyNoNode();
+    if (reason !== undefined) {
+      console.log(`      skipped: ${reason}`);
+      this.skip();
+    }
+    stage = await startStage({ withNode: true }, SECRET);
+    cluster = new Cluster(stage.plane);
+    await cluster.namespace(NAMESPACE);
+    await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', NAMESPACE);
+    for (const delivery of ['InitContainer', 'ImageVolume']) {
+      await cluster.policy(shopPolicy(delivery.toLowerCase(), { injector: injector(delivery) }));
+    }
+  });
+  after(async () => {
+    // before() may have skipped
+    await (stage as Stage | undefined)?.stop();
+  });
+
+  const injector = (delivery: string): Record<string, unknown> => ({ delivery, imagePullPolicy: 'Never' });
+
+  function shopPolicy(name: string, spec: Record<string, unknown>): Record<string, unknown> {
+    const tls = { caBundle: stage.vault.caPem };
+    const vault = { address: stage.vault.tlsAddress, tls, auth: { role: 'shop' }, timeout: '3s' };
+    return policy(NAMESPACE, name, { vault, selector: { matchLabels: { policy: name } }, ...spec });
+  }
+
+  /** A Deployment of one pod that Pod Security "restricted" would take but for hostNetwork, which this node needs. */
+  function workload(
+    name: string,
+    policyName: string,
+    { image, command }: Program,
+    reference = 'vault:secret/data/shop/db#password',
+  ): Record<string, unknown> {
+    const labels = { app: name, policy: policyName };
+    const securityContext = {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    };
+    const container = {
+      name: 'app',
+      image,
+      imagePullPolicy: 'Never',
+      command,
+      env: [{ name: 'PASSWORD', value: reference }],
+      securityContext,
+    };
+    const spec = {
+      hostNetwork: true,
+      dnsPolicy: 'Default',
+      serviceAccountName: 'shop',
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 10,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 65532,
+        runAsGroup: 65532,
+        fsGroup: 65532,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [container],
+    };
+    return {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, namespace: NAMESPACE, labels },
+      spec: { replicas: 1, selector: { matchLabels: { app: name } }, template: { metadata: { labels }, spec } },
+    };
+  }
+
+  interface Pod {
+    metadata: { name: string };
+    status: {
+      containerStatuses?: {
+        restartCount: number;
+        state?: { waiting?: { reason: string } };
+        lastState?: { terminated?: { exitCode: number } };
+      }[];
+    };
+  }
+
+  async function podOf(app: string): Promise<Pod | undefined> {
+    const list = await cluster.kubectl('get', 'pods', '-n', NAMESPACE, '-l', `app=${app}`, '-o', 'json');
+    return (JSON.parse(list) as { items: Pod[] }).items[0];
+  }
+
+  const logOf = (pod: string): string => stage.node?.podLog(NAMESPACE, pod, 'app') ?? '';
+
+  /** The name of the pod of `app` once its log holds `text`. */
+  function podThatSays(app: string, text: string): Promise<string> {
+    return eventually(
+      `a pod of ${app} to say ${text}`,
+      async () => {
+        const name = (await podOf(app))?.metadata.name;
+        return name !== undefined && logOf(name).includes(text) ? name : undefined;
+      },
+      60_000,
+    );
+  }
+
+  for (const delivery of ['initcontainer', 'imagevolume']) {
+    for (const [index, [what, program]] of Object.entries(PROGRAMS).entries()) {
+      it(`get the secret, their own PID and their signals: ${what}, by ${delivery}`, async () => {
+        const app = `${delivery}-${index}`;
+        await cluster.apply(workload(app, delivery, program));
+        const pod = await podThatSays(app, `PASSWORD=${SECRET.password}`);
+        expect(logOf(pod)).to.match(/\bpid=1\b/);
+        expect(logOf(pod)).to.not.match(/VAULT_ENV_CONFIG=/);
+        await cluster.kubectl('scale', 'deployment', app, '-n', NAMESPACE, '--replicas=0');
+        await eventually(
+          'the program to hear of its end',
+          () => (/got (SIGTERM|terminated)/.test(logOf(pod)) ? true : undefined),
+          30_000,
+        );
+      });
+    }
+
+    it(`are admitted where "restricted" is enforced: templates by ${delivery}`, async () => {
+      const restricted = `restricted-${delivery}`;
+      await cluster.namespace(restricted);
+      await cluster.kubectl('label', 'namespace', restricted, 'pod-security.kubernetes.io/enforce=restricted');
+      const { template } = (await cluster.get(NAMESPACE, `${delivery}-0`)).spec;
+      const { hostNetwork, serviceAccountName, serviceAccount, ...spec } = template.spec as LiveTemplate['spec'] &
+        Record<string, unknown>;
+      expect([hostNetwork, serviceAccountName, serviceAccount]).to.deep.equal([true, 'shop', 'shop']);
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { ...template.metadata, name: 'same', namespace: restricted },
+        spec,
+      };
+      expect(await cluster.apply(pod)).to.include('pod/same created');
+    });
+  }
+
+  it('end with the exit status of the program', async () => {
+    await cluster.apply(
+      workload('exits', 'initcontainer', { image: 'localhost/probe:1', command: ['/probe', '-exit', '7'] }),
+    );
+    const code = await eventually(
+      'the program to have ended',
+      async () => {
+        return (await podOf('exits'))?.status.containerStatuses?.[0]?.lastState?.terminated?.exitCode;
+      },
+      60_000,
+    );
+    expect(code).to.equal(7);
+  });
+
+  const failures: [what: string, spec: () => Record<string, unknown>, reference: string, line: RegExp][] = [
+    [
+      'the role is not theirs',
+      () => ({ auth: { role: 'nobodys' } }),
+      'vault:secret/data/shop/db#password',
+      /login.*400|invalid role|nobodys/i,
+    ],
+    [
+      'the secret is absent',
+      () => ({}),
+      'vault:secret/data/shop/absent#password',
+      /secret\/data\/shop\/absent.*404|not found/i,
+    ],
+    ['the key is absent', () => ({}), 'vault:secret/data/shop/db#pasword', /pasword/],
+    [
+      'Vault is unreachable',
+      () => ({ address: 'https://127.0.0.1:1' }),
+      'vault:secret/data/shop/db#password',
+      /127\.0\.0\.1:1/,
+    ],
+  ];
+  for (const [index, [what, changes, reference, line]] of failures.entries()) {
+    it(`crash with one clear line, and the program never starts, when ${what}`, async () => {
+      const name = `failing-${index}`;
+      const base = shopPolicy(name, { injector: injector('InitContainer') }) as {
+        spec: { vault: Record<string, unknown> };
+      };
+      base.spec.vault = { ...base.spec.vault, timeout: '1s', ...changes() };
+      await cluster.policy(base as { metadata?: unknown });
+      await cluster.apply(
+        workload(name, name, { image: 'localhost/probe:1', command: ['/probe', '--', 'PASSWORD'] }, reference),
+      );
+      const pod = await eventually(
+        'CrashLoopBackOff',
+        async () => {
+          const found = await podOf(name);
+          const status = found?.status.containerStatuses?.[0];
+          return status?.state?.waiting?.reason === 'CrashLoopBackOff'
+            ? { ...status, name: found?.metadata.name ?? '' }
+            : undefined;
+        },
+        90_000,
+      );
+      const lines = logOf(pod.name).trim().split('\n');
+      const runs = pod.restartCount + 1;
+      expect(lines.length, lines.join('\n')).to.be.within(1, runs);
+      expect(lines[0]).to.match(line);
+      expect(lines.join('\n'), 'the program has printed nothing').to.not.match(/^probe/m);
+      expect(pod.lastState?.terminated?.exitCode).to.be.above(0);
+      await cluster.kubectl('delete', 'deployment', name, '-n', NAMESPACE);
+    });
+  }
+
+  it('leave no byte of the secret in etcd', async () => {
+    await cluster.kubectl('get', 'pods', '-n', NAMESPACE);
+    expect(
+      filesHolding(stage.plane.etcdDir, 'vault:secret/data/shop/db#password'),
+      'the search finds what is there',
+    ).to.be.above(0);
+    expect(filesHolding(stage.plane.etcdDir, SECRET.password)).to.equal(0);
+  });
+});
