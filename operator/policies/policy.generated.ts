@@ -236,9 +236,10 @@ export interface VaultInjectionPolicySpec {
   };
   /**
    * What happens to a workload of this policy that cannot be injected, be it that the operator
-   * is away or that the workload is at fault. Fail refuses the change with a message, so
-   * nothing starts without its secrets; Ignore admits it as it is, with a warning. Pods and
-   * scaling are never held up.
+   * is away or that the workload is at fault. Ignore admits it as it is, with a warning where
+   * the operator is there to give one; its programs then see the references themselves. Fail
+   * refuses the change with a message, so nothing starts without its secrets. Pods and scaling
+   * are never held up.
    */
   readonly failurePolicy: 'Ignore' | 'Fail';
 }

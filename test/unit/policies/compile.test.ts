@@ -48,7 +48,7 @@ describe('compilePolicy', () => {
       },
       images: [],
       overrides: { allow: [], roles: [] },
-      failurePolicy: 'Fail',
+      failurePolicy: 'Ignore',
     });
   });
 
@@ -74,7 +74,7 @@ describe('compilePolicy', () => {
         { match: 'tools/*', entrypoint: [], cmd: ['serve'] },
       ],
       overrides: { allow: ['Role', 'LogLevel'], roles: ['db-*'] },
-      failurePolicy: 'Ignore',
+      failurePolicy: 'Fail',
     });
     expect(rule.vault).to.deep.equal({
       address: 'https://vault.example.com/edge',
@@ -211,7 +211,7 @@ describe('the hash of a rule', () => {
     { targets: ['Deployment'] },
     { selector: { matchLabels: { app: 'a' } } },
     { overrides: { allow: ['LogLevel'] } },
-    { failurePolicy: 'Ignore' },
+    { failurePolicy: 'Fail' },
     { vault: { address: 'https://vault.vault.svc:8200/' } },
   ];
   for (const written of same)
@@ -291,6 +291,6 @@ function everything(): Written {
       { match: 'tools/*', cmd: ['serve'] },
     ],
     overrides: { allow: ['Role', 'LogLevel'], roles: ['db-*'] },
-    failurePolicy: 'Ignore',
+    failurePolicy: 'Fail',
   };
 }

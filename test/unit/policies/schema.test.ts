@@ -18,7 +18,7 @@ describe('policyValidator', () => {
       environment: { ignoreMissing: false },
       process: { delay: '0s', log: { level: 'Info', format: 'Text' } },
       injector: { delivery: 'Auto' },
-      failurePolicy: 'Fail',
+      failurePolicy: 'Ignore',
     });
   });
 

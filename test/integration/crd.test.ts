@@ -1,0 +1,162 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { parse } from 'yaml';
+import { policyValidator } from '../../operator/policies/schema.ts';
+import { startControlPlane } from '../support/control-plane.ts';
+import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
+import { BAD_POLICIES, GOOD_POLICIES, LARGEST_POLICY } from './policy-tables.ts';
+
+const CRD_FILE = new URL('../../crds/vaultinjectionpolicies.yaml', import.meta.url);
+const BUILDING_MS = 3_600_000; // the first run builds the tools
+
+describe('the CRD on a real API server', function () {
+  this.timeout(30_000);
+  let plane: ControlPlane;
+
+  const manifest = (spec: object, name = 'test'): Record<string, unknown> => ({
+    apiVersion: 'vaultinjection.dev/v1alpha1',
+    kind: 'VaultInjectionPolicy',
+    metadata: { name, namespace: 'default' },
+    spec: { vault: { address: 'https://vault:8200' }, ...spec },
+  });
+  const kubectl = (args: string, object?: object): Promise<CommandResult> =>
+    plane.kubectl(args.split(' '), object && JSON.stringify(object));
+  const tryOut = (spec: object, args = ''): Promise<CommandResult> =>
+    kubectl(`create --dry-run=server -o json${args} -f -`, manifest(spec));
+
+  before(async function () {
+    this.timeout(BUILDING_MS);
+    plane = await startControlPlane({ controllers: false });
+    await plane.kubectlOk(['apply', '-f', CRD_FILE.pathname]);
+    await plane.kubectlOk(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  });
+
+  after(() => plane.stop());
+
+  it('has nothing that the API server warns about', async () => {
+    const { code, stderr } = await kubectl('replace --dry-run=server -f ' + CRD_FILE.pathname);
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+  });
+
+  describe('refuses', () => {
+    for (const { what, spec, field, says } of BAD_POLICIES)
+      it(`${what}: ${says}`, async () => {
+        const { code, stderr } = await tryOut(spec);
+        expect(code).to.equal(1);
+        const causes = causesOf(stderr);
+        expect(causes, stderr).to.have.length(1);
+        expect(causes[0]?.split(': ')[0]).to.equal(field);
+        expect(causes[0]).to.contain(says);
+      });
+
+    it('fields that do not exist, unless told to drop them', async () => {
+      const { stderr } = await tryOut({ vault: { address: 'https://vault', skipVerify: true } });
+      expect(stderr).to.contain('unknown field "spec.vault.skipVerify"');
+    });
+  });
+
+  describe('accepts', () => {
+    for (const [what, spec] of Object.entries(GOOD_POLICIES))
+      it(what, async () => {
+        const { code, stderr } = await tryOut(spec);
+        expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+      });
+
+    it('the largest policy that the limits allow, within the budget of its rules', async () => {
+      const { code, stderr } = await tryOut(LARGEST_POLICY);
+      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+    });
+  });
+
+  describe('fills in defaults exactly as the validator of the operator does:', () => {
+    const validate = policyValidator(parse(readFileSync(CRD_FILE, 'utf8')));
+    const written: Readonly<Record<string, object>> = {
+      ...GOOD_POLICIES,
+      'an address alone': {},
+      'fields with nothing after them': {
+        process: null,
+        inject: { when: null, containers: null },
+        vault: { address: 'https://vault', auth: { role: null, method: null } },
+      },
+    };
+    for (const [what, spec] of Object.entries(written))
+      it(what, async () => {
+        const { stdout } = await tryOut(spec, ' --validate=false');
+        const checked = validate(manifest(spec));
+        expect(checked).to.have.property('ok', true);
+        expect((JSON.parse(stdout) as { spec: unknown }).spec).to.deep.equal(checked.ok && checked.policy.spec);
+      });
+  });
+
+  it('drops fields that do not exist, at every level', async () => {
+    const unknown = { extra: 1, vault: { address: 'https://vault', extra: 1, auth: { extra: { a: 1 } } } };
+    const { stdout } = await tryOut(unknown, ' --validate=false');
+    expect(stdout).to.contain('"address": "https://vault"').and.not.to.contain('extra');
+  });
+
+  it('explains its fields', async () => {
+    for (const [field, text] of [
+      ['vip', 'decides which Deployments and StatefulSets'],
+      ['vip.spec.vault.auth.tokenExpiration', 'Life of the projected token'],
+      ['vip.spec.environment.fromPaths.prefix', 'Put before each key'],
+      ['vip.status.conditions.reason', 'one word for machines'],
+    ] as const) {
+      const { stdout } = await kubectl(`explain ${field}`);
+      expect(stdout.replaceAll(/\s+/g, ' '), field).to.contain(text);
+    }
+  });
+
+  describe('is listed', () => {
+    before(async () => {
+      await kubectl(
+        'apply -f -',
+        manifest({ priority: 5, vault: { address: 'https://vault', auth: { role: 'shop' } } }),
+      );
+      const lastTransitionTime = '2026-01-01T00:00:00Z';
+      const ready = { type: 'Ready', status: 'True', reason: 'Active', message: 'in force', lastTransitionTime };
+      const status = { status: { observedGeneration: 1, conditions: [ready] } };
+      const patch = ['patch', 'vip', 'test', '--subresource=status', '--type=merge', '-p', JSON.stringify(status)];
+      await plane.kubectlOk(patch);
+    });
+
+    const rows = async (args: string): Promise<string[][]> => {
+      const { stdout } = await kubectl(args);
+      return stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.trim().split(/\s{2,}/));
+    };
+
+    it('with what matters most', async () => {
+      const [header, row] = await rows('get vaultinjectionpolicies');
+      expect(header).to.deep.equal(['NAME', 'READY', 'REASON', 'ROLE', 'AGE']);
+      expect(row?.slice(0, 4)).to.deep.equal(['test', 'True', 'Active', 'shop']);
+    });
+
+    it('with more on demand', async () => {
+      const [header, row] = await rows('get vip -o wide');
+      expect(header?.slice(5)).to.deep.equal(['VAULT', 'FAILURE-POLICY', 'PRIORITY', 'WHEN']);
+      expect(row?.slice(5)).to.deep.equal(['https://vault', 'Ignore', '5', 'References']);
+    });
+
+    it('in the category vault, and by role', async () => {
+      expect((await kubectl('get vault -o name')).stdout).to.contain('vaultinjectionpolicy.vaultinjection.dev/test');
+      const by = (role: string): Promise<CommandResult> =>
+        kubectl(`get vip -o name --field-selector spec.vault.auth.role=${role}`);
+      expect((await by('shop')).stdout).to.contain('/test');
+      expect((await by('other')).stdout).to.equal('');
+    });
+
+    it('with a generation that the status does not raise', async () => {
+      const { stdout } = await kubectl('get vip test -o jsonpath={.metadata.generation}');
+      expect(stdout).to.equal('1');
+    });
+  });
+});
+
+/** What `kubectl create` names as wrong, each as `field: complaint`. */
+function causesOf(stderr: string): string[] {
+  const [, said = ''] = stderr.trim().split(/ is invalid: ?\n?/);
+  // where the schema alone refuses an object, the API server adds that it did not go on to the rules
+  return said.split(/^\* /m).filter((cause) => cause !== '' && !cause.includes('rules were not checked'));
+}
