@@ -6,15 +6,10 @@ import type { Clock } from '../operator/clock.ts';
 import type { Logger } from '../operator/log.ts';
 import { plain } from './admission.ts';
 import type { Admission, Answer } from './admission.ts';
+import type { ServingPair } from './certificates/inspect.ts';
 import type { Entry, WebhookMetrics } from './metrics.ts';
 import { receiveBody } from './request-body.ts';
 import type { BodyLimits } from './request-body.ts';
-
-/** A certificate (with its chain, if any) and its private key, both PEM. */
-export interface ServingPair {
-  readonly cert: string;
-  readonly key: string;
-}
 
 export interface WebhookServerOptions {
   readonly admission: Admission;

@@ -1,0 +1,22 @@
+import type { KeyObject, webcrypto } from 'node:crypto';
+
+/** What making an authority and making a leaf share. */
+
+export const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+
+/** Clocks of API servers may be behind this one's; five minutes is also the tolerance of Kerberos. */
+export const BACKDATED_MS = 5 * 60_000;
+
+/** Loaded when first needed: it takes 0.1 s, and a start that finds a good certificate in the Secret needs it not. */
+export async function loadX509(): Promise<typeof import('@peculiar/x509')> {
+  await import('reflect-metadata'); // its dependency injection asks for it at import
+  return await import('@peculiar/x509');
+}
+
+export function signingKeyOf(key: KeyObject): webcrypto.CryptoKey {
+  return key.toCryptoKey(ECDSA_P256, false, ['sign']);
+}
+
+export function toPem(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+}

@@ -1,0 +1,260 @@
+import type { Clock } from '../../operator/clock.ts';
+import { Informer } from '../../operator/kubernetes/informer.ts';
+import { ApiError } from '../../operator/kubernetes/object-client.ts';
+import type { ObjectClient, Resource } from '../../operator/kubernetes/object-client.ts';
+import type { Logger } from '../../operator/log.ts';
+import { PassLoop } from '../pass-loop.ts';
+import { isTrusted, parseCertificate, validityOf } from './inspect.ts';
+import type { ServingPair, Validity } from './inspect.ts';
+import { isServable, issueLeaf, leafRenewalTime } from './leaf.ts';
+import { planRotation } from './rotation.ts';
+import { takeStep } from './step.ts';
+import { bundleOf, decodeSet, encodeSet } from './secret.ts';
+import type { CertificateSet, Secret, StoredSet } from './secret.ts';
+
+export interface CertificateKeeperOptions {
+  readonly client: ObjectClient;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Of the Secret. */
+  readonly namespace: string;
+  readonly secretName?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What API servers call this webhook: DNS names or IP addresses; the first one becomes the common name. */
+  readonly names: readonly string[];
+  /** Since when (milliseconds since the epoch) the cluster's configuration has held this certificate; undefined: it does not. */
+  readonly publishedSince: (certificatePem: string) => number | undefined;
+  /** Somebody had deleted or damaged the Secret. */
+  readonly onRepaired?: () => void;
+}
+
+export interface CertificateStatus {
+  /** Whether there is a certificate to serve. */
+  readonly ready: boolean;
+  /** Where the rotation of authorities stands. */
+  readonly stage: 'None' | 'Steady' | 'Publishing' | 'Retiring';
+  readonly leafNotAfter?: number;
+  readonly authorityNotAfter?: number;
+}
+
+export const SECRET_NAME = 'vault-injection-operator-webhook';
+
+// Renewal is decided by the wall clock, looked at this often: timers stand still while a machine is suspended.
+const EVERY_MS = 60_000;
+const GAP_MS = 500;
+// How often to look while something waits for the configuration to be published.
+const WAITING_MS = 2_000;
+
+/**
+ * Keeps the certificate authorities and the served certificate in a Secret. The Secret is the truth: each pass reads
+ * it, does the one step that is due, writes it (refused by the API server where another replica was faster, whose work
+ * is then taken over with the next pass) and only then uses what it wrote.
+ */
+export class CertificateKeeper {
+  readonly #options: CertificateKeeperOptions;
+  readonly #secretName: string;
+  readonly #resource: Resource;
+  readonly #loop: PassLoop;
+  readonly #informer: Informer<Secret>;
+  readonly #listeners = new Set<() => void>();
+  readonly #jitter: number;
+  readonly #hasPair = Promise.withResolvers<undefined>();
+  #set: CertificateSet | undefined;
+  #pair: ServingPair | undefined;
+
+  constructor(options: CertificateKeeperOptions) {
+    const { client, clock, random, logger, namespace, secretName = SECRET_NAME } = options;
+    this.#options = options;
+    this.#secretName = secretName;
+    this.#resource = { group: '', version: 'v1', plural: 'secrets', namespace };
+    this.#jitter = random();
+    this.#loop = new PassLoop({
+      clock,
+      random,
+      logger,
+      what: 'keeping the certificates',
+      pass: () => this.pass(),
+      everyMs: EVERY_MS,
+      gapMs: GAP_MS,
+    });
+    this.#informer = new Informer<Secret>({
+      client,
+      resource: this.#resource,
+      fieldSelector: `metadata.name=${secretName}`,
+      clock,
+      random,
+      logger,
+      onChange: () => this.wake(),
+    });
+  }
+
+  /** Begins; resolves when there is a certificate to serve, however long that takes. */
+  async start(): Promise<void> {
+    this.#loop.start();
+    this.#informer.start();
+    await this.#hasPair.promise;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#informer.stop(), this.#loop.stop()]);
+  }
+
+  /** Something that a pass looks at has changed, such as what is published. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** PEM of all authorities that API servers are to trust; '' while none is known. */
+  bundlePem(): string {
+    return this.#set === undefined ? '' : bundleOf(this.#set);
+  }
+
+  servingPair(): ServingPair | undefined {
+    return this.#pair;
+  }
+
+  certificateStatus(): CertificateStatus {
+    const set = this.#set;
+    const leafNotAfter = this.#pair && validityOfPem(this.#pair.cert)?.notAfter;
+    const authorityNotAfter = set && validityOfPem(set.current.certificate)?.notAfter;
+    return {
+      ready: this.#pair !== undefined,
+      stage: stageOf(set),
+      ...(leafNotAfter !== undefined && { leafNotAfter }),
+      ...(authorityNotAfter !== undefined && { authorityNotAfter }),
+    };
+  }
+
+  /** Calls `listener` after each change of the bundle or of the served pair; gives what ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** One look at everything; start() makes them follow one another. Gives the milliseconds until the next, if sooner. */
+  async pass(): Promise<number | undefined> {
+    let secret: Secret | undefined;
+    try {
+      secret = await this.#options.client.get<Secret>(this.#resource, this.#secretName);
+    } catch (error) {
+      // whoever keeps this replica from its Secret does not keep it from serving
+      if (this.#set !== undefined) this.#use(this.#set, await this.#leafFor(this.#set));
+      throw error;
+    }
+    const found = this.#found(secret);
+    const stepped = await this.#step(found);
+    const pair = await this.#leafFor(stepped);
+    const isIssuedNow = pair !== this.#pair && pair !== stepped.leaf;
+    const set = isIssuedNow || stepped.leaf === undefined ? { ...stepped, leaf: pair } : stepped;
+    if (!(await this.#write(secret, set))) return 0;
+    this.#use(set, pair);
+    const isWaiting =
+      set.next !== undefined || !isTrusted(pair.cert, set.current.certificate, this.#options.clock.now());
+    return isWaiting ? WAITING_MS : undefined;
+  }
+
+  /** What to go on from: the Secret's content, or, where that is gone or damaged, what this replica remembers of it. */
+  #found(secret: Secret | undefined): StoredSet {
+    const { logger, onRepaired } = this.#options;
+    const stored = secret && decodeSet(secret);
+    if (stored?.damaged.length === 0) return stored;
+    if (stored === undefined && this.#set === undefined) return { damaged: [] };
+    const line = { secret: this.#secretName, damaged: stored?.damaged, fromMemory: this.#set !== undefined };
+    logger.warn(line, stored === undefined ? 'the Secret of the certificates was deleted' : 'the Secret is damaged');
+    onRepaired?.();
+    return this.#set === undefined ? (stored ?? { damaged: [] }) : { ...this.#set, damaged: [] };
+  }
+
+  async #step(found: StoredSet): Promise<CertificateSet> {
+    const { clock, logger, publishedSince } = this.#options;
+    const now = clock.now();
+    const { current, next, previous, promotedAt } = found;
+    const step = planRotation(
+      {
+        current: current && validityOfPem(current.certificate),
+        next: next && validityOfPem(next.certificate),
+        previous: previous === undefined ? undefined : validityOfPem(previous),
+        promotedAt,
+        nextPublishedSince: next && publishedSince(next.certificate),
+      },
+      now,
+    );
+    const stepped = await takeStep(step, found, now);
+    if (step !== 'Rest') {
+      const until = validityOfPem(stepped.current.certificate)?.notAfter;
+      logger.info({ step, authorityNotAfter: iso(until) }, 'certificate authority');
+    }
+    return stepped;
+  }
+
+  /** What to serve under this set: what is served already as long as it is good, else the Secret's, else a new one. */
+  async #leafFor(set: CertificateSet): Promise<ServingPair> {
+    const { clock, names, publishedSince, logger } = this.#options;
+    const now = clock.now();
+    const candidates = [this.#pair, set.leaf].filter((pair) => pair !== undefined);
+    const isGood = (pair: ServingPair): boolean =>
+      isServable(pair, set.current.certificate, names, now) && now < leafRenewalTime(pair, this.#jitter);
+    const good = candidates.find(isGood);
+    if (good !== undefined) return good;
+    const { previous } = set;
+    if (previous !== undefined && publishedSince(set.current.certificate) === undefined) {
+      // nobody trusts the current authority yet
+      const trusted = candidates.find((pair) => isServable(pair, previous, names, now));
+      if (trusted !== undefined) return trusted;
+    }
+    const issued = await issueLeaf(set.current, names, now);
+    logger.info({ names, notAfter: iso(validityOfPem(issued.cert)?.notAfter) }, 'certificate issued');
+    return issued;
+  }
+
+  /** False where another replica wrote in between. */
+  async #write(secret: Secret | undefined, set: CertificateSet): Promise<boolean> {
+    const { client, labels, namespace } = this.#options;
+    const data = encodeSet(set, secret?.data);
+    if (secret !== undefined && isSame(data, secret.data ?? {})) return true;
+    const metadata = {
+      ...secret?.metadata,
+      name: this.#secretName,
+      namespace,
+      labels: { ...secret?.metadata.labels, ...labels },
+    };
+    const object = { ...secret, apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata, data };
+    try {
+      await (secret === undefined ? client.create(this.#resource, object) : client.replace(this.#resource, object));
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && (error.code === 409 || error.code === 404)) return false;
+      throw error;
+    }
+  }
+
+  #use(set: CertificateSet, pair: ServingPair): void {
+    const bundleBefore = this.bundlePem();
+    const isChanged = pair.cert !== this.#pair?.cert;
+    this.#set = set;
+    this.#pair = pair;
+    this.#hasPair.resolve(undefined);
+    if (isChanged || bundleBefore !== this.bundlePem()) for (const listener of this.#listeners) listener();
+  }
+}
+
+function stageOf(set: CertificateSet | undefined): CertificateStatus['stage'] {
+  if (set === undefined) return 'None';
+  if (set.next !== undefined) return 'Publishing';
+  return set.previous === undefined ? 'Steady' : 'Retiring';
+}
+
+function validityOfPem(pem: string): Validity | undefined {
+  const certificate = parseCertificate(pem);
+  return certificate && validityOf(certificate);
+}
+
+function isSame(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
+
+function iso(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
+}

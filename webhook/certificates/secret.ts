@@ -1,0 +1,105 @@
+import type { KubernetesObject } from '../../operator/kubernetes/object-client.ts';
+import type { Authority } from './authority.ts';
+import { usableAuthority } from './authority.ts';
+import { isKeyOf, parseCertificate } from './inspect.ts';
+import type { ServingPair } from './inspect.ts';
+
+/** All that replicas share about certificates. */
+export interface CertificateSet {
+  /** Signs what is served. */
+  readonly current: Authority;
+  /** Staged: published, not yet used. */
+  readonly next?: Authority;
+  /** PEM of the certificate alone: it signs nothing any more. */
+  readonly previous?: string;
+  /** Milliseconds since the epoch: when `current` took over from `previous`. */
+  readonly promotedAt?: number;
+  /** For the next start, so that it need not issue one. */
+  readonly leaf?: ServingPair;
+}
+
+/** What a Secret's data holds of a set; what is damaged is left out and named. */
+export interface StoredSet extends Partial<CertificateSet> {
+  /** Keys of the Secret whose content is of no use. */
+  readonly damaged: readonly string[];
+  /** PEM of the current authority's certificate where only its key is damaged: what it signed is still trusted. */
+  readonly orphan?: string;
+}
+
+export interface Secret extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+// ca.crt, tls.crt and tls.key as cert-manager and Ingress name them
+const KEYS = {
+  current: ['ca.crt', 'ca.key'],
+  next: ['next-ca.crt', 'next-ca.key'],
+  previous: 'previous-ca.crt',
+  promotedAt: 'promoted-at',
+  leaf: ['tls.crt', 'tls.key'],
+} as const;
+
+/** The `data` of the Secret: a set's own keys, and those of `others` that are not a set's. */
+export function encodeSet(set: CertificateSet, others: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const text: Record<string, string | undefined> = {
+    [KEYS.current[0]]: set.current.certificate,
+    [KEYS.current[1]]: set.current.key,
+    [KEYS.next[0]]: set.next?.certificate,
+    [KEYS.next[1]]: set.next?.key,
+    [KEYS.previous]: set.previous,
+    [KEYS.promotedAt]: set.promotedAt === undefined ? undefined : new Date(set.promotedAt).toISOString(),
+    [KEYS.leaf[0]]: set.leaf?.cert,
+    [KEYS.leaf[1]]: set.leaf?.key,
+  };
+  const data = Object.fromEntries(Object.entries(others).filter(([key]) => !(key in text)));
+  for (const [key, value] of Object.entries(text)) {
+    if (value !== undefined) data[key] = Buffer.from(value).toString('base64');
+  }
+  return data;
+}
+
+/** Reads a Secret part by part: one that is damaged does not take the others with it. */
+export function decodeSet(secret: Secret): StoredSet {
+  const read = (key: string): string | undefined => {
+    const value = secret.data?.[key];
+    return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8');
+  };
+  const damaged: string[] = [];
+  const check = <T>(part: T | undefined, isWhole: boolean, keys: readonly string[]): T | undefined => {
+    if (part !== undefined && isWhole) return part;
+    if (keys.some((key) => read(key) !== undefined)) damaged.push(...keys);
+    return undefined;
+  };
+  const authority = ([crt, key]: readonly [string, string]): Authority | undefined => {
+    const found = { certificate: read(crt) ?? '', key: read(key) ?? '' };
+    return check(found, usableAuthority(found) !== undefined, [crt, key]);
+  };
+  const current = authority(KEYS.current);
+  const next = authority(KEYS.next);
+  const previousPem = read(KEYS.previous);
+  const previous = check(previousPem, parseCertificate(previousPem ?? '') !== undefined, [KEYS.previous]);
+  const time = Date.parse(read(KEYS.promotedAt) ?? '');
+  const promotedAt = check(time, !Number.isNaN(time), [KEYS.promotedAt]);
+  const leafPair = { cert: read(KEYS.leaf[0]) ?? '', key: read(KEYS.leaf[1]) ?? '' };
+  const leafCertificate = parseCertificate(leafPair.cert);
+  const leaf = check(leafPair, leafCertificate !== undefined && isKeyOf(leafCertificate, leafPair.key), KEYS.leaf);
+  if (current === undefined && damaged.length === 0) damaged.push(...KEYS.current);
+  const orphan = current === undefined ? read(KEYS.current[0]) : undefined;
+  return {
+    damaged,
+    ...(orphan !== undefined && parseCertificate(orphan) !== undefined && { orphan }),
+    ...(current && { current }),
+    ...(next && { next }),
+    ...(previous !== undefined && { previous }),
+    ...(promotedAt !== undefined && { promotedAt }),
+    ...(leaf && { leaf }),
+  };
+}
+
+/** What API servers are to trust: current, next and previous, in this order, as PEM. */
+export function bundleOf({ current, next, previous }: CertificateSet): string {
+  return [current.certificate, next?.certificate, previous]
+    .filter((pem) => pem !== undefined)
+    .map((pem) => `${pem.trim()}\n`)
+    .join('');
+}
