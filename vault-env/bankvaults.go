@@ -1,0 +1,185 @@
+package main
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"vaultinjection.dev/vault-env/reference"
+)
+
+// notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that change what happens there and
+// do nothing here. Each is said in a warning, once, where it is set.
+var notSupported = []string{
+	"VAULT_ENV_LOG_SERVER", "VAULT_HEADERS", "VAULT_HTTP_PROXY", "VAULT_MFA", "VAULT_PROXY_ADDR", "VAULT_REVOKE_TOKEN",
+	"VAULT_SRV_LOOKUP", "VAULT_WRAP_TTL",
+}
+
+// bankVaultsSettings reads the variables that Bank-Vaults' vault-env reads, so that a container made for it works
+// unchanged. Where that one takes a malformed value for false, zero or the default, this one refuses it.
+func bankVaultsSettings(env environment) (settings, *failure) {
+	s := defaultSettings()
+	s.strip = true
+	r := variableReader{env: env}
+
+	// The log's settings first, so that the other failures are told in the format that was asked for.
+	s.logJSON = r.bool("VAULT_JSON_LOG")
+	s.logLevel = r.level("VAULT_LOG_LEVEL", &s)
+	readConnection(&r, &s.vault)
+	readAuth(&r, &s.vault)
+
+	s.ignoreMissing = r.bool("VAULT_IGNORE_MISSING_SECRETS")
+	s.delay = r.duration("VAULT_ENV_DELAY", 0)
+	for _, name := range r.list("VAULT_ENV_PASSTHROUGH") {
+		s.passthrough[name] = true
+	}
+	for _, entry := range r.list("VAULT_ENV_FROM_PATH") {
+		s.fromPaths = append(s.fromPaths, r.fromPath(entry))
+	}
+	if r.bool("VAULT_ENV_DAEMON") {
+		r.fail(failf(exitSettings, "VAULT_ENV_DAEMON: daemon mode is not supported yet: remove it"))
+	}
+	for _, name := range notSupported {
+		if value := r.text(name, ""); value != "" && value != "false" {
+			s.warnings = append(s.warnings, name+" is not supported and ignored")
+		}
+	}
+	return s, r.first
+}
+
+func readConnection(r *variableReader, v *vaultSettings) {
+	name := "VAULT_ADDR"
+	if r.text("VAULT_AGENT_ADDR", "") != "" {
+		name = "VAULT_AGENT_ADDR"
+	}
+	var f *failure
+	v.address, f = parseAddress(name, r.text(name, "https://127.0.0.1:8200"))
+	r.fail(f)
+	v.namespace = r.text("VAULT_NAMESPACE", "")
+	v.timeout = r.duration("VAULT_CLIENT_TIMEOUT", defaultTimeout)
+	if v.timeout == 0 {
+		r.fail(failf(exitSettings, `VAULT_CLIENT_TIMEOUT is zero: write a duration like "10s", or remove it`))
+	}
+	v.caPEM = r.text("VAULT_CACERT_BYTES", "")
+	v.caFile = r.text("VAULT_CACERT", "")
+	if v.caFile == "" && v.caPEM == "" { // as Vault's own client: VAULT_CACERT wins
+		v.caDir = r.text("VAULT_CAPATH", "")
+	}
+	v.certFile = r.text("VAULT_CLIENT_CERT", "")
+	v.keyFile = r.text("VAULT_CLIENT_KEY", "")
+	if (v.certFile == "") != (v.keyFile == "") {
+		r.fail(failf(exitSettings, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together: set both or none"))
+	}
+	v.serverName = r.text("VAULT_TLS_SERVER_NAME", "")
+	v.skipVerify = r.bool("VAULT_SKIP_VERIFY")
+}
+
+func readAuth(r *variableReader, v *vaultSettings) {
+	switch method := r.text("VAULT_AUTH_METHOD", "jwt"); method {
+	case "jwt", "kubernetes":
+	default:
+		r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is not supported yet: write jwt or kubernetes"))
+	}
+	mount, f := parsePath("VAULT_PATH", r.text("VAULT_PATH", "kubernetes"))
+	r.fail(f)
+	v.authMount = mount
+	v.role = r.text("VAULT_ROLE", "default")
+	v.jwtFile = r.text("KUBERNETES_SERVICE_ACCOUNT_TOKEN", r.text("VAULT_JWT_FILE", defaultJWTFile))
+
+	v.tokenFile = r.text("VAULT_TOKEN_FILE", "")
+	// A reference in VAULT_TOKEN is for the program: no token of ours.
+	if token := r.text("VAULT_TOKEN", ""); token != "" {
+		if parsed, err := reference.Parse("VAULT_TOKEN", token); err == nil && !parsed.Refers {
+			v.token = strings.TrimSpace(token)
+		}
+	}
+	v.tokenPath = r.text("VAULT_TOKEN_PATH", "")
+	if home := r.text("HOME", ""); v.tokenPath == "" && home != "" {
+		v.tokenPath = filepath.Join(home, ".vault-token")
+	}
+}
+
+// variableReader reads settings from variables and keeps the first failure.
+type variableReader struct {
+	env   environment
+	first *failure
+}
+
+func (r *variableReader) fail(f *failure) {
+	if r.first == nil {
+		r.first = f
+	}
+}
+
+// text takes an empty variable for an unset one, as Vault's own client does.
+func (r *variableReader) text(name, unset string) string {
+	if value, ok := r.env.lookup(name); ok && value != "" {
+		return value
+	}
+	return unset
+}
+
+func (r *variableReader) bool(name string) bool {
+	text := r.text(name, "false")
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		r.fail(failf(exitSettings, "%s is neither true nor false: write one of them", name))
+	}
+	return value
+}
+
+// duration reads a Go duration; a bare number is seconds, as for Vault's own client.
+func (r *variableReader) duration(name string, unset time.Duration) time.Duration {
+	text := r.text(name, "")
+	if text == "" {
+		return unset
+	}
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		r.fail(failf(exitSettings, `%s is not a duration: write one like "10s", or seconds`, name))
+	}
+	return d
+}
+
+func (r *variableReader) list(name string) []string {
+	var items []string
+	for item := range strings.SplitSeq(r.text(name, ""), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// level does not fail: how much is logged is not worth a program that does not start.
+func (r *variableReader) level(name string, s *settings) logLevel {
+	switch strings.ToLower(r.text(name, "info")) {
+	case "trace", "debug":
+		return levelDebug
+	case "info":
+		return levelInfo
+	case "warn", "warning":
+		return levelWarn
+	case "error":
+		return levelError
+	}
+	s.warnings = append(s.warnings, name+" is unknown, info is taken: write debug, info, warn or error")
+	return levelInfo
+}
+
+// fromPath reads PATH or PATH#VERSION.
+func (r *variableReader) fromPath(entry string) fromPath {
+	raw, version, versioned := strings.Cut(entry, "#")
+	path, f := parsePath("VAULT_ENV_FROM_PATH", raw)
+	r.fail(f)
+	if versioned {
+		if _, err := strconv.ParseUint(version, 10, 31); err != nil {
+			r.fail(failf(exitSettings, "VAULT_ENV_FROM_PATH: a version is not a whole number: write PATH#VERSION"))
+		}
+	}
+	return fromPath{path: path, version: version}
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// Far above what Vault stores (an entry of its integrated storage is at most 1 MiB), far below what a container
+	// cannot hold.
+	maxAnswer = 8 << 20
+	// Reads in flight on one HTTP/2 connection. Vault allows 250 streams; more than this gains nothing.
+	maxInFlight = 64
+	// Connections where there is no HTTP/2: as many as a browser opens, so that 50 reads do not become 50 handshakes.
+	maxConnections = 8
+
+	firstBackoff = 50 * time.Millisecond
+	longestWait  = 2 * time.Second
+)
+
+// client speaks to one Vault. Its deadline is the context's: login, reads and retries share one timeout.
+type client struct {
+	http      *http.Client
+	address   string
+	namespace string
+	token     string
+	log       *logger
+	random    func() float64 // in [0,1)
+	http2     bool           // reads are sent over HTTP/2, as far as is known
+}
+
+// newClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
+// at once: then they must share a connection from the start, for http.Transport dials one for each of them. After a
+// login there is a connection that they find.
+func newClient(v *vaultSettings, loggedIn bool, log *logger) (*client, *failure) {
+	config, f := tlsConfig(v)
+	if f != nil {
+		return nil, f
+	}
+	// A dial that hangs (a dead endpoint behind a Service's address) leaves time for another one.
+	dial := max(v.timeout/3, time.Second)
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dial}).DialContext,
+		TLSHandshakeTimeout: dial,
+		TLSClientConfig:     config,
+		ForceAttemptHTTP2:   true,
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: maxConnections,
+	}
+	if loggedIn && strings.HasPrefix(v.address, "https:") {
+		transport.MaxConnsPerHost = 1
+	}
+	return &client{
+		http:      &http.Client{Transport: transport, CheckRedirect: sameHost},
+		address:   v.address,
+		namespace: v.namespace,
+		log:       log,
+		random:    rand.Float64,
+		http2:     loggedIn && strings.HasPrefix(v.address, "https:"),
+	}, nil
+}
+
+// sameHost follows a redirect only to the host that was asked, and never out of TLS: the request carries a token.
+func sameHost(next *http.Request, before []*http.Request) error {
+	first := before[0].URL
+	if next.URL.Hostname() != first.Hostname() || first.Scheme == "https" && next.URL.Scheme != "https" || len(before) > 3 {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// concurrency is how many requests to send at once.
+func (c *client) concurrency() int {
+	if c.http2 {
+		return maxInFlight
+	}
+	return maxConnections
+}
+
+type answer struct {
+	status int
+	body   []byte
+	http2  bool
+}
+
+// cancelled is what a request gives that was given up because another one failed.
+var cancelled = &failure{exitUnavailable, "cancelled"}
+
+// do sends one request, and again while that may help and the context's deadline allows it. path is cleaned and
+// not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
+func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*answer, *failure) {
+	target := c.address + "/v1/" + escapePath(path)
+	if version != "" {
+		target += "?version=" + version
+	}
+	reason := ""
+	for attempt := 0; ; attempt++ {
+		a, wait, err := c.once(ctx, method, target, body)
+		switch {
+		case err == nil && !worthRetrying(a.status):
+			return a, nil
+		case errors.Is(ctx.Err(), context.Canceled):
+			return nil, cancelled
+		case err != nil:
+			if f := finalError(err, c.address); f != nil {
+				return nil, f
+			}
+		}
+		if reason == "" || ctx.Err() == nil { // "503 Vault is sealed" says more than the timeout after it
+			reason = describe(a, err)
+		}
+		wait = max(wait, c.backoff(attempt))
+		if c.log.debugs() {
+			c.log.debug(method + " " + path + ": " + reason + ", trying again")
+		}
+		if !sleep(ctx, wait) {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return nil, cancelled
+			}
+			return nil, failf(exitUnavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
+		}
+	}
+}
+
+// once gives an answer, or an error of the connection; and how long Vault asks to wait.
+func (c *client) once(ctx context.Context, method, target string, body []byte) (*answer, time.Duration, error) {
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, 0, err
+	}
+	// Vault refuses requests without it where a proxy might have been tricked into sending them.
+	request.Header.Set("X-Vault-Request", "true")
+	request.Header.Set("User-Agent", "vault-env/"+version)
+	if c.token != "" {
+		request.Header.Set("X-Vault-Token", c.token)
+	}
+	if c.namespace != "" {
+		request.Header.Set("X-Vault-Namespace", c.namespace)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(content) > maxAnswer {
+		return nil, 0, errTooLong
+	}
+	return &answer{response.StatusCode, content, response.ProtoMajor == 2}, retryAfter(response), nil
+}
+
+var errTooLong = errors.New("the answer is too long")
+
+// worthRetrying: 412 is a replica that has not seen the token's write yet, 429 a rate limit, 5xx a Vault that is
+// sealed, has no leader, or a proxy before it.
+func worthRetrying(status int) bool {
+	return status == http.StatusPreconditionFailed || status == http.StatusTooManyRequests || status >= 500
+}
+
+// retryAfter reads the header of RFC 9110, section 10.2.3; its date form as well.
+func retryAfter(response *http.Response) time.Duration {
+	value := response.Header.Get("Retry-After")
+	if value == "" || !worthRetrying(response.StatusCode) {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return time.Until(at)
+	}
+	return 0
+}
+
+// backoff doubles from attempt to attempt, with a jitter of one half, so that a hundred pods do not come back at once.
+func (c *client) backoff(attempt int) time.Duration {
+	wait := min(firstBackoff<<min(attempt, 10), longestWait)
+	return time.Duration(float64(wait) * (0.5 + c.random()/2))
+}
+
+// sleep gives false at once where the deadline comes first: then there is nothing to wait for.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// describe says in a few words why there was no answer, without the request's URL or anything secret.
+func describe(a *answer, err error) string {
+	if err != nil {
+		var withURL *url.Error
+		if errors.As(err, &withURL) {
+			err = withURL.Err
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return "timeout"
+		}
+		return shorten(oneLine(err.Error()), 200)
+	}
+	reason := strconv.Itoa(a.status) + " " + http.StatusText(a.status)
+	if text := vaultErrors(a.body); text != "" {
+		reason += ": " + text
+	}
+	return reason
+}
+
+// finalError gives the failure of errors that another attempt would only repeat, else nil.
+func finalError(err error, address string) *failure {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var noHost x509.HostnameError
+	switch {
+	case errors.Is(err, errTooLong):
+		return failf(exitProtocol, "the answer of %s is longer than %d MiB: check that it is a Vault", address, maxAnswer>>20)
+	case errors.As(err, &noHost):
+		return failf(exitUnavailable, "the certificate of Vault at %s is for another name: check the address, or set tls.serverName", address)
+	case errors.As(err, &certificate):
+		return failf(exitUnavailable, "the certificate of Vault at %s is not trusted (%s): check the CA", address, shorten(oneLine(certificate.Err.Error()), 120))
+	case errors.As(err, &record):
+		return failf(exitUnavailable, "there is no TLS at %s: check the scheme and the port", address)
+	}
+	return nil
+}
+
+// vaultErrors gives what Vault says in an error's body, shortened. Bodies that are not Vault's say nothing.
+func vaultErrors(body []byte) string {
+	a, err := decodeAnswer(body)
+	if err != nil {
+		return ""
+	}
+	return shorten(oneLine(strings.Join(a.Errors, "; ")), 200)
+}
+
+// escapePath makes a path fit for a URL, segment by segment: "%2e%2e" in a reference stays just that for Vault.
+func escapePath(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		segments[i] = url.PathEscape(segment)
+	}
+	return strings.Join(segments, "/")
+}

@@ -1,0 +1,114 @@
+package main
+
+import "strings"
+
+// environment is what the kernel gave: "NAME=VALUE", in order. Of two variables of one name the first counts, as for
+// most C libraries; the others are dropped, so that no two parts of the program see different values.
+type environment []string
+
+func (e environment) lookup(name string) (string, bool) {
+	for _, entry := range e {
+		if rest, ok := strings.CutPrefix(entry, name); ok && strings.HasPrefix(rest, "=") {
+			return rest[1:], true
+		}
+	}
+	return "", false
+}
+
+// maxEntry is the longest "NAME=VALUE" that Linux takes, without its closing zero (MAX_ARG_STRLEN, 32 pages of 4 KiB).
+const maxEntry = 32*4096 - 1
+
+// environmentBuilder puts the program's environment together: first what the container has, then what fromPaths add.
+type environmentBuilder struct {
+	settings *settings
+	login    bool // the program gets the login token
+	log      *logger
+	entries  []string
+	index    map[string]int
+}
+
+func newEnvironmentBuilder(s *settings, login bool, log *logger, size int) *environmentBuilder {
+	return &environmentBuilder{s, login, log, make([]string, 0, size), make(map[string]int, size)}
+}
+
+// keep takes an entry of the container's environment that holds no reference.
+func (b *environmentBuilder) keep(entry string) {
+	name, _, found := strings.Cut(entry, "=")
+	if !found { // odd, but the program's affair
+		b.entries = append(b.entries, entry)
+		return
+	}
+	if name == configVariable || b.settings.strip && isStripped(name, b.settings.passthrough, b.login) {
+		return
+	}
+	b.first(name, entry)
+}
+
+// resolved takes a variable whose references are resolved.
+func (b *environmentBuilder) resolved(name, value string) *failure {
+	entry := name + "=" + value
+	if f := checkEntry(entry); f != nil {
+		return f.under(name)
+	}
+	b.first(name, entry)
+	return nil
+}
+
+// add takes one key of a secret of fromPaths. What the container sets itself wins, unless the path says overwrite.
+func (b *environmentBuilder) add(from fromPath, key, value string) *failure {
+	name := from.prefix + key
+	source := "the key " + quoteName(key) + " of " + from.path
+	switch {
+	case name == "" || strings.ContainsAny(name, "=\x00"):
+		b.log.warn(source + " is left out: it cannot be the name of a variable")
+		return nil
+	case isDangerous(name):
+		b.log.warn(source + " is left out: a variable of this name makes programs run code")
+		return nil
+	case name == configVariable || isStripped(name, b.settings.passthrough, false):
+		b.log.warn(source + " is left out: it is a setting of Vault's clients, and not in the passthrough list")
+		return nil
+	}
+	if _, set := b.index[name]; set && !from.overwrite {
+		if b.log.debugs() {
+			b.log.debug(source + " is left out: the variable is set already")
+		}
+		return nil
+	}
+	entry := name + "=" + value
+	if f := checkEntry(entry); f != nil {
+		return f.under(source)
+	}
+	b.put(name, entry)
+	return nil
+}
+
+func (b *environmentBuilder) first(name, entry string) {
+	if _, set := b.index[name]; !set {
+		b.put(name, entry)
+	}
+}
+
+func (b *environmentBuilder) put(name, entry string) {
+	if i, set := b.index[name]; set {
+		b.entries[i] = entry
+		return
+	}
+	b.index[name] = len(b.entries)
+	b.entries = append(b.entries, entry)
+}
+
+func checkEntry(entry string) *failure {
+	switch {
+	case strings.IndexByte(entry, 0) >= 0:
+		return failf(exitData, `the value holds a NUL byte, which no variable can: use "| b64enc" in a template`)
+	case len(entry) > maxEntry:
+		return failf(exitData, "the value is longer than Linux takes in a variable (%d bytes with its name): put it in a file instead", maxEntry)
+	}
+	return nil
+}
+
+// quoteName makes the name of a key fit for a log line.
+func quoteName(name string) string {
+	return `"` + shorten(oneLine(name), 100) + `"`
+}

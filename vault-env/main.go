@@ -1,0 +1,127 @@
+// Vault-env stands in front of a program. It replaces the references to Vault in its environment by the secrets they
+// refer to, and then itself by the program: same process, no daemon, nothing on disk.
+//
+//	vault-env [--] COMMAND [ARGS…]
+//
+// In the order in which it happens: the command line, the settings (VAULT_ENV_CONFIG, else Bank-Vaults' variables),
+// the program's file, then plan (every reference parsed, every path checked), ask (log in, read every path once, at
+// the same time), environment (the answers put in place of the references), exec. Up to ask nothing is sent; where
+// the plan is empty nothing is asked. Whatever fails, fails before the program starts: one line on standard error and
+// an exit status of its own (failure.go).
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+const help = `vault-env puts Vault's secrets into the environment of a program and becomes that program.
+
+  vault-env [--] COMMAND [ARGS…]   resolve the references in the environment, then execute COMMAND
+  vault-env --install DIR          copy this executable to DIR/vault-env
+  vault-env --version
+  vault-env --help
+
+A variable refers to Vault by vault:PATH#KEY, vault:PATH#KEY#VERSION, vault:PATH#TEMPLATE with ${…} expressions, or any
+number of ${vault:…} in its text. VAULT_TOKEN=vault:login gives the program the token itself.
+Settings come in VAULT_ENV_CONFIG (JSON), else in VAULT_ADDR, VAULT_ROLE, VAULT_PATH and the other variables of
+Bank-Vaults' vault-env.
+`
+
+func main() {
+	// It lives for milliseconds: collect garbage only where a container's memory might run out.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(64 << 20)
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// run gives the exit status; it does not return where the program was started.
+func run(args []string, env environment, stdout, stderr io.Writer) int {
+	log := &logger{out: stderr, level: levelInfo, now: time.Now}
+	if f := command(args, env, stdout, log); f != nil {
+		log.error(f.message)
+		return f.status
+	}
+	return 0
+}
+
+func command(args []string, env environment, stdout io.Writer, log *logger) *failure {
+	if len(args) == 0 {
+		return failf(exitUsage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
+	}
+	switch first := args[0]; {
+	case first == "--":
+		if len(args) == 1 {
+			return failf(exitUsage, `there is no command after "--": write vault-env [--] COMMAND [ARGS…]`)
+		}
+		return wrap(args[1:], env, log)
+	case first == "--version" && len(args) == 1:
+		fmt.Fprintf(stdout, "vault-env %s (%s %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return nil
+	case first == "--help" && len(args) == 1:
+		io.WriteString(stdout, help)
+		return nil
+	case first == "--install":
+		if len(args) != 2 {
+			return failf(exitUsage, "write vault-env --install DIR")
+		}
+		return install("/proc/self/exe", args[1])
+	case first == "" || first[0] == '-':
+		return failf(exitUsage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
+	}
+	return wrap(args, env, log)
+}
+
+// wrap starts the program argv in place of this process, with the references in env resolved.
+func wrap(argv []string, env environment, log *logger) *failure {
+	s, f := loadSettings(env)
+	log.level, log.json = s.logLevel, s.logJSON
+	if f != nil {
+		return f
+	}
+	for _, warning := range s.warnings {
+		log.warn(warning)
+	}
+	program, f := lookPath(argv[0], env)
+	if f != nil {
+		return f
+	}
+	resolved, f := resolve(env, &s, log)
+	if f != nil {
+		return f
+	}
+	if s.delay > 0 {
+		time.Sleep(s.delay)
+	}
+	return replaceProcess(program, argv, resolved)
+}
+
+// resolve gives the program's environment.
+func resolve(env environment, s *settings, log *logger) ([]string, *failure) {
+	p, f := newPlan(env, s)
+	if f != nil {
+		return nil, f
+	}
+	a := &answers{}
+	if !p.nothing() {
+		if s.vault.skipVerify {
+			log.warn("VAULT_SKIP_VERIFY is true: whoever is in between can read the token and the secrets")
+		}
+		start := log.now()
+		if a, f = ask(context.Background(), p, log); f != nil {
+			return nil, f
+		}
+		if log.debugs() {
+			log.debug(fmt.Sprintf("%d paths read from %s in %s", len(p.reads), s.vault.address, log.now().Sub(start).Round(100*time.Microsecond)))
+		}
+	}
+	return p.environment(a, log)
+}

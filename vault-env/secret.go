@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// secret is the data at a path: of KV version 2 the inner data, of every other engine what the answer holds.
+type secret struct {
+	data map[string]any
+}
+
+func (s *secret) keys() []string { return slices.Sorted(maps.Keys(s.data)) }
+
+// text gives the value of a key as a string.
+func (s *secret) text(key string) (string, *failure) {
+	value, ok := s.data[key]
+	if !ok {
+		return "", failf(exitMissing, "the secret has no key %s: check the key, or read another version", quoteName(key))
+	}
+	switch value := value.(type) {
+	case string:
+		return value, nil
+	case json.Number:
+		return value.String(), nil
+	case bool:
+		return strconv.FormatBool(value), nil
+	case nil: // as Bank-Vaults
+		return "", nil
+	}
+	return "", failf(exitData, "the key %s holds %s, not a string: write a template like vault:PATH#${.KEY | toJson}", quoteName(key), jsonKind(value))
+}
+
+func jsonKind(value any) string {
+	if _, ok := value.([]any); ok {
+		return "a list"
+	}
+	return "an object"
+}
+
+// answerBody is what vault-env reads of Vault's answers.
+type answerBody struct {
+	Data     map[string]any `json:"data"`
+	Errors   []string       `json:"errors"`
+	Warnings []string       `json:"warnings"`
+	Auth     *struct {
+		ClientToken string `json:"client_token"`
+	} `json:"auth"`
+}
+
+// decodeAnswer reads one JSON object and nothing after it. Numbers stay as they are written: a port is not 5432e0.
+func decodeAnswer(body []byte) (*answerBody, error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var a *answerBody
+	if err := decoder.Decode(&a); err != nil {
+		return nil, err
+	}
+	if a == nil {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, fmt.Errorf("data after the answer")
+	}
+	return a, nil
+}
+
+// kvVersion is what KV version 2 says of a version of a secret.
+type kvVersion struct {
+	data      map[string]any // nil: deleted or destroyed
+	version   string
+	deleted   string // when, as Vault wrote it
+	destroyed bool
+}
+
+// asKVVersion tells an answer of KV version 2 from one whose data just has a field called "data": version 2 has
+// "data", an object or null, and beside it "metadata" with the number and the time of the version.
+func asKVVersion(data map[string]any) (kvVersion, bool) {
+	inner, hasData := data["data"]
+	metadata, hasMetadata := data["metadata"].(map[string]any)
+	if !hasData || !hasMetadata {
+		return kvVersion{}, false
+	}
+	number, isNumber := metadata["version"].(json.Number)
+	_, isCreated := metadata["created_time"].(string)
+	if !isNumber || !isCreated {
+		return kvVersion{}, false
+	}
+	v := kvVersion{version: number.String()}
+	v.deleted, _ = metadata["deletion_time"].(string)
+	v.destroyed, _ = metadata["destroyed"].(bool)
+	if inner == nil {
+		return v, true
+	}
+	var isObject bool
+	v.data, isObject = inner.(map[string]any)
+	return v, isObject
+}
+
+// asSecret gives the secret of an answer's data.
+func asSecret(data map[string]any) (*secret, *failure) {
+	v, versioned := asKVVersion(data)
+	if !versioned {
+		return &secret{data}, nil
+	}
+	if v.data != nil {
+		return &secret{v.data}, nil
+	}
+	version := "version " + shorten(oneLine(v.version), 20)
+	switch {
+	case v.destroyed:
+		return nil, failf(exitMissing, "%s is destroyed: write the secret again, or refer to another version", version)
+	case v.deleted != "":
+		return nil, failf(exitMissing, "%s was deleted at %s: undelete it, or refer to another version", version, shorten(oneLine(v.deleted), 40))
+	}
+	return nil, failf(exitMissing, "%s holds no data: write the secret again, or refer to another version", version)
+}

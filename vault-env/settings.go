@@ -1,0 +1,110 @@
+package main
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	configVariable = "VAULT_ENV_CONFIG"
+
+	// The kubelet mounts the pod's own token here unless a policy mounts another one.
+	defaultJWTFile = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+	// Bank-Vaults' default too; a login and a read take milliseconds, a Vault that is failing over takes seconds.
+	defaultTimeout = 10 * time.Second
+)
+
+// settings is what vault-env is told to do, whichever way it was told.
+type settings struct {
+	vault         vaultSettings
+	fromPaths     []fromPath
+	ignoreMissing bool
+	passthrough   map[string]bool
+	allowedPaths  []string
+	delay         time.Duration
+	logLevel      logLevel
+	logJSON       bool
+	// strip is true where the settings came in the VAULT_* variables, which then are not for the program.
+	strip bool
+	// warnings are said once the logger is there.
+	warnings []string
+}
+
+type vaultSettings struct {
+	address    string // scheme, host, optional path; no trailing slash
+	namespace  string
+	timeout    time.Duration // for login, reads and retries together
+	caPEM      string
+	caFile     string
+	caDir      string
+	serverName string
+	certFile   string
+	keyFile    string
+	skipVerify bool
+	authMount  string
+	role       string
+	jwtFile    string
+	token      string // given, so there is no login
+	tokenFile  string // must exist
+	tokenPath  string // need not exist
+}
+
+// fromPath is a secret whose every key becomes a variable.
+type fromPath struct {
+	path      string
+	version   string
+	prefix    string
+	overwrite bool
+}
+
+func defaultSettings() settings {
+	return settings{
+		logLevel:    levelInfo,
+		passthrough: map[string]bool{},
+		vault:       vaultSettings{timeout: defaultTimeout, authMount: "kubernetes", jwtFile: defaultJWTFile},
+	}
+}
+
+// loadSettings reads VAULT_ENV_CONFIG where it is set, else the variables of Bank-Vaults' vault-env. The settings
+// it gives beside a failure tell how to log it.
+func loadSettings(env environment) (settings, *failure) {
+	if config, ok := env.lookup(configVariable); ok {
+		s, f := parseConfig(config)
+		if f != nil {
+			f = f.under(configVariable)
+		}
+		return s, f
+	}
+	return bankVaultsSettings(env)
+}
+
+// parseAddress checks the address of a Vault: http or https, a host, an optional port and path, nothing else.
+func parseAddress(name, address string) (string, *failure) {
+	u, err := url.Parse(address)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil ||
+		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "" {
+		// The address itself is left out: a userinfo in it would be a password.
+		return "", failf(exitSettings, "%s is not the address of a Vault: write https://HOST[:PORT][/PATH]", name)
+	}
+	return strings.TrimRight(address, "/"), nil
+}
+
+// parsePath cleans a path and an auth mount of the slashes that do not count, and refuses what a reference must not
+// hold either.
+func parsePath(name, path string) (string, *failure) {
+	var segments []string
+	for segment := range strings.SplitSeq(strings.TrimSpace(path), "/") {
+		switch {
+		case segment == "":
+		case segment == "." || segment == ".." || strings.ContainsAny(segment, "#?") || oneLine(segment) != segment:
+			return "", failf(exitSettings, `%s is not a path in Vault: write it without ".", "..", "#", "?" and control characters`, name)
+		default:
+			segments = append(segments, segment)
+		}
+	}
+	if len(segments) == 0 {
+		return "", failf(exitSettings, "%s is empty: write a path in Vault", name)
+	}
+	return strings.Join(segments, "/"), nil
+}

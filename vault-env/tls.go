@@ -1,0 +1,81 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// tlsConfig trusts the CA that the settings name and no other; the system's, where they name none.
+func tlsConfig(v *vaultSettings) (*tls.Config, *failure) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: v.serverName, InsecureSkipVerify: v.skipVerify}
+	if v.caPEM != "" || v.caFile != "" || v.caDir != "" {
+		pool, f := caPool(v)
+		if f != nil {
+			return nil, f
+		}
+		c.RootCAs = pool
+	}
+	if v.certFile != "" {
+		certificate, err := tls.LoadX509KeyPair(v.certFile, v.keyFile)
+		if err != nil {
+			return nil, failf(exitSettings, "the client certificate %s with its key cannot be read: check VAULT_CLIENT_CERT and VAULT_CLIENT_KEY", v.certFile)
+		}
+		c.Certificates = []tls.Certificate{certificate}
+	}
+	return c, nil
+}
+
+func caPool(v *vaultSettings) (*x509.CertPool, *failure) {
+	pool := x509.NewCertPool()
+	if v.caPEM != "" && !pool.AppendCertsFromPEM([]byte(v.caPEM)) {
+		return nil, failf(exitSettings, "the CA bundle for Vault holds no certificate: write PEM certificates")
+	}
+	if v.caFile != "" {
+		if f := appendFile(pool, v.caFile); f != nil {
+			return nil, f
+		}
+	}
+	if v.caDir == "" {
+		return pool, nil
+	}
+	names, err := os.ReadDir(v.caDir)
+	if err != nil {
+		return nil, fileFailure("the CA directory", v.caDir, err)
+	}
+	for _, name := range names {
+		if name.IsDir() || name.Name()[0] == '.' { // a mounted volume has ..data and its like
+			continue
+		}
+		path := filepath.Join(v.caDir, name.Name())
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			continue
+		}
+		if f := appendFile(pool, path); f != nil {
+			return nil, f
+		}
+	}
+	return pool, nil
+}
+
+func appendFile(pool *x509.CertPool, path string) *failure {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return fileFailure("the CA file", path, err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return failf(exitSettings, "the CA file %s holds no certificate: write PEM certificates", path)
+	}
+	return nil
+}
+
+func fileFailure(what, path string, err error) *failure {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return failf(exitSettings, "%s %s cannot be read: %v", what, path, err)
+}
