@@ -1,37 +1,24 @@
 import type { Logger } from '../operator/log.ts';
 import type { RuleSnapshot, WorkloadKind } from '../operator/policies/rule.ts';
+import type { MutationInput } from './injection/mutate.ts';
+import type { MutationResult, Outcome } from './injection/outcome.ts';
 import type { Entry, WebhookMetrics } from './metrics.ts';
 import { BadReview, decodeReview, encodeReview } from './review.ts';
-import type { JsonObject, PatchOperation, ReviewRequest, ReviewResponse } from './review.ts';
-
-export interface MutateInput {
-  readonly kind: WorkloadKind;
-  readonly namespace: string;
-  readonly name: string;
-  readonly object: JsonObject;
-  readonly rules: RuleSnapshot;
-}
-
-/** What the pure core answers for one workload. */
-export interface MutateResult {
-  readonly outcome: string;
-  /** Present: the workload is refused. */
-  readonly denial?: { readonly reason: string; readonly message: string } | undefined;
-  readonly patch: readonly PatchOperation[];
-  readonly warnings: readonly string[];
-  readonly policy?: { readonly name: string; readonly generation: number } | undefined;
-  readonly audit: Readonly<Record<string, string>>;
-}
+import type { ReviewRequest, ReviewResponse } from './review.ts';
 
 export interface AdmissionOptions {
   /** The rules of this moment; asked once per review. */
   readonly rules: () => RuleSnapshot;
-  readonly mutate: (input: MutateInput) => MutateResult;
+  /** The pure core: mutateWorkload of injection/mutate.ts. */
+  readonly mutate: (input: MutationInput) => MutationResult;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
   /** Told after each review that was decided on (not for dry runs, which change nothing). */
-  readonly onReviewed?: (namespace: string, outcome: string) => void;
+  readonly onReviewed?: (namespace: string, outcome: ReviewOutcome) => void;
 }
+
+/** Skipped: no Deployment or StatefulSet, or nothing that is to be stored. */
+export type ReviewOutcome = Outcome | 'Skipped';
 
 /** An HTTP answer. */
 export interface Answer {
@@ -70,7 +57,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 }
 
 interface Decision {
-  readonly outcome: string;
+  readonly outcome: ReviewOutcome;
   readonly response: ReviewResponse;
   readonly policy?: string | undefined;
   /** Why it was denied. */
@@ -81,7 +68,7 @@ function decide(request: ReviewRequest, options: AdmissionOptions): Decision {
   const { uid, namespace, name, object } = request;
   const kind = workloadKind(request);
   // the configuration asks for neither; somebody else's might send them here
-  if (kind === undefined || object === undefined) return { outcome: 'skipped', response: { uid, allowed: true } };
+  if (kind === undefined || object === undefined) return { outcome: 'Skipped', response: { uid, allowed: true } };
   const result = options.mutate({ kind, namespace, name, object, rules: options.rules() });
   const { outcome, denial, warnings, policy } = result;
   const auditAnnotations = auditOf(result);
@@ -103,7 +90,7 @@ function workloadKind({ kind, operation }: ReviewRequest): WorkloadKind | undefi
   return kind.kind === 'Deployment' || kind.kind === 'StatefulSet' ? kind.kind : undefined;
 }
 
-function auditOf({ audit, policy, outcome }: MutateResult): Record<string, string> {
+function auditOf({ audit, policy, outcome }: MutationResult): Record<string, string> {
   if (policy === undefined) return { result: outcome, ...audit };
   return { result: outcome, policy: policy.name, generation: String(policy.generation), ...audit };
 }
@@ -119,7 +106,7 @@ function failed(
   { metrics, logger }: AdmissionOptions,
   seconds: number,
 ): Answer {
-  metrics.reviewed(entry, request?.operation ?? 'other', 'error', seconds);
+  metrics.reviewed(entry, request?.operation ?? 'other', 'Error', seconds);
   const { uid, namespace, name } = request ?? {};
   logger.error({ uid, namespace, kind: request?.kind.kind, name, ...placeOf(error) }, 'review failed');
   return plain(500, 'internal error: the review could not be decided on; see the log of the operator for its uid');

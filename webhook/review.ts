@@ -1,3 +1,5 @@
+import type { JsonPatchOperation } from './injection/patch.ts';
+
 /**
  * The codec of AdmissionReview v1 (admission.k8s.io): raw bytes in, a request to decide on; a decision in, JSON out.
  * The object under review stays the JSON that the API server sent, so that fields unknown to this code survive.
@@ -27,18 +29,11 @@ export class BadReview extends Error {
   }
 }
 
-/** RFC 6902, the operations that this project writes. */
-export interface PatchOperation {
-  readonly op: 'add' | 'remove' | 'replace' | 'test';
-  readonly path: string;
-  readonly value?: unknown;
-}
-
 export interface ReviewResponse {
   readonly uid: string;
   readonly allowed: boolean;
   /** Left out of the answer where it is empty. */
-  readonly patch?: readonly PatchOperation[];
+  readonly patch?: readonly JsonPatchOperation[];
   readonly warnings?: readonly string[];
   /** Keys without a prefix: the API server puts the webhook's name before them. */
   readonly auditAnnotations?: Readonly<Record<string, string>>;

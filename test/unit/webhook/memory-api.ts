@@ -144,19 +144,17 @@ export class MemoryApi implements ObjectClient {
     const managed =
       manager === undefined ? others : [...others, { manager, time: new Date(this.#version).toISOString() }];
     const uid = before?.metadata.uid ?? `uid-${++this.#version}`;
-    const next = { ...copy(object), metadata: { ...copy(metadata), uid, managedFields: managed } };
-    if (before !== undefined && same(before, next))
-      return copy({ ...next, metadata: { ...next.metadata, resourceVersion } }) as KubernetesObject;
-    const stored = {
-      ...next,
-      metadata: { ...next.metadata, resourceVersion: String(++this.#version) },
-    } as KubernetesObject;
-    this.#at(resource).set(stored.metadata.name, { object: stored, applied });
-    this.#tell(resource, {
-      type: before === undefined ? 'ADDED' : 'MODIFIED',
-      object: copy(stored) as KubernetesObject,
+    const meta = { ...copy(metadata), name: object.metadata.name, uid, managedFields: managed };
+    const at = (version: unknown): KubernetesObject => ({
+      ...copy(object),
+      metadata: { ...meta, resourceVersion: String(version) },
     });
-    return copy(stored) as KubernetesObject;
+    // what changes nothing is written nowhere
+    if (before !== undefined && same(before, at(resourceVersion))) return at(resourceVersion);
+    const stored = at(++this.#version);
+    this.#at(resource).set(stored.metadata.name, { object: stored, applied });
+    this.#tell(resource, { type: before === undefined ? 'ADDED' : 'MODIFIED', object: copy(stored) });
+    return copy(stored);
   }
 
   #tell(resource: Resource, event: WatchEvent): void {

@@ -1,0 +1,158 @@
+import { expect } from 'chai';
+import type { RuleSnapshot } from '../../../operator/policies/rule.ts';
+import { createAdmission } from '../../../webhook/admission.ts';
+import type { Admission, AdmissionOptions } from '../../../webhook/admission.ts';
+import type { MutationResult } from '../../../webhook/injection/outcome.ts';
+import { createWebhookMetrics } from '../../../webhook/metrics.ts';
+import { collectLog } from './log-lines.ts';
+import type { LogLine } from './log-lines.ts';
+
+const SECRET = 'hunter2';
+const NOTHING: MutationResult = { outcome: 'NoPolicy', patch: [], warnings: [], audit: {} };
+const RULES: RuleSnapshot = { version: 1, rulesFor: () => [] };
+
+function body(change: object = {}): Buffer {
+  const request = {
+    uid: 'uid-1',
+    operation: 'CREATE',
+    kind: { group: 'apps', version: 'v1', kind: 'Deployment' },
+    namespace: 'shop',
+    name: 'web',
+    object: { metadata: { name: 'web' }, spec: { password: SECRET } },
+    ...change,
+  };
+  return Buffer.from(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request }));
+}
+
+function start(options: Partial<AdmissionOptions> = {}): {
+  admit: Admission;
+  lines: LogLine[];
+  metrics: ReturnType<typeof createWebhookMetrics>;
+} {
+  const { logger, lines } = collectLog();
+  const metrics = createWebhookMetrics();
+  return {
+    admit: createAdmission({ rules: () => RULES, mutate: () => NOTHING, metrics, logger, ...options }),
+    lines,
+    metrics,
+  };
+}
+
+function responseOf(text: string): Record<string, unknown> {
+  return (JSON.parse(text) as { response: Record<string, unknown> }).response;
+}
+
+describe('admission', () => {
+  it('asks the pure core about a workload, with the rules of the moment', () => {
+    let seen: unknown;
+    const { admit } = start({
+      mutate: (input) => {
+        seen = input;
+        return NOTHING;
+      },
+    });
+    admit('ignore', body({ operation: 'UPDATE', kind: { group: 'apps', version: 'v1', kind: 'StatefulSet' } }));
+    expect(seen).to.deep.equal({
+      kind: 'StatefulSet',
+      namespace: 'shop',
+      name: 'web',
+      object: { metadata: { name: 'web' }, spec: { password: SECRET } },
+      rules: RULES,
+    });
+  });
+
+  it('answers with patch, warnings and audit annotations', () => {
+    const patch = [{ op: 'remove', path: '/spec/template/x' }] as const;
+    const policy = { name: 'default', generation: 7 };
+    const { admit } = start({
+      mutate: () => ({ outcome: 'Injected', patch, warnings: ['mind the gap'], policy, audit: { containers: 'app' } }),
+    });
+    const { status, body: text } = admit('fail', body());
+    expect(status).to.equal(200);
+    expect(responseOf(text)).to.deep.equal({
+      uid: 'uid-1',
+      allowed: true,
+      patchType: 'JSONPatch',
+      patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+      warnings: ['mind the gap'],
+      auditAnnotations: { result: 'Injected', policy: 'default', generation: '7', containers: 'app' },
+    });
+  });
+
+  it('denies with a reason, and says so in the log', () => {
+    const denial = { reason: 'PathNotAllowed', message: 'secret/data/x is outside of allowedPaths' } as const;
+    const { admit, lines } = start({ mutate: () => ({ ...NOTHING, outcome: 'Denied', denial }) });
+    const response = responseOf(admit('fail', body()).body);
+    expect(response.allowed).to.equal(false);
+    expect(response.status).to.deep.equal({ status: 'Failure', code: 403, ...denial });
+    expect(lines).to.have.length(1);
+    expect(lines[0]?.level).to.equal('info');
+    expect(lines[0]?.fields).to.include({ uid: 'uid-1', namespace: 'shop', name: 'web', reason: 'PathNotAllowed' });
+  });
+
+  const strangers: readonly [string, object][] = [
+    ['a Pod', { kind: { group: '', version: 'v1', kind: 'Pod' } }],
+    ['a Deployment of another group', { kind: { group: 'example.com', version: 'v1', kind: 'Deployment' } }],
+    ['a DELETE', { operation: 'DELETE', object: null }],
+    ['a CONNECT', { operation: 'CONNECT', object: null }],
+  ];
+  for (const [what, change] of strangers) {
+    it(`allows ${what} unchanged, without a look at it`, () => {
+      const { admit } = start({
+        mutate: () => {
+          throw new Error('asked');
+        },
+      });
+      expect(responseOf(admit('ignore', body(change)).body)).to.deep.equal({ uid: 'uid-1', allowed: true });
+    });
+  }
+
+  it('answers 400 to what is no review', () => {
+    expect(start().admit('ignore', Buffer.from('{'))).to.deep.equal({
+      status: 400,
+      contentType: 'text/plain; charset=utf-8',
+      body: 'the body is not JSON\n',
+    });
+  });
+
+  it('turns a defect into HTTP 500, so that failurePolicy decides, and logs no content', async () => {
+    const { admit, lines, metrics } = start({
+      mutate: ({ object }) => {
+        throw new TypeError(`cannot read ${JSON.stringify(object)}`);
+      },
+    });
+    expect(admit('fail', body()).status).to.equal(500);
+    expect(lines.map(({ level }) => level)).to.deep.equal(['error']);
+    expect(lines[0]?.fields).to.include({ uid: 'uid-1', error: 'TypeError' });
+    expect(JSON.stringify(lines)).not.to.contain(SECRET);
+    expect(await metrics.registry.metrics()).to.match(/reviews_total\{.*outcome="Error"\} 1/);
+  });
+
+  it('logs one line a review, without the object or the patch', () => {
+    const patch = [{ op: 'add', path: '/x', value: SECRET }] as const;
+    const policy = { name: 'default', generation: 1 };
+    const { admit, lines } = start({ mutate: () => ({ ...NOTHING, outcome: 'Injected', patch, policy }) });
+    admit('ignore', body());
+    expect(lines).to.have.length(1);
+    expect(lines[0]?.level).to.equal('debug');
+    expect(lines[0]?.fields).to.include({ kind: 'Deployment', policy: 'default', outcome: 'Injected' });
+    expect(JSON.stringify(lines)).not.to.contain(SECRET);
+  });
+
+  it('tells of what was decided on, but not of a dry run', () => {
+    const told: string[] = [];
+    const { admit } = start({ onReviewed: (namespace, outcome) => void told.push(`${namespace} ${outcome}`) });
+    admit('ignore', body({ dryRun: true }));
+    admit('ignore', body());
+    expect(told).to.deep.equal(['shop NoPolicy']);
+  });
+
+  it('counts by entry, operation and outcome, and invents no series for unknown operations', async () => {
+    const { admit, metrics } = start();
+    admit('ignore', body());
+    admit('fail', body({ operation: 'PATCHWORK' }));
+    const text = await metrics.registry.metrics();
+    expect(text).to.contain('vault_injection_reviews_total{entry="ignore",operation="CREATE",outcome="NoPolicy"} 1');
+    expect(text).to.contain('vault_injection_reviews_total{entry="fail",operation="other",outcome="Skipped"} 1');
+  });
+});
