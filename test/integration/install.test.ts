@@ -1,0 +1,144 @@
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { startControlPlane } from '../support/control-plane.ts';
+import type { ControlPlane } from '../support/control-plane.ts';
+import { eventually } from '../support/operator.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const NAMESPACE = 'vault-injection-system';
+const BUILDING_MS = 3_600_000; // the first run builds the tools
+
+describe('kubectl apply -k config/default', function () {
+  this.timeout(60_000);
+  let plane: ControlPlane;
+
+  before(async function () {
+    this.timeout(BUILDING_MS);
+    plane = await startControlPlane();
+    const { code, stderr } = await plane.kubectl(['apply', '-k', join(ROOT, 'config/default')]);
+    // no warnings: Pod Security "restricted" takes the operator's pods
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+  });
+
+  after(() => plane.stop());
+
+  it('has nothing left to change when it was applied', async () => {
+    const { code, stdout } = await plane.kubectl(['diff', '-k', join(ROOT, 'config/default')]);
+    expect({ code, stdout }).to.deep.equal({ code: 0, stdout: '' });
+  });
+
+  it('makes pods of the operator', async () => {
+    const selector = 'app.kubernetes.io/name=vault-injection-operator';
+    await plane.kubectlOk(['wait', '--for=create', 'pod', '-n', NAMESPACE, '-l', selector, '--timeout=30s']);
+  });
+
+  it('gives the webhook a Service that finds these pods', async () => {
+    const selectorOf = (kind: string, path: string): Promise<string> =>
+      plane.kubectlOk(['get', kind, 'vault-injection-operator', '-n', NAMESPACE, '-o', `jsonpath={${path}}`]);
+    const service = JSON.parse(await selectorOf('service', '.spec.selector')) as Record<string, string>;
+    expect(JSON.parse(await selectorOf('deployment', '.spec.template.metadata.labels'))).to.include(service);
+    expect(JSON.parse(await selectorOf('pdb', '.spec.selector.matchLabels'))).to.deep.equal(service);
+  });
+
+  describe('lets the operator', () => {
+    const may = async (request: string): Promise<string> => {
+      const as = `--as=system:serviceaccount:${NAMESPACE}:vault-injection-operator`;
+      const { stdout, stderr } = await plane.kubectl(['auth', 'can-i', ...request.split(' '), as]);
+      return stdout.trim() || stderr;
+    };
+
+    for (const request of [
+      'list vaultinjectionpolicies -A',
+      'watch vaultinjectionpolicies -A',
+      'patch vaultinjectionpolicies --subresource=status -n shop',
+      'list deployments.apps -A',
+      'list statefulsets.apps -A',
+      'create mutatingwebhookconfigurations',
+      'watch mutatingwebhookconfigurations',
+      'patch mutatingwebhookconfigurations/vault-injection-operator',
+      'update mutatingwebhookconfigurations/vault-injection-operator',
+      `create secrets -n ${NAMESPACE}`,
+      `get secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
+      `watch secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
+      `update secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
+    ])
+      it(request, async () => {
+        expect(await may(request)).to.equal('yes');
+      });
+
+    for (const request of [
+      'patch vaultinjectionpolicies -n shop',
+      'delete vaultinjectionpolicies -n shop',
+      'patch deployments.apps -n shop',
+      'update statefulsets.apps -n shop',
+      'patch mutatingwebhookconfigurations/of-somebody-else',
+      'delete mutatingwebhookconfigurations/of-somebody-else',
+      'create validatingwebhookconfigurations',
+      'get secrets -n shop',
+      `get secrets/of-somebody-else -n ${NAMESPACE}`,
+      `list secrets -n ${NAMESPACE}`,
+      'get configmaps -n shop',
+      'create serviceaccounts --subresource=token -n shop',
+      'list pods -A',
+    ])
+      it(`not ${request}`, async () => {
+        expect(await may(request)).to.match(/^no\b/);
+      });
+  });
+
+  describe('lets', () => {
+    const rights: readonly (readonly [role: string, verb: string, answer: string])[] = [
+      ['view', 'list', 'yes'],
+      ['view', 'create', 'no'],
+      ['edit', 'list', 'yes'],
+      ['edit', 'patch', 'no'],
+      ['admin', 'create', 'yes'],
+      ['admin', 'delete', 'yes'],
+    ];
+    const may = async (role: string, verb: string): Promise<string> => {
+      const question = ['auth', 'can-i', verb, 'vaultinjectionpolicies', '-n', 'team', `--as=${role}or`];
+      return (await plane.kubectl(question)).stdout.trim();
+    };
+
+    before(async () => {
+      await plane.kubectlOk(['create', 'namespace', 'team']);
+      for (const role of ['view', 'edit', 'admin'])
+        await plane.kubectlOk([
+          'create',
+          'rolebinding',
+          role,
+          `--clusterrole=${role}`,
+          `--user=${role}or`,
+          '-n',
+          'team',
+        ]);
+      // the controller manager copies rules into the aggregated roles, when it gets to it
+      for (const [role, verb, answer] of rights)
+        if (answer === 'yes')
+          await eventually(`${role} to ${verb}`, async () => ((await may(role, verb)) === 'yes' ? true : undefined));
+    });
+
+    for (const [role, verb, answer] of rights)
+      it(`${role} ${answer === 'yes' ? verb : `not ${verb}`} policies`, async () => {
+        expect(await may(role, verb)).to.equal(answer);
+      });
+  });
+
+  describe('then kubectl apply -k', () => {
+    it('samples/demo is taken without a warning', async () => {
+      // a dry run sees the namespace as it is, and the samples are for a stricter one
+      await plane.kubectlOk(['apply', '-f', join(ROOT, 'samples/policies/namespace.yaml')]);
+      const lenient = 'pod-security.kubernetes.io/warn=privileged';
+      await plane.kubectlOk(['label', '--overwrite', 'namespace', 'shop', lenient]);
+      const dryRun = ['apply', '-k', join(ROOT, 'samples/demo'), '--dry-run=server'];
+      const { code, stderr } = await plane.kubectl(dryRun);
+      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+    });
+
+    for (const folder of ['samples/policies', 'samples/workloads', 'samples'])
+      it(`${folder} is taken without a warning`, async () => {
+        const { code, stderr } = await plane.kubectl(['apply', '-k', join(ROOT, folder)]);
+        expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+      });
+  });
+});
