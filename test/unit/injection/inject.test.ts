@@ -1,0 +1,430 @@
+import { expect } from 'chai';
+import type { Rule } from '../../../operator/policies/rule.ts';
+import { stored } from './api-server.ts';
+import {
+  admitted,
+  container,
+  containerOf,
+  deployment,
+  mutate,
+  namesOf,
+  recordOf,
+  ruleWith,
+  templateOf,
+} from './fixtures.ts';
+import type { Workload } from './fixtures.ts';
+
+const simple = deployment({ containers: [container()] });
+
+describe('inject', () => {
+  it('puts vault-env in front of the program and adds what it needs', () => {
+    const { metadata, spec } = templateOf(admitted(simple, ruleWith()));
+    expect(spec).to.deep.equal({
+      initContainers: [
+        {
+          name: 'vault-env',
+          image: 'registry.example.com/vault-env:1.0.0',
+          command: ['/vault-env'],
+          args: ['--install', '/install'],
+          resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
+          volumeMounts: [{ name: 'vault-env', mountPath: '/install' }],
+          terminationMessagePath: '/dev/termination-log',
+          terminationMessagePolicy: 'File',
+          imagePullPolicy: 'IfNotPresent',
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ['ALL'] },
+            readOnlyRootFilesystem: true,
+            runAsNonRoot: true,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
+        },
+      ],
+      containers: [
+        {
+          name: 'app',
+          image: 'registry.example.com/app:1',
+          command: ['/vault-env/vault-env'],
+          args: ['--', '/app', '--port=80'],
+          env: [
+            { name: 'DB_PASSWORD', value: 'vault:secret/data/shop/db#password' },
+            {
+              name: 'VAULT_ENV_CONFIG',
+              value:
+                '{"vault":{"address":"https://vault.vault.svc:8200",' +
+                '"auth":{"role":"shop","tokenPath":"/vault-env-token/token"}}}',
+            },
+          ],
+          volumeMounts: [
+            { name: 'vault-env', mountPath: '/vault-env', readOnly: true },
+            { name: 'vault-env-token', mountPath: '/vault-env-token', readOnly: true },
+          ],
+        },
+      ],
+      volumes: [
+        { name: 'vault-env', emptyDir: { medium: 'Memory', sizeLimit: '32Mi' } },
+        {
+          name: 'vault-env-token',
+          projected: {
+            sources: [{ serviceAccountToken: { expirationSeconds: 600, path: 'token' } }],
+            defaultMode: 420,
+          },
+        },
+      ],
+    });
+    expect(metadata.annotations['vaultinjection.dev/injected']).to.equal('shop-secrets/1/aaaaaaaaaaaa');
+    const { containers, ...record } = recordOf(admitted(simple, ruleWith()));
+    expect(record).to.deep.equal({ v: 1, volumes: ['vault-env', 'vault-env-token'] });
+    expect(Object.keys(containers[0] ?? {})).to.deep.equal(['name', 'command', 'args', 'generated', 'config']);
+    expect(containers[0]).to.deep.include({ name: 'app', command: ['/app'], args: ['--port=80'] });
+    expect(containers[0]?.generated).to.match(/^[0-9a-f]{12}$/);
+    expect(containers[0]?.config).to.match(/^[0-9a-f]{12}$/);
+  });
+
+  it('generates what the API server would store: no default is left for it to fill in', () => {
+    for (const rule of [ruleWith(), ruleWith({ injector: { delivery: 'ImageVolume' } })]) {
+      const caRef = { kind: 'Secret', name: 'ca', key: 'ca.crt' } as const;
+      const withCa = { ...rule, vault: { ...rule.vault, tls: { ...rule.vault.tls, caRef } } };
+      const before = stored(simple);
+      const after = admitted(before, withCa);
+      expect(stored(after)).to.deep.equal(after);
+    }
+  });
+
+  describe('delivery by image volume', () => {
+    const rule = ruleWith({ injector: { delivery: 'ImageVolume', imagePullPolicy: 'Always' } });
+
+    it('mounts the image and needs no init container', () => {
+      const { spec } = templateOf(admitted(simple, rule));
+      expect(spec).not.to.have.property('initContainers');
+      expect(spec.volumes[0]).to.deep.equal({
+        name: 'vault-env',
+        image: { reference: 'registry.example.com/vault-env:1.0.0', pullPolicy: 'Always' },
+      });
+      expect(spec.containers[0]?.command).to.deep.equal(['/vault-env/vault-env']);
+    });
+
+    it('changes a template that was injected with an init container', () => {
+      const before = admitted(simple, ruleWith());
+      expect(templateOf(admitted(before, rule)).spec).to.deep.equal(templateOf(admitted(simple, rule)).spec);
+    });
+  });
+
+  describe('the CA that a policy refers to', () => {
+    const volume = (kind: 'ConfigMap' | 'Secret'): unknown => {
+      const rule = ruleWith({ vault: { tls: { caRef: { kind, name: 'vault-ca', key: 'root.pem' } } } });
+      return templateOf(admitted(simple, rule)).spec.volumes[2];
+    };
+
+    it('is mounted from a ConfigMap', () => {
+      expect(volume('ConfigMap')).to.deep.equal({
+        name: 'vault-env-ca',
+        configMap: { name: 'vault-ca', items: [{ key: 'root.pem', path: 'ca.crt' }], defaultMode: 420 },
+      });
+    });
+
+    it('is mounted from a Secret', () => {
+      expect(volume('Secret')).to.deep.equal({
+        name: 'vault-env-ca',
+        secret: { secretName: 'vault-ca', items: [{ key: 'root.pem', path: 'ca.crt' }], defaultMode: 420 },
+      });
+    });
+
+    it('is named in the configuration by its file', () => {
+      const rule = ruleWith({ vault: { tls: { caRef: { kind: 'Secret', name: 'vault-ca', key: 'x' } } } });
+      const app = containerOf(admitted(simple, rule), 'app');
+      expect(JSON.parse(app.env[1]?.value ?? '')).to.have.deep.nested.property('vault.tls', {
+        caFile: '/vault-env-ca/ca.crt',
+      });
+      expect(app.volumeMounts[2]).to.deep.equal({ name: 'vault-env-ca', mountPath: '/vault-env-ca', readOnly: true });
+    });
+  });
+
+  describe('names that are taken', () => {
+    it('numbers volumes and the init container', () => {
+      const object = deployment({
+        volumes: [{ name: 'vault-env', configMap: { name: 'x' } }],
+        containers: [container(), container({ name: 'vault-env', env: [] })],
+      });
+      const { spec } = templateOf(admitted(object, ruleWith()));
+      expect(spec.initContainers?.[0]?.name).to.equal('vault-env-2');
+      expect(namesOf(spec.volumes)).to.deep.equal(['vault-env', 'vault-env-2', 'vault-env-token']);
+      expect(spec.containers[0]?.volumeMounts[0]?.name).to.equal('vault-env-2');
+    });
+
+    it("keeps away from a StatefulSet's claims, which would replace a volume of the same name", () => {
+      const object = deployment({ containers: [container()] });
+      object.spec.volumeClaimTemplates = [{ metadata: { name: 'vault-env-token' } }];
+      const { spec } = templateOf(admitted(object, ruleWith()));
+      expect(namesOf(spec.volumes)).to.deep.equal(['vault-env', 'vault-env-token-2']);
+    });
+
+    for (const mountPath of ['/vault-env', '/vault-env/', '/vault-env/data']) {
+      it(`mounts elsewhere where the container mounts ${mountPath}, and the command follows`, () => {
+        const object = deployment({
+          volumes: [{ name: 'data', emptyDir: {} }],
+          containers: [container({ volumeMounts: [{ name: 'data', mountPath }] }), container({ name: 'other' })],
+        });
+        const result = admitted(object, ruleWith());
+        expect(containerOf(result, 'app').command).to.deep.equal(['/vault-env-2/vault-env']);
+        expect(containerOf(result, 'app').volumeMounts[1]?.mountPath).to.equal('/vault-env-2');
+        expect(containerOf(result, 'other').command).to.deep.equal(['/vault-env/vault-env']);
+        expect(recordOf(result).containers[0]?.mountPath).to.equal('/vault-env-2');
+      });
+    }
+
+    it('does not move for a mount whose path only begins alike', () => {
+      const volumeMounts = [{ name: 'data', mountPath: '/vault-environment' }];
+      const object = deployment({ containers: [container({ volumeMounts })] });
+      expect(containerOf(admitted(object, ruleWith()), 'app').command).to.deep.equal(['/vault-env/vault-env']);
+    });
+
+    it('leaves a container alone that sets VAULT_ENV_CONFIG itself: denied, or with Ignore a warning', () => {
+      const object = deployment({
+        containers: [container({ env: [{ name: 'VAULT_ENV_CONFIG', value: '{}' }, ...container().env] })],
+      });
+      expect(mutate(object, ruleWith()).denial?.reason).to.equal('VariableReserved');
+      const { outcome, patch, warnings } = mutate(object, ruleWith({ failurePolicy: 'Ignore' }));
+      expect({ outcome, patch }).to.deep.equal({ outcome: 'Unchanged', patch: [] });
+      expect(warnings[0]).to.match(/^not injected: container app sets VAULT_ENV_CONFIG itself/);
+    });
+  });
+
+  describe('user and group of the init container', () => {
+    const cases: [string, object, object, object][] = [
+      ['are left to the image where nobody says anything', {}, {}, {}],
+      ['follow the pod', { runAsUser: 1000, runAsGroup: 2000 }, {}, { runAsUser: 1000, runAsGroup: 2000 }],
+      ['are not root where the pod is', { runAsUser: 0 }, {}, { runAsUser: 65532, runAsGroup: 65532 }],
+      [
+        'keep the group of a pod that is root',
+        { runAsUser: 0, runAsGroup: 7 },
+        {},
+        { runAsUser: 65532, runAsGroup: 7 },
+      ],
+      ['are not of group 0', { runAsUser: 5, runAsGroup: 0 }, {}, { runAsUser: 5, runAsGroup: 65532 }],
+      ['are what the policy says', { runAsUser: 1 }, { runAsUser: 7, runAsGroup: 8 }, { runAsUser: 7, runAsGroup: 8 }],
+    ];
+    for (const [name, pod, policy, expected] of cases) {
+      it(name, () => {
+        const object = deployment({ securityContext: pod, containers: [container()] });
+        const rule = ruleWith({ injector: { securityContext: policy } });
+        const { securityContext } = containerOf(admitted(object, rule), 'vault-env');
+        const { runAsUser, runAsGroup } = securityContext;
+        const given = Object.entries({ runAsUser, runAsGroup }).filter(([, value]) => value !== undefined);
+        expect(Object.fromEntries(given)).to.deep.equal(expected);
+      });
+    }
+  });
+
+  describe('the program of a container', () => {
+    const image = 'docker.io/library/redis:7';
+    const hint = { match: '*redis:*', entrypoint: ['docker-entrypoint.sh'], cmd: ['redis-server'] };
+    const rule = ruleWith({ images: [{ match: '*redis:6', entrypoint: ['no'], cmd: [] }, hint] });
+    const argsFor = (fields: object, using: Rule = rule): unknown =>
+      containerOf(admitted(deployment({ containers: [container({ image, ...fields })] }), using), 'app').args;
+
+    it('is command and args', () => {
+      expect(argsFor({})).to.deep.equal(['--', '/app', '--port=80']);
+    });
+    it('is the command alone where there are no args: a command replaces the CMD of the image', () => {
+      expect(argsFor({ args: undefined })).to.deep.equal(['--', '/app']);
+    });
+    it('is ENTRYPOINT and args, by the images of the policy', () => {
+      expect(argsFor({ command: undefined })).to.deep.equal(['--', 'docker-entrypoint.sh', '--port=80']);
+    });
+    it('is ENTRYPOINT and CMD where there is neither command nor args', () => {
+      expect(argsFor({ command: undefined, args: [] })).to.deep.equal(['--', 'docker-entrypoint.sh', 'redis-server']);
+    });
+    it('is not wrapped twice where a user wrote the wrapper by hand', () => {
+      const byHand = { command: ['/vault-env/vault-env'], args: ['--', '/app'] };
+      expect(argsFor(byHand)).to.deep.equal(['--', '/app']);
+      expect(argsFor({ command: ['/vault-env/vault-env', '--', '/app'], args: undefined })).to.deep.equal([
+        '--',
+        '/app',
+      ]);
+    });
+    it('is denied where nothing tells it, with what to do about it', () => {
+      const { outcome, denial } = mutate(deployment({ containers: [container({ command: undefined })] }), rule);
+      expect(outcome).to.equal('Denied');
+      expect(denial?.reason).to.equal('EntrypointUnknown');
+      expect(denial?.message).to.equal(
+        'container app has no command, and what its image registry.example.com/app:1 starts is not known: ' +
+          'set command in the container, or add the image with its entrypoint to images of policy shop-secrets',
+      );
+    });
+    it('is left alone with a warning where the policy ignores failures, while the others are wrapped', () => {
+      const object = deployment({ containers: [container({ command: undefined }), container({ name: 'two' })] });
+      const ignoring = ruleWith({ failurePolicy: 'Ignore' });
+      expect(mutate(object, ignoring).warnings[0]).to.match(/^not injected: container app has no command/);
+      const result = admitted(object, ignoring);
+      expect(containerOf(result, 'app')).to.deep.equal(containerOf(object, 'app'));
+      expect(containerOf(result, 'two').command).to.deep.equal(['/vault-env/vault-env']);
+    });
+  });
+
+  describe('probes and hooks', () => {
+    const exec = (...command: string[]): object => ({ exec: { command } });
+    const object = deployment({
+      containers: [
+        container({
+          livenessProbe: { ...exec('/health', '-x'), periodSeconds: 3 },
+          readinessProbe: { httpGet: { path: '/', port: 80 } },
+          startupProbe: exec('/vault-env/vault-env', '--', '/by-hand'),
+          lifecycle: { preStop: exec('/stop'), postStart: { sleep: { seconds: 1 } } },
+        }),
+        container({ name: 'plain', env: [], livenessProbe: exec('/health') }),
+      ],
+    });
+
+    it('stay as they are unless the policy wants them', () => {
+      const app = containerOf(admitted(object, ruleWith()), 'app');
+      expect(app.livenessProbe).to.deep.equal(containerOf(object, 'app').livenessProbe);
+    });
+
+    it('are wrapped in wrapped containers where they execute something', () => {
+      const result = admitted(object, ruleWith({ probes: true }));
+      const app = containerOf(result, 'app');
+      expect(app.livenessProbe).to.deep.equal({
+        exec: { command: ['/vault-env/vault-env', '--', '/health', '-x'] },
+        periodSeconds: 3,
+      });
+      expect(app.lifecycle).to.deep.equal({
+        preStop: exec('/vault-env/vault-env', '--', '/stop'),
+        postStart: { sleep: { seconds: 1 } },
+      });
+      expect(app.readinessProbe).to.deep.equal({ httpGet: { path: '/', port: 80 } });
+      expect(containerOf(result, 'plain')).to.deep.equal(containerOf(object, 'plain'));
+    });
+
+    it('are not wrapped again where a user wrapped them by hand, and keep that when the policy goes', () => {
+      const result = admitted(object, ruleWith({ probes: true }));
+      expect(containerOf(result, 'app').startupProbe).to.deep.equal(containerOf(object, 'app').startupProbe);
+      expect(admitted(result)).to.deep.equal(object);
+    });
+  });
+
+  describe('VAULT_ENV_CONFIG', () => {
+    const configOf = (rule: Rule, podSpec: object = {}): unknown => {
+      const app = containerOf(admitted(deployment({ containers: [container()], ...podSpec }), rule), 'app');
+      const { value = '' } = app.env.at(-1) ?? {};
+      return JSON.parse(value.replaceAll('$$', () => '$'));
+    };
+
+    it('holds all that the policy says and is not default', () => {
+      const rule = ruleWith({
+        vault: {
+          namespace: 'team-a',
+          timeout: '20s',
+          tls: { caBundle: 'PEM\n', serverName: 'vault.example.com' },
+          auth: { method: 'JWT', mountPath: 'kubernetes' },
+        },
+        environment: {
+          fromPaths: [
+            { path: 'kv/a', version: 3, prefix: 'A_', overwrite: true },
+            { path: 'kv/b', prefix: '', overwrite: false },
+          ],
+          ignoreMissing: true,
+          passthrough: ['VAULT_ADDR'],
+          allowedPaths: ['secret/*'],
+        },
+        process: { delay: '3s', log: { level: 'Debug', format: 'JSON' } },
+      });
+      expect(configOf(rule)).to.deep.equal({
+        vault: {
+          address: 'https://vault.vault.svc:8200',
+          namespace: 'team-a',
+          timeout: '20s',
+          tls: { caBundle: 'PEM\n', serverName: 'vault.example.com' },
+          auth: { method: 'JWT', mountPath: 'kubernetes', role: 'shop', tokenPath: '/vault-env-token/token' },
+        },
+        environment: {
+          fromPaths: [{ path: 'kv/a', version: 3, prefix: 'A_', overwrite: true }, { path: 'kv/b' }],
+          ignoreMissing: true,
+          passthrough: ['VAULT_ADDR'],
+          allowedPaths: ['secret/*'],
+        },
+        process: { delay: '3s', log: { level: 'Debug', format: 'JSON' } },
+      });
+    });
+
+    it('doubles every $, which the kubelet takes out again', () => {
+      const object = deployment({ containers: [container()] });
+      const rule = ruleWith({ vault: { namespace: '$(HOME)$$' } });
+      expect(containerOf(admitted(object, rule), 'app').env[1]?.value).to.contain('"namespace":"$$(HOME)$$$$"');
+      expect(configOf(rule)).to.have.nested.property('vault.namespace', '$(HOME)$$');
+    });
+
+    it('has the ServiceAccount as role where the policy names none', () => {
+      const rule = ruleWith({ vault: { auth: { role: '' } } });
+      expect(configOf(rule, { serviceAccountName: 'web' })).to.have.nested.property('vault.auth.role', 'web');
+      expect(configOf(rule)).to.have.nested.property('vault.auth.role', 'default');
+    });
+
+    it('names the audience in the token, not in the configuration', () => {
+      const rule = ruleWith({ vault: { auth: { audience: 'vault', tokenExpirationSeconds: 1200 } } });
+      const [, token] = templateOf(admitted(simple, rule)).spec.volumes;
+      expect(token).to.have.deep.nested.property('projected.sources[0].serviceAccountToken', {
+        audience: 'vault',
+        expirationSeconds: 1200,
+        path: 'token',
+      });
+      expect(JSON.stringify(configOf(rule))).not.to.contain('audience');
+    });
+  });
+
+  it('wraps init containers and native sidecars, and comes before them', () => {
+    const sidecar = container({ name: 'proxy', restartPolicy: 'Always' });
+    const object = deployment({ initContainers: [container({ name: 'migrate' }), sidecar], containers: [container()] });
+    const result = admitted(object, ruleWith());
+    expect(namesOf(templateOf(result).spec.initContainers)).to.deep.equal(['vault-env', 'migrate', 'proxy']);
+    expect(containerOf(result, 'proxy').command).to.deep.equal(['/vault-env/vault-env']);
+    const without = admitted(object, ruleWith({ initContainers: false }));
+    expect(containerOf(without, 'migrate')).to.deep.equal(containerOf(object, 'migrate'));
+  });
+
+  it('never touches ephemeral containers', () => {
+    const ephemeralContainers = [container({ name: 'debug' })];
+    const object = deployment({ ephemeralContainers, containers: [container()] });
+    expect(templateOf(admitted(object, ruleWith())).spec.ephemeralContainers).to.deep.equal(ephemeralContainers);
+  });
+
+  it('leaves fields alone that nobody here knows', () => {
+    const object = deployment({ containers: [container({ futureField: { a: [1] } })], anotherFuture: true });
+    object.spec.template.futureTop = { b: 2 };
+    const { spec, futureTop } = templateOf(admitted(object, ruleWith()));
+    expect({ futureTop, another: spec.anotherFuture, field: spec.containers[0]?.futureField }).to.deep.equal({
+      futureTop: { b: 2 },
+      another: true,
+      field: { a: [1] },
+    });
+  });
+
+  describe('the annotation of what injected', () => {
+    const rule = ruleWith();
+    const annotationOf = (object: Workload): unknown =>
+      templateOf(object).metadata.annotations['vaultinjection.dev/injected'];
+    const first = admitted(simple, rule);
+
+    it('stays when a new generation of the policy injects equally: no pod rolls', () => {
+      const next = ruleWith({ policy: { generation: 2 } });
+      expect(mutate(first, next)).to.include({ outcome: 'Unchanged' });
+      expect(mutate(first, next).patch).to.deep.equal([]);
+      expect(mutate(first, next).policy).to.deep.equal({ name: 'shop-secrets', generation: 2 });
+    });
+
+    it('changes with the hash of the rule, and with the policy', () => {
+      const changed = ruleWith({ policy: { generation: 2 }, hash: 'bbbbbbbbbbbb' });
+      expect(annotationOf(admitted(first, changed))).to.equal('shop-secrets/2/bbbbbbbbbbbb');
+      const other = ruleWith({ policy: { name: 'other', generation: 9 } });
+      expect(annotationOf(admitted(first, other))).to.equal('other/9/aaaaaaaaaaaa');
+    });
+
+    it('is put right when somebody wrote nonsense into it', () => {
+      for (const text of ['shop-secrets/x/aaaaaaaaaaaa', 'shop-secrets/1/aaaaaaaaaaaa/', '']) {
+        const object = structuredClone(first);
+        object.spec.template.metadata.annotations['vaultinjection.dev/injected'] = text;
+        expect(annotationOf(admitted(object, rule))).to.equal('shop-secrets/1/aaaaaaaaaaaa');
+      }
+    });
+  });
+});

@@ -1,0 +1,77 @@
+import type { Rule } from '../../operator/policies/rule.ts';
+import type { Settings } from './overrides.ts';
+
+/** Where a container finds what is mounted for it. */
+export interface MountPaths {
+  readonly executable: string;
+  readonly token: string;
+  /** Only where the policy refers to a CA. */
+  readonly ca: string | undefined;
+}
+
+export const TOKEN_FILE = 'token';
+export const CA_FILE = 'ca.crt';
+
+/**
+ * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, less whatever vault-env takes by default, so
+ * that what is written is what somebody decided. Every `$` is doubled, because the kubelet expands `$(NAME)` and `$$` in
+ * values of variables.
+ */
+export function vaultEnvConfig(rule: Rule, settings: Settings, role: string, paths: MountPaths): string {
+  const { vault, process } = rule;
+  const { method, mountPath } = vault.auth;
+  const isDefaultAuth = method === 'Kubernetes' && mountPath === 'kubernetes';
+  const environment = environmentOf(rule, settings);
+  const log = given({
+    level: unless(settings.logLevel, 'Info'),
+    format: unless(process.log.format, 'Text'),
+  });
+  const config = given({
+    vault: given({
+      address: vault.address,
+      namespace: unless(vault.namespace, ''),
+      timeout: unless(vault.timeout, '10s'),
+      tls: given({
+        caBundle: unless(vault.tls.caBundle, ''),
+        caFile: paths.ca && `${paths.ca}/${CA_FILE}`,
+        serverName: unless(vault.tls.serverName, ''),
+      }),
+      auth: given({
+        ...(isDefaultAuth ? {} : { method, mountPath }),
+        role,
+        tokenPath: `${paths.token}/${TOKEN_FILE}`,
+      }),
+    }),
+    environment,
+    process: given({ delay: unless(process.delay, '0s'), log }),
+  });
+  return JSON.stringify(config).replaceAll('$', () => '$$');
+}
+
+function environmentOf({ environment }: Rule, settings: Settings): object | undefined {
+  const fromPaths = settings.fromPaths.map(({ path, version, prefix, overwrite }) => ({
+    path,
+    ...(version === undefined ? {} : { version }),
+    ...(prefix === '' ? {} : { prefix }),
+    ...(overwrite ? { overwrite } : {}),
+  }));
+  return given({
+    fromPaths: unlessEmpty(fromPaths),
+    ignoreMissing: settings.ignoreMissing || undefined,
+    passthrough: unlessEmpty(environment.passthrough),
+    allowedPaths: unlessEmpty(environment.allowedPaths),
+  });
+}
+
+/** The object, or undefined when none of its fields is set; JSON.stringify leaves out fields that are undefined. */
+function given(fields: Readonly<Record<string, unknown>>): object | undefined {
+  return Object.values(fields).some((value) => value !== undefined) ? fields : undefined;
+}
+
+function unless(value: string, byDefault: string): string | undefined {
+  return value === byDefault ? undefined : value;
+}
+
+function unlessEmpty(list: readonly unknown[]): readonly unknown[] | undefined {
+  return list.length > 0 ? list : undefined;
+}

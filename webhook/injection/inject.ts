@@ -1,0 +1,206 @@
+/**
+ * Inject: puts vault-env in front of the programs of the selected containers. A pure function of the restored template
+ * and the rule: the same input gives the same template, key by key. What is added goes to the end of env, volumeMounts
+ * and volumes, where it changes nothing that comes before; only the init container goes first, as others need its work.
+ */
+import { matchesWildcard } from '../../operator/policies/match.ts';
+import type { Rule } from '../../operator/policies/rule.ts';
+import { vaultEnvConfig } from './config.ts';
+import type { MountPaths } from './config.ts';
+import { installerFor, volumesFor } from './delivery.ts';
+import type { VolumeNames } from './delivery.ts';
+import { asList, asString, asStrings } from './json.ts';
+import type { RawObject } from './json.ts';
+import { annotation, CONFIG_VARIABLE, freeName } from './names.ts';
+import type { Denial } from './outcome.ts';
+import type { Settings } from './overrides.ts';
+import {
+  annotationsOf,
+  CONTAINER_LISTS,
+  containersOf,
+  mapExecCommands,
+  mountsOf,
+  nameOf,
+  podSpecOf,
+  withAnnotations,
+} from './pod.ts';
+import { wrap, wrapExec } from './program.ts';
+import type { Original } from './program.ts';
+import { encodeRecord, executableIn, shortHash } from './record.ts';
+import type { RecordedContainer } from './record.ts';
+import type { Selected } from './selection.ts';
+import { hasConfigVariable } from './traces.ts';
+
+export interface InjectionContext {
+  readonly rule: Rule;
+  readonly settings: Settings;
+  /** Names that volumes of ours cannot have, other than those of the template's own volumes. */
+  readonly reservedVolumes: readonly string[];
+  /** What the template held of an earlier injection. */
+  readonly live: { readonly injected: unknown; readonly installer: RawObject | undefined };
+  readonly warn: (text: string) => void;
+}
+
+export type Injected =
+  { readonly template: RawObject; readonly wrapped: readonly string[] } | { readonly denial: Denial };
+
+/** Wraps the selected containers of a template that holds nothing of ours. */
+export function inject(template: RawObject, selected: readonly Selected[], context: InjectionContext): Injected {
+  const podSpec = podSpecOf(template) ?? {};
+  const volumes = volumeNames(podSpec, context.reservedVolumes);
+  const role = context.settings.role === '' ? serviceAccountOf(podSpec) : context.settings.role;
+  const wrapped = new Map<Selected, Wrap>();
+  for (const target of selected) {
+    const result = wrapContainer(target, volumes, role, context);
+    if (!('denial' in result)) wrapped.set(target, result);
+    else if (context.rule.failurePolicy === 'Fail') return result;
+    else context.warn(`not injected: ${result.denial.message}`);
+  }
+  if (wrapped.size === 0) return { template, wrapped: [] };
+  const spec = withAdditions(template, podSpec, volumes, wrapped, context);
+  const added = volumesFor(context.rule, volumes);
+  const record = encodeRecord({
+    volumes: added.map((volume) => nameOf(volume) ?? ''),
+    containers: [...wrapped.values()].map(({ entry }) => entry),
+  });
+  const annotated = withAnnotations(template, {
+    ...annotationsOf(template),
+    [annotation.injected]: injectedBy(context.rule, context.live.injected),
+    [annotation.original]: record,
+  });
+  return {
+    template: { ...annotated, spec: { ...spec, volumes: [...(asList(podSpec.volumes) ?? []), ...added] } },
+    wrapped: [...wrapped.keys()].map(({ name }) => name),
+  };
+}
+
+/**
+ * The value of the annotation `injected`. A new generation of a policy with the same hash (another selector, say) injects
+ * equally, so the value that is there stays: a change of it would roll every pod of the policy for nothing.
+ */
+function injectedBy({ policy, hash }: Rule, live: unknown): string {
+  const [name, generation = '', liveHash, ...more] = asString(live)?.split('/') ?? [];
+  const isAsGood = name === policy.name && liveHash === hash && more.length === 0 && /^\d{1,18}$/.test(generation);
+  return isAsGood ? String(live) : `${policy.name}/${policy.generation}/${hash}`;
+}
+
+function volumeNames(podSpec: RawObject, reserved: readonly string[]): VolumeNames {
+  const taken = new Set<unknown>([...(asList(podSpec.volumes) ?? []).map(nameOf), ...reserved]);
+  const isTaken = (name: string): boolean => taken.has(name);
+  return {
+    executable: freeName('executable', isTaken),
+    token: freeName('token', isTaken),
+    ca: freeName('ca', isTaken),
+  };
+}
+
+/** What the API server's ServiceAccount admission will give the pod. */
+function serviceAccountOf(podSpec: RawObject): string {
+  return [podSpec.serviceAccountName, podSpec.serviceAccount].map(asString).find(isNamed) ?? 'default';
+}
+
+function isNamed(name: string | undefined): boolean {
+  return name !== undefined && name !== '';
+}
+
+interface Wrap {
+  readonly container: RawObject;
+  readonly entry: RecordedContainer;
+}
+
+function wrapContainer(
+  { name, container }: Selected,
+  volumes: VolumeNames,
+  role: string,
+  { rule, settings }: InjectionContext,
+): Wrap | { readonly denial: Denial } {
+  if (hasConfigVariable(container)) return { denial: variableReserved(name) };
+  const paths = mountPaths(container, rule);
+  const executable = executableIn(paths.executable);
+  const original = originalOf(container, rule);
+  const generated = wrap(original, executable);
+  if (generated === undefined) return { denial: entrypointUnknown(name, container, rule) };
+  const config = vaultEnvConfig(rule, settings, role, paths);
+  const exec: string[] = [];
+  const probed = rule.probes
+    ? mapExecCommands(container, (field, command) => {
+        const changed = wrapExec(command, executable);
+        if (changed !== command) exec.push(field);
+        return changed;
+      })
+    : container;
+  return {
+    container: {
+      ...probed,
+      ...generated,
+      env: [...(asList(container.env) ?? []), { name: CONFIG_VARIABLE, value: config }],
+      volumeMounts: [...(asList(container.volumeMounts) ?? []), ...mounts(volumes, paths)],
+    },
+    entry: { name, original, mountPath: paths.executable, exec, config: shortHash(config) },
+  };
+}
+
+function originalOf(container: RawObject, { images }: Rule): Original {
+  const command = asStrings(container.command);
+  const args = asStrings(container.args);
+  if (command !== undefined) return { command, args };
+  const image = asString(container.image) ?? '';
+  const hint = images.find(({ match }) => matchesWildcard(match, image));
+  return hint ? { command, args, image: { entrypoint: hint.entrypoint, cmd: hint.cmd } } : { command, args };
+}
+
+/** Places where the container mounts nothing yet, neither there nor below. */
+function mountPaths(container: RawObject, { vault }: Rule): MountPaths {
+  const taken = mountsOf(container).map(({ path }) => path);
+  const isTaken = (name: string): boolean => taken.some((path) => path === `/${name}` || path.startsWith(`/${name}/`));
+  return {
+    executable: `/${freeName('executable', isTaken)}`,
+    token: `/${freeName('token', isTaken)}`,
+    ca: vault.tls.caRef && `/${freeName('ca', isTaken)}`,
+  };
+}
+
+function mounts(volumes: VolumeNames, paths: MountPaths): readonly RawObject[] {
+  return [
+    { name: volumes.executable, mountPath: paths.executable, readOnly: true },
+    { name: volumes.token, mountPath: paths.token, readOnly: true },
+    ...(paths.ca === undefined ? [] : [{ name: volumes.ca, mountPath: paths.ca, readOnly: true }]),
+  ];
+}
+
+function withAdditions(
+  template: RawObject,
+  podSpec: RawObject,
+  volumes: VolumeNames,
+  wrapped: ReadonlyMap<Selected, Wrap>,
+  { rule, live }: InjectionContext,
+): RawObject {
+  const spec: Record<string, unknown> = { ...podSpec };
+  for (const list of CONTAINER_LISTS) {
+    const changes = [...wrapped].filter(([target]) => target.list === list);
+    if (changes.length === 0) continue;
+    const containers = [...(asList(podSpec[list]) ?? [])];
+    for (const [{ index }, { container }] of changes) containers[index] = container;
+    spec[list] = containers;
+  }
+  if (rule.injector.delivery === 'InitContainer') {
+    const names = new Set(containersOf(podSpec).map(nameOf));
+    const name = freeName('executable', (candidate) => names.has(candidate));
+    const installer = installerFor(rule, name, volumes.executable, template, live.installer);
+    spec.initContainers = [installer, ...(asList(spec.initContainers) ?? [])];
+  }
+  return spec;
+}
+
+function entrypointUnknown(name: string, container: RawObject, { policy }: Rule): Denial {
+  const image = asString(container.image) ?? '';
+  const message =
+    `container ${name} has no command, and what its image ${image} starts is not known: ` +
+    `set command in the container, or add the image with its entrypoint to images of policy ${policy.name}`;
+  return { reason: 'EntrypointUnknown', message };
+}
+
+function variableReserved(name: string): Denial {
+  const message = `container ${name} sets ${CONFIG_VARIABLE} itself: take it out, or exclude the container in the policy`;
+  return { reason: 'VariableReserved', message };
+}

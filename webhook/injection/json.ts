@@ -1,0 +1,69 @@
+/**
+ * Raw JSON as the API server sends it. Admission keeps to raw objects, so that fields nobody here knows survive; these
+ * guards are the only way in. They never throw, whatever the shape.
+ */
+
+export type RawObject = Readonly<Record<string, unknown>>;
+
+export function asObject(value: unknown): RawObject | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as RawObject) : undefined;
+}
+
+export function asList(value: unknown): readonly unknown[] | undefined {
+  return Array.isArray(value) ? (value as readonly unknown[]) : undefined;
+}
+
+export function asString(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** A list whose every element is a string; an empty list counts as absent, as it does for the kubelet. */
+export function asStrings(value: unknown): readonly string[] | undefined {
+  const list = asList(value);
+  return list !== undefined && list.length > 0 && list.every((item) => typeof item === 'string') ? list : undefined;
+}
+
+/** The property itself, never one inherited from the prototype: container and annotation names are the user's. */
+export function own(object: RawObject | undefined, key: string): unknown {
+  return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/** The object without some keys; the same object when it has none of them. */
+export function without(object: RawObject, ...keys: readonly string[]): RawObject {
+  if (!keys.some((key) => Object.hasOwn(object, key))) return object;
+  return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
+}
+
+/** The object with `key` set to `value`, or without the key when the value is undefined; the same object if nothing changes. */
+export function withField(object: RawObject, key: string, value: unknown): RawObject {
+  if (value === undefined) return without(object, key);
+  return Object.hasOwn(object, key) && object[key] === value ? object : { ...object, [key]: value };
+}
+
+/** The elements that `keep` accepts; the same list when it accepts all, undefined when it accepts none. */
+export function keepWhere(
+  list: readonly unknown[] | undefined,
+  keep: (item: unknown) => boolean,
+): readonly unknown[] | undefined {
+  if (list === undefined || list.every(keep)) return list;
+  const kept = list.filter(keep);
+  return kept.length > 0 ? kept : undefined;
+}
+
+/** Equality of JSON values: key order does not matter, list order does. */
+export function equal(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  const listA = asList(a);
+  if (listA !== undefined) {
+    const listB = asList(b);
+    return listB?.length === listA.length && listA.every((item, index) => equal(item, listB[index]));
+  }
+  const objectA = asObject(a);
+  const objectB = asObject(b);
+  if (objectA === undefined || objectB === undefined) return false;
+  const keys = Object.keys(objectA);
+  return (
+    keys.length === Object.keys(objectB).length &&
+    keys.every((key) => Object.hasOwn(objectB, key) && equal(objectA[key], objectB[key]))
+  );
+}

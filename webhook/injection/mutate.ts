@@ -1,0 +1,170 @@
+/**
+ * Admission of a workload, in one sentence: restore the pod template to what the user means, then inject what the policy
+ * says, and answer with the operations between what came in and what came out. Pure: no I/O, no clock, no state.
+ */
+import { matchingRules } from '../../operator/policies/match.ts';
+import type { Rule, RuleSnapshot, WorkloadKind } from '../../operator/policies/rule.ts';
+import { deniedPath } from './bounds.ts';
+import { inject } from './inject.ts';
+import { asList, asObject, own } from './json.ts';
+import type { RawObject } from './json.ts';
+import { annotation } from './names.ts';
+import { boundedWarnings } from './outcome.ts';
+import type { Denial, MutationResult, Outcome } from './outcome.ts';
+import { readWishes, settingsOf } from './overrides.ts';
+import type { Wishes } from './overrides.ts';
+import { diff } from './patch.ts';
+import type { JsonPatchOperation } from './patch.ts';
+import { annotationsOf, nameOf, podSpecOf } from './pod.ts';
+import { restore } from './restore.ts';
+import type { Restored } from './restore.ts';
+import { select } from './selection.ts';
+
+export interface MutationInput {
+  readonly kind: WorkloadKind;
+  readonly namespace: string;
+  /** Empty where the API server is still to generate it. */
+  readonly name: string;
+  /** The whole object as the API server sent it, parsed and otherwise untouched. */
+  readonly object: unknown;
+  readonly rules: RuleSnapshot;
+}
+
+const TEMPLATE_PATH = '/spec/template';
+const NOTHING: readonly JsonPatchOperation[] = [];
+// TotalAnnotationSizeLimitB of k8s.io/apimachinery/pkg/api/validation: keys and values of one object together.
+const ANNOTATIONS_LIMIT = 262_144;
+
+/** Decides about one Deployment or StatefulSet. Never throws, whatever the object is. */
+export function mutateWorkload({ kind, namespace, object, rules }: MutationInput): MutationResult {
+  const workload = asObject(object);
+  if (workload === undefined) {
+    return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' }, []);
+  }
+  const matching = matchingRules(rules.rulesFor(namespace), kind, labelsOf(workload));
+  const template = asObject(own(asObject(own(workload, 'spec')), 'template'));
+  const podSpec = template && podSpecOf(template);
+  // Without a template or containers there is nothing to inject; the API server's validation says best what is missing.
+  if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
+  return review(workload, template, restore(template), matching);
+}
+
+function review(
+  workload: RawObject,
+  template: RawObject,
+  restored: Restored,
+  matching: readonly Rule[],
+): MutationResult {
+  const warnings: string[] = [];
+  const warn = (text: string): void => void warnings.push(text);
+  const withoutInjection = (outcome: Outcome, rule?: Rule, reason?: string): MutationResult => {
+    const patch = diff(template, restored.template, TEMPLATE_PATH);
+    return result(patch.length > 0 && outcome !== 'Excluded' ? 'Restored' : outcome, { patch, warnings, rule, reason });
+  };
+  for (const name of restored.uncertain) {
+    warn(`container ${name}: the record of its command is gone; set its command and args again`);
+  }
+  const wishes = readWishes(workload, restored.template, warn);
+  const rule = choose(matching, wishes);
+  if (rule === undefined) return noRule(matching, wishes, warn, withoutInjection);
+  if (wishes.inject === false) return withoutInjection('Excluded', rule, 'inject is "false"');
+  if (rule.when === 'Annotation' && wishes.inject !== true)
+    return withoutInjection('Excluded', rule, 'inject is not "true"');
+
+  const settings = settingsOf(rule, wishes, warn);
+  const selected = select(podSpecOf(restored.template) ?? {}, rule, settings, warn);
+  const denial = deniedPath(selected, rule, settings);
+  if (denial !== undefined) return denied(denial, warnings, rule);
+  const injected = inject(restored.template, selected, {
+    rule,
+    settings,
+    reservedVolumes: claimNames(workload),
+    live: { injected: own(annotationsOf(template), annotation.injected), installer: restored.installer },
+    warn,
+  });
+  if ('denial' in injected) return denied(injected.denial, warnings, rule);
+  if (injected.wrapped.length === 0) return withoutInjection('Unchanged', rule);
+  const oversize = oversizeOf(injected.template);
+  if (oversize !== undefined) return denied(oversize, warnings, rule);
+  const patch = diff(template, injected.template, TEMPLATE_PATH);
+  const containers = injected.wrapped.join(',');
+  return result(patch.length > 0 ? 'Injected' : 'Unchanged', { patch, warnings, rule, containers });
+}
+
+/** The rule that counts: the one that the workload names, else the first. */
+function choose(matching: readonly Rule[], { policy }: Wishes): Rule | undefined {
+  return policy === undefined ? matching[0] : matching.find((rule) => rule.policy.name === policy);
+}
+
+/** A named policy that does not match is a mistake to tell; injecting by another one would be worse than not at all. */
+function noRule(
+  matching: readonly Rule[],
+  wishes: Wishes,
+  warn: (text: string) => void,
+  withoutInjection: (outcome: Outcome, rule?: Rule, reason?: string) => MutationResult,
+): MutationResult {
+  if (matching.length === 0) {
+    if (wishes.inject === true) warn(`${annotation.prefix}inject: no policy is for this workload; nothing is injected`);
+    return withoutInjection('NoPolicy');
+  }
+  const names = matching.map(({ policy }) => policy.name).join(', ');
+  warn(`${annotation.prefix}policy: no such policy is for this workload, nothing is injected; there is ${names}`);
+  return withoutInjection('Excluded', undefined, 'the named policy is not for this workload');
+}
+
+function labelsOf(workload: RawObject): Readonly<Record<string, string>> {
+  // Values that are no strings cannot equal any that a selector names.
+  return (asObject(own(asObject(own(workload, 'metadata')), 'labels')) ?? {}) as Readonly<Record<string, string>>;
+}
+
+/** A StatefulSet's claims become volumes of its pods and replace those of the template that have the same name. */
+function claimNames(workload: RawObject): readonly string[] {
+  const claims = asList(own(asObject(own(workload, 'spec')), 'volumeClaimTemplates')) ?? [];
+  return claims.map((claim) => nameOf(own(asObject(claim), 'metadata'))).filter((name) => name !== undefined);
+}
+
+function oversizeOf(template: RawObject): Denial | undefined {
+  const entries = Object.entries(annotationsOf(template) ?? {});
+  const characters = entries.reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
+  if (characters * 3 <= ANNOTATIONS_LIMIT) return undefined; // UTF-8 takes at most 3 bytes a UTF-16 unit
+  const bytes = entries.reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(String(value)),
+    0,
+  );
+  if (bytes <= ANNOTATIONS_LIMIT) return undefined;
+  const message =
+    `the annotations of the pod template would take ${bytes} bytes, and Kubernetes allows ${ANNOTATIONS_LIMIT}: ` +
+    `${annotation.original} keeps what command and args were; shorten them, move scripts into a ConfigMap or the image, ` +
+    'or exclude the container in the policy';
+  return { reason: 'RecordTooLarge', message };
+}
+
+function denied(denial: Denial, warnings: readonly string[], rule?: Rule): MutationResult {
+  return { ...result('Denied', { warnings, rule, reason: denial.reason }), denial };
+}
+
+function result(
+  outcome: Outcome,
+  about: {
+    readonly patch?: readonly JsonPatchOperation[];
+    readonly warnings?: readonly string[];
+    readonly rule?: Rule | undefined;
+    readonly reason?: string | undefined;
+    readonly containers?: string;
+  },
+): MutationResult {
+  const { patch = NOTHING, warnings = [], rule, reason, containers } = about;
+  const policy = rule && { name: rule.policy.name, generation: rule.policy.generation };
+  return {
+    outcome,
+    patch,
+    warnings: boundedWarnings(warnings),
+    ...(policy ? { policy } : {}),
+    audit: {
+      result: outcome,
+      ...(policy ? { policy: `${policy.name}/${policy.generation}` } : {}),
+      ...(reason === undefined ? {} : { reason }),
+      ...(containers === undefined ? {} : { containers }),
+    },
+  };
+}

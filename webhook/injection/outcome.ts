@@ -1,0 +1,46 @@
+import type { JsonPatchOperation } from './patch.ts';
+
+/**
+ * - Injected: the template is injected as the policy says, and was not so before
+ * - Restored: what an earlier injection added is taken out, because nothing asks for it any more
+ * - Unchanged: a policy counts, and the template is already as it should be
+ * - NoPolicy: no policy is for this workload
+ * - Excluded: an annotation keeps the workload out (or, with `when: Annotation`, none lets it in)
+ * - Denied: the workload must not be admitted as it is
+ */
+export type Outcome = 'Injected' | 'Restored' | 'Unchanged' | 'NoPolicy' | 'Excluded' | 'Denied';
+
+/** Why a workload is denied; the code is for machines, the message for the person at kubectl. */
+export interface Denial {
+  readonly reason: 'EntrypointUnknown' | 'MalformedObject' | 'PathNotAllowed' | 'RecordTooLarge' | 'VariableReserved';
+  readonly message: string;
+}
+
+export interface MutationResult {
+  readonly outcome: Outcome;
+  readonly denial?: Denial;
+  /** Operations on the whole object; all of them are below /spec/template. */
+  readonly patch: readonly JsonPatchOperation[];
+  readonly warnings: readonly string[];
+  readonly policy?: { readonly name: string; readonly generation: number };
+  /** Audit annotations, without the webhook's name. */
+  readonly audit: Readonly<Record<string, string>>;
+}
+
+// admission.k8s.io/v1: "Limit warnings to 120 characters if possible"
+const MAX_WARNING_LENGTH = 120;
+// The API server cuts all warnings of a response at 4096 bytes together; ten with non-ASCII names may still fit.
+const MAX_WARNINGS = 10;
+
+/** Each warning once, short, without control characters (which the API server refuses), and not too many. */
+export function boundedWarnings(warnings: readonly string[]): readonly string[] {
+  if (warnings.length === 0) return warnings;
+  const texts = [...new Set(warnings.map(shortened))];
+  const more = texts.length - MAX_WARNINGS;
+  return more > 0 ? [...texts.slice(0, MAX_WARNINGS), `… and ${more} more`] : texts;
+}
+
+function shortened(text: string): string {
+  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').toWellFormed();
+  return clean.length > MAX_WARNING_LENGTH ? `${clean.slice(0, MAX_WARNING_LENGTH - 1).toWellFormed()}…` : clean;
+}

@@ -1,0 +1,37 @@
+import { END_OF_OPTIONS } from './names.ts';
+
+/** What a container says about its program, and what its image does where that had to be known. Absent means undefined. */
+export interface Original {
+  readonly command: readonly string[] | undefined;
+  readonly args: readonly string[] | undefined;
+  /** ENTRYPOINT and CMD that stood in for an absent command. */
+  readonly image?: { readonly entrypoint: readonly string[]; readonly cmd: readonly string[] };
+}
+
+export interface Wrapped {
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+}
+
+/**
+ * Puts vault-env in front of a program, as the kubelet would have started it: `command` replaces ENTRYPOINT and CMD,
+ * `args` replaces CMD (kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container).
+ * A command that is this very executable, written by hand, is not wrapped again.
+ * Gives undefined when there is no program: no command, and no entrypoint known.
+ */
+export function wrap(original: Original, executable: string): Wrapped | undefined {
+  const program = programOf(original, executable);
+  return program.length > 0 ? { command: [executable], args: [END_OF_OPTIONS, ...program] } : undefined;
+}
+
+function programOf({ command, args, image }: Original, executable: string): readonly string[] {
+  if (command === undefined) return image === undefined ? [] : [...image.entrypoint, ...(args ?? image.cmd)];
+  const program = args === undefined ? command : [...command, ...args];
+  if (program[0] !== executable) return program;
+  return program.slice(program[1] === END_OF_OPTIONS ? 2 : 1);
+}
+
+/** The same for an exec probe or hook, which has no args; the command itself when it is wrapped already. */
+export function wrapExec(command: readonly string[], executable: string): readonly string[] {
+  return command[0] === executable ? command : [executable, END_OF_OPTIONS, ...command];
+}

@@ -1,0 +1,112 @@
+/**
+ * The record: what was there before injection, kept in an annotation of the pod template, so that it moves with the
+ * template through applies, undos and copies. Users can edit it, so reading it believes nothing: an entry counts only
+ * where the recorded original, wrapped again, has the hash that was recorded with it.
+ */
+import { hash } from 'node:crypto';
+import { asList, asObject, asString, own } from './json.ts';
+import { EXECUTABLE, freeName, purposeOf, purposeOfMountPath } from './names.ts';
+import { wrap } from './program.ts';
+import type { Original, Wrapped } from './program.ts';
+
+export interface RecordedContainer {
+  /** Unique over containers and init containers of a pod. */
+  readonly name: string;
+  readonly original: Original;
+  /** Mount path of the executable. */
+  readonly mountPath: string;
+  /** Probes and hooks that were wrapped: what was there is what follows the wrapper, so it is not repeated here. */
+  readonly exec: readonly string[];
+  /** Hash of the generated VAULT_ENV_CONFIG value. */
+  readonly config: string;
+}
+
+export interface InjectionRecord {
+  /** Names of the volumes that were added. */
+  readonly volumes: readonly string[];
+  readonly containers: readonly RecordedContainer[];
+}
+
+const VERSION = 1;
+const DEFAULT_MOUNT_PATH = `/${freeName('executable', () => false)}`;
+
+/** 48 bits of SHA-256: tells a changed value from an unchanged one; it is no protection against a forger, nor need be. */
+export function shortHash(text: string): string {
+  return hash('sha256', text, 'hex').slice(0, 12);
+}
+
+export function executableIn(mountPath: string): string {
+  return `${mountPath}/${EXECUTABLE}`;
+}
+
+/** The record as annotation text: one text for one content, since each change of it would roll the pods. */
+export function encodeRecord(record: InjectionRecord): string {
+  const containers = record.containers.map(({ name, original, mountPath, exec, config }) => ({
+    name,
+    command: original.command ?? null,
+    args: original.args ?? null,
+    ...(original.image === undefined ? {} : { entrypoint: original.image.entrypoint, cmd: original.image.cmd }),
+    ...(mountPath === DEFAULT_MOUNT_PATH ? {} : { mountPath }),
+    ...(exec.length === 0 ? {} : { exec }),
+    generated: generatedHash(original, mountPath),
+    config,
+  }));
+  return JSON.stringify({ v: VERSION, volumes: record.volumes, containers });
+}
+
+/** Reads a record; whatever in it is damaged, forged or of an unknown version is left out. Undefined: nothing to read. */
+export function decodeRecord(text: unknown): InjectionRecord | undefined {
+  const record = asObject(parse(text));
+  if (record?.v !== VERSION) return undefined;
+  const names = asList(record.volumes) ?? [];
+  const containers = (asList(record.containers) ?? []).map(decodeContainer);
+  return {
+    volumes: names.filter((name) => typeof name === 'string' && purposeOf(name) !== undefined) as string[],
+    containers: containers.filter((container) => container !== undefined),
+  };
+}
+
+/** What injection made of a recorded container; never undefined for one that came out of decodeRecord. */
+export function generatedFor(container: Pick<RecordedContainer, 'original' | 'mountPath'>): Wrapped | undefined {
+  return wrap(container.original, executableIn(container.mountPath));
+}
+
+function decodeContainer(value: unknown): RecordedContainer | undefined {
+  const entry = asObject(value);
+  const name = asString(own(entry, 'name'));
+  const command = strings(own(entry, 'command'));
+  const args = strings(own(entry, 'args'));
+  const entrypoint = strings(own(entry, 'entrypoint'));
+  const cmd = strings(own(entry, 'cmd'));
+  const mountPath = own(entry, 'mountPath') ?? DEFAULT_MOUNT_PATH;
+  if (name === undefined || command === 'bad' || args === 'bad' || entrypoint === 'bad' || cmd === 'bad')
+    return undefined;
+  if (typeof mountPath !== 'string' || purposeOfMountPath(mountPath) !== 'executable') return undefined;
+  const image =
+    entrypoint === undefined && cmd === undefined ? {} : { image: { entrypoint: entrypoint ?? [], cmd: cmd ?? [] } };
+  const original: Original = { command, args, ...image };
+  const generated = generatedHash(original, mountPath);
+  if (generated === undefined || own(entry, 'generated') !== generated) return undefined;
+  const exec = (asList(own(entry, 'exec')) ?? []).filter((field) => typeof field === 'string');
+  return { name, original, mountPath, exec, config: asString(own(entry, 'config')) ?? '' };
+}
+
+function generatedHash(original: Original, mountPath: string): string | undefined {
+  const generated = generatedFor({ original, mountPath });
+  return generated && shortHash(JSON.stringify([generated.command, generated.args]));
+}
+
+function strings(value: unknown): readonly string[] | undefined | 'bad' {
+  if (value === undefined || value === null) return undefined;
+  const list = asList(value);
+  return list?.every((item) => typeof item === 'string') === true ? list : 'bad';
+}
+
+function parse(text: unknown): unknown {
+  if (typeof text !== 'string') return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Restore: gives back the pod template that the user means. Field by field: where the live value still is what injection
+ * generated, the recorded original; else the live value, which an apply, an edit or a patch put there. Everything that
+ * injection added goes. What merges leave behind, and what edits of the record do, is told in restore.test.ts.
+ */
+import { asList, asObject, own, withField, without, keepWhere } from './json.ts';
+import type { RawObject } from './json.ts';
+import { annotation, CONFIG_VARIABLE } from './names.ts';
+import {
+  annotationsOf,
+  CONTAINER_LISTS,
+  containersOf,
+  mapExecCommands,
+  mountsOf,
+  nameOf,
+  podSpecOf,
+  withAnnotations,
+} from './pod.ts';
+import { executableIn, shortHash } from './record.ts';
+import type { RecordedContainer } from './record.ts';
+import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, looksLikeOurVolume } from './traces.ts';
+import type { Traces } from './traces.ts';
+import { generatedExactly, unwrap } from './unwrap.ts';
+
+export interface Restored {
+  /** The very same object when there was nothing to restore. */
+  readonly template: RawObject;
+  /** The init container that was taken out. */
+  readonly installer?: RawObject;
+  /** Names of containers whose original could not be told for certain. */
+  readonly uncertain: readonly string[];
+}
+
+/** Never throws: of a template that is not shaped like one, whatever is not understood stays as it is. */
+export function restore(template: RawObject): Restored {
+  const podSpec = podSpecOf(template);
+  const traces = podSpec && findTraces(template, podSpec);
+  if (podSpec === undefined || traces === undefined) return { template, uncertain: [] };
+  const uncertain: string[] = [];
+  let spec = podSpec;
+  let installer: RawObject | undefined;
+  for (const list of CONTAINER_LISTS) {
+    const containers = asList(spec[list]);
+    if (containers === undefined) continue;
+    const kept = keepWhere(containers, (container) => !isInstaller(container, traces.volumes));
+    installer ??= asObject(containers.find((container) => isInstaller(container, traces.volumes)));
+    const recordedFor = entriesByName(traces, containersOf(podSpec));
+    spec = withField(
+      spec,
+      list,
+      kept?.map((item) => {
+        const container = asObject(item);
+        return container ? restoreContainer(container, recordedFor(container), traces, uncertain) : item;
+      }),
+    );
+  }
+  spec = withField(spec, 'volumes', restoreVolumes(spec, traces));
+  const restored = withField(restoreAnnotations(template), 'spec', spec);
+  return { template: restored, uncertain, ...(installer === undefined ? {} : { installer }) };
+}
+
+function restoreAnnotations(template: RawObject): RawObject {
+  const annotations = annotationsOf(template);
+  if (annotations === undefined) return template;
+  const kept = without(annotations, annotation.injected, annotation.original);
+  return kept === annotations ? template : withAnnotations(template, Object.keys(kept).length > 0 ? kept : undefined);
+}
+
+/** Ours go, unless something that stays still mounts them: then a user has taken to them. */
+function restoreVolumes(spec: RawObject, traces: Traces): readonly unknown[] | undefined {
+  const inUse = new Set(containersOf(spec).flatMap((container) => mountsOf(container).map(({ volume }) => volume)));
+  return keepWhere(asList(spec.volumes), (item) => {
+    const volume = asObject(item);
+    const name = nameOf(volume);
+    if (volume === undefined || name === undefined) return true;
+    return !traces.volumes.has(name) || inUse.has(name) || !looksLikeOurVolume(volume);
+  });
+}
+
+function restoreContainer(
+  container: RawObject,
+  entry: RecordedContainer | undefined,
+  traces: Traces,
+  uncertain: string[],
+): RawObject {
+  const ours = mountsOf(container).filter((mount) => isOurMount(mount, traces.volumes));
+  const executables = new Set(executablesOf(container, traces.volumes));
+  if (entry) executables.add(executableIn(entry.mountPath));
+  if (ours.length === 0 && entry === undefined && executables.size === 0) return container;
+
+  const { command, args, trusted, isUncertain } = unwrap(container, entry, executables, ours.length > 0);
+  if (isUncertain) uncertain.push(nameOf(container) ?? '');
+  let result = withField(withField(container, 'command', command), 'args', args);
+  const mounts = new Set(ours.map(({ mount }) => mount));
+  result = withField(
+    result,
+    'volumeMounts',
+    keepWhere(asList(container.volumeMounts), (mount) => !mounts.has(mount as RawObject)),
+  );
+  if (hasConfigVariable(container)) result = withField(result, 'env', restoreEnv(container, trusted));
+  return mapExecCommands(result, (name, exec) => {
+    const isOurs = executables.has(exec[0] ?? '') && exec[1] === '--' && exec.length > 2;
+    return isOurs && (trusted === undefined || trusted.exec.includes(name)) ? exec.slice(2) : undefined;
+  });
+}
+
+/** VAULT_ENV_CONFIG goes; one whose value is not the recorded one was set by the user and stays. */
+function restoreEnv(container: RawObject, trusted: RecordedContainer | undefined): readonly unknown[] | undefined {
+  return keepWhere(asList(container.env), (variable) => {
+    if (nameOf(variable) !== CONFIG_VARIABLE) return true;
+    const value = own(asObject(variable), 'value');
+    return trusted !== undefined && (typeof value !== 'string' || shortHash(value) !== trusted.config);
+  });
+}
+
+/**
+ * Finds the entry of a container by its name; a container renamed in place (`kubectl edit`) finds the entry that is left
+ * over and generated exactly its args.
+ */
+function entriesByName(
+  { record }: Traces,
+  containers: readonly RawObject[],
+): (container: RawObject) => RecordedContainer | undefined {
+  const entries = record?.containers ?? [];
+  const live = new Set(containers.map(nameOf));
+  return (container) => {
+    const name = nameOf(container);
+    return (
+      entries.find((entry) => entry.name === name) ??
+      entries.find((entry) => !live.has(entry.name) && generatedExactly(entry, container))
+    );
+  };
+}
