@@ -69,11 +69,22 @@ describe('the local node for tests', function () {
     expect(await cluster.kubectlOk(['exec', 'deployment/talker', '--', 'id', '-u'])).to.equal('65532\n');
   });
 
+  it('mounts an image as a volume, with executables in it', async () => {
+    await deploy('volume', {
+      image: 'localhost/busybox:1',
+      command: ['/tool/probe', '-wait'],
+      volumeMounts: [{ name: 'tool', mountPath: '/tool', readOnly: true }],
+    });
+    expect(node.podLog('default', await podOf('volume'), 'main')).to.match(/^probe pid=1 uid=65532 /);
+  });
+
   /** Makes a Deployment and waits until its pod is ready. */
   async function deploy(name: string, container: object): Promise<void> {
     const labels = { app: name };
     const main = { name: 'main', imagePullPolicy: 'Never', securityContext: RESTRICTED, ...container };
-    const spec = { hostNetwork: true, dnsPolicy: 'Default', containers: [main], terminationGracePeriodSeconds: 1 };
+    const volumes = [{ name: 'tool', image: { reference: 'localhost/probe:1', pullPolicy: 'Never' } }];
+    const host = { hostNetwork: true, dnsPolicy: 'Default' };
+    const spec = { ...host, containers: [main], volumes, terminationGracePeriodSeconds: 1 };
     const deployment = {
       apiVersion: 'apps/v1',
       kind: 'Deployment',

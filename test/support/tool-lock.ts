@@ -3,25 +3,33 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
 
+export interface LockOptions {
+  /** Told every 15 s, first at once, whom we wait for. */
+  readonly onWait: (holder: number) => void;
+  /** True when there is nothing left to do, because another holder has done it. */
+  readonly needless?: () => boolean;
+}
+
 /**
- * Runs `work` while no other process runs its own under the same lock. A holder that was killed holds nothing.
- * The lock is a symbolic link whose target names its holder, so that it never exists without saying whose it is.
- * `onWait` is told every 15 s, first at once, whom we wait for.
+ * Runs `work` while no other process runs its own under the same lock, unless it turns out needless before.
+ * A holder that was killed holds nothing. The lock is a symbolic link whose target names its holder, so that it never
+ * exists without saying whose it is.
  */
-export async function withLock<T>(path: string, onWait: (holder: number) => void, work: () => Promise<T>): Promise<T> {
+export async function withLock(path: string, options: LockOptions, work: () => Promise<void>): Promise<void> {
   const mine = encode(identify(process.pid) ?? { pid: process.pid, started: '' });
   mkdirSync(dirname(path), { recursive: true });
   for (let tries = 0; !acquired(path, mine); tries++) {
+    if (options.needless?.() === true) return;
     const holder = holderOf(path);
     if (holder === undefined) continue; // released in between
     if (!isRunning(holder)) breakLock(path, holder);
     else {
-      if (tries % 15 === 0) onWait(holder.pid);
+      if (tries % 15 === 0) options.onWait(holder.pid);
       await sleep(1000);
     }
   }
   try {
-    return await work();
+    await work();
   } finally {
     rmSync(path, { force: true });
   }

@@ -22,9 +22,11 @@ export async function ensureTools<N extends ToolName>(
   options: { readonly log?: Log } = {},
 ): Promise<Readonly<Record<N, FoundTool>>> {
   const log = options.log ?? ((line) => process.stderr.write(`${line}\n`));
-  if (names.some((name) => findTool(name) === undefined)) {
-    const waiting = (pid: number): void => log(`waiting for process ${pid}, which is building the same tools`);
-    await withLock(join(cacheDirectory(), 'build.lock'), waiting, () => makeMissing(names, log));
+  const complete = (): boolean => names.every((name) => findTool(name) !== undefined);
+  if (!complete()) {
+    const onWait = (pid: number): void => log(`waiting for process ${pid}, which is building tools`);
+    const lock = join(cacheDirectory(), 'build.lock');
+    await withLock(lock, { onWait, needless: complete }, () => makeMissing(names, log));
   }
   const found = names.map((name) => [name, findTool(name) ?? failed(name)] as const);
   return Object.fromEntries(found) as Record<N, FoundTool>;
@@ -95,7 +97,9 @@ async function makeMissing(names: readonly ToolName[], log: Log): Promise<void> 
   const missing = names.filter((name) => findTool(name) === undefined);
   const seconds = missing.reduce((sum, name) => sum + secondsOf(name), 0);
   if (seconds > 60) {
-    log(`${missing.length} tools are to be built from source: about ${Math.ceil(seconds / 60)} minutes on 2 cores.`);
+    log(
+      `${missing.length} tools are to be built from source: about ${Math.ceil(seconds / 60)} minutes on 2 cores, and the download of sources.`,
+    );
     log(`They are kept in ${cacheDirectory()} for the next time.`);
   }
   for (const [i, name] of missing.entries()) {
@@ -121,6 +125,11 @@ if (import.meta.main) {
     console.error(`no such tool: ${unknown.join(', ')}. There are: ${allTools.join(', ')}`);
     process.exit(2);
   }
-  const found = await ensureTools(names.length > 0 ? names.filter(isToolName) : allTools);
-  for (const [name, { path, origin }] of Object.entries(found)) console.log(`${name}\t${origin}\t${path}`);
+  try {
+    const found = await ensureTools(names.length > 0 ? names.filter(isToolName) : allTools);
+    for (const [name, { path, origin }] of Object.entries(found)) console.log(`${name}\t${origin}\t${path}`);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  }
 }
