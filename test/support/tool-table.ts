@@ -26,28 +26,6 @@ export const tools: Readonly<Record<ToolName, GoTool | DebianTool>> = table;
 
 export const allTools = Object.keys(table) as ToolName[];
 
-/** What a control plane needs. */
-export const controlPlaneTools: readonly ToolName[] = [
-  'etcd',
-  'kube-apiserver',
-  'kubectl',
-  'kube-controller-manager',
-  'kube-scheduler',
-];
-
-/** What a Vault with Kubernetes auth needs. */
-export const vaultTools: readonly ToolName[] = ['vault', 'vault-plugin-auth-kubernetes'];
-
-/** What a node needs. */
-export const nodeTools: readonly ToolName[] = [
-  'kubelet',
-  'containerd',
-  'containerd-shim-runc-v2',
-  'ctr',
-  'runc',
-  'busybox',
-];
-
 export function isToolName(name: string): name is ToolName {
   return Object.hasOwn(table, name);
 }
