@@ -9,6 +9,12 @@ import { createAuthority } from '../../support/pki.ts';
 
 type StoredObject = KubernetesObject & { readonly metadata: { readonly resourceVersion: string } };
 
+/** Any fields of an object; its metadata adds to what the fake gives it. */
+interface Fields {
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly [field: string]: unknown;
+}
+
 interface HistoryEvent {
   readonly version: number;
   readonly line: string;
@@ -76,7 +82,7 @@ export class ListWatchServer {
     return this.#gets().filter((url) => url.searchParams.has('watch'));
   }
 
-  put(name: string, fields: Record<string, unknown> = {}): void {
+  put(name: string, fields: Fields = {}): void {
     const known = this.#objects.get(name);
     const uid = known?.metadata.uid ?? `uid-${this.#version + 1}`;
     const object = objectOf(name, { ...fields, uid, resourceVersion: this.#nextVersion() });
@@ -232,15 +238,11 @@ export class ListWatchServer {
 
 function objectOf(
   name: string,
-  fields: Record<string, unknown> & { uid: string; resourceVersion: string },
+  fields: Fields & { readonly uid: string; readonly resourceVersion: string },
 ): StoredObject {
-  const { uid, resourceVersion, ...rest } = fields;
-  return {
-    apiVersion: 'example.dev/v1',
-    kind: 'Thing',
-    metadata: { name, namespace: 'shop', uid, resourceVersion },
-    ...rest,
-  };
+  const { uid, resourceVersion, metadata = {}, ...rest } = fields;
+  const named = { name, namespace: 'shop', uid, resourceVersion, ...metadata };
+  return { apiVersion: 'example.dev/v1', kind: 'Thing', metadata: named, ...rest };
 }
 
 function answer(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {

@@ -1,0 +1,161 @@
+import type { ReasonCode } from '../reasons.ts';
+import type { Condition } from './policy.generated.ts';
+
+/** What a policy's status is made of; whoever gathers it decides nothing. */
+export interface PolicyFacts {
+  readonly verdict: Verdict;
+  /** The generation whose rule admission uses; undefined: none. */
+  readonly inForce: number | undefined;
+  /** API servers send workloads of the namespace to the webhook. */
+  readonly programmed: boolean;
+  /** They never will. */
+  readonly excluded: boolean;
+  /** There is a certificate to serve. */
+  readonly certificateReady: boolean;
+  readonly vault: Statement;
+}
+
+/** What validation and compilation say of the newest generation. */
+export type Verdict =
+  | { readonly ok: true; readonly suspended: boolean }
+  | { readonly ok: false; readonly reason: ReasonCode; readonly message: string };
+
+const OWN_TYPES: ReadonlySet<string> = new Set<ConditionType>([
+  'Accepted',
+  'Programmed',
+  'VaultReachable',
+  'CertificateReady',
+  'Ready',
+  'Reconciling',
+  'Stalled',
+]);
+
+interface Statement {
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: ReasonCode;
+  readonly message: string;
+}
+
+export type ConditionType =
+  'Accepted' | 'Programmed' | 'VaultReachable' | 'CertificateReady' | 'Ready' | 'Reconciling' | 'Stalled';
+
+export interface DesiredCondition extends Statement {
+  readonly type: ConditionType;
+}
+
+/** As in the CRD, with nothing left out. */
+export interface PolicyStatus {
+  readonly observedGeneration?: number;
+  readonly conditions?: readonly Condition[];
+}
+
+/**
+ * The conditions of a policy. VaultReachable informs and counts for nothing else. Reconciling and Stalled are those of
+ * kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): there only while they are true.
+ */
+export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
+  const accepted = acceptedOf(facts);
+  const programmed = programmedOf(facts);
+  const certificate = certificateOf(facts);
+  const ready = readyOf(facts, accepted, programmed, certificate);
+  return [
+    { type: 'Accepted', ...accepted },
+    { type: 'Programmed', ...programmed },
+    { type: 'VaultReachable', ...facts.vault },
+    { type: 'CertificateReady', ...certificate },
+    { type: 'Ready', ...ready },
+    ...progressOf(facts, ready),
+  ];
+}
+
+function acceptedOf({ verdict, inForce }: PolicyFacts): Statement {
+  if (verdict.ok) return isTrue('Accepted', 'the policy is sound');
+  const consequence =
+    inForce === undefined ? 'no rule is in force' : `generation ${inForce} stays in force until this is mended`;
+  return isFalse(verdict.reason, `${verdict.message}; ${consequence}`);
+}
+
+function programmedOf({ verdict, inForce, programmed, excluded }: PolicyFacts): Statement {
+  if (verdict.ok && verdict.suspended) return isFalse('Suspended', 'the policy is suspended: nothing is injected');
+  if (inForce === undefined) return isFalse('NotAccepted', 'there is no sound generation of the policy to use');
+  if (excluded) return isFalse('NamespaceExcluded', 'workloads of this namespace are never injected');
+  if (!programmed) {
+    return isFalse('NotProgrammed', 'API servers do not send the workloads of this namespace to the webhook yet');
+  }
+  return isTrue('Programmed', `admission uses generation ${inForce}`);
+}
+
+function certificateOf({ certificateReady }: PolicyFacts): Statement {
+  if (certificateReady) return isTrue('CertificateReady', 'the webhook has a certificate to serve');
+  return isFalse('CertificateNotReady', 'the webhook has no certificate to serve yet');
+}
+
+/** The sum, with the reason that says most: without a certificate nothing is programmed either. */
+function readyOf(
+  { inForce }: PolicyFacts,
+  accepted: Statement,
+  programmed: Statement,
+  certificate: Statement,
+): Statement {
+  const onPurpose = programmed.reason === 'Suspended' || programmed.reason === 'NamespaceExcluded';
+  const byRelevance = onPurpose ? [accepted, programmed] : [accepted, certificate, programmed];
+  const missing = byRelevance.find(({ status }) => status !== 'True');
+  return missing ?? isTrue('Active', `generation ${inForce ?? 0} is in force`);
+}
+
+// What a person has to mend is stalled; what is on its way is reconciling; what is suspended is neither.
+function progressOf({ verdict, excluded }: PolicyFacts, { status, reason, message }: Statement): DesiredCondition[] {
+  if (status === 'True' || (verdict.ok && verdict.suspended)) return [];
+  const type = !verdict.ok || excluded ? 'Stalled' : 'Reconciling';
+  return [{ type, ...isTrue(reason, message) }];
+}
+
+/**
+ * The status to have, given the one there is: the time of a transition changes only where the status of a condition
+ * does. `now` as Clock.now().
+ */
+export function nextStatus(
+  known: PolicyStatus | undefined,
+  desired: readonly DesiredCondition[],
+  observedGeneration: number,
+  now: number,
+): PolicyStatus {
+  const conditions = desired.map(({ type, status, reason, message }): Condition => {
+    const before = known?.conditions?.find((condition) => condition.type === type);
+    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : toKubernetesTime(now);
+    return { type, status, observedGeneration, lastTransitionTime, reason, message };
+  });
+  return { observedGeneration, conditions };
+}
+
+/** Whether they say the same: in any order, and whatever others have added. */
+export function isSameStatus(known: PolicyStatus | undefined, next: PolicyStatus): boolean {
+  const before = (known?.conditions ?? []).filter(({ type }) => OWN_TYPES.has(type));
+  const after = next.conditions ?? [];
+  if (known?.observedGeneration !== next.observedGeneration || before.length !== after.length) return false;
+  return after.every((condition) => before.some((other) => isSameCondition(condition, other)));
+}
+
+function isSameCondition(a: Condition, b: Condition): boolean {
+  return (
+    a.type === b.type &&
+    a.status === b.status &&
+    a.observedGeneration === b.observedGeneration &&
+    a.lastTransitionTime === b.lastTransitionTime &&
+    a.reason === b.reason &&
+    a.message === b.message
+  );
+}
+
+/** metav1.Time: RFC 3339 in UTC, whole seconds. */
+function toKubernetesTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+function isTrue(reason: ReasonCode, message: string): Statement {
+  return { status: 'True', reason, message };
+}
+
+function isFalse(reason: ReasonCode, message: string): Statement {
+  return { status: 'False', reason, message };
+}

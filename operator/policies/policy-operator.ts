@@ -1,0 +1,83 @@
+import type { ResourceEvent } from '@dot-i/k8s-operator';
+
+import type { Informer } from '../kubernetes/informer.ts';
+import { OperatorAdapter } from '../kubernetes/operator-adapter.ts';
+import type { OperatorAdapterOptions } from '../kubernetes/operator-adapter.ts';
+import { WorkQueue } from '../kubernetes/work-queue.ts';
+import { HealthMonitor } from '../vault/health-monitor.ts';
+import type { VaultPort } from '../vault/vault-port.ts';
+import { POLICIES, Reconciler, STATUS_FIELD_MANAGER } from './reconciler.ts';
+import type { ReconcilerOptions } from './reconciler.ts';
+
+export interface PolicyOperatorOptions
+  extends
+    Omit<OperatorAdapterOptions, 'fieldManager'>,
+    Pick<ReconcilerOptions, 'validate' | 'compile' | 'rules' | 'webhook' | 'certificateReady'> {
+  readonly vault: VaultPort;
+  /** Milliseconds between two checks of one Vault, about. */
+  readonly vaultCheckMs?: number;
+}
+
+/** The Operator of VaultInjectionPolicies: watches them, and has each reconciled whenever something about it changes. */
+export class PolicyOperator extends OperatorAdapter {
+  readonly #reconciler: Reconciler;
+  readonly #queue: WorkQueue;
+  readonly #monitor: HealthMonitor;
+  #loaded = false;
+
+  constructor(options: PolicyOperatorOptions) {
+    super({ ...options, fieldManager: STATUS_FIELD_MANAGER });
+    const { clock, random, logger, vaultCheckMs } = options;
+    const process = (key: string): Promise<void> => this.#reconciler.reconcile(key);
+    this.#queue = new WorkQueue({ process, clock, random, logger });
+    this.#monitor = new HealthMonitor({
+      vault: options.vault,
+      clock,
+      random,
+      logger,
+      ...(vaultCheckMs === undefined ? {} : { intervalMs: vaultCheckMs }),
+      onChange: (policies) => policies.forEach((key) => this.#queue.add(key)),
+    });
+    const policies = { get: (key: string) => this.#policies().get(key), list: () => this.#policies().list() };
+    this.#reconciler = new Reconciler({ ...options, policies, vault: this.#monitor });
+  }
+
+  /** The rules of all policies are in force, though perhaps not all of them say so in their status yet. */
+  get loaded(): boolean {
+    return this.#loaded;
+  }
+
+  /** Something that all statuses speak of has changed: the webhook's configuration or certificate. */
+  reconcileAll(): void {
+    if (!this.#loaded) return;
+    for (const { metadata } of this.#policies().list()) this.#queue.add(`${metadata.namespace}/${metadata.name}`);
+  }
+
+  override async stop(): Promise<void> {
+    await super.stop();
+    await Promise.all([this.#monitor.stop(), this.#queue.stop()]);
+  }
+
+  protected override async init(): Promise<void> {
+    const { group, version, plural } = POLICIES;
+    await this.watchResource(group, version, plural, (event) => this.#noticed(event));
+  }
+
+  protected override onSynced(plural: string): void {
+    super.onSynced(plural);
+    this.#reconciler.load();
+    this.#loaded = true;
+    this.reconcileAll();
+  }
+
+  // Before all policies are known no namespace may be taken for one without policies; onSynced() catches up.
+  #noticed({ meta }: ResourceEvent): Promise<void> {
+    if (this.#loaded) this.#queue.add(`${meta.namespace}/${meta.name}`);
+    return Promise.resolve();
+  }
+
+  #policies(): Informer {
+    const { group, version, plural } = POLICIES;
+    return this.informer(group, version, plural);
+  }
+}

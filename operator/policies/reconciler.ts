@@ -1,0 +1,186 @@
+import type { Clock } from '../clock.ts';
+import type { KubernetesObject, ObjectClient, Resource } from '../kubernetes/object-client.ts';
+import { ApiError } from '../kubernetes/object-client.ts';
+import type { Logger } from '../log.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { VaultHealth } from '../vault/vault-port.ts';
+import type { CompiledPolicy } from './compile.ts';
+import type { PolicyStatus, Verdict } from './conditions.ts';
+import { conditionsOf, isSameStatus, nextStatus } from './conditions.ts';
+import type { VaultInjectionPolicy } from './policy.generated.ts';
+import type { RuleCache } from './rule-cache.ts';
+import type { Rule, RuleVault } from './rule.ts';
+import type { CheckedPolicy } from './schema.ts';
+
+export const POLICIES: Resource = {
+  group: 'vaultinjection.dev',
+  version: 'v1alpha1',
+  plural: 'vaultinjectionpolicies',
+};
+
+/** Owner of the status in managedFields. */
+export const STATUS_FIELD_MANAGER = 'vault-injection-operator-status';
+
+/** What the reconciler needs of the webhook's configuration. */
+export interface WebhookProgramming {
+  /** All namespaces that have rules, and what is to happen there while the webhook is away: any Fail makes it Fail. */
+  setPolicies(policies: ReadonlyMap<string, Rule['failurePolicy']>): void;
+  /** API servers send the workloads of this namespace to the webhook by now. */
+  programmed(namespace: string): boolean;
+  /** They never will. */
+  excludes(namespace: string): boolean;
+}
+
+/** What the reconciler needs of the checks of Vault. */
+export interface VaultWatch {
+  watch(policy: string, vault: RuleVault | undefined): void;
+  unwatch(policy: string): void;
+  health(policy: string): VaultHealth;
+}
+
+export interface ReconcilerOptions {
+  /** The policies as they are now. */
+  readonly policies: {
+    get(key: string): KubernetesObject | undefined;
+    list(): readonly KubernetesObject[];
+  };
+  readonly validate: (object: unknown) => CheckedPolicy;
+  readonly compile: (policy: VaultInjectionPolicy) => CompiledPolicy;
+  readonly rules: RuleCache;
+  readonly webhook: WebhookProgramming;
+  readonly certificateReady: () => boolean;
+  readonly vault: VaultWatch;
+  readonly client: Pick<ObjectClient, 'apply'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+interface Judged { readonly verdict: Verdict; readonly rule?: Rule }
+
+/** Makes rules of policies, and tells in their status what became of them. */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  /** Statuses that were written, until the informer shows an object that is newer than the one they were written for. */
+  readonly #written = new Map<
+    string,
+    { readonly resourceVersion: string | undefined; readonly status: PolicyStatus }
+  >();
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** Puts the rules of all policies in force in one step, without I/O: admission need not wait for any status. */
+  load(): void {
+    const { policies, rules } = this.#options;
+    const judged = policies.list().map((object) => judge(object, this.#options));
+    rules.replaceAll(judged.flatMap(({ rule }) => (rule === undefined ? [] : [rule])));
+    this.#program();
+  }
+
+  /** Brings everything about one policy (`namespace/name`) up to date. Rejects with ApiError. */
+  async reconcile(key: string): Promise<void> {
+    const object = this.#options.policies.get(key);
+    if (object === undefined) { this.#forget(key); return; }
+    const judged = judge(object, this.#options);
+    if (this.#enforce(object, judged)) this.#program();
+    const inForce = this.#ruleInForce(object);
+    this.#options.vault.watch(key, inForce?.vault);
+    await this.#report(key, object, judged.verdict, inForce);
+  }
+
+  #forget(key: string): void {
+    const { rules, vault, logger } = this.#options;
+    const [namespace = '', name = ''] = key.split('/');
+    vault.unwatch(key);
+    this.#written.delete(key);
+    if (!rules.delete(namespace, name)) return;
+    logger.info({ policy: key }, 'the policy is gone, its rule is out of force');
+    this.#program();
+  }
+
+  /** The last good rule stays in force where the newest generation gives none, unless it is suspended. True: changed. */
+  #enforce(object: KubernetesObject, { verdict, rule }: Judged): boolean {
+    const { rules } = this.#options;
+    const { namespace = '', name } = object.metadata;
+    if (rule !== undefined) return rules.set(rule);
+    if (!verdict.ok && this.#ruleInForce(object) !== undefined) return false;
+    return rules.delete(namespace, name);
+  }
+
+  /** The rule of this very policy: one of another that had its name before does not count. */
+  #ruleInForce({ metadata }: KubernetesObject): Rule | undefined {
+    const rules = this.#options.rules.snapshot().rulesFor(metadata.namespace ?? '');
+    return rules.find(({ policy }) => policy.name === metadata.name && policy.uid === metadata.uid);
+  }
+
+  #program(): void {
+    const { rules, webhook } = this.#options;
+    const namespaces = rules
+      .namespaces()
+      .map(({ name, failurePolicies: [first = 'Ignore'] }) => [name, first] as const);
+    webhook.setPolicies(new Map(namespaces));
+  }
+
+  async #report(key: string, object: KubernetesObject, verdict: Verdict, inForce: Rule | undefined): Promise<void> {
+    const { webhook, certificateReady, vault, clock } = this.#options;
+    const { namespace = '', generation = 0 } = object.metadata;
+    const conditions = conditionsOf({
+      verdict,
+      inForce: inForce?.policy.generation,
+      programmed: webhook.programmed(namespace),
+      excluded: webhook.excludes(namespace),
+      certificateReady: certificateReady(),
+      vault: vault.health(key),
+    });
+    const known = this.#knownStatus(key, object);
+    const status = nextStatus(known, conditions, generation, clock.now());
+    if (!isSameStatus(known, status)) await this.#write(key, object, status);
+  }
+
+  // Between a write and the event that shows it, the object still has the status of before.
+  #knownStatus(key: string, object: KubernetesObject): PolicyStatus | undefined {
+    const written = this.#written.get(key);
+    if (written !== undefined && written.resourceVersion === object.metadata.resourceVersion) return written.status;
+    this.#written.delete(key);
+    return object.status as PolicyStatus | undefined;
+  }
+
+  async #write(key: string, object: KubernetesObject, status: PolicyStatus): Promise<void> {
+    const { apiVersion, kind, metadata } = object;
+    const { name, namespace = '', uid, resourceVersion } = metadata;
+    // The uid makes the API server refuse (409) a status that is meant for a policy of the same name before this one.
+    const identity = { name, namespace, ...(uid === undefined ? {} : { uid }) };
+    const options = { fieldManager: STATUS_FIELD_MANAGER, subresource: 'status' };
+    try {
+      await this.#options.client.apply(
+        { ...POLICIES, namespace },
+        { apiVersion, kind, metadata: identity, status },
+        options,
+      );
+      this.#written.set(key, { resourceVersion, status });
+      const ready = status.conditions?.find(({ type }) => type === 'Ready');
+      const line = { policy: key, generation: status.observedGeneration, ready: ready?.status, reason: ready?.reason };
+      this.#options.logger.info(line, 'the status of the policy changed');
+    } catch (error) {
+      // Gone in the meantime: the informer will say so.
+      if (!(error instanceof ApiError && error.code === 404)) throw error;
+    }
+  }
+}
+
+function judge(object: KubernetesObject, { validate, compile }: ReconcilerOptions): Judged {
+  const checked = validate(object);
+  if (!checked.ok) return refused('SchemaInvalid', checked.problems.join('; '));
+  const compiled = compile(checked.policy);
+  if (!compiled.ok) return refused(compiled.reason, compiled.message);
+  if (compiled.suspended) return { verdict: { ok: true, suspended: true } };
+  return { verdict: { ok: true, suspended: false }, rule: compiled.rule };
+}
+
+// metav1.Condition takes 32,768 characters; a policy with a thousand faults is mended from the top.
+const LONGEST_MESSAGE = 2_000;
+
+function refused(reason: ReasonCode, message: string): Judged {
+  return { verdict: { ok: false, reason, message: message.slice(0, LONGEST_MESSAGE) } };
+}

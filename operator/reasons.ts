@@ -1,0 +1,194 @@
+/**
+ * The catalogue of reasons: the one word for machines that a condition, a denial, a metric label, a log line and the
+ * documentation share. docs/reference/reasons.md is made of it.
+ */
+
+export interface Reason {
+  /** The conditions that carry it, or Admission where it is an outcome or a denial of the webhook. */
+  readonly usedBy: readonly (
+    | 'Accepted'
+    | 'Programmed'
+    | 'VaultReachable'
+    | 'CertificateReady'
+    | 'Ready'
+    | 'Reconciling'
+    | 'Stalled'
+    | 'Admission'
+  )[];
+  /** One sentence: what it says. */
+  readonly meaning: string;
+  /** One sentence: what to do about it; '' where there is nothing to do. */
+  readonly action: string;
+}
+
+const REFUSED = ['Accepted', 'Ready', 'Stalled'] as const;
+
+export const REASONS = {
+  // the policy is in force
+  Accepted: { usedBy: ['Accepted'], meaning: 'The policy is sound.', action: '' },
+  Programmed: { usedBy: ['Programmed'], meaning: 'Admission uses the policy.', action: '' },
+  Active: { usedBy: ['Ready'], meaning: 'The policy is in force as it is written.', action: '' },
+  CertificateReady: {
+    usedBy: ['CertificateReady'],
+    meaning: 'The webhook serves a certificate that API servers are told to trust.',
+    action: '',
+  },
+
+  // it is not, on purpose or not yet
+  Suspended: {
+    usedBy: ['Programmed', 'Ready'],
+    meaning: 'spec.suspend takes the policy out of force.',
+    action: 'Set spec.suspend to false to bring it back.',
+  },
+  NotAccepted: {
+    usedBy: ['Programmed'],
+    meaning: 'The policy is not sound, and no sound generation of it is known to fall back on.',
+    action: 'Mend what the condition Accepted names.',
+  },
+  NotProgrammed: {
+    usedBy: ['Programmed', 'Ready', 'Reconciling'],
+    meaning: 'API servers do not send the workloads of this namespace to the webhook yet.',
+    action:
+      'Wait a few seconds; if it stays, look for errors about the webhook configuration in the log of the operator.',
+  },
+  NamespaceExcluded: {
+    usedBy: ['Programmed', 'Ready', 'Stalled'],
+    meaning: 'Workloads of this namespace are never injected: it is a system namespace, or the operator’s own.',
+    action: 'Move policy and workloads to another namespace.',
+  },
+  CertificateNotReady: {
+    usedBy: ['CertificateReady', 'Ready', 'Reconciling'],
+    meaning: 'The webhook has no certificate to serve yet.',
+    action:
+      'Wait a few seconds; if it stays, look for errors about the Secret of the certificates in the log of the operator.',
+  },
+
+  // the policy is not sound
+  SchemaInvalid: {
+    usedBy: REFUSED,
+    meaning: 'A field has a value that the schema does not allow: the CRD in the cluster is not the operator’s.',
+    action: 'Install the CRD of this version of the operator, then mend the fields that the message names.',
+  },
+  AddressInvalid: {
+    usedBy: REFUSED,
+    meaning: 'spec.vault.address is not http(s)://host, with an optional port and path.',
+    action: 'Write an address such as https://vault.vault.svc:8200.',
+  },
+  CABundleInvalid: {
+    usedBy: REFUSED,
+    meaning: 'spec.vault.tls.caBundle is not a list of PEM certificates.',
+    action: 'Paste the certificates of the authorities, each from BEGIN CERTIFICATE to END CERTIFICATE.',
+  },
+  DurationInvalid: {
+    usedBy: REFUSED,
+    meaning: 'A duration cannot be read or is out of its range.',
+    action: 'Write a duration such as 10s or 5m, in the range that the message names.',
+  },
+  InjectorImageMissing: {
+    usedBy: REFUSED,
+    meaning: 'Neither the policy nor the operator names the image that holds vault-env.',
+    action: 'Set spec.injector.image, or start the operator with an injector image.',
+  },
+  ResourcesInvalid: {
+    usedBy: REFUSED,
+    meaning: 'spec.injector.resources holds a quantity that cannot be used.',
+    action: 'Write quantities such as 10m and 32Mi, requests not above limits.',
+  },
+  PathNotAllowed: {
+    usedBy: [...REFUSED, 'Admission'],
+    meaning: 'A Vault path is outside of spec.environment.allowedPaths.',
+    action: 'Refer to an allowed path, or widen allowedPaths.',
+  },
+
+  // Vault, which never takes a rule out of force
+  VaultReachable: { usedBy: ['VaultReachable'], meaning: 'Vault answers and is unsealed.', action: '' },
+  VaultStandby: {
+    usedBy: ['VaultReachable'],
+    meaning: 'Vault answers and is unsealed; this server is a standby and forwards requests.',
+    action: '',
+  },
+  VaultNotChecked: {
+    usedBy: ['VaultReachable'],
+    meaning: 'The operator did not ask Vault.',
+    action: 'The message says why; pods reach Vault by themselves, so this does not keep them from starting.',
+  },
+  VaultSealed: { usedBy: ['VaultReachable'], meaning: 'Vault is sealed.', action: 'Unseal it.' },
+  VaultNotInitialized: {
+    usedBy: ['VaultReachable'],
+    meaning: 'Vault answers but was never initialized.',
+    action: 'Initialize and unseal it.',
+  },
+  VaultTLSFailed: {
+    usedBy: ['VaultReachable'],
+    meaning: 'The certificate of Vault cannot be verified, or it speaks no TLS.',
+    action: 'Set spec.vault.tls.caBundle to the authority that signed it, and serverName to a name that is in it.',
+  },
+  VaultTimeout: {
+    usedBy: ['VaultReachable'],
+    meaning: 'Vault did not answer in time.',
+    action: 'Check address, network policies and firewalls between the operator and Vault.',
+  },
+  VaultNameUnknown: {
+    usedBy: ['VaultReachable'],
+    meaning: 'The host name in spec.vault.address does not resolve where the operator runs.',
+    action: 'Correct the address, or the DNS.',
+  },
+  VaultUnreachable: {
+    usedBy: ['VaultReachable'],
+    meaning: 'No connection to Vault could be made, or it broke.',
+    action: 'Check address and port, and that Vault is running.',
+  },
+  VaultAnswerUnexpected: {
+    usedBy: ['VaultReachable'],
+    meaning: 'Something answers at the address, but not as Vault does.',
+    action: 'Correct spec.vault.address: it must lead to Vault itself, without a redirect.',
+  },
+
+  // outcomes of admission
+  Injected: { usedBy: ['Admission'], meaning: 'The template was injected as the policy says.', action: '' },
+  Restored: {
+    usedBy: ['Admission'],
+    meaning: 'What an earlier injection added was taken out, because nothing asks for it any more.',
+    action: '',
+  },
+  Unchanged: { usedBy: ['Admission'], meaning: 'The template was already as it should be.', action: '' },
+  NoPolicy: {
+    usedBy: ['Admission'],
+    meaning: 'No policy of the namespace is for this workload.',
+    action: 'If one should be, compare its targets and selector with kind and labels of the workload.',
+  },
+  Excluded: {
+    usedBy: ['Admission'],
+    meaning: 'The annotation vaultinjection.dev/inject keeps the workload out, or none lets it in.',
+    action: 'Set the annotation to "true" to let it in.',
+  },
+  Denied: {
+    usedBy: ['Admission'],
+    meaning: 'The workload was refused.',
+    action: 'The message names the reason of the denial and what to change.',
+  },
+
+  // why a workload is refused
+  EntrypointUnknown: {
+    usedBy: ['Admission'],
+    meaning: 'A container has no command, and no hint of the policy says what its image would run.',
+    action: 'Write the command in the workload, or the ENTRYPOINT of the image in spec.images of the policy.',
+  },
+  MalformedObject: {
+    usedBy: ['Admission'],
+    meaning: 'The workload is not built as its kind demands.',
+    action: 'Correct the field that the message names.',
+  },
+  RecordTooLarge: {
+    usedBy: ['Admission'],
+    meaning: 'What has to be remembered to restore the template exceeds the 256 KiB that annotations may have.',
+    action: 'Shorten commands, arguments or annotations of the template, or wrap fewer containers.',
+  },
+  VariableReserved: {
+    usedBy: ['Admission'],
+    meaning: 'A container sets a variable that injection needs for itself.',
+    action: 'Remove the variable VAULT_ENV_CONFIG from the container.',
+  },
+} as const satisfies Record<string, Reason>;
+
+export type ReasonCode = keyof typeof REASONS;

@@ -1,0 +1,121 @@
+import type { Clock } from '../clock.ts';
+import { WorkQueue } from '../kubernetes/work-queue.ts';
+import type { Logger } from '../log.ts';
+import type { RuleVault } from '../policies/rule.ts';
+import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
+
+export interface HealthMonitorOptions {
+  readonly vault: VaultPort;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Milliseconds between two checks of one Vault, about. */
+  readonly intervalMs?: number;
+  /** Told the policies whose Vault has changed its health. */
+  readonly onChange: (policies: readonly string[]) => void;
+}
+
+interface Watched {
+  readonly target: VaultTarget;
+  readonly policies: Set<string>;
+  health: VaultHealth;
+}
+
+const INTERVAL_MS = 60_000;
+// Enough for a hundred Vaults a minute that all time out, and no flood when the operator starts.
+const CONCURRENCY = 8;
+
+const NOT_YET: VaultHealth = {
+  status: 'Unknown',
+  reason: 'VaultNotChecked',
+  message: 'Vault has not been asked yet',
+};
+
+const NO_RULE: VaultHealth = {
+  status: 'Unknown',
+  reason: 'VaultNotChecked',
+  message: 'the policy is not in force, so its Vault is not asked',
+};
+
+/** Asks each distinct Vault once per interval, however many policies name it. */
+export class HealthMonitor {
+  readonly #options: HealthMonitorOptions;
+  readonly #queue: WorkQueue;
+  readonly #watched = new Map<string, Watched>();
+  readonly #targetOf = new Map<string, string>();
+  readonly #uncheckable = new Map<string, VaultHealth>();
+
+  constructor(options: HealthMonitorOptions) {
+    const { clock, random, logger } = options;
+    this.#options = options;
+    const process = (id: string): Promise<void> => this.#check(id);
+    this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: CONCURRENCY });
+  }
+
+  /** `policy` (its key) uses this Vault from now on; undefined: none. Asks at once if nobody used it before. */
+  watch(policy: string, vault: RuleVault | undefined): void {
+    const wanted = vault === undefined ? NO_RULE : targetOf(vault);
+    const id = 'address' in wanted ? JSON.stringify(wanted) : undefined;
+    if (this.#targetOf.get(policy) !== id) this.unwatch(policy);
+    if (!('address' in wanted)) this.#uncheckable.set(policy, wanted);
+    else if (id !== undefined) this.#join(policy, id, wanted);
+  }
+
+  /** `policy` is gone. */
+  unwatch(policy: string): void {
+    this.#uncheckable.delete(policy);
+    const id = this.#targetOf.get(policy);
+    this.#targetOf.delete(policy);
+    const watched = id === undefined ? undefined : this.#watched.get(id);
+    if (id === undefined || watched === undefined) return;
+    watched.policies.delete(policy);
+    if (watched.policies.size > 0) return;
+    this.#watched.delete(id);
+    this.#queue.forget(id);
+  }
+
+  /** The health, as last seen, of the Vault that `policy` uses. */
+  health(policy: string): VaultHealth {
+    const id = this.#targetOf.get(policy);
+    return this.#watched.get(id ?? '')?.health ?? this.#uncheckable.get(policy) ?? NOT_YET;
+  }
+
+  /** No check begins any more. */
+  stop(): Promise<void> {
+    return this.#queue.stop();
+  }
+
+  #join(policy: string, id: string, target: VaultTarget): void {
+    const watched = this.#watched.get(id) ?? { target, policies: new Set<string>(), health: NOT_YET };
+    watched.policies.add(policy);
+    this.#targetOf.set(policy, id);
+    if (this.#watched.has(id)) return;
+    this.#watched.set(id, watched);
+    this.#queue.add(id);
+  }
+
+  async #check(id: string): Promise<void> {
+    const { vault, random, intervalMs = INTERVAL_MS, onChange, logger } = this.#options;
+    const watched = this.#watched.get(id);
+    if (watched === undefined) return;
+    const health = await vault.health(watched.target);
+    if (this.#watched.get(id) !== watched) return;
+    this.#queue.addAfter(id, intervalMs * (0.9 + 0.2 * random()));
+    const before = watched.health;
+    watched.health = health;
+    if (before.reason === health.reason && before.message === health.message) return;
+    logger.info(
+      { address: watched.target.address, status: health.status, reason: health.reason },
+      'the health of a Vault changed',
+    );
+    onChange([...watched.policies]);
+  }
+}
+
+/** The server to ask, or why it is not asked. */
+function targetOf({ address, tls }: RuleVault): VaultTarget | VaultHealth {
+  if (tls.caRef === undefined) return { address, caBundle: tls.caBundle, serverName: tls.serverName };
+  const { kind, name } = tls.caRef;
+  const message = `the authority of Vault is in the ${kind} ${name} of the workloads' namespace, which the operator does not read`;
+  return { status: 'Unknown', reason: 'VaultNotChecked', message };
+}
