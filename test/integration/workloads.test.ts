@@ -93,11 +93,12 @@ describe('workloads on a real API server', function () {
 
   it('has no rollout when another manager applies the same by server-side apply', async () => {
     const { manifest, live } = await injected('two-managers');
+    // the first one takes kubectl's own annotation over, which raises the generation of a Deployment all by itself
     await cluster.apply(manifest, '--server-side', '--field-manager=gitops', '--force-conflicts');
+    const taken = await cluster.get(NAMESPACE, 'two-managers');
+    expect(taken.spec.template).to.deep.equal(live.spec.template);
     await cluster.apply(manifest, '--server-side', '--field-manager=gitops');
-    const after = await cluster.get(NAMESPACE, 'two-managers');
-    expect(after.spec.template).to.deep.equal(live.spec.template);
-    expect(after.metadata.generation).to.equal(1);
+    expect(await cluster.get(NAMESPACE, 'two-managers')).to.deep.equal(taken);
   });
 
   it('keeps the template through a scale', async () => {

@@ -1,0 +1,16 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+
+const FILE = 'vaultinjectionpolicies.yaml';
+
+/**
+ * The CRD that the operator was built with: beside the bundle, or in crds/ of the sources.
+ * Throws when it is in neither place, which is an installation that lost a file.
+ */
+export function readCrd(folder: string = import.meta.dirname): unknown {
+  const places = [join(folder, FILE), join(folder, '../crds', FILE)];
+  const path = places.find((place) => existsSync(place));
+  if (path === undefined) throw new Error(`${FILE} is missing: it belongs beside the operator, at ${places[0] ?? ''}`);
+  return parse(readFileSync(path, 'utf8'));
+}
