@@ -160,6 +160,7 @@ export class ConfigurationKeeper {
     const { target, labels } = this.#options;
     const desired = buildConfiguration({ target, caBundle, namespaces, labels });
     if (!isAsDesired(this.#observed, desired)) {
+      this.#published.look(this.#observed, caBundle);
       const waitMs = this.#beforeWriting(desired);
       if (waitMs > 0) return waitMs;
       if (!(await this.#write(desired))) return 0;
@@ -186,7 +187,6 @@ export class ConfigurationKeeper {
     const { clock, logger, onRepaired } = this.#options;
     if (this.#settled !== JSON.stringify(desired)) return 0;
     const now = clock.now();
-    this.#published.look(this.#observed, this.#options.bundlePem());
     this.#repairs = this.#repairs.filter((time) => time > now - PROMPT_WITHIN_MS);
     const last = this.#repairs.at(-1);
     if (last !== undefined && this.#repairs.length >= PROMPT_REPAIRS && now < last + SLOW_REPAIR_MS) {

@@ -55,7 +55,7 @@ export class HealthServer {
     return { ready, text: `${text}${ready ? 'ready' : 'not ready'}\n` };
   }
 
-  listen(port: number, host: string): Promise<AddressInfo> {
+  listen(port: number, host: string | undefined): Promise<AddressInfo> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, host, () => {

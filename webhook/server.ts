@@ -102,8 +102,8 @@ export class WebhookServer {
     return this.#draining;
   }
 
-  /** Rejects with the system's error where the address cannot be had. Port 0 takes a free one. */
-  listen(port: number, host: string): Promise<AddressInfo> {
+  /** Rejects with the system's error where the address cannot be had. Port 0 takes a free one; no host listens on all. */
+  listen(port: number, host: string | undefined): Promise<AddressInfo> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, host, () => {

@@ -204,6 +204,10 @@ export class CertificateKeeper {
       if (trusted !== undefined) return trusted;
     }
     const issued = await issueLeaf(set.current, names, now);
+    // or each pass would issue another one
+    if (!isServable(issued, set.current.certificate, names, now)) {
+      throw new Error(`no certificate can be made for the names ${names.join(', ')}`);
+    }
     logger.info({ names, notAfter: iso(validityOfPem(issued.cert)?.notAfter) }, 'certificate issued');
     return issued;
   }

@@ -44,9 +44,12 @@ export const PUBLISH_WAIT_MS = 60_000;
 /** The one step that is due now. */
 export function planRotation(state: RotationState, now: number): RotationStep {
   const { current, next, previous } = state;
-  const isNextUsable = next !== undefined && now < next.notAfter;
-  // without a current one nothing is trusted that could be lost: the published bundle may hold the next one already
-  if (current === undefined || now >= current.notAfter) return isNextUsable ? 'Promote' : 'Create';
+  const isNextUsable = next !== undefined && next.notBefore <= now && now < next.notAfter;
+  // Without a valid current one nothing is trusted that could be lost, and the published bundle may hold the next one
+  // already. One of the future was made by a clock that was set back since.
+  if (current === undefined || now >= current.notAfter || now < current.notBefore) {
+    return isNextUsable ? 'Promote' : 'Create';
+  }
   if (previous !== undefined) return isOver(previous, state.promotedAt, now) ? 'Retire' : 'Rest';
   if (next === undefined) return now >= renewalTime(current) ? 'Stage' : 'Rest';
   // staged so long ago, without ever being published, that it is old itself

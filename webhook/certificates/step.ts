@@ -22,7 +22,8 @@ export async function takeStep(step: RotationStep, found: StoredSet, now: number
       if (current !== undefined) return { current, ...(next && { next }), ...(leaf && { leaf }) };
       break;
     case 'Promote':
-      if (next !== undefined) return { current: next, ...followed(current?.certificate ?? orphan, now), ...(leaf && { leaf }) };
+      if (next !== undefined)
+        return { current: next, ...followed(current?.certificate ?? orphan, now), ...(leaf && { leaf }) };
       break;
     case 'Create':
       break;
