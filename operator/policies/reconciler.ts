@@ -55,7 +55,10 @@ export interface ReconcilerOptions {
   readonly logger: Logger;
 }
 
-interface Judged { readonly verdict: Verdict; readonly rule?: Rule }
+interface Judged {
+  readonly verdict: Verdict;
+  readonly rule?: Rule;
+}
 
 /** Makes rules of policies, and tells in their status what became of them. */
 export class Reconciler {
@@ -81,7 +84,10 @@ export class Reconciler {
   /** Brings everything about one policy (`namespace/name`) up to date. Rejects with ApiError. */
   async reconcile(key: string): Promise<void> {
     const object = this.#options.policies.get(key);
-    if (object === undefined) { this.#forget(key); return; }
+    if (object === undefined) {
+      this.#forget(key);
+      return;
+    }
     const judged = judge(object, this.#options);
     if (this.#enforce(object, judged)) this.#program();
     const inForce = this.#ruleInForce(object);
@@ -148,14 +154,12 @@ export class Reconciler {
 
   async #write(key: string, object: KubernetesObject, status: PolicyStatus): Promise<void> {
     const { apiVersion, kind, metadata } = object;
-    const { name, namespace = '', uid, resourceVersion } = metadata;
-    // The uid makes the API server refuse (409) a status that is meant for a policy of the same name before this one.
-    const identity = { name, namespace, ...(uid === undefined ? {} : { uid }) };
+    const { name, namespace = '', resourceVersion } = metadata;
     const options = { fieldManager: STATUS_FIELD_MANAGER, subresource: 'status' };
     try {
       await this.#options.client.apply(
         { ...POLICIES, namespace },
-        { apiVersion, kind, metadata: identity, status },
+        { apiVersion, kind, metadata: { name, namespace }, status },
         options,
       );
       this.#written.set(key, { resourceVersion, status });

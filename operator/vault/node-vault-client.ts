@@ -46,7 +46,8 @@ export class NodeVaultClient implements VaultPort {
         status = response.statusCode;
         return response;
       });
-      return healthOfAnswer(status, (await client.health()) as unknown, host);
+      const body: unknown = await client.health();
+      return healthOfAnswer(status, body, host);
     } catch (error) {
       return error instanceof RedirectAnswer
         ? redirectHealth(host)

@@ -101,6 +101,12 @@ describe('NodeVaultClient, on real TLS servers', () => {
       });
     }
 
+    it('is told with the status where it is not Vault’s', async () => {
+      const target = await vault(answering(404, { errors: [] }));
+      const { host } = new URL(target.address);
+      expect((await check(target)).message).to.equal(`${host} answers with HTTP 404, but not as Vault does`);
+    });
+
     it('is asked for at sys/health, below the path of the address', async () => {
       const target = await vault(answering(200, ACTIVE));
       await check({ ...target, address: `${target.address}/secrets/` });
