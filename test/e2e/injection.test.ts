@@ -14,9 +14,10 @@ interface Program {
   readonly command: string[];
 }
 
-// Each prints the variable and waits; a shell that gets SIGTERM as PID 1 needs a trap to end by it.
+// Each prints the variable and waits; a shell that gets SIGTERM as PID 1 needs a trap to end by it. The kubelet makes $$ of
+// $$$$ in any command, wrapped or not.
 const script =
-  'trap "echo got SIGTERM; exit 0" TERM; echo "PASSWORD=$PASSWORD"; echo "pid=$$"; while true; do sleep 0.2; done';
+  'trap "echo got SIGTERM; exit 0" TERM; echo "PASSWORD=$PASSWORD"; echo "pid=$$$$"; while true; do sleep 0.2; done';
 const PROGRAMS: Readonly<Record<string, Program>> = {
   'scratch, a static program': {
     image: 'localhost/probe:1',
