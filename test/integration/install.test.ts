@@ -2,11 +2,18 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
-import { eventually } from '../support/operator.ts';
+import { eventually, startOperator } from '../support/operator.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const NAMESPACE = 'vault-injection-system';
 const BUILDING_MS = 3_600_000; // the first run builds the tools
+
+const POLICY = {
+  apiVersion: 'vaultinjection.dev/v1alpha1',
+  kind: 'VaultInjectionPolicy',
+  metadata: { name: 'orders' },
+  spec: { vault: { address: 'https://127.0.0.1:1' } },
+};
 
 describe('kubectl apply -k config/default', function () {
   this.timeout(60_000);
@@ -84,6 +91,28 @@ describe('kubectl apply -k config/default', function () {
       it(`not ${request}`, async () => {
         expect(await may(request)).to.match(/^no\b/);
       });
+  });
+
+  it('is enough for the operator to work: all that it asks of the API server is allowed', async () => {
+    const account = ['token', 'vault-injection-operator', '-n', NAMESPACE, '--duration=1h'];
+    const token = (await plane.kubectlOk(['create', ...account])).trim();
+    const kubeconfig = plane.kubeconfigWithToken('operator', token);
+    const operator = await startOperator({ controlPlane: { ...plane, kubeconfig } });
+    try {
+      await plane.kubectlOk(['create', 'namespace', 'orders']);
+      await plane.kubectlOk(['apply', '-n', 'orders', '-f', '-'], JSON.stringify(POLICY));
+      const ready = ['vip/orders', '-n', 'orders', '--for=condition=Ready', '--timeout=30s'];
+      await plane.kubectlOk(['wait', ...ready]);
+      // once more from nothing: the Secret is made anew
+      await plane.kubectlOk(['delete', 'secret', 'vault-injection-operator-webhook', '-n', NAMESPACE]);
+      await eventually('the Secret to be back', async () => {
+        const { code } = await plane.kubectl(['get', 'secret', 'vault-injection-operator-webhook', '-n', NAMESPACE]);
+        return code === 0 ? true : undefined;
+      });
+    } finally {
+      await operator.stop();
+    }
+    expect(operator.log()).not.to.match(/forbidden/i);
   });
 
   describe('lets', () => {
