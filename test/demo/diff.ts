@@ -9,8 +9,9 @@ export function unifiedDiff(before: unknown, after: unknown, names: { from: stri
   const folder = mkdtempSync(join(tmpdir(), 'vault-injection-diff-'));
   try {
     const [from, to] = [join(folder, 'from'), join(folder, 'to')];
-    writeFileSync(from, stringify(before));
-    writeFileSync(to, stringify(after));
+    // one line for one value: what changed is then one line, too
+    writeFileSync(from, stringify(before, { lineWidth: 0 }));
+    writeFileSync(to, stringify(after, { lineWidth: 0 }));
     const labels = ['--label', names.from, '--label', names.to];
     const { stdout, error } = spawnSync('diff', ['-U', '3', ...labels, from, to], { encoding: 'utf8' });
     if (error !== undefined) throw new Error(`the program diff could not be run: ${error.message}`);

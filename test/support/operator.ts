@@ -14,6 +14,8 @@ export interface OperatorOptions {
   readonly injectorImage?: string;
   /** More flags, such as ['--log-level', 'debug']. */
   readonly flags?: readonly string[];
+  /** Name of the Service (see exposeLoopback) by which API servers are told to reach it; default: by URL. */
+  readonly service?: string;
   /** true: the bundle that `make build` made; else the sources. */
   readonly bundled?: boolean;
   /** false: do not install CRD and namespace before, nor wait until it is ready. */
@@ -49,7 +51,10 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   const daemon = workspace.start('operator', [
     process.execPath,
     join(root, options.bundled === true ? 'dist/operator.mjs' : 'operator/main.ts'),
-    ...['--kubeconfig', controlPlane.kubeconfig, '--webhook-url', webhookUrl, '--webhook-port', String(webhookPort)],
+    ...['--kubeconfig', controlPlane.kubeconfig, '--webhook-host', '127.0.0.1', '--webhook-port', String(webhookPort)],
+    ...(options.service === undefined
+      ? ['--webhook-url', webhookUrl]
+      : ['--webhook-service', options.service, '--webhook-service-port', String(webhookPort)]),
     ...['--health-host', '127.0.0.1', '--health-port', String(healthPort), '--drain', '0s'],
     ...['--injector-image', options.injectorImage ?? 'localhost/vault-env:test'],
     ...(options.flags ?? []),
@@ -73,6 +78,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     log: () => log || wholeLog(daemon),
     health: (path) => get(`${healthUrl}${path}`),
     stop: async (signal) => {
+      if (log !== '') return; // stopped before
       await daemon.stop(signal);
       log = wholeLog(daemon);
       await workspace.close();
