@@ -4,7 +4,6 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export CGO_ENABLED ?= 0
-STATICCHECK_VERSION := v0.7.0
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -28,8 +27,9 @@ build: setup ## dist/: the operator as one file, vault-env as a static executabl
 	@node build.ts
 
 .PHONY: generate
-generate: setup ## TypeScript types from the CRD
-	@node crds/generate-types.ts
+generate: setup ## what is made from a source: types from the CRD, the page of reasons
+	@node test/support/generate-policy-types.ts
+	@node test/support/generate-reasons.ts
 
 .PHONY: lint
 lint: setup ## eslint, prettier, tsc, gofmt, go vet, staticcheck

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 const vaultEnv = join(root, 'vault-env');
-const STATICCHECK = 'honnef.co/go/tools/cmd/staticcheck@v0.7.0';
+const STATICCHECK = 'honnef.co/go/tools/cmd/staticcheck@v0.8.2';
 
 interface Check {
   readonly name: string;
@@ -18,7 +18,6 @@ const CHECKS: readonly Check[] = [
   { name: 'tsc', command: ['tsc', '--noEmit'] },
   { name: 'eslint', command: ['eslint', '--max-warnings', '0', '.'] },
   { name: 'prettier', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
-  { name: 'types of the policy are fresh', command: ['node', 'crds/generate-types.ts', '--check'] },
   { name: 'gofmt', command: ['gofmt', '-l', '.'], folder: vaultEnv, outputIsFailure: true },
   { name: 'go vet', command: ['go', 'vet', './...'], folder: vaultEnv },
   { name: 'staticcheck', command: ['go', 'run', STATICCHECK, './...'], folder: vaultEnv },
