@@ -31,7 +31,7 @@ export async function createAuthority(now: number): Promise<Authority> {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { certificate: certificate.toString('pem'), key: toPem(privateKey) };
+  return { certificate: `${certificate.toString('pem')}\n`, key: toPem(privateKey) };
 }
 
 /** The certificate of an authority that is whole: it may sign, and the key is its own. Undefined where it is damaged. */

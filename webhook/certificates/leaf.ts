@@ -37,7 +37,7 @@ export async function issueLeaf(authority: Authority, names: readonly string[], 
       await x509.AuthorityKeyIdentifierExtension.create(issuer),
     ],
   });
-  return { cert: certificate.toString('pem'), key: toPem(privateKey) };
+  return { cert: `${certificate.toString('pem')}\n`, key: toPem(privateKey) };
 }
 
 /** Whether a pair may be served: whole, for these names, signed by an authority of `bundle`, valid now. */

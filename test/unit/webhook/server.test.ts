@@ -1,0 +1,337 @@
+import { once } from 'node:events';
+import { Agent, request as httpsRequest } from 'node:https';
+import { TLSSocket, connect } from 'node:tls';
+import { expect } from 'chai';
+import { systemClock } from '../../../operator/clock.ts';
+import { createAdmission } from '../../../webhook/admission.ts';
+import type { Admission } from '../../../webhook/admission.ts';
+import { createAuthority } from '../../../webhook/certificates/authority.ts';
+import type { Authority } from '../../../webhook/certificates/authority.ts';
+import type { ServingPair } from '../../../webhook/certificates/inspect.ts';
+import { issueLeaf } from '../../../webhook/certificates/leaf.ts';
+import type { MutationResult } from '../../../webhook/injection/outcome.ts';
+import { createWebhookMetrics } from '../../../webhook/metrics.ts';
+import { WebhookServer } from '../../../webhook/server.ts';
+import type { Limits } from '../../../webhook/server.ts';
+import { collectLog } from './log-lines.ts';
+
+const MIB = 2 ** 20;
+const NAMES = ['127.0.0.1'];
+
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+function review(object: unknown = { metadata: { name: 'web' }, spec: {} }): Buffer {
+  const request = {
+    uid: 'uid-1',
+    operation: 'CREATE',
+    kind: { group: 'apps', version: 'v1', kind: 'Deployment' },
+    namespace: 'shop',
+    name: 'web',
+    object,
+  };
+  return Buffer.from(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request }));
+}
+
+describe('the webhook server', () => {
+  let authority: Authority;
+  let pair: ServingPair;
+  let server: WebhookServer;
+  let port: number;
+  let agent: Agent;
+  let metrics: ReturnType<typeof createWebhookMetrics>;
+
+  before(async () => {
+    authority = await createAuthority(Date.now());
+    pair = await issueLeaf(authority, NAMES, Date.now());
+  });
+
+  async function start(limits: Partial<Limits> = {}, admission?: Admission): Promise<void> {
+    const { logger } = collectLog();
+    metrics = createWebhookMetrics();
+    const mutate = (): MutationResult => ({ outcome: 'NoPolicy', patch: [], warnings: [], audit: {} });
+    const rules = { version: 1, rulesFor: () => [] };
+    server = new WebhookServer({
+      admission: admission ?? createAdmission({ rules: () => rules, mutate, metrics, logger }),
+      pair,
+      metrics,
+      logger,
+      clock: systemClock,
+      limits,
+    });
+    ({ port } = await server.listen(0, '127.0.0.1'));
+    agent = new Agent({ keepAlive: true, ca: authority.certificate });
+  }
+
+  afterEach(async () => {
+    agent.destroy();
+    await server.drain({ graceMs: 0, deadlineMs: 0 });
+  });
+
+  function post(
+    body: Buffer | readonly Buffer[],
+    { path = '/mutate/ignore?timeout=5s', method = 'POST', headers = {} } = {},
+  ): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const chunked = Array.isArray(body);
+      const length = chunked ? {} : { 'Content-Length': String((body as Buffer).length) };
+      const options = { host: '127.0.0.1', port, path, method, agent };
+      const outgoing = httpsRequest(
+        { ...options, headers: { 'Content-Type': 'application/json', ...length, ...headers } },
+        (incoming) => {
+          const parts: Buffer[] = [];
+          incoming.on('data', (part: Buffer) => parts.push(part));
+          incoming.on('error', reject);
+          incoming.on('end', () =>
+            resolve({
+              status: incoming.statusCode ?? 0,
+              text: Buffer.concat(parts).toString(),
+              headers: incoming.headers,
+            }),
+          );
+        },
+      );
+      outgoing.on('error', reject);
+      for (const part of chunked ? (body as readonly Buffer[]) : [body as Buffer]) outgoing.write(part);
+      outgoing.end();
+    });
+  }
+
+  /** A connection of its own, for what no well-behaved client does. */
+  async function raw(head: string, ca = authority.certificate): Promise<TLSSocket> {
+    const socket = connect({ host: '127.0.0.1', port, ca });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    socket.write(head);
+    return socket;
+  }
+
+  const POST = 'POST /mutate/fail HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+
+  it('answers a review over a connection that stays open', async () => {
+    await start();
+    const replies = [await post(review()), await post(review())];
+    expect(replies.map(({ status }) => status)).to.deep.equal([200, 200]);
+    expect(JSON.parse(replies[1]?.text ?? '')).to.have.nested.property('response.uid', 'uid-1');
+    expect(replies[1]?.headers).to.include({ 'content-type': 'application/json' });
+    expect(replies[1]?.headers.connection).to.equal('keep-alive');
+    expect(await metrics.registry.metrics()).to.contain('entry="ignore",operation="CREATE",outcome="NoPolicy"} 2');
+  });
+
+  it('takes a review in chunks, and one near the limit', async () => {
+    await start();
+    const body = review({ metadata: { annotations: { note: 'x'.repeat(6.9 * MIB) } } });
+    expect((await post([body.subarray(0, 10), body.subarray(10)])).status).to.equal(200);
+    expect((await post(body)).status).to.equal(200);
+  });
+
+  const refused: readonly [string, () => Promise<Reply>, number][] = [
+    ['another path', () => post(review(), { path: '/' }), 404],
+    ['the path without an entry', () => post(review(), { path: '/mutate' }), 404],
+    ['a GET', () => post(Buffer.alloc(0), { method: 'GET' }), 405],
+    ['a PUT', () => post(review(), { method: 'PUT' }), 405],
+    ['YAML', () => post(review(), { headers: { 'Content-Type': 'application/yaml' } }), 415],
+    ['JSON of another kind', () => post(review(), { headers: { 'Content-Type': 'application/json-patch+json' } }), 415],
+    ['a compressed body', () => post(review(), { headers: { 'Content-Encoding': 'gzip' } }), 415],
+    ['half a review', () => post(review().subarray(0, 60)), 400],
+    ['another object', () => post(Buffer.from('{"apiVersion":"v1","kind":"Pod"}')), 400],
+    ['a body that nests for ever', () => post(Buffer.from('['.repeat(MIB))), 400],
+    ['8 MiB, announced', () => post(Buffer.alloc(8 * MIB, 32)), 413],
+    ['8 MiB in chunks', () => post(Array.from({ length: 128 }, () => Buffer.alloc(65_536, 32))), 413],
+  ];
+  for (const [what, ask, status] of refused) {
+    it(`answers ${status} to ${what}, with a line of text, and goes on`, async () => {
+      await start();
+      const reply = await ask();
+      expect(reply.status).to.equal(status);
+      expect(reply.headers['content-type']).to.equal('text/plain; charset=utf-8');
+      expect(reply.text).to.match(/^[^\n]{5,120}\n$/);
+      expect((await post(review())).status).to.equal(200);
+    });
+  }
+
+  it('names the method that is allowed', async () => {
+    await start();
+    expect((await post(review(), { method: 'PUT' })).headers.allow).to.equal('POST');
+  });
+
+  it('takes a content type with parameters', async () => {
+    await start();
+    expect((await post(review(), { headers: { 'Content-Type': 'Application/JSON; charset=utf-8' } })).status).to.equal(
+      200,
+    );
+  });
+
+  it('refuses an announced terabyte without waiting for it, and ends the connection', async () => {
+    await start({ lingerMs: 10 });
+    const socket = await raw(`${POST}Content-Length: 1000000000000\r\n\r\n{`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).to.match(/^HTTP\/1\.1 413 [\s\S]*Connection: close/);
+    await once(socket, 'close');
+  });
+
+  it('answers 503 where too many are on their way, and takes more when they are done', async () => {
+    await start({ inFlight: 2 });
+    const unfinished = [
+      await raw(`${POST}Content-Length: 1000\r\n\r\n{`),
+      await raw(`${POST}Content-Length: 1000\r\n\r\n{`),
+    ];
+    await eventually(async () => (await metrics.registry.metrics()).includes('requests_in_flight 2'));
+    const reply = await post(review());
+    expect([reply.status, reply.headers['retry-after']]).to.deep.equal([503, '1']);
+    for (const socket of unfinished) socket.destroy();
+    await eventually(async () => (await metrics.registry.metrics()).includes('requests_in_flight 0'));
+    expect((await post(review())).status).to.equal(200);
+  });
+
+  it('answers 503 where unfinished bodies fill the memory given to them, and gives it back', async () => {
+    await start({ bufferedBytes: MIB });
+    const hog = await raw(`${POST}Content-Length: ${MIB}\r\n\r\n`);
+    hog.write(Buffer.alloc(MIB - 1000, 32));
+    await eventually(async () => (await post(review({ note: 'x'.repeat(2000) }))).status === 503);
+    hog.destroy();
+    await eventually(async () => (await post(review({ note: 'x'.repeat(2000) }))).status === 200);
+  });
+
+  it('outlives clients that go away, talk nonsense or speak no TLS', async () => {
+    await start();
+    for (const head of [
+      `${POST}Content-Length: 100\r\n\r\n{"a`,
+      'HELO example.com\r\n\r\n',
+      `${POST}Content-Length: x\r\n\r\n`,
+      '',
+    ]) {
+      (await raw(head)).destroy();
+    }
+    const plain = (await import('node:net')).connect(port, '127.0.0.1');
+    plain.on('error', () => undefined);
+    plain.write('GET / HTTP/1.0\r\n\r\n');
+    await once(plain, 'close');
+    expect((await post(review())).status).to.equal(200);
+  });
+
+  it('answers 500 to a defect and goes on', async () => {
+    const { logger } = collectLog();
+    const mutate = (): never => {
+      throw new Error('defect');
+    };
+    const rules = { version: 1, rulesFor: () => [] };
+    await start({}, createAdmission({ rules: () => rules, mutate, metrics: createWebhookMetrics(), logger }));
+    expect((await post(review())).status).to.equal(500);
+    expect((await post(review())).status).to.equal(500);
+  });
+
+  it('outlives a thousand malformed bodies in flat memory', async function () {
+    this.timeout(60_000);
+    await start();
+    const large = Buffer.alloc(8 * MIB, 32);
+    const deep = Buffer.from('{"a":'.repeat(100_000));
+    const whole = review();
+    const kinds: readonly [() => Promise<Reply>, number][] = [
+      [() => post(whole.subarray(0, Math.floor(Math.random() * whole.length))), 400],
+      [() => post(Buffer.from('{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}')), 400],
+      [() => post(deep), 400],
+      [() => post(whole, { headers: { 'Content-Type': 'text/plain' } }), 415],
+      [() => post(large), 413],
+    ];
+    const round = async (times: number): Promise<void> => {
+      for (let turn = 0; turn < times; turn++) {
+        for (const [ask, status] of kinds) expect((await ask()).status).to.equal(status);
+      }
+    };
+    await round(40);
+    const before = process.memoryUsage().rss;
+    await round(160);
+    expect((await post(whole)).status).to.equal(200);
+    // 160 of the large bodies alone are 1,280 MiB
+    expect((process.memoryUsage().rss - before) / MIB).to.be.below(150);
+  });
+
+  it('swaps its certificate under load, between authorities, without a failed request', async function () {
+    this.timeout(30_000);
+    await start();
+    const second = await createAuthority(Date.now());
+    const pairs = [pair, await issueLeaf(second, NAMES, Date.now())];
+    const bundle = authority.certificate + second.certificate;
+    let swaps = 0;
+    const seen = new Set<string>();
+    let stop = false;
+    let requests = 0;
+    // half of the clients keep their connection, as API servers do, half open a new one each time
+    const clients = Array.from({ length: 8 }, async (_, index) => {
+      const own = new Agent({ keepAlive: index % 2 === 0, ca: bundle });
+      try {
+        while (!stop) {
+          const status = await new Promise<number>((resolve, reject) => {
+            const outgoing = httpsRequest(
+              {
+                host: '127.0.0.1',
+                port,
+                path: '/mutate/ignore',
+                method: 'POST',
+                agent: own,
+                headers: { 'Content-Type': 'application/json' },
+              },
+              (incoming) => {
+                // a resumed session shows no certificate
+                const shown =
+                  incoming.socket instanceof TLSSocket ? incoming.socket.getPeerX509Certificate() : undefined;
+                if (shown !== undefined) seen.add(shown.fingerprint256);
+                incoming.resume().on('end', () => resolve(incoming.statusCode ?? 0));
+              },
+            );
+            outgoing.on('error', reject);
+            outgoing.end(review());
+          });
+          expect(status).to.equal(200);
+          requests += 1;
+        }
+      } finally {
+        own.destroy();
+      }
+    });
+    while (swaps < 20) {
+      server.setCertificate(pairs[++swaps % 2] ?? pair);
+      const until = requests + 10;
+      await Promise.race([eventually(() => Promise.resolve(requests >= until)), ...clients]);
+    }
+    stop = true;
+    await Promise.all(clients);
+    expect(seen.size).to.equal(2);
+    expect(requests).to.be.at.least(200);
+  });
+
+  it('drains: it goes on answering and closes each connection, then stops listening', async () => {
+    await start();
+    const idle = await raw(`${POST}Content-Length: ${review().length}\r\n\r\n${review().toString()}`);
+    await once(idle, 'data');
+    const drained = server.drain({ graceMs: 200, deadlineMs: 5000 });
+    expect(server.draining).to.equal(true);
+    const reply = await post(review());
+    expect([reply.status, reply.headers.connection]).to.deep.equal([200, 'close']);
+    await Promise.all([drained, once(idle, 'close')]);
+    const error = await post(review()).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).to.have.property('code', 'ECONNREFUSED');
+  });
+
+  it('drains by its deadline although a client never finishes', async () => {
+    await start();
+    const stuck = await raw(`${POST}Content-Length: 1000\r\n\r\n{`);
+    await eventually(async () => (await metrics.registry.metrics()).includes('requests_in_flight 1'));
+    await Promise.all([server.drain({ graceMs: 0, deadlineMs: 50 }), once(stuck, 'close')]);
+  });
+});
+
+async function eventually(ask: () => Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 1000; turn++) {
+    if (await ask()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error('it never became true');
+}
