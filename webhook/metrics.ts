@@ -92,7 +92,7 @@ function readWhenAsked(sources: MetricSources, registers: Registry[]): void {
       registers,
       collect() {
         const value = read();
-        if (value === undefined) this.reset();
+        if (value === undefined) this.remove();
         else this.set(value);
       },
     });
