@@ -39,7 +39,7 @@ const PAGE = 500;
 // client-go's reflector ends its watches after 5 to 10 minutes, so that load spreads over the API servers.
 const SHORTEST_WATCH_SECONDS = 300;
 // A watch that is closed at once and never said a word is a failure, else it would be opened without end.
-const VERY_SHORT_WATCH_MS = 1_000;
+const VERY_SHORT_WATCH_MS = 500;
 // After so many broken watches in a row the version to resume from is doubted.
 const FAILURES_BEFORE_RELIST = 3;
 

@@ -1,6 +1,6 @@
 import OperatorModule, { ResourceMetaImpl } from '@dot-i/k8s-operator';
 import type { OperatorLogger, ResourceEvent, ResourceMeta } from '@dot-i/k8s-operator';
-import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { KubeConfig } from '@kubernetes/client-node';
 
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
@@ -48,7 +48,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
     restore();
     this.#options = options;
     this.kubeConfig = options.kubeConfig;
-    this.k8sApi = options.kubeConfig.makeApiClient(CoreV1Api);
+    // k8sApi stays the dead client that it is now: typed clients lose every field that they do not know.
   }
 
   /** True once everything that is watched has been listed; never false again. */

@@ -62,9 +62,9 @@ export async function settle(): Promise<void> {
   for (let round = 0; round < 5; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Waits until `check` no longer throws; after five seconds what it throws is the failure. */
-export async function eventually(check: () => void): Promise<void> {
-  const end = Date.now() + 5_000;
+/** Waits until `check` no longer throws; after `withinMs` milliseconds what it throws is the failure. */
+export async function eventually(check: () => void, withinMs = 8_000): Promise<void> {
+  const end = Date.now() + withinMs;
   for (;;) {
     try {
       check();
