@@ -242,7 +242,7 @@ func finalError(err error, address string) *failure {
 		return failf(exitUnavailable, "the certificate of Vault at %s is for another name: check the address, or set tls.serverName", address)
 	case errors.As(err, &certificate):
 		return failf(exitUnavailable, "the certificate of Vault at %s is not trusted (%s): check the CA", address, shorten(oneLine(certificate.Err.Error()), 120))
-	case errors.As(err, &record):
+	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
 		return failf(exitUnavailable, "there is no TLS at %s: check the scheme and the port", address)
 	}
 	return nil

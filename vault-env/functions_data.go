@@ -223,7 +223,7 @@ func omitKeys(d dictionary, keys ...string) dictionary {
 }
 
 // merge fills d from the others, dictionaries within dictionaries too; a value that is set already stays, unless
-// overwrite is true and the other one is not empty.
+// overwrite is true.
 func merge(d dictionary, from []dictionary, overwrite bool) dictionary {
 	for _, other := range from {
 		for key, v := range other {
@@ -233,7 +233,7 @@ func merge(d dictionary, from []dictionary, overwrite bool) dictionary {
 			switch {
 			case isDict && otherIsDict:
 				merge(mineDict, []dictionary{otherDict}, overwrite)
-			case !has || isEmpty(mine) || overwrite && !isEmpty(v):
+			case !has || isEmpty(mine) || overwrite:
 				d[key] = v
 			}
 		}

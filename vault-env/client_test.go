@@ -1,0 +1,406 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const read = "GET secret/data/a"
+
+// inTurn answers with one function after the other, and with the last from then on.
+func inTurn(answers ...func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
+	var n atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request) {
+		answers[min(int(n.Add(1)), len(answers))-1](w, r)
+	}
+}
+
+func status(code int, body string, header ...string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		io.WriteString(w, body)
+	}
+}
+
+var good = status(200, kv2Answer(`{"k":"v"}`, `"deletion_time":"","destroyed":false`))
+
+// reset breaks the request off: RST_STREAM on HTTP/2, a closed connection on HTTP/1.1.
+func reset(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+// truncated breaks off in the middle of the body.
+func truncated(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "1000")
+	w.WriteHeader(200)
+	io.WriteString(w, `{"data":{"k":`)
+	w.(http.Flusher).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+func TestWhatHealsIsTriedAgain(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
+		"sealed":                 inTurn(status(503, `{"errors":["Vault is sealed"]}`), good),
+		"internal error, thrice": inTurn(status(500, `{"errors":["internal error"]}`), status(500, ""), status(502, "<html>"), good),
+		"rate limit":             inTurn(status(429, `{"errors":["rate limit quota exceeded"]}`, "Retry-After", "1"), good),
+		"a date to retry after":  inTurn(status(503, "", "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), good),
+		"replica behind":         inTurn(status(412, `{"errors":["required index state not present"]}`), good),
+		"reset":                  inTurn(reset, reset, good),
+		"truncated":              inTurn(truncated, good),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vault := newFakeVault(t)
+			vault.handle(read, answer)
+			o := resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k")
+			o.want(t, "X=v")
+			if !strings.Contains(o.log, "trying again") {
+				t.Errorf("no retry is said: %s", o.log)
+			}
+		})
+	}
+	t.Run("a login too", func(t *testing.T) {
+		vault := newFakeVault(t)
+		vault.handle(read, good)
+		vault.handle("POST auth/kubernetes/login", inTurn(status(503, ""), reset, vault.login))
+		resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").want(t, "X=v")
+	})
+}
+
+func TestRetryAfterIsKept(t *testing.T) {
+	vault := newFakeVault(t)
+	var first, second time.Time
+	vault.handle(read, inTurn(func(w http.ResponseWriter, r *http.Request) {
+		first = time.Now()
+		status(429, "", "Retry-After", "1")(w, r)
+	}, func(w http.ResponseWriter, r *http.Request) {
+		second = time.Now()
+		good(w, r)
+	}))
+	resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").want(t, "X=v")
+	if waited := second.Sub(first); waited < time.Second {
+		t.Errorf("tried again after %s; a second was asked for", waited)
+	}
+}
+
+func TestWhatDoesNotHealInTimeFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(http.ResponseWriter, *http.Request)
+		says   string
+	}{
+		"sealed":           {status(503, `{"errors":["Vault is sealed"]}`), "503 Service Unavailable: Vault is sealed"},
+		"bad gateway":      {status(502, "<html>hunter2</html>"), "502 Bad Gateway"},
+		"resets":           {reset, "in time ("},
+		"truncations":      {truncated, "in time ("},
+		"retry much later": {status(429, "", "Retry-After", "3600"), "429 Too Many Requests"},
+		"silence":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vault := newFakeVault(t)
+			vault.handle(read, c.answer)
+			s := vault.settings(t)
+			s.vault.timeout = 400 * time.Millisecond
+			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitUnavailable, "X: Vault at "+vault.URL, c.says)
+		})
+	}
+}
+
+func TestAnswersThatAreNotVaults(t *testing.T) {
+	huge := func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"data":{"k":"`)
+		chunk := strings.Repeat("x", 1<<16)
+		for range maxAnswer>>16 + 1 {
+			io.WriteString(w, chunk)
+		}
+		io.WriteString(w, `"}}`)
+	}
+	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
+		"a page":                  status(200, "<html>welcome hunter2</html>"),
+		"nothing":                 status(200, ""),
+		"null":                    status(200, "null"),
+		"a list":                  status(200, `[1]`),
+		"a text":                  status(200, `"hunter2"`),
+		"half of an answer":       status(200, `{"data":{"k":"hunter2"`),
+		"two answers":             status(200, `{"data":{"k":"v"}}{"data":{"k":"w"}}`),
+		"data that is a list":     status(200, `{"data":["hunter2"]}`),
+		"data that is a text":     status(200, `{"data":"hunter2"}`),
+		"no data":                 status(200, `{"auth":null}`),
+		"data that is null":       status(200, `{"data":null}`),
+		"deep nesting":            status(200, `{"data":{"k":`+strings.Repeat(`[`, 20000)+strings.Repeat(`]`, 20000)+`}}`),
+		"more than fits":          huge,
+		"a redirect elsewhere":    status(307, "", "Location", "https://elsewhere.invalid/v1/secret/data/a"),
+		"a redirect out of TLS":   status(307, "", "Location", "http://127.0.0.1:1/v1/secret/data/a"),
+		"a redirect without goal": status(302, ""),
+		"a redirect in a circle":  status(307, "", "Location", "/v1/secret/data/a"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vault := newFakeVault(t)
+			vault.handle(read, answer)
+			resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").wantFailure(t, exitProtocol, "X: ")
+		})
+	}
+}
+
+func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.handle(read, status(307, "", "Location", "/v1/secret/data/b"))
+	vault.handle("GET secret/data/b", good)
+	vault.handle("POST auth/kubernetes/login", status(307, "", "Location", "/v1/auth/jwt/login"))
+	resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").want(t, "X=v")
+}
+
+func TestTheTokenGoesNowhereElse(t *testing.T) {
+	var asked atomic.Bool
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
+	defer other.Close()
+	vault := newFakeVault(t)
+	vault.handle(read, status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
+	vault.handle("POST auth/jwt/login", status(307, "", "Location", other.URL))
+	s := vault.settings(t)
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitProtocol, "307, a redirect")
+	s.vault.authMount = "jwt"
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitProtocol, "auth/jwt/login (307, a redirect")
+	if asked.Load() {
+		t.Error("the redirect was followed")
+	}
+}
+
+func TestLoginFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*settings)
+		answer func(http.ResponseWriter, *http.Request)
+		status int
+		says   []string
+	}{
+		"a wrong role":      {change: func(s *settings) { s.vault.role = "nobody" }, status: exitDenied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
+		"a wrong token":     {change: func(s *settings) { os.WriteFile(s.vault.jwtFile, []byte("other"), 0o600) }, status: exitDenied, says: []string{"403: permission denied"}},
+		"no token file":     {change: func(s *settings) { s.vault.jwtFile = "/nonexistent/token" }, status: exitSettings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
+		"an empty token":    {change: func(s *settings) { os.WriteFile(s.vault.jwtFile, []byte(" \n"), 0o600) }, status: exitSettings, says: []string{"is empty"}},
+		"an unknown mount":  {change: func(s *settings) { s.vault.authMount = "k8s/x" }, status: exitMissing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
+		"an echoed token":   {answer: status(400, `{"errors":["bad token `+testJWT+`"]}`), status: exitDenied, says: []string{"400: bad token …"}},
+		"no token in it":    {answer: status(200, `{"auth":{}}`), status: exitProtocol, says: []string{"holds no token"}},
+		"no auth in it":     {answer: status(200, `{"data":{}}`), status: exitProtocol, says: []string{"holds no token"}},
+		"a page":            {answer: status(200, `<html>`), status: exitProtocol, says: []string{"holds no token"}},
+		"a malformed token": {answer: status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: exitSettings, says: []string{"malformed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vault := newFakeVault(t)
+			s := vault.settings(t)
+			if c.change != nil {
+				c.change(s)
+			}
+			if c.answer != nil {
+				vault.handle("POST auth/kubernetes/login", c.answer)
+			}
+			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says...)
+			if vault.reads() > 0 {
+				t.Errorf("read without a token: %v", vault.seen())
+			}
+		})
+	}
+}
+
+func TestTokensFromFiles(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.handle(read, good)
+	for name, c := range map[string]struct {
+		change func(*settings)
+		logins int
+	}{
+		"a token file":                    {func(s *settings) { s.vault.tokenFile = write(t, "t", testToken+"\n") }, 0},
+		"a token file before a token":     {func(s *settings) { s.vault.tokenFile = write(t, "t", testToken); s.vault.token = "other" }, 0},
+		"a token before a path":           {func(s *settings) { s.vault.token = testToken; s.vault.tokenPath = write(t, "t", "other") }, 0},
+		"a path before a login":           {func(s *settings) { s.vault.tokenPath = write(t, "t", testToken) }, 0},
+		"a path where nothing is":         {func(s *settings) { s.vault.tokenPath = "/nonexistent" }, 1},
+		"a path where an empty file lies": {func(s *settings) { s.vault.tokenPath = write(t, "t", "\n") }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(vault.seen())
+			s := vault.settings(t)
+			c.change(s)
+			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+			if n := len(vault.seen()) - before; n != 1+c.logins {
+				t.Errorf("%d requests", n)
+			}
+		})
+	}
+	t.Run("a token file that is not there", func(t *testing.T) {
+		s := vault.settings(t)
+		s.vault.tokenFile = "/nonexistent"
+		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitSettings, "the token file /nonexistent cannot be read")
+	})
+	t.Run("a token that was revoked", func(t *testing.T) {
+		s := vault.settings(t)
+		s.vault.token = "revoked"
+		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitDenied, "403")
+	})
+}
+
+func TestTLS(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.handle(read, good)
+	plain := httptest.NewServer(vault)
+	defer plain.Close()
+	old := httptest.NewUnstartedServer(vault)
+	old.Config.ErrorLog = nil
+	old.StartTLS()
+	defer old.Close()
+	dir := t.TempDir()
+	os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(vault.caPEM()), 0o600)
+	os.Mkdir(filepath.Join(dir, "..data"), 0o700)
+
+	for name, change := range map[string]func(*vaultSettings){
+		"a CA inline":         func(v *vaultSettings) {},
+		"a CA file":           func(v *vaultSettings) { v.caPEM = ""; v.caFile = write(t, "ca", vault.caPEM()) },
+		"a CA directory":      func(v *vaultSettings) { v.caPEM = ""; v.caDir = dir },
+		"another server name": func(v *vaultSettings) { v.serverName = "example.com" },
+		"no verification":     func(v *vaultSettings) { v.caPEM = ""; v.skipVerify = true },
+		"no TLS at all":       func(v *vaultSettings) { v.address = plain.URL },
+		"HTTP/1.1":            func(v *vaultSettings) { v.address = old.URL },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := vault.settings(t)
+			change(&s.vault)
+			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+		})
+	}
+	for name, c := range map[string]struct {
+		change func(*vaultSettings)
+		status int
+		says   string
+	}{
+		"no CA":                     {func(v *vaultSettings) { v.caPEM = "" }, exitUnavailable, "not trusted"},
+		"a name that does not fit":  {func(v *vaultSettings) { v.serverName = "vault.example" }, exitUnavailable, "for another name"},
+		"TLS where there is none":   {func(v *vaultSettings) { v.address = strings.Replace(plain.URL, "http:", "https:", 1) }, exitUnavailable, "no TLS"},
+		"a CA file that is not":     {func(v *vaultSettings) { v.caFile = "/nonexistent" }, exitSettings, "the CA file /nonexistent cannot be read"},
+		"a CA file without one":     {func(v *vaultSettings) { v.caFile = write(t, "ca", "hello") }, exitSettings, "holds no certificate"},
+		"a CA bundle without one":   {func(v *vaultSettings) { v.caPEM = "hello" }, exitSettings, "holds no certificate"},
+		"a CA directory that isn't": {func(v *vaultSettings) { v.caDir = "/nonexistent" }, exitSettings, "the CA directory"},
+		"a client certificate lost": {func(v *vaultSettings) { v.certFile, v.keyFile = "/nonexistent", "/nonexistent" }, exitSettings, "client certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := vault.settings(t)
+			c.change(&s.vault)
+			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says)
+		})
+	}
+}
+
+func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
+	vault := newFakeVault(t)
+	plain := httptest.NewServer(vault)
+	defer plain.Close()
+	var env, want []string
+	for _, c := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
+		vault.kv1("kv/"+c, `{"k":"`+c+`"}`)
+		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
+	}
+	s := vault.settings(t)
+	s.vault.address = plain.URL
+	resolveWith(t, s, env...).want(t, want...)
+	if n := len(vault.conns); n > maxConnections {
+		t.Errorf("%d connections; want at most %d", n, maxConnections)
+	}
+}
+
+func TestVaultThatComesUpLate(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.handle(read, good)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	server := &http.Server{Handler: vault}
+	defer server.Close()
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		if l, err := net.Listen("tcp", address); err == nil {
+			server.Serve(l)
+		}
+	}()
+	s := vault.settings(t)
+	s.vault.address = "http://" + address
+	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+}
+
+func TestNobodyThere(t *testing.T) {
+	s := defaultSettings()
+	s.vault.address = "https://127.0.0.1:1"
+	s.vault.jwtFile = write(t, "jwt", testJWT)
+	s.vault.timeout = 200 * time.Millisecond
+	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, exitUnavailable, "https://127.0.0.1:1", "connection refused")
+	s.vault.address = "https://vault.invalid:8200"
+	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, exitUnavailable, "vault.invalid")
+}
+
+func TestNamespace(t *testing.T) {
+	vault := newFakeVault(t)
+	var seen atomic.Int64
+	with := func(next func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Vault-Namespace") == "team/a" {
+				seen.Add(1)
+			}
+			next(w, r)
+		}
+	}
+	vault.handle(read, with(good))
+	vault.handle("POST auth/kubernetes/login", with(vault.login))
+	s := vault.settings(t)
+	s.vault.namespace = "team/a"
+	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+	if seen.Load() != 2 {
+		t.Errorf("%d of 2 requests named the namespace", seen.Load())
+	}
+}
+
+func TestAFailureEndsTheOtherReads(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.says("GET secret/data/sealed", 503, "")
+	s := vault.settings(t)
+	s.vault.timeout = time.Hour
+	resolveWith(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").wantFailure(t, exitMissing, "B: ", "secret/data/absent")
+}
+
+func TestBackoffGrowsWithinBounds(t *testing.T) {
+	for _, random := range []float64{0, 0.999} {
+		c := &client{random: func() float64 { return random }}
+		for attempt, full := range []time.Duration{firstBackoff, 2 * firstBackoff, 4 * firstBackoff} {
+			if got := c.backoff(attempt); got < full/2 || got > full {
+				t.Errorf("backoff(%d) = %s", attempt, got)
+			}
+		}
+		if got := c.backoff(1 << 30); got < longestWait/2 || got > longestWait {
+			t.Errorf("backoff far out = %s", got)
+		}
+	}
+}
+
+func TestSleepDoesNotOutlastTheDeadline(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if sleep(ctx, time.Hour) {
+		t.Error("slept past the deadline")
+	}
+	cancel()
+	if sleep(ctx, time.Second) {
+		t.Error("slept although cancelled")
+	}
+	if !sleep(context.Background(), time.Millisecond) {
+		t.Error("did not sleep")
+	}
+}

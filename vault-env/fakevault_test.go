@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	testJWT   = "eyJhbGciOiJub25lIn0.e30.c2lnbmF0dXJl"
+	testToken = "hvs.canary-token"
+	testRole  = "shop"
+)
+
+// fakeVault answers as Vault 1.21 does, over TLS and HTTP/2: the login of the Kubernetes and JWT methods, KV of both
+// versions, and whatever a test puts in place of an answer.
+type fakeVault struct {
+	*httptest.Server
+	mu       sync.Mutex
+	answers  map[string]func(w http.ResponseWriter, r *http.Request) // by "METHOD path?query"
+	requests []string
+	conns    map[string]bool
+	protos   map[string]bool
+}
+
+func newFakeVault(t *testing.T) *fakeVault {
+	t.Helper()
+	f := &fakeVault{answers: map[string]func(http.ResponseWriter, *http.Request){}, conns: map[string]bool{}, protos: map[string]bool{}}
+	f.Server = httptest.NewUnstartedServer(f)
+	f.EnableHTTP2 = true
+	f.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the handshakes that are to fail
+	f.StartTLS()
+	t.Cleanup(f.Close)
+	f.handle("POST auth/kubernetes/login", f.login)
+	f.handle("POST auth/jwt/login", f.login)
+	return f
+}
+
+func (f *fakeVault) handle(what string, answer func(http.ResponseWriter, *http.Request)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers[what] = answer
+}
+
+// says makes the fake give one status and body.
+func (f *fakeVault) says(what string, status int, body string) {
+	f.handle(what, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	})
+}
+
+// kv1 and kv2 put a secret, data being a JSON object.
+func (f *fakeVault) kv1(path, data string) {
+	f.says("GET "+path, 200, `{"request_id":"1","lease_id":"","renewable":false,"lease_duration":2764800,"data":`+data+`,"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`)
+}
+
+func (f *fakeVault) kv2(path, data string) {
+	f.says("GET "+path, 200, kv2Answer(data, `"deletion_time":"","destroyed":false`))
+}
+
+func kv2Answer(data, state string) string {
+	return `{"request_id":"1","lease_id":"","renewable":false,"lease_duration":0,"data":{"data":` + data +
+		`,"metadata":{"created_time":"2026-01-02T03:04:05.6Z","custom_metadata":null,` + state + `,"version":3}},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
+}
+
+func (f *fakeVault) login(w http.ResponseWriter, r *http.Request) {
+	var body struct{ Role, JWT string }
+	json.NewDecoder(r.Body).Decode(&body)
+	switch {
+	case body.JWT != testJWT:
+		w.WriteHeader(403)
+		io.WriteString(w, `{"errors":["permission denied"]}`)
+	case body.Role != testRole:
+		w.WriteHeader(400)
+		io.WriteString(w, `{"errors":["invalid role name \"`+body.Role+`\""]}`)
+	default:
+		io.WriteString(w, `{"data":null,"auth":{"client_token":"`+testToken+`","accessor":"a","policies":["shop"],"lease_duration":600,"renewable":true}}`)
+	}
+}
+
+func (f *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	what := r.Method + " " + strings.TrimPrefix(r.URL.RequestURI(), "/v1/")
+	f.mu.Lock()
+	f.requests = append(f.requests, what)
+	f.conns[r.RemoteAddr] = true
+	f.protos[r.Proto] = true
+	answer, ok := f.answers[what]
+	f.mu.Unlock()
+	switch {
+	case r.Header.Get("X-Vault-Request") != "true":
+		w.WriteHeader(412)
+		io.WriteString(w, `{"errors":["missing X-Vault-Request"]}`)
+	case !ok && r.Method == http.MethodGet && r.Header.Get("X-Vault-Token") == testToken:
+		w.WriteHeader(404)
+		io.WriteString(w, `{"errors":[]}`)
+	case r.Method == http.MethodGet && r.Header.Get("X-Vault-Token") != testToken:
+		w.WriteHeader(403)
+		io.WriteString(w, `{"errors":["permission denied"]}`)
+	case !ok:
+		w.WriteHeader(404)
+		io.WriteString(w, `{"errors":["no handler for route"]}`)
+	default:
+		answer(w, r)
+	}
+}
+
+func (f *fakeVault) seen() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.requests...)
+}
+
+func (f *fakeVault) reads() int {
+	n := 0
+	for _, request := range f.seen() {
+		if strings.HasPrefix(request, "GET ") {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fakeVault) caPEM() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Certificate().Raw}))
+}
+
+// settings are those of a policy for this Vault.
+func (f *fakeVault) settings(t *testing.T) *settings {
+	s := defaultSettings()
+	s.vault.address = f.URL
+	s.vault.caPEM = f.caPEM()
+	s.vault.role = testRole
+	s.vault.timeout = 5 * time.Second
+	s.vault.jwtFile = write(t, "jwt", testJWT+"\n")
+	return &s
+}
+
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// outcome is what one run of resolve gave.
+type outcome struct {
+	env     []string
+	failure *failure
+	log     string
+}
+
+func resolveWith(t *testing.T, s *settings, env ...string) outcome {
+	t.Helper()
+	var b bytes.Buffer
+	log := &logger{out: &b, level: levelDebug, now: time.Now}
+	resolved, f := resolve(env, s, log)
+	o := outcome{resolved, f, b.String()}
+	said := o.log
+	if f != nil {
+		said += f.message
+	}
+	for _, secret := range []string{testToken, testJWT, "c2lnbmF0dXJl", "hunter2"} {
+		if strings.Contains(said, secret) {
+			t.Errorf("a secret is said: %s", said)
+		}
+	}
+	return o
+}
+
+func (o outcome) want(t *testing.T, env ...string) {
+	t.Helper()
+	if o.failure != nil {
+		t.Fatalf("failed with %d: %s", o.failure.status, o.failure.message)
+	}
+	if got, want := strings.Join(o.env, "\n"), strings.Join(env, "\n"); got != want {
+		t.Errorf("environment\n got %q\nwant %q", o.env, env)
+	}
+}
+
+func (o outcome) wantFailure(t *testing.T, status int, parts ...string) {
+	t.Helper()
+	if o.failure == nil {
+		t.Fatalf("no failure, but %q", o.env)
+	}
+	if o.failure.status != status {
+		t.Errorf("status %d; want %d: %s", o.failure.status, status, o.failure.message)
+	}
+	for _, part := range parts {
+		if !strings.Contains(o.failure.message, part) {
+			t.Errorf("the failure does not say %q: %s", part, o.failure.message)
+		}
+	}
+	if strings.ContainsAny(oneLine(o.failure.message), "\n\r") {
+		t.Errorf("more than one line: %q", o.failure.message)
+	}
+}

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain makes this test's executable vault-env itself, for the tests that need a process which becomes another.
+func TestMain(m *testing.M) {
+	if os.Getenv("BE_VAULT_ENV") == "true" {
+		os.Unsetenv("BE_VAULT_ENV")
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+type ended struct {
+	status         int
+	stdout, stderr string
+	pid            int
+}
+
+// vaultEnv runs vault-env with only the given environment.
+func vaultEnv(t *testing.T, env []string, args ...string) ended {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = append([]string{"BE_VAULT_ENV=true"}, env...)
+	return end(t, cmd)
+}
+
+func end(t *testing.T, cmd *exec.Cmd) ended {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), cmd.Process.Pid}
+}
+
+func (e ended) wantLine(t *testing.T, status int, part string) {
+	t.Helper()
+	if e.status != status || !strings.Contains(e.stderr, part) || strings.Count(e.stderr, "\n") != 1 || e.stdout != "" {
+		t.Errorf("status %d, stdout %q, stderr %q; want %d and one line with %q", e.status, e.stdout, e.stderr, status, part)
+	}
+}
+
+func script(t *testing.T, mode os.FileMode, content string) string {
+	path := write(t, "script", content)
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestBecomesTheProgram(t *testing.T) {
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "A=1"}, "sh", "-c", `echo "$$ $0 $1 $A"; echo err >&2; exit 42`, "name", "arg with space")
+	if want := strconv.Itoa(e.pid) + " name arg with space 1\n"; e.status != 42 || e.stdout != want || e.stderr != "err\n" {
+		t.Errorf("got %+v; want stdout %q", e, want)
+	}
+	if e := vaultEnv(t, []string{"PATH=/usr/bin:/bin"}, "--", "sh", "-c", "kill -TERM $$"); e.status != -1 {
+		t.Errorf("a signal does not end it: %+v", e)
+	}
+	if e := vaultEnv(t, nil, "sh", "-c", "exit 3"); e.status != 3 {
+		t.Errorf("without PATH: %+v", e)
+	}
+	if e := vaultEnv(t, []string{"PATH=/usr/bin:/bin"}, "env"); e.stdout != "PATH=/usr/bin:/bin\n" {
+		t.Errorf("environment %q", e.stdout)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{nil, exitUsage, "there is no command"},
+		{[]string{"--"}, exitUsage, `there is no command after "--"`},
+		{[]string{"--verison"}, exitUsage, "unknown option"},
+		{[]string{"-c", "x"}, exitUsage, "unknown option"},
+		{[]string{""}, exitUsage, "unknown option"},
+		{[]string{"--", ""}, exitNotFound, "the command is empty"},
+		{[]string{"--install"}, exitUsage, "--install DIR"},
+		{[]string{"--install", "a", "b"}, exitUsage, "--install DIR"},
+		{[]string{"--version", "x"}, exitUsage, "unknown option"},
+		{[]string{"--", "--version"}, exitNotFound, `"--version" is not in PATH`},
+	} {
+		vaultEnv(t, []string{"PATH=/usr/bin:/bin"}, c.args...).wantLine(t, c.status, c.says)
+	}
+	if e := vaultEnv(t, nil, "--version"); e.status != 0 || !strings.HasPrefix(e.stdout, "vault-env dev (go") || e.stderr != "" {
+		t.Errorf("--version: %+v", e)
+	}
+	if e := vaultEnv(t, nil, "--help"); e.status != 0 || !strings.Contains(e.stdout, "--install DIR") || e.stderr != "" {
+		t.Errorf("--help: %+v", e)
+	}
+}
+
+func TestProgramsThatCannotRun(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		name, path, command string
+		status              int
+		says                string
+	}{
+		{"not in PATH", "/usr/bin", "no-such-program", exitNotFound, `the command "no-such-program" is not in PATH`},
+		{"no such file", "/usr/bin", "/no/such", exitNotFound, `there is no file "/no/such"`},
+		{"below a file", "/usr/bin", "/etc/passwd/x", exitNotFound, "there is no file"},
+		{"a directory", "/usr/bin", dir, exitCannotRun, "it is a directory"},
+		{"not executable", "/usr/bin", script(t, 0o644, "#!/bin/sh\n"), exitCannotRun, "permission denied"},
+		{"not executable, in PATH", filepath.Dir(script(t, 0o644, "#!/bin/sh\n")), "script", exitCannotRun, "permission denied"},
+		{"no interpreter", "/usr/bin", script(t, 0o755, "#!/no/such/interpreter\n"), exitCannotRun, "its interpreter or loader is not in the image"},
+		{"neither program nor script", "/usr/bin", script(t, 0o755, "hello"), exitCannotRun, "neither a program for this machine"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// The program is looked for before anything else that could fail.
+			env := []string{"PATH=" + c.path}
+			if c.status == exitNotFound {
+				env = append(env, "VAULT_ADDR=https://127.0.0.1:1", "X=vault:a#b")
+			}
+			vaultEnv(t, env, c.command).wantLine(t, c.status, c.says)
+		})
+	}
+	t.Run("one that can is found behind one that cannot", func(t *testing.T) {
+		cannot, can := script(t, 0o644, "#!/bin/sh\n"), script(t, 0o755, "#!/bin/sh\nexit 7\n")
+		if e := vaultEnv(t, []string{"PATH=/nowhere:" + filepath.Dir(cannot) + ":" + filepath.Dir(can)}, "script"); e.status != 7 {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("an environment that is too long", func(t *testing.T) {
+		env := []string{"PATH=/bin"}
+		for i := range 100 {
+			env = append(env, strconv.Itoa(i)+"="+strings.Repeat("x", 100000))
+		}
+		err := replaceProcess("/bin/true", []string{"true"}, env)
+		if err.status != exitCannotRun || !strings.Contains(err.message, "longer than Linux takes") {
+			t.Errorf("%+v", err)
+		}
+	})
+	t.Run("a NUL byte in an argument", func(t *testing.T) {
+		if f := replaceProcess("/bin/true", []string{"true", "\x00"}, nil); !strings.Contains(f.message, "NUL byte") {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
+func TestFailuresAreOneLine(t *testing.T) {
+	config := `{"vault":{"address":"https://127.0.0.1:1","timeout":"100ms","auth":{"role":"r","tokenPath":"/nonexistent"}}`
+	path := "PATH=/usr/bin:/bin"
+	t.Run("text", func(t *testing.T) {
+		e := vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "echo", "started")
+		e.wantLine(t, exitSettings, "vault-env: error: the ServiceAccount token /nonexistent cannot be read")
+	})
+	t.Run("JSON", func(t *testing.T) {
+		e := vaultEnv(t, []string{path, "X=vault:a", "VAULT_ENV_CONFIG=" + config + `,"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
+		var line struct {
+			Time       time.Time
+			Level, App string
+			Message    string `json:"msg"`
+		}
+		if err := json.Unmarshal([]byte(e.stderr), &line); err != nil {
+			t.Fatalf("%q: %v", e.stderr, err)
+		}
+		if line.Level != "error" || line.App != "vault-env" || !strings.HasPrefix(line.Message, "X: malformed reference at column 8") || time.Since(line.Time) > time.Minute || e.status != exitSettings {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("JSON, where the settings themselves are wrong", func(t *testing.T) {
+		e := vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
+		e.wantLine(t, exitSettings, `"msg":"VAULT_ENV_CONFIG: vault.address is missing`)
+	})
+	t.Run("settings are checked even where nothing is to be resolved", func(t *testing.T) {
+		vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"vualt":{}}`}, "echo", "started").wantLine(t, exitSettings, `unknown key "vualt"`)
+	})
+	t.Run("line breaks of a name", func(t *testing.T) {
+		vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "a\nb").wantLine(t, exitNotFound, `"a b" is not in PATH`)
+	})
+}
+
+func TestQuietWhereAllIsWell(t *testing.T) {
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ADDR=https://x", "X=$${vault:a#b}"}, "env")
+	if e.status != 0 || e.stderr != "" || e.stdout != "PATH=/usr/bin:/bin\nX=${vault:a#b}\n" {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestLogLevels(t *testing.T) {
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_REVOKE_TOKEN=true"}, "true")
+	if e.stderr != "vault-env: warn: VAULT_REVOKE_TOKEN is not supported and ignored\n" {
+		t.Errorf("%q", e.stderr)
+	}
+	if e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_REVOKE_TOKEN=true", "VAULT_LOG_LEVEL=error"}, "true"); e.stderr != "" {
+		t.Errorf("%q", e.stderr)
+	}
+}
+
+func TestDelay(t *testing.T) {
+	start := time.Now()
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ENV_DELAY=300ms"}, "true")
+	if took := time.Since(start); e.status != 0 || took < 300*time.Millisecond {
+		t.Errorf("%+v after %s", e, took)
+	}
+}
+
+func TestWholeProcess(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv2("secret/data/db", `{"user":"shop","password":"hunter2"}`)
+	config, _ := json.Marshal(map[string]any{
+		"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caFile": write(t, "ca", vault.caPEM())},
+			"auth": map[string]any{"role": testRole, "tokenPath": write(t, "jwt", testJWT)}},
+		"environment": map[string]any{"fromPaths": []any{map[string]any{"path": "secret/data/db", "prefix": "DB_"}}},
+		"process":     map[string]any{"log": map[string]any{"level": "Debug"}},
+	})
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ADDR=mine", "VAULT_ENV_CONFIG=" + string(config), "URL=${vault:secret/data/db#user}:${vault:secret/data/db#password}@db", "VAULT_TOKEN=vault:login"}, "env")
+	want := "PATH=/usr/bin:/bin\nVAULT_ADDR=mine\nURL=shop:hunter2@db\nVAULT_TOKEN=" + testToken + "\nDB_password=hunter2\nDB_user=shop\n"
+	if e.status != 0 || e.stdout != want {
+		t.Errorf("\n got %q\nwant %q\n%s", e.stdout, want, e.stderr)
+	}
+	for _, secret := range []string{"hunter2", testToken, testJWT} {
+		if strings.Contains(e.stderr, secret) {
+			t.Errorf("the log says a secret: %s", e.stderr)
+		}
+	}
+}
+
+func TestInstall(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for range 2 { // again over itself
+		if e := vaultEnv(t, nil, "--install", dir); e.status != 0 || e.stdout+e.stderr != "" {
+			t.Fatalf("%+v", e)
+		}
+	}
+	entries, _ := os.ReadDir(dir)
+	if len(entries) != 1 {
+		t.Errorf("left behind: %v", entries)
+	}
+	installed := filepath.Join(dir, "vault-env")
+	info, err := os.Stat(installed)
+	if err != nil || info.Mode() != 0o555 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	want, _ := os.ReadFile(self)
+	if got, _ := os.ReadFile(installed); !bytes.Equal(got, want) {
+		t.Error("the copy differs")
+	}
+	cmd := exec.Command(installed, "--version")
+	cmd.Env = []string{"BE_VAULT_ENV=true"}
+	if e := end(t, cmd); e.status != 0 {
+		t.Errorf("%+v", e)
+	}
+
+	vaultEnv(t, nil, "--install", "/no/such/dir").wantLine(t, exitInstall, "nothing can be written to /no/such/dir: no such file or directory")
+	os.Mkdir(filepath.Join(dir, "x"), 0o755)
+	os.Mkdir(filepath.Join(dir, "x", "vault-env"), 0o755)
+	vaultEnv(t, nil, "--install", filepath.Join(dir, "x")).wantLine(t, exitInstall, "cannot be put in its place")
+	if entries, _ := os.ReadDir(filepath.Join(dir, "x")); len(entries) != 1 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestVerifyFindsADamagedCopy(t *testing.T) {
+	file, err := os.Open(write(t, "copy", "damaged"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if f := verify(file, []byte("another digest")); f == nil || f.status != exitInstall {
+		t.Errorf("%v", f)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\nb\r\tc\x00d\x7f": "a b  c d ", "é\u2028\u0085x": "é  x", "bad\xff": "bad?", "": "",
+	} {
+		if got := oneLine(in); got != want {
+			t.Errorf("oneLine(%q) = %q; want %q", in, got, want)
+		}
+	}
+	if got := shorten("ééé", 3); got != "é…" {
+		t.Errorf("shorten cuts a character: %q", got)
+	}
+}
+
+func TestErrnoOf(t *testing.T) {
+	if errnoOf(errors.New("with a path /secret")).Error() != "unknown error" || errnoOf(syscall.EACCES) != syscall.EACCES {
+		t.Error("errnoOf")
+	}
+}

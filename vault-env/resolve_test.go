@@ -1,0 +1,307 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestResolve(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv2("secret/data/db", `{"user":"shop","password":"hunter2","port":5432,"big":12345678901234567890,"float":1.50,"exp":1e3,"on":true,"none":null,"hosts":["a","b"],"tls":{"ca":"x"},"reference":"vault:secret/data/db#user","inline":"${vault:secret/data/db#user}","empty":"","tpl":"${.user}"}`)
+	vault.says("GET secret/data/db?version=2", 200, kv2Answer(`{"password":"old"}`, `"deletion_time":"","destroyed":false`))
+	vault.kv1("kv/plain", `{"key":"one"}`)
+	vault.kv1("kv/data-field", `{"data":"mine","key":"k"}`)
+	vault.kv1("kv/data-object", `{"data":{"a":"b"},"key":"k"}`)
+	vault.kv1("kv/data-metadata", `{"data":{"a":"b"},"metadata":{"owner":"me"},"key":"k"}`)
+	vault.kv1("kv/data-text-metadata", `{"data":"t","metadata":{"version":1,"created_time":"x"},"key":"k"}`)
+	vault.kv1("kv/my%20app/%252e%252e", `{"k":"escaped"}`)
+
+	for _, c := range []struct{ name, value, want string }{
+		{"a key", "vault:secret/data/db#password", "hunter2"},
+		{"a version", "vault:secret/data/db#password#2", "old"},
+		{"KV version 1", "vault:kv/plain#key", "one"},
+		{"a field called data in KV version 1", "vault:kv/data-field#key", "k"},
+		{"that field itself", "vault:kv/data-field#data", "mine"},
+		{"an object called data in KV version 1", "vault:kv/data-object#${.data.a}", "b"},
+		{"data and metadata in KV version 1", "vault:kv/data-metadata#${.metadata.owner}", "me"},
+		{"a text called data and metadata like Vault's", "vault:kv/data-text-metadata#data", "t"},
+		{"a number", "vault:secret/data/db#port", "5432"},
+		{"a number beyond floats", "vault:secret/data/db#big", "12345678901234567890"},
+		{"a fraction as it is written", "vault:secret/data/db#float", "1.50"},
+		{"an exponent as it is written", "vault:secret/data/db#exp", "1e3"},
+		{"true", "vault:secret/data/db#on", "true"},
+		{"null", "vault:secret/data/db#none", ""},
+		{"an empty text", "vault:secret/data/db#empty", ""},
+		{"a template", "vault:secret/data/db#${.user}:${.password | b64enc}@${.port}", "shop:aHVudGVyMg==@5432"},
+		{"a template of an object", "vault:secret/data/db#${.tls | toJson}", `{"ca":"x"}`},
+		{"a template of a list", "vault:secret/data/db#${join \",\" .hosts}", "a,b"},
+		{"text/template's own functions", "vault:secret/data/db#${printf \"%s/%s\" .user .port | urlquery}", "shop%2F5432"},
+		{"a template that changes its data", "vault:secret/data/db#${$_ := set . \"user\" \"x\"}${$_ := set .tls \"ca\" \"y\"}${.user}${.tls.ca}", "xy"},
+		{"inline", "postgres://${vault:secret/data/db#user}:${vault:secret/data/db#password}@db", "postgres://shop:hunter2@db"},
+		{"an escape", "$${vault:a#b} ${vault:kv/plain#key}", "${vault:a#b} one"},
+		{"what comes from Vault is not parsed", "vault:secret/data/db#reference", "vault:secret/data/db#user"},
+		{"nor inline", "x${vault:secret/data/db#inline}", "x${vault:secret/data/db#user}"},
+		{"nor as a template", "vault:secret/data/db#${.tpl}", "${.user}"},
+		{"a path that has to be escaped", "vault:kv/my app/%2e%2e#k", "escaped"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := resolveWith(t, vault.settings(t), "A=1", "X="+c.value, "B=2")
+			if o.failure != nil {
+				t.Fatal(o.failure.message)
+			}
+			if want := []string{"A=1", "X=" + c.want, "B=2"}; !slices.Equal(o.env, want) {
+				t.Errorf("got %q; want %q", o.env, want)
+			}
+		})
+	}
+}
+
+func TestTemplatesDoNotShareTheirChanges(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv2("secret/data/a", `{"k":"v","n":{"m":"w"}}`)
+	resolveWith(t, vault.settings(t), "A=vault:secret/data/a#${$_ := set .n \"m\" \"changed\"}${unset . \"k\"}", "B=vault:secret/data/a#k", "C=vault:secret/data/a#${.n.m}").
+		want(t, "A=map[n:map[m:changed]]", "B=v", "C=w")
+}
+
+func TestEachPathIsReadOnceOverOneConnection(t *testing.T) {
+	for _, given := range []bool{false, true} {
+		t.Run(fmt.Sprint("token given: ", given), func(t *testing.T) {
+			vault := newFakeVault(t)
+			var env, want []string
+			for i := range 50 {
+				path := fmt.Sprintf("secret/data/p%02d", i)
+				vault.kv2(path, fmt.Sprintf(`{"a":"a%d","b":"b%d"}`, i, i))
+				env = append(env, fmt.Sprintf("A%d=vault:%s#a", i, path), fmt.Sprintf("B%d=vault:%s#${.b}", i, path))
+				want = append(want, fmt.Sprintf("A%d=a%d", i, i), fmt.Sprintf("B%d=b%d", i, i))
+			}
+			s := vault.settings(t)
+			s.fromPaths = []fromPath{{path: "secret/data/p00", prefix: "P_"}}
+			logins := 1
+			if given {
+				s.vault.token = testToken
+				logins = 0
+			}
+			resolveWith(t, s, env...).want(t, append(want, "P_a=a0", "P_b=b0")...)
+			if n := len(vault.seen()); n != 50+logins {
+				t.Errorf("%d requests; want one for each path and %d login", n, logins)
+			}
+			if len(vault.conns) != 1 || !vault.protos["HTTP/2.0"] {
+				t.Errorf("%d connections, protocols %v; want one of HTTP/2", len(vault.conns), vault.protos)
+			}
+		})
+	}
+}
+
+func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv2("secret/data/a", `{"k":"new"}`)
+	vault.says("GET secret/data/a?version=1", 200, kv2Answer(`{"k":"old"}`, `"deletion_time":"","destroyed":false`))
+	resolveWith(t, vault.settings(t), "A=vault:secret/data/a#k", "B=vault:secret/data/a#k#1", "C=vault:/secret//data/a#k#1").want(t, "A=new", "B=old", "C=old")
+	if vault.reads() != 2 {
+		t.Errorf("requests %v", vault.seen())
+	}
+}
+
+func TestNothingToResolveAsksNobody(t *testing.T) {
+	s := defaultSettings()
+	s.vault.address = "https://127.0.0.1:1"
+	s.vault.jwtFile = "/nonexistent"
+	resolveWith(t, &s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
+}
+
+func TestLoginToken(t *testing.T) {
+	vault := newFakeVault(t)
+	t.Run("alone, it is the only request", func(t *testing.T) {
+		resolveWith(t, vault.settings(t), "VAULT_TOKEN=vault:login", "VAULT_ADDR=https://mine").want(t, "VAULT_TOKEN="+testToken, "VAULT_ADDR=https://mine")
+		if seen := vault.seen(); len(seen) != 1 {
+			t.Errorf("requests %v", seen)
+		}
+	})
+	t.Run("of a given token, nobody is asked", func(t *testing.T) {
+		s := defaultSettings()
+		s.vault.address = "https://127.0.0.1:1"
+		s.vault.tokenFile = write(t, "token", " given \n")
+		resolveWith(t, &s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
+	})
+}
+
+func TestMissingSecrets(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv2("secret/data/here", `{"k":"v"}`)
+	vault.says("GET secret/data/deleted", 404, kv2Answer("null", `"deletion_time":"2026-02-03T04:05:06Z","destroyed":false`))
+	vault.says("GET secret/data/destroyed", 404, kv2Answer("null", `"deletion_time":"","destroyed":true`))
+	vault.says("GET secret/data/nodata", 200, kv2Answer("null", `"deletion_time":"","destroyed":false`))
+	vault.says("GET secret/here", 404, `{"request_id":"1","data":null,"warnings":["Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use."]}`)
+	vault.says("GET secret/data/empty", 204, "")
+	vault.says("GET secret/data/denied", 403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
+	vault.says("GET secret/data/foreign", 404, `<html>no such page</html>`)
+	vault.says("GET secret/data/foreign-json", 404, `{"code":404}`)
+
+	for _, c := range []struct {
+		value   string
+		status  int
+		says    []string
+		ignored bool // by ignoreMissing
+	}{
+		{"vault:secret/data/absent#k", exitMissing, []string{"X: ", `no secret at "secret/data/absent" (404)`}, true},
+		{"vault:secret/data/absent#k#4", exitMissing, []string{`"secret/data/absent" version 4`}, true},
+		{"vault:secret/data/empty#k", exitMissing, []string{"(204)"}, true},
+		{"vault:secret/here#k", exitMissing, []string{"MOUNT/data/NAME"}, true},
+		{"vault:secret/data/here#absent", exitMissing, []string{`no key "absent"`, "secret/data/here"}, false},
+		{"vault:secret/data/here#${.absent}", exitMissing, []string{"${.absent}", "does not have"}, false},
+		{"vault:secret/data/deleted#k", exitMissing, []string{"version 3 was deleted at 2026-02-03T04:05:06Z", "secret/data/deleted"}, false},
+		{"vault:secret/data/destroyed#k", exitMissing, []string{"version 3 is destroyed"}, false},
+		{"vault:secret/data/nodata#k", exitMissing, []string{"version 3 holds no data"}, false},
+		{"vault:secret/data/denied#k", exitDenied, []string{`denies reading "secret/data/denied" (403: 1 error occurred:`, "permission denied"}, false},
+		{"vault:secret/data/foreign#k", exitProtocol, []string{"not one of Vault's"}, false},
+		{"vault:secret/data/foreign-json#k", exitProtocol, []string{"not one of Vault's"}, false},
+	} {
+		t.Run(c.value, func(t *testing.T) {
+			s := vault.settings(t)
+			resolveWith(t, s, "X="+c.value).wantFailure(t, c.status, c.says...)
+			s.ignoreMissing = true
+			o := resolveWith(t, s, "A=1", "X="+c.value, "Y=a ${"+c.value+"} b")
+			if !c.ignored {
+				o.wantFailure(t, c.status)
+				return
+			}
+			o.want(t, "A=1", "Y=a  b")
+			if !strings.Contains(o.log, "warn: X is left out") {
+				t.Errorf("no warning: %s", o.log)
+			}
+		})
+	}
+}
+
+func TestDataThatDoesNotFit(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv2("secret/data/odd", `{"object":{"password":"hunter2"},"list":["hunter2"],"nul":"hunter2\u0000x","text":"hunter2","big":"`+strings.Repeat("x", 131072)+`","fits":"`+strings.Repeat("y", maxEntry-len("X="))+`"}`)
+	for _, c := range []struct {
+		value string
+		says  []string
+	}{
+		{"vault:secret/data/odd#object", []string{"X: ", "secret/data/odd", `the key "object" holds an object`, "| toJson"}},
+		{"vault:secret/data/odd#list", []string{"holds a list", "| toJson"}},
+		{"vault:secret/data/odd#nul", []string{"NUL byte"}},
+		{"vault:secret/data/odd#big", []string{"longer than Linux takes"}},
+		{"vault:secret/data/odd#${b64dec .text}", []string{"failed at ${b64dec .text}"}},
+		{"vault:secret/data/odd#${fail .text}", []string{"failed at ${fail .text}"}},
+		{"vault:secret/data/odd#${.text.x}", []string{"failed at ${.text.x}"}},
+		{"vault:secret/data/odd#${index .list 9}", []string{"failed at"}},
+		{"vault:secret/data/odd#${slice .text 5 2}", []string{"failed at"}},
+		{"vault:secret/data/odd#${template \"t\" .}", []string{"the template failed"}},
+		{"vault:secret/data/odd#${(index .list 0) | fromJson}", []string{"failed at"}},
+	} {
+		t.Run(c.value, func(t *testing.T) {
+			resolveWith(t, vault.settings(t), "X="+c.value).wantFailure(t, exitData, c.says...)
+		})
+	}
+	t.Run("the longest that fits", func(t *testing.T) {
+		resolveWith(t, vault.settings(t), "X=vault:secret/data/odd#fits").want(t, "X="+strings.Repeat("y", maxEntry-len("X=")))
+	})
+}
+
+// These are told before anybody is asked.
+func TestMistakesInReferences(t *testing.T) {
+	vault := newFakeVault(t)
+	s := vault.settings(t)
+	s.allowedPaths = []string{"secret/data/shop/*", "kv/*/ro"}
+	for _, c := range []struct {
+		entry string
+		says  []string
+	}{
+		{"X=vault:secret/data/shop/a", []string{"X: malformed reference at column 25: there is no \"#\""}},
+		{"X=a ${vault:secret/data/shop/a#k", []string{"X: malformed reference at column 3"}},
+		{"X=vault:login", []string{"VAULT_TOKEN"}},
+		{"X=>>vault:pki/issue/a#k", []string{"X: writes (>>vault:) are not supported yet"}},
+		{"X=vault:v1:abc", []string{"X: transit ciphertexts (vault:vN:) are not supported yet"}},
+		{"X=vault:secret/data/shop/a#${.a | env}", []string{"X: the template is wrong", `function "env" not defined`}},
+		{"X=vault:secret/data/shop/a#${env \"HOME\"}", []string{`function "env" not defined`}},
+		{"X=vault:secret/data/shop/a#${getHostByName \"x\"}", []string{`"getHostByName" not defined`}},
+		{"X=vault:secret/data/shop/a#${if}", []string{"the template is wrong"}},
+		{"X=vault:secret/data/shop/a#${}", []string{"the template is wrong"}},
+		{"X=vault:secret/data/other#k", []string{`X: the policy's allowedPaths do not allow "secret/data/other"`}},
+		{"X=vault:secret/data/shopping#k", []string{"allowedPaths"}},
+		{"X=vault:kv/a/rw#k", []string{"allowedPaths"}},
+		{"X=${vault:secret/data/shop/a#k}${vault:secret/data/b#k}", []string{`"secret/data/b"`}},
+	} {
+		t.Run(c.entry, func(t *testing.T) {
+			resolveWith(t, s, "A=1", c.entry).wantFailure(t, exitSettings, c.says...)
+		})
+	}
+	s.fromPaths = []fromPath{{path: "secret/data/else"}}
+	resolveWith(t, s).wantFailure(t, exitSettings, "fromPaths[0]", `"secret/data/else"`)
+	if seen := vault.seen(); len(seen) > 0 {
+		t.Errorf("Vault was asked: %v", seen)
+	}
+}
+
+func TestFromPaths(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv2("secret/data/one", `{"A":"1","B":"2","n":3,"odd-name.x":"4"}`)
+	vault.kv1("kv/two", `{"B":"two","C":"two"}`)
+	vault.says("GET kv/two?version=7", 200, kv2Answer(`{"C":"seven"}`, `"deletion_time":"","destroyed":false`))
+	vault.kv2("secret/data/danger", `{"PATH":"x","LD_PRELOAD":"x","NODE_OPTIONS":"x","PYTHONPATH":"x","BASH_ENV":"x","BASH_FUNC_ls%%":"x","VAULT_ADDR":"x","VAULT_ENV_CONFIG":"x","A=B":"x","":"x","OK":"ok"}`)
+	vault.kv2("secret/data/object", `{"a":{"b":"hunter2"}}`)
+	one, two := fromPath{path: "secret/data/one"}, fromPath{path: "kv/two"}
+	for _, c := range []struct {
+		name  string
+		paths []fromPath
+		env   []string
+		want  []string
+	}{
+		{"every key, sorted, after the container's own", []fromPath{one}, []string{"Z=z"}, []string{"Z=z", "A=1", "B=2", "n=3", "odd-name.x=4"}},
+		{"the container's own wins", []fromPath{two}, []string{"B=mine"}, []string{"B=mine", "C=two"}},
+		{"even where it is empty", []fromPath{two}, []string{"B="}, []string{"B=", "C=two"}},
+		{"even where it is a reference", []fromPath{two}, []string{"B=vault:secret/data/one#A"}, []string{"B=1", "C=two"}},
+		{"unless the path overwrites", []fromPath{{path: "kv/two", overwrite: true}}, []string{"B=mine", "Z=z"}, []string{"B=two", "Z=z", "C=two"}},
+		{"the first path wins", []fromPath{one, two}, nil, []string{"A=1", "B=2", "n=3", "odd-name.x=4", "C=two"}},
+		{"unless a later one overwrites", []fromPath{one, {path: "kv/two", overwrite: true}}, nil, []string{"A=1", "B=two", "n=3", "odd-name.x=4", "C=two"}},
+		{"a prefix", []fromPath{{path: "kv/two", prefix: "T_"}}, []string{"B=mine"}, []string{"B=mine", "T_B=two", "T_C=two"}},
+		{"a version", []fromPath{{path: "kv/two", version: "7"}}, nil, []string{"C=seven"}},
+		{"names that make programs run code", []fromPath{{path: "secret/data/danger", overwrite: true}}, []string{"PATH=/bin"}, []string{"PATH=/bin", "OK=ok"}},
+		{"a prefix makes them harmless", []fromPath{{path: "secret/data/danger", prefix: "X_"}}, nil,
+			[]string{"X_=x", "X_BASH_ENV=x", "X_BASH_FUNC_ls%%=x", "X_LD_PRELOAD=x", "X_NODE_OPTIONS=x", "X_OK=ok", "X_PATH=x", "X_PYTHONPATH=x", "X_VAULT_ADDR=x", "X_VAULT_ENV_CONFIG=x"}},
+		{"a prefix cannot make them up", []fromPath{{path: "kv/two", prefix: "LD_"}}, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := vault.settings(t)
+			s.fromPaths = c.paths
+			resolveWith(t, s, c.env...).want(t, c.want...)
+		})
+	}
+	t.Run("refused names are said", func(t *testing.T) {
+		s := vault.settings(t)
+		s.fromPaths = []fromPath{{path: "secret/data/danger"}}
+		s.passthrough["VAULT_ADDR"] = true
+		s.passthrough[configVariable] = true
+		o := resolveWith(t, s)
+		o.want(t, "OK=ok", "VAULT_ADDR=x")
+		for _, name := range []string{"PATH", "LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "BASH_ENV", "BASH_FUNC_ls%%", "VAULT_ENV_CONFIG", "A=B", ""} {
+			if !strings.Contains(o.log, `warn: the key "`+name+`" of secret/data/danger is left out`) {
+				t.Errorf("%q is not said: %s", name, o.log)
+			}
+		}
+	})
+	t.Run("an object has no place in a variable", func(t *testing.T) {
+		s := vault.settings(t)
+		s.fromPaths = []fromPath{{path: "secret/data/object"}}
+		resolveWith(t, s).wantFailure(t, exitData, "fromPaths: secret/data/object", `"a" holds an object`)
+	})
+	t.Run("a missing path", func(t *testing.T) {
+		s := vault.settings(t)
+		s.fromPaths = []fromPath{{path: "secret/data/absent"}, two}
+		resolveWith(t, s).wantFailure(t, exitMissing, "fromPaths[0]", "secret/data/absent")
+		s.ignoreMissing = true
+		resolveWith(t, s, "C=vault:secret/data/absent#c").want(t, "B=two", "C=two")
+	})
+}
+
+func TestAFailureNamesWhoWantedThePath(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv2("secret/data/a", `{"k":"v"}`)
+	resolveWith(t, vault.settings(t), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
+		wantFailure(t, exitMissing, "B (and 2 more): Vault has no secret")
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const fullConfig = `{
+  "vault": {"address": "https://vault.example:8200/prefix/", "namespace": "team", "timeout": "3s",
+    "tls": {"caBundle": "PEM", "caFile": "/ca.crt", "serverName": "vault.internal"},
+    "auth": {"method": "JWT", "mountPath": "/auth-jwt/", "role": "shop", "tokenPath": "/token"}},
+  "environment": {"fromPaths": [{"path": "/secret/data/a/", "version": 3, "prefix": "A_", "overwrite": true}, {"path": "kv/b"}],
+    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"]},
+  "process": {"delay": "1m", "log": {"level": "Debug", "format": "JSON"}}
+}`
+
+func TestConfig(t *testing.T) {
+	got, f := loadSettings(environment{"VAULT_ADDR=https://ignored", "VAULT_SKIP_VERIFY=true", "VAULT_ENV_CONFIG=" + fullConfig})
+	if f != nil {
+		t.Fatal(f)
+	}
+	want := settings{
+		vault: vaultSettings{address: "https://vault.example:8200/prefix", namespace: "team", timeout: 3 * time.Second, caPEM: "PEM",
+			caFile: "/ca.crt", serverName: "vault.internal", authMount: "auth-jwt", role: "shop", jwtFile: "/token"},
+		fromPaths:     []fromPath{{path: "secret/data/a", version: "3", prefix: "A_", overwrite: true}, {path: "kv/b"}},
+		ignoreMissing: true,
+		passthrough:   map[string]bool{"VAULT_ADDR": true},
+		allowedPaths:  []string{"secret/data/*"},
+		delay:         time.Minute,
+		logLevel:      levelDebug,
+		logJSON:       true,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	got, f := parseConfig(`{"vault":{"address":"http://v","auth":{"role":"r"}}}`)
+	if f != nil {
+		t.Fatal(f)
+	}
+	want := defaultSettings()
+	want.vault.address, want.vault.role = "http://v", "r"
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+	if want.vault.timeout != 10*time.Second || want.vault.authMount != "kubernetes" || want.logLevel != levelInfo || want.logJSON {
+		t.Errorf("defaults %+v", want)
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	vault := func(s string) string { return `{"vault":{"address":"https://v","auth":{"role":"r"}` + s + `}` }
+	for _, c := range []struct{ config, says string }{
+		{"", "not JSON"},
+		{"{", "not JSON"},
+		{"[]", "write a JSON object"},
+		{`{"vault":}`, "not JSON at byte 10"},
+		{`{} x`, "text after the JSON object"},
+		{`{"vault":{"address":"https://v","auth":{"role":"r"}}}{}`, "text after the JSON object"},
+		{`{"vualt":{}}`, `unknown key "vualt"`},
+		{`{"vault":{"skipVerify":true}}`, `unknown key "skipVerify"`},
+		{`{"vault":{"address":5}}`, "vault.address holds a JSON number: write a string"},
+		{`{"environment":{"ignoreMissing":"yes"}}`, "environment.ignoreMissing holds a JSON string: write a true or false"},
+		{`{"environment":{"fromPaths":{}}}`, "environment.fromPaths holds a JSON object: write a list"},
+		{`{"environment":{"fromPaths":[{"path":"a","version":1.5}]}}`, "write a whole number"},
+		{`{}`, "vault.address is missing"},
+		{`{"vault":{"address":"vault:8200"}}`, "vault.address is not the address of a Vault"},
+		{`{"vault":{"address":"ftp://v"}}`, "vault.address is not"},
+		{`{"vault":{"address":"https://"}}`, "vault.address is not"},
+		{`{"vault":{"address":"https://user:hunter2@v"}}`, "vault.address is not"},
+		{`{"vault":{"address":"https://v?x=1"}}`, "vault.address is not"},
+		{`{"vault":{"address":"https://v#x"}}`, "vault.address is not"},
+		{`{"vault":{"address":"https://v"}}`, "vault.auth.role is missing"},
+		{`{"vault":{"address":"https://v","auth":{"method":"AppRole","role":"r"}}}`, "vault.auth.method is unknown: write Kubernetes or JWT"},
+		{`{"vault":{"address":"https://v","auth":{"method":"JWT","mountPath":"../sys"}}}`, "vault.auth.mountPath is not a path"},
+		{vault(`,"timeout":"0s"}`), "vault.timeout is not a duration above zero"},
+		{vault(`,"timeout":"10"}`), "vault.timeout is not a duration"},
+		{vault(`},"environment":{"fromPaths":[{"path":"a"},{"path":"/"}]}`), "environment.fromPaths[1].path is empty"},
+		{vault(`},"environment":{"fromPaths":[{"path":"a/../b"}]}`), "environment.fromPaths[0].path is not a path"},
+		{vault(`},"environment":{"fromPaths":[{"path":"a#1"}]}`), "environment.fromPaths[0].path is not a path"},
+		{vault(`},"environment":{"fromPaths":[{"path":"a","version":-1}]}`), "environment.fromPaths[0].version is below zero"},
+		{vault(`},"environment":{"allowedPaths":[""]}`), "environment.allowedPaths[0] is empty"},
+		{vault(`},"process":{"delay":"-1s"}`), "process.delay is not a duration"},
+		{vault(`},"process":{"log":{"level":"debug"}}`), "process.log.level is unknown: write Debug, Info, Warn or Error"},
+		{vault(`},"process":{"log":{"format":"json"}}`), "process.log.format is unknown: write Text or JSON"},
+	} {
+		_, f := loadSettings(environment{"VAULT_ENV_CONFIG=" + c.config})
+		switch {
+		case f == nil:
+			t.Errorf("%s: no failure", c.config)
+		case f.status != exitSettings || !strings.HasPrefix(f.message, "VAULT_ENV_CONFIG: ") || !strings.Contains(f.message, c.says):
+			t.Errorf("%s: %d %s; want %q", c.config, f.status, f.message, c.says)
+		case strings.Contains(f.message, "hunter2"):
+			t.Errorf("%s: says the password", c.config)
+		}
+	}
+}
+
+func TestBankVaultsVariables(t *testing.T) {
+	got, f := loadSettings(environment{
+		"VAULT_ADDR=https://vault.example:8200/", "VAULT_NAMESPACE=team", "VAULT_CLIENT_TIMEOUT=30", "VAULT_CACERT=/ca", "VAULT_CAPATH=/cas",
+		"VAULT_CLIENT_CERT=/c", "VAULT_CLIENT_KEY=/k", "VAULT_TLS_SERVER_NAME=sn", "VAULT_SKIP_VERIFY=true", "VAULT_AUTH_METHOD=kubernetes",
+		"VAULT_PATH=k8s/west", "VAULT_ROLE=shop", "VAULT_JWT_FILE=/jwt", "VAULT_TOKEN=hvs.x", "VAULT_TOKEN_FILE=/tf", "VAULT_TOKEN_PATH=/tp",
+		"HOME=/root", "VAULT_IGNORE_MISSING_SECRETS=true", "VAULT_ENV_PASSTHROUGH=VAULT_ADDR, VAULT_ROLE,", "VAULT_ENV_FROM_PATH=secret/data/a, kv/b#3",
+		"VAULT_ENV_DELAY=2s", "VAULT_LOG_LEVEL=WARN", "VAULT_JSON_LOG=true", "VAULT_TRANSIT_KEY_ID=x", "VAULT_ENV_DAEMON=false", "VAULT_REVOKE_TOKEN=true",
+	})
+	if f != nil {
+		t.Fatal(f)
+	}
+	want := settings{
+		vault: vaultSettings{address: "https://vault.example:8200", namespace: "team", timeout: 30 * time.Second, caFile: "/ca",
+			certFile: "/c", keyFile: "/k", serverName: "sn", skipVerify: true, authMount: "k8s/west", role: "shop", jwtFile: "/jwt",
+			token: "hvs.x", tokenFile: "/tf", tokenPath: "/tp"},
+		fromPaths:     []fromPath{{path: "secret/data/a"}, {path: "kv/b", version: "3"}},
+		ignoreMissing: true,
+		passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
+		delay:         2 * time.Second,
+		logLevel:      levelWarn,
+		logJSON:       true,
+		strip:         true,
+		warnings:      []string{"VAULT_REVOKE_TOKEN is not supported and ignored"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestBankVaultsDefaults(t *testing.T) {
+	got, f := loadSettings(environment{"HOME=/root", "VAULT_ROLE=", "VAULT_TOKEN=vault:login"})
+	if f != nil {
+		t.Fatal(f)
+	}
+	want := settings{
+		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second, authMount: "kubernetes", role: "default",
+			jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", tokenPath: "/root/.vault-token"},
+		passthrough: map[string]bool{},
+		logLevel:    levelInfo,
+		strip:       true,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestBankVaultsVariablesInDetail(t *testing.T) {
+	one := func(entries ...string) settings {
+		t.Helper()
+		s, f := loadSettings(entries)
+		if f != nil {
+			t.Fatalf("%q: %s", entries, f.message)
+		}
+		return s
+	}
+	if s := one("VAULT_CAPATH=/cas"); s.vault.caDir != "/cas" {
+		t.Errorf("VAULT_CAPATH alone: %+v", s.vault)
+	}
+	if s := one("VAULT_CACERT_BYTES=PEM", "VAULT_CAPATH=/cas"); s.vault.caPEM != "PEM" || s.vault.caDir != "" {
+		t.Errorf("VAULT_CACERT_BYTES: %+v", s.vault)
+	}
+	if s := one("VAULT_AGENT_ADDR=http://127.0.0.1:8007", "VAULT_ADDR=https://v"); s.vault.address != "http://127.0.0.1:8007" {
+		t.Errorf("VAULT_AGENT_ADDR: %+v", s.vault)
+	}
+	if s := one("KUBERNETES_SERVICE_ACCOUNT_TOKEN=/k", "VAULT_JWT_FILE=/j"); s.vault.jwtFile != "/k" {
+		t.Errorf("KUBERNETES_SERVICE_ACCOUNT_TOKEN: %+v", s.vault)
+	}
+	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.vault.token != "" {
+		t.Errorf("a reference is taken for a token: %+v", s.vault)
+	}
+	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.vault.timeout != 90*time.Second || s.delay != 5*time.Second {
+		t.Errorf("durations: %+v", s)
+	}
+	if s := one("VAULT_LOG_LEVEL=loud"); s.logLevel != levelInfo || len(s.warnings) != 1 {
+		t.Errorf("log level: %+v", s)
+	}
+	if s := one("VAULT_SKIP_VERIFY=false"); s.vault.skipVerify {
+		t.Error("VAULT_SKIP_VERIFY=false is taken for true")
+	}
+}
+
+func TestBadBankVaultsVariables(t *testing.T) {
+	for _, c := range []struct{ entry, says string }{
+		{"VAULT_ADDR=vault:8200", "VAULT_ADDR is not the address"},
+		{"VAULT_AGENT_ADDR=unix:///x", "VAULT_AGENT_ADDR is not the address"},
+		{"VAULT_SKIP_VERIFY=yes", "VAULT_SKIP_VERIFY is neither true nor false"},
+		{"VAULT_JSON_LOG=on", "VAULT_JSON_LOG is neither"},
+		{"VAULT_IGNORE_MISSING_SECRETS=maybe", "VAULT_IGNORE_MISSING_SECRETS is neither"},
+		{"VAULT_CLIENT_TIMEOUT=soon", "VAULT_CLIENT_TIMEOUT is not a duration"},
+		{"VAULT_CLIENT_TIMEOUT=0", "VAULT_CLIENT_TIMEOUT is zero"},
+		{"VAULT_ENV_DELAY=-5s", "VAULT_ENV_DELAY is not a duration"},
+		{"VAULT_AUTH_METHOD=aws-iam", "VAULT_AUTH_METHOD is not supported yet"},
+		{"VAULT_PATH=a/../b", "VAULT_PATH is not a path"},
+		{"VAULT_ENV_FROM_PATH=a,b#x", "VAULT_ENV_FROM_PATH: a version is not a whole number"},
+		{"VAULT_ENV_FROM_PATH=a,#3", "VAULT_ENV_FROM_PATH is empty"},
+		{"VAULT_ENV_DAEMON=true", "daemon mode is not supported yet"},
+		{"VAULT_CLIENT_CERT=/c", "go together"},
+	} {
+		if _, f := loadSettings(environment{c.entry}); f == nil || f.status != exitSettings || !strings.Contains(f.message, c.says) {
+			t.Errorf("%s: %v; want %q", c.entry, f, c.says)
+		}
+	}
+}
+
+// What Bank-Vaults' vault-env strips, and what it forgets.
+func TestStripping(t *testing.T) {
+	connection := strings.Fields(`VAULT_TOKEN VAULT_ADDR VAULT_AGENT_ADDR VAULT_CACERT VAULT_CAPATH VAULT_CLIENT_CERT VAULT_CLIENT_KEY
+		VAULT_CLIENT_TIMEOUT VAULT_SRV_LOOKUP VAULT_SKIP_VERIFY VAULT_NAMESPACE VAULT_TLS_SERVER_NAME VAULT_WRAP_TTL VAULT_MFA VAULT_MAX_RETRIES
+		VAULT_CACERT_BYTES VAULT_HEADERS VAULT_HTTP_PROXY VAULT_PROXY_ADDR`)
+	own := strings.Fields(`VAULT_CLUSTER_ADDR VAULT_REDIRECT_ADDR VAULT_CLI_NO_COLOR VAULT_RATE_LIMIT VAULT_ROLE VAULT_PATH VAULT_AUTH_METHOD
+		VAULT_TRANSIT_KEY_ID VAULT_TRANSIT_PATH VAULT_TRANSIT_BATCH_SIZE VAULT_IGNORE_MISSING_SECRETS VAULT_ENV_PASSTHROUGH VAULT_JSON_LOG
+		VAULT_LOG_LEVEL VAULT_REVOKE_TOKEN VAULT_ENV_DAEMON VAULT_ENV_FROM_PATH VAULT_ENV_DELAY
+		VAULT_TOKEN_FILE VAULT_ENV_LOG_SERVER VAULT_JWT_FILE VAULT_TOKEN_PATH VAULT_CACERT_RELOAD`)
+	for _, name := range connection {
+		if !isStripped(name, nil, false) || isStripped(name, nil, true) || isStripped(name, map[string]bool{name: true}, false) {
+			t.Errorf("%s", name)
+		}
+	}
+	for _, name := range own {
+		if !isStripped(name, nil, false) || !isStripped(name, nil, true) || isStripped(name, map[string]bool{name: true}, true) {
+			t.Errorf("%s", name)
+		}
+	}
+	for _, name := range []string{"VAULT_MINE", "VAULT", "VAULT_ADDRESS", "PATH", "", "vault_addr"} {
+		if isStripped(name, nil, false) {
+			t.Errorf("%q is stripped", name)
+		}
+	}
+	strip, keep := defaultSettings(), defaultSettings()
+	strip.strip = true
+	env := environment{"A=1", "VAULT_ADDR=a", "VAULT_ROLE=r", "VAULT_ENV_CONFIG={}", "odd", "A=2", "B="}
+	resolveWith(t, &strip, env...).want(t, "A=1", "odd", "B=")
+	resolveWith(t, &keep, env...).want(t, "A=1", "VAULT_ADDR=a", "VAULT_ROLE=r", "odd", "B=")
+	strip.passthrough = map[string]bool{"VAULT_ROLE": true, configVariable: true}
+	resolveWith(t, &strip, env...).want(t, "A=1", "VAULT_ROLE=r", "odd", "B=")
+	strip.vault.token = "t"
+	resolveWith(t, &strip, "VAULT_TOKEN=vault:login", "VAULT_ADDR=a", "VAULT_PATH=p").want(t, "VAULT_TOKEN=t", "VAULT_ADDR=a")
+}
+
+func TestMatches(t *testing.T) {
+	for _, c := range []struct {
+		text, pattern string
+		want          bool
+	}{
+		{"a/b", "a/b", true}, {"a/b", "a/c", false}, {"a/bc", "a/b", false}, {"a/b", "a/bc", false},
+		{"a/b/c", "a/*", true}, {"a/", "a/*", true}, {"a", "a/*", false}, {"b/a/c", "a/*", false},
+		{"a/x/c", "a/*/c", true}, {"a/x/y/c", "a/*/c", true}, {"a/c", "a/*/c", false}, {"a/x/cd", "a/*/c", false},
+		{"abcabc", "a*c", true}, {"abcabd", "a*c", false}, {"anything", "*", true}, {"", "*", true}, {"a", "a*a", false},
+		{"aXbYc", "a*b*c", true}, {"aXcYb", "a*b*c", false}, {"ab", "*a*b*", true}, {"a.b", "a?b", false}, {"a+", "a+", true},
+		{"aba", "ab*ba", false}, {"abba", "ab*ba", true},
+	} {
+		if got := matches(c.text, c.pattern); got != c.want {
+			t.Errorf("matches(%q, %q) = %v", c.text, c.pattern, got)
+		}
+	}
+	if !isAllowed("a", nil) || isAllowed("a", []string{"b", "c"}) || !isAllowed("c", []string{"b", "c"}) {
+		t.Error("isAllowed")
+	}
+}
+
+func TestLookup(t *testing.T) {
+	env := environment{"AB=1", "A=2", "A=3", "C"}
+	for name, want := range map[string]string{"A": "2", "AB": "1", "B": "-", "C": "-", "": "-"} {
+		got, ok := env.lookup(name)
+		if !ok {
+			got = "-"
+		}
+		if got != want {
+			t.Errorf("%q = %q; want %q", name, got, want)
+		}
+	}
+	if !slices.Contains(env, "C") {
+		t.Error("changed")
+	}
+}
