@@ -121,7 +121,7 @@ func (c *client) do(ctx context.Context, method, path, version string, body []by
 		if reason == "" || ctx.Err() == nil { // "503 Vault is sealed" says more than the timeout after it
 			reason = describe(a, err)
 		}
-		wait = max(wait, c.backoff(attempt))
+		wait = max(wait, c.backoff(ctx, attempt))
 		if c.log.debugs() {
 			c.log.debug(method + " " + path + ": " + reason + ", trying again")
 		}
@@ -191,8 +191,12 @@ func retryAfter(response *http.Response) time.Duration {
 }
 
 // backoff doubles from attempt to attempt, with a jitter of one half, so that a hundred pods do not come back at once.
-func (c *client) backoff(attempt int) time.Duration {
+// Near the deadline it halves what is left, down to firstBackoff, so that the last attempt comes late.
+func (c *client) backoff(ctx context.Context, attempt int) time.Duration {
 	wait := min(firstBackoff<<min(attempt, 10), longestWait)
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = max(min(wait, time.Until(deadline)/2), firstBackoff)
+	}
 	return time.Duration(float64(wait) * (0.5 + c.random()/2))
 }
 

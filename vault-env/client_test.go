@@ -380,13 +380,18 @@ func TestBackoffGrowsWithinBounds(t *testing.T) {
 	for _, random := range []float64{0, 0.999} {
 		c := &client{random: func() float64 { return random }}
 		for attempt, full := range []time.Duration{firstBackoff, 2 * firstBackoff, 4 * firstBackoff} {
-			if got := c.backoff(attempt); got < full/2 || got > full {
+			if got := c.backoff(context.Background(), attempt); got < full/2 || got > full {
 				t.Errorf("backoff(%d) = %s", attempt, got)
 			}
 		}
-		if got := c.backoff(1 << 30); got < longestWait/2 || got > longestWait {
+		if got := c.backoff(context.Background(), 1<<30); got < longestWait/2 || got > longestWait {
 			t.Errorf("backoff far out = %s", got)
 		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		if got := c.backoff(ctx, 1<<30); got < firstBackoff/2 || got > time.Second/2 {
+			t.Errorf("backoff a second before the deadline = %s", got)
+		}
+		cancel()
 	}
 }
 

@@ -26,7 +26,9 @@ func FuzzDecodeAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, ask := range []func() (*secret, *failure){
 			func() (*secret, *failure) { return c.found(readKey{"p", ""}, &answer{status: 200, body: body}) },
-			func() (*secret, *failure) { return c.notFound(readKey{"p", ""}, &answer{status: 404, body: body}, false) },
+			func() (*secret, *failure) {
+				return c.notFound(readKey{"p", ""}, &answer{status: 404, body: body}, false)
+			},
 		} {
 			s, fail := ask()
 			if (s == nil) == (fail == nil) {

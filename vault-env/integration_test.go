@@ -1,0 +1,392 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const rootToken = "root-of-this-test"
+
+// realVault is a Vault of its own, in dev mode over TLS on loopback, with KV of both versions, a JWT login that trusts
+// a key made here, and an audit log.
+type realVault struct {
+	t       *testing.T
+	binary  string // vault-env, built as a release is
+	address string
+	dir     string
+	http    *http.Client
+	key     *ecdsa.PrivateKey
+}
+
+// startVault needs VAULT_ENV_TEST_VAULT, the path of a vault executable.
+func startVault(t *testing.T) *realVault {
+	executable := os.Getenv("VAULT_ENV_TEST_VAULT")
+	if executable == "" {
+		t.Skip("VAULT_ENV_TEST_VAULT names no vault executable: the tests against a real Vault are skipped")
+	}
+	v := &realVault{t: t, dir: t.TempDir()}
+	v.binary = filepath.Join(v.dir, "vault-env")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=test", "-o", v.binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.address = listener.Addr().String()
+	listener.Close()
+	server := exec.Command(executable, "server", "-dev", "-dev-tls", "-dev-tls-cert-dir="+v.dir, "-dev-no-store-token",
+		"-dev-root-token-id="+rootToken, "-dev-listen-address="+v.address)
+	server.Env = []string{"HOME=" + v.dir, "PATH=/usr/bin:/bin"}
+	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var log bytes.Buffer
+	server.Stdout, server.Stderr = &log, &log
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Process.Kill()
+		server.Wait()
+		if t.Failed() {
+			t.Logf("Vault's log:\n%s", log.String())
+		}
+	})
+	v.waitReady()
+	v.configure()
+	return v
+}
+
+func (v *realVault) waitReady() {
+	v.t.Helper()
+	for range 300 {
+		time.Sleep(100 * time.Millisecond)
+		pemBytes, err := os.ReadFile(v.caFile())
+		if err != nil {
+			continue
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(pemBytes)
+		v.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}, Timeout: 5 * time.Second}
+		response, err := v.http.Get("https://" + v.address + "/v1/sys/health")
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == 200 {
+				return
+			}
+		}
+	}
+	v.t.Fatal("Vault did not come up within 30 s")
+}
+
+func (v *realVault) caFile() string { return filepath.Join(v.dir, "vault-ca.pem") }
+
+// call sends a request as root and gives the answer's data.
+func (v *realVault) call(method, path string, body any) map[string]any {
+	v.t.Helper()
+	content, _ := json.Marshal(body)
+	request, err := http.NewRequest(method, "https://"+v.address+"/v1/"+path, bytes.NewReader(content))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	request.Header.Set("X-Vault-Token", rootToken)
+	response, err := v.http.Do(request)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, _ := io.ReadAll(response.Body)
+	if response.StatusCode >= 300 {
+		v.t.Fatalf("%s %s: %s: %s", method, path, response.Status, answer)
+	}
+	var decoded struct{ Data map[string]any }
+	json.Unmarshal(answer, &decoded)
+	return decoded.Data
+}
+
+type fields = map[string]any
+
+func (v *realVault) configure() {
+	v.t.Helper()
+	v.call("PUT", "sys/audit/file", fields{"type": "file", "options": fields{"file_path": v.auditLog()}})
+	v.call("POST", "sys/mounts/kv1", fields{"type": "kv", "options": fields{"version": "1"}})
+	v.call("POST", "sys/auth/jwt", fields{"type": "jwt"})
+	var err error
+	if v.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		v.t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&v.key.PublicKey)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.call("POST", "auth/jwt/config", fields{"jwt_validation_pubkeys": []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))}})
+	v.call("POST", "auth/jwt/role/shop", fields{"role_type": "jwt", "bound_audiences": []string{"vault"}, "user_claim": "sub", "token_policies": []string{"shop"}, "token_ttl": "10m"})
+	v.call("PUT", "sys/policies/acl/shop", fields{"policy": `path "secret/data/shop/*" { capabilities = ["read"] } path "kv1/shop" { capabilities = ["read"] } path "secret/shop/*" { capabilities = ["read"] } path "kv1/data-field" { capabilities = ["read"] } path "auth/token/lookup-self" { capabilities = ["read"] }`})
+
+	v.call("POST", "secret/data/shop/db", fields{"data": fields{"user": "shop", "password": "first"}})
+	v.call("POST", "secret/data/shop/db", fields{"data": fields{"user": "shop", "password": "hunter2", "port": 5432, "on": true, "hosts": []string{"a", "b"}, "reference": "vault:secret/data/shop/db#user"}})
+	v.call("POST", "secret/data/shop/deleted", fields{"data": fields{"k": "v"}})
+	v.call("DELETE", "secret/data/shop/deleted", nil)
+	v.call("POST", "secret/data/shop/destroyed", fields{"data": fields{"k": "v"}})
+	v.call("PUT", "secret/destroy/shop/destroyed", fields{"versions": []int{1}})
+	v.call("POST", "kv1/shop", fields{"key": "one", "n": 1.5})
+	v.call("POST", "kv1/data-field", fields{"data": fields{"a": "b"}, "metadata": fields{"owner": "me"}, "key": "k"})
+	for i := range 50 {
+		v.call("POST", fmt.Sprintf("secret/data/shop/p%02d", i), fields{"data": fields{"k": fmt.Sprint("v", i)}})
+	}
+}
+
+func (v *realVault) auditLog() string { return filepath.Join(v.dir, "audit.log") }
+
+// jwt signs the claims of a ServiceAccount token with this test's key (ES256).
+func (v *realVault) jwt(audience string) string {
+	v.t.Helper()
+	encode := func(x any) string {
+		b, _ := json.Marshal(x)
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	signed := encode(fields{"alg": "ES256", "typ": "JWT"}) + "." + encode(fields{"sub": "system:serviceaccount:shop:web", "aud": audience,
+		"iat": time.Now().Add(-time.Minute).Unix(), "exp": time.Now().Add(10 * time.Minute).Unix()})
+	digest := sha256.Sum256([]byte(signed))
+	r, s, err := ecdsa.Sign(rand.Reader, v.key, digest[:])
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
+}
+
+// config is what the webhook would write, with some parts replaced.
+func (v *realVault) config(change ...func(fields)) string {
+	c := fields{
+		"vault": fields{"address": "https://" + v.address, "timeout": "5s", "tls": fields{"caFile": v.caFile()},
+			"auth": fields{"method": "JWT", "mountPath": "jwt", "role": "shop", "tokenPath": write(v.t, "jwt", v.jwt("vault"))}},
+		"environment": fields{},
+	}
+	for _, f := range change {
+		f(c)
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return "VAULT_ENV_CONFIG=" + string(b)
+}
+
+func (v *realVault) run(env []string, args ...string) ended {
+	v.t.Helper()
+	cmd := exec.Command(v.binary, args...)
+	cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, env...)
+	return end(v.t, cmd)
+}
+
+// requests gives what Vault was asked since the audit log had that many bytes.
+func (v *realVault) requests(since int64) []string {
+	v.t.Helper()
+	content, err := os.ReadFile(v.auditLog())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	var asked []string
+	for line := range strings.Lines(string(content[since:])) {
+		var entry struct {
+			Type    string
+			Request struct{ Operation, Path string }
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" {
+			asked = append(asked, entry.Request.Operation+" "+entry.Request.Path)
+		}
+	}
+	return asked
+}
+
+func (v *realVault) auditSize() int64 {
+	info, err := os.Stat(v.auditLog())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return info.Size()
+}
+
+func TestRealVault(t *testing.T) {
+	v := startVault(t)
+	t.Run("values", v.testValues)
+	t.Run("one login and each path once", v.testRequests)
+	t.Run("failures", v.testFailures)
+	t.Run("ignoreMissing", v.testIgnoreMissing)
+	t.Run("login token", v.testLoginToken)
+	t.Run("Bank-Vaults variables", v.testBankVaults)
+	t.Run("nothing secret is said", v.testSilence)
+}
+
+func (v *realVault) testValues(t *testing.T) {
+	e := v.run([]string{
+		v.config(func(c fields) {
+			c["environment"] = fields{"fromPaths": []fields{{"path": "kv1/shop", "prefix": "KV1_"}, {"path": "secret/data/shop/db", "version": 1, "prefix": "OLD_"}}, "allowedPaths": []string{"secret/data/shop/*", "kv1/*"}}
+		}),
+		"PASSWORD=vault:secret/data/shop/db#password", "OLD=vault:secret/data/shop/db#password#1", "PORT=vault:secret/data/shop/db#port", "ON=vault:secret/data/shop/db#on",
+		"URL=postgres://${vault:secret/data/shop/db#user}:${vault:secret/data/shop/db#password}@db", "HOSTS=vault:secret/data/shop/db#${join \",\" .hosts}",
+		"REFERENCE=vault:secret/data/shop/db#reference", "ONE=vault:kv1/shop#key", "FIELD=vault:kv1/data-field#key", "INNER=vault:kv1/data-field#${.data.a}",
+		"VAULT_ADDR=mine", "PLAIN=text",
+	}, "env")
+	want := `PATH=/usr/bin:/bin
+PASSWORD=hunter2
+OLD=first
+PORT=5432
+ON=true
+URL=postgres://shop:hunter2@db
+HOSTS=a,b
+REFERENCE=vault:secret/data/shop/db#user
+ONE=one
+FIELD=k
+INNER=b
+VAULT_ADDR=mine
+PLAIN=text
+KV1_key=one
+KV1_n=1.5
+OLD_password=first
+OLD_user=shop
+`
+	if e.status != 0 || e.stdout != want || e.stderr != "" {
+		t.Errorf("status %d\n got %s\nwant %s\nstderr %s", e.status, e.stdout, want, e.stderr)
+	}
+}
+
+func (v *realVault) testRequests(t *testing.T) {
+	env := []string{v.config()}
+	for i := range 50 {
+		env = append(env, fmt.Sprintf("A%d=vault:secret/data/shop/p%02d#k", i, i), fmt.Sprintf("B%d=x${vault:secret/data/shop/p%02d#k}", i, i))
+	}
+	since := v.auditSize()
+	if e := v.run(env, "sh", "-c", "echo $A49 $B49"); e.status != 0 || e.stdout != "v49 xv49\n" {
+		t.Fatalf("%+v", e)
+	}
+	if asked := v.requests(since); len(asked) != 51 {
+		t.Errorf("%d requests; want a login and 50 paths: %v", len(asked), asked)
+	}
+	since = v.auditSize()
+	if e := v.run([]string{v.config(), "A=1"}, "true"); e.status != 0 || len(v.requests(since)) != 0 {
+		t.Errorf("nothing to resolve, but Vault was asked: %+v %v", e, v.requests(since))
+	}
+}
+
+func (v *realVault) testFailures(t *testing.T) {
+	auth := func(key string, value any) func(fields) {
+		return func(c fields) { c["vault"].(fields)["auth"].(fields)[key] = value }
+	}
+	for _, c := range []struct {
+		name, value string
+		change      func(fields)
+		status      int
+		says        string
+	}{
+		{"no such secret", "vault:secret/data/shop/absent#k", nil, exitMissing, `X: Vault has no secret at "secret/data/shop/absent" (404)`},
+		{"no such version", "vault:secret/data/shop/db#user#99", nil, exitMissing, "version 99 (404)"},
+		{"no such key", "vault:secret/data/shop/db#absent", nil, exitMissing, `has no key "absent"`},
+		{"a deleted version", "vault:secret/data/shop/deleted#k", nil, exitMissing, "version 1 was deleted at 2"},
+		{"a destroyed version", "vault:secret/data/shop/destroyed#k", nil, exitMissing, "version 1 is destroyed"},
+		{"a path of KV version 2 without data", "vault:secret/shop/db#user", nil, exitMissing, "is read at MOUNT/data/NAME"},
+		{"a path that the policy does not give", "vault:secret/data/other#k", nil, exitDenied, `X: Vault denies reading "secret/data/other" (403: 1 error occurred:`},
+		{"a list", "vault:secret/data/shop/db#hosts", nil, exitData, "holds a list"},
+		{"a role that is not there", "vault:secret/data/shop/db#user", auth("role", "nobody"), exitDenied, `refused the login of the role "nobody" at auth/jwt/login (400: role "nobody" could not be found)`},
+		{"another audience", "vault:secret/data/shop/db#user", auth("tokenPath", write(t, "jwt", v.jwt("other"))), exitDenied, "audience"},
+		{"a mount that is not there", "vault:secret/data/shop/db#user", auth("mountPath", "k8s"), exitDenied, "auth/k8s/login (403: permission denied)"},
+		{"another CA", "vault:secret/data/shop/db#user", func(c fields) { c["vault"].(fields)["tls"] = fields{} }, exitUnavailable, "not trusted"},
+		{"nobody at the address", "vault:secret/data/shop/db#user", func(c fields) {
+			c["vault"].(fields)["address"] = "https://127.0.0.1:1"
+			c["vault"].(fields)["timeout"] = "300ms"
+		}, exitUnavailable, "connection refused"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var changes []func(fields)
+			if c.change != nil {
+				changes = append(changes, c.change)
+			}
+			e := v.run([]string{v.config(changes...), "X=" + c.value}, "echo", "started")
+			e.wantLine(t, c.status, c.says)
+		})
+	}
+}
+
+func (v *realVault) testIgnoreMissing(t *testing.T) {
+	config := v.config(func(c fields) { c["environment"] = fields{"ignoreMissing": true} })
+	e := v.run([]string{config, "X=vault:secret/data/shop/absent#k", "Y=a${vault:secret/data/shop/absent#k}b"}, "env")
+	if e.status != 0 || e.stdout != "PATH=/usr/bin:/bin\nY=ab\n" {
+		t.Errorf("%+v", e)
+	}
+	v.run([]string{config, "X=vault:secret/data/shop/deleted#k"}, "echo", "started").wantLine(t, exitMissing, "was deleted")
+}
+
+func (v *realVault) testLoginToken(t *testing.T) {
+	e := v.run([]string{v.config(), "VAULT_TOKEN=vault:login"}, "printenv", "VAULT_TOKEN")
+	token := strings.TrimSpace(e.stdout)
+	if e.status != 0 || !strings.HasPrefix(token, "hvs.") {
+		t.Fatalf("%+v", e)
+	}
+	request, _ := http.NewRequest("GET", "https://"+v.address+"/v1/auth/token/lookup-self", nil)
+	request.Header.Set("X-Vault-Token", token)
+	response, err := v.http.Do(request)
+	if err != nil || response.StatusCode != 200 {
+		t.Fatalf("the token is of no use: %v %v", response, err)
+	}
+	response.Body.Close()
+}
+
+func (v *realVault) testBankVaults(t *testing.T) {
+	connection := []string{"VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile()}
+	login := append(connection, "VAULT_PATH=jwt", "VAULT_ROLE=shop", "VAULT_JWT_FILE="+write(t, "jwt", v.jwt("vault")))
+	for name, c := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"login":         {append(login, "X=vault:secret/data/shop/db#password", "VAULT_ENV_FROM_PATH=kv1/shop"), "X=hunter2\nkey=one\nn=1.5\n"},
+		"token":         {append(connection, "VAULT_TOKEN="+rootToken, "X=vault:kv1/shop#key"), "X=one\n"},
+		"token file":    {append(connection, "VAULT_TOKEN_FILE="+write(t, "token", rootToken+"\n"), "X=vault:kv1/shop#key"), "X=one\n"},
+		"passthrough":   {append(login, "X=vault:kv1/shop#key", "VAULT_ENV_PASSTHROUGH=VAULT_ROLE"), "VAULT_ROLE=shop\nX=one\n"},
+		"login and ref": {append(connection, "VAULT_TOKEN_FILE="+write(t, "token", rootToken), "VAULT_TOKEN=vault:login", "X=vault:kv1/shop#key"), "VAULT_ADDR=https://" + v.address + "\nVAULT_CACERT=" + v.caFile() + "\nVAULT_TOKEN=" + rootToken + "\nX=one\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := v.run(c.env, "env")
+			if e.status != 0 || e.stdout != "PATH=/usr/bin:/bin\n"+c.want {
+				t.Errorf("%+v; want %q", e, c.want)
+			}
+		})
+	}
+}
+
+func (v *realVault) testSilence(t *testing.T) {
+	jwt := v.jwt("vault")
+	config := v.config(func(c fields) {
+		c["vault"].(fields)["auth"].(fields)["tokenPath"] = write(t, "jwt", jwt)
+		c["process"] = fields{"log": fields{"level": "Debug", "format": "JSON"}}
+	})
+	e := v.run([]string{config, "VAULT_TOKEN=vault:login", "X=vault:secret/data/shop/db#password"}, "printenv", "VAULT_TOKEN")
+	token := strings.TrimSpace(e.stdout)
+	if e.status != 0 || token == "" || e.stderr == "" {
+		t.Fatalf("%+v", e)
+	}
+	for _, secret := range []string{"hunter2", token, jwt, "printenv"} {
+		if strings.Contains(e.stderr, secret) {
+			t.Errorf("the log says a secret: %s", e.stderr)
+		}
+	}
+}
