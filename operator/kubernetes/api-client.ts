@@ -23,7 +23,7 @@ export interface ApiClientOptions {
   readonly userAgent: string;
   /** One call, its credentials and its whole answer included; of a watch, until it is open. */
   readonly timeoutMs?: number;
-  /** A watch that sends nothing, not even a bookmark, for so long is broken off: its connection may be half open. */
+  /** A watch that sends nothing, not even a bookmark, for so long is broken off; undefined: only its timeout ends it. */
   readonly watchIdleMs?: number;
 }
 
@@ -37,8 +37,6 @@ interface Call {
 }
 
 const TIMEOUT_MS = 30_000;
-// API servers send a bookmark about once a minute (every 60 to 75 s).
-const WATCH_IDLE_MS = 150_000;
 // The server ends a watch by itself after timeoutSeconds; this much later nobody waits for it any more.
 const WATCH_GRACE_MS = 15_000;
 
@@ -46,12 +44,10 @@ const WATCH_GRACE_MS = 15_000;
 export class ApiClient implements ObjectClient {
   readonly #options: ApiClientOptions;
   readonly #timeoutMs: number;
-  readonly #watchIdleMs: number;
 
   constructor(options: ApiClientOptions) {
     this.#options = options;
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-    this.#watchIdleMs = options.watchIdleMs ?? WATCH_IDLE_MS;
   }
 
   async get<T extends KubernetesObject>(resource: Resource, name: string): Promise<T | undefined> {
@@ -125,7 +121,7 @@ export class ApiClient implements ObjectClient {
     const deadline = AbortSignal.timeout(options.timeoutSeconds * 1000 + WATCH_GRACE_MS);
     const signal = AbortSignal.any([options.signal, deadline]);
     try {
-      const { body } = await this.#send(call, signal, this.#watchIdleMs);
+      const { body } = await this.#send(call, signal, this.#options.watchIdleMs ?? 0);
       for await (const line of linesOf(body)) yield parseWatchEvent<T>(line);
     } catch (error) {
       if (options.signal.aborted) return;
