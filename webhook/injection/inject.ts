@@ -85,7 +85,9 @@ function injectedBy({ policy, hash }: Rule, live: unknown): string {
 }
 
 function volumeNames(podSpec: RawObject, reserved: readonly string[]): VolumeNames {
-  const taken = new Set<unknown>([...(asList(podSpec.volumes) ?? []).map(nameOf), ...reserved]);
+  // A mount of a volume that is not there is for the API server to refuse: ours must not stand in for it.
+  const mounted = containersOf(podSpec).flatMap((container) => mountsOf(container).map(({ volume }) => volume));
+  const taken = new Set<unknown>([...(asList(podSpec.volumes) ?? []).map(nameOf), ...mounted, ...reserved]);
   const isTaken = (name: string): boolean => taken.has(name);
   return {
     executable: freeName('executable', isTaken),

@@ -40,7 +40,8 @@ function diffObject(before: RawObject, after: RawObject, path: string, operation
   for (const key of Object.keys(before)) {
     if (!Object.hasOwn(after, key)) operations.push({ op: 'remove', path: `${path}/${escaped(key)}` });
   }
-  for (const [key, value] of Object.entries(after)) {
+  for (const key of Object.keys(after)) {
+    const value = after[key];
     if (!Object.hasOwn(before, key)) operations.push({ op: 'add', path: `${path}/${escaped(key)}`, value });
     else if (before[key] !== value) diffValue(before[key], value, `${path}/${escaped(key)}`, operations);
   }

@@ -18,7 +18,7 @@ import {
 } from './pod.ts';
 import { executableIn, shortHash } from './record.ts';
 import type { RecordedContainer } from './record.ts';
-import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, looksLikeOurVolume } from './traces.ts';
+import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, ourSourceOf } from './traces.ts';
 import type { Traces } from './traces.ts';
 import { generatedExactly, unwrap } from './unwrap.ts';
 
@@ -37,26 +37,26 @@ export function restore(template: RawObject): Restored {
   const traces = podSpec && findTraces(template, podSpec);
   if (podSpec === undefined || traces === undefined) return { template, uncertain: [] };
   const uncertain: string[] = [];
+  const entryOf = entriesByName(traces, containersOf(podSpec));
+  const restored = (item: unknown): unknown => {
+    const container = asObject(item);
+    return container ? restoreContainer(container, entryOf(container), traces, uncertain) : item;
+  };
   let spec = podSpec;
   let installer: RawObject | undefined;
   for (const list of CONTAINER_LISTS) {
     const containers = asList(spec[list]);
     if (containers === undefined) continue;
-    const kept = keepWhere(containers, (container) => !isInstaller(container, traces.volumes));
-    installer ??= asObject(containers.find((container) => isInstaller(container, traces.volumes)));
-    const recordedFor = entriesByName(traces, containersOf(podSpec));
-    spec = withField(
-      spec,
-      list,
-      kept?.map((item) => {
-        const container = asObject(item);
-        return container ? restoreContainer(container, recordedFor(container), traces, uncertain) : item;
-      }),
-    );
+    installer ??= asObject(containers.find((container) => isInstaller(container, traces)));
+    const kept = keepWhere(containers, (container) => !isInstaller(container, traces));
+    spec = withField(spec, list, kept?.map(restored));
   }
   spec = withField(spec, 'volumes', restoreVolumes(spec, traces));
-  const restored = withField(restoreAnnotations(template), 'spec', spec);
-  return { template: restored, uncertain, ...(installer === undefined ? {} : { installer }) };
+  return {
+    template: withField(restoreAnnotations(template), 'spec', spec),
+    uncertain,
+    ...(installer === undefined ? {} : { installer }),
+  };
 }
 
 function restoreAnnotations(template: RawObject): RawObject {
@@ -66,15 +66,21 @@ function restoreAnnotations(template: RawObject): RawObject {
   return kept === annotations ? template : withAnnotations(template, Object.keys(kept).length > 0 ? kept : undefined);
 }
 
-/** Ours go, unless something that stays still mounts them: then a user has taken to them. */
+/**
+ * Ours go, unless something that stays still mounts them: then a user has taken to them. Of a volume into which an apply
+ * has merged a user's volume of the same name, only our content goes.
+ */
 function restoreVolumes(spec: RawObject, traces: Traces): readonly unknown[] | undefined {
   const inUse = new Set(containersOf(spec).flatMap((container) => mountsOf(container).map(({ volume }) => volume)));
-  return keepWhere(asList(spec.volumes), (item) => {
+  const volumes = asList(spec.volumes)?.map((item) => {
     const volume = asObject(item);
-    const name = nameOf(volume);
-    if (volume === undefined || name === undefined) return true;
-    return !traces.volumes.has(name) || inUse.has(name) || !looksLikeOurVolume(volume);
+    const source = volume && ourSourceOf(volume);
+    if (volume === undefined || source === undefined || !traces.volumes.has(nameOf(volume) ?? '')) return item;
+    const rest = without(volume, source);
+    if (Object.keys(rest).length > 1) return rest;
+    return inUse.has(nameOf(volume) ?? '') ? item : undefined;
   });
+  return keepWhere(volumes, (item) => item !== undefined);
 }
 
 function restoreContainer(
@@ -83,8 +89,8 @@ function restoreContainer(
   traces: Traces,
   uncertain: string[],
 ): RawObject {
-  const ours = mountsOf(container).filter((mount) => isOurMount(mount, traces.volumes));
-  const executables = new Set(executablesOf(container, traces.volumes));
+  const ours = mountsOf(container).filter((mount) => isOurMount(mount, traces));
+  const executables = new Set(executablesOf(container, traces));
   if (entry) executables.add(executableIn(entry.mountPath));
   if (ours.length === 0 && entry === undefined && executables.size === 0) return container;
 

@@ -2,6 +2,7 @@
  * Traces of injection in a pod template: which volumes, mounts, init container and variables are ours. The record names
  * what was added; where it is missing, damaged or does not speak of what is there, the structure tells.
  */
+import { TOKEN_FILE } from './config.ts';
 import { asList, asObject, asString, own } from './json.ts';
 import type { RawObject } from './json.ts';
 import {
@@ -21,8 +22,10 @@ import type { InjectionRecord } from './record.ts';
 
 export interface Traces {
   readonly record: InjectionRecord | undefined;
-  /** Names of volumes that injection added. A user may meanwhile have given one of them another content. */
+  /** Names of volumes that injection added. */
   readonly volumes: ReadonlySet<string>;
+  /** Names of volumes that hold something of a user's, who may have taken one of our names since. */
+  readonly foreign: ReadonlySet<string | undefined>;
 }
 
 /** Gives undefined for a template that was never injected: the common case, so it is decided by a few look-ups. */
@@ -33,48 +36,54 @@ export function findTraces(template: RawObject, podSpec: RawObject): Traces | un
     own(annotations, annotation.original) !== undefined || own(annotations, annotation.injected) !== undefined;
   if (!isMarked && !isSuspect(podSpec)) return undefined;
   const recorded = record?.volumes ?? [];
-  const evident = evidentVolumes(podSpec);
+  const foreign = foreignVolumes(podSpec);
+  const evident = evidentVolumes(podSpec, foreign);
   // A record that knows every executable in use is complete: then a user's own `vault-env-ca` is not taken for ours.
   const isComplete = record !== undefined && evident.executables.every((name) => recorded.includes(name));
   const volumes = new Set(isComplete ? recorded : [...recorded, ...evident.all]);
-  return isMarked || volumes.size > 0 || hasWrappedCommand(podSpec) ? { record, volumes } : undefined;
+  return isMarked || volumes.size > 0 || hasWrappedCommand(podSpec) ? { record, volumes, foreign } : undefined;
 }
 
-/** A read-only mount of one of our volumes at a place where we put it. */
-export function isOurMount({ volume, path, mount }: Mount, volumes: ReadonlySet<string>): boolean {
-  return volumes.has(volume) && looksLikeOurMount({ volume, path, mount });
+/**
+ * A read-only mount of one of our volumes at a place where we put it. Where a user has since given the volume another
+ * content, the mount may be as much the user's, and stays.
+ */
+export function isOurMount(mount: Mount, { volumes, foreign }: Traces): boolean {
+  return volumes.has(mount.volume) && !foreign.has(mount.volume) && looksLikeOurMount(mount);
 }
 
 /** An init container that installs vault-env into one of our volumes. */
-export function isInstaller(container: unknown, volumes: ReadonlySet<string>): boolean {
+export function isInstaller(container: unknown, { volumes }: Traces): boolean {
   const object = asObject(container);
   return (
     object !== undefined && looksLikeInstaller(object) && mountsOf(object).some(({ volume }) => volumes.has(volume))
   );
 }
 
-/** Whether a volume has a name and a content as we give them; a user's own volume of such a name has another content. */
-export function looksLikeOurVolume(volume: RawObject): boolean {
+/**
+ * The field with a volume's content, if name and content are as we give them. A user's own volume of such a name has
+ * another content; one that an apply has merged into ours has both.
+ */
+export function ourSourceOf(volume: RawObject): string | undefined {
   switch (purposeOf(nameOf(volume) ?? '')) {
     case 'executable':
-      return asObject(volume.emptyDir)?.medium === 'Memory' || asObject(volume.image) !== undefined;
+      if (asObject(volume.emptyDir)?.medium === 'Memory') return 'emptyDir';
+      return asObject(volume.image) === undefined ? undefined : 'image';
     case 'token': {
       const sources = asList(asObject(volume.projected)?.sources) ?? [];
       const token = asObject(asObject(sources[0])?.serviceAccountToken);
-      return sources.length === 1 && token?.path === 'token';
+      return sources.length === 1 && token?.path === TOKEN_FILE ? 'projected' : undefined;
     }
-    case 'ca': {
-      const source = asObject(volume.configMap) ?? asObject(volume.secret);
-      return asList(source?.items)?.length === 1;
-    }
+    case 'ca':
+      return ['configMap', 'secret'].find((source) => asList(asObject(volume[source])?.items)?.length === 1);
     case undefined:
-      return false;
+      return undefined;
   }
 }
 
 /** Paths of the executable that a container's command can begin with: of its mounts, or known by their name alone. */
-export function executablesOf(container: RawObject, volumes: ReadonlySet<string>): ReadonlySet<string> {
-  const ours = mountsOf(container).filter((mount) => isOurMount(mount, volumes));
+export function executablesOf(container: RawObject, traces: Traces): ReadonlySet<string> {
+  const ours = mountsOf(container).filter((mount) => isOurMount(mount, traces));
   const paths = ours.filter(({ volume }) => purposeOf(volume) === 'executable').map(({ path }) => executableIn(path));
   if (isWrappedByName(container)) paths.push(String(asList(container.command)?.[0]));
   return new Set(paths);
@@ -129,7 +138,10 @@ function isWrappedByName(container: RawObject): boolean {
  * Volumes that the structure shows to be ours: an init container installs into it, or a container that mounts it as we
  * do has the wrapper as its command or our variable (one mark alone could be a user's).
  */
-function evidentVolumes(podSpec: RawObject): { executables: readonly string[]; all: readonly string[] } {
+function evidentVolumes(
+  podSpec: RawObject,
+  foreign: Traces['foreign'],
+): { executables: readonly string[]; all: readonly string[] } {
   const executables = new Set<string>();
   const lookalikes = new Set<string>();
   for (const container of containersOf(podSpec)) {
@@ -137,6 +149,7 @@ function evidentVolumes(podSpec: RawObject): { executables: readonly string[]; a
     const isConfigured = hasConfigVariable(container);
     const command = asList(container.command);
     for (const mount of mountsOf(container)) {
+      if (foreign.has(mount.volume)) continue;
       const isExecutable = purposeOf(mount.volume) === 'executable';
       if (isExecutable && isInstalling) executables.add(mount.volume);
       if (!looksLikeOurMount(mount)) continue;
@@ -146,4 +159,14 @@ function evidentVolumes(podSpec: RawObject): { executables: readonly string[]; a
     }
   }
   return { executables: [...executables], all: executables.size > 0 ? [...executables, ...lookalikes] : [] };
+}
+
+/** Volumes that are there and hold anything else than what we would put into one of that name. */
+function foreignVolumes(podSpec: RawObject): ReadonlySet<string | undefined> {
+  const volumes = (asList(podSpec.volumes) ?? []).map(asObject).filter((volume) => volume !== undefined);
+  const isOurs = (volume: RawObject): boolean => {
+    const source = ourSourceOf(volume);
+    return source !== undefined && Object.keys(volume).every((key) => key === 'name' || key === source);
+  };
+  return new Set(volumes.filter((volume) => !isOurs(volume)).map(nameOf));
 }

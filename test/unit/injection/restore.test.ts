@@ -239,11 +239,38 @@ describe('restore', () => {
       expect(admitted(injected)).to.deep.equal(lookalike);
     });
 
-    it('keeps a volume of our name whose content the user has replaced', () => {
-      const injected = admitted(deployment({ containers: [container()] }), rule);
+    describe('a volume of our name that the user has brought since', () => {
       const own = { name: 'vault-env', persistentVolumeClaim: { claimName: 'mine' } };
-      templateOf(injected).spec.volumes[0] = own;
-      expect(templateOf(admitted(injected)).spec.volumes).to.deep.equal([own]);
+      const takeOver = (change: (volume: object) => object): Workload => {
+        const injected = admitted(deployment({ containers: [container()] }), rule);
+        const { spec } = templateOf(injected);
+        spec.volumes = spec.volumes.map((volume) =>
+          volume.name === 'vault-env' ? { ...own, ...change(volume) } : volume,
+        );
+        return injected;
+      };
+
+      it('stays, and so does what mounts it: the mount may be as much theirs as ours', () => {
+        const { spec } = templateOf(admitted(takeOver(() => ({}))));
+        expect(spec.volumes).to.deep.equal([own]);
+        expect(namesOf(spec.containers[0]?.volumeMounts)).to.deep.equal(['vault-env']);
+      });
+
+      it('loses only our content where an apply has merged both', () => {
+        expect(templateOf(admitted(takeOver((volume) => volume))).spec.volumes).to.deep.equal([own]);
+      });
+
+      it('keeps its name: ours is numbered', () => {
+        const { spec } = templateOf(
+          admitted(
+            takeOver(() => ({})),
+            rule,
+          ),
+        );
+        expect(namesOf(spec.volumes)).to.deep.equal(['vault-env', 'vault-env-2', 'vault-env-token']);
+        expect(spec.containers[0]?.command).to.deep.equal(['/vault-env-2/vault-env']);
+        expect(spec.containers[0]?.args).to.deep.equal(['--', '/app', '--port=80']);
+      });
     });
 
     it('keeps a volume of ours that a user has come to mount', () => {
