@@ -91,15 +91,12 @@ export function encodeReview(response: ReviewResponse): string {
 }
 
 function parse(body: Buffer): unknown {
-  let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    return JSON.parse(body.toString('utf8')); // not recursive: takes any depth
   } catch {
     // the parser's own message quotes the body, which may hold anything
     throw new BadReview('the body is not JSON');
   }
-  if (isDeeperThan(value, DEEPEST_NESTING)) throw new BadReview(`the body nests deeper than ${DEEPEST_NESTING} levels`);
-  return value;
 }
 
 /** Costs 1.5 µs for a review of 8 kB. */
@@ -115,7 +112,12 @@ function isDeeperThan(value: unknown, levels: number): boolean {
 }
 
 function objectOf(value: unknown, operation: string): JsonObject | undefined {
-  if (isObject(value)) return value;
+  if (isObject(value)) {
+    if (isDeeperThan(value, DEEPEST_NESTING)) {
+      throw new BadReview(`request.object nests deeper than ${DEEPEST_NESTING} levels`);
+    }
+    return value;
+  }
   if (operation === 'CREATE' || operation === 'UPDATE') throw new BadReview('request.object is missing');
   return undefined;
 }

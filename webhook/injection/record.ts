@@ -5,7 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import { asList, asObject, asString, own } from './json.ts';
-import { EXECUTABLE, freeName, purposeOf, purposeOfMountPath } from './names.ts';
+import { EXECUTABLE, freeName, purposeOfMountPath } from './names.ts';
 import { wrap } from './program.ts';
 import type { Original, Wrapped } from './program.ts';
 
@@ -61,7 +61,7 @@ export function decodeRecord(text: unknown): InjectionRecord | undefined {
   const names = asList(record.volumes) ?? [];
   const containers = (asList(record.containers) ?? []).map(decodeContainer);
   return {
-    volumes: names.filter((name) => typeof name === 'string' && purposeOf(name) !== undefined) as string[],
+    volumes: names.filter((name) => typeof name === 'string'),
     containers: containers.filter((container) => container !== undefined),
   };
 }

@@ -37,10 +37,9 @@ export function restore(template: RawObject): Restored {
   const traces = podSpec && findTraces(template, podSpec);
   if (podSpec === undefined || traces === undefined) return { template, uncertain: [] };
   const uncertain: string[] = [];
-  const entryOf = entriesByName(traces, containersOf(podSpec));
   const restored = (item: unknown): unknown => {
     const container = asObject(item);
-    return container ? restoreContainer(container, entryOf(container), traces, uncertain) : item;
+    return container ? restoreContainer(container, entryOf(traces, container), traces, uncertain) : item;
   };
   let spec = podSpec;
   let installer: RawObject | undefined;
@@ -94,7 +93,7 @@ function restoreContainer(
   if (entry) executables.add(executableIn(entry.mountPath));
   if (ours.length === 0 && entry === undefined && executables.size === 0) return container;
 
-  const { command, args, trusted, isUncertain } = unwrap(container, entry, executables, ours.length > 0);
+  const { command, args, trusted, isUncertain } = unwrap(container, entry, executables);
   if (isUncertain) uncertain.push(nameOf(container) ?? '');
   let result = withField(withField(container, 'command', command), 'args', args);
   const mounts = new Set(ours.map(({ mount }) => mount));
@@ -120,20 +119,11 @@ function restoreEnv(container: RawObject, trusted: RecordedContainer | undefined
 }
 
 /**
- * Finds the entry of a container by its name; a container renamed in place (`kubectl edit`) finds the entry that is left
- * over and generated exactly its args.
+ * The entry of a container by its name; one that was renamed or copied in place (`kubectl edit`) has the entry that
+ * generated exactly its args.
  */
-function entriesByName(
-  { record }: Traces,
-  containers: readonly RawObject[],
-): (container: RawObject) => RecordedContainer | undefined {
+function entryOf({ record }: Traces, container: RawObject): RecordedContainer | undefined {
   const entries = record?.containers ?? [];
-  const live = new Set(containers.map(nameOf));
-  return (container) => {
-    const name = nameOf(container);
-    return (
-      entries.find((entry) => entry.name === name) ??
-      entries.find((entry) => !live.has(entry.name) && generatedExactly(entry, container))
-    );
-  };
+  const name = nameOf(container);
+  return entries.find((entry) => entry.name === name) ?? entries.find((entry) => generatedExactly(entry, container));
 }

@@ -1,7 +1,6 @@
 import { asList, asString, asStrings, equal } from './json.ts';
 import type { RawObject } from './json.ts';
 import { END_OF_OPTIONS } from './names.ts';
-import { hasConfigVariable } from './traces.ts';
 import { generatedFor } from './record.ts';
 import type { RecordedContainer } from './record.ts';
 
@@ -16,23 +15,20 @@ export interface Unwrapped {
 }
 
 /**
- * What a container's command and args were before injection.
+ * What command and args were before injection, of a container that shows traces of it.
  * @param entry the container's entry in the record, if there is one
  * @param executables paths of vault-env that a generated command can consist of
- * @param isMounted whether the container still mounts something of ours
  */
 export function unwrap(
   container: RawObject,
   entry: RecordedContainer | undefined,
   executables: ReadonlySet<string>,
-  isMounted: boolean,
 ): Unwrapped {
   const live = { command: container.command, args: container.args };
   const isWrapper = asList(live.command)?.length === 1 && executables.has(asString(asList(live.command)?.[0]) ?? '');
   const recorded = entry && fromRecord(live, entry, isWrapper);
   if (recorded !== undefined) return { ...recorded, trusted: entry, isUncertain: false };
-  const hasTraces = isWrapper || isMounted || hasConfigVariable(container);
-  return { ...fromStructure(live, isWrapper, hasTraces), trusted: undefined };
+  return { ...fromStructure(live, isWrapper), trusted: undefined };
 }
 
 /** Whether the record's entry generated these very args: the sign of a container that was only renamed. */
@@ -61,18 +57,14 @@ function fromRecord(live: Fields, entry: RecordedContainer, isWrapper: boolean):
 }
 
 /** Without a record: the program and its args follow `--`; where command ended and args began is not known, nor needed. */
-function fromStructure(
-  live: Fields,
-  isWrapper: boolean,
-  hasTraces: boolean,
-): Fields & { readonly isUncertain: boolean } {
+function fromStructure(live: Fields, isWrapper: boolean): Fields & { readonly isUncertain: boolean } {
   const words = asStrings(live.args);
   const rest = words?.[0] === END_OF_OPTIONS ? words.slice(1) : undefined;
   if (isWrapper) {
     if (rest !== undefined && rest.length > 0) return { command: rest, args: undefined, isUncertain: false };
     return { command: undefined, args: rest === undefined ? live.args : undefined, isUncertain: true };
   }
-  if (rest === undefined || !hasTraces) return { ...live, isUncertain: false };
+  if (rest === undefined) return { ...live, isUncertain: false };
   // The command is the user's again (an apply sets it), the args may be generated still: surely so if they repeat it.
   const command = asStrings(live.command) ?? [];
   const repeats = command.length > 0 && equal(rest.slice(0, command.length), command);

@@ -66,8 +66,8 @@ describe('reading an AdmissionReview', () => {
     ['no kind', review({ kind: null }), 'request.kind is missing'],
     ['a CREATE of nothing', review({ object: null }), 'request.object is missing'],
     ['an UPDATE to a list', review({ operation: 'UPDATE', object: [] }), 'request.object is missing'],
-    ['300 levels of lists', nested(300), 'the body nests deeper than 200 levels'],
-    ['a million levels of lists', nested(1e6), 'the body nests deeper than 200 levels'],
+    ['300 levels of lists', nested(300), 'request.object nests deeper than 200 levels'],
+    ['a million levels of lists', nested(1e6), 'request.object nests deeper than 200 levels'],
   ];
   for (const [what, body, message] of bad) {
     it(`refuses ${what}`, () => expect(() => decodeReview(body)).to.throw(BadReview, message));
