@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -254,7 +256,6 @@ func TestTLS(t *testing.T) {
 	plain := httptest.NewServer(vault)
 	defer plain.Close()
 	old := httptest.NewUnstartedServer(vault)
-	old.Config.ErrorLog = nil
 	old.StartTLS()
 	defer old.Close()
 	dir := t.TempDir()
@@ -312,6 +313,38 @@ func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
 	resolveWith(t, s, env...).want(t, want...)
 	if n := len(vault.conns); n > maxConnections {
 		t.Errorf("%d connections; want at most %d", n, maxConnections)
+	}
+}
+
+func TestAGivenTokenWithoutHTTP2(t *testing.T) {
+	vault := newFakeVault(t)
+	old := httptest.NewTLSServer(vault)
+	defer old.Close()
+	var env, want []string
+	for _, c := range strings.Split("abcdefghijklmnopqrst", "") {
+		vault.kv1("kv/"+c, `{"k":"`+c+`"}`)
+		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
+	}
+	s := vault.settings(t)
+	s.vault.address, s.vault.token = old.URL, testToken
+	resolveWith(t, s, env...).want(t, want...)
+	if len(vault.conns) != 1 || vault.protos["HTTP/2.0"] {
+		t.Errorf("%d connections, protocols %v", len(vault.conns), vault.protos)
+	}
+}
+
+func TestOldTLSIsRefused(t *testing.T) {
+	vault := newFakeVault(t)
+	old := httptest.NewUnstartedServer(vault)
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
+	old.StartTLS()
+	defer old.Close()
+	s := vault.settings(t)
+	s.vault.address, s.vault.timeout = old.URL, 200*time.Millisecond
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitUnavailable, "tls: ")
+	if len(vault.seen()) > 0 {
+		t.Error("the token was sent all the same")
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"path"
 	"reflect"
@@ -18,8 +19,8 @@ import (
 //
 // Left out on purpose: what reads the environment or the network (env, expandenv, getHostByName), what makes keys,
 // certificates and password hashes, and some that rewrap prose (see docs/reference/vault-env.md for the list).
-// Different on purpose: a decoder that is given nonsense fails, where Sprig gives the error's text or nothing as the
-// value; keys and values come sorted; times are UTC.
+// Different on purpose: a decoder or a date function that is given nonsense fails, where Sprig gives the error's
+// text, nothing or the time of day as the value; keys and values come sorted; times are UTC.
 func templateFunctions() template.FuncMap {
 	functions := template.FuncMap{}
 	for _, some := range []template.FuncMap{
@@ -138,7 +139,8 @@ func timeFunctions() template.FuncMap {
 		if !strings.EqualFold(zone, "UTC") && zone != "Local" && zone != "" {
 			return "", errors.New("only UTC is known")
 		}
-		return asTime(t).UTC().Format(layout), nil
+		at, err := asTime(t)
+		return at.UTC().Format(layout), err
 	}
 	modify := func(change string, t time.Time) (time.Time, error) {
 		d, err := time.ParseDuration(change)
@@ -147,7 +149,10 @@ func timeFunctions() template.FuncMap {
 	return template.FuncMap{
 		"now":  func() time.Time { return time.Now().UTC() },
 		"date": func(layout string, t any) (string, error) { return inZone(layout, t, "UTC") },
-		"ago":  func(t any) string { return time.Since(asTime(t)).Round(time.Second).String() },
+		"ago": func(t any) (string, error) {
+			at, err := asTime(t)
+			return time.Since(at).Round(time.Second).String(), err
+		},
 		"htmlDate": func(t any) (string, error) {
 			return inZone(time.DateOnly, t, "UTC")
 		},
@@ -161,16 +166,17 @@ func timeFunctions() template.FuncMap {
 	}
 }
 
-func asTime(v any) time.Time {
+// asTime takes a time or seconds since 1970. (Sprig takes anything else for now.)
+func asTime(v any) (time.Time, error) {
 	switch v := v.(type) {
 	case time.Time:
-		return v
+		return v, nil
 	case *time.Time:
-		return *v
-	case int, int32, int64:
-		return time.Unix(toInt64(v), 0)
+		return *v, nil
+	case int, int32, int64, json.Number:
+		return time.Unix(toInt64(v), 0), nil
 	}
-	return time.Now()
+	return time.Time{}, errors.New("not a time")
 }
 
 // durationRound gives the largest unit of a duration that it is longer than one of: "3h", "2mo".

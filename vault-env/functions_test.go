@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -138,6 +139,7 @@ func TestFunctionsOfOurOwnMind(t *testing.T) {
 		{`keys (dict "b" 1 "a" 2) (dict "c" 1)`, "[a b c]"},
 		{`values (dict "b" 1 "a" 2)`, "[2 1]"},
 		{`date "2006-01-02 15:04 MST" 0`, "1970-01-01 00:00 UTC"},
+		{`date "2006-01-02" .number`, "1970-01-01"},
 		{`htmlDate 86400`, "1970-01-02"},
 		{`date_modify "1h" (toDate "2006" "2020") | unixEpoch`, "1577840400"},
 		{`must_date_modify "1h" (toDate "2006" "2020") | unixEpoch`, "1577840400"},
@@ -153,7 +155,7 @@ func TestFunctionsOfOurOwnMind(t *testing.T) {
 	for _, expression := range []string{
 		`b64dec "no base64!"`, `b32dec "1"`, `fromJson "{"`, `fromJson "1 2"`, `mustFromJson ""`, `fail "on purpose"`, `regexFind "(" "a"`,
 		`div 1 0`, `mod 1 0`, `first 5`, `append "a" 1`, `slice .list 2 9`, `chunk 0 .list`, `dig "a" (dict)`, `dig "k" "x" "d" .map`, `has 1 2`,
-		`dateInZone "2006" 0 "Europe/Berlin"`, `toDate "2006" "x"`, `dateModify "x" now`, `urlParse ":"`, `set nil "a" 1`, `randInt 5 5`,
+		`dateInZone "2006" 0 "Europe/Berlin"`, `date "2006" "yesterday"`, `ago "x"`, `toDate "2006" "x"`, `dateModify "x" now`, `urlParse ":"`, `set nil "a" 1`, `randInt 5 5`,
 	} {
 		if got, err := apply("{{"+expression+"}}", templateFunctions()); err == nil {
 			t.Errorf("%s = %q; want an error", expression, got)
@@ -166,6 +168,18 @@ func TestEveryFunctionIsTested(t *testing.T) {
 	for name := range templateFunctions() {
 		if !regexp.MustCompile(fmt.Sprintf(`\b%s\b`, name)).MatchString(tested) {
 			t.Errorf("%s is in no test", name)
+		}
+	}
+}
+
+func TestTheReferencePageListsTheWithheld(t *testing.T) {
+	page, err := os.ReadFile("../docs/reference/vault-env.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range withheld {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("%s is not in docs/reference/vault-env.md", name)
 		}
 	}
 }

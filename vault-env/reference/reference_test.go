@@ -137,14 +137,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		unescaped := value
-		if len(sources) > 0 {
-			unescaped = unescapeOutside(value, v.References)
-		} else {
-			unescaped = unescapeOutside(value, nil)
-		}
-		if got := v.Join(sources); got != unescaped {
-			t.Fatalf("Join of %q = %q; want %q", value, got, unescaped)
+		if got, want := v.Join(sources), unescapeOutside(value, v.References); got != want {
+			t.Fatalf("Join of %q = %q; want %q", value, got, want)
 		}
 	})
 }
