@@ -17,8 +17,8 @@ export interface WebhookMetrics {
   reviewed(entry: Entry, operation: string, outcome: string, seconds: number): void;
   /** A request that never became a review, by HTTP status. */
   refused(status: number): void;
-  /** Requests whose body is being read or decided on. */
-  inFlight(change: 1 | -1): void;
+  /** Names who knows, from now on, of how many requests the body is being received. */
+  watchInFlight(read: () => number): void;
   /** Somebody else changed or deleted what this process keeps. */
   repaired(what: 'configuration' | 'certificates'): void;
   tlsError(): void;
@@ -50,11 +50,6 @@ export function createWebhookMetrics(sources: MetricSources = {}, registry: Regi
     labelNames: ['code'],
     registers,
   });
-  const inFlight = new Gauge({
-    name: 'vault_injection_requests_in_flight',
-    help: 'Requests whose body is being received.',
-    registers,
-  });
   const repairs = new Counter({
     name: 'vault_injection_repairs_total',
     help: 'Times that somebody else had changed or deleted an object which the operator keeps, and it was written again.',
@@ -69,7 +64,19 @@ export function createWebhookMetrics(sources: MetricSources = {}, registry: Regi
   // a series that is there from the start makes rate() and absent() say what they should
   for (const object of ['configuration', 'certificates']) repairs.inc({ object }, 0);
   for (const code of ['400', '404', '405', '413', '415', '500', '503']) refused.inc({ code }, 0);
-  readWhenAsked(sources, registers);
+  readWhenAsked(registers, 'vault_injection_rules', 'Rules in the cache that admission consults.', sources.rules);
+  readWhenAsked(
+    registers,
+    'vault_injection_certificate_not_after_seconds',
+    'When the certificate that is served ends, in seconds since the epoch.',
+    inSeconds(sources.leafNotAfter),
+  );
+  readWhenAsked(
+    registers,
+    'vault_injection_authority_not_after_seconds',
+    'When the certificate authority in use ends, in seconds since the epoch.',
+    inSeconds(sources.authorityNotAfter),
+  );
   return {
     registry,
     reviewed: (entry, operation, outcome, seconds) => {
@@ -77,41 +84,38 @@ export function createWebhookMetrics(sources: MetricSources = {}, registry: Regi
       duration.observe(seconds);
     },
     refused: (status) => refused.inc({ code: String(status) }),
-    inFlight: (change) => inFlight.inc(change),
+    watchInFlight: (read) =>
+      readWhenAsked(registers, 'vault_injection_requests_in_flight', 'Requests whose body is being received.', read),
     repaired: (object) => repairs.inc({ object }),
     tlsError: () => tlsErrors.inc(),
   };
 }
 
-function readWhenAsked(sources: MetricSources, registers: Registry[]): void {
-  const gauge = (name: string, help: string, read: (() => number | undefined) | undefined): void => {
-    if (read === undefined) return;
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        const value = read();
-        if (value === undefined) this.remove();
-        else this.set(value);
-      },
-    });
-  };
-  const seconds = (read: (() => number | undefined) | undefined): (() => number | undefined) | undefined =>
+function readWhenAsked(
+  registers: Registry[],
+  name: string,
+  help: string,
+  read: (() => number | undefined) | undefined,
+): void {
+  if (read === undefined) return;
+  new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      const value = read();
+      if (value === undefined) this.remove();
+      else this.set(value);
+    },
+  });
+}
+
+function inSeconds(read: (() => number | undefined) | undefined): (() => number | undefined) | undefined {
+  return (
     read &&
     ((): number | undefined => {
       const ms = read();
       return ms === undefined ? undefined : ms / 1000;
-    });
-  gauge('vault_injection_rules', 'Rules in the cache that admission consults.', sources.rules);
-  gauge(
-    'vault_injection_certificate_not_after_seconds',
-    'When the certificate that is served ends, in seconds since the epoch.',
-    seconds(sources.leafNotAfter),
-  );
-  gauge(
-    'vault_injection_authority_not_after_seconds',
-    'When the certificate authority in use ends, in seconds since the epoch.',
-    seconds(sources.authorityNotAfter),
+    })
   );
 }

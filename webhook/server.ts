@@ -94,6 +94,7 @@ export class WebhookServer {
       },
       (request, response) => this.#serve(request, response),
     );
+    options.metrics.watchInFlight(() => this.#inFlight);
     this.#server.maxConnections = this.#limits.connections;
     this.#server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
       options.metrics.tlsError();
@@ -146,9 +147,9 @@ export class WebhookServer {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const entry = entryOf(request.url);
     const refusal = this.#refusalFor(request, entry);
-    if (refusal === undefined) this.#entered(1);
+    if (refusal === undefined) this.#inFlight += 1;
     receiveBody(request, this.#bodyLimits, refusal !== undefined, (received) => {
-      if (refusal === undefined) this.#entered(-1);
+      if (refusal === undefined) this.#inFlight -= 1;
       if (received === 'gone') return;
       if ('body' in received) {
         // a request without an entry was refused above
@@ -168,11 +169,6 @@ export class WebhookServer {
     if (!isJson(request)) return this.#refusals.notJson;
     if (this.#inFlight >= this.#limits.inFlight) return this.#refusals.busy;
     return undefined;
-  }
-
-  #entered(change: 1 | -1): void {
-    this.#inFlight += change;
-    this.#options.metrics.inFlight(change);
   }
 
   #send(response: ServerResponse, answer: Answer): void {
