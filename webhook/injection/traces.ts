@@ -25,7 +25,7 @@ export interface Traces {
   /** Names of volumes that injection added. */
   readonly volumes: ReadonlySet<string>;
   /** Names of volumes that hold something of a user's, who may have taken one of our names since. */
-  readonly foreign: ReadonlySet<string | undefined>;
+  readonly foreign: ReadonlySet<string>;
 }
 
 /** Gives undefined for a template that was never injected: the common case, so it is decided by a few look-ups. */
@@ -36,12 +36,14 @@ export function findTraces(template: RawObject, podSpec: RawObject): Traces | un
     own(annotations, annotation.original) !== undefined || own(annotations, annotation.injected) !== undefined;
   if (!isMarked && !isSuspect(podSpec)) return undefined;
   const recorded = record?.volumes ?? [];
-  const foreign = foreignVolumes(podSpec);
-  const evident = evidentVolumes(podSpec, foreign);
+  const named = volumesByContent(podSpec);
+  const evident = evidentVolumes(podSpec, named);
   // A record that knows every executable in use is complete: then a user's own `vault-env-ca` is not taken for ours.
   const isComplete = record !== undefined && evident.executables.every((name) => recorded.includes(name));
   const volumes = new Set(isComplete ? recorded : [...recorded, ...evident.all]);
-  return isMarked || volumes.size > 0 || hasWrappedCommand(podSpec) ? { record, volumes, foreign } : undefined;
+  return isMarked || volumes.size > 0 || hasWrappedCommand(podSpec)
+    ? { record, volumes, foreign: named.foreign }
+    : undefined;
 }
 
 /**
@@ -136,14 +138,15 @@ function isWrappedByName(container: RawObject): boolean {
 
 /**
  * Volumes that the structure shows to be ours: an init container installs into it, or a container that mounts it as we
- * do has the wrapper as its command or our variable (one mark alone could be a user's).
+ * do has the wrapper as its command or our variable (one mark alone could be a user's). Where there is such a volume,
+ * whatever else looks like ours is.
  */
 function evidentVolumes(
   podSpec: RawObject,
-  foreign: Traces['foreign'],
+  { ours, foreign }: ReturnType<typeof volumesByContent>,
 ): { executables: readonly string[]; all: readonly string[] } {
   const executables = new Set<string>();
-  const lookalikes = new Set<string>();
+  const lookalikes = new Set(ours);
   for (const container of containersOf(podSpec)) {
     const isInstalling = looksLikeInstaller(container);
     const isConfigured = hasConfigVariable(container);
@@ -161,12 +164,17 @@ function evidentVolumes(
   return { executables: [...executables], all: executables.size > 0 ? [...executables, ...lookalikes] : [] };
 }
 
-/** Volumes that are there and hold anything else than what we would put into one of that name. */
-function foreignVolumes(podSpec: RawObject): ReadonlySet<string | undefined> {
-  const volumes = (asList(podSpec.volumes) ?? []).map(asObject).filter((volume) => volume !== undefined);
-  const isOurs = (volume: RawObject): boolean => {
+/** Names of volumes that hold just what we would put into one of that name, and of those that hold anything else. */
+function volumesByContent(podSpec: RawObject): { ours: ReadonlySet<string>; foreign: ReadonlySet<string> } {
+  const ours = new Set<string>();
+  const foreign = new Set<string>();
+  for (const item of asList(podSpec.volumes) ?? []) {
+    const volume = asObject(item);
+    const name = nameOf(volume);
+    if (volume === undefined || name === undefined) continue;
     const source = ourSourceOf(volume);
-    return source !== undefined && Object.keys(volume).every((key) => key === 'name' || key === source);
-  };
-  return new Set(volumes.filter((volume) => !isOurs(volume)).map(nameOf));
+    const isOurs = source !== undefined && Object.keys(volume).every((key) => key === 'name' || key === source);
+    (isOurs ? ours : foreign).add(name);
+  }
+  return { ours, foreign };
 }

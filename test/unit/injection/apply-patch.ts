@@ -8,7 +8,7 @@ interface Operation {
 
 /** A changed copy of `document`; throws where an operation does not apply. */
 export function applyPatch(document: unknown, operations: readonly Operation[]): unknown {
-  const holder = { document: structuredClone(document) };
+  const holder = { document: onTheWire(document) };
   for (const operation of operations) apply(holder, operation);
   return holder.document;
 }
@@ -19,9 +19,14 @@ function apply(holder: object, { op, path, value }: Operation): void {
   const last = tokens.pop() ?? '';
   let parent: unknown = holder;
   for (const token of tokens) parent = step(parent, token, path);
-  if (Array.isArray(parent)) applyToList(parent, last, op, structuredClone(value), path);
-  else if (typeof parent === 'object' && parent !== null) applyToObject(parent, last, op, structuredClone(value), path);
+  if (Array.isArray(parent)) applyToList(parent, last, op, onTheWire(value), path);
+  else if (typeof parent === 'object' && parent !== null) applyToObject(parent, last, op, onTheWire(value), path);
   else throw new Error(`no parent for ${path}`);
+}
+
+/** A copy as the API server reads it: nothing in it is shared. */
+function onTheWire(value: unknown): unknown {
+  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
 }
 
 function step(parent: unknown, token: string, path: string): unknown {

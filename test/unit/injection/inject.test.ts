@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import type { Rule } from '../../../operator/policies/rule.ts';
 import { stored } from './api-server.ts';
 import {
   admitted,
@@ -110,36 +109,6 @@ describe('inject', () => {
     });
   });
 
-  describe('the CA that a policy refers to', () => {
-    const volume = (kind: 'ConfigMap' | 'Secret'): unknown => {
-      const rule = ruleWith({ vault: { tls: { caRef: { kind, name: 'vault-ca', key: 'root.pem' } } } });
-      return templateOf(admitted(simple, rule)).spec.volumes[2];
-    };
-
-    it('is mounted from a ConfigMap', () => {
-      expect(volume('ConfigMap')).to.deep.equal({
-        name: 'vault-env-ca',
-        configMap: { name: 'vault-ca', items: [{ key: 'root.pem', path: 'ca.crt' }], defaultMode: 420 },
-      });
-    });
-
-    it('is mounted from a Secret', () => {
-      expect(volume('Secret')).to.deep.equal({
-        name: 'vault-env-ca',
-        secret: { secretName: 'vault-ca', items: [{ key: 'root.pem', path: 'ca.crt' }], defaultMode: 420 },
-      });
-    });
-
-    it('is named in the configuration by its file', () => {
-      const rule = ruleWith({ vault: { tls: { caRef: { kind: 'Secret', name: 'vault-ca', key: 'x' } } } });
-      const app = containerOf(admitted(simple, rule), 'app');
-      expect(JSON.parse(app.env[1]?.value ?? '')).to.have.deep.nested.property('vault.tls', {
-        caFile: '/vault-env-ca/ca.crt',
-      });
-      expect(app.volumeMounts[2]).to.deep.equal({ name: 'vault-env-ca', mountPath: '/vault-env-ca', readOnly: true });
-    });
-  });
-
   describe('names that are taken', () => {
     it('numbers volumes and the init container', () => {
       const object = deployment({
@@ -150,6 +119,12 @@ describe('inject', () => {
       expect(spec.initContainers?.[0]?.name).to.equal('vault-env-2');
       expect(namesOf(spec.volumes)).to.deep.equal(['vault-env', 'vault-env-2', 'vault-env-token']);
       expect(spec.containers[0]?.volumeMounts[0]?.name).to.equal('vault-env-2');
+    });
+
+    it('does not stand in for a volume that is mounted and missing: that is for the API server to refuse', () => {
+      const volumeMounts = [{ name: 'vault-env', mountPath: '/x' }];
+      const { spec } = templateOf(admitted(deployment({ containers: [container({ volumeMounts })] }), ruleWith()));
+      expect(namesOf(spec.volumes)).to.deep.equal(['vault-env-2', 'vault-env-token']);
     });
 
     it("keeps away from a StatefulSet's claims, which would replace a volume of the same name", () => {
@@ -214,162 +189,6 @@ describe('inject', () => {
         expect(Object.fromEntries(given)).to.deep.equal(expected);
       });
     }
-  });
-
-  describe('the program of a container', () => {
-    const image = 'docker.io/library/redis:7';
-    const hint = { match: '*redis:*', entrypoint: ['docker-entrypoint.sh'], cmd: ['redis-server'] };
-    const rule = ruleWith({ images: [{ match: '*redis:6', entrypoint: ['no'], cmd: [] }, hint] });
-    const argsFor = (fields: object, using: Rule = rule): unknown =>
-      containerOf(admitted(deployment({ containers: [container({ image, ...fields })] }), using), 'app').args;
-
-    it('is command and args', () => {
-      expect(argsFor({})).to.deep.equal(['--', '/app', '--port=80']);
-    });
-    it('is the command alone where there are no args: a command replaces the CMD of the image', () => {
-      expect(argsFor({ args: undefined })).to.deep.equal(['--', '/app']);
-    });
-    it('is ENTRYPOINT and args, by the images of the policy', () => {
-      expect(argsFor({ command: undefined })).to.deep.equal(['--', 'docker-entrypoint.sh', '--port=80']);
-    });
-    it('is ENTRYPOINT and CMD where there is neither command nor args', () => {
-      expect(argsFor({ command: undefined, args: [] })).to.deep.equal(['--', 'docker-entrypoint.sh', 'redis-server']);
-    });
-    it('is not wrapped twice where a user wrote the wrapper by hand', () => {
-      const byHand = { command: ['/vault-env/vault-env'], args: ['--', '/app'] };
-      expect(argsFor(byHand)).to.deep.equal(['--', '/app']);
-      expect(argsFor({ command: ['/vault-env/vault-env', '--', '/app'], args: undefined })).to.deep.equal([
-        '--',
-        '/app',
-      ]);
-    });
-    it('is denied where nothing tells it, with what to do about it', () => {
-      const { outcome, denial } = mutate(deployment({ containers: [container({ command: undefined })] }), rule);
-      expect(outcome).to.equal('Denied');
-      expect(denial?.reason).to.equal('EntrypointUnknown');
-      expect(denial?.message).to.equal(
-        'container app has no command, and what its image registry.example.com/app:1 starts is not known: ' +
-          'set command in the container, or add the image with its entrypoint to images of policy shop-secrets',
-      );
-    });
-    it('is left alone with a warning where the policy ignores failures, while the others are wrapped', () => {
-      const object = deployment({ containers: [container({ command: undefined }), container({ name: 'two' })] });
-      const ignoring = ruleWith({ failurePolicy: 'Ignore' });
-      expect(mutate(object, ignoring).warnings[0]).to.match(/^not injected: container app has no command/);
-      const result = admitted(object, ignoring);
-      expect(containerOf(result, 'app')).to.deep.equal(containerOf(object, 'app'));
-      expect(containerOf(result, 'two').command).to.deep.equal(['/vault-env/vault-env']);
-    });
-  });
-
-  describe('probes and hooks', () => {
-    const exec = (...command: string[]): object => ({ exec: { command } });
-    const object = deployment({
-      containers: [
-        container({
-          livenessProbe: { ...exec('/health', '-x'), periodSeconds: 3 },
-          readinessProbe: { httpGet: { path: '/', port: 80 } },
-          startupProbe: exec('/vault-env/vault-env', '--', '/by-hand'),
-          lifecycle: { preStop: exec('/stop'), postStart: { sleep: { seconds: 1 } } },
-        }),
-        container({ name: 'plain', env: [], livenessProbe: exec('/health') }),
-      ],
-    });
-
-    it('stay as they are unless the policy wants them', () => {
-      const app = containerOf(admitted(object, ruleWith()), 'app');
-      expect(app.livenessProbe).to.deep.equal(containerOf(object, 'app').livenessProbe);
-    });
-
-    it('are wrapped in wrapped containers where they execute something', () => {
-      const result = admitted(object, ruleWith({ probes: true }));
-      const app = containerOf(result, 'app');
-      expect(app.livenessProbe).to.deep.equal({
-        exec: { command: ['/vault-env/vault-env', '--', '/health', '-x'] },
-        periodSeconds: 3,
-      });
-      expect(app.lifecycle).to.deep.equal({
-        preStop: exec('/vault-env/vault-env', '--', '/stop'),
-        postStart: { sleep: { seconds: 1 } },
-      });
-      expect(app.readinessProbe).to.deep.equal({ httpGet: { path: '/', port: 80 } });
-      expect(containerOf(result, 'plain')).to.deep.equal(containerOf(object, 'plain'));
-    });
-
-    it('are not wrapped again where a user wrapped them by hand, and keep that when the policy goes', () => {
-      const result = admitted(object, ruleWith({ probes: true }));
-      expect(containerOf(result, 'app').startupProbe).to.deep.equal(containerOf(object, 'app').startupProbe);
-      expect(admitted(result)).to.deep.equal(object);
-    });
-  });
-
-  describe('VAULT_ENV_CONFIG', () => {
-    const configOf = (rule: Rule, podSpec: object = {}): unknown => {
-      const app = containerOf(admitted(deployment({ containers: [container()], ...podSpec }), rule), 'app');
-      const { value = '' } = app.env.at(-1) ?? {};
-      return JSON.parse(value.replaceAll('$$', () => '$'));
-    };
-
-    it('holds all that the policy says and is not default', () => {
-      const rule = ruleWith({
-        vault: {
-          namespace: 'team-a',
-          timeout: '20s',
-          tls: { caBundle: 'PEM\n', serverName: 'vault.example.com' },
-          auth: { method: 'JWT', mountPath: 'kubernetes' },
-        },
-        environment: {
-          fromPaths: [
-            { path: 'kv/a', version: 3, prefix: 'A_', overwrite: true },
-            { path: 'kv/b', prefix: '', overwrite: false },
-          ],
-          ignoreMissing: true,
-          passthrough: ['VAULT_ADDR'],
-          allowedPaths: ['secret/*'],
-        },
-        process: { delay: '3s', log: { level: 'Debug', format: 'JSON' } },
-      });
-      expect(configOf(rule)).to.deep.equal({
-        vault: {
-          address: 'https://vault.vault.svc:8200',
-          namespace: 'team-a',
-          timeout: '20s',
-          tls: { caBundle: 'PEM\n', serverName: 'vault.example.com' },
-          auth: { method: 'JWT', mountPath: 'kubernetes', role: 'shop', tokenPath: '/vault-env-token/token' },
-        },
-        environment: {
-          fromPaths: [{ path: 'kv/a', version: 3, prefix: 'A_', overwrite: true }, { path: 'kv/b' }],
-          ignoreMissing: true,
-          passthrough: ['VAULT_ADDR'],
-          allowedPaths: ['secret/*'],
-        },
-        process: { delay: '3s', log: { level: 'Debug', format: 'JSON' } },
-      });
-    });
-
-    it('doubles every $, which the kubelet takes out again', () => {
-      const object = deployment({ containers: [container()] });
-      const rule = ruleWith({ vault: { namespace: '$(HOME)$$' } });
-      expect(containerOf(admitted(object, rule), 'app').env[1]?.value).to.contain('"namespace":"$$(HOME)$$$$"');
-      expect(configOf(rule)).to.have.nested.property('vault.namespace', '$(HOME)$$');
-    });
-
-    it('has the ServiceAccount as role where the policy names none', () => {
-      const rule = ruleWith({ vault: { auth: { role: '' } } });
-      expect(configOf(rule, { serviceAccountName: 'web' })).to.have.nested.property('vault.auth.role', 'web');
-      expect(configOf(rule)).to.have.nested.property('vault.auth.role', 'default');
-    });
-
-    it('names the audience in the token, not in the configuration', () => {
-      const rule = ruleWith({ vault: { auth: { audience: 'vault', tokenExpirationSeconds: 1200 } } });
-      const [, token] = templateOf(admitted(simple, rule)).spec.volumes;
-      expect(token).to.have.deep.nested.property('projected.sources[0].serviceAccountToken', {
-        audience: 'vault',
-        expirationSeconds: 1200,
-        path: 'token',
-      });
-      expect(JSON.stringify(configOf(rule))).not.to.contain('audience');
-    });
   });
 
   it('wraps init containers and native sidecars, and comes before them', () => {

@@ -135,7 +135,7 @@ describe('admission of a workload', () => {
         { name: 'A', value: 'vault:secret/data/a#b' },
         { name: 'URL', value: 'http://$(A)@host' },
       ];
-      expect(warningsFor({ command: ['sh', '-c', 'x $(A)'], args: ['$(A)', '$$(A)', '$(B)'], env })).to.deep.equal([
+      expect(warningsFor({ command: ['sh', '-c', 'x $(A)'], args: ['$(A)', '$$(A)', '$(A)'], env })).to.deep.equal([
         "container app: $(A) in command is expanded before vault-env: it becomes the reference's text",
         "container app: $(A) in args is expanded before vault-env: it becomes the reference's text",
         "container app: $(A) in URL is expanded before vault-env: it becomes the reference's text",

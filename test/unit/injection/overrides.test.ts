@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Rule } from '../../../operator/policies/rule.ts';
 import { readWishes, settingsOf } from '../../../webhook/injection/overrides.ts';
 import type { Settings } from '../../../webhook/injection/overrides.ts';
-import { container, deployment, mutate, ruleWith, templateOf } from './fixtures.ts';
+import { admitted, container, deployment, mutate, ruleWith, templateOf } from './fixtures.ts';
 
 const ALL = ['Role', 'FromPaths', 'IgnoreMissing', 'Containers', 'LogLevel'] as const;
 const open = ruleWith({ overrides: { allow: ALL } });
@@ -138,9 +138,13 @@ describe('annotations', () => {
   });
 
   it('with inject: "false" take an injection back, whatever the policy wants', () => {
-    const object = deployment({ containers: [container()] }, { 'vaultinjection.dev/inject': 'false' });
-    const { outcome, audit } = mutate(object, ruleWith({ when: 'Always' }));
+    const rule = ruleWith({ when: 'Always' });
+    const injected = admitted(deployment({ containers: [container()] }), rule);
+    Object.assign(templateOf(injected).metadata.annotations, { 'vaultinjection.dev/inject': 'false' });
+    const { outcome, audit } = mutate(injected, rule);
     expect({ outcome, reason: audit.reason }).to.deep.equal({ outcome: 'Excluded', reason: 'inject is "false"' });
+    const object = deployment({ containers: [container()] }, { 'vaultinjection.dev/inject': 'false' });
+    expect(admitted(injected, rule)).to.deep.equal(object);
   });
 
   it('ask in vain for injection where there is no policy, and say so', () => {

@@ -133,6 +133,13 @@ describe('restore', () => {
       injected.spec.template.spec.containers.push(structuredClone(added));
       expect(containerOf(admitted(injected), 'added')).to.deep.equal(added);
     });
+    it('knows a container that was copied in place, and gives both back', () => {
+      const injected = admitted(deployment({ containers: [container()] }), rule);
+      templateOf(injected).spec.containers.push({ ...containerOf(injected, 'app'), name: 'copy' });
+      const copied = deployment({ containers: [container(), container({ name: 'copy' })] });
+      expect(admitted(injected)).to.deep.equal(copied);
+      expect(admitted(injected, rule)).to.deep.equal(admitted(copied, rule));
+    });
     it('knows a container that was renamed in place by what was generated', () => {
       const app = restoredAfter((live) => (live.name = 'renamed'));
       expect(app).to.deep.equal(container({ name: 'renamed' }));
@@ -178,6 +185,45 @@ describe('restore', () => {
       });
     }
 
+    describe('knows its own by the marks that an edit has left', () => {
+      const remains: [string, (injected: Workload) => unknown, object][] = [
+        ['without the variable', (object) => containerOf(object, 'app').env.pop(), { command: ['/app', '--port=80'] }],
+        [
+          'with a command of the user',
+          (object) => (containerOf(object, 'app').command = ['/app']),
+          { command: ['/app'] },
+        ],
+      ];
+      for (const [name, edited, program] of remains) {
+        it(name, () => {
+          const object = deployment({
+            containers: [container({ args: name === 'without the variable' ? ['--port=80'] : undefined })],
+          });
+          const injected = admitted(object, ruleWith({ injector: { delivery: 'ImageVolume' } }));
+          deleteAnnotations(injected);
+          edited(injected);
+          expect(admitted(injected)).to.deep.equal(
+            deployment({ containers: [container({ args: undefined, ...program })] }),
+          );
+        });
+      }
+
+      it('with containers that are all new', () => {
+        const injected = admitted(deployment({ containers: [container({ name: 'old' })] }), rule);
+        deleteAnnotations(injected);
+        templateOf(injected).spec.containers = [container()];
+        expect(admitted(injected)).to.deep.equal(deployment({ containers: [container()] }));
+      });
+
+      it('without the volumes', () => {
+        const injected = admitted(deployment({ containers: [container()] }), rule);
+        deleteAnnotations(injected);
+        Reflect.deleteProperty(templateOf(injected).spec, 'volumes');
+        const program = { command: ['/app', '--port=80'], args: undefined };
+        expect(admitted(injected)).to.deep.equal(deployment({ containers: [container(program)] }));
+      });
+    });
+
     it('unwraps probes by their structure', () => {
       const livenessProbe = { exec: { command: ['/health'] } };
       const injected = admitted(deployment({ containers: [container({ livenessProbe })] }), ruleWith({ probes: true }));
@@ -205,81 +251,6 @@ describe('restore', () => {
         'container app: the record of its command is gone; set its command and args again',
       ]);
       expect(containerOf(admitted(injected), 'app').args).to.deep.equal(['--', '/app', '--port=80']);
-    });
-  });
-
-  describe("a user's own that looks like ours", () => {
-    const lookalike = deployment({
-      volumes: [
-        { name: 'vault-env', emptyDir: { medium: 'Memory' } },
-        { name: 'vault-env-ca', configMap: { name: 'ca', items: [{ key: 'a', path: 'ca.crt' }] } },
-        { name: 'vault-env-token', emptyDir: {} },
-      ],
-      initContainers: [container({ name: 'vault-env', command: ['/vault-env'], args: ['--version'], env: [] })],
-      containers: [
-        container({
-          command: ['/vault-env/vault-env'],
-          args: ['--', '/app'],
-          volumeMounts: [
-            { name: 'vault-env', mountPath: '/bin' },
-            { name: 'vault-env-ca', mountPath: '/vault-env-ca', readOnly: true },
-          ],
-        }),
-      ],
-    });
-
-    it('is left alone where no policy counts', () => {
-      expect(mutate(lookalike)).to.include({ outcome: 'NoPolicy' });
-      expect(mutate(lookalike).patch).to.deep.equal([]);
-    });
-
-    it('is given back exactly after an injection', () => {
-      const injected = admitted(lookalike, rule);
-      expect(mutate(injected, rule).patch).to.deep.equal([]);
-      expect(admitted(injected)).to.deep.equal(lookalike);
-    });
-
-    describe('a volume of our name that the user has brought since', () => {
-      const own = { name: 'vault-env', persistentVolumeClaim: { claimName: 'mine' } };
-      const takeOver = (change: (volume: object) => object): Workload => {
-        const injected = admitted(deployment({ containers: [container()] }), rule);
-        const { spec } = templateOf(injected);
-        spec.volumes = spec.volumes.map((volume) =>
-          volume.name === 'vault-env' ? { ...own, ...change(volume) } : volume,
-        );
-        return injected;
-      };
-
-      it('stays, and so does what mounts it: the mount may be as much theirs as ours', () => {
-        const { spec } = templateOf(admitted(takeOver(() => ({}))));
-        expect(spec.volumes).to.deep.equal([own]);
-        expect(namesOf(spec.containers[0]?.volumeMounts)).to.deep.equal(['vault-env']);
-      });
-
-      it('loses only our content where an apply has merged both', () => {
-        expect(templateOf(admitted(takeOver((volume) => volume))).spec.volumes).to.deep.equal([own]);
-      });
-
-      it('keeps its name: ours is numbered', () => {
-        const { spec } = templateOf(
-          admitted(
-            takeOver(() => ({})),
-            rule,
-          ),
-        );
-        expect(namesOf(spec.volumes)).to.deep.equal(['vault-env', 'vault-env-2', 'vault-env-token']);
-        expect(spec.containers[0]?.command).to.deep.equal(['/vault-env-2/vault-env']);
-        expect(spec.containers[0]?.args).to.deep.equal(['--', '/app', '--port=80']);
-      });
-    });
-
-    it('keeps a volume of ours that a user has come to mount', () => {
-      const injected = admitted(deployment({ containers: [container()] }), rule);
-      const mine = { name: 'vault-env', mountPath: '/tools' };
-      containerOf(injected, 'app').volumeMounts.push(mine);
-      const { spec } = templateOf(admitted(injected));
-      expect(namesOf(spec.volumes)).to.deep.equal(['vault-env']);
-      expect(spec.containers[0]?.volumeMounts).to.deep.equal([mine]);
     });
   });
 
