@@ -58,6 +58,7 @@ func newClient(v *vaultSettings, loggedIn bool, log *logger) (*client, *failure)
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: maxConnections,
+		MaxConnsPerHost:     maxConnections,
 	}
 	if loggedIn && strings.HasPrefix(v.address, "https:") {
 		transport.MaxConnsPerHost = 1

@@ -1,204 +1,247 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// config is the JSON of VAULT_ENV_CONFIG: the keys of the policy's own spec, and vault.auth.tokenPath.
-type config struct {
-	Vault struct {
-		Address   string `json:"address"`
-		Namespace string `json:"namespace"`
-		Timeout   string `json:"timeout"`
-		TLS       struct {
-			CABundle   string `json:"caBundle"`
-			CAFile     string `json:"caFile"`
-			ServerName string `json:"serverName"`
-		} `json:"tls"`
-		Auth struct {
-			Method    string `json:"method"`
-			MountPath string `json:"mountPath"`
-			Role      string `json:"role"`
-			TokenPath string `json:"tokenPath"`
-		} `json:"auth"`
-	} `json:"vault"`
-	Environment struct {
-		FromPaths []struct {
-			Path      string `json:"path"`
-			Version   int    `json:"version"`
-			Prefix    string `json:"prefix"`
-			Overwrite bool   `json:"overwrite"`
-		} `json:"fromPaths"`
-		IgnoreMissing bool     `json:"ignoreMissing"`
-		Passthrough   []string `json:"passthrough"`
-		AllowedPaths  []string `json:"allowedPaths"`
-	} `json:"environment"`
-	Process struct {
-		Delay string `json:"delay"`
-		Log   struct {
-			Level  string `json:"level"`
-			Format string `json:"format"`
-		} `json:"log"`
-	} `json:"process"`
-}
-
-// parseConfig reads VAULT_ENV_CONFIG strictly: what it does not know it refuses, for a setting that is silently
-// ignored may be the one that was to protect something.
+// parseConfig reads VAULT_ENV_CONFIG: the keys of the policy's own spec, and vault.auth.tokenPath. It is strict: what
+// it does not know it refuses, for a setting that is silently ignored may be the one that was to protect something.
+//
+// The JSON is decoded into maps, not into a struct: what reflection prepares for a struct of this size costs every
+// start a tenth of its time.
 func parseConfig(text string) (settings, *failure) {
 	s := defaultSettings()
-	var c config
-	if f := decodeStrictly(text, &c); f != nil {
-		return s, f
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return s, failf(exitSettings, "not JSON at byte %d: write one JSON object", syntax.Offset)
+		}
+		return s, failf(exitSettings, "not JSON: write one JSON object")
 	}
+	r := &configReader{}
+	root := r.object("", value)
 	// The log's settings first, so that the other failures are told in the format that was asked for.
-	for _, read := range []func(*config, *settings) *failure{configProcess, configVault, configAuth, configEnvironment} {
-		if f := read(&c, &s); f != nil {
-			return s, f
-		}
-	}
-	return s, nil
+	configProcess(root.child("process"), &s)
+	configVault(root.child("vault"), &s)
+	configEnvironment(root.child("environment"), &s)
+	root.done()
+	return s, r.first
 }
 
-func decodeStrictly(text string, c *config) *failure {
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(c)
-	if err == nil {
-		if _, err = decoder.Token(); err == io.EOF {
-			return nil
-		}
-		return failf(exitSettings, "there is text after the JSON object: remove it")
-	}
-	var wrongType *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrongType):
-		return failf(exitSettings, "%s holds a JSON %s: write a %s", wrongType.Field, wrongType.Value, jsonName(wrongType.Type.Kind().String()))
-	case errors.As(err, &syntax):
-		return failf(exitSettings, "not JSON at byte %d: write one JSON object", syntax.Offset)
-	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		return failf(exitSettings, "unknown key %s: remove it, or update vault-env", strings.TrimPrefix(err.Error(), "json: unknown field "))
-	}
-	return failf(exitSettings, "not JSON: write one JSON object")
-}
-
-func jsonName(kind string) string {
-	switch kind {
-	case "slice":
-		return "list"
-	case "struct":
-		return "JSON object"
-	case "bool":
-		return "true or false"
-	case "int":
-		return "whole number"
-	}
-	return kind
-}
-
-func configVault(c *config, s *settings) *failure {
-	if c.Vault.Address == "" {
-		return failf(exitSettings, "vault.address is missing: write https://HOST[:PORT]")
-	}
-	var f *failure
-	if s.vault.address, f = parseAddress("vault.address", c.Vault.Address); f != nil {
-		return f
-	}
-	s.vault.namespace = c.Vault.Namespace
-	if c.Vault.Timeout != "" {
-		d, err := time.ParseDuration(c.Vault.Timeout)
-		if err != nil || d <= 0 {
-			return failf(exitSettings, `vault.timeout is not a duration above zero: write one like "10s"`)
-		}
-		s.vault.timeout = d
-	}
-	s.vault.caPEM = c.Vault.TLS.CABundle
-	s.vault.caFile = c.Vault.TLS.CAFile
-	s.vault.serverName = c.Vault.TLS.ServerName
-	return nil
-}
-
-func configAuth(c *config, s *settings) *failure {
-	auth := &c.Vault.Auth
-	switch auth.Method {
-	case "", "Kubernetes":
-		if auth.Role == "" {
-			return failf(exitSettings, "vault.auth.role is missing: write the name of the role to log in as")
-		}
-	case "JWT": // its mount may have a default role
+func configProcess(o configObject, s *settings) {
+	log := o.child("log")
+	switch log.text("level") {
+	case "", "Info":
+	case "Debug":
+		s.logLevel = levelDebug
+	case "Warn":
+		s.logLevel = levelWarn
+	case "Error":
+		s.logLevel = levelError
 	default:
-		return failf(exitSettings, "vault.auth.method is unknown: write Kubernetes or JWT")
+		log.fail("level", "is unknown: write Debug, Info, Warn or Error")
 	}
-	s.vault.role = auth.Role
-	if auth.MountPath != "" {
-		var f *failure
-		if s.vault.authMount, f = parsePath("vault.auth.mountPath", auth.MountPath); f != nil {
-			return f
-		}
-	}
-	if auth.TokenPath != "" {
-		s.vault.jwtFile = auth.TokenPath
-	}
-	return nil
-}
-
-func configEnvironment(c *config, s *settings) *failure {
-	for i, from := range c.Environment.FromPaths {
-		name := fmt.Sprintf("environment.fromPaths[%d]", i)
-		path, f := parsePath(name+".path", from.Path)
-		if f != nil {
-			return f
-		}
-		if from.Version < 0 {
-			return failf(exitSettings, "%s.version is below zero: write a whole number, or leave it out for the latest", name)
-		}
-		entry := fromPath{path: path, prefix: from.Prefix, overwrite: from.Overwrite}
-		if from.Version > 0 {
-			entry.version = strconv.Itoa(from.Version)
-		}
-		s.fromPaths = append(s.fromPaths, entry)
-	}
-	for i, pattern := range c.Environment.AllowedPaths {
-		path, f := parsePath(fmt.Sprintf("environment.allowedPaths[%d]", i), pattern)
-		if f != nil {
-			return f
-		}
-		s.allowedPaths = append(s.allowedPaths, path)
-	}
-	s.ignoreMissing = c.Environment.IgnoreMissing
-	for _, name := range c.Environment.Passthrough {
-		s.passthrough[name] = true
-	}
-	return nil
-}
-
-func configProcess(c *config, s *settings) *failure {
-	levels := map[string]logLevel{"": levelInfo, "Debug": levelDebug, "Info": levelInfo, "Warn": levelWarn, "Error": levelError}
-	level, ok := levels[c.Process.Log.Level]
-	if !ok {
-		return failf(exitSettings, "process.log.level is unknown: write Debug, Info, Warn or Error")
-	}
-	s.logLevel = level
-	switch c.Process.Log.Format {
+	switch log.text("format") {
 	case "", "Text":
 	case "JSON":
 		s.logJSON = true
 	default:
-		return failf(exitSettings, "process.log.format is unknown: write Text or JSON")
+		log.fail("format", "is unknown: write Text or JSON")
 	}
-	if c.Process.Delay != "" {
-		d, err := time.ParseDuration(c.Process.Delay)
-		if err != nil || d < 0 {
-			return failf(exitSettings, `process.delay is not a duration: write one like "5s"`)
+	log.done()
+	s.delay = o.duration("delay", 0, `is not a duration: write one like "5s"`, func(d time.Duration) bool { return d >= 0 })
+	o.done()
+}
+
+func configVault(o configObject, s *settings) {
+	address := o.text("address")
+	if address == "" {
+		o.fail("address", "is missing: write https://HOST[:PORT]")
+	} else {
+		var f *failure
+		s.vault.address, f = parseAddress(o.name("address"), address)
+		o.reader.fail(f)
+	}
+	s.vault.namespace = o.text("namespace")
+	s.vault.timeout = o.duration("timeout", s.vault.timeout, `is not a duration above zero: write one like "10s"`, func(d time.Duration) bool { return d > 0 })
+	tls := o.child("tls")
+	s.vault.caPEM, s.vault.caFile, s.vault.serverName = tls.text("caBundle"), tls.text("caFile"), tls.text("serverName")
+	tls.done()
+	configAuth(o.child("auth"), s)
+	o.done()
+}
+
+func configAuth(o configObject, s *settings) {
+	s.vault.role = o.text("role")
+	switch o.text("method") {
+	case "", "Kubernetes":
+		if s.vault.role == "" {
+			o.fail("role", "is missing: write the name of the role to log in as")
 		}
-		s.delay = d
+	case "JWT": // its mount may have a default role
+	default:
+		o.fail("method", "is unknown: write Kubernetes or JWT")
 	}
-	return nil
+	if mount := o.text("mountPath"); mount != "" {
+		s.vault.authMount = o.cleanPath("mountPath", mount)
+	}
+	if path := o.text("tokenPath"); path != "" {
+		s.vault.jwtFile = path
+	}
+	o.done()
+}
+
+func configEnvironment(o configObject, s *settings) {
+	for i, value := range o.list("fromPaths") {
+		from := o.reader.object(fmt.Sprintf("%s[%d]", o.name("fromPaths"), i), value)
+		entry := fromPath{path: from.cleanPath("path", from.text("path")), prefix: from.text("prefix"), overwrite: from.bool("overwrite")}
+		if version := from.whole("version"); version > 0 {
+			entry.version = strconv.Itoa(version)
+		}
+		from.done()
+		s.fromPaths = append(s.fromPaths, entry)
+	}
+	for i, pattern := range o.texts("allowedPaths") {
+		s.allowedPaths = append(s.allowedPaths, o.cleanPath(fmt.Sprintf("allowedPaths[%d]", i), pattern))
+	}
+	for _, name := range o.texts("passthrough") {
+		s.passthrough[name] = true
+	}
+	s.ignoreMissing = o.bool("ignoreMissing")
+	o.done()
+}
+
+// configReader keeps the first failure of a configuration.
+type configReader struct{ first *failure }
+
+func (r *configReader) fail(f *failure) {
+	if r.first == nil {
+		r.first = f
+	}
+}
+
+// configObject is one JSON object. Every key is taken out of it once; what is left in the end is unknown.
+type configObject struct {
+	reader *configReader
+	path   string
+	fields map[string]any
+}
+
+func (r *configReader) object(path string, value any) configObject {
+	fields, ok := value.(map[string]any)
+	if !ok && value != nil {
+		r.fail(wrongType(path, value, "a JSON object"))
+	}
+	return configObject{r, path, fields}
+}
+
+func (o configObject) name(key string) string {
+	if o.path == "" {
+		return key
+	}
+	return o.path + "." + key
+}
+
+func (o configObject) fail(key, message string) {
+	o.reader.fail(failf(exitSettings, "%s %s", o.name(key), message))
+}
+
+// take gives nil for a key that is not there, and for null.
+func (o configObject) take(key string) any {
+	value := o.fields[key]
+	delete(o.fields, key)
+	return value
+}
+
+func (o configObject) done() {
+	for _, key := range slices.Sorted(maps.Keys(o.fields)) {
+		o.reader.fail(failf(exitSettings, "unknown key %s: remove it, or update vault-env", o.name(shorten(oneLine(key), 60))))
+	}
+}
+
+func (o configObject) child(key string) configObject {
+	return o.reader.object(o.name(key), o.take(key))
+}
+
+// typed gives the value of a key, the zero value where there is none.
+func typed[T any](o configObject, key, want string) T {
+	taken := o.take(key)
+	value, ok := taken.(T)
+	if !ok && taken != nil {
+		o.reader.fail(wrongType(o.name(key), taken, want))
+	}
+	return value
+}
+
+func (o configObject) text(key string) string { return typed[string](o, key, "a string") }
+func (o configObject) bool(key string) bool   { return typed[bool](o, key, "true or false") }
+func (o configObject) list(key string) []any  { return typed[[]any](o, key, "a list") }
+
+func (o configObject) texts(key string) []string {
+	var texts []string
+	for i, value := range o.list(key) {
+		text, ok := value.(string)
+		if !ok {
+			o.reader.fail(wrongType(fmt.Sprintf("%s[%d]", o.name(key), i), value, "a string"))
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+func (o configObject) whole(key string) int {
+	const most = 1 << 31
+	number := typed[float64](o, key, "a whole number")
+	if number < 0 || number > most || number != float64(int(number)) {
+		o.fail(key, "is not a whole number from 0: write one, or leave it out for the latest")
+		return 0
+	}
+	return int(number)
+}
+
+func (o configObject) duration(key string, unset time.Duration, message string, fits func(time.Duration) bool) time.Duration {
+	text := o.text(key)
+	if text == "" {
+		return unset
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || !fits(d) {
+		o.fail(key, message)
+	}
+	return d
+}
+
+func (o configObject) cleanPath(key, path string) string {
+	clean, f := parsePath(o.name(key), path)
+	if f != nil {
+		o.reader.fail(f)
+	}
+	return clean
+}
+
+func wrongType(path string, value any, want string) *failure {
+	got := "an object"
+	switch value.(type) {
+	case string:
+		got = "a string"
+	case float64:
+		got = "a number"
+	case bool:
+		got = "true or false"
+	case []any:
+		got = "a list"
+	case nil:
+		got = "null"
+	}
+	if path == "" {
+		path = "it"
+	}
+	return failf(exitSettings, "%s holds %s: write %s", path, got, want)
 }

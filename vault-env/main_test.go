@@ -187,7 +187,7 @@ func TestFailuresAreOneLine(t *testing.T) {
 		e.wantLine(t, exitSettings, `"msg":"VAULT_ENV_CONFIG: vault.address is missing`)
 	})
 	t.Run("settings are checked even where nothing is to be resolved", func(t *testing.T) {
-		vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"vualt":{}}`}, "echo", "started").wantLine(t, exitSettings, `unknown key "vualt"`)
+		vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"vault":{"address":"https://v","auth":{"role":"r"}},"vualt":{}}`}, "echo", "started").wantLine(t, exitSettings, "unknown key vualt")
 	})
 	t.Run("line breaks of a name", func(t *testing.T) {
 		vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "a\nb").wantLine(t, exitNotFound, `"a b" is not in PATH`)
