@@ -159,7 +159,9 @@ export class CertificateKeeper {
     const { logger, onRepaired } = this.#options;
     const stored = secret && decodeSet(secret);
     if (stored?.damaged.length === 0) return stored;
-    if (stored === undefined && this.#set === undefined) return { damaged: [] };
+    // an empty one may come with the installation, for the sake of its labels
+    const isEmpty = Object.keys(secret?.data ?? {}).length === 0;
+    if (isEmpty && this.#set === undefined) return { damaged: [] };
     const line = { secret: this.#secretName, damaged: stored?.damaged, fromMemory: this.#set !== undefined };
     logger.warn(line, stored === undefined ? 'the Secret of the certificates was deleted' : 'the Secret is damaged');
     onRepaired?.();
@@ -223,12 +225,14 @@ export class CertificateKeeper {
       namespace,
       labels: { ...secret?.metadata.labels, ...labels },
     };
-    const object = { ...secret, apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata, data };
+    const object = { type: 'Opaque', ...secret, apiVersion: 'v1', kind: 'Secret', metadata, data };
     try {
       await (secret === undefined ? client.create(this.#resource, object) : client.replace(this.#resource, object));
       return true;
     } catch (error) {
-      if (error instanceof ApiError && (error.code === 409 || error.code === 404)) return false;
+      // 404 on a replace: deleted in between; on a create: there is no such namespace, which waiting for may help
+      const isLost = error instanceof ApiError && (error.code === 409 || (error.code === 404 && secret !== undefined));
+      if (isLost) return false;
       throw error;
     }
   }

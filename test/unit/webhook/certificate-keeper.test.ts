@@ -95,6 +95,29 @@ describe('the keeper of certificates', () => {
     expect(world.repairs).to.equal(0);
   });
 
+  it('fills an empty Secret that came with the installation', async () => {
+    const world = new World();
+    const metadata = { name: SECRET_NAME, namespace: 'vault', labels: { team: 'platform' } };
+    await world.api.create(SECRETS, { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata });
+    await settle(world.replica());
+    const secret = await world.secret();
+    expect(decodeSet(secret).damaged).to.deep.equal([]);
+    expect(secret.metadata.labels).to.include({ team: 'platform' });
+    expect(world.repairs).to.equal(0);
+  });
+
+  it('says so, and tries again, where its namespace is not there', async () => {
+    const world = new World();
+    world.api.before = (operation) => {
+      if (operation === 'create') throw new ApiError(404, 'NotFound', 'namespaces "vault" not found');
+    };
+    const error = await world
+      .replica()
+      .pass()
+      .catch((reason: unknown) => reason);
+    expect(error).to.have.property('message', 'namespaces "vault" not found');
+  });
+
   it('takes what the Secret holds after a restart, and writes nothing', async () => {
     const world = new World();
     const first = world.replica();
