@@ -167,8 +167,8 @@ export interface VaultInjectionPolicySpec {
   /** How the program is started. */
   readonly process: {
     /**
-     * How long vault-env waits before it logs in, up to 10m; for networks that are not ready when
-     * a container starts.
+     * How long vault-env waits, up to 10m, between reading the secrets and starting the program;
+     * for what has to be ready in the pod before the program is.
      */
     readonly delay: string;
     /**

@@ -61,9 +61,14 @@ function expansionsIn(text: string): readonly string[] {
   if (!text.includes('$(')) return [];
   const names: string[] = [];
   for (let at = text.indexOf('$'); at >= 0 && at + 1 < text.length; at = text.indexOf('$', at)) {
-    const close = text[at + 1] === '(' ? text.indexOf(')', at) : -1;
-    if (close > 0) names.push(text.slice(at + 2, close));
-    at = close > 0 ? close + 1 : at + 2;
+    if (text[at + 1] !== '(') {
+      at += 2;
+      continue;
+    }
+    const close = text.indexOf(')', at);
+    if (close < 0) break;
+    names.push(text.slice(at + 2, close));
+    at = close + 1;
   }
   return names;
 }

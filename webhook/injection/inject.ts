@@ -31,6 +31,9 @@ import type { RecordedContainer } from './record.ts';
 import type { Selected } from './selection.ts';
 import { hasConfigVariable } from './traces.ts';
 
+// What etcd takes by default (--max-request-bytes, 1.5 MiB): more could not be stored, so it need not be made.
+const OBJECT_LIMIT = 1_572_864;
+
 export interface InjectionContext {
   readonly rule: Rule;
   readonly settings: Settings;
@@ -50,8 +53,12 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
   const volumes = volumeNames(podSpec, context.reservedVolumes);
   const role = context.settings.role === '' ? serviceAccountOf(podSpec) : context.settings.role;
   const wrapped = new Map<Selected, Wrap>();
+  const config = configWriter(context, role);
+  let generated = 0;
   for (const target of selected) {
-    const result = wrapContainer(target, volumes, role, context);
+    const result = wrapContainer(target, volumes, config, context);
+    generated += 'denial' in result ? 0 : result.configLength;
+    if (generated > OBJECT_LIMIT) return { denial: tooLarge(selected.length) };
     if (!('denial' in result)) wrapped.set(target, result);
     else if (context.rule.failurePolicy === 'Fail') return result;
     else context.warn(`not injected: ${result.denial.message}`);
@@ -108,13 +115,35 @@ function isNamed(name: string | undefined): boolean {
 interface Wrap {
   readonly container: RawObject;
   readonly entry: RecordedContainer;
+  /** UTF-16 units. */
+  readonly configLength: number;
+}
+
+interface Config {
+  readonly value: string;
+  readonly hash: string;
+}
+
+/** Writes VAULT_ENV_CONFIG once for all containers that mount at the same places: nearly always, for all of them. */
+function configWriter({ rule, settings }: InjectionContext, role: string): (paths: MountPaths) => Config {
+  const written = new Map<string, Config>();
+  return (paths) => {
+    const key = `${paths.token} ${paths.ca ?? ''}`;
+    let config = written.get(key);
+    if (config === undefined) {
+      const value = vaultEnvConfig(rule, settings, role, paths);
+      config = { value, hash: shortHash(value) };
+      written.set(key, config);
+    }
+    return config;
+  };
 }
 
 function wrapContainer(
   { name, container }: Selected,
   volumes: VolumeNames,
-  role: string,
-  { rule, settings }: InjectionContext,
+  configFor: (paths: MountPaths) => Config,
+  { rule }: InjectionContext,
 ): Wrap | { readonly denial: Denial } {
   if (hasConfigVariable(container)) return { denial: variableReserved(name) };
   const paths = mountPaths(container, rule);
@@ -122,7 +151,7 @@ function wrapContainer(
   const original = originalOf(container, rule);
   const generated = wrap(original, executable);
   if (generated === undefined) return { denial: entrypointUnknown(name, container, rule) };
-  const config = vaultEnvConfig(rule, settings, role, paths);
+  const config = configFor(paths);
   const exec: string[] = [];
   const probed = rule.probes
     ? mapExecCommands(container, (field, command) => {
@@ -135,10 +164,11 @@ function wrapContainer(
     container: {
       ...probed,
       ...generated,
-      env: [...(asList(container.env) ?? []), { name: CONFIG_VARIABLE, value: config }],
+      env: [...(asList(container.env) ?? []), { name: CONFIG_VARIABLE, value: config.value }],
       volumeMounts: [...(asList(container.volumeMounts) ?? []), ...mounts(volumes, paths)],
     },
-    entry: { name, original, mountPath: paths.executable, exec, config: shortHash(config) },
+    entry: { name, original, mountPath: paths.executable, exec, config: config.hash },
+    configLength: config.value.length,
   };
 }
 
@@ -153,8 +183,9 @@ function originalOf(container: RawObject, { images }: Rule): Original {
 
 /** Places where the container mounts nothing yet, neither there nor below. */
 function mountPaths(container: RawObject, { vault }: Rule): MountPaths {
-  const taken = mountsOf(container).map(({ path }) => path);
-  const isTaken = (name: string): boolean => taken.some((path) => path === `/${name}` || path.startsWith(`/${name}/`));
+  // At a place or below it comes to the same first segment: ours have only one.
+  const taken = new Set(mountsOf(container).map(({ path }) => path.split('/').find((segment) => segment !== '')));
+  const isTaken = (name: string): boolean => taken.has(name);
   return {
     executable: `/${freeName('executable', isTaken)}`,
     token: `/${freeName('token', isTaken)}`,
@@ -200,6 +231,13 @@ function entrypointUnknown(name: string, container: RawObject, { policy }: Rule)
     `container ${name} has no command, and what its image ${image} starts is not known: ` +
     `set command in the container, or add the image with its entrypoint to images of policy ${policy.name}`;
   return { reason: 'EntrypointUnknown', message };
+}
+
+function tooLarge(containers: number): Denial {
+  const message =
+    `the configuration of vault-env in ${containers} containers would take more than the ${OBJECT_LIMIT} bytes that can ` +
+    'be stored: inject fewer containers, or refer to the CA by tls.caRef';
+  return { reason: 'RecordTooLarge', message };
 }
 
 function variableReserved(name: string): Denial {

@@ -16,6 +16,7 @@ import type { Wishes } from './overrides.ts';
 import { diff } from './patch.ts';
 import type { JsonPatchOperation } from './patch.ts';
 import { annotationsOf, nameOf, podSpecOf } from './pod.ts';
+import { ANNOTATIONS_LIMIT } from './record.ts';
 import { restore } from './restore.ts';
 import type { Restored } from './restore.ts';
 import { select } from './selection.ts';
@@ -32,8 +33,6 @@ export interface MutationInput {
 
 const TEMPLATE_PATH = '/spec/template';
 const NOTHING: readonly JsonPatchOperation[] = [];
-// TotalAnnotationSizeLimitB of k8s.io/apimachinery/pkg/api/validation: keys and values of one object together.
-const ANNOTATIONS_LIMIT = 262_144;
 
 /** Decides about one Deployment or StatefulSet. Never throws, whatever the object is. */
 export function mutateWorkload({ kind, namespace, object, rules }: MutationInput): MutationResult {
@@ -162,7 +161,7 @@ function result(
     ...(policy ? { policy } : {}),
     audit: {
       result: outcome,
-      ...(policy ? { policy: `${policy.name}/${policy.generation}` } : {}),
+      ...(policy ? { policy: policy.name, generation: String(policy.generation) } : {}),
       ...(reason === undefined ? {} : { reason }),
       ...(containers === undefined ? {} : { containers }),
     },

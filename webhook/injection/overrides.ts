@@ -46,6 +46,10 @@ const OVERRIDES: Readonly<Record<string, { readonly override: Override; readonly
 const SWITCHES: readonly string[] = ['inject', 'policy'];
 // Written by admission, by the operator or by tools: known, and never a wish.
 const WRITTEN: readonly string[] = ['injected', 'original', 'requested', 'apply'];
+// As many as the policy's own lists may have.
+const MAX_ITEMS = 32;
+// More warnings than that are only counted.
+const MAX_SUGGESTIONS = 10;
 const READ = [...SWITCHES, ...Object.keys(OVERRIDES)];
 const LOG_LEVELS: readonly Settings['logLevel'][] = ['Debug', 'Info', 'Warn', 'Error'];
 
@@ -61,7 +65,8 @@ export function readWishes(workload: RawObject, template: RawObject, warn: Warn)
     }
   }
   if (values.size === 0) return { inject: undefined, policy: undefined, values };
-  for (const name of values.keys()) if (!READ.includes(name)) warn(unknownAnnotation(name));
+  const unknown = [...values.keys()].filter((name) => !READ.includes(name));
+  for (const [index, name] of unknown.entries()) warn(unknownAnnotation(name, index < MAX_SUGGESTIONS));
   const policy = values.get('policy')?.trim();
   return { inject: readInject(values.get('inject'), warn), policy: policy === '' ? undefined : policy, values };
 }
@@ -111,7 +116,9 @@ function parseRole(value: string, { overrides, policy }: Rule): Partial<Settings
 
 function parseFromPaths(value: string): Partial<Settings> | string {
   const fromPaths: FromPath[] = [];
-  for (const item of listed(value)) {
+  const items = listed(value);
+  if (items.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} paths`;
+  for (const item of items) {
     const [path = '', version, ...more] = item.split('#').map((part) => part.trim());
     // A path is good where a reference to it is; that check also takes superfluous slashes out.
     const [reference] = path === '' ? [] : parseValue('', `vault:${path}#key`).references;
@@ -129,6 +136,7 @@ function parseFromPaths(value: string): Partial<Settings> | string {
 
 function parseContainers(value: string): Partial<Settings> | string {
   const include = listed(value);
+  if (include.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} names`;
   if (include.length > 0 && include.every((name) => /^[-a-z0-9*]{1,63}$/.test(name))) return { include };
   return 'write names of containers (* as wildcard), with commas between them';
 }
@@ -155,8 +163,9 @@ function listed(value: string): readonly string[] {
     .filter((item) => item !== '');
 }
 
-function unknownAnnotation(name: string): string {
+function unknownAnnotation(name: string, suggest: boolean): string {
   const text = `${annotation.prefix}${name}: ignored, there is no such annotation`;
+  if (!suggest) return text;
   const nearest = READ.map((known) => ({ known, distance: editDistance(name.slice(0, 32), known) })).sort(
     (a, b) => a.distance - b.distance,
   )[0];

@@ -5,7 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import { asList, asObject, asString, own } from './json.ts';
-import { EXECUTABLE, freeName, purposeOfMountPath } from './names.ts';
+import { END_OF_OPTIONS, EXECUTABLE, freeName, purposeOfMountPath } from './names.ts';
 import { wrap } from './program.ts';
 import type { Original, Wrapped } from './program.ts';
 
@@ -26,6 +26,9 @@ export interface InjectionRecord {
   readonly volumes: readonly string[];
   readonly containers: readonly RecordedContainer[];
 }
+
+/** TotalAnnotationSizeLimitB of k8s.io/apimachinery/pkg/api/validation: bytes of keys and values of one object. */
+export const ANNOTATIONS_LIMIT = 262_144;
 
 const VERSION = 1;
 const DEFAULT_MOUNT_PATH = `/${freeName('executable', () => false)}`;
@@ -56,6 +59,8 @@ export function encodeRecord(record: InjectionRecord): string {
 
 /** Reads a record; whatever in it is damaged, forged or of an unknown version is left out. Undefined: nothing to read. */
 export function decodeRecord(text: unknown): InjectionRecord | undefined {
+  // A longer annotation cannot have been stored, so no injection has written it.
+  if (typeof text !== 'string' || text.length > ANNOTATIONS_LIMIT) return undefined;
   const record = asObject(parse(text));
   if (record?.v !== VERSION) return undefined;
   const names = asList(record.volumes) ?? [];
@@ -69,6 +74,23 @@ export function decodeRecord(text: unknown): InjectionRecord | undefined {
 /** What injection made of a recorded container; never undefined for one that came out of decodeRecord. */
 export function generatedFor(container: Pick<RecordedContainer, 'original' | 'mountPath'>): Wrapped | undefined {
   return wrap(container.original, executableIn(container.mountPath));
+}
+
+/**
+ * Finds a container's entry by its name; for one that was renamed or copied in place (`kubectl edit`), the entry that
+ * generated exactly its args. Both by look-up: thousands of containers in a hostile template must not make it a search.
+ */
+export function entryFinder(
+  record: InjectionRecord | undefined,
+): (name: string, args: unknown) => RecordedContainer | undefined {
+  const byName = new Map(record?.containers.map((entry) => [entry.name, entry]));
+  let byArgs: Map<string, RecordedContainer> | undefined;
+  return (name, args) => {
+    const named = byName.get(name);
+    if (named !== undefined || byName.size === 0 || asList(args)?.[0] !== END_OF_OPTIONS) return named;
+    byArgs ??= new Map([...byName.values()].map((entry) => [JSON.stringify(generatedFor(entry)?.args), entry]));
+    return byArgs.get(JSON.stringify(args));
+  };
 }
 
 function decodeContainer(value: unknown): RecordedContainer | undefined {
@@ -102,8 +124,7 @@ function strings(value: unknown): readonly string[] | undefined | 'bad' {
   return list?.every((item) => typeof item === 'string') === true ? list : 'bad';
 }
 
-function parse(text: unknown): unknown {
-  if (typeof text !== 'string') return undefined;
+function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {

@@ -16,11 +16,11 @@ import {
   podSpecOf,
   withAnnotations,
 } from './pod.ts';
-import { executableIn, shortHash } from './record.ts';
+import { entryFinder, executableIn, shortHash } from './record.ts';
 import type { RecordedContainer } from './record.ts';
 import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, ourSourceOf } from './traces.ts';
 import type { Traces } from './traces.ts';
-import { generatedExactly, unwrap } from './unwrap.ts';
+import { unwrap } from './unwrap.ts';
 
 export interface Restored {
   /** The very same object when there was nothing to restore. */
@@ -37,9 +37,12 @@ export function restore(template: RawObject): Restored {
   const traces = podSpec && findTraces(template, podSpec);
   if (podSpec === undefined || traces === undefined) return { template, uncertain: [] };
   const uncertain: string[] = [];
+  const entryOf = entryFinder(traces.record);
   const restored = (item: unknown): unknown => {
     const container = asObject(item);
-    return container ? restoreContainer(container, entryOf(traces, container), traces, uncertain) : item;
+    return container
+      ? restoreContainer(container, entryOf(nameOf(container) ?? '', container.args), traces, uncertain)
+      : item;
   };
   let spec = podSpec;
   let installer: RawObject | undefined;
@@ -116,14 +119,4 @@ function restoreEnv(container: RawObject, trusted: RecordedContainer | undefined
     const value = own(asObject(variable), 'value');
     return trusted !== undefined && (typeof value !== 'string' || shortHash(value) !== trusted.config);
   });
-}
-
-/**
- * The entry of a container by its name; one that was renamed or copied in place (`kubectl edit`) has the entry that
- * generated exactly its args.
- */
-function entryOf({ record }: Traces, container: RawObject): RecordedContainer | undefined {
-  const entries = record?.containers ?? [];
-  const name = nameOf(container);
-  return entries.find((entry) => entry.name === name) ?? entries.find((entry) => generatedExactly(entry, container));
 }

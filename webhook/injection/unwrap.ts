@@ -31,11 +31,6 @@ export function unwrap(
   return { ...fromStructure(live, isWrapper), trusted: undefined };
 }
 
-/** Whether the record's entry generated these very args: the sign of a container that was only renamed. */
-export function generatedExactly(entry: RecordedContainer, container: RawObject): boolean {
-  return equal(container.args, generatedFor(entry)?.args);
-}
-
 interface Fields {
   readonly command: unknown;
   readonly args: unknown;

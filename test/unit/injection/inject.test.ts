@@ -134,7 +134,7 @@ describe('inject', () => {
       expect(namesOf(spec.volumes)).to.deep.equal(['vault-env', 'vault-env-token-2']);
     });
 
-    for (const mountPath of ['/vault-env', '/vault-env/', '/vault-env/data']) {
+    for (const mountPath of ['/vault-env', '/vault-env/', '//vault-env', '/vault-env/data', 'vault-env']) {
       it(`mounts elsewhere where the container mounts ${mountPath}, and the command follows`, () => {
         const object = deployment({
           volumes: [{ name: 'data', emptyDir: {} }],

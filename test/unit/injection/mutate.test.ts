@@ -49,7 +49,7 @@ describe('admission of a workload', () => {
     it('carries the policy, and an audit trail without anything of the workload but container names', () => {
       const { policy, audit } = mutate(plain, ruleWith({ policy: { generation: 7 } }));
       expect(policy).to.deep.equal({ name: 'shop-secrets', generation: 7 });
-      expect(audit).to.deep.equal({ result: 'Injected', policy: 'shop-secrets/7', containers: 'app' });
+      expect(audit).to.deep.equal({ result: 'Injected', policy: 'shop-secrets', generation: '7', containers: 'app' });
     });
 
     it('is for the rules of the kind, the namespace and the labels only', () => {
