@@ -45,7 +45,14 @@ export interface InjectionContext {
 }
 
 export type Injected =
-  { readonly template: RawObject; readonly wrapped: readonly string[] } | { readonly denial: Denial };
+  | {
+      readonly template: RawObject;
+      /** Names of containers. */
+      readonly wrapped: readonly string[];
+      /** `name:reason` of containers that were left alone because the policy ignores failures. */
+      readonly skipped: readonly string[];
+    }
+  | { readonly denial: Denial };
 
 /** Wraps the selected containers of a template that holds nothing of ours. */
 export function inject(template: RawObject, selected: readonly Selected[], context: InjectionContext): Injected {
@@ -54,6 +61,7 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
   const role = context.settings.role === '' ? serviceAccountOf(podSpec) : context.settings.role;
   const wrapped = new Map<Selected, Wrap>();
   const config = configWriter(context, role);
+  const skipped: string[] = [];
   let generated = 0;
   for (const target of selected) {
     const result = wrapContainer(target, volumes, config, context);
@@ -61,9 +69,12 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
     if (generated > OBJECT_LIMIT) return { denial: tooLarge(selected.length) };
     if (!('denial' in result)) wrapped.set(target, result);
     else if (context.rule.failurePolicy === 'Fail') return result;
-    else context.warn(`not injected: ${result.denial.message}`);
+    else {
+      context.warn(`not injected: ${result.denial.message}`);
+      skipped.push(`${target.name}:${result.denial.reason}`);
+    }
   }
-  if (wrapped.size === 0) return { template, wrapped: [] };
+  if (wrapped.size === 0) return { template, wrapped: [], skipped };
   const spec = withAdditions(template, podSpec, volumes, wrapped, context);
   const added = volumesFor(context.rule, volumes);
   const record = encodeRecord({
@@ -78,6 +89,7 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
   return {
     template: { ...annotated, spec: { ...spec, volumes: [...(asList(podSpec.volumes) ?? []), ...added] } },
     wrapped: [...wrapped.keys()].map(({ name }) => name),
+    skipped,
   };
 }
 

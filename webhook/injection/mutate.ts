@@ -82,12 +82,15 @@ function review(
     warn,
   });
   if ('denial' in injected) return denied(injected.denial, warnings, rule);
-  if (injected.wrapped.length === 0) return withoutInjection('Unchanged', rule);
+  const reason = injected.skipped.length > 0 ? `not injected: ${injected.skipped.join(', ')}` : undefined;
+  if (injected.wrapped.length === 0) {
+    return withoutInjection('Unchanged', rule, reason);
+  }
   const oversize = oversizeOf(injected.template);
   if (oversize !== undefined) return denied(oversize, warnings, rule);
   const patch = diff(template, injected.template, TEMPLATE_PATH);
   const containers = injected.wrapped.join(',');
-  return result(patch.length > 0 ? 'Injected' : 'Unchanged', { patch, warnings, rule, containers });
+  return result(patch.length > 0 ? 'Injected' : 'Unchanged', { patch, warnings, rule, containers, reason });
 }
 
 /** The rule that counts: the one that the workload names, else the first. */

@@ -43,6 +43,7 @@ describe('injection', () => {
       const object = deployment({ containers: [container({ command: undefined }), container({ name: 'two' })] });
       const ignoring = ruleWith({ failurePolicy: 'Ignore' });
       expect(mutate(object, ignoring).warnings[0]).to.match(/^not injected: container app has no command/);
+      expect(mutate(object, ignoring).audit.reason).to.equal('not injected: app:EntrypointUnknown');
       const result = admitted(object, ignoring);
       expect(containerOf(result, 'app')).to.deep.equal(containerOf(object, 'app'));
       expect(containerOf(result, 'two').command).to.deep.equal(['/vault-env/vault-env']);
