@@ -239,9 +239,10 @@ function withAdditions(
 
 function entrypointUnknown(name: string, container: RawObject, { policy }: Rule): Denial {
   const image = asString(container.image) ?? '';
+  // What to do comes first: a warning is cut at 120 characters.
   const message =
-    `container ${name} has no command, and what its image ${image} starts is not known: ` +
-    `set command in the container, or add the image with its entrypoint to images of policy ${policy.name}`;
+    `container ${name} has no command: set one, or add its image to images of policy ${policy.name}; ` +
+    `what ${image} starts is not known`;
   return { reason: 'EntrypointUnknown', message };
 }
 
