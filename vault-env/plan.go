@@ -136,8 +136,10 @@ func (p *plan) label(key readKey) string {
 
 // answers is what Vault gave for a plan: nil in secrets stands for a path where there is nothing.
 type answers struct {
-	token   string
-	secrets map[readKey]*secret
+	token      string
+	tokenLease lease // zero where the token was given
+	secrets    map[readKey]*secret
+	leases     []lease // what was borrowed with the token
 }
 
 // environment puts the answers in place of the references. It parses nothing of what Vault gave.

@@ -48,9 +48,18 @@ type answerBody struct {
 	Data     map[string]any `json:"data"`
 	Errors   []string       `json:"errors"`
 	Warnings []string       `json:"warnings"`
-	Auth     *struct {
-		ClientToken string `json:"client_token"`
-	} `json:"auth"`
+	Auth     *answerAuth    `json:"auth"`
+
+	LeaseID       string `json:"lease_id"`
+	LeaseDuration int64  `json:"lease_duration"` // in seconds
+	Renewable     bool   `json:"renewable"`
+}
+
+// answerAuth is what a login gives.
+type answerAuth struct {
+	ClientToken   string `json:"client_token"`
+	LeaseDuration int64  `json:"lease_duration"` // in seconds
+	Renewable     bool   `json:"renewable"`
 }
 
 // decodeAnswer reads one JSON object and nothing after it. Numbers stay as they are written: a port is not 5432e0.
