@@ -190,7 +190,17 @@ function originalOf(container: RawObject, { images }: Rule): Original {
   if (command !== undefined) return { command, args };
   const image = asString(container.image) ?? '';
   const hint = images.find(({ match }) => matchesWildcard(match, image));
-  return hint ? { command, args, image: { entrypoint: hint.entrypoint, cmd: hint.cmd } } : { command, args };
+  return hint
+    ? { command, args, image: { entrypoint: verbatim(hint.entrypoint), cmd: verbatim(hint.cmd) } }
+    : { command, args };
+}
+
+/**
+ * Words of an image, as a manifest has to write them: the kubelet expands `$(NAME)` and `$$` in command and args, and in
+ * neither of an image's ENTRYPOINT and CMD (ExpandContainerCommandAndArgs in k8s.io/kubernetes/pkg/kubelet/container).
+ */
+function verbatim(words: readonly string[]): readonly string[] {
+  return words.map((word) => word.replaceAll('$', () => '$$'));
 }
 
 /** Places where the container mounts nothing yet, neither there nor below. */

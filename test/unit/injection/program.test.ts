@@ -22,6 +22,12 @@ describe('injection', () => {
     it('is ENTRYPOINT and CMD where there is neither command nor args', () => {
       expect(argsFor({ command: undefined, args: [] })).to.deep.equal(['--', 'docker-entrypoint.sh', 'redis-server']);
     });
+
+    it('writes dollars of the image twice, because the kubelet expands args but never what an image says', () => {
+      const images = [{ match: '*', entrypoint: ['sh', '-c'], cmd: ['echo $$ $(HOSTNAME)'] }];
+      const words = argsFor({ command: undefined, args: undefined }, ruleWith({ images }));
+      expect(words).to.deep.equal(['--', 'sh', '-c', 'echo $$$$ $$(HOSTNAME)']);
+    });
     it('is not wrapped twice where a user wrote the wrapper by hand', () => {
       const byHand = { command: ['/vault-env/vault-env'], args: ['--', '/app'] };
       expect(argsFor(byHand)).to.deep.equal(['--', '/app']);
