@@ -11,7 +11,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -102,26 +101,4 @@ func wrap(argv []string, env environment, log *logger) *failure {
 		time.Sleep(s.delay)
 	}
 	return replaceProcess(program, argv, resolved)
-}
-
-// resolve gives the program's environment.
-func resolve(env environment, s *settings, log *logger) ([]string, *failure) {
-	p, f := newPlan(env, s)
-	if f != nil {
-		return nil, f
-	}
-	a := &answers{}
-	if !p.nothing() {
-		if s.vault.skipVerify {
-			log.warn("VAULT_SKIP_VERIFY is true: whoever is in between can read the token and the secrets")
-		}
-		start := log.now()
-		if a, f = ask(context.Background(), p, log); f != nil {
-			return nil, f
-		}
-		if log.debugs() {
-			log.debug(fmt.Sprintf("%d paths read from %s in %s", len(p.reads), s.vault.address, log.now().Sub(start).Round(100*time.Microsecond)))
-		}
-	}
-	return p.environment(a, log)
 }
