@@ -12,7 +12,7 @@ import (
 // notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that change what happens there and
 // do nothing here. Each is said in a warning, once, where it is set.
 var notSupported = []string{
-	"VAULT_ENV_LOG_SERVER", "VAULT_HEADERS", "VAULT_HTTP_PROXY", "VAULT_MFA", "VAULT_PROXY_ADDR", "VAULT_REVOKE_TOKEN",
+	"VAULT_ENV_LOG_SERVER", "VAULT_HEADERS", "VAULT_HTTP_PROXY", "VAULT_MFA", "VAULT_PROXY_ADDR",
 	"VAULT_SRV_LOOKUP", "VAULT_WRAP_TTL",
 }
 
@@ -29,6 +29,10 @@ func bankVaultsSettings(env environment) (settings, *failure) {
 	readConnection(&r, &s.vault)
 	readAuth(&r, &s.vault)
 
+	readTransit(&r, &s.transit)
+	if r.text("VAULT_REVOKE_TOKEN", "") != "" {
+		s.revoke = revocationOf(r.bool("VAULT_REVOKE_TOKEN"))
+	}
 	s.ignoreMissing = r.bool("VAULT_IGNORE_MISSING_SECRETS")
 	s.delay = r.duration("VAULT_ENV_DELAY", 0)
 	for _, name := range r.list("VAULT_ENV_PASSTHROUGH") {
@@ -97,6 +101,23 @@ func readAuth(r *variableReader, v *vaultSettings) {
 	v.tokenPath = r.text("VAULT_TOKEN_PATH", "")
 	if home := r.text("HOME", ""); v.tokenPath == "" && home != "" {
 		v.tokenPath = filepath.Join(home, ".vault-token")
+	}
+}
+
+func readTransit(r *variableReader, t *transitSettings) {
+	var f *failure
+	if id := r.text("VAULT_TRANSIT_KEY_ID", ""); id != "" {
+		t.keyID, f = parsePath("VAULT_TRANSIT_KEY_ID", id)
+		r.fail(f)
+	}
+	t.mountPath, f = parsePath("VAULT_TRANSIT_PATH", r.text("VAULT_TRANSIT_PATH", t.mountPath))
+	r.fail(f)
+	if size := r.text("VAULT_TRANSIT_BATCH_SIZE", ""); size != "" {
+		n, err := strconv.ParseUint(size, 10, 31)
+		if err != nil || n == 0 {
+			r.fail(failf(exitSettings, "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1: write one, or remove it"))
+		}
+		t.batchSize = int(n)
 	}
 }
 

@@ -57,6 +57,10 @@ func configProcess(o configObject, s *settings) {
 	}
 	log.done()
 	s.delay = o.duration("delay", 0, `is not a duration: write one like "5s"`, func(d time.Duration) bool { return d >= 0 })
+	if revoke, set := o.choice("revokeToken"); set {
+		s.revoke = revocationOf(revoke)
+	}
+	s.refuseExec = o.bool("refuseExec")
 	o.done()
 }
 
@@ -114,7 +118,24 @@ func configEnvironment(o configObject, s *settings) {
 	for _, name := range o.texts("passthrough") {
 		s.passthrough[name] = true
 	}
+	for _, name := range o.texts("allowedNames") {
+		s.allowedNames[name] = true
+	}
 	s.ignoreMissing = o.bool("ignoreMissing")
+	configTransit(o.child("transit"), &s.transit)
+	o.done()
+}
+
+func configTransit(o configObject, t *transitSettings) {
+	if id := o.text("keyID"); id != "" {
+		t.keyID = o.cleanPath("keyID", id)
+	}
+	if mount := o.text("mountPath"); mount != "" {
+		t.mountPath = o.cleanPath("mountPath", mount)
+	}
+	if size := o.whole("batchSize"); size > 0 {
+		t.batchSize = size
+	}
 	o.done()
 }
 
@@ -182,7 +203,14 @@ func typed[T any](o configObject, key, want string) T {
 
 func (o configObject) text(key string) string { return typed[string](o, key, "a string") }
 func (o configObject) bool(key string) bool   { return typed[bool](o, key, "true or false") }
-func (o configObject) list(key string) []any  { return typed[[]any](o, key, "a list") }
+
+// choice gives a value of true or false, and whether it is written out at all.
+func (o configObject) choice(key string) (value, set bool) {
+	set = o.fields[key] != nil
+	return o.bool(key), set
+}
+
+func (o configObject) list(key string) []any { return typed[[]any](o, key, "a list") }
 
 func (o configObject) texts(key string) []string {
 	var texts []string
@@ -200,7 +228,7 @@ func (o configObject) whole(key string) int {
 	const most = 1 << 31
 	number := typed[float64](o, key, "a whole number")
 	if number < 0 || number > most || number != float64(int(number)) {
-		o.fail(key, "is not a whole number from 0: write one, or leave it out for the latest")
+		o.fail(key, "is not a whole number from 0: write one, or leave it out")
 		return 0
 	}
 	return int(number)

@@ -202,11 +202,11 @@ func TestQuietWhereAllIsWell(t *testing.T) {
 }
 
 func TestLogLevels(t *testing.T) {
-	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_REVOKE_TOKEN=true"}, "true")
-	if e.stderr != "vault-env: warn: VAULT_REVOKE_TOKEN is not supported and ignored\n" {
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_MFA=x"}, "true")
+	if e.stderr != "vault-env: warn: VAULT_MFA is not supported and ignored\n" {
 		t.Errorf("%q", e.stderr)
 	}
-	if e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_REVOKE_TOKEN=true", "VAULT_LOG_LEVEL=error"}, "true"); e.stderr != "" {
+	if e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_MFA=x", "VAULT_LOG_LEVEL=error"}, "true"); e.stderr != "" {
 		t.Errorf("%q", e.stderr)
 	}
 }

@@ -13,16 +13,22 @@ const (
 	defaultJWTFile = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 	// Bank-Vaults' default too; a login and a read take milliseconds, a Vault that is failing over takes seconds.
 	defaultTimeout = 10 * time.Second
+	// Bank-Vaults' webhook sets this one; enough to save round trips, few enough that batches share Vault's processors.
+	defaultBatchSize = 25
 )
 
 // settings is what vault-env is told to do, whichever way it was told.
 type settings struct {
 	vault         vaultSettings
+	transit       transitSettings
 	fromPaths     []fromPath
 	ignoreMissing bool
 	passthrough   map[string]bool
 	allowedPaths  []string
+	allowedNames  map[string]bool // taken from fromPaths although they are refused otherwise
 	delay         time.Duration
+	revoke        revocation
+	refuseExec    bool
 	logLevel      logLevel
 	logJSON       bool
 	// strip is true where the settings came in the VAULT_* variables, which then are not for the program.
@@ -50,6 +56,30 @@ type vaultSettings struct {
 	tokenPath  string // need not exist
 }
 
+// transitSettings say which key of which transit engine decrypts.
+type transitSettings struct {
+	keyID     string
+	mountPath string
+	batchSize int // ciphertexts in one request, at most
+}
+
+// revocation says which tokens are revoked before the program starts. A token that leases depend on never is.
+type revocation int
+
+const (
+	revokeOwn   revocation = iota // one that vault-env logged in for
+	revokeNever                   // none
+	revokeAny                     // one that was given to it, too
+)
+
+// revocationOf gives the revocation of a setting that is written out.
+func revocationOf(revoke bool) revocation {
+	if revoke {
+		return revokeAny
+	}
+	return revokeNever
+}
+
 // fromPath is a secret whose every key becomes a variable.
 type fromPath struct {
 	path      string
@@ -60,9 +90,11 @@ type fromPath struct {
 
 func defaultSettings() settings {
 	return settings{
-		logLevel:    levelInfo,
-		passthrough: map[string]bool{},
-		vault:       vaultSettings{timeout: defaultTimeout, authMount: "kubernetes", jwtFile: defaultJWTFile},
+		logLevel:     levelInfo,
+		passthrough:  map[string]bool{},
+		allowedNames: map[string]bool{},
+		transit:      transitSettings{mountPath: "transit", batchSize: defaultBatchSize},
+		vault:        vaultSettings{timeout: defaultTimeout, authMount: "kubernetes", jwtFile: defaultJWTFile},
 	}
 }
 

@@ -13,8 +13,9 @@ const fullConfig = `{
     "tls": {"caBundle": "PEM", "caFile": "/ca.crt", "serverName": "vault.internal"},
     "auth": {"method": "JWT", "mountPath": "/auth-jwt/", "role": "shop", "tokenPath": "/token"}},
   "environment": {"fromPaths": [{"path": "/secret/data/a/", "version": 3, "prefix": "A_", "overwrite": true}, {"path": "kv/b"}],
-    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"]},
-  "process": {"delay": "1m", "log": {"level": "Debug", "format": "JSON"}}
+    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"],
+    "allowedNames": ["PATH"], "transit": {"keyID": "shop", "mountPath": "/transit/eu/", "batchSize": 10}},
+  "process": {"delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}}
 }`
 
 func TestConfig(t *testing.T) {
@@ -29,6 +30,10 @@ func TestConfig(t *testing.T) {
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true},
 		allowedPaths:  []string{"secret/data/*"},
+		allowedNames:  map[string]bool{"PATH": true},
+		transit:       transitSettings{"shop", "transit/eu", 10},
+		revoke:        revokeNever,
+		refuseExec:    true,
 		delay:         time.Minute,
 		logLevel:      levelDebug,
 		logJSON:       true,
@@ -94,6 +99,13 @@ func TestBadConfig(t *testing.T) {
 		{vault(`},"environment":{"fromPaths":[{"path":"a/../b"}]}`), "environment.fromPaths[0].path is not a path"},
 		{vault(`},"environment":{"fromPaths":[{"path":"a#1"}]}`), "environment.fromPaths[0].path is not a path"},
 		{vault(`},"environment":{"fromPaths":[{"path":"a","version":-1}]}`), "environment.fromPaths[0].version is not a whole number from 0"},
+		{vault(`},"environment":{"transit":{"batchSize":-1}}`), "environment.transit.batchSize is not a whole number"},
+		{vault(`},"environment":{"transit":{"keyID":"a/../b"}}`), "environment.transit.keyID is not a path"},
+		{vault(`},"environment":{"transit":{"mountPath":7}}`), "environment.transit.mountPath holds a number"},
+		{vault(`},"environment":{"transit":{"key":"x"}}`), "unknown key environment.transit.key"},
+		{vault(`},"environment":{"allowedNames":["A",1]}`), "environment.allowedNames[1] holds a number"},
+		{vault(`},"process":{"revokeToken":"yes"}`), "process.revokeToken holds a string: write true or false"},
+		{vault(`},"process":{"refuseExec":1}`), "process.refuseExec holds a number"},
 		{vault(`},"environment":{"allowedPaths":[""]}`), "environment.allowedPaths[0] is empty"},
 		{vault(`},"process":{"delay":"-1s"}`), "process.delay is not a duration"},
 		{vault(`},"process":{"log":{"level":"debug"}}`), "process.log.level is unknown: write Debug, Info, Warn or Error"},
@@ -117,7 +129,7 @@ func TestBankVaultsVariables(t *testing.T) {
 		"VAULT_CLIENT_CERT=/c", "VAULT_CLIENT_KEY=/k", "VAULT_TLS_SERVER_NAME=sn", "VAULT_SKIP_VERIFY=true", "VAULT_AUTH_METHOD=kubernetes",
 		"VAULT_PATH=k8s/west", "VAULT_ROLE=shop", "VAULT_JWT_FILE=/jwt", "VAULT_TOKEN=hvs.x", "VAULT_TOKEN_FILE=/tf", "VAULT_TOKEN_PATH=/tp",
 		"HOME=/root", "VAULT_IGNORE_MISSING_SECRETS=true", "VAULT_ENV_PASSTHROUGH=VAULT_ADDR, VAULT_ROLE,", "VAULT_ENV_FROM_PATH=secret/data/a, kv/b#3",
-		"VAULT_ENV_DELAY=2s", "VAULT_LOG_LEVEL=WARN", "VAULT_JSON_LOG=true", "VAULT_TRANSIT_KEY_ID=x", "VAULT_ENV_DAEMON=false", "VAULT_REVOKE_TOKEN=true",
+		"VAULT_ENV_DELAY=2s", "VAULT_LOG_LEVEL=WARN", "VAULT_JSON_LOG=true", "VAULT_TRANSIT_KEY_ID=x", "VAULT_TRANSIT_PATH=/t//eu", "VAULT_TRANSIT_BATCH_SIZE=7", "VAULT_ENV_DAEMON=false", "VAULT_REVOKE_TOKEN=true", "VAULT_MFA=x",
 	})
 	if f != nil {
 		t.Fatal(f)
@@ -129,11 +141,14 @@ func TestBankVaultsVariables(t *testing.T) {
 		fromPaths:     []fromPath{{path: "secret/data/a"}, {path: "kv/b", version: "3"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
+		allowedNames:  map[string]bool{},
+		transit:       transitSettings{"x", "t/eu", 7},
+		revoke:        revokeAny,
 		delay:         2 * time.Second,
 		logLevel:      levelWarn,
 		logJSON:       true,
 		strip:         true,
-		warnings:      []string{"VAULT_REVOKE_TOKEN is not supported and ignored"},
+		warnings:      []string{"VAULT_MFA is not supported and ignored"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -148,9 +163,11 @@ func TestBankVaultsDefaults(t *testing.T) {
 	want := settings{
 		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second, authMount: "kubernetes", role: "default",
 			jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", tokenPath: "/root/.vault-token"},
-		passthrough: map[string]bool{},
-		logLevel:    levelInfo,
-		strip:       true,
+		transit:      transitSettings{"", "transit", 25},
+		passthrough:  map[string]bool{},
+		allowedNames: map[string]bool{},
+		logLevel:     levelInfo,
+		strip:        true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -187,6 +204,9 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 	if s := one("VAULT_LOG_LEVEL=loud"); s.logLevel != levelInfo || len(s.warnings) != 1 {
 		t.Errorf("log level: %+v", s)
 	}
+	if s := one("VAULT_REVOKE_TOKEN=false"); s.revoke != revokeNever {
+		t.Errorf("VAULT_REVOKE_TOKEN=false: %+v", s)
+	}
 	if s := one("VAULT_SKIP_VERIFY=false"); s.vault.skipVerify {
 		t.Error("VAULT_SKIP_VERIFY=false is taken for true")
 	}
@@ -208,6 +228,11 @@ func TestBadBankVaultsVariables(t *testing.T) {
 		{"VAULT_ENV_FROM_PATH=a,#3", "VAULT_ENV_FROM_PATH is empty"},
 		{"VAULT_ENV_DAEMON=true", "daemon mode is not supported yet"},
 		{"VAULT_CLIENT_CERT=/c", "go together"},
+		{"VAULT_REVOKE_TOKEN=perhaps", "VAULT_REVOKE_TOKEN is neither"},
+		{"VAULT_TRANSIT_BATCH_SIZE=0", "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1"},
+		{"VAULT_TRANSIT_BATCH_SIZE=many", "VAULT_TRANSIT_BATCH_SIZE is not"},
+		{"VAULT_TRANSIT_KEY_ID=../x", "VAULT_TRANSIT_KEY_ID is not a path"},
+		{"VAULT_TRANSIT_PATH=?", "VAULT_TRANSIT_PATH is not a path"},
 	} {
 		if _, f := loadSettings(environment{c.entry}); f == nil || f.status != exitSettings || !strings.Contains(f.message, c.says) {
 			t.Errorf("%s: %v; want %q", c.entry, f, c.says)
