@@ -44,32 +44,32 @@ func readTokenFile(what, path string) (string, *failure) {
 
 // login trades the pod's ServiceAccount token for a token of Vault. The methods kubernetes and jwt take the same
 // request.
-func (c *client) login(ctx context.Context, v *vaultSettings) (string, *failure) {
+func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *failure) {
 	jwt, f := readTokenFile("the ServiceAccount token", v.jwtFile)
 	if f != nil {
-		return "", f
+		return nil, f
 	}
 	body, err := json.Marshal(struct {
 		Role string `json:"role,omitempty"`
 		JWT  string `json:"jwt"`
 	}{v.role, jwt})
 	if err != nil {
-		return "", failf(exitSettings, "the ServiceAccount token %s is not text", v.jwtFile)
+		return nil, failf(exitSettings, "the ServiceAccount token %s is not text", v.jwtFile)
 	}
 	path := "auth/" + v.authMount + "/login"
 	answer, f := c.do(ctx, http.MethodPost, path, "", body)
 	if f != nil {
-		return "", f
+		return nil, f
 	}
 	if answer.status != http.StatusOK {
 		said := strings.ReplaceAll(vaultErrors(answer.body), jwt, "…")
-		return "", refused(answer.status, "Vault refused the login of the role %s at %s (%s): check the role, the ServiceAccount and the audience",
+		return nil, refused(answer.status, "Vault refused the login of the role %s at %s (%s): check the role, the ServiceAccount and the audience",
 			quoteName(v.role), path, statusText(answer.status, said))
 	}
 	decoded, err := decodeAnswer(answer.body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
-		return "", failf(exitProtocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, c.address)
+		return nil, failf(exitProtocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, c.address)
 	}
 	c.http2 = answer.http2
-	return decoded.Auth.ClientToken, nil
+	return decoded.Auth, nil
 }

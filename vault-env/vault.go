@@ -23,9 +23,11 @@ func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure) {
 		return nil, f
 	}
 	if a.token == "" {
-		if a.token, f = c.login(ctx, v); f != nil {
+		auth, f := c.login(ctx, v)
+		if f != nil {
 			return nil, f
 		}
+		a.token, a.tokenLease = auth.ClientToken, tokenLeaseOf(auth)
 	}
 	if oneLine(a.token) != a.token { // it goes into a header
 		return nil, failf(exitSettings, "the token for Vault is malformed: it holds a control character")
