@@ -8,7 +8,7 @@ import { Cluster } from '../integration/cluster.ts';
 import { whyNoNode } from '../support/node.ts';
 import { eventually } from '../support/operator.ts';
 import { filesHolding, startStage, type Stage } from '../support/stage.ts';
-import { allTools } from '../support/tool-table.ts';
+import { demoTools } from '../support/tool-table.ts';
 import { ensureTools } from '../support/tools.ts';
 import { runOnHost } from './host-stand-in.ts';
 import { renderSamples, type Manifest } from './samples.ts';
@@ -33,7 +33,7 @@ function next(what: string): void {
 
 async function main(): Promise<void> {
   next('tools: pinned, built once from source, kept in your cache (about 20 minutes the first time on two cores)');
-  await ensureTools(allTools, { log: (line) => say(`              ${line}`) });
+  await ensureTools(demoTools, { log: (line) => say(`              ${line}`) });
   const noNode = whyNoNode();
   const stage = await startStage({ withNode: noNode === undefined, onStep: next }, SECRET);
   try {

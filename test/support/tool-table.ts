@@ -11,20 +11,33 @@ export interface GoTool {
   readonly flags: readonly string[];
   /** What a first build takes on 2 cores, for the person who waits. */
   readonly seconds: number;
+  readonly use?: ToolUse;
 }
 
 /** Taken from PATH, else out of a Debian package that is unpacked into the cache and not installed. */
 export interface DebianTool {
   readonly debianPackage: string;
-  /** Where the program lies in the package. */
+  /** Where the program lies in the package; * stands for a version. */
   readonly path: string;
+  /** The program needs what lies beside it: the whole package is kept, with all those it depends on and are not installed. */
+  readonly whole?: boolean;
+  readonly use?: ToolUse;
 }
+
+/** Left out: for everything, the demo too. On request: no test needs it, one that would use it is skipped without it. */
+export type ToolUse = 'tests' | 'on request';
 
 export type ToolName = keyof typeof table;
 
-export const tools: Readonly<Record<ToolName, GoTool | DebianTool>> = table;
+export const tools = table as Readonly<Record<ToolName, GoTool | DebianTool>>;
 
-export const allTools = Object.keys(table) as ToolName[];
+const names = Object.keys(table) as ToolName[];
+
+/** What `make test` needs. */
+export const allTools = names.filter((name) => tools[name].use !== 'on request');
+
+/** What `make demo` needs. */
+export const demoTools = names.filter((name) => tools[name].use === undefined);
 
 export function isToolName(name: string): name is ToolName {
   return Object.hasOwn(table, name);

@@ -4,10 +4,10 @@
  * As a program, `node test/support/tools.ts [NAME…]` does so for all or the named ones.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, openSync, readSync, closeSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { closeSync, existsSync, globSync, openSync, readSync, realpathSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { buildTool, type Log } from './tool-build.ts';
-import { fetchFromDebian } from './tool-debian.ts';
+import { fetchFromDebian, fetchWholeFromDebian } from './tool-debian.ts';
 import { withLock } from './tool-lock.ts';
 import { allTools, cacheDirectory, cachedPath, isToolName, tools, type ToolName } from './tool-table.ts';
 
@@ -44,25 +44,36 @@ export function findTool(name: ToolName, env: NodeJS.ProcessEnv = process.env): 
   return existsSync(cachedPath(name)) ? { path: cachedPath(name), origin: 'cache' } : undefined;
 }
 
+interface InstalledProgram {
+  readonly name: string;
+  /** Where systems put it that keep it off PATH, * for a version. */
+  readonly elsewhere?: string;
+  readonly serves: (path: string) => boolean;
+}
+
 /** Programs whose version does not matter, with what shows that one on PATH serves. */
-const onPath: Partial<Record<ToolName, readonly { name: string; serves: (path: string) => boolean }[]>> = {
+const onPath: Partial<Record<ToolName, readonly InstalledProgram[]>> = {
   vault: [
     { name: 'vault', serves: runsWith('version') },
     { name: 'bao', serves: runsWith('version') },
   ],
   runc: [{ name: 'runc', serves: runsWith('--version') }],
   busybox: [{ name: 'busybox', serves: isStatic }],
+  postgres: [{ name: 'postgres', elsewhere: '/usr/lib/postgresql/*/bin/postgres', serves: isWithInitdbAndPsql }],
+  'qemu-aarch64': [{ name: 'qemu-aarch64-static', serves: runsWith('--version') }],
 };
 
-function whichRuns(
-  program: { name: string; serves: (path: string) => boolean },
-  env: NodeJS.ProcessEnv,
-): string | undefined {
-  return (env.PATH ?? '')
-    .split(delimiter)
-    .filter(Boolean)
-    .map((dir) => join(dir, program.name))
-    .find((path) => existsSync(path) && program.serves(path));
+function whichRuns({ name, elsewhere, serves }: InstalledProgram, env: NodeJS.ProcessEnv): string | undefined {
+  const directories = (env.PATH ?? '').split(delimiter).filter(Boolean);
+  const paths = [
+    ...directories.map((directory) => join(directory, name)),
+    ...(elsewhere === undefined ? [] : globSync(elsewhere)),
+  ];
+  return paths.find((path) => existsSync(path) && serves(path));
+}
+
+function isWithInitdbAndPsql(path: string): boolean {
+  return ['initdb', 'psql'].every((name) => existsSync(join(dirname(realpathSync(path)), name)));
 }
 
 function runsWith(argument: string): (path: string) => boolean {
@@ -104,8 +115,9 @@ async function makeMissing(names: readonly ToolName[], log: Log): Promise<void> 
   }
   for (const [i, name] of missing.entries()) {
     const tool = tools[name];
-    if ('debianPackage' in tool) fetchFromDebian(name, tool, log);
-    else await buildTool(name, tool, `${i + 1} of ${missing.length}`, log);
+    if (!('debianPackage' in tool)) await buildTool(name, tool, `${i + 1} of ${missing.length}`, log);
+    else if (tool.whole === true) fetchWholeFromDebian(name, tool, log);
+    else fetchFromDebian(name, tool, log);
   }
 }
 

@@ -1,12 +1,14 @@
 /** A real Vault in development mode on loopback (in memory, unsealed, KV version 2 at secret/), for one test run. */
-import { dirname } from 'node:path';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { Agent, request } from 'undici';
 import type { ControlPlane } from './control-plane.ts';
 import { createAuthority } from './pki.ts';
 import { freePorts } from './ports.ts';
 import type { Log } from './tool-build.ts';
+import type { ToolName } from './tool-table.ts';
 import { ensureTools } from './tools.ts';
-import { openWorkspace } from './workspace.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -31,9 +33,16 @@ export interface Vault {
 const ROOT_TOKEN = 'root';
 const PLUGIN = 'vault-plugin-auth-kubernetes';
 
+export interface VaultOptions {
+  /** Plugins that Vault is to find beside the one for Kubernetes auth. */
+  readonly plugins?: readonly ToolName[];
+  readonly log?: Log;
+}
+
 /** Starts Vault and resolves when it is unsealed. */
-export async function startVault(options: { readonly log?: Log } = {}): Promise<Vault> {
-  const programs = await ensureTools(['vault', PLUGIN], options);
+export async function startVault({ plugins = [], ...options }: VaultOptions = {}): Promise<Vault> {
+  const names = [PLUGIN, ...plugins] as const;
+  const programs = await ensureTools(['vault', ...names], options);
   const workspace = await openWorkspace('vault');
   try {
     const [port = 0, tlsPort = 0] = await freePorts(2);
@@ -48,6 +57,7 @@ export async function startVault(options: { readonly log?: Log } = {}): Promise<
         },
       },
     };
+    const pluginFiles = names.map((name) => programs[name].path);
     const server = workspace.start('vault', [
       programs.vault.path,
       'server',
@@ -55,7 +65,7 @@ export async function startVault(options: { readonly log?: Log } = {}): Promise<
       '-dev-no-store-token', // it would become the user's own ~/.vault-token
       `-dev-root-token-id=${ROOT_TOKEN}`,
       `-dev-listen-address=127.0.0.1:${port}`,
-      `-dev-plugin-dir=${dirname(programs[PLUGIN].path)}`,
+      `-dev-plugin-dir=${pluginFolder(workspace, pluginFiles)}`,
       `-config=${workspace.write('vault.json', JSON.stringify(config))}`,
     ]);
     const address = `http://127.0.0.1:${port}`;
@@ -88,6 +98,15 @@ export async function startVault(options: { readonly log?: Log } = {}): Promise<
     await workspace.close();
     throw error;
   }
+}
+
+/** One directory with all of them, as Vault wants it: it takes no link that leads out of there. */
+function pluginFolder({ dir }: Workspace, [first = '', ...more]: readonly string[]): string {
+  if (more.length === 0) return dirname(first);
+  const folder = join(dir, 'plugins');
+  mkdirSync(folder);
+  for (const plugin of [first, ...more]) copyFileSync(plugin, join(folder, basename(plugin)));
+  return folder;
 }
 
 /**
