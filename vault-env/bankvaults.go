@@ -42,7 +42,7 @@ func bankVaultsSettings(env environment) (settings, *failure) {
 		s.fromPaths = append(s.fromPaths, r.fromPath(entry))
 	}
 	if r.bool("VAULT_ENV_DAEMON") {
-		r.fail(failf(exitSettings, "VAULT_ENV_DAEMON: daemon mode is not supported yet: remove it"))
+		s.mode = modeDaemon
 	}
 	for _, name := range notSupported {
 		if value := r.text(name, ""); value != "" && value != "false" {

@@ -56,11 +56,37 @@ func configProcess(o configObject, s *settings) {
 		log.fail("format", "is unknown: write Text or JSON")
 	}
 	log.done()
+	switch o.text("mode") {
+	case "", "Exec":
+	case "Daemon":
+		s.mode = modeDaemon
+	default:
+		o.fail("mode", "is unknown: write Exec or Daemon")
+	}
+	configLeaseEnd(o.child("leaseEnd"), &s.leaseEnd)
 	s.delay = o.duration("delay", 0, `is not a duration: write one like "5s"`, func(d time.Duration) bool { return d >= 0 })
 	if revoke, set := o.choice("revokeToken"); set {
 		s.revoke = revocationOf(revoke)
 	}
 	s.refuseExec = o.bool("refuseExec")
+	o.done()
+}
+
+func configLeaseEnd(o configObject, l *leaseEnd) {
+	switch o.text("action") {
+	case "", "Restart":
+	case "Keep":
+		l.restart = false
+	default:
+		o.fail("action", "is unknown: write Restart or Keep")
+	}
+	if name := o.text("signal"); name != "" {
+		var known bool
+		if l.signal, known = parseSignal(name); !known {
+			o.fail("signal", "is not a signal that ends a program: write one like SIGTERM or SIGRTMIN+3")
+		}
+	}
+	l.gracePeriod = o.duration("gracePeriod", l.gracePeriod, `is not a duration: write one like "10s"`, func(d time.Duration) bool { return d >= 0 })
 	o.done()
 }
 

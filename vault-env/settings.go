@@ -3,6 +3,7 @@ package main
 import (
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -26,6 +27,8 @@ type settings struct {
 	passthrough   map[string]bool
 	allowedPaths  []string
 	allowedNames  map[string]bool // taken from fromPaths although they are refused otherwise
+	mode          processMode
+	leaseEnd      leaseEnd
 	delay         time.Duration
 	revoke        revocation
 	refuseExec    bool
@@ -63,6 +66,21 @@ type transitSettings struct {
 	batchSize int // ciphertexts in one request, at most
 }
 
+// processMode says what vault-env becomes once the program is started.
+type processMode int
+
+const (
+	modeExec   processMode = iota // the program itself
+	modeDaemon                    // its parent, which renews leases
+)
+
+// leaseEnd says what daemon mode does where a lease ends and cannot be renewed.
+type leaseEnd struct {
+	restart     bool // end the program, so that the container is started again; else leave it alone
+	signal      syscall.Signal
+	gracePeriod time.Duration // from the signal to SIGKILL
+}
+
 // revocation says which tokens are revoked before the program starts. A token that leases depend on never is.
 type revocation int
 
@@ -91,6 +109,7 @@ type fromPath struct {
 func defaultSettings() settings {
 	return settings{
 		logLevel:     levelInfo,
+		leaseEnd:     leaseEnd{restart: true, signal: syscall.SIGTERM, gracePeriod: 10 * time.Second}, // as Bank-Vaults
 		passthrough:  map[string]bool{},
 		allowedNames: map[string]bool{},
 		transit:      transitSettings{mountPath: "transit", batchSize: defaultBatchSize},

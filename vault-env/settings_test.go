@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -15,7 +16,7 @@ const fullConfig = `{
   "environment": {"fromPaths": [{"path": "/secret/data/a/", "version": 3, "prefix": "A_", "overwrite": true}, {"path": "kv/b"}],
     "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"],
     "allowedNames": ["PATH"], "transit": {"keyID": "shop", "mountPath": "/transit/eu/", "batchSize": 10}},
-  "process": {"delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}}
+  "process": {"mode": "Daemon", "leaseEnd": {"action": "Keep", "signal": "SIGRTMIN+3", "gracePeriod": "1m30s"}, "delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}}
 }`
 
 func TestConfig(t *testing.T) {
@@ -32,6 +33,8 @@ func TestConfig(t *testing.T) {
 		allowedPaths:  []string{"secret/data/*"},
 		allowedNames:  map[string]bool{"PATH": true},
 		transit:       transitSettings{"shop", "transit/eu", 10},
+		mode:          modeDaemon,
+		leaseEnd:      leaseEnd{false, syscall.Signal(37), 90 * time.Second},
 		revoke:        revokeNever,
 		refuseExec:    true,
 		delay:         time.Minute,
@@ -104,6 +107,13 @@ func TestBadConfig(t *testing.T) {
 		{vault(`},"environment":{"transit":{"mountPath":7}}`), "environment.transit.mountPath holds a number"},
 		{vault(`},"environment":{"transit":{"key":"x"}}`), "unknown key environment.transit.key"},
 		{vault(`},"environment":{"allowedNames":["A",1]}`), "environment.allowedNames[1] holds a number"},
+		{vault(`},"process":{"mode":"daemon"}`), "process.mode is unknown: write Exec or Daemon"},
+		{vault(`},"process":{"leaseEnd":{"action":"Reload"}}`), "process.leaseEnd.action is unknown: write Restart or Keep"},
+		{vault(`},"process":{"leaseEnd":{"signal":"SIGSTOP"}}`), "process.leaseEnd.signal is not a signal that ends a program"},
+		{vault(`},"process":{"leaseEnd":{"gracePeriod":"-1s"}}`), "process.leaseEnd.gracePeriod is not a duration"},
+		{vault(`},"process":{"leaseEnd":{"gracePeriod":10}}`), "process.leaseEnd.gracePeriod holds a number"},
+		{vault(`},"process":{"leaseEnd":"Restart"}`), "process.leaseEnd holds a string"},
+		{vault(`},"process":{"leaseEnd":{"grace":"1s"}}`), "unknown key process.leaseEnd.grace"},
 		{vault(`},"process":{"revokeToken":"yes"}`), "process.revokeToken holds a string: write true or false"},
 		{vault(`},"process":{"refuseExec":1}`), "process.refuseExec holds a number"},
 		{vault(`},"environment":{"allowedPaths":[""]}`), "environment.allowedPaths[0] is empty"},
@@ -143,6 +153,7 @@ func TestBankVaultsVariables(t *testing.T) {
 		passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
 		allowedNames:  map[string]bool{},
 		transit:       transitSettings{"x", "t/eu", 7},
+		leaseEnd:      leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		revoke:        revokeAny,
 		delay:         2 * time.Second,
 		logLevel:      levelWarn,
@@ -164,6 +175,7 @@ func TestBankVaultsDefaults(t *testing.T) {
 		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second, authMount: "kubernetes", role: "default",
 			jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", tokenPath: "/root/.vault-token"},
 		transit:      transitSettings{"", "transit", 25},
+		leaseEnd:     leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		passthrough:  map[string]bool{},
 		allowedNames: map[string]bool{},
 		logLevel:     levelInfo,
@@ -204,6 +216,9 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 	if s := one("VAULT_LOG_LEVEL=loud"); s.logLevel != levelInfo || len(s.warnings) != 1 {
 		t.Errorf("log level: %+v", s)
 	}
+	if s := one("VAULT_ENV_DAEMON=true"); s.mode != modeDaemon {
+		t.Errorf("VAULT_ENV_DAEMON=true: %+v", s)
+	}
 	if s := one("VAULT_REVOKE_TOKEN=false"); s.revoke != revokeNever {
 		t.Errorf("VAULT_REVOKE_TOKEN=false: %+v", s)
 	}
@@ -226,7 +241,7 @@ func TestBadBankVaultsVariables(t *testing.T) {
 		{"VAULT_PATH=a/../b", "VAULT_PATH is not a path"},
 		{"VAULT_ENV_FROM_PATH=a,b#x", "VAULT_ENV_FROM_PATH: a version is not a whole number"},
 		{"VAULT_ENV_FROM_PATH=a,#3", "VAULT_ENV_FROM_PATH is empty"},
-		{"VAULT_ENV_DAEMON=true", "daemon mode is not supported yet"},
+		{"VAULT_ENV_DAEMON=yes", "VAULT_ENV_DAEMON is neither true nor false"},
 		{"VAULT_CLIENT_CERT=/c", "go together"},
 		{"VAULT_REVOKE_TOKEN=perhaps", "VAULT_REVOKE_TOKEN is neither"},
 		{"VAULT_TRANSIT_BATCH_SIZE=0", "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1"},
