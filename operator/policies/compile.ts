@@ -45,7 +45,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     probes: spec.inject.probes,
     vault: vaultOf(spec.vault),
     environment: environmentOf(spec.environment),
-    process: { delay: spec.process.delay, log: { level: spec.process.log.level, format: spec.process.log.format } },
+    process: processOf(spec.process),
     injector: injectorOf(spec.injector, defaults),
     images: (spec.images ?? []).map(({ match, entrypoint = [], cmd = [] }) => ({ match, entrypoint, cmd })),
   };
@@ -95,14 +95,20 @@ function vaultOf({ address, namespace = '', timeout, tls = {}, auth }: VaultInje
 }
 
 function environmentOf(environment: VaultInjectionPolicySpec['environment']): Rule['environment'] {
-  const { fromPaths = [], ignoreMissing, passthrough = [], allowedPaths = [] } = environment;
+  const { fromPaths = [], ignoreMissing, passthrough = [], allowedNames = [], allowedPaths = [] } = environment;
+  const { keyID = '', mountPath, batchSize } = environment.transit;
   const sources = fromPaths.map(({ path, version, prefix = '', overwrite }): FromPath => ({
     path,
     ...(version !== undefined && { version }),
     prefix,
     overwrite,
   }));
-  return { fromPaths: sources, ignoreMissing, passthrough, allowedPaths };
+  const transit = { keyID, mountPath, batchSize };
+  return { fromPaths: sources, ignoreMissing, passthrough, transit, allowedNames, allowedPaths };
+}
+
+function processOf({ delay, revokeToken, refuseExec, log }: VaultInjectionPolicySpec['process']): Rule['process'] {
+  return { delay, revokeToken, refuseExec, log: { level: log.level, format: log.format } };
 }
 
 function injectorOf(injector: VaultInjectionPolicySpec['injector'], defaults: InjectorDefaults): RuleInjector {

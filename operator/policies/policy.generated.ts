@@ -158,6 +158,21 @@ export interface VaultInjectionPolicySpec {
      * those it reads itself out of the environment.
      */
     readonly passthrough?: readonly string[];
+    /** How references that are ciphertexts of the transit engine (vault:v1:…) are decrypted. */
+    readonly transit: {
+      /** The name of the transit key. Empty, a program that refers to a ciphertext is not started. */
+      readonly keyID?: string;
+      /** Where the transit engine is mounted in Vault. */
+      readonly mountPath: string;
+      /** How many ciphertexts one request may decrypt. */
+      readonly batchSize: number;
+    };
+    /**
+     * Variables that fromPaths may set although they make a program load or run other code, such
+     * as PATH, LD_PRELOAD and NODE_OPTIONS. Those that are not listed are left out, with a
+     * warning.
+     */
+    readonly allowedNames?: readonly string[];
     /**
      * If set, a reference to a path outside of these is refused, at admission and again by
      * vault-env. * stands for any run of characters, slashes included.
@@ -171,6 +186,18 @@ export interface VaultInjectionPolicySpec {
      * for what has to be ready in the pod before the program is.
      */
     readonly delay: string;
+    /**
+     * Whether the token that vault-env logged in for is revoked once the secrets are read, before
+     * the program starts. A token on which a lease depends is kept: its end would be that of the
+     * secret.
+     */
+    readonly revokeToken: boolean;
+    /**
+     * true makes vault-env refuse to run a second time in a container that it has started, as by
+     * kubectl exec. A guard against accidents: whoever may exec can read the program's
+     * environment otherwise.
+     */
+    readonly refuseExec: boolean;
     /**
      * What vault-env writes to standard error. Never a secret, a token or an argument of the
      * program.

@@ -93,12 +93,22 @@ export interface Rule {
     readonly fromPaths: readonly FromPath[];
     readonly ignoreMissing: boolean;
     readonly passthrough: readonly string[];
+    readonly transit: {
+      /** '' where ciphertexts cannot be decrypted. */
+      readonly keyID: string;
+      readonly mountPath: string;
+      readonly batchSize: number;
+    };
+    /** Names of variables that fromPaths may set although they make programs run code. */
+    readonly allowedNames: readonly string[];
     /** Path patterns with * as wildcard; empty: no bound. */
     readonly allowedPaths: readonly string[];
   };
   readonly process: {
     /** Go duration to wait before the program starts. */
     readonly delay: string;
+    readonly revokeToken: boolean;
+    readonly refuseExec: boolean;
     readonly log: {
       readonly level: 'Debug' | 'Info' | 'Warn' | 'Error';
       readonly format: 'Text' | 'JSON';

@@ -158,6 +158,19 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
     'a variable of another family': environment({ passthrough: ['PATH'] }),
     'a variable in lower case': environment({ passthrough: ['VAULT_addr'] }),
   }),
+  ...bad('spec.environment.transit.keyID', 'write the name of a transit key', {
+    'a transit key that is a path': environment({ transit: { keyID: 'transit/keys/shop' } }),
+  }),
+  ...bad('spec.environment.transit.mountPath', 'write the mount path without a slash at its ends', {
+    'a transit mount with a slash after it': environment({ transit: { keyID: 'shop', mountPath: 'transit/' } }),
+    'a transit mount that climbs': environment({ transit: { keyID: 'shop', mountPath: 'a/../sys' } }),
+  }),
+  ...bad('spec.environment.transit.batchSize', 'should be greater than or equal to 1', {
+    'batches of nothing': environment({ transit: { keyID: 'shop', batchSize: 0 } }),
+  }),
+  ...bad('spec.environment.allowedNames[0]', 'write the name of a variable', {
+    'names by wildcard': environment({ allowedNames: ['LD_*'] }),
+  }),
   ...bad('spec.process.delay', 'write a duration from 0s to 10m', { 'an hour of delay': { process: { delay: '1h' } } }),
   ...bad('spec.process.log.level', 'Unsupported value', { 'log level info': { process: { log: { level: 'info' } } } }),
   ...bad('spec.inject.containers.include[0]', 'write the name of a container', {
@@ -257,6 +270,10 @@ export const GOOD_POLICIES: Readonly<Record<string, Spec>> = {
     allowedPaths: ['kv/a', 'kv/b/*', 'kv/*/ro'],
   }),
   'dots within a segment': fromPath('secret/data/app.v2/..x'),
+  'a transit key': environment({ transit: { keyID: 'shop.v2', mountPath: 'eu/transit', batchSize: 1000 } }),
+  'an empty transit key, as templates make it': environment({ transit: { keyID: '' } }),
+  'names of variables that make programs run code': environment({ allowedNames: ['PATH', '_JAVA_OPTIONS'] }),
+  'a token that is kept, and one start a container': { process: { revokeToken: false, refuseExec: true } },
   'no selector values for Exists': expression({ operator: 'Exists', values: [] }),
   'a label with a prefix': expression({ operator: 'Exists', key: 'app.kubernetes.io/name' }),
   'quantities as numbers': injector({ resources: { requests: { cpu: 1 }, limits: { cpu: 1, memory: 67108864 } } }),
@@ -277,6 +294,7 @@ export const LARGEST_POLICY: Spec = {
     fromPaths: many(32, (at) => ({ path: `kv/${at}/`.padEnd(256, 'x'), version: 1 + at })),
     allowedPaths: many(32, (at) => `kv/${31 - at}/`.padEnd(255, 'x') + '*'),
     passthrough: many(32, (at) => `VAULT_${at}`.padEnd(64, '_')),
+    allowedNames: many(32, (at) => `NAME_${at}`.padEnd(128, '_')),
   }),
   ...tls({
     caBundle: '-----BEGIN CERTIFICATE-----\n' + 'A'.repeat(32_700) + '\n-----END CERTIFICATE-----',

@@ -43,7 +43,12 @@ export function vaultEnvConfig(rule: Rule, settings: Settings, role: string, pat
       }),
     }),
     environment,
-    process: given({ delay: unless(process.delay, '0s'), log }),
+    process: given({
+      delay: unless(process.delay, '0s'),
+      revokeToken: process.revokeToken ? undefined : false,
+      refuseExec: process.refuseExec || undefined,
+      log,
+    }),
   });
   return JSON.stringify(config).replaceAll('$', () => '$$');
 }
@@ -59,8 +64,20 @@ function environmentOf({ environment }: Rule, settings: Settings): object | unde
     fromPaths: unlessEmpty(fromPaths),
     ignoreMissing: settings.ignoreMissing || undefined,
     passthrough: unlessEmpty(environment.passthrough),
+    transit: transitOf(environment.transit),
+    allowedNames: unlessEmpty(environment.allowedNames),
     allowedPaths: unlessEmpty(environment.allowedPaths),
   });
+}
+
+/** Nothing without a key: then nothing is decrypted. */
+function transitOf({ keyID, mountPath, batchSize }: Rule['environment']['transit']): object | undefined {
+  if (keyID === '') return undefined;
+  return {
+    keyID,
+    mountPath: unless(mountPath, 'transit'),
+    batchSize: unless(batchSize, 25),
+  };
 }
 
 /** The object, or undefined when none of its fields is set; JSON.stringify leaves out fields that are undefined. */
@@ -68,7 +85,7 @@ function given(fields: Readonly<Record<string, unknown>>): object | undefined {
   return Object.values(fields).some((value) => value !== undefined) ? fields : undefined;
 }
 
-function unless(value: string, byDefault: string): string | undefined {
+function unless<T extends string | number>(value: T, byDefault: T): T | undefined {
   return value === byDefault ? undefined : value;
 }
 

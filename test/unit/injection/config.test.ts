@@ -27,9 +27,11 @@ describe('injection', () => {
           ],
           ignoreMissing: true,
           passthrough: ['VAULT_ADDR'],
+          transit: { keyID: 'shop', mountPath: 'eu/transit', batchSize: 100 },
+          allowedNames: ['PATH'],
           allowedPaths: ['secret/*'],
         },
-        process: { delay: '3s', log: { level: 'Debug', format: 'JSON' } },
+        process: { delay: '3s', revokeToken: false, refuseExec: true, log: { level: 'Debug', format: 'JSON' } },
       });
       expect(configOf(rule)).to.deep.equal({
         vault: {
@@ -43,9 +45,24 @@ describe('injection', () => {
           fromPaths: [{ path: 'kv/a', version: 3, prefix: 'A_', overwrite: true }, { path: 'kv/b' }],
           ignoreMissing: true,
           passthrough: ['VAULT_ADDR'],
+          transit: { keyID: 'shop', mountPath: 'eu/transit', batchSize: 100 },
+          allowedNames: ['PATH'],
           allowedPaths: ['secret/*'],
         },
-        process: { delay: '3s', log: { level: 'Debug', format: 'JSON' } },
+        process: { delay: '3s', revokeToken: false, refuseExec: true, log: { level: 'Debug', format: 'JSON' } },
+      });
+    });
+
+    it('holds nothing but what cannot be left out for a policy of defaults', () => {
+      expect(configOf(ruleWith({ environment: { transit: { mountPath: 'elsewhere' } } }))).to.deep.equal({
+        vault: {
+          address: 'https://vault.vault.svc:8200',
+          auth: { role: 'shop', tokenPath: '/vault-env-token/token' },
+        },
+      });
+      const transit = { keyID: 'shop', mountPath: 'transit', batchSize: 25 };
+      expect(configOf(ruleWith({ environment: { transit } }))).to.have.deep.property('environment', {
+        transit: { keyID: 'shop' },
       });
     });
 

@@ -28,8 +28,15 @@ const PLAIN_RULE: Rule = {
       tokenExpirationSeconds: 600,
     },
   },
-  environment: { fromPaths: [], ignoreMissing: false, passthrough: [], allowedPaths: [] },
-  process: { delay: '0s', log: { level: 'Info', format: 'Text' } },
+  environment: {
+    fromPaths: [],
+    ignoreMissing: false,
+    passthrough: [],
+    transit: { keyID: '', mountPath: 'transit', batchSize: 25 },
+    allowedNames: [],
+    allowedPaths: [],
+  },
+  process: { delay: '0s', revokeToken: true, refuseExec: false, log: { level: 'Info', format: 'Text' } },
   injector: {
     image: 'registry.example.com/vault-env:1.0.0',
     imagePullPolicy: 'IfNotPresent',

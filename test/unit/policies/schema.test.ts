@@ -15,8 +15,8 @@ describe('policyValidator', () => {
         timeout: '10s',
         auth: { method: 'Kubernetes', tokenExpiration: '10m' },
       },
-      environment: { ignoreMissing: false },
-      process: { delay: '0s', log: { level: 'Info', format: 'Text' } },
+      environment: { ignoreMissing: false, transit: { mountPath: 'transit', batchSize: 25 } },
+      process: { delay: '0s', revokeToken: true, refuseExec: false, log: { level: 'Info', format: 'Text' } },
       injector: { delivery: 'Auto' },
       failurePolicy: 'Ignore',
     });
@@ -35,7 +35,7 @@ describe('policyValidator', () => {
     const { spec } = policyOf({ suspend: true, targets: ['StatefulSet'], process: { log: { level: 'Debug' } } });
     expect(spec.suspend).to.equal(true);
     expect(spec.targets).to.deep.equal(['StatefulSet']);
-    expect(spec.process).to.deep.equal({ delay: '0s', log: { level: 'Debug', format: 'Text' } });
+    expect(spec.process.log).to.deep.equal({ level: 'Debug', format: 'Text' });
   });
 
   it('takes a field with nothing after it as left out, as the API server does', () => {
