@@ -1,5 +1,5 @@
 /** What the environment of a container holds for vault-env, found without changing anything. */
-import { asList, asObject, asString, asStrings, own } from './json.ts';
+import { asList, asObject, asString, asStrings } from './json.ts';
 import type { RawObject } from './json.ts';
 import { nameOf } from './pod.ts';
 import { parseValue } from './references.ts';
@@ -9,11 +9,13 @@ export interface ReferringVariable extends ParsedValue {
   readonly name: string;
 }
 
+const NONE: readonly string[] = [];
+
 /** The variables with a literal value that refers to Vault, or tries to. */
 export function referringVariables(container: RawObject): readonly ReferringVariable[] {
   const found: ReferringVariable[] = [];
   for (const item of asList(container.env) ?? []) {
-    const value = own(asObject(item), 'value');
+    const value = asObject(item)?.value;
     if (typeof value !== 'string' || !value.includes('vault:')) continue;
     const name = nameOf(item) ?? '';
     const parsed = parseValue(name, asProgramSeesIt(value));
@@ -31,19 +33,33 @@ export function expandedReferences(
   referring: readonly ReferringVariable[],
 ): readonly { readonly place: string; readonly variable: string }[] {
   if (referring.length === 0) return [];
-  const found: { place: string; variable: string }[] = [];
+  const expansions = expansionsOf(container);
+  if (expansions.length === 0) return [];
   const names = new Set(referring.map(({ name }) => name));
+  const whole = new Set(referring.filter(({ isInline }) => !isInline).map(({ name }) => name));
+  return expansions.filter(({ variable, into }) =>
+    into === undefined ? names.has(variable) : whole.has(variable) && into !== `$(${variable})`,
+  );
+}
+
+interface Expansion {
+  readonly place: string;
+  readonly variable: string;
+  /** The value of the other variable, where the place is one. */
+  readonly into?: string;
+}
+
+/** Everything in a container that the kubelet expands: nearly always nothing. */
+function expansionsOf(container: RawObject): readonly Expansion[] {
+  const found: Expansion[] = [];
   for (const place of ['command', 'args']) {
     for (const word of asStrings(container[place]) ?? []) {
-      for (const variable of expansionsIn(word)) if (names.has(variable)) found.push({ place, variable });
+      for (const variable of expansionsIn(word)) found.push({ place, variable });
     }
   }
-  const whole = new Set(referring.filter(({ isInline }) => !isInline).map(({ name }) => name));
   for (const item of asList(container.env) ?? []) {
-    const value = asString(own(asObject(item), 'value')) ?? '';
-    for (const variable of expansionsIn(value)) {
-      if (whole.has(variable) && value !== `$(${variable})`) found.push({ place: nameOf(item) ?? '', variable });
-    }
+    const into = asString(asObject(item)?.value) ?? '';
+    for (const variable of expansionsIn(into)) found.push({ place: nameOf(item) ?? '', variable, into });
   }
   return found;
 }
@@ -58,7 +74,7 @@ function asProgramSeesIt(value: string): string {
 
 /** Names of the variables that the kubelet would expand in a text; `$$(NAME)` is an escape. */
 function expansionsIn(text: string): readonly string[] {
-  if (!text.includes('$(')) return [];
+  if (!text.includes('$(')) return NONE;
   const names: string[] = [];
   for (let at = text.indexOf('$'); at >= 0 && at + 1 < text.length; at = text.indexOf('$', at)) {
     if (text[at + 1] !== '(') {
