@@ -32,8 +32,12 @@ func failf(status int, format string, args ...any) *failure {
 	return &failure{status, fmt.Sprintf(format, args...)}
 }
 
-// under gives the same failure with a name (a variable, a setting) in front.
+// under gives the same failure with a name (a variable, a setting) in front. What was cancelled stays just that, for
+// nobody is told of it.
 func (f *failure) under(name string) *failure {
+	if f == cancelled {
+		return f
+	}
 	return &failure{f.status, name + ": " + f.message}
 }
 

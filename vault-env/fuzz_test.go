@@ -25,9 +25,9 @@ func FuzzDecodeAnswer(f *testing.F) {
 	c := &client{address: "https://vault", log: &logger{level: levelError}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, ask := range []func() (*secret, *failure){
-			func() (*secret, *failure) { return c.found(readKey{"p", ""}, &answer{status: 200, body: body}) },
+			func() (*secret, *failure) { return c.found(readKey{path: "p"}, &answer{status: 200, body: body}) },
 			func() (*secret, *failure) {
-				return c.notFound(readKey{"p", ""}, &answer{status: 404, body: body}, false)
+				return c.notFound(readKey{path: "p"}, &answer{status: 404, body: body}, false)
 			},
 		} {
 			s, fail := ask()
@@ -110,7 +110,7 @@ func FuzzEnvironment(f *testing.F) {
 		}
 		a := &answers{token: "hvs.token", secrets: map[readKey]*secret{}}
 		for _, read := range p.reads {
-			a.secrets[read] = &secret{map[string]any{key: value, "k": "other"}}
+			a.secrets[read] = &secret{data: map[string]any{key: value, "k": "other"}}
 		}
 		var log bytes.Buffer
 		got, fail := p.environment(a, &logger{out: &log, level: levelDebug, now: time.Now})

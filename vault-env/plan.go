@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -9,10 +11,14 @@ import (
 	"vaultinjection.dev/vault-env/reference"
 )
 
-// readKey names one read of Vault. Whatever refers to the same path and version shares one answer.
+// readKey names one request to Vault for a secret: a read or, where write is true, a write whose answer is the secret.
+// Whatever refers to the same path and version, or writes the same body to the same path, shares one answer and with
+// it one lease.
 type readKey struct {
 	path    string
 	version string
+	write   bool
+	body    string // of a write: a JSON object without white space
 }
 
 // variable is one entry of the container's environment.
@@ -28,19 +34,40 @@ type plan struct {
 	settings  *settings
 	variables []variable
 	reads     []readKey        // distinct, in the order in which they are first wanted
-	wantedBy  map[readKey]want // for messages
+	decrypts  []string         // distinct ciphertexts, in that order
+	readBy    map[readKey]want // for messages
+	decryptBy map[string]want  // for messages
 	login     bool             // the program gets the login token
 }
 
+// want is who wants something: the first that does, and how many do.
 type want struct {
 	name  string
 	count int
 }
 
+func (w want) String() string {
+	if w.count > 1 {
+		return w.name + " (and " + strconv.Itoa(w.count-1) + " more)"
+	}
+	return w.name
+}
+
+// noteWant says whether nobody has wanted key before.
+func noteWant[K comparable](by map[K]want, key K, name string) bool {
+	w, known := by[key]
+	if !known {
+		w.name = name
+	}
+	w.count++
+	by[key] = w
+	return !known
+}
+
 // newPlan parses every reference and every template and checks the paths, so that a mistake in one is told before
 // anybody logs in.
 func newPlan(env environment, s *settings) (*plan, *failure) {
-	p := &plan{settings: s, variables: make([]variable, 0, len(env)), wantedBy: map[readKey]want{}}
+	p := &plan{settings: s, variables: make([]variable, 0, len(env)), readBy: map[readKey]want{}, decryptBy: map[string]want{}}
 	for _, entry := range env {
 		v, f := p.variable(entry)
 		if f != nil {
@@ -50,7 +77,7 @@ func newPlan(env environment, s *settings) (*plan, *failure) {
 	}
 	for i, from := range s.fromPaths {
 		name := "fromPaths[" + strconv.Itoa(i) + "]"
-		if f := p.wantPath(name, readKey{from.path, from.version}); f != nil {
+		if f := p.wantPath(name, from.key()); f != nil {
 			return nil, f
 		}
 	}
@@ -90,12 +117,10 @@ func (p *plan) want(name string, r reference.Reference) (*template.Template, *fa
 	case reference.Login:
 		p.login = true
 		return nil, nil
-	case reference.Write:
-		return nil, failf(exitSettings, "%s: writes (>>vault:) are not supported yet: read with vault:PATH#KEY", name)
 	case reference.Transit:
-		return nil, failf(exitSettings, "%s: transit ciphertexts (vault:vN:) are not supported yet: read with vault:PATH#KEY", name)
+		return nil, p.wantPlaintext(name, r.Ciphertext)
 	}
-	if f := p.wantPath(name, readKey{r.Path, r.Version}); f != nil {
+	if f := p.wantPath(name, keyOf(r)); f != nil {
 		return nil, f
 	}
 	if r.Template == "" {
@@ -112,34 +137,44 @@ func (p *plan) wantPath(name string, key readKey) *failure {
 	if !isAllowed(key.path, p.settings.allowedPaths) {
 		return failf(exitSettings, "%s: the policy's allowedPaths do not allow %s", name, quoteName(key.path))
 	}
-	w, known := p.wantedBy[key]
-	if !known {
+	if noteWant(p.readBy, key, name) {
 		p.reads = append(p.reads, key)
-		w.name = name
 	}
-	w.count++
-	p.wantedBy[key] = w
 	return nil
 }
 
-// nothing says that no token is needed, so there is no reason to speak to Vault at all.
-func (p *plan) nothing() bool { return len(p.reads) == 0 && !p.login }
-
-// label names in a message who wants a read.
-func (p *plan) label(key readKey) string {
-	w := p.wantedBy[key]
-	if w.count > 1 {
-		return w.name + " (and " + strconv.Itoa(w.count-1) + " more)"
+func (p *plan) wantPlaintext(name, ciphertext string) *failure {
+	if p.settings.transit.keyID == "" {
+		return failf(exitSettings, "%s: a transit ciphertext needs a key: set environment.transit.keyID (VAULT_TRANSIT_KEY_ID) to the name of the key that made it", name)
 	}
-	return w.name
+	if noteWant(p.decryptBy, ciphertext, name) {
+		p.decrypts = append(p.decrypts, ciphertext)
+	}
+	return nil
 }
 
-// answers is what Vault gave for a plan: nil in secrets stands for a path where there is nothing.
+// keyOf gives the request that a reference to a path stands for.
+func keyOf(r reference.Reference) readKey {
+	if r.Kind != reference.Write {
+		return readKey{path: r.Path, version: r.Version}
+	}
+	var body bytes.Buffer
+	if r.Body == "" || json.Compact(&body, []byte(r.Body)) != nil {
+		return readKey{path: r.Path, write: true, body: "{}"}
+	}
+	return readKey{path: r.Path, write: true, body: body.String()}
+}
+
+// nothing says that no token is needed, so there is no reason to speak to Vault at all.
+func (p *plan) nothing() bool { return len(p.reads)+len(p.decrypts) == 0 && !p.login }
+
+// answers is what Vault gave for a plan. What is missing, and may be, is nil in secrets and not in plaintexts.
 type answers struct {
 	token      string
 	tokenLease lease // zero where the token was given
 	secrets    map[readKey]*secret
-	leases     []lease // what was borrowed with the token
+	plaintexts map[string]string // by ciphertext
+	leases     []lease           // what was borrowed with the token
 }
 
 // environment puts the answers in place of the references. It parses nothing of what Vault gave.
@@ -156,7 +191,7 @@ func (p *plan) environment(a *answers, log *logger) ([]string, *failure) {
 			return nil, f.under(v.name)
 		}
 		if !present {
-			log.warn(v.name + " is left out: there is no secret at its path, and missing ones are ignored")
+			log.warn(v.name + " is left out: Vault has nothing for its reference, and missing ones are ignored")
 			continue
 		}
 		if f := b.resolved(v.name, value); f != nil {
@@ -164,7 +199,7 @@ func (p *plan) environment(a *answers, log *logger) ([]string, *failure) {
 		}
 	}
 	for _, from := range p.settings.fromPaths {
-		if f := addPath(b, from, a.secrets[readKey{from.path, from.version}], log); f != nil {
+		if f := addPath(b, from, a.secrets[from.key()], log); f != nil {
 			return nil, f
 		}
 	}
@@ -188,31 +223,43 @@ func addPath(b *environmentBuilder, from fromPath, s *secret, log *logger) *fail
 	return nil
 }
 
-// resolve gives the variable's value, and false where it is not to be set: its only reference is to a secret that is
+// resolve gives the variable's value, and false where it is not to be set: its only reference is to something that is
 // not there. In a text around it, such a reference becomes empty.
 func (v *variable) resolve(a *answers) (string, bool, *failure) {
 	resolved := make([]string, len(v.value.References))
 	for i, r := range v.value.References {
-		if r.Kind == reference.Login {
-			resolved[i] = a.token
-			continue
-		}
-		s := a.secrets[readKey{r.Path, r.Version}]
-		if s == nil {
-			if !v.value.Inline {
-				return "", false, nil
-			}
-			continue
-		}
-		var f *failure
-		if t := v.templates[i]; t != nil {
-			resolved[i], f = evaluate(t, s.data)
-		} else {
-			resolved[i], f = s.text(r.Key)
-		}
+		text, present, f := a.text(r, v.templates[i])
 		if f != nil {
-			return "", false, f.under(r.Path)
+			return "", false, f
 		}
+		if !present && !v.value.Inline {
+			return "", false, nil
+		}
+		resolved[i] = text
 	}
 	return v.value.Join(resolved), true, nil
+}
+
+// text gives what stands for a reference, and false where there is nothing.
+func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure) {
+	switch r.Kind {
+	case reference.Login:
+		return a.token, true, nil
+	case reference.Transit:
+		text, present = a.plaintexts[r.Ciphertext]
+		return text, present, nil
+	}
+	s := a.secrets[keyOf(r)]
+	switch {
+	case s == nil:
+		return "", false, nil
+	case t != nil:
+		text, f = evaluate(t, s.data)
+	default:
+		text, f = s.text(r.Key)
+	}
+	if f != nil {
+		return "", false, f.under(r.Path)
+	}
+	return text, true, nil
 }

@@ -12,7 +12,8 @@ import (
 
 // secret is the data at a path: of KV version 2 the inner data, of every other engine what the answer holds.
 type secret struct {
-	data map[string]any
+	data  map[string]any
+	lease lease // zero where there is none
 }
 
 func (s *secret) keys() []string { return slices.Sorted(maps.Keys(s.data)) }
@@ -115,10 +116,10 @@ func asKVVersion(data map[string]any) (kvVersion, bool) {
 func asSecret(data map[string]any) (*secret, *failure) {
 	v, versioned := asKVVersion(data)
 	if !versioned {
-		return &secret{data}, nil
+		return &secret{data: data}, nil
 	}
 	if v.data != nil {
-		return &secret{v.data}, nil
+		return &secret{data: v.data}, nil
 	}
 	version := "version " + shorten(oneLine(v.version), 20)
 	switch {

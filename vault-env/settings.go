@@ -106,6 +106,8 @@ type fromPath struct {
 	overwrite bool
 }
 
+func (from fromPath) key() readKey { return readKey{path: from.path, version: from.version} }
+
 func defaultSettings() settings {
 	return settings{
 		logLevel:     levelInfo,

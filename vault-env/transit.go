@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// decryption is one batch of ciphertexts, sent in one request to the transit engine.
+type decryption struct {
+	client      *client
+	plan        *plan
+	ciphertexts []string
+	plaintexts  map[string]string // by ciphertext; without those that could not be decrypted and may be missing
+}
+
+// decryptions splits the plan's ciphertexts into as few batches as the batch size allows, and these evenly: they are
+// sent at the same time, so the longest is what counts.
+func (c *client) decryptions(p *plan) []*decryption {
+	n, size := len(p.decrypts), p.settings.transit.batchSize
+	if n == 0 {
+		return nil
+	}
+	batches := (n-1)/size + 1
+	var all []*decryption
+	for ciphertexts := range slices.Chunk(p.decrypts, (n-1)/batches+1) {
+		all = append(all, &decryption{c, p, ciphertexts, make(map[string]string, len(ciphertexts))})
+	}
+	return all
+}
+
+// run sends the batch.
+func (d *decryption) run(ctx context.Context) *failure {
+	s := d.plan.settings
+	path := s.transit.mountPath + "/decrypt/" + s.transit.keyID
+	answer, f := d.client.do(ctx, http.MethodPut, path, "", d.body())
+	var results []any
+	if f == nil {
+		results, f = d.results(path, answer)
+	}
+	if f != nil {
+		return f.under(d.wanted().String())
+	}
+	for i, result := range results {
+		ciphertext := d.ciphertexts[i]
+		plaintext, f := d.plaintext(path, result)
+		switch {
+		case f == nil:
+			d.plaintexts[ciphertext] = plaintext
+		case f.status != exitDenied || !s.ignoreMissing:
+			return f.under(d.plan.decryptBy[ciphertext].String())
+		}
+	}
+	return nil
+}
+
+func (d *decryption) body() []byte {
+	type item = map[string]string
+	items := make([]item, len(d.ciphertexts))
+	for i, ciphertext := range d.ciphertexts {
+		items[i] = item{"ciphertext": ciphertext}
+	}
+	body, _ := json.Marshal(map[string][]item{"batch_input": items}) // strings cannot fail
+	return body
+}
+
+// wanted is who wants the batch.
+func (d *decryption) wanted() want {
+	all := d.plan.decryptBy[d.ciphertexts[0]]
+	for _, ciphertext := range d.ciphertexts[1:] {
+		all.count += d.plan.decryptBy[ciphertext].count
+	}
+	return all
+}
+
+// results gives one result for each ciphertext, or none where the key or the engine is missing and may be.
+func (d *decryption) results(path string, answer *answer) ([]any, *failure) {
+	decoded, err := decodeAnswer(answer.body)
+	if err != nil {
+		decoded = &answerBody{}
+	}
+	// Where one ciphertext cannot be decrypted the status is 400, with the results of all.
+	if results, ok := decoded.Data["batch_results"].([]any); ok && len(results) == len(d.ciphertexts) {
+		return results, nil
+	}
+	fromVault := decoded.Errors != nil
+	said := statusText(answer.status, strings.ReplaceAll(vaultErrors(answer.body), d.client.token, "…"))
+	switch status := answer.status; {
+	case status < 300 || status == http.StatusNotFound && !fromVault:
+		return nil, failf(exitProtocol, "the answer of %s (%d) is not one of Vault's transit engine: check that %s is a Vault, and transit.mountPath", quoteName(path), status, d.client.address)
+	case status == http.StatusForbidden:
+		return nil, failf(exitDenied, `Vault denies decrypting with %s (%s): give the role's policy "update" on it`, quoteName(path), said)
+	case d.plan.settings.ignoreMissing && fromVault && (status == http.StatusBadRequest || status == http.StatusNotFound):
+		return nil, nil
+	}
+	return nil, refused(answer.status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", quoteName(path), said)
+}
+
+// plaintext gives what one result of a batch holds.
+func (d *decryption) plaintext(path string, result any) (string, *failure) {
+	fields, _ := result.(map[string]any)
+	if said, _ := fields["error"].(string); said != "" {
+		return "", failf(exitDenied, "Vault cannot decrypt the ciphertext with %s (%s): check the ciphertext, and that this is the key that made it", quoteName(path), shorten(oneLine(said), 200))
+	}
+	encoded, isText := fields["plaintext"].(string)
+	plaintext, err := base64.StdEncoding.DecodeString(encoded)
+	if !isText || err != nil {
+		return "", failf(exitProtocol, "the answer of %s holds no plaintext: check that %s is a Vault", quoteName(path), d.client.address)
+	}
+	return string(plaintext), nil
+}

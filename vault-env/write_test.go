@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fakeEngine lends a new credential at every request, as the database engine does, and remembers the bodies.
+type fakeEngine struct {
+	mu     sync.Mutex
+	bodies []string
+}
+
+func (f *fakeEngine) lend(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	f.mu.Lock()
+	f.bodies = append(f.bodies, string(body))
+	n := len(f.bodies)
+	f.mu.Unlock()
+	path := strings.TrimPrefix(r.URL.Path, "/v1/")
+	fmt.Fprintf(w, `{"lease_id":"%s/lease%d","lease_duration":3600,"renewable":true,"data":{"username":"u%d","password":"hunter2-%d"},"wrap_info":null,"warnings":null,"auth":null}`, path, n, n, n)
+}
+
+func TestWrites(t *testing.T) {
+	vault, engine := newFakeVault(t), &fakeEngine{}
+	vault.handle("PUT pki/issue/web", engine.lend)
+	s := vault.settings(t)
+	resolveWith(t, s,
+		`USER=>>vault:pki/issue/web#username#{"common_name": "a", "ttl":"1h"}`,
+		`PASSWORD=>>vault:pki/issue/web#password#{"common_name":"a","ttl" : "1h"}`,
+		`BOTH=${>>vault:pki/issue/web#${.username}:${.password}#{"common_name":"a","ttl":"1h"}}@x`,
+	).want(t, "USER=u1", "PASSWORD=hunter2-1", "BOTH=u1:hunter2-1@x")
+	if len(engine.bodies) != 1 || engine.bodies[0] != `{"common_name":"a","ttl":"1h"}` {
+		t.Errorf("bodies %q; want one for all of them", engine.bodies)
+	}
+}
+
+func TestDifferentWritesAreDifferentRequests(t *testing.T) {
+	vault, engine := newFakeVault(t), &fakeEngine{}
+	vault.handle("PUT pki/issue/web", engine.lend)
+	vault.handle("GET pki/issue/web", engine.lend)
+	o := resolveWith(t, vault.settings(t), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
+	if o.failure != nil {
+		t.Fatal(o.failure.message)
+	}
+	got := map[string]int{}
+	for _, body := range engine.bodies {
+		got[body]++
+	}
+	if len(engine.bodies) != 3 || got["{}"] != 1 || got[`{"a":1}`] != 1 || got[""] != 1 {
+		t.Errorf("bodies %q; want {} for A and B, one for C, none for the read", engine.bodies)
+	}
+	if value := func(i int) string { return strings.SplitN(o.env[i], "=", 2)[1] }; value(0) != value(1) || value(1) == value(2) || value(2) == value(3) {
+		t.Errorf("%q", o.env)
+	}
+}
+
+func TestWriteFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer  func(http.ResponseWriter, *http.Request)
+		status  int
+		says    []string
+		ignored bool // by ignoreMissing
+	}{
+		"denied":                   {status(403, `{"errors":["permission denied"]}`), exitDenied, []string{`X: Vault denies writing "pki/issue/web" (403: permission denied)`, `"update"`}, false},
+		"a body that does not fit": {status(400, `{"errors":["common name is required"]}`), exitDenied, []string{`X: Vault refused to write "pki/issue/web" (400: common name is required)`, "JSON"}, false},
+		"no such mount":            {status(404, `{"errors":["no handler for route"]}`), exitMissing, []string{"404: no handler for route"}, true},
+		"nothing to take":          {status(204, ""), exitMissing, []string{"answers nothing"}, true},
+		"no data":                  {status(200, `{"auth":{"client_token":"x"}}`), exitProtocol, []string{"not one of Vault's"}, false},
+		"no such key":              {status(200, `{"data":{"other":"x"}}`), exitMissing, []string{`no key "username"`}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vault := newFakeVault(t)
+			vault.handle("PUT pki/issue/web", c.answer)
+			s := vault.settings(t)
+			resolveWith(t, s, "X=>>vault:pki/issue/web#username").wantFailure(t, c.status, c.says...)
+			s.ignoreMissing = true
+			o := resolveWith(t, s, "X=>>vault:pki/issue/web#username", "Y=1")
+			if c.ignored {
+				o.want(t, "Y=1")
+				return
+			}
+			o.wantFailure(t, c.status)
+		})
+	}
+}
+
+func TestLeasesAreRecorded(t *testing.T) {
+	vault, engine := newFakeVault(t), &fakeEngine{}
+	vault.handle("GET database/creds/ro", engine.lend)
+	vault.handle("PUT database/creds/rw", engine.lend)
+	vault.kv1("kv/a", `{"k":"v"}`)
+	s := vault.settings(t)
+	s.fromPaths = []fromPath{{path: "database/creds/ro", prefix: "DB_"}}
+	p, f := newPlan(environment{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s)
+	if f != nil {
+		t.Fatal(f)
+	}
+	a, f := ask(t.Context(), p, &logger{out: io.Discard, now: time.Now})
+	if f != nil {
+		t.Fatal(f)
+	}
+	if len(a.leases) != 2 || len(engine.bodies) != 2 {
+		t.Fatalf("leases %+v; requests %v", a.leases, vault.seen())
+	}
+	for i, want := range []lease{
+		{duration: time.Hour, renewable: true, key: readKey{path: "database/creds/ro"}},
+		{duration: time.Hour, renewable: true, key: readKey{path: "database/creds/rw", write: true, body: "{}"}},
+	} {
+		got := a.leases[i]
+		if !strings.HasPrefix(got.id, want.key.path+"/lease") {
+			t.Errorf("lease %d has the id %q", i, got.id)
+		}
+		got.id = ""
+		if got != want {
+			t.Errorf("lease %d is %+v; want %+v", i, got, want)
+		}
+	}
+	if a.tokenLease != (lease{duration: 10 * time.Minute, renewable: true}) {
+		t.Errorf("the token's lease is %+v", a.tokenLease)
+	}
+}
