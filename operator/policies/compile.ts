@@ -107,8 +107,18 @@ function environmentOf(environment: VaultInjectionPolicySpec['environment']): Ru
   return { fromPaths: sources, ignoreMissing, passthrough, transit, allowedNames, allowedPaths };
 }
 
-function processOf({ delay, revokeToken, refuseExec, log }: VaultInjectionPolicySpec['process']): Rule['process'] {
-  return { delay, revokeToken, refuseExec, log: { level: log.level, format: log.format } };
+function processOf(process: VaultInjectionPolicySpec['process']): Rule['process'] {
+  const { mode, leaseEnd, delay, revokeToken, refuseExec, log } = process;
+  return {
+    mode,
+    ...(leaseEnd && {
+      leaseEnd: { action: leaseEnd.action, signal: leaseEnd.signal, gracePeriod: leaseEnd.gracePeriod },
+    }),
+    delay,
+    revokeToken,
+    refuseExec,
+    log: { level: log.level, format: log.format },
+  };
 }
 
 function injectorOf(injector: VaultInjectionPolicySpec['injector'], defaults: InjectorDefaults): RuleInjector {

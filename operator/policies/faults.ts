@@ -65,6 +65,13 @@ function durationFault({ vault, process }: VaultInjectionPolicySpec): PolicyFaul
       range: '10m to 24h',
     },
     { field: 'process.delay', text: process.delay, min: 0, max: 10 * minute, range: '0s to 10m' },
+    {
+      field: 'process.leaseEnd.gracePeriod',
+      text: process.leaseEnd?.gracePeriod ?? '0s',
+      min: 0,
+      max: 10 * minute,
+      range: '0s to 10m',
+    },
   ];
   const bad = durations.find(({ text, min, max }) => {
     const ms = parseDuration(text);

@@ -179,8 +179,28 @@ export interface VaultInjectionPolicySpec {
      */
     readonly allowedPaths?: readonly string[];
   };
-  /** How the program is started. */
+  /** How the program is started, and what vault-env does after that. */
   readonly process: {
+    /**
+     * Exec: vault-env becomes the program and is gone. Daemon: it stays as the program's parent,
+     * renews the leases of dynamic secrets, forwards signals and ends as the program does.
+     */
+    readonly mode: 'Exec' | 'Daemon';
+    /**
+     * What mode Daemon does when a lease cannot be renewed any further. Left out, as action
+     * Restart.
+     */
+    readonly leaseEnd?: {
+      /**
+       * Restart ends the program, so that the kubelet starts the container again, with new secrets.
+       * Keep leaves the program to itself.
+       */
+      readonly action: 'Restart' | 'Keep';
+      /** What tells the program to end, such as SIGTERM, SIGINT, SIGQUIT or SIGRTMIN+3. */
+      readonly signal: string;
+      /** How long the program has after the signal, up to 10m, before it is killed. */
+      readonly gracePeriod: string;
+    };
     /**
      * How long vault-env waits, up to 10m, between reading the secrets and starting the program;
      * for what has to be ready in the pod before the program is.
@@ -257,7 +277,7 @@ export interface VaultInjectionPolicySpec {
   /** What annotations of a workload may change. Nothing that is not listed here. */
   readonly overrides?: {
     /** The annotations that count, such as Role for vaultinjection.dev/role. */
-    readonly allow?: readonly ('Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'LogLevel')[];
+    readonly allow?: readonly ('Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'Mode' | 'LogLevel')[];
     /** Roles that an annotation may choose, * for any run of characters. Empty allows every role. */
     readonly roles?: readonly string[];
   };

@@ -5,7 +5,7 @@
 
 export type WorkloadKind = 'Deployment' | 'StatefulSet';
 
-export type Override = 'Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'LogLevel';
+export type Override = 'Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'Mode' | 'LogLevel';
 
 export interface LabelRequirement {
   readonly key: string;
@@ -105,6 +105,14 @@ export interface Rule {
     readonly allowedPaths: readonly string[];
   };
   readonly process: {
+    readonly mode: 'Exec' | 'Daemon';
+    /** Undefined: as vault-env does it by itself. */
+    readonly leaseEnd?: {
+      readonly action: 'Restart' | 'Keep';
+      readonly signal: string;
+      /** Go duration. */
+      readonly gracePeriod: string;
+    };
     /** Go duration to wait before the program starts. */
     readonly delay: string;
     readonly revokeToken: boolean;

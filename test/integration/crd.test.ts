@@ -135,8 +135,8 @@ describe('the CRD on a real API server', function () {
 
     it('with more on demand', async () => {
       const [header, row] = await rows('get vip -o wide');
-      expect(header?.slice(5)).to.deep.equal(['VAULT', 'FAILURE-POLICY', 'PRIORITY', 'WHEN']);
-      expect(row?.slice(5)).to.deep.equal(['https://vault', 'Ignore', '5', 'References']);
+      expect(header?.slice(5)).to.deep.equal(['VAULT', 'MODE', 'FAILURE-POLICY', 'PRIORITY', 'WHEN']);
+      expect(row?.slice(5)).to.deep.equal(['https://vault', 'Exec', 'Ignore', '5', 'References']);
     });
 
     it('in the category vault, and by role', async () => {

@@ -17,6 +17,7 @@ const tls = (fields: Spec): Spec => vault({ tls: fields });
 const environment = (fields: Spec): Spec => ({ environment: fields });
 const fromPath = (path: string, more: Spec = {}): Spec => environment({ fromPaths: [{ path, ...more }] });
 const injector = (fields: Spec): Spec => ({ injector: fields });
+const daemon = (fields: Spec): Spec => ({ process: { mode: 'Daemon', ...fields } });
 const expression = (fields: Spec): Spec => ({ selector: { matchExpressions: [{ key: 'app', ...fields }] } });
 
 const bad = (field: string, says: string, cases: Readonly<Record<string, Spec>>): BadPolicy[] =>
@@ -172,6 +173,23 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
     'names by wildcard': environment({ allowedNames: ['LD_*'] }),
   }),
   ...bad('spec.process.delay', 'write a duration from 0s to 10m', { 'an hour of delay': { process: { delay: '1h' } } }),
+  ...bad('spec.process.mode', 'Unsupported value', { 'mode daemon': { process: { mode: 'daemon' } } }),
+  ...bad('spec.process.leaseEnd', 'write mode Daemon, or leave leaseEnd out', {
+    'the end of a lease that nobody renews': { process: { leaseEnd: { action: 'Keep' } } },
+    'the end of a lease where annotations may change something else': {
+      process: { mode: 'Exec', leaseEnd: {} },
+      overrides: { allow: ['LogLevel'] },
+    },
+  }),
+  ...bad('spec.process.leaseEnd.signal', 'write the name of a signal that ends a program', {
+    'a signal by number': daemon({ leaseEnd: { signal: '15' } }),
+    'a signal without SIG': daemon({ leaseEnd: { signal: 'TERM' } }),
+    'a signal that stops a program': daemon({ leaseEnd: { signal: 'SIGSTOP' } }),
+    'a real-time signal that is none': daemon({ leaseEnd: { signal: 'SIGRTMIN+16' } }),
+  }),
+  ...bad('spec.process.leaseEnd.gracePeriod', 'write a duration from 0s to 10m', {
+    'an hour of grace': daemon({ leaseEnd: { gracePeriod: '1h' } }),
+  }),
   ...bad('spec.process.log.level', 'Unsupported value', { 'log level info': { process: { log: { level: 'info' } } } }),
   ...bad('spec.inject.containers.include[0]', 'write the name of a container', {
     'a regular expression for containers': { inject: { containers: { include: ['app.+'] } } },
@@ -274,6 +292,14 @@ export const GOOD_POLICIES: Readonly<Record<string, Spec>> = {
   'an empty transit key, as templates make it': environment({ transit: { keyID: '' } }),
   'names of variables that make programs run code': environment({ allowedNames: ['PATH', '_JAVA_OPTIONS'] }),
   'a token that is kept, and one start a container': { process: { revokeToken: false, refuseExec: true } },
+  'daemon mode': daemon({}),
+  'the end of a lease in daemon mode': daemon({
+    leaseEnd: { action: 'Restart', signal: 'SIGRTMIN+15', gracePeriod: '0s' },
+  }),
+  'the end of a lease for workloads that choose daemon mode': {
+    process: { leaseEnd: { action: 'Keep' } },
+    overrides: { allow: ['Mode'] },
+  },
   'no selector values for Exists': expression({ operator: 'Exists', values: [] }),
   'a label with a prefix': expression({ operator: 'Exists', key: 'app.kubernetes.io/name' }),
   'quantities as numbers': injector({ resources: { requests: { cpu: 1 }, limits: { cpu: 1, memory: 67108864 } } }),

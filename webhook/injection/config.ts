@@ -44,6 +44,8 @@ export function vaultEnvConfig(rule: Rule, settings: Settings, role: string, pat
     }),
     environment,
     process: given({
+      mode: unless(settings.mode, 'Exec'),
+      leaseEnd: settings.mode === 'Daemon' ? leaseEndOf(process.leaseEnd) : undefined,
       delay: unless(process.delay, '0s'),
       revokeToken: process.revokeToken ? undefined : false,
       refuseExec: process.refuseExec || undefined,
@@ -67,6 +69,15 @@ function environmentOf({ environment }: Rule, settings: Settings): object | unde
     transit: transitOf(environment.transit),
     allowedNames: unlessEmpty(environment.allowedNames),
     allowedPaths: unlessEmpty(environment.allowedPaths),
+  });
+}
+
+function leaseEndOf(leaseEnd: Rule['process']['leaseEnd']): object | undefined {
+  if (leaseEnd === undefined) return undefined;
+  return given({
+    action: unless(leaseEnd.action, 'Restart'),
+    signal: unless(leaseEnd.signal, 'SIGTERM'),
+    gracePeriod: unless(leaseEnd.gracePeriod, '10s'),
   });
 }
 

@@ -30,6 +30,7 @@ export interface Settings {
   readonly areOwnPaths: boolean;
   readonly include: readonly string[];
   readonly ignoreMissing: boolean;
+  readonly mode: Rule['process']['mode'];
   readonly logLevel: Rule['process']['log']['level'];
 }
 
@@ -41,6 +42,7 @@ const OVERRIDES: Readonly<Record<string, { readonly override: Override; readonly
   'from-paths': { override: 'FromPaths', parse: parseFromPaths },
   containers: { override: 'Containers', parse: parseContainers },
   'ignore-missing': { override: 'IgnoreMissing', parse: parseIgnoreMissing },
+  mode: { override: 'Mode', parse: parseMode },
   'log-level': { override: 'LogLevel', parse: parseLogLevel },
 };
 const SWITCHES: readonly string[] = ['inject', 'policy'];
@@ -51,6 +53,7 @@ const MAX_ITEMS = 32;
 // More warnings than that are only counted.
 const MAX_SUGGESTIONS = 10;
 const READ = [...SWITCHES, ...Object.keys(OVERRIDES)];
+const MODES: readonly Settings['mode'][] = ['Exec', 'Daemon'];
 const LOG_LEVELS: readonly Settings['logLevel'][] = ['Debug', 'Info', 'Warn', 'Error'];
 
 /** Reads the annotations of the workload and of its pod template; where both have one, the template's counts. */
@@ -79,6 +82,7 @@ export function settingsOf(rule: Rule, { values }: Wishes, warn: Warn): Settings
     areOwnPaths: false,
     include: rule.containers.include,
     ignoreMissing: rule.environment.ignoreMissing,
+    mode: rule.process.mode,
     logLevel: rule.process.log.level,
   };
   for (const [name, value] of values) {
@@ -146,9 +150,19 @@ function parseIgnoreMissing(value: string): Partial<Settings> | string {
   return ignoreMissing === undefined ? 'write "true" or "false"' : { ignoreMissing };
 }
 
+function parseMode(value: string): Partial<Settings> | string {
+  const mode = oneOf(MODES, value);
+  return mode === undefined ? `write one of ${MODES.join(', ')}` : { mode };
+}
+
 function parseLogLevel(value: string): Partial<Settings> | string {
-  const logLevel = LOG_LEVELS.find((level) => level.toLowerCase() === value.trim().toLowerCase());
+  const logLevel = oneOf(LOG_LEVELS, value);
   return logLevel === undefined ? `write one of ${LOG_LEVELS.join(', ')}` : { logLevel };
+}
+
+/** The name that is meant, in whatever case it is written. */
+function oneOf<T extends string>(names: readonly T[], value: string): T | undefined {
+  return names.find((name) => name.toLowerCase() === value.trim().toLowerCase());
 }
 
 function asBoolean(value: string): boolean | undefined {

@@ -6,8 +6,9 @@ const simple = deployment({ containers: [container()] });
 
 describe('injection', () => {
   describe('VAULT_ENV_CONFIG', () => {
-    const configOf = (rule: Rule, podSpec: object = {}): unknown => {
-      const app = containerOf(admitted(deployment({ containers: [container()], ...podSpec }), rule), 'app');
+    const configOf = (rule: Rule, podSpec: object = {}, annotations?: object): unknown => {
+      const workload = deployment({ containers: [container()], ...podSpec }, annotations);
+      const app = containerOf(admitted(workload, rule), 'app');
       const { value = '' } = app.env.at(-1) ?? {};
       return JSON.parse(value.replaceAll('$$', () => '$'));
     };
@@ -31,7 +32,14 @@ describe('injection', () => {
           allowedNames: ['PATH'],
           allowedPaths: ['secret/*'],
         },
-        process: { delay: '3s', revokeToken: false, refuseExec: true, log: { level: 'Debug', format: 'JSON' } },
+        process: {
+          mode: 'Daemon',
+          leaseEnd: { action: 'Keep', signal: 'SIGHUP', gracePeriod: '1m' },
+          delay: '3s',
+          revokeToken: false,
+          refuseExec: true,
+          log: { level: 'Debug', format: 'JSON' },
+        },
       });
       expect(configOf(rule)).to.deep.equal({
         vault: {
@@ -49,7 +57,14 @@ describe('injection', () => {
           allowedNames: ['PATH'],
           allowedPaths: ['secret/*'],
         },
-        process: { delay: '3s', revokeToken: false, refuseExec: true, log: { level: 'Debug', format: 'JSON' } },
+        process: {
+          mode: 'Daemon',
+          leaseEnd: { action: 'Keep', signal: 'SIGHUP', gracePeriod: '1m' },
+          delay: '3s',
+          revokeToken: false,
+          refuseExec: true,
+          log: { level: 'Debug', format: 'JSON' },
+        },
       });
     });
 
@@ -63,6 +78,16 @@ describe('injection', () => {
       const transit = { keyID: 'shop', mountPath: 'transit', batchSize: 25 };
       expect(configOf(ruleWith({ environment: { transit } }))).to.have.deep.property('environment', {
         transit: { keyID: 'shop' },
+      });
+    });
+
+    it('says what becomes of a lease in mode Daemon alone, and in the mode that the workload chooses', () => {
+      const leaseEnd = { action: 'Restart', signal: 'SIGINT', gracePeriod: '10s' } as const;
+      const rule = ruleWith({ process: { leaseEnd }, overrides: { allow: ['Mode'] } });
+      expect(configOf(rule)).not.to.have.property('process');
+      expect(configOf(rule, {}, { 'vaultinjection.dev/mode': 'daemon' })).to.have.deep.property('process', {
+        mode: 'Daemon',
+        leaseEnd: { signal: 'SIGINT' },
       });
     });
 

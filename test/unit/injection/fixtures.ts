@@ -36,7 +36,7 @@ const PLAIN_RULE: Rule = {
     allowedNames: [],
     allowedPaths: [],
   },
-  process: { delay: '0s', revokeToken: true, refuseExec: false, log: { level: 'Info', format: 'Text' } },
+  process: { mode: 'Exec', delay: '0s', revokeToken: true, refuseExec: false, log: { level: 'Info', format: 'Text' } },
   injector: {
     image: 'registry.example.com/vault-env:1.0.0',
     imagePullPolicy: 'IfNotPresent',

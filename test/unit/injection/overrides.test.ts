@@ -4,7 +4,7 @@ import { readWishes, settingsOf } from '../../../webhook/injection/overrides.ts'
 import type { Settings } from '../../../webhook/injection/overrides.ts';
 import { admitted, container, deployment, mutate, ruleWith, templateOf } from './fixtures.ts';
 
-const ALL = ['Role', 'FromPaths', 'IgnoreMissing', 'Containers', 'LogLevel'] as const;
+const ALL = ['Role', 'FromPaths', 'IgnoreMissing', 'Containers', 'Mode', 'LogLevel'] as const;
 const open = ruleWith({ overrides: { allow: ALL } });
 const PLAIN: Settings = {
   role: 'shop',
@@ -12,6 +12,7 @@ const PLAIN: Settings = {
   areOwnPaths: false,
   include: ['*'],
   ignoreMissing: false,
+  mode: 'Exec',
   logLevel: 'Info',
 };
 
@@ -40,6 +41,7 @@ describe('annotations', () => {
     ],
     ['containers', { containers: 'app, worker-*' }, { include: ['app', 'worker-*'] }],
     ['ignore-missing', { 'ignore-missing': 'True' }, { ignoreMissing: true }],
+    ['mode', { mode: 'daemon' }, { mode: 'Daemon' }],
     ['log-level', { 'log-level': 'debug' }, { logLevel: 'Debug' }],
     ['none of those that admission writes itself', { injected: 'x', original: 'y', requested: 'z', apply: 'w' }, {}],
   ];
@@ -95,6 +97,7 @@ describe('annotations', () => {
       { 'ignore-missing': '1' },
       'ignore-missing: ignored, write "true" or "false"',
     ],
+    ['a mode that does not exist', { mode: 'sidecar' }, 'mode: ignored, write one of Exec, Daemon'],
     [
       'a log level of other programs',
       { 'log-level': 'trace' },

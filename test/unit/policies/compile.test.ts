@@ -45,7 +45,13 @@ describe('compilePolicy', () => {
         allowedNames: [],
         allowedPaths: [],
       },
-      process: { delay: '0s', revokeToken: true, refuseExec: false, log: { level: 'Info', format: 'Text' } },
+      process: {
+        mode: 'Exec',
+        delay: '0s',
+        revokeToken: true,
+        refuseExec: false,
+        log: { level: 'Info', format: 'Text' },
+      },
       injector: {
         image: 'registry.example.com/vault-env:1.0.0',
         imagePullPolicy: 'IfNotPresent',
@@ -75,7 +81,14 @@ describe('compilePolicy', () => {
       containers: { include: ['db', 'sidecar-*'], exclude: ['sidecar-log'] },
       initContainers: false,
       probes: true,
-      process: { delay: '2s', revokeToken: false, refuseExec: true, log: { level: 'Debug', format: 'JSON' } },
+      process: {
+        mode: 'Daemon',
+        leaseEnd: { action: 'Keep', signal: 'SIGHUP', gracePeriod: '1m' },
+        delay: '2s',
+        revokeToken: false,
+        refuseExec: true,
+        log: { level: 'Debug', format: 'JSON' },
+      },
       images: [
         { match: 'postgres:*', entrypoint: ['docker-entrypoint.sh'], cmd: ['postgres'] },
         { match: 'tools/*', entrypoint: [], cmd: ['serve'] },
@@ -160,6 +173,11 @@ describe('compilePolicy', () => {
       'spec.vault.auth.tokenExpiration: write a duration from 10m to 24h',
     ],
     [{ process: { delay: '11m' } }, 'DurationInvalid', 'spec.process.delay: write a duration from 0s to 10m'],
+    [
+      { process: { mode: 'Daemon', leaseEnd: { gracePeriod: '1h' } } },
+      'DurationInvalid',
+      'spec.process.leaseEnd.gracePeriod: write a duration from 0s to 10m',
+    ],
     [{ vault: { tls: { caBundle: body } } }, 'CABundleInvalid', 'a certificate is cut off'],
     [{ vault: { tls: { caBundle: CA + CA.slice(0, 80) } } }, 'CABundleInvalid', 'a certificate is cut off'],
     [
@@ -243,6 +261,8 @@ describe('the hash of a rule', () => {
     { environment: { transit: { keyID: 'shop' } } },
     { environment: { allowedNames: ['PATH'] } },
     { process: { delay: '1s' } },
+    { process: { mode: 'Daemon' } },
+    { process: { mode: 'Daemon', leaseEnd: { action: 'Keep' } } },
     { process: { revokeToken: false } },
     { process: { refuseExec: true } },
     { injector: { image: 'other:1' } },
@@ -293,7 +313,14 @@ function everything(): Written {
       allowedNames: ['PATH'],
       allowedPaths: ['secret/data/*'],
     },
-    process: { delay: '2s', revokeToken: false, refuseExec: true, log: { level: 'Debug', format: 'JSON' } },
+    process: {
+      mode: 'Daemon',
+      leaseEnd: { action: 'Keep', signal: 'SIGHUP', gracePeriod: '1m' },
+      delay: '2s',
+      revokeToken: false,
+      refuseExec: true,
+      log: { level: 'Debug', format: 'JSON' },
+    },
     injector: {
       image: 'mirror.example.com/vault-env@sha256:' + 'a'.repeat(64),
       imagePullPolicy: 'Always',

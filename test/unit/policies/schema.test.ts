@@ -16,7 +16,13 @@ describe('policyValidator', () => {
         auth: { method: 'Kubernetes', tokenExpiration: '10m' },
       },
       environment: { ignoreMissing: false, transit: { mountPath: 'transit', batchSize: 25 } },
-      process: { delay: '0s', revokeToken: true, refuseExec: false, log: { level: 'Info', format: 'Text' } },
+      process: {
+        mode: 'Exec',
+        delay: '0s',
+        revokeToken: true,
+        refuseExec: false,
+        log: { level: 'Info', format: 'Text' },
+      },
       injector: { delivery: 'Auto' },
       failurePolicy: 'Ignore',
     });
@@ -26,7 +32,9 @@ describe('policyValidator', () => {
     const { spec } = policyOf({
       environment: { fromPaths: [{ path: 'secret/data/a' }] },
       vault: { tls: { caRef: { kind: 'ConfigMap', name: 'ca' } } },
+      process: { leaseEnd: {} },
     });
+    expect(spec.process.leaseEnd).to.deep.equal({ action: 'Restart', signal: 'SIGTERM', gracePeriod: '10s' });
     expect(spec.environment.fromPaths).to.deep.equal([{ path: 'secret/data/a', overwrite: false }]);
     expect(spec.vault.tls?.caRef?.key).to.equal('ca.crt');
   });
