@@ -26,6 +26,10 @@ tools: setup ## build the pinned cluster tools into the user's cache (about 20 m
 build: setup ## dist/: the operator as one file, vault-env as a static executable
 	@node build.ts
 
+.PHONY: images
+images: build ## dist/images/: OCI archives of the operator and of vault-env, to push where your cluster pulls from
+	@node images.ts
+
 .PHONY: generate
 generate: setup ## what is made from a source: types from the CRD, the page of reasons
 	@node test/support/generate-policy-types.ts
