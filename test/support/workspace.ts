@@ -134,7 +134,9 @@ function startDaemon(
     child.once('error', () => resolve());
   });
   const running = (): boolean => child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-  if (child.pid !== undefined) writeFileSync(join(dir, 'run', `${name}.json`), JSON.stringify(identify(child.pid)));
+  // undefined: it has ended already, so there is nobody to sweep
+  const identity = child.pid === undefined ? undefined : identify(child.pid);
+  if (identity !== undefined) writeFileSync(join(dir, 'run', `${name}.json`), JSON.stringify(identity));
   child.unref();
   return {
     name,
