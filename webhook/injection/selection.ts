@@ -40,7 +40,7 @@ export function select(podSpec: RawObject, rule: Rule, settings: Settings, warn:
         continue;
       }
       if (references.length === 0 && rule.when !== 'Always' && settings.fromPaths.length === 0) continue;
-      if (references.length > 0) warnOfReferences(name, container, references, warn);
+      if (references.length > 0) warnOfReferences(name, container, references, rule, warn);
       selected.push({ list, index, name, container, references });
     }
   }
@@ -61,14 +61,14 @@ function warnOfReferences(
   container: string,
   raw: RawObject,
   references: readonly ReferringVariable[],
+  { policy, environment }: Rule,
   warn: (text: string) => void,
 ): void {
   for (const { name, fault, references: found } of references) {
     if (fault) warn(`container ${container}, ${name}, column ${fault.column}: ${fault.message}`);
-    const notYet = found.find(({ kind }) => kind === 'Write' || kind === 'Transit');
-    if (notYet) {
-      const what = notYet.kind === 'Write' ? 'a write (>>vault:)' : 'transit decryption';
-      warn(`container ${container}, ${name}: ${what} is not supported yet; the program will not start`);
+    if (environment.transit.keyID === '' && found.some(({ kind }) => kind === 'Transit')) {
+      const advice = `set environment.transit.keyID in policy ${policy.name}`;
+      warn(`container ${container}, ${name}: ${advice} to decrypt it; the program will not start`);
     }
   }
   for (const { place, variable } of expandedReferences(raw, references)) {

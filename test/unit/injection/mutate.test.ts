@@ -120,15 +120,16 @@ describe('admission of a workload', () => {
         'container app, DB, column 24: there is no "#" after the path: write ${vault:PATH#KEY}',
       ]);
     });
-    it('are told when vault-env cannot do it yet', () => {
+    it('are told when there is no key to decrypt them with', () => {
       const env = [
         { name: 'A', value: '>>vault:pki/issue/web#certificate' },
-        { name: 'B', value: 'vault:v1:abc' },
+        { name: 'B', value: 'x${vault:v1:abc}${vault:v1:def}' },
       ];
       expect(warningsFor({ env })).to.deep.equal([
-        'container app, A: a write (>>vault:) is not supported yet; the program will not start',
-        'container app, B: transit decryption is not supported yet; the program will not start',
+        'container app, B: set environment.transit.keyID in policy shop-secrets to decrypt it; the program will not start',
       ]);
+      const rule = ruleWith({ environment: { transit: { keyID: 'shop' } } });
+      expect(mutate(deployment({ containers: [container({ env })] }), rule).warnings).to.deep.equal([]);
     });
     it('are told when the kubelet expands them before vault-env starts', () => {
       const env = [
