@@ -4,7 +4,7 @@
  */
 import type { CaRef, Rule } from '../../operator/policies/rule.ts';
 import { CA_FILE, TOKEN_FILE } from './config.ts';
-import { asObject, own } from './json.ts';
+import { asObject } from './json.ts';
 import type { RawObject } from './json.ts';
 import { EXECUTABLE_IN_IMAGE, INSTALL_DIRECTORY, INSTALL_FLAG } from './names.ts';
 import type { Purpose } from './names.ts';
@@ -82,11 +82,11 @@ export function installerFor(
 
 /** The policy's user; else the pod's; else the image's own, which only a pod that runs as root would override. */
 function userAndGroup({ injector }: Rule, template: RawObject): { runAsUser?: number; runAsGroup?: number } {
-  const pod = asObject(own(podSpecOf(template), 'securityContext'));
-  const podUser = own(pod, 'runAsUser');
+  const pod = asObject(podSpecOf(template)?.securityContext);
+  const podUser = pod?.runAsUser;
   const user = injector.securityContext.runAsUser ?? (podUser === 0 ? NON_ROOT : podUser);
-  const podGroup = own(pod, 'runAsGroup') ?? podUser;
-  const group = injector.securityContext.runAsGroup ?? (podGroup === 0 ? NON_ROOT : own(pod, 'runAsGroup'));
+  const podGroup = pod?.runAsGroup ?? podUser;
+  const group = injector.securityContext.runAsGroup ?? (podGroup === 0 ? NON_ROOT : pod?.runAsGroup);
   return {
     ...(typeof user === 'number' ? { runAsUser: user } : {}),
     ...(typeof group === 'number' ? { runAsGroup: group } : {}),

@@ -105,8 +105,9 @@ function injectedBy({ policy, hash }: Rule, live: unknown): string {
 
 function volumeNames(podSpec: RawObject, reserved: readonly string[]): VolumeNames {
   // A mount of a volume that is not there is for the API server to refuse: ours must not stand in for it.
-  const mounted = containersOf(podSpec).flatMap((container) => mountsOf(container).map(({ volume }) => volume));
-  const taken = new Set<unknown>([...(asList(podSpec.volumes) ?? []).map(nameOf), ...mounted, ...reserved]);
+  const taken = new Set(reserved);
+  for (const container of containersOf(podSpec)) for (const { volume } of mountsOf(container)) taken.add(volume);
+  for (const volume of asList(podSpec.volumes) ?? []) taken.add(nameOf(volume) ?? '');
   const isTaken = (name: string): boolean => taken.has(name);
   return {
     executable: freeName('executable', isTaken),
@@ -175,7 +176,8 @@ function wrapContainer(
   return {
     container: {
       ...probed,
-      ...generated,
+      command: generated.command,
+      args: generated.args,
       env: [...(asList(container.env) ?? []), { name: CONFIG_VARIABLE, value: config.value }],
       volumeMounts: [...(asList(container.volumeMounts) ?? []), ...mounts(volumes, paths)],
     },

@@ -23,7 +23,10 @@ export function asStrings(value: unknown): readonly string[] | undefined {
   return list !== undefined && list.length > 0 && list.every((item) => typeof item === 'string') ? list : undefined;
 }
 
-/** The property itself, never one inherited from the prototype: container and annotation names are the user's. */
+/**
+ * The property itself, never one inherited from the prototype: for names that a user chooses, such as those of
+ * annotations. A field of the API is read directly: no object inherits one, JSON.parse makes `__proto__` a field.
+ */
 export function own(object: RawObject | undefined, key: string): unknown {
   return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
 }

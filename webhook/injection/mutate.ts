@@ -6,7 +6,7 @@ import { matchingRules } from '../../operator/policies/match.ts';
 import type { Rule, RuleSnapshot, WorkloadKind } from '../../operator/policies/rule.ts';
 import { deniedPath } from './bounds.ts';
 import { inject } from './inject.ts';
-import { asList, asObject, own } from './json.ts';
+import { asList, asObject } from './json.ts';
 import type { RawObject } from './json.ts';
 import { annotation } from './names.ts';
 import { boundedWarnings } from './outcome.ts';
@@ -41,7 +41,7 @@ export function mutateWorkload({ kind, namespace, object, rules }: MutationInput
     return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' }, []);
   }
   const matching = matchingRules(rules.rulesFor(namespace), kind, labelsOf(workload));
-  const template = asObject(own(asObject(own(workload, 'spec')), 'template'));
+  const template = asObject(asObject(workload.spec)?.template);
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation says best what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
@@ -78,7 +78,7 @@ function review(
     rule,
     settings,
     reservedVolumes: claimNames(workload),
-    live: { injected: own(annotationsOf(template), annotation.injected), installer: restored.installer },
+    live: { injected: annotationsOf(template)?.[annotation.injected], installer: restored.installer },
     warn,
   });
   if ('denial' in injected) return denied(injected.denial, warnings, rule);
@@ -116,13 +116,13 @@ function noRule(
 
 function labelsOf(workload: RawObject): Readonly<Record<string, string>> {
   // Values that are no strings cannot equal any that a selector names.
-  return (asObject(own(asObject(own(workload, 'metadata')), 'labels')) ?? {}) as Readonly<Record<string, string>>;
+  return (asObject(asObject(workload.metadata)?.labels) ?? {}) as Readonly<Record<string, string>>;
 }
 
 /** A StatefulSet's claims become volumes of its pods and replace those of the template that have the same name. */
 function claimNames(workload: RawObject): readonly string[] {
-  const claims = asList(own(asObject(own(workload, 'spec')), 'volumeClaimTemplates')) ?? [];
-  return claims.map((claim) => nameOf(own(asObject(claim), 'metadata'))).filter((name) => name !== undefined);
+  const claims = asList(asObject(workload.spec)?.volumeClaimTemplates) ?? [];
+  return claims.map((claim) => nameOf(asObject(claim)?.metadata)).filter((name) => name !== undefined);
 }
 
 function oversizeOf(template: RawObject): Denial | undefined {

@@ -2,7 +2,7 @@
  * JSON patch (RFC 6902) from one raw object to another that shares structure with it: whatever is the very same object
  * in both is not looked into, so the cost is that of what changed.
  */
-import { asList, asObject, equal, own } from './json.ts';
+import { asList, asObject, equal } from './json.ts';
 import type { RawObject } from './json.ts';
 
 export type JsonPatchOperation =
@@ -36,14 +36,20 @@ function diffValue(before: unknown, after: unknown, path: string, operations: Js
   if (!equal(before, after)) operations.push({ op: 'replace', path, value: after });
 }
 
+/**
+ * Asks for the own property only where values differ: nothing that JSON can hold is the very thing that an object has
+ * from its prototype.
+ */
 function diffObject(before: RawObject, after: RawObject, path: string, operations: JsonPatchOperation[]): void {
-  for (const key of Object.keys(before)) {
-    if (!Object.hasOwn(after, key)) operations.push({ op: 'remove', path: `${path}/${escaped(key)}` });
+  for (const key in before) {
+    if (before[key] === after[key] || Object.hasOwn(after, key)) continue;
+    operations.push({ op: 'remove', path: `${path}/${escaped(key)}` });
   }
-  for (const key of Object.keys(after)) {
+  for (const key in after) {
     const value = after[key];
-    if (!Object.hasOwn(before, key)) operations.push({ op: 'add', path: `${path}/${escaped(key)}`, value });
-    else if (before[key] !== value) diffValue(before[key], value, `${path}/${escaped(key)}`, operations);
+    if (before[key] === value) continue;
+    if (Object.hasOwn(before, key)) diffValue(before[key], value, `${path}/${escaped(key)}`, operations);
+    else operations.push({ op: 'add', path: `${path}/${escaped(key)}`, value });
   }
 }
 
@@ -76,23 +82,25 @@ function diffKeyed(
   path: string,
   operations: JsonPatchOperation[],
 ): void {
-  const wanted = new Set(after.map(keyOf));
-  const left = new Set(before.map(keyOf));
   let next = 0;
   let at = start;
+  let keys: { readonly wanted: ReadonlySet<unknown>; readonly left: Set<unknown> } | undefined;
   const removeNext = (): void => {
-    left.delete(keyOf(before[next++]));
+    keys?.left.delete(keyOf(before[next]));
+    next++;
     operations.push({ op: 'remove', path: `${path}/${at}` });
+  };
+  // What stands here in `before` and is not wanted here goes; if it only moved, it is added again where it belongs.
+  const isInTheWay = (key: unknown): boolean => {
+    keys ??= { wanted: new Set(after.map(keyOf)), left: new Set(before.slice(next).map(keyOf)) };
+    return keys.left.has(key) || !keys.wanted.has(keyOf(before[next]));
   };
   for (const item of after) {
     const key = keyOf(item);
-    // What stands here in `before` and is not wanted here goes; if it only moved, it is added again where it belongs.
-    while (next < before.length && keyOf(before[next]) !== key && (left.has(key) || !wanted.has(keyOf(before[next])))) {
-      removeNext();
-    }
+    while (next < before.length && keyOf(before[next]) !== key && isInTheWay(key)) removeNext();
     if (next < before.length && keyOf(before[next]) === key) {
       diffValue(before[next++], item, `${path}/${at}`, operations);
-      left.delete(key);
+      keys?.left.delete(key);
     } else {
       operations.push({ op: 'add', path: `${path}/${at}`, value: item });
     }
@@ -103,6 +111,7 @@ function diffKeyed(
 
 /** A list of objects that each have a key of their own, as Kubernetes' list maps do. */
 function isKeyed(list: readonly unknown[]): boolean {
+  if (list.length < 2) return list.length === 0 || keyOf(list[0]) !== undefined;
   const keys = new Set<string | undefined>();
   for (const item of list) keys.add(keyOf(item));
   return keys.size === list.length && !keys.has(undefined);
@@ -111,7 +120,7 @@ function isKeyed(list: readonly unknown[]): boolean {
 /** The merge key of Kubernetes' own lists: mountPath of volume mounts, name of all the others met here. */
 function keyOf(item: unknown): string | undefined {
   const object = asObject(item);
-  const key = own(object, 'mountPath') ?? own(object, 'name');
+  const key = object?.mountPath ?? object?.name;
   return typeof key === 'string' ? key : undefined;
 }
 

@@ -1,5 +1,5 @@
 /** The parts of a raw pod template that injection reads and changes. */
-import { asList, asObject, asString, own, withField } from './json.ts';
+import { asList, asObject, asString, withField } from './json.ts';
 import type { RawObject } from './json.ts';
 
 export type ContainerList = 'initContainers' | 'containers';
@@ -7,29 +7,34 @@ export type ContainerList = 'initContainers' | 'containers';
 export const CONTAINER_LISTS: readonly ContainerList[] = ['initContainers', 'containers'];
 
 export function podSpecOf(template: RawObject): RawObject | undefined {
-  return asObject(own(template, 'spec'));
+  return asObject(template.spec);
 }
 
 export function annotationsOf(holder: RawObject | undefined): RawObject | undefined {
-  return asObject(own(asObject(own(holder, 'metadata')), 'annotations'));
+  return asObject(asObject(holder?.metadata)?.annotations);
 }
 
 /** The template with these annotations, or without any; `metadata` is made where there is none. */
 export function withAnnotations(template: RawObject, annotations: RawObject | undefined): RawObject {
-  const metadata = asObject(own(template, 'metadata')) ?? {};
+  const metadata = asObject(template.metadata) ?? {};
   const changed = withField(metadata, 'annotations', annotations);
   return changed === metadata ? template : { ...template, metadata: changed };
 }
 
 /** All containers of a pod that are objects, init containers first; ephemeral ones are never looked at. */
 export function containersOf(podSpec: RawObject): readonly RawObject[] {
-  return CONTAINER_LISTS.flatMap((list) => asList(podSpec[list]) ?? [])
-    .map(asObject)
-    .filter((container) => container !== undefined);
+  const containers: RawObject[] = [];
+  for (const list of CONTAINER_LISTS) {
+    for (const item of asList(podSpec[list]) ?? []) {
+      const container = asObject(item);
+      if (container !== undefined) containers.push(container);
+    }
+  }
+  return containers;
 }
 
 export function nameOf(item: unknown): string | undefined {
-  return asString(own(asObject(item), 'name'));
+  return asString(asObject(item)?.name);
 }
 
 export interface Mount {
@@ -43,7 +48,7 @@ export function mountsOf(container: RawObject): readonly Mount[] {
   for (const item of asList(container.volumeMounts) ?? []) {
     const mount = asObject(item);
     const volume = nameOf(mount);
-    const path = asString(own(mount, 'mountPath'));
+    const path = asString(mount?.mountPath);
     if (mount !== undefined && volume !== undefined && path !== undefined) mounts.push({ volume, path, mount });
   }
   return mounts;
@@ -76,7 +81,7 @@ function mapAt(
   [key = '', ...rest]: readonly string[],
   change: (command: readonly string[]) => readonly string[] | undefined,
 ): RawObject {
-  const value = own(object, key);
+  const value = object[key];
   if (rest.length > 0) {
     const child = asObject(value);
     return child === undefined ? object : withField(object, key, mapAt(child, rest, change));

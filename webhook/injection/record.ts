@@ -4,7 +4,7 @@
  * where the recorded original, wrapped again, has the hash that was recorded with it.
  */
 import { hash } from 'node:crypto';
-import { asList, asObject, asString, own } from './json.ts';
+import { asList, asObject, asString } from './json.ts';
 import { END_OF_OPTIONS, EXECUTABLE, freeName, purposeOfMountPath } from './names.ts';
 import { wrap } from './program.ts';
 import type { Original, Wrapped } from './program.ts';
@@ -44,13 +44,15 @@ export function executableIn(mountPath: string): string {
 
 /** The record as annotation text: one text for one content, since each change of it would roll the pods. */
 export function encodeRecord(record: InjectionRecord): string {
+  // JSON.stringify leaves out what is undefined
   const containers = record.containers.map(({ name, original, mountPath, exec, config }) => ({
     name,
     command: original.command ?? null,
     args: original.args ?? null,
-    ...(original.image === undefined ? {} : { entrypoint: original.image.entrypoint, cmd: original.image.cmd }),
-    ...(mountPath === DEFAULT_MOUNT_PATH ? {} : { mountPath }),
-    ...(exec.length === 0 ? {} : { exec }),
+    entrypoint: original.image?.entrypoint,
+    cmd: original.image?.cmd,
+    mountPath: mountPath === DEFAULT_MOUNT_PATH ? undefined : mountPath,
+    exec: exec.length === 0 ? undefined : exec,
     generated: generatedHash(original, mountPath),
     config,
   }));
@@ -95,12 +97,12 @@ export function entryFinder(
 
 function decodeContainer(value: unknown): RecordedContainer | undefined {
   const entry = asObject(value);
-  const name = asString(own(entry, 'name'));
-  const command = strings(own(entry, 'command'));
-  const args = strings(own(entry, 'args'));
-  const entrypoint = strings(own(entry, 'entrypoint'));
-  const cmd = strings(own(entry, 'cmd'));
-  const mountPath = own(entry, 'mountPath') ?? DEFAULT_MOUNT_PATH;
+  const name = asString(entry?.name);
+  const command = strings(entry?.command);
+  const args = strings(entry?.args);
+  const entrypoint = strings(entry?.entrypoint);
+  const cmd = strings(entry?.cmd);
+  const mountPath = entry?.mountPath ?? DEFAULT_MOUNT_PATH;
   if (name === undefined || command === 'bad' || args === 'bad' || entrypoint === 'bad' || cmd === 'bad')
     return undefined;
   if (typeof mountPath !== 'string' || purposeOfMountPath(mountPath) !== 'executable') return undefined;
@@ -108,9 +110,9 @@ function decodeContainer(value: unknown): RecordedContainer | undefined {
     entrypoint === undefined && cmd === undefined ? {} : { image: { entrypoint: entrypoint ?? [], cmd: cmd ?? [] } };
   const original: Original = { command, args, ...image };
   const generated = generatedHash(original, mountPath);
-  if (generated === undefined || own(entry, 'generated') !== generated) return undefined;
-  const exec = (asList(own(entry, 'exec')) ?? []).filter((field) => typeof field === 'string');
-  return { name, original, mountPath, exec, config: asString(own(entry, 'config')) ?? '' };
+  if (generated === undefined || entry?.generated !== generated) return undefined;
+  const exec = (asList(entry.exec) ?? []).filter((field) => typeof field === 'string');
+  return { name, original, mountPath, exec, config: asString(entry.config) ?? '' };
 }
 
 function generatedHash(original: Original, mountPath: string): string | undefined {

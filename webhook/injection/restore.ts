@@ -3,7 +3,7 @@
  * generated, the recorded original; else the live value, which an apply, an edit or a patch put there. Everything that
  * injection added goes. What merges leave behind, and what edits of the record do, is told in restore.test.ts.
  */
-import { asList, asObject, own, withField, without, keepWhere } from './json.ts';
+import { asList, asObject, withField, without, keepWhere } from './json.ts';
 import type { RawObject } from './json.ts';
 import { annotation, CONFIG_VARIABLE } from './names.ts';
 import {
@@ -116,7 +116,7 @@ function restoreContainer(
 function restoreEnv(container: RawObject, trusted: RecordedContainer | undefined): readonly unknown[] | undefined {
   return keepWhere(asList(container.env), (variable) => {
     if (nameOf(variable) !== CONFIG_VARIABLE) return true;
-    const value = own(asObject(variable), 'value');
+    const value = asObject(variable)?.value;
     return trusted !== undefined && (typeof value !== 'string' || shortHash(value) !== trusted.config);
   });
 }

@@ -3,7 +3,7 @@
  * what was added; where it is missing, damaged or does not speak of what is there, the structure tells.
  */
 import { TOKEN_FILE } from './config.ts';
-import { asList, asObject, asString, own } from './json.ts';
+import { asList, asObject, asString } from './json.ts';
 import type { RawObject } from './json.ts';
 import {
   annotation,
@@ -31,9 +31,9 @@ export interface Traces {
 /** Gives undefined for a template that was never injected: the common case, so it is decided by a few look-ups. */
 export function findTraces(template: RawObject, podSpec: RawObject): Traces | undefined {
   const annotations = annotationsOf(template);
-  const record = decodeRecord(own(annotations, annotation.original));
+  const record = decodeRecord(annotations?.[annotation.original]);
   const isMarked =
-    own(annotations, annotation.original) !== undefined || own(annotations, annotation.injected) !== undefined;
+    annotations?.[annotation.original] !== undefined || annotations?.[annotation.injected] !== undefined;
   if (!isMarked && !isSuspect(podSpec)) return undefined;
   const recorded = record?.volumes ?? [];
   const named = volumesByContent(podSpec);
@@ -101,8 +101,8 @@ function looksLikeOurMount({ volume, path, mount }: Mount): boolean {
     purpose !== undefined &&
     purpose === purposeOfMountPath(path) &&
     mount.readOnly === true &&
-    own(mount, 'subPath') === undefined &&
-    own(mount, 'subPathExpr') === undefined
+    mount.subPath === undefined &&
+    mount.subPathExpr === undefined
   );
 }
 
