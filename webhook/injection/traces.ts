@@ -32,8 +32,7 @@ export interface Traces {
 export function findTraces(template: RawObject, podSpec: RawObject): Traces | undefined {
   const annotations = annotationsOf(template);
   const record = decodeRecord(annotations?.[annotation.original]);
-  const isMarked =
-    annotations?.[annotation.original] !== undefined || annotations?.[annotation.injected] !== undefined;
+  const isMarked = annotations?.[annotation.original] !== undefined || annotations?.[annotation.injected] !== undefined;
   if (!isMarked && !isSuspect(podSpec)) return undefined;
   const recorded = record?.volumes ?? [];
   const named = volumesByContent(podSpec);
