@@ -62,7 +62,10 @@ func executable(file string) *failure {
 
 // replaceProcess only returns where it failed.
 func replaceProcess(program string, argv, env []string) *failure {
-	err := syscall.Exec(program, argv, env)
+	return execFailure(program, syscall.Exec(program, argv, env))
+}
+
+func execFailure(program string, err error) *failure {
 	file := quoteName(program)
 	switch {
 	case errors.Is(err, syscall.ENOENT): // the file was there a moment ago

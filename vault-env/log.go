@@ -27,6 +27,7 @@ type logger struct {
 }
 
 func (l *logger) debug(message string) { l.write(levelDebug, message) }
+func (l *logger) info(message string)  { l.write(levelInfo, message) }
 func (l *logger) warn(message string)  { l.write(levelWarn, message) }
 func (l *logger) error(message string) { l.write(levelError, message) }
 

@@ -42,63 +42,68 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
-// run gives the exit status; it does not return where the program was started.
+// run gives the exit status; it does not return where the program took this process's place.
 func run(args []string, env environment, stdout, stderr io.Writer) int {
 	log := &logger{out: stderr, level: levelInfo, now: time.Now}
-	if f := command(args, env, stdout, log); f != nil {
+	status, f := command(args, env, stdout, log)
+	if f != nil {
 		log.error(f.message)
 		return f.status
 	}
-	return 0
+	return status
 }
 
-func command(args []string, env environment, stdout io.Writer, log *logger) *failure {
+func command(args []string, env environment, stdout io.Writer, log *logger) (int, *failure) {
 	if len(args) == 0 {
-		return failf(exitUsage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
+		return 0, failf(exitUsage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
 	}
 	switch first := args[0]; {
 	case first == "--":
 		if len(args) == 1 {
-			return failf(exitUsage, `there is no command after "--": write vault-env [--] COMMAND [ARGS…]`)
+			return 0, failf(exitUsage, `there is no command after "--": write vault-env [--] COMMAND [ARGS…]`)
 		}
 		return wrap(args[1:], env, log)
 	case first == "--version" && len(args) == 1:
 		fmt.Fprintf(stdout, "vault-env %s (%s %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return nil
+		return 0, nil
 	case first == "--help" && len(args) == 1:
 		io.WriteString(stdout, help)
-		return nil
+		return 0, nil
 	case first == "--install":
 		if len(args) != 2 {
-			return failf(exitUsage, "write vault-env --install DIR")
+			return 0, failf(exitUsage, "write vault-env --install DIR")
 		}
-		return install("/proc/self/exe", args[1])
+		return 0, install("/proc/self/exe", args[1])
 	case first == "" || first[0] == '-':
-		return failf(exitUsage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
+		return 0, failf(exitUsage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
 	}
 	return wrap(args, env, log)
 }
 
-// wrap starts the program argv in place of this process, with the references in env resolved.
-func wrap(argv []string, env environment, log *logger) *failure {
+// wrap starts the program argv with the references in env resolved: in place of this process, or, in daemon mode, as a
+// child, whose exit status it gives.
+func wrap(argv []string, env environment, log *logger) (int, *failure) {
 	s, f := loadSettings(env)
 	log.level, log.json = s.logLevel, s.logJSON
 	if f != nil {
-		return f
+		return 0, f
 	}
 	for _, warning := range s.warnings {
 		log.warn(warning)
 	}
 	program, f := lookPath(argv[0], env)
 	if f != nil {
-		return f
+		return 0, f
+	}
+	if s.mode == modeDaemon {
+		return runDaemon(program, argv, env, &s, log)
 	}
 	resolved, f := resolve(env, &s, log)
 	if f != nil {
-		return f
+		return 0, f
 	}
 	if s.delay > 0 {
 		time.Sleep(s.delay)
 	}
-	return replaceProcess(program, argv, resolved)
+	return 0, replaceProcess(program, argv, resolved)
 }

@@ -171,6 +171,7 @@ func (p *plan) nothing() bool { return len(p.reads)+len(p.decrypts) == 0 && !p.l
 // answers is what Vault gave for a plan. What is missing, and may be, is nil in secrets and not in plaintexts.
 type answers struct {
 	token      string
+	own        bool  // vault-env logged in for the token
 	tokenLease lease // zero where the token was given
 	secrets    map[readKey]*secret
 	plaintexts map[string]string // by ciphertext

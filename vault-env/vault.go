@@ -27,7 +27,7 @@ func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure) {
 		if f != nil {
 			return nil, f
 		}
-		a.token, a.tokenLease = auth.ClientToken, tokenLeaseOf(auth)
+		a.token, a.tokenLease, a.own = auth.ClientToken, tokenLeaseOf(auth), true
 	}
 	if oneLine(a.token) != a.token { // it goes into a header
 		return nil, failf(exitSettings, "the token for Vault is malformed: it holds a control character")

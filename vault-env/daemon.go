@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+)
+
+// loan is what daemon mode has to look after: what the program holds of Vault's, and by which token.
+type loan struct {
+	token  string
+	revoke bool // the token, when the program has ended
+	leases []lease
+	since  time.Time // when Vault was asked for it, at the earliest
+}
+
+// loanOf gives nil where nothing is to be renewed: there are no leases, and the program has not got the token that
+// vault-env logged in for.
+func loanOf(r *resolution, revoke revocation) *loan {
+	a := r.answers
+	if len(a.leases) == 0 && !(a.own && r.login) {
+		return nil
+	}
+	return &loan{
+		token:  a.token,
+		revoke: revoke == revokeAny || a.own && revoke == revokeOwn,
+		leases: append([]lease{a.tokenLease}, a.leases...), // the token first: the others end with it
+		since:  r.asked,
+	}
+}
+
+// daemon is vault-env as the parent of the program. All of it happens in one goroutine, the renewals apart, so that no
+// signal is sent to a program that has just been reaped, and whose number may be another's.
+type daemon struct {
+	settings *settings
+	log      *logger
+	signals  <-chan os.Signal
+	early    []syscall.Signal // those for a program that is not started yet
+	terminal *terminal
+	program  int // its process and its process group
+	deaf     bool
+}
+
+// runDaemon starts the program as a child and stays with it. It gives the program's exit status.
+func runDaemon(program string, argv []string, env environment, s *settings, log *logger) (int, *failure) {
+	d := &daemon{settings: s, log: log, signals: catchSignals()}
+	// The kernel ends the program when this thread is no more; so it must not be one that Go gives up.
+	runtime.LockOSThread()
+
+	resolved, l, f := d.resolve(env)
+	if f != nil {
+		return 0, f
+	}
+	keeping := d.keep(l)
+	defer keeping.stop()
+	if f := d.wait(keeping); f != nil {
+		return 0, f
+	}
+	if f := d.start(program, argv, resolved); f != nil {
+		return 0, f
+	}
+	resolved = nil
+	forget()
+	return d.supervise(keeping.ended), nil
+}
+
+// resolve gives the program's environment, nothing where a signal ends it all before.
+func (d *daemon) resolve(env environment) (resolved []string, l *loan, f *failure) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r, failure := resolveAll(ctx, env, d.settings, d.log)
+		if f = failure; f == nil {
+			resolved, l = r.environment, loanOf(r, d.settings.revoke)
+		}
+	}()
+	if early := d.until(done); early != nil {
+		cancel()
+		<-done
+		return nil, nil, early
+	}
+	return resolved, l, f
+}
+
+// until waits for something before the program is started, and keeps the signals that arrive meanwhile for it. One
+// that would end it comes first: then it is not started at all.
+func (d *daemon) until(done <-chan struct{}) *failure {
+	for {
+		select {
+		case <-done:
+			return nil
+		case s := <-d.signals:
+			switch s := s.(syscall.Signal); {
+			case endsEarly(s):
+				return failf(signalStatus(s), "%s came before the program was started: it is not started", signalName(s))
+			case isForwarded(s):
+				d.early = append(d.early, s)
+			}
+		}
+	}
+}
+
+// wait lets the settings' delay pass.
+func (d *daemon) wait(k *keeping) *failure {
+	if d.settings.delay <= 0 {
+		return nil
+	}
+	passed := make(chan struct{})
+	timer := time.AfterFunc(d.settings.delay, func() { close(passed) })
+	defer timer.Stop()
+	return d.until(passed)
+}
+
+// start starts the program in a process group of its own, and hands over what waits for it.
+func (d *daemon) start(program string, argv, env []string) *failure {
+	if err := becomeReaper(); err != nil && d.log.debugs() {
+		d.log.debug(fmt.Sprintf("orphans are left to process 1: %v", err))
+	}
+	d.terminal = ownTerminal()
+	var err error
+	d.program, err = syscall.ForkExec(program, argv, &syscall.ProcAttr{
+		Env:   env,
+		Files: []uintptr{0, 1, 2},
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		return execFailure(program, err)
+	}
+	if d.terminal.give(d.program) {
+		d.kill(-d.program, syscall.SIGCONT) // it may have read too early
+	}
+	for _, s := range d.early {
+		d.forward(s)
+	}
+	d.early = nil
+	return nil
+}
+
+// supervise gives the program's exit status.
+func (d *daemon) supervise(ended <-chan string) int {
+	defer d.terminal.take(d.program)
+	var graceOver <-chan time.Time
+	for {
+		select {
+		case s := <-d.signals:
+			switch s := s.(syscall.Signal); {
+			case s == syscall.SIGCHLD:
+				status, changed := reap(d.program)
+				switch {
+				case changed && hasEnded(status):
+					return exitStatus(status)
+				case changed && status.Stopped():
+					d.stopped(status.StopSignal())
+				}
+			case isForwarded(s):
+				d.forward(s)
+			}
+		case why := <-ended:
+			d.endProgram(why)
+			graceOver = time.After(d.settings.leaseEnd.gracePeriod)
+		case <-graceOver:
+			d.log.warn(fmt.Sprintf("the program has not ended within %s: SIGKILL", d.settings.leaseEnd.gracePeriod))
+			d.kill(-d.program, syscall.SIGKILL)
+		}
+	}
+}
+
+// forward passes a signal on to the program, as if it had been sent there: not to the program's own children. A job is
+// stopped and continued as a whole.
+func (d *daemon) forward(s syscall.Signal) {
+	switch s {
+	case syscall.SIGCONT:
+		d.terminal.give(d.program)
+		d.kill(-d.program, s)
+	case syscall.SIGTSTP:
+		d.kill(-d.program, s)
+	default:
+		d.kill(d.program, s)
+	}
+}
+
+func (d *daemon) kill(pid int, s syscall.Signal) {
+	// A program that has another user than vault-env may be out of its reach.
+	if err := syscall.Kill(pid, s); err == syscall.EPERM && !d.deaf {
+		d.deaf = true
+		d.log.warn("the program runs as another user, and signals cannot be sent to it: give the container the capability KILL")
+	}
+}
+
+// stopped is what happens where the program was stopped. Process 1 and whoever leads a session has nobody who would
+// continue it: there the terminal's stops are undone, as the kernel itself would have done it with the program alone.
+// Elsewhere vault-env stops too, so that the shell takes note, and continues when it is continued.
+func (d *daemon) stopped(by syscall.Signal) {
+	switch {
+	case !leadsSession() && os.Getpid() != 1:
+		d.terminal.take(d.program)
+		syscall.Kill(0, syscall.SIGSTOP)
+	case by != syscall.SIGSTOP:
+		d.terminal.give(d.program)
+		d.kill(-d.program, syscall.SIGCONT)
+	}
+}
+
+func (d *daemon) endProgram(why string) {
+	l := d.settings.leaseEnd
+	d.log.warn(fmt.Sprintf("%s: the program gets %s, and SIGKILL after %s, to be started again with what is valid", why, signalName(l.signal), l.gracePeriod))
+	d.kill(d.program, l.signal)
+}
+
+func leadsSession() bool {
+	session, _, errno := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
+	return errno == 0 && int(session) == os.Getpid()
+}
+
+// forget gives back the memory that resolving has taken, what was secret in it too, and collects from now on: the
+// daemon lives for as long as the program.
+func forget() {
+	debug.SetGCPercent(50)
+	debug.FreeOSMemory()
+}
+
+// keeping is a keeper at work.
+type keeping struct {
+	ended <-chan string // why the program is to be ended
+	stop  func()        // the renewals, and give back what was renewed
+}
+
+// keep renews from now on.
+func (d *daemon) keep(l *loan) *keeping {
+	if l == nil {
+		return &keeping{stop: func() {}}
+	}
+	v := &d.settings.vault
+	lender := &vaultLender{settings: v, token: l.token, log: d.log}
+	k := newKeeper(lender, v.address, d.settings.leaseEnd, rand.Float64, d.log, l.since, l.leases)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended, done := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		if why := k.run(ctx); why != "" {
+			ended <- why
+		}
+	}()
+	return &keeping{ended, func() {
+		cancel()
+		<-done
+		ctx, cancel := context.WithTimeout(context.Background(), revocationTime)
+		defer cancel()
+		lender.giveBack(ctx, l.revoke, l.leases)
+	}}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// vaultLender renews and gives back what one Vault has lent to one token.
+type vaultLender struct {
+	settings *vaultSettings
+	token    string
+	log      *logger
+	client   *client // nil: make one
+}
+
+// renew asks once. Of a token of which nothing is known, it asks how long it lasts.
+func (v *vaultLender) renew(ctx context.Context, l lease) renewal {
+	ctx, cancel := context.WithTimeout(ctx, v.settings.timeout)
+	defer cancel()
+	switch {
+	case l.id != "":
+		return v.ask(ctx, http.MethodPut, "sys/leases/renew", l.id)
+	case l.duration > 0:
+		return v.ask(ctx, http.MethodPut, "auth/token/renew-self", "")
+	}
+	return v.ask(ctx, http.MethodGet, "auth/token/lookup-self", "")
+}
+
+// giveBack revokes the token, and what it has borrowed with it; or the leases alone. Whether that worked is of
+// interest to a log only: what is not revoked ends by itself.
+func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []lease) {
+	if revokeToken {
+		v.revoke(ctx, "auth/token/revoke-self", "")
+		return
+	}
+	var running sync.WaitGroup
+	for _, l := range leases {
+		running.Go(func() { v.revoke(ctx, "sys/leases/revoke", l.id) })
+	}
+	running.Wait()
+}
+
+func (v *vaultLender) revoke(ctx context.Context, path, id string) {
+	r := v.ask(ctx, http.MethodPut, path, id)
+	if v.log.debugs() && r.reason != "" {
+		v.log.debug(path + ": " + r.reason)
+	}
+}
+
+func (v *vaultLender) ask(ctx context.Context, method, path, id string) renewal {
+	if v.client == nil {
+		c, f := newClient(v.settings, true, v.log)
+		if f != nil { // a file of the settings is not there just now
+			return renewal{verdict: away, reason: f.message}
+		}
+		c.token = v.token
+		v.client = c
+	}
+	var body []byte
+	if id != "" {
+		body, _ = json.Marshal(map[string]string{"lease_id": id}) // no string fails
+	}
+	answer, wait, err := v.client.once(ctx, method, v.client.address+"/v1/"+path, body)
+	if err != nil {
+		// The next attempt reads the CA's files again: they may have been renewed as well.
+		v.client.http.CloseIdleConnections()
+		v.client = nil
+		return renewal{verdict: away, reason: v.hide(describe(nil, err), id)}
+	}
+	r := judge(path, answer)
+	r.wait, r.reason = wait, v.hide(r.reason, id)
+	return r
+}
+
+func (v *vaultLender) hide(text, id string) string {
+	if id != "" {
+		text = strings.ReplaceAll(text, id, "…")
+	}
+	return strings.ReplaceAll(text, v.token, "…")
+}
+
+// judge tells what an answer to a renewal means. Vault answers 400 to everything that goes wrong with a lease; only
+// what it says tells a lease that has ended from a database that is away.
+func judge(path string, a *answer) renewal {
+	said := vaultErrors(a.body)
+	switch {
+	case a.status == http.StatusOK:
+		return judgeOK(a)
+	case a.status == http.StatusPreconditionFailed || a.status == http.StatusTooManyRequests || a.status > 500:
+		return renewal{verdict: away, reason: describe(a, nil)}
+	case a.status == http.StatusForbidden && strings.Contains(said, "invalid token"):
+		return renewal{verdict: over, reason: "the token is not valid any more"}
+	case a.status == http.StatusForbidden:
+		return renewal{verdict: fixed, reason: `Vault denies it: give the policy of the token "update" on ` + path}
+	case a.status == http.StatusBadRequest && (strings.Contains(said, "lease not found") || strings.Contains(said, "lease expired")):
+		return renewal{verdict: over, reason: "Vault knows it no more: it has ended, or was revoked"}
+	case a.status == http.StatusBadRequest && strings.Contains(said, "not renewable"):
+		return renewal{verdict: fixed, reason: "it is not renewable"}
+	}
+	return renewal{verdict: failed, reason: statusText(a.status, said)}
+}
+
+func judgeOK(a *answer) renewal {
+	body, err := decodeAnswer(a.body)
+	if err != nil {
+		return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+	}
+	switch {
+	case body.Auth != nil:
+		l := tokenLeaseOf(body.Auth)
+		return renewal{verdict: extended, duration: l.duration, renewable: l.renewable}
+	case body.LeaseID != "":
+		return renewal{verdict: extended, duration: seconds(body.LeaseDuration), renewable: body.Renewable}
+	case body.Data["ttl"] != nil: // of a token that was looked up
+		ttl, _ := body.Data["ttl"].(json.Number)
+		n, err := ttl.Int64()
+		renewable, _ := body.Data["renewable"].(bool)
+		if err != nil {
+			return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+		}
+		return renewal{verdict: extended, duration: seconds(n), renewable: renewable}
+	}
+	return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+}
+
+// revocationTime is how long the end of a program may be held up by what is given back.
+const revocationTime = 2 * time.Second

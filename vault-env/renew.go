@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// Never more often than this, whatever Vault answers.
+	shortestRenewal = time.Second
+	// Pauses between attempts while Vault is away double from the one to the other.
+	firstPause = time.Second
+	lastPause  = time.Minute
+	// While Vault is away a line says so after this time, and after twice the time from then on.
+	firstReminder = time.Minute
+	lastReminder  = time.Hour
+)
+
+// verdict is what an answer to a renewal means.
+type verdict int
+
+const (
+	extended verdict = iota // the lease ends later, or so Vault says
+	fixed                   // the lease stays, but it cannot be renewed, or not with this token
+	over                    // there is no such lease any more
+	failed                  // Vault answers, but cannot do it now: the database behind it may be away
+	away                    // Vault did not answer
+)
+
+// renewal is Vault's answer to a renewal.
+type renewal struct {
+	verdict   verdict
+	duration  time.Duration // of the lease from now on
+	renewable bool
+	reason    string        // for the log
+	wait      time.Duration // as long Vault asks to be left alone
+}
+
+// lender is who renews leases.
+type lender interface {
+	renew(ctx context.Context, l lease) renewal
+}
+
+// held is one lease and what is known of it.
+type held struct {
+	lease lease
+	name  string
+	end   time.Time
+	next  time.Time // when to ask Vault
+	pause time.Duration
+	// last says that asking has become pointless, and why: it will be asked once more, just before the end.
+	last string
+}
+
+// keeper renews leases until one of them cannot be renewed any more. It asks for one after the other: a renewal takes
+// milliseconds, and while Vault is away one attempt tells as much as many.
+type keeper struct {
+	lender  lender
+	address string // of Vault, for messages
+	action  leaseEnd
+	random  func() float64 // in [0,1)
+	log     *logger
+	leases  []*held
+	absence absence
+}
+
+// newKeeper takes leases as Vault gave them at a time: at the latest, for the sake of safety, when it was asked.
+func newKeeper(l lender, address string, action leaseEnd, random func() float64, log *logger, since time.Time, leases []lease) *keeper {
+	k := &keeper{lender: l, address: address, action: action, random: random, log: log}
+	for _, lease := range leases {
+		h := &held{lease: lease, name: leaseName(lease), end: since.Add(lease.duration)}
+		switch {
+		case lease.duration <= 0 && lease.id != "":
+			continue // it has no end
+		case lease.duration <= 0: // of a token that was given, nothing is known yet
+			h.next = since
+		case !lease.renewable:
+			k.lastTime(h, since, "it is not renewable")
+		default:
+			h.next = since.Add(k.twoThirds(lease.duration))
+		}
+		k.leases = append(k.leases, h)
+	}
+	return k
+}
+
+func leaseName(l lease) string {
+	if l.id == "" {
+		return "the token"
+	}
+	return "the lease of " + quoteName(l.key.path)
+}
+
+// twoThirds of a lease's time, less up to a tenth of them, so that leases of one hour do not come back at once.
+func (k *keeper) twoThirds(d time.Duration) time.Duration {
+	return max(time.Duration(float64(d)*2/3*(1-k.random()/10)), shortestRenewal)
+}
+
+// lastTime has a lease asked for only once more: as long before its end as the program may take to stop, and up to a
+// tenth of the lease's time earlier, so that the replicas of a workload do not stop together.
+func (k *keeper) lastTime(h *held, now time.Time, why string) {
+	h.last = why
+	left := h.end.Sub(now)
+	early := min(k.action.gracePeriod, left/3) + time.Duration(k.random()*float64(min(h.lease.duration/10, left/3)))
+	h.next = now.Add(max(left-early, 0))
+}
+
+// run renews until the context ends, or nothing is left to renew, or the program is to be ended: then it says why.
+func (k *keeper) run(ctx context.Context) string {
+	for len(k.leases) > 0 {
+		h := slices.MinFunc(k.leases, func(a, b *held) int { return a.next.Compare(b.next) })
+		wait := max(time.Until(h.next), time.Until(k.absence.until))
+		if wait > 0 && !sleep(ctx, wait) {
+			return ""
+		}
+		asked := time.Now()
+		r := k.lender.renew(ctx, h.lease)
+		if ctx.Err() != nil {
+			return ""
+		}
+		if why := k.take(h, r, asked); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// take learns from an answer, and says why the program is to be ended, if so.
+func (k *keeper) take(h *held, r renewal, asked time.Time) string {
+	now := time.Now()
+	if r.verdict == away {
+		k.missed(r, now)
+		h.next = now // behind those that have waited longer
+		return ""
+	}
+	k.answered(now)
+	switch r.verdict {
+	case extended:
+		return k.extend(h, r, asked, now)
+	case over:
+		return k.ended(h, "Vault knows it no more: it has ended, or was revoked", now)
+	case fixed:
+		if h.last != "" {
+			return k.ended(h, h.last, now)
+		}
+		if h.lease.duration <= 0 { // the given token is not to be looked up: then there is nothing to go by
+			k.drop(h)
+			return ""
+		}
+		k.lastTime(h, now, r.reason)
+	case failed:
+		if !now.Before(h.end) {
+			return k.ended(h, r.reason, now)
+		}
+		k.postpone(h, r, now)
+	}
+	return ""
+}
+
+// extend sets a new end. Where it is the old one, the lease has reached the longest time that Vault allows, and asking
+// again would move nothing. Then, and where it comes earlier than it should, it is the end all the same that counts.
+func (k *keeper) extend(h *held, r renewal, asked, now time.Time) string {
+	h.pause = 0
+	if h.lease.duration <= 0 { // the given token, for the first time
+		if r.duration <= 0 {
+			k.drop(h)
+			return ""
+		}
+		h.lease.duration = r.duration
+	}
+	end := asked.Add(r.duration)
+	gain := end.Sub(h.end)
+	// Vault gives whole seconds.
+	noise := max(r.duration/10, min(1500*time.Millisecond, h.lease.duration/3))
+	moved := gain > noise || gain < -noise && r.duration > 0
+	if !moved && h.last != "" {
+		return k.ended(h, h.last, now)
+	}
+	h.last = ""
+	switch {
+	case !moved:
+		k.lastTime(h, now, "it has reached its longest time")
+	case !r.renewable:
+		h.end = end
+		k.lastTime(h, now, "it is not renewable any more")
+	default:
+		h.end = end
+		h.next = asked.Add(k.twoThirds(r.duration))
+		if k.log.debugs() {
+			k.log.debug(fmt.Sprintf("%s is renewed for %s", h.name, r.duration))
+		}
+	}
+	return ""
+}
+
+// postpone tries again soon, and says so the first time.
+func (k *keeper) postpone(h *held, r renewal, now time.Time) {
+	if h.pause == 0 {
+		k.log.warn(fmt.Sprintf("%s cannot be renewed (%s): trying again until it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
+	}
+	h.pause = nextPause(h.pause)
+	h.next = now.Add(max(k.jittered(h.pause), r.wait))
+}
+
+// ended is the end of a lease, or so shortly before it that the program has just the time to stop.
+func (k *keeper) ended(h *held, why string, now time.Time) string {
+	what := h.name + " has ended"
+	if left := rounded(h.end.Sub(now)); left > 0 {
+		what = h.name + " ends in " + left.String()
+	}
+	if h.lease.id == "" {
+		what += ", and with it all leases"
+	}
+	what += " (" + why + ")"
+	if k.action.restart {
+		return what
+	}
+	k.log.warn(what + ": the program goes on with what no longer is valid")
+	if k.drop(h); h.lease.id == "" {
+		k.leases = nil
+	}
+	return ""
+}
+
+func (k *keeper) drop(h *held) {
+	k.leases = slices.DeleteFunc(k.leases, func(other *held) bool { return other == h })
+}
+
+// absence is the time that Vault has been away.
+type absence struct {
+	since    time.Time // zero: it is there
+	until    time.Time // no attempt before
+	pause    time.Duration
+	said     bool      // in this absence
+	remindAt time.Time // also of the absence before: a Vault that comes and goes fills no log
+	reminder time.Duration
+	ended    int // leases that have ended meanwhile
+}
+
+// missed is an attempt without an answer. The program is left alone however long that takes: it may still work with
+// what it has, and nothing could start it again.
+func (k *keeper) missed(r renewal, now time.Time) {
+	a := &k.absence
+	if a.since.IsZero() {
+		a.since, a.reminder = now, firstReminder
+	}
+	a.pause = nextPause(a.pause)
+	a.until = now.Add(max(k.jittered(a.pause), min(r.wait, lastPause)))
+	first, ended := k.ends(now)
+	if now.Before(a.remindAt) && ended <= a.ended {
+		return
+	}
+	line := fmt.Sprintf("Vault at %s does not answer (%s): trying again, ", k.address, r.reason)
+	if a.said {
+		line = fmt.Sprintf("Vault at %s has not answered for %s (%s): trying again, ", k.address, rounded(now.Sub(a.since)), r.reason)
+	}
+	if ended > 0 {
+		line += fmt.Sprintf("the program goes on although %d of %d leases have ended meanwhile", ended, len(k.leases))
+	} else {
+		line += "the first lease ends in " + rounded(first.Sub(now)).String()
+	}
+	k.log.warn(line)
+	if a.said {
+		a.reminder = min(2*a.reminder, lastReminder)
+	}
+	a.said, a.ended, a.remindAt = true, ended, now.Add(a.reminder)
+}
+
+// answered is any answer of a Vault that is there.
+func (k *keeper) answered(now time.Time) {
+	if k.absence.said {
+		k.log.info(fmt.Sprintf("Vault at %s answers again after %s", k.address, rounded(now.Sub(k.absence.since))))
+	}
+	k.absence = absence{remindAt: k.absence.remindAt}
+}
+
+// ends gives the first end of all leases and how many of them have ended.
+func (k *keeper) ends(now time.Time) (first time.Time, ended int) {
+	for _, h := range k.leases {
+		if h.lease.duration <= 0 {
+			continue
+		}
+		if first.IsZero() || h.end.Before(first) {
+			first = h.end
+		}
+		if !now.Before(h.end) {
+			ended++
+		}
+	}
+	return first, ended
+}
+
+func nextPause(pause time.Duration) time.Duration {
+	return min(max(2*pause, firstPause), lastPause)
+}
+
+func (k *keeper) jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.5 + k.random()/2))
+}
+
+func rounded(d time.Duration) time.Duration {
+	if d > time.Minute {
+		return d.Round(time.Minute)
+	}
+	return d.Round(time.Second)
+}
