@@ -10,11 +10,18 @@ import (
 	"strings"
 )
 
+// loginRequest is what a method sends to auth/MOUNT/login.
+type loginRequest struct {
+	fields  map[string]any
+	secrets []string // of its fields: not said, even where Vault repeats them
+	check   string   // what to look at where Vault refuses it
+}
+
 // givenToken gives the token that the settings hold or point to; empty: log in.
 func givenToken(v *vaultSettings) (string, *failure) {
 	switch {
 	case v.tokenFile != "":
-		return readTokenFile("the token file", v.tokenFile)
+		return readSecretFile("the token file", v.tokenFile)
 	case v.token != "":
 		return v.token, nil
 	case v.tokenPath == "":
@@ -30,41 +37,40 @@ func givenToken(v *vaultSettings) (string, *failure) {
 	return strings.TrimSpace(string(token)), nil
 }
 
-func readTokenFile(what, path string) (string, *failure) {
+// readSecretFile gives the content of a file that holds one secret, without the white space around it.
+func readSecretFile(what, path string) (string, *failure) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return "", fileFailure(what, path, err)
 	}
-	token := strings.TrimSpace(string(content))
-	if token == "" {
+	secret := strings.TrimSpace(string(content))
+	switch {
+	case secret == "":
 		return "", failf(exitSettings, "%s %s is empty", what, path)
+	case oneLine(secret) != secret:
+		return "", failf(exitSettings, "%s %s is malformed: it must hold one line of text", what, path)
 	}
-	return token, nil
+	return secret, nil
 }
 
-// login trades the pod's ServiceAccount token for a token of Vault. The methods kubernetes and jwt take the same
-// request.
+// login gets a token by the method that the settings name. It can be called again when the token has ended.
 func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *failure) {
-	jwt, f := readTokenFile("the ServiceAccount token", v.jwtFile)
+	request, f := c.loginRequest(ctx, v)
 	if f != nil {
 		return nil, f
 	}
-	body, err := json.Marshal(struct {
-		Role string `json:"role,omitempty"`
-		JWT  string `json:"jwt"`
-	}{v.role, jwt})
+	body, err := json.Marshal(request.fields)
 	if err != nil {
-		return nil, failf(exitSettings, "the ServiceAccount token %s is not text", v.jwtFile)
+		return nil, failf(exitSettings, "the request for the login cannot be written as JSON")
 	}
 	path := "auth/" + v.authMount + "/login"
-	answer, f := c.do(ctx, http.MethodPost, path, "", body)
+	answer, f := c.doHiding(ctx, http.MethodPost, path, "", body, request.secrets...)
 	if f != nil {
 		return nil, f
 	}
 	if answer.status != http.StatusOK {
-		said := strings.ReplaceAll(vaultErrors(answer.body), jwt, "…")
-		return nil, refused(answer.status, "Vault refused the login of the role %s at %s (%s): check the role, the ServiceAccount and the audience",
-			quoteName(v.role), path, statusText(answer.status, said))
+		return nil, refused(answer.status, "Vault refused the login%s at %s (%s): check %s", ofRole(v.role), path,
+			statusText(answer.status, vaultErrors(answer.body, request.secrets...)), request.check)
 	}
 	decoded, err := decodeAnswer(answer.body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
@@ -72,4 +78,58 @@ func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *fai
 	}
 	c.http2 = answer.http2
 	return decoded.Auth, nil
+}
+
+func ofRole(role string) string {
+	if role == "" {
+		return ""
+	}
+	return " of the role " + quoteName(role)
+}
+
+func (c *client) loginRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+	switch v.method {
+	case authAppRole:
+		return c.appRoleRequest(ctx, v)
+	case authCertificate:
+		return certificateRequest(v), nil
+	case authAWS:
+		return c.awsRequest(ctx, v)
+	case authGCE:
+		return c.gceRequest(ctx, v)
+	case authGCPIAM:
+		return c.gcpIAMRequest(ctx, v)
+	case authAzure:
+		return c.azureRequest(ctx, v)
+	}
+	return jwtRequest(v)
+}
+
+// jwtRequest trades the pod's ServiceAccount token for a token of Vault. The methods kubernetes and jwt take the same
+// request.
+func jwtRequest(v *vaultSettings) (*loginRequest, *failure) {
+	jwt, f := readSecretFile("the ServiceAccount token", v.jwtFile)
+	if f != nil {
+		return nil, f
+	}
+	return tokenRequest(v.role, jwt, "the role, the ServiceAccount and the audience"), nil
+}
+
+// tokenRequest is the login of all methods where somebody whom Vault trusts has signed who this is.
+func tokenRequest(role, jwt, check string) *loginRequest {
+	fields := map[string]any{"jwt": jwt}
+	if role != "" {
+		fields["role"] = role
+	}
+	return &loginRequest{fields, []string{jwt}, check}
+}
+
+// certificateRequest needs no more than a name: what proves who this is, the connection has shown already (tls.go).
+// Without a name, Vault takes the first role of the mount that trusts the certificate.
+func certificateRequest(v *vaultSettings) *loginRequest {
+	fields := map[string]any{}
+	if v.role != "" {
+		fields["name"] = v.role
+	}
+	return &loginRequest{fields: fields, check: "the role, the certificate " + v.certFile + ", and that nothing ends TLS before Vault"}
 }

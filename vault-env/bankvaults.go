@@ -1,12 +1,9 @@
 package main
 
 import (
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	"vaultinjection.dev/vault-env/reference"
 )
 
 // notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that change what happens there and
@@ -77,31 +74,6 @@ func readConnection(r *variableReader, v *vaultSettings) {
 	}
 	v.serverName = r.text("VAULT_TLS_SERVER_NAME", "")
 	v.skipVerify = r.bool("VAULT_SKIP_VERIFY")
-}
-
-func readAuth(r *variableReader, v *vaultSettings) {
-	switch method := r.text("VAULT_AUTH_METHOD", "jwt"); method {
-	case "jwt", "kubernetes":
-	default:
-		r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is not supported yet: write jwt or kubernetes"))
-	}
-	mount, f := parsePath("VAULT_PATH", r.text("VAULT_PATH", "kubernetes"))
-	r.fail(f)
-	v.authMount = mount
-	v.role = r.text("VAULT_ROLE", "default")
-	v.jwtFile = r.text("KUBERNETES_SERVICE_ACCOUNT_TOKEN", r.text("VAULT_JWT_FILE", defaultJWTFile))
-
-	v.tokenFile = r.text("VAULT_TOKEN_FILE", "")
-	// A reference in VAULT_TOKEN is for the program: no token of ours.
-	if token := r.text("VAULT_TOKEN", ""); token != "" {
-		if parsed, err := reference.Parse("VAULT_TOKEN", token); err == nil && !parsed.Refers {
-			v.token = strings.TrimSpace(token)
-		}
-	}
-	v.tokenPath = r.text("VAULT_TOKEN_PATH", "")
-	if home := r.text("HOME", ""); v.tokenPath == "" && home != "" {
-		v.tokenPath = filepath.Join(home, ".vault-token")
-	}
 }
 
 func readTransit(r *variableReader, t *transitSettings) {
@@ -190,6 +162,12 @@ func (r *variableReader) level(name string, s *settings) logLevel {
 	}
 	s.warnings = append(s.warnings, name+" is unknown, info is taken: write debug, info, warn or error")
 	return levelInfo
+}
+
+func (r *variableReader) path(name, unset string) string {
+	path, f := parsePath(name, r.text(name, unset))
+	r.fail(f)
+	return path
 }
 
 // fromPath reads PATH or PATH#VERSION.

@@ -38,6 +38,8 @@ type client struct {
 	log       *logger
 	random    func() float64 // in [0,1)
 	http2     bool           // reads are sent over HTTP/2, as far as is known
+	outside   outside        // to the services that say who this is
+	secretID  string         // of AppRole, unwrapped: a wrapping token opens once, a login may come again
 }
 
 // newClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
@@ -71,6 +73,7 @@ func newClient(v *vaultSettings, loggedIn bool, log *logger) (*client, *failure)
 		log:       log,
 		random:    rand.Float64,
 		http2:     loggedIn && strings.HasPrefix(v.address, "https:"),
+		outside:   outside{dial: directly},
 	}, nil
 }
 
@@ -100,40 +103,28 @@ type answer struct {
 // cancelled is what a request gives that was given up because another one failed.
 var cancelled = &failure{exitUnavailable, "cancelled"}
 
-// do sends one request, and again while that may help and the context's deadline allows it. path is cleaned and
-// not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
+// do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
+// and not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
 func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*answer, *failure) {
+	return c.doHiding(ctx, method, path, version, body, c.token)
+}
+
+// doHiding is do for a request with secrets of its own, which are not said even where Vault repeats them.
+func (c *client) doHiding(ctx context.Context, method, path, version string, body []byte, secrets ...string) (*answer, *failure) {
 	target := c.address + "/v1/" + escapePath(path)
 	if version != "" {
 		target += "?version=" + version
 	}
-	reason := ""
-	for attempt := 0; ; attempt++ {
-		a, wait, err := c.once(ctx, method, target, body)
-		switch {
-		case err == nil && !worthRetrying(a.status):
-			return a, nil
-		case errors.Is(ctx.Err(), context.Canceled):
-			return nil, cancelled
-		case err != nil:
-			if f := finalError(err, c.address); f != nil {
-				return nil, f
-			}
-		}
-		if reason == "" || ctx.Err() == nil { // "503 Vault is sealed" says more than the timeout after it
-			reason = describe(a, err)
-		}
-		wait = max(wait, c.backoff(ctx, attempt))
-		if c.log.debugs() {
-			c.log.debug(method + " " + path + ": " + reason + ", trying again")
-		}
-		if !sleep(ctx, wait) {
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return nil, cancelled
-			}
-			return nil, failf(exitUnavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
-		}
-	}
+	return c.repeat(ctx, exchange{
+		label:    method + " " + path,
+		send:     func(ctx context.Context) (*answer, time.Duration, error) { return c.once(ctx, method, target, body) },
+		again:    func(a *answer) bool { return worthRetrying(a.status) },
+		final:    func(err error) *failure { return finalError(err, c.address) },
+		describe: func(a *answer, err error) string { return describe(a, err, secrets...) },
+		late: func(reason string) *failure {
+			return failf(exitUnavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
+		},
+	})
 }
 
 // once gives an answer, or an error of the connection; and how long Vault asks to wait.
@@ -218,7 +209,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // describe says in a few words why there was no answer, without the request's URL or anything secret.
-func describe(a *answer, err error) string {
+func describe(a *answer, err error, secrets ...string) string {
 	if err != nil {
 		var withURL *url.Error
 		if errors.As(err, &withURL) {
@@ -230,7 +221,7 @@ func describe(a *answer, err error) string {
 		return shorten(oneLine(err.Error()), 200)
 	}
 	reason := strconv.Itoa(a.status) + " " + http.StatusText(a.status)
-	if text := vaultErrors(a.body); text != "" {
+	if text := vaultErrors(a.body, secrets...); text != "" {
 		reason += ": " + text
 	}
 	return reason
@@ -241,6 +232,7 @@ func finalError(err error, address string) *failure {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var noHost x509.HostnameError
+	var alert *net.OpError
 	switch {
 	case errors.Is(err, errTooLong):
 		return failf(exitProtocol, "the answer of %s is longer than %d MiB: check that it is a Vault", address, maxAnswer>>20)
@@ -248,19 +240,33 @@ func finalError(err error, address string) *failure {
 		return failf(exitUnavailable, "the certificate of Vault at %s is for another name: check the address, or set tls.serverName", address)
 	case errors.As(err, &certificate):
 		return failf(exitUnavailable, "the certificate of Vault at %s is not trusted (%s): check the CA", address, shorten(oneLine(certificate.Err.Error()), 120))
+	case errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Err.Error(), "certificate"):
+		return failf(exitDenied, "Vault at %s refused the client certificate (%s): check its dates and its CA, or set one where there is none", address, alert.Err)
 	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
 		return failf(exitUnavailable, "there is no TLS at %s: check the scheme and the port", address)
 	}
 	return nil
 }
 
-// vaultErrors gives what Vault says in an error's body, shortened. Bodies that are not Vault's say nothing.
-func vaultErrors(body []byte) string {
+// vaultErrors gives what Vault says in an error's body, less the secrets, shortened. Bodies that are not Vault's say
+// nothing.
+func vaultErrors(body []byte, secrets ...string) string {
 	a, err := decodeAnswer(body)
 	if err != nil {
 		return ""
 	}
-	return shorten(oneLine(strings.Join(a.Errors, "; ")), 200)
+	return quoted(strings.Join(a.Errors, "; "), secrets...)
+}
+
+// quoted makes what somebody else said fit for a message: one line, not long, and without the secrets that were sent
+// to them. These go first: of one that is cut in two, the half would stay.
+func quoted(said string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			said = strings.ReplaceAll(said, secret, "…")
+		}
+	}
+	return shorten(oneLine(said), 200)
 }
 
 // escapePath makes a path fit for a URL, segment by segment: "%2e%2e" in a reference stays just that for Vault.

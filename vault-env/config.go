@@ -104,27 +104,7 @@ func configVault(o configObject, s *settings) {
 	tls := o.child("tls")
 	s.vault.caPEM, s.vault.caFile, s.vault.serverName = tls.text("caBundle"), tls.text("caFile"), tls.text("serverName")
 	tls.done()
-	configAuth(o.child("auth"), s)
-	o.done()
-}
-
-func configAuth(o configObject, s *settings) {
-	s.vault.role = o.text("role")
-	switch o.text("method") {
-	case "", "Kubernetes":
-		if s.vault.role == "" {
-			o.fail("role", "is missing: write the name of the role to log in as")
-		}
-	case "JWT": // its mount may have a default role
-	default:
-		o.fail("method", "is unknown: write Kubernetes or JWT")
-	}
-	if mount := o.text("mountPath"); mount != "" {
-		s.vault.authMount = o.cleanPath("mountPath", mount)
-	}
-	if path := o.text("tokenPath"); path != "" {
-		s.vault.jwtFile = path
-	}
+	configAuth(o.child("auth"), &s.vault)
 	o.done()
 }
 

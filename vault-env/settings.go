@@ -10,8 +10,6 @@ import (
 const (
 	configVariable = "VAULT_ENV_CONFIG"
 
-	// The kubelet mounts the pod's own token here unless a policy mounts another one.
-	defaultJWTFile = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 	// Bank-Vaults' default too; a login and a read take milliseconds, a Vault that is failing over takes seconds.
 	defaultTimeout = 10 * time.Second
 	// Bank-Vaults' webhook sets this one; enough to save round trips, few enough that batches share Vault's processors.
@@ -51,12 +49,10 @@ type vaultSettings struct {
 	certFile   string
 	keyFile    string
 	skipVerify bool
-	authMount  string
-	role       string
-	jwtFile    string
 	token      string // given, so there is no login
 	tokenFile  string // must exist
 	tokenPath  string // need not exist
+	authSettings
 }
 
 // transitSettings say which key of which transit engine decrypts.
@@ -115,21 +111,23 @@ func defaultSettings() settings {
 		passthrough:  map[string]bool{},
 		allowedNames: map[string]bool{},
 		transit:      transitSettings{mountPath: "transit", batchSize: defaultBatchSize},
-		vault:        vaultSettings{timeout: defaultTimeout, authMount: "kubernetes", jwtFile: defaultJWTFile},
+		vault:        vaultSettings{timeout: defaultTimeout, authSettings: authSettings{authMount: "kubernetes", jwtFile: defaultJWTFile}},
 	}
 }
 
 // loadSettings reads VAULT_ENV_CONFIG where it is set, else the variables of Bank-Vaults' vault-env. The settings
 // it gives beside a failure tell how to log it.
 func loadSettings(env environment) (settings, *failure) {
-	if config, ok := env.lookup(configVariable); ok {
-		s, f := parseConfig(config)
-		if f != nil {
-			f = f.under(configVariable)
-		}
-		return s, f
+	config, ok := env.lookup(configVariable)
+	if !ok {
+		return bankVaultsSettings(env)
 	}
-	return bankVaultsSettings(env)
+	s, f := parseConfig(config)
+	if f != nil {
+		f = f.under(configVariable)
+	}
+	s.vault.environment = env
+	return s, f
 }
 
 // parseAddress checks the address of a Vault: http or https, a host, an optional port and path, nothing else.

@@ -26,7 +26,8 @@ func TestConfig(t *testing.T) {
 	}
 	want := settings{
 		vault: vaultSettings{address: "https://vault.example:8200/prefix", namespace: "team", timeout: 3 * time.Second, caPEM: "PEM",
-			caFile: "/ca.crt", serverName: "vault.internal", authMount: "auth-jwt", role: "shop", jwtFile: "/token"},
+			caFile: "/ca.crt", serverName: "vault.internal",
+			authSettings: authSettings{authMount: "auth-jwt", role: "shop", jwtFile: "/token", environment: got.vault.environment}},
 		fromPaths:     []fromPath{{path: "secret/data/a", version: "3", prefix: "A_", overwrite: true}, {path: "kv/b"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true},
@@ -94,7 +95,6 @@ func TestBadConfig(t *testing.T) {
 		{`{"vault":{"address":"https://v?x=1"}}`, "vault.address is not"},
 		{`{"vault":{"address":"https://v#x"}}`, "vault.address is not"},
 		{`{"vault":{"address":"https://v"}}`, "vault.auth.role is missing"},
-		{`{"vault":{"address":"https://v","auth":{"method":"AppRole","role":"r"}}}`, "vault.auth.method is unknown: write Kubernetes or JWT"},
 		{`{"vault":{"address":"https://v","auth":{"method":"JWT","mountPath":"../sys"}}}`, "vault.auth.mountPath is not a path"},
 		{vault(`,"timeout":"0s"}`), "vault.timeout is not a duration above zero"},
 		{vault(`,"timeout":"10"}`), "vault.timeout is not a duration"},
@@ -146,8 +146,8 @@ func TestBankVaultsVariables(t *testing.T) {
 	}
 	want := settings{
 		vault: vaultSettings{address: "https://vault.example:8200", namespace: "team", timeout: 30 * time.Second, caFile: "/ca",
-			certFile: "/c", keyFile: "/k", serverName: "sn", skipVerify: true, authMount: "k8s/west", role: "shop", jwtFile: "/jwt",
-			token: "hvs.x", tokenFile: "/tf", tokenPath: "/tp"},
+			certFile: "/c", keyFile: "/k", serverName: "sn", skipVerify: true, token: "hvs.x", tokenFile: "/tf", tokenPath: "/tp",
+			authSettings: authSettings{authMount: "k8s/west", role: "shop", jwtFile: "/jwt", environment: got.vault.environment}},
 		fromPaths:     []fromPath{{path: "secret/data/a"}, {path: "kv/b", version: "3"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
@@ -172,8 +172,8 @@ func TestBankVaultsDefaults(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := settings{
-		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second, authMount: "kubernetes", role: "default",
-			jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", tokenPath: "/root/.vault-token"},
+		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second, tokenPath: "/root/.vault-token",
+			authSettings: authSettings{authMount: "kubernetes", role: "default", jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", environment: got.vault.environment}},
 		transit:      transitSettings{"", "transit", 25},
 		leaseEnd:     leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		passthrough:  map[string]bool{},
@@ -237,7 +237,6 @@ func TestBadBankVaultsVariables(t *testing.T) {
 		{"VAULT_CLIENT_TIMEOUT=soon", "VAULT_CLIENT_TIMEOUT is not a duration"},
 		{"VAULT_CLIENT_TIMEOUT=0", "VAULT_CLIENT_TIMEOUT is zero"},
 		{"VAULT_ENV_DELAY=-5s", "VAULT_ENV_DELAY is not a duration"},
-		{"VAULT_AUTH_METHOD=aws-iam", "VAULT_AUTH_METHOD is not supported yet"},
 		{"VAULT_PATH=a/../b", "VAULT_PATH is not a path"},
 		{"VAULT_ENV_FROM_PATH=a,b#x", "VAULT_ENV_FROM_PATH: a version is not a whole number"},
 		{"VAULT_ENV_FROM_PATH=a,#3", "VAULT_ENV_FROM_PATH is empty"},
@@ -263,7 +262,8 @@ func TestStripping(t *testing.T) {
 	own := strings.Fields(`VAULT_CLUSTER_ADDR VAULT_REDIRECT_ADDR VAULT_CLI_NO_COLOR VAULT_RATE_LIMIT VAULT_ROLE VAULT_PATH VAULT_AUTH_METHOD
 		VAULT_TRANSIT_KEY_ID VAULT_TRANSIT_PATH VAULT_TRANSIT_BATCH_SIZE VAULT_IGNORE_MISSING_SECRETS VAULT_ENV_PASSTHROUGH VAULT_JSON_LOG
 		VAULT_LOG_LEVEL VAULT_REVOKE_TOKEN VAULT_ENV_DAEMON VAULT_ENV_FROM_PATH VAULT_ENV_DELAY
-		VAULT_TOKEN_FILE VAULT_ENV_LOG_SERVER VAULT_JWT_FILE VAULT_TOKEN_PATH VAULT_CACERT_RELOAD`)
+		VAULT_TOKEN_FILE VAULT_ENV_LOG_SERVER VAULT_JWT_FILE VAULT_TOKEN_PATH VAULT_CACERT_RELOAD
+		VAULT_ROLE_ID_FILE VAULT_SECRET_ID_FILE VAULT_SECRET_ID_WRAPPED`)
 	for _, name := range connection {
 		if !isStripped(name, nil, false) || isStripped(name, nil, true) || isStripped(name, map[string]bool{name: true}, false) {
 			t.Errorf("%s", name)

@@ -20,13 +20,31 @@ func tlsConfig(v *vaultSettings) (*tls.Config, *failure) {
 		c.RootCAs = pool
 	}
 	if v.certFile != "" {
-		certificate, err := tls.LoadX509KeyPair(v.certFile, v.keyFile)
-		if err != nil {
-			return nil, failf(exitSettings, "the client certificate %s with its key cannot be read: check VAULT_CLIENT_CERT and VAULT_CLIENT_KEY", v.certFile)
+		certificate, f := clientCertificate(v.certFile, v.keyFile)
+		if f != nil {
+			return nil, f
 		}
 		c.Certificates = []tls.Certificate{certificate}
 	}
 	return c, nil
+}
+
+// clientCertificate reads a certificate, the ones between it and its CA behind it, and its key. What is wrong with them
+// is not quoted: a key that lies in the wrong file would be.
+func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure) {
+	certPEM, err := os.ReadFile(certFile)
+	if err != nil {
+		return tls.Certificate{}, fileFailure("the client certificate", certFile, err)
+	}
+	keyPEM, err := os.ReadFile(keyFile)
+	if err != nil {
+		return tls.Certificate{}, fileFailure("the client certificate's key", keyFile, err)
+	}
+	certificate, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return tls.Certificate{}, failf(exitSettings, "the client certificate %s and the key %s do not fit: the first must hold a PEM certificate, the second its PEM key, unencrypted", certFile, keyFile)
+	}
+	return certificate, nil
 }
 
 func caPool(v *vaultSettings) (*x509.CertPool, *failure) {

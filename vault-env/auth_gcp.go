@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// The address rather than metadata.google.internal: nobody can answer for it in the DNS. GKE answers there, too.
+	googleMetadataHost   = "169.254.169.254"
+	googleIAMCredentials = "https://iamcredentials.googleapis.com"
+	// Vault takes JWTs that last at most the role's max_jwt_exp (15 minutes by default); this leaves clocks some room.
+	googleJWTLife = 5 * time.Minute
+)
+
+// vaultAudience is whom Vault's gcp method wants a JWT to be for.
+func vaultAudience(role string) string { return "vault/" + role }
+
+// gceRequest logs in with an identity token of the instance, with its description ("full") in it (the type gce of
+// Vault's gcp method).
+func (c *client) gceRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+	k := c.newCloud(v)
+	defer k.close()
+	query := url.Values{"audience": {vaultAudience(v.role)}, "format": {"full"}}
+	jwt, f := k.askText(ctx, k.googleMetadata(googleAccount(v), "identity?"+query.Encode()))
+	if f != nil {
+		return nil, f
+	}
+	return tokenRequest(v.role, jwt, "the role, its bindings, and its type: a GKE pod's identity fits IAM only"), nil
+}
+
+// gcpIAMRequest logs in with a JWT that Google signs in the name of the service account (the type iam of Vault's gcp
+// method). The account needs the permission iam.serviceAccounts.signJwt on itself.
+func (c *client) gcpIAMRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+	k := c.newCloud(v)
+	defer k.close()
+	account := v.serviceAccount
+	if account == "" {
+		var f *failure
+		if account, f = k.askText(ctx, k.googleMetadata("default", "email")); f != nil {
+			return nil, f
+		}
+		if !isServiceAccount(account) {
+			return nil, failf(exitDenied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
+		}
+	}
+	var access struct {
+		Token string `json:"access_token"`
+	}
+	request := k.googleMetadata("default", "token")
+	if f := k.askJSON(ctx, request, &access); f != nil {
+		return nil, f
+	}
+	if access.Token == "" || oneLine(access.Token) != access.Token {
+		return nil, request.malformed()
+	}
+	jwt, f := k.signJWT(ctx, v.role, account, access.Token)
+	if f != nil {
+		return nil, f
+	}
+	return tokenRequest(v.role, jwt, "the role and its bound service accounts"), nil
+}
+
+// signJWT calls projects.serviceAccounts.signJwt of the IAM Service Account Credentials API.
+func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) (string, *failure) {
+	claims, err := json.Marshal(struct {
+		Audience string `json:"aud"`
+		Subject  string `json:"sub"`
+		Expiry   int64  `json:"exp"`
+	}{vaultAudience(role), account, k.client.log.now().Add(googleJWTLife).Unix()})
+	if err != nil {
+		return "", failf(exitSettings, "the claims for Vault cannot be written as JSON")
+	}
+	body, err := json.Marshal(map[string]string{"payload": string(claims)})
+	if err != nil {
+		return "", failf(exitSettings, "the claims for Vault cannot be written as JSON")
+	}
+	request := cloudRequest{
+		name:   "Google's IAM Credentials API",
+		method: http.MethodPost,
+		url:    googleIAMCredentials + "/v1/projects/-/serviceAccounts/" + url.PathEscape(account) + ":signJwt",
+		header: [][2]string{
+			{"Authorization", "Bearer " + accessToken},
+			{"Content-Type", "application/json"},
+		},
+		body:    string(body),
+		secrets: []string{accessToken},
+		said:    googleError,
+		missing: "check that the pod may reach iamcredentials.googleapis.com, or raise the timeout",
+		refused: "give the pod's service account the role roles/iam.serviceAccountTokenCreator on " + account + ", even if they are the same, and enable the API",
+	}
+	var signed struct {
+		JWT string `json:"signedJwt"`
+	}
+	if f := k.askJSON(ctx, request, &signed); f != nil {
+		return "", f
+	}
+	if signed.JWT == "" {
+		return "", request.malformed()
+	}
+	return signed.JWT, nil
+}
+
+// googleAccount gives the service account's name for the metadata service.
+func googleAccount(v *vaultSettings) string {
+	if v.serviceAccount == "" {
+		return "default"
+	}
+	return v.serviceAccount
+}
+
+// googleMetadata is a question about a service account to the metadata service.
+func (k *cloud) googleMetadata(account, what string) cloudRequest {
+	host := k.lookup("GCE_METADATA_HOST")
+	if host == "" {
+		host = googleMetadataHost
+	}
+	return cloudRequest{
+		name:    "Google's metadata service",
+		url:     "http://" + host + "/computeMetadata/v1/instance/service-accounts/" + url.PathEscape(account) + "/" + what,
+		local:   true,
+		header:  [][2]string{{"Metadata-Flavor", "Google"}},
+		missing: "check that the pod runs on Google Cloud and may reach the service, or raise the timeout",
+		refused: "give the instance, or by Workload Identity the pod's ServiceAccount, a service account of Google Cloud",
+	}
+}
+
+func googleError(body []byte) string {
+	var said struct {
+		Error struct{ Status, Message string }
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return ""
+	}
+	return strings.Trim(said.Error.Status+": "+said.Error.Message, ": ")
+}
+
+// isServiceAccount keeps an account from being more than a segment of a path.
+func isServiceAccount(account string) bool {
+	name, domain, ok := strings.Cut(account, "@")
+	return ok && name != "" && domain != "" && oneLine(account) == account && !strings.ContainsAny(account, "/?#%: ")
+}
