@@ -1,0 +1,86 @@
+import { expect } from 'chai';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+
+import { eventually } from '../support/operator.ts';
+import { createDatabaseRole } from '../support/vault-engines.ts';
+import { startEngines, type Engines } from '../support/wrapped.ts';
+
+const BUILDING_MS = 3_600_000; // the first run builds the tools
+
+describe('vault-env, as a policy configures it', function () {
+  this.timeout(60_000);
+  let engines: Engines;
+
+  before(async function () {
+    this.timeout(BUILDING_MS);
+    engines = await startEngines('1h');
+  });
+  after(() => engines.stop());
+
+  describe('with dynamic credentials of a database', () => {
+    const whoAmI = (role: string): ReturnType<Engines['run']> =>
+      engines.run(engines.psql('select current_user'), engines.asUserOf(role));
+
+    it('logs in to PostgreSQL, user name and password from one read and one lease', async () => {
+      await createDatabaseRole(engines.vault, 'once', '1h', '2h');
+      const { status, stdout, stderr } = await whoAmI('once');
+      expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
+      expect(stdout).to.match(/^v-jwt-/);
+      expect(await engines.list('sys/leases/lookup/database/creds/once')).to.have.length(1);
+    });
+
+    it('leaves the token alone on which their lease depends, so that they outlive vault-env', async () => {
+      await createDatabaseRole(engines.vault, 'kept', '1h', '2h');
+      const user = (await whoAmI('kept')).stdout.trim();
+      expect(await engines.isUser(user)).to.equal(true);
+      await engines.vault.api('PUT', 'sys/leases/revoke-prefix/database/creds/kept', {});
+      await eventually('the user to be gone', async () => ((await engines.isUser(user)) ? undefined : true));
+    });
+  });
+
+  it('decrypts with the transit key of the policy, in batches of its size', async () => {
+    const texts = Array.from({ length: 30 }, (_, n) => `plain text ${n} ${'€'.repeat(n)}`);
+    const ciphertexts = await Promise.all(texts.map((text) => engines.encrypt(text)));
+    const own = Object.fromEntries(ciphertexts.map((ciphertext, n) => [`T${n}`, ciphertext]));
+    const inline = { INLINE: `<\${${ciphertexts[0] ?? ''}}>` };
+    const spec = { environment: { transit: { keyID: 'shop', batchSize: 7 } } };
+    const { status, stdout, stderr } = await engines.run(['env'], { ...own, ...inline }, spec);
+    expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
+    const seen = new Map(stdout.split('\n').map((line) => [line.split('=')[0], line.slice(line.indexOf('=') + 1)]));
+    for (const [n, text] of texts.entries()) expect(seen.get(`T${n}`)).to.equal(text);
+    expect(seen.get('INLINE')).to.equal(`<${texts[0] ?? ''}>`);
+  });
+
+  it('does not start a program with a ciphertext where the policy names no key', async () => {
+    const { status, stdout, stderr } = await engines.run(['env'], { T: await engines.encrypt('x') });
+    expect(status).to.be.above(0);
+    expect(stdout).to.equal('');
+    expect(stderr).to.contain('environment.transit.keyID');
+  });
+
+  it('writes once for a certificate and its key, which so belong together', async () => {
+    const issue = (key: string, body: string): string => `>>vault:pki/issue/shop#${key}#${body}`;
+    const own = {
+      CERTIFICATE: issue('certificate', '{"common_name": "web.example.com"}'),
+      KEY: issue('private_key', '{"common_name":"web.example.com"}'),
+    };
+    const spec = { environment: { allowedPaths: ['pki/issue/*'] } };
+    const script = 'printf %s "$CERTIFICATE"; printf "\\n--\\n%s" "$KEY"';
+    const { status, stdout, stderr } = await engines.run(['sh', '-c', script], own, spec);
+    expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
+    const [certificate = '', key = ''] = stdout.split('\n--\n');
+    const issued = new X509Certificate(certificate);
+    expect(issued.subjectAltName).to.equal('DNS:web.example.com');
+    expect(issued.checkPrivateKey(createPrivateKey(key))).to.equal(true);
+  });
+
+  it('neither writes nor reads outside of the paths that the policy allows', async () => {
+    const spec = { environment: { allowedPaths: ['secret/data/shop/*'] } };
+    for (const value of ['>>vault:pki/issue/shop#certificate', 'vault:database/creds/once#username']) {
+      const { status, stdout, stderr } = await engines.run(['env'], { X: value }, spec);
+      expect(status).to.be.above(0);
+      expect({ stdout, lines: stderr.split('\n').length }).to.deep.equal({ stdout: '', lines: 2 });
+      expect(stderr).to.contain('X: ');
+    }
+  });
+});
