@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// revocationTime is how long the end of a program may be held up by what is given back.
+const revocationTime = 2 * time.Second
+
 // loan is what daemon mode has to look after: what the program holds of Vault's, and by which token.
 type loan struct {
 	token  string

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -21,41 +20,55 @@ type vaultLender struct {
 func (v *vaultLender) renew(ctx context.Context, l lease) renewal {
 	ctx, cancel := context.WithTimeout(ctx, v.settings.timeout)
 	defer cancel()
+	method, path := http.MethodPut, "sys/leases/renew"
 	switch {
-	case l.id != "":
-		return v.ask(ctx, http.MethodPut, "sys/leases/renew", l.id)
-	case l.duration > 0:
-		return v.ask(ctx, http.MethodPut, "auth/token/renew-self", "")
+	case l.id == "" && l.duration > 0:
+		path = "auth/token/renew-self"
+	case l.id == "":
+		method, path = http.MethodGet, "auth/token/lookup-self"
 	}
-	return v.ask(ctx, http.MethodGet, "auth/token/lookup-self", "")
+	answer, wait, reason := v.send(ctx, method, path, l.id)
+	if answer == nil {
+		return renewal{verdict: away, reason: reason}
+	}
+	r := judge(path, answer)
+	r.wait, r.reason = wait, v.hide(r.reason, l.id)
+	return r
 }
 
-// giveBack revokes the token, and what it has borrowed with it; or the leases alone. Whether that worked is of
+// giveBack revokes the token, and with it what it has borrowed; or the leases alone. Whether that worked is of
 // interest to a log only: what is not revoked ends by itself.
 func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []lease) {
 	if revokeToken {
 		v.revoke(ctx, "auth/token/revoke-self", "")
 		return
 	}
-	var running sync.WaitGroup
 	for _, l := range leases {
-		running.Go(func() { v.revoke(ctx, "sys/leases/revoke", l.id) })
+		if l.id != "" && ctx.Err() == nil {
+			v.revoke(ctx, "sys/leases/revoke", l.id)
+		}
 	}
-	running.Wait()
 }
 
 func (v *vaultLender) revoke(ctx context.Context, path, id string) {
-	r := v.ask(ctx, http.MethodPut, path, id)
-	if v.log.debugs() && r.reason != "" {
-		v.log.debug(path + ": " + r.reason)
+	answer, _, reason := v.send(ctx, http.MethodPut, path, id)
+	if answer != nil && answer.status < 300 {
+		return
+	}
+	if answer != nil {
+		reason = v.hide(statusText(answer.status, vaultErrors(answer.body)), id)
+	}
+	if v.log.debugs() {
+		v.log.debug(path + ": " + reason)
 	}
 }
 
-func (v *vaultLender) ask(ctx context.Context, method, path, id string) renewal {
+// send sends one request, and gives a reason where there is no answer.
+func (v *vaultLender) send(ctx context.Context, method, path, id string) (*answer, time.Duration, string) {
 	if v.client == nil {
 		c, f := newClient(v.settings, true, v.log)
 		if f != nil { // a file of the settings is not there just now
-			return renewal{verdict: away, reason: f.message}
+			return nil, 0, f.message
 		}
 		c.token = v.token
 		v.client = c
@@ -69,11 +82,9 @@ func (v *vaultLender) ask(ctx context.Context, method, path, id string) renewal 
 		// The next attempt reads the CA's files again: they may have been renewed as well.
 		v.client.http.CloseIdleConnections()
 		v.client = nil
-		return renewal{verdict: away, reason: v.hide(describe(nil, err), id)}
+		return nil, 0, v.hide(describe(nil, err), id)
 	}
-	r := judge(path, answer)
-	r.wait, r.reason = wait, v.hide(r.reason, id)
-	return r
+	return answer, wait, ""
 }
 
 func (v *vaultLender) hide(text, id string) string {
@@ -126,6 +137,3 @@ func judgeOK(a *answer) renewal {
 	}
 	return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
 }
-
-// revocationTime is how long the end of a program may be held up by what is given back.
-const revocationTime = 2 * time.Second

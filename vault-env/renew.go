@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -70,16 +71,14 @@ type keeper struct {
 func newKeeper(l lender, address string, action leaseEnd, random func() float64, log *logger, since time.Time, leases []lease) *keeper {
 	k := &keeper{lender: l, address: address, action: action, random: random, log: log}
 	for _, lease := range leases {
-		h := &held{lease: lease, name: leaseName(lease), end: since.Add(lease.duration)}
+		h := &held{lease: lease, name: leaseName(lease)}
 		switch {
-		case lease.duration <= 0 && lease.id != "":
-			continue // it has no end
-		case lease.duration <= 0: // of a token that was given, nothing is known yet
+		case lease.duration > 0:
+			k.schedule(h, since)
+		case lease.id == "": // a token that was given: nothing is known of it yet
 			h.next = since
-		case !lease.renewable:
-			k.lastTime(h, since, "it is not renewable")
-		default:
-			h.next = since.Add(k.twoThirds(lease.duration))
+		default: // it has no end
+			continue
 		}
 		k.leases = append(k.leases, h)
 	}
@@ -136,40 +135,50 @@ func (k *keeper) take(h *held, r renewal, asked time.Time) string {
 		return ""
 	}
 	k.answered(now)
-	switch r.verdict {
-	case extended:
+	switch {
+	case h.lease.duration <= 0:
+		k.learn(h, r, asked)
+	case r.verdict == extended:
 		return k.extend(h, r, asked, now)
-	case over:
-		return k.ended(h, "Vault knows it no more: it has ended, or was revoked", now)
-	case fixed:
-		if h.last != "" {
-			return k.ended(h, h.last, now)
-		}
-		if h.lease.duration <= 0 { // the given token is not to be looked up: then there is nothing to go by
-			k.drop(h)
-			return ""
-		}
+	case r.verdict == over:
+		h.end = now
+		return k.ended(h, r.reason, now)
+	case h.last != "" && r.verdict == fixed, !now.Before(h.end):
+		return k.ended(h, cmp.Or(h.last, r.reason), now)
+	case r.verdict == fixed:
 		k.lastTime(h, now, r.reason)
-	case failed:
-		if !now.Before(h.end) {
-			return k.ended(h, r.reason, now)
-		}
+		k.log.warn(fmt.Sprintf("%s is not renewed (%s): it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
+	default:
 		k.postpone(h, r, now)
 	}
 	return ""
+}
+
+// learn takes what Vault says about a token that was given. Where it says nothing, or that there is no end, nothing is
+// renewed: the leases show soon enough if the token is gone.
+func (k *keeper) learn(h *held, r renewal, asked time.Time) {
+	if r.verdict != extended || r.duration <= 0 {
+		k.drop(h)
+		return
+	}
+	h.lease.duration, h.lease.renewable = r.duration, r.renewable
+	k.schedule(h, asked)
+}
+
+// schedule sets the first renewal of a lease that Vault gave for its whole time at some point.
+func (k *keeper) schedule(h *held, since time.Time) {
+	h.end = since.Add(h.lease.duration)
+	if !h.lease.renewable {
+		k.lastTime(h, since, "it is not renewable")
+		return
+	}
+	h.next = since.Add(k.twoThirds(h.lease.duration))
 }
 
 // extend sets a new end. Where it is the old one, the lease has reached the longest time that Vault allows, and asking
 // again would move nothing. Then, and where it comes earlier than it should, it is the end all the same that counts.
 func (k *keeper) extend(h *held, r renewal, asked, now time.Time) string {
 	h.pause = 0
-	if h.lease.duration <= 0 { // the given token, for the first time
-		if r.duration <= 0 {
-			k.drop(h)
-			return ""
-		}
-		h.lease.duration = r.duration
-	}
 	end := asked.Add(r.duration)
 	gain := end.Sub(h.end)
 	// Vault gives whole seconds.
@@ -181,7 +190,8 @@ func (k *keeper) extend(h *held, r renewal, asked, now time.Time) string {
 	h.last = ""
 	switch {
 	case !moved:
-		k.lastTime(h, now, "it has reached its longest time")
+		k.lastTime(h, now, "it has reached the longest time that Vault allows")
+		k.log.info(fmt.Sprintf("%s ends in %s: %s", h.name, rounded(h.end.Sub(now)), h.last))
 	case !r.renewable:
 		h.end = end
 		k.lastTime(h, now, "it is not renewable any more")
@@ -200,8 +210,11 @@ func (k *keeper) postpone(h *held, r renewal, now time.Time) {
 	if h.pause == 0 {
 		k.log.warn(fmt.Sprintf("%s cannot be renewed (%s): trying again until it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
 	}
-	h.pause = nextPause(h.pause)
+	h.pause = min(max(2*h.pause, firstPause), k.longestPause())
 	h.next = now.Add(max(k.jittered(h.pause), r.wait))
+	if h.next.After(h.end) {
+		h.next = h.end
+	}
 }
 
 // ended is the end of a lease, or so shortly before it that the program has just the time to stop.
@@ -246,20 +259,21 @@ func (k *keeper) missed(r renewal, now time.Time) {
 	if a.since.IsZero() {
 		a.since, a.reminder = now, firstReminder
 	}
-	a.pause = nextPause(a.pause)
+	a.pause = min(max(2*a.pause, firstPause), k.longestPause())
 	a.until = now.Add(max(k.jittered(a.pause), min(r.wait, lastPause)))
 	first, ended := k.ends(now)
 	if now.Before(a.remindAt) && ended <= a.ended {
 		return
 	}
-	line := fmt.Sprintf("Vault at %s does not answer (%s): trying again, ", k.address, r.reason)
+	line := fmt.Sprintf("Vault at %s does not answer (%s): trying again", k.address, r.reason)
 	if a.said {
-		line = fmt.Sprintf("Vault at %s has not answered for %s (%s): trying again, ", k.address, rounded(now.Sub(a.since)), r.reason)
+		line = fmt.Sprintf("Vault at %s has not answered for %s (%s): trying again", k.address, rounded(now.Sub(a.since)), r.reason)
 	}
-	if ended > 0 {
-		line += fmt.Sprintf("the program goes on although %d of %d leases have ended meanwhile", ended, len(k.leases))
-	} else {
-		line += "the first lease ends in " + rounded(first.Sub(now)).String()
+	switch {
+	case ended > 0:
+		line += fmt.Sprintf("; the program goes on although %d of %d leases have ended meanwhile", ended, len(k.leases))
+	case !first.IsZero():
+		line += "; the first lease ends in " + rounded(first.Sub(now)).String()
 	}
 	k.log.warn(line)
 	if a.said {
@@ -292,8 +306,15 @@ func (k *keeper) ends(now time.Time) (first time.Time, ended int) {
 	return first, ended
 }
 
-func nextPause(pause time.Duration) time.Duration {
-	return min(max(2*pause, firstPause), lastPause)
+// longestPause between two attempts: short leases end soon.
+func (k *keeper) longestPause() time.Duration {
+	pause := lastPause
+	for _, h := range k.leases {
+		if h.lease.duration > 0 {
+			pause = min(pause, h.lease.duration/10)
+		}
+	}
+	return max(pause, firstPause)
 }
 
 func (k *keeper) jittered(d time.Duration) time.Duration {

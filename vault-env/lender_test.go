@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What Vault 1.21 says, word for word, where no other source is named.
+func TestJudge(t *testing.T) {
+	for _, c := range []struct {
+		name, path string
+		status     int
+		body       string
+		want       renewal
+	}{
+		{"a lease", "sys/leases/renew", 200, `{"request_id":"x","lease_id":"database/creds/r/x","renewable":true,"lease_duration":3600,"data":null,"auth":null}`,
+			renewal{verdict: extended, duration: time.Hour, renewable: true}},
+		{"a token", "auth/token/renew-self", 200, `{"lease_id":"","renewable":false,"lease_duration":0,"data":null,"warnings":["TTL of \"5s\" exceeded the effective max_ttl of \"4s\"; TTL value is capped accordingly"],"auth":{"client_token":"t","lease_duration":4,"renewable":true}}`,
+			renewal{verdict: extended, duration: 4 * time.Second, renewable: true}},
+		{"a token that is looked up", "auth/token/lookup-self", 200, `{"lease_id":"","data":{"ttl":2764790,"creation_ttl":2764800,"renewable":true}}`,
+			renewal{verdict: extended, duration: 2764790 * time.Second, renewable: true}},
+		{"a root token", "auth/token/lookup-self", 200, `{"data":{"ttl":0,"expire_time":null,"renewable":false}}`, renewal{verdict: extended}},
+		{"beyond all time", "sys/leases/renew", 200, `{"lease_id":"x","lease_duration":9223372036854775807,"renewable":true}`, renewal{verdict: extended, duration: longestLease, renewable: true}},
+		{"below zero", "sys/leases/renew", 200, `{"lease_id":"x","lease_duration":-5,"renewable":true}`, renewal{verdict: extended, renewable: true}},
+		{"a duration that is no number", "sys/leases/renew", 200, `{"lease_id":"x","lease_duration":"1h"}`, renewal{verdict: failed}},
+		{"a fraction", "sys/leases/renew", 200, `{"lease_id":"x","lease_duration":1.5}`, renewal{verdict: failed}},
+		{"a TTL that is no number", "auth/token/lookup-self", 200, `{"data":{"ttl":"1h"}}`, renewal{verdict: failed}},
+		{"no duration", "sys/leases/renew", 200, `{"lease_id":"x"}`, renewal{verdict: extended}},
+		{"an empty answer", "sys/leases/renew", 200, ``, renewal{verdict: failed}},
+		{"no lease", "sys/leases/renew", 200, `{}`, renewal{verdict: failed}},
+		{"nobody's answer", "sys/leases/renew", 200, `<html>welcome`, renewal{verdict: failed}},
+		{"nothing", "sys/leases/renew", 204, ``, renewal{verdict: failed}},
+		{"ended or revoked", "sys/leases/renew", 400, `{"errors":["lease not found"]}`, renewal{verdict: over}},
+		{"ended, not yet taken back", "sys/leases/renew", 400, `{"errors":["lease expired"]}`, renewal{verdict: over}},
+		{"not renewable", "sys/leases/renew", 400, `{"errors":["lease is not renewable"]}`, renewal{verdict: fixed}},
+		{"the database is away", "sys/leases/renew", 400, `{"errors":["failed to renew entry: resp: (*logical.Response)(nil) err: dial tcp: connection refused"]}`, renewal{verdict: failed}},
+		{"no permission", "sys/leases/renew", 403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, renewal{verdict: fixed}},
+		{"the token is gone", "sys/leases/renew", 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`, renewal{verdict: over}},
+		{"an ingress without backend", "sys/leases/renew", 404, `default backend - 404`, renewal{verdict: failed}},
+		{"a redirect to another host", "sys/leases/renew", 307, ``, renewal{verdict: failed}},
+		{"an error of one lease", "sys/leases/renew", 500, `{"errors":["internal error"]}`, renewal{verdict: failed}},
+		{"sealed", "sys/leases/renew", 503, `{"errors":["Vault is sealed"]}`, renewal{verdict: away}},
+		{"a proxy alone", "sys/leases/renew", 502, `<html>`, renewal{verdict: away}},
+		{"too many requests", "sys/leases/renew", 429, `{"errors":["rate limit quota exceeded"]}`, renewal{verdict: away}},
+		{"a replica that lags behind", "sys/leases/renew", 412, `{"errors":["required index state not present"]}`, renewal{verdict: away}},
+	} {
+		got := judge(c.path, &answer{status: c.status, body: []byte(c.body)})
+		if (got.reason == "") != (c.want.verdict == extended) {
+			t.Errorf("%s: reason %q", c.name, got.reason)
+		}
+		got.reason = ""
+		if got != c.want {
+			t.Errorf("%s: got %+v; want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func lenderOf(t *testing.T, vault *fakeVault) (*vaultLender, *bytes.Buffer) {
+	var b bytes.Buffer
+	s := vault.settings(t)
+	s.vault.timeout = time.Second
+	return &vaultLender{settings: &s.vault, token: testToken, log: &logger{out: &b, level: levelDebug, now: time.Now}}, &b
+}
+
+func TestLenderAsks(t *testing.T) {
+	vault := newFakeVault(t)
+	body := ""
+	vault.handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		body = r.Header.Get("X-Vault-Token") + " " + string(b)
+		io.WriteString(w, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
+	})
+	vault.says("PUT auth/token/renew-self", 200, `{"auth":{"client_token":"`+testToken+`","lease_duration":90,"renewable":true}}`)
+	vault.says("GET auth/token/lookup-self", 200, `{"data":{"ttl":30,"renewable":false}}`)
+	l, _ := lenderOf(t, vault)
+	for _, c := range []struct {
+		lease lease
+		want  renewal
+	}{
+		{lease{id: "db/1", duration: time.Minute}, renewal{verdict: extended, duration: time.Minute, renewable: true}},
+		{lease{duration: time.Minute}, renewal{verdict: extended, duration: 90 * time.Second, renewable: true}},
+		{lease{}, renewal{verdict: extended, duration: 30 * time.Second}},
+	} {
+		if got := l.renew(t.Context(), c.lease); got != c.want {
+			t.Errorf("%+v: got %+v; want %+v", c.lease, got, c.want)
+		}
+	}
+	if body != testToken+` {"lease_id":"db/1"}` {
+		t.Errorf("sent %s", body)
+	}
+}
+
+func TestLenderWithoutVault(t *testing.T) {
+	vault := newFakeVault(t)
+	l, _ := lenderOf(t, vault)
+	vault.handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
+	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.reason == "" {
+		t.Errorf("reset: %+v", r)
+	}
+	vault.handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.reason != "timeout" {
+		t.Errorf("silence: %+v", r)
+	}
+	vault.handle("PUT sys/leases/renew", status(503, `{"errors":["Vault is sealed"]}`, "Retry-After", "7"))
+	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.wait != 7*time.Second || !strings.Contains(r.reason, "sealed") {
+		t.Errorf("sealed: %+v", r)
+	}
+}
+
+// A CA that is renewed while the program runs is a file with another content.
+func TestLenderReadsTheCAAgain(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.says("PUT sys/leases/renew", 200, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
+	l, _ := lenderOf(t, vault)
+	l.settings.caPEM, l.settings.caFile = "", write(t, "ca", "")
+	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "holds no certificate") {
+		t.Errorf("%+v", r)
+	}
+	l.settings.caFile = write(t, "ca", newFakeCA(t))
+	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "certificate") {
+		t.Errorf("%+v", r)
+	}
+	l.settings.caFile = write(t, "ca", vault.caPEM())
+	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != extended {
+		t.Errorf("%+v", r)
+	}
+}
+
+// newFakeCA gives a CA that has signed nothing.
+func newFakeCA(t *testing.T) string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func TestLenderHidesWhatIsSecret(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.says("PUT sys/leases/renew", 400, `{"errors":["no lease db/1 of `+testToken+`"]}`)
+	l, _ := lenderOf(t, vault)
+	if r := l.renew(t.Context(), lease{id: "db/1"}); r.reason != "400: no lease … of …" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestGivesBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		token bool
+		want  []string
+	}{
+		"with the token go its leases": {true, []string{"PUT auth/token/revoke-self"}},
+		"the leases alone":             {false, []string{"PUT sys/leases/revoke", "PUT sys/leases/revoke"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vault := newFakeVault(t)
+			vault.says("PUT auth/token/revoke-self", 204, "")
+			vault.says("PUT sys/leases/revoke", 204, "")
+			l, log := lenderOf(t, vault)
+			l.giveBack(t.Context(), c.token, []lease{{}, {id: "db/1"}, {id: "db/2"}})
+			if got := vault.seen(); strings.Join(got, "\n") != strings.Join(c.want, "\n") || log.String() != "" {
+				t.Errorf("%v, log %s", got, log)
+			}
+		})
+	}
+	t.Run("not allowed", func(t *testing.T) {
+		vault := newFakeVault(t)
+		vault.says("PUT sys/leases/revoke", 403, `{"errors":["permission denied"]}`)
+		l, log := lenderOf(t, vault)
+		if l.giveBack(t.Context(), false, []lease{{id: "db/1"}}); !strings.HasPrefix(log.String(), "vault-env: debug: sys/leases/revoke: 403: permission denied") {
+			t.Errorf("log %s", log)
+		}
+	})
+}
