@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // tlsConfig trusts the CA that the settings name and no other; the system's, where they name none.
@@ -43,6 +44,10 @@ func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure) {
 	certificate, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
 		return tls.Certificate{}, failf(exitSettings, "the client certificate %s and the key %s do not fit: the first must hold a PEM certificate, the second its PEM key, unencrypted", certFile, keyFile)
+	}
+	// Vault answers 500 to it, which looks as if another attempt might help.
+	if end := certificate.Leaf.NotAfter; time.Now().After(end) {
+		return tls.Certificate{}, failf(exitSettings, "the client certificate %s expired at %s: renew it", certFile, end.UTC().Format(time.RFC3339))
 	}
 	return certificate, nil
 }

@@ -1,0 +1,469 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func encodeBase64URL(b []byte) string          { return base64.RawURLEncoding.EncodeToString(b) }
+func decodeBase64URL(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }
+func decodeBase64(body map[string]any, key string) string {
+	text, _ := body[key].(string)
+	content, _ := base64.StdEncoding.DecodeString(text)
+	return string(content)
+}
+
+// The credentials that the fakes give and know.
+var (
+	longLived = awsCredentials{keyID: "AKIAEXAMPLE", secret: "canary/secret+key"}
+	shortTerm = awsCredentials{keyID: "ASIAEXAMPLE", secret: "canary/short+term", token: "IQoJb3JpZ2luX2VjEXAMPLE/canary//////////token=="}
+)
+
+const (
+	webIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6c2hvcDp3ZWIifQ.canary"
+	podIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJwb2RzLmVrcyJ9.canary"
+	iamRole        = "arn:aws:iam::123456789012:role/shop"
+)
+
+// fakeSTS answers as AWS STS does: sts:GetCallerIdentity with a Signature Version 4 that it checks, and
+// sts:AssumeRoleWithWebIdentity.
+func fakeSTS(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/xml")
+	body, _ := io.ReadAll(r.Body)
+	form, err := url.ParseQuery(string(body))
+	if err != nil || r.Method != "POST" || form.Get("Version") != "2011-06-15" || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		stsFault(w, 400, "InvalidAction", "Could not find operation")
+		return
+	}
+	switch form.Get("Action") {
+	case "GetCallerIdentity":
+		callerIdentity(w, r, string(body))
+	case "AssumeRoleWithWebIdentity":
+		switch {
+		case form.Get("WebIdentityToken") != webIdentityJWT:
+			stsFault(w, 400, "InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): "+form.Get("WebIdentityToken"))
+		case form.Get("RoleArn") != iamRole:
+			stsFault(w, 403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+		case form.Get("DurationSeconds") != "900" || !regexp.MustCompile(`^[\w+=,.@-]{2,64}$`).MatchString(form.Get("RoleSessionName")):
+			stsFault(w, 400, "ValidationError", "1 validation error detected")
+		default:
+			fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleWithWebIdentityResult>
+    <SubjectFromWebIdentityToken>system:serviceaccount:shop:web</SubjectFromWebIdentityToken>
+    <Audience>sts.amazonaws.com</Audience>
+    <AssumedRoleUser>
+      <Arn>arn:aws:sts::123456789012:assumed-role/shop/%s</Arn>
+      <AssumedRoleId>AROACLKWSDQRAOEXAMPLE:%[1]s</AssumedRoleId>
+    </AssumedRoleUser>
+    <Credentials>
+      <SessionToken>%s</SessionToken>
+      <SecretAccessKey>%s</SecretAccessKey>
+      <Expiration>2026-10-24T23:00:23Z</Expiration>
+      <AccessKeyId>%s</AccessKeyId>
+    </Credentials>
+    <Provider>arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/X</Provider>
+  </AssumeRoleWithWebIdentityResult>
+  <ResponseMetadata><RequestId>ad4156e9-bce1-11e2-82e6-6b6efEXAMPLE</RequestId></ResponseMetadata>
+</AssumeRoleWithWebIdentityResponse>`, form.Get("RoleSessionName"), shortTerm.token, shortTerm.secret, shortTerm.keyID)
+		}
+	default:
+		stsFault(w, 400, "InvalidAction", "Could not find operation "+form.Get("Action"))
+	}
+}
+
+func stsFault(w http.ResponseWriter, status int, code, message string) {
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <Error>
+    <Type>Sender</Type>
+    <Code>%s</Code>
+    <Message>%s</Message>
+  </Error>
+  <RequestId>f3dd9ab5-6f1f-4f2b-9e6e-5f3a1b7d6a9a</RequestId>
+</ErrorResponse>`, code, message)
+}
+
+var authorizationForm = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([A-Z]+)/(\d{8})/([a-z0-9-]+)/sts/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})$`)
+
+func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
+	m := authorizationForm.FindStringSubmatch(r.Header.Get("Authorization"))
+	if m == nil {
+		stsFault(w, 400, "IncompleteSignature", "Authorization header is malformed")
+		return
+	}
+	var credentials awsCredentials
+	for _, known := range []awsCredentials{longLived, shortTerm} {
+		if known.keyID == m[1] && known.token == r.Header.Get("X-Amz-Security-Token") {
+			credentials = known
+		}
+	}
+	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	region := "us-east-1"
+	if host := strings.Split(r.Host, "."); len(host) > 3 {
+		region = host[1]
+	}
+	names := strings.Split(m[4], ";")
+	switch {
+	case credentials.keyID == "":
+		stsFault(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+		return
+	case err != nil || time.Since(at).Abs() > 15*time.Minute || m[2] != at.Format("20060102"):
+		stsFault(w, 400, "RequestExpired", "Request has expired.")
+		return
+	case m[3] != region:
+		stsFault(w, 403, "SignatureDoesNotMatch", "Credential should be scoped to a valid region.")
+		return
+	case r.URL.Path != "/" && r.URL.Path != "//", !slices.IsSorted(names), !slices.Contains(names, "host"):
+		stsFault(w, 403, "SignatureDoesNotMatch", "not in canonical form")
+		return
+	}
+	signed := awsRequest{method: r.Method, body: body, headers: map[string]string{}}
+	for _, name := range names {
+		signed.headers[name] = r.Header.Get(name)
+	}
+	signed.headers["host"] = r.Host
+	if want := signed.sign(credentials, region, "sts", at); want != r.Header.Get("Authorization") {
+		canonical, _ := signed.canonical()
+		stsFault(w, 403, "SignatureDoesNotMatch", "The Canonical String for this request should have been '"+canonical+"'")
+		return
+	}
+	io.WriteString(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+  <Arn>arn:aws:sts::123456789012:assumed-role/shop/vault-env</Arn><UserId>AROACLKWSDQRAOEXAMPLE:vault-env</UserId><Account>123456789012</Account>
+</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>`)
+}
+
+// vaultAWS checks a login as Vault's aws method does (1.21, pathLoginIamGetRoleNameCallerIdAndEntity): it sends what
+// was signed to the STS that it is configured with, in the name of the host that was signed for.
+func vaultAWS(sts http.HandlerFunc, serverID string) func(map[string]any) string {
+	return func(body map[string]any) string {
+		target, err := url.Parse(decodeBase64(body, "iam_request_url"))
+		form, formErr := url.ParseQuery(decodeBase64(body, "iam_request_body"))
+		var headers http.Header
+		headersErr := json.Unmarshal([]byte(decodeBase64(body, "iam_request_headers")), &headers)
+		switch {
+		case body["iam_http_request_method"] != "POST":
+			return "invalid iam_http_request_method"
+		case err != nil || target.RawQuery != "" || target.Host == "" || target.Scheme != "https":
+			return "error parsing iam_request_url"
+		case formErr != nil || len(form) != 2 || form.Get("Action") != "GetCallerIdentity" || form.Get("Version") == "":
+			return "iam_request_body not valid"
+		case headersErr != nil || len(headers) == 0:
+			return "missing iam_request_headers"
+		case body["role"] != testRole && body["role"] != nil:
+			return "entry for role not found"
+		}
+		if serverID != "" {
+			signed := authorizationForm.FindStringSubmatch(headers.Get("Authorization"))
+			if got := headers.Get("X-Vault-AWS-IAM-Server-ID"); got != serverID {
+				return fmt.Sprintf("error validating X-Vault-AWS-IAM-Server-ID header: expected %q but got %q", serverID, got)
+			}
+			if signed == nil || !slices.Contains(strings.Split(signed[4], ";"), "x-vault-aws-iam-server-id") {
+				return "error validating X-Vault-AWS-IAM-Server-ID header: vault header wasn't signed"
+			}
+		}
+		for name := range headers {
+			if strings.HasPrefix(name, "X-Amz-") && name != "X-Amz-Date" && name != "X-Amz-Security-Token" {
+				return "invalid request header: " + name
+			}
+		}
+		request, _ := http.NewRequest("POST", "https://sts.amazonaws.com/"+target.RequestURI(), strings.NewReader(decodeBase64(body, "iam_request_body")))
+		request.Host = target.Host
+		for name, values := range headers {
+			for _, value := range values {
+				request.Header.Add(name, value)
+			}
+		}
+		answer := &recorder{header: http.Header{}, status: 200}
+		sts(answer, request)
+		var identity struct {
+			ARN string `xml:"GetCallerIdentityResult>Arn"`
+		}
+		if answer.status != 200 || xml.Unmarshal([]byte(answer.body.String()), &identity) != nil {
+			return fmt.Sprintf("error making upstream request: received error code %d from STS: %s", answer.status, answer.body.String())
+		}
+		if !strings.HasPrefix(identity.ARN, "arn:aws:sts::123456789012:assumed-role/shop/") {
+			return "IAM Principal does not belong to the role"
+		}
+		return ""
+	}
+}
+
+type recorder struct {
+	header http.Header
+	status int
+	body   strings.Builder
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+
+// fakeEC2 is EC2's metadata service in its second version, with an instance profile called node-role.
+func fakeEC2(w http.ResponseWriter, r *http.Request) {
+	const session = "canary-session=="
+	switch {
+	case r.Header.Get("X-Forwarded-For") != "":
+		w.WriteHeader(403)
+	case r.URL.Path == "/latest/api/token" && r.Method == "PUT":
+		if ttl := r.Header.Get("X-aws-ec2-metadata-token-ttl-seconds"); ttl == "" || ttl == "0" || len(ttl) > 5 {
+			w.WriteHeader(400)
+			return
+		}
+		io.WriteString(w, session)
+	case r.Method != "GET":
+		w.WriteHeader(405)
+	case r.Header.Get("X-aws-ec2-metadata-token") != session:
+		w.WriteHeader(401)
+	case r.URL.Path == "/latest/meta-data/iam/security-credentials/":
+		io.WriteString(w, "node-role")
+	case r.URL.Path == "/latest/meta-data/iam/security-credentials/node-role":
+		fmt.Fprintf(w, `{
+  "Code" : "Success",
+  "LastUpdated" : "2026-10-24T17:27:43Z",
+  "Type" : "AWS-HMAC",
+  "AccessKeyId" : "%s",
+  "SecretAccessKey" : "%s",
+  "Token" : "%s",
+  "Expiration" : "2026-10-24T23:39:48Z"
+}`, shortTerm.keyID, shortTerm.secret, shortTerm.token)
+	default:
+		w.WriteHeader(404)
+	}
+}
+
+// fakeAgent is the EKS Pod Identity agent, and ECS', which has the same answers.
+func fakeAgent(token string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method != "GET" || r.Header.Get("Authorization") != token {
+			w.WriteHeader(400)
+			fmt.Fprintf(w, `{"code":"InvalidTokenException","message":"Token provided in the request is invalid: %s"}`, r.Header.Get("Authorization"))
+			return
+		}
+		fmt.Fprintf(w, `{"AccessKeyId":"%s","SecretAccessKey":"%s","Token":"%s","AccountId":"123456789012","Expiration":"2026-10-24T23:39:48Z"}`,
+			shortTerm.keyID, shortTerm.secret, shortTerm.token)
+	}
+}
+
+func asAWS(change ...func(*vaultSettings)) func(*vaultSettings) {
+	return func(v *vaultSettings) {
+		v.method, v.authMount, v.role = authAWS, "aws", testRole
+		for _, c := range change {
+			c(v)
+		}
+	}
+}
+
+func TestAWSLogin(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("aws", vaultAWS(fakeSTS, "vault.example"))
+	env := environment{"AWS_ACCESS_KEY_ID=" + longLived.keyID, "AWS_SECRET_ACCESS_KEY=" + longLived.secret}
+	withID := func(v *vaultSettings) { v.headerValue = "vault.example" }
+	cloud := newFakeCloud(t)
+	cloud.login(vault, env, asAWS(withID)).wantToken(t)
+	cloud.login(vault, env, asAWS(withID, func(v *vaultSettings) { v.role = "" })).wantToken(t)
+	cloud.login(vault, env, asAWS(withID, func(v *vaultSettings) { v.region = "eu-west-1" })).wantToken(t)
+	cloud.login(vault, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=" + shortTerm.keyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.secret, "AWS_SESSION_TOKEN=" + shortTerm.token}, asAWS(withID)).wantToken(t)
+
+	cloud.login(vault, env, asAWS()).wantFailure(t, exitDenied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, exitDenied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
+	if asked := cloud.seen(); len(asked) != 0 {
+		t.Errorf("keys in the environment, but asked %v", asked)
+	}
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, exitSettings, "go together")
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, exitSettings, "AWS_ACCESS_KEY_ID")
+	cloud.login(vault, environment{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, exitSettings, "no AWS credentials: give its ServiceAccount an IAM role")
+}
+
+// What Vault repeats of a request is shortened, and a credential may be what is cut in two.
+func TestAWSCredentialsAreNotRepeated(t *testing.T) {
+	vault := newFakeVault(t)
+	var sent http.Header
+	vault.answerLogin("aws", func(body map[string]any) string {
+		json.Unmarshal([]byte(decodeBase64(body, "iam_request_headers")), &sent)
+		return strings.Repeat("x", 190) + shortTerm.token + " " + sent.Get("Authorization")
+	})
+	env := environment{"AWS_ACCESS_KEY_ID=" + shortTerm.keyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.secret, "AWS_SESSION_TOKEN=" + shortTerm.token}
+	l := newFakeCloud(t).login(vault, env, asAWS())
+	l.wantFailure(t, exitDenied, "xxx…")
+	if strings.Contains(l.said, shortTerm.token[:5]) {
+		t.Errorf("a half of the token is said: %s", l.said)
+	}
+}
+
+func TestAWSCredentials(t *testing.T) {
+	token := func(t *testing.T, content string) string { return write(t, "token", content) }
+	irsa := func(t *testing.T) environment {
+		return environment{"AWS_ROLE_ARN=" + iamRole, "AWS_WEB_IDENTITY_TOKEN_FILE=" + token(t, webIdentityJWT+"\n"), "AWS_REGION=eu-west-1"}
+	}
+	podIdentity := func(t *testing.T) environment {
+		return environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + token(t, podIdentityJWT)}
+	}
+	for name, c := range map[string]struct {
+		env     func(*testing.T) environment
+		address string
+		fake    http.HandlerFunc
+		called  string
+		asked   []string
+	}{
+		"IRSA": {irsa, "sts.eu-west-1.amazonaws.com:443", fakeSTS, "AWS STS", []string{"POST sts.eu-west-1.amazonaws.com/"}},
+		"IRSA at the global STS": {func(t *testing.T) environment { return irsa(t)[:2] }, "sts.amazonaws.com:443", fakeSTS, "AWS STS",
+			[]string{"POST sts.amazonaws.com/"}},
+		"EKS Pod Identity": {podIdentity, "169.254.170.23:80", fakeAgent(podIdentityJWT), "the container's AWS credentials endpoint",
+			[]string{"GET 169.254.170.23/v1/credentials"}},
+		"EKS Pod Identity over IPv6": {func(t *testing.T) environment {
+			return environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[fd00:ec2::23]/v1/credentials", podIdentity(t)[1]}
+		}, "[fd00:ec2::23]:80", fakeAgent(podIdentityJWT), "the container's AWS credentials endpoint", []string{"GET [fd00:ec2::23]/v1/credentials"}},
+		"ECS": {func(*testing.T) environment {
+			return environment{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/1?id=2"}
+		}, "169.254.170.2:80", fakeAgent(""), "the container's AWS credentials endpoint", []string{"GET 169.254.170.2/v2/credentials/1?id=2"}},
+		"the instance": {func(*testing.T) environment { return nil }, "169.254.169.254:80", fakeEC2, "the EC2 metadata service", []string{
+			"PUT 169.254.169.254/latest/api/token",
+			"GET 169.254.169.254/latest/meta-data/iam/security-credentials/",
+			"GET 169.254.169.254/latest/meta-data/iam/security-credentials/node-role"}},
+		"the instance over IPv6": {func(*testing.T) environment { return environment{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6"} }, "[fd00:ec2::254]:80", fakeEC2, "the EC2 metadata service", []string{
+			"PUT [fd00:ec2::254]/latest/api/token",
+			"GET [fd00:ec2::254]/latest/meta-data/iam/security-credentials/",
+			"GET [fd00:ec2::254]/latest/meta-data/iam/security-credentials/node-role"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vault := newFakeVault(t)
+			vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
+			cloud := newFakeCloud(t)
+			cloud.serve(c.address, c.fake)
+			cloud.login(vault, c.env(t), asAWS()).wantToken(t)
+			if asked := cloud.seen(); !slices.Equal(asked, c.asked) {
+				t.Errorf("asked %v; want %v", asked, c.asked)
+			}
+			if strings.Contains(name, "IPv6") || strings.Contains(name, "global") { // it would be the same
+				return
+			}
+			testTrouble(t, c.called, func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn {
+				if broken == nil {
+					broken = recovering(c.fake)
+				}
+				cloud := newFakeCloud(t)
+				cloud.serve(c.address, broken)
+				return cloud.login(vault, c.env(t), asAWS(func(v *vaultSettings) { v.timeout = timeout }))
+			})
+		})
+	}
+}
+
+// The order of AWS' SDKs: whoever sets the first does not mean the later ones.
+func TestAWSCredentialsOrder(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
+	env := environment{
+		"AWS_ACCESS_KEY_ID=" + longLived.keyID, "AWS_SECRET_ACCESS_KEY=" + longLived.secret,
+		"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole,
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/ecs",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/eks",
+	}
+	for i, want := range map[int]string{0: "", 2: "POST sts.amazonaws.com/", 4: "GET 169.254.170.2/ecs", 5: "GET 169.254.170.23/eks", 6: "PUT 169.254.169.254/latest/api/token"} {
+		cloud := newFakeCloud(t)
+		cloud.serve("sts.amazonaws.com:443", fakeSTS)
+		cloud.serve("169.254.170.2:80", fakeAgent(""))
+		cloud.serve("169.254.170.23:80", fakeAgent(""))
+		cloud.serve("169.254.169.254:80", fakeEC2)
+		cloud.login(vault, env[i:], asAWS()).wantToken(t)
+		if asked := append(cloud.seen(), ""); asked[0] != want {
+			t.Errorf("from %d: asked %v first; want %q", i, asked, want)
+		}
+	}
+	// Keys that are to come out of Vault are the program's.
+	cloud := newFakeCloud(t)
+	cloud.serve("169.254.169.254:80", fakeEC2)
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS()).wantToken(t)
+}
+
+func TestAWSCredentialsDenied(t *testing.T) {
+	vault := newFakeVault(t)
+	cloud := newFakeCloud(t)
+	cloud.serve("sts.amazonaws.com:443", fakeSTS)
+	cloud.serve("169.254.170.23:80", fakeAgent(podIdentityJWT))
+	token := write(t, "token", webIdentityJWT)
+	for name, c := range map[string]struct {
+		env    environment
+		status int
+		says   string
+	}{
+		"a web identity that is none": {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", "canary"), "AWS_ROLE_ARN=" + iamRole}, exitDenied,
+			"AWS STS refused (400: InvalidIdentityToken: The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): …): check AWS_ROLE_ARN, and that its trust policy"},
+		"a role that does not trust":            {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=arn:aws:iam::1:role/x"}, exitDenied, "AWS STS refused (403: AccessDenied: Not authorized to perform"},
+		"no role":                               {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token}, exitSettings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"},
+		"no token":                              {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=" + iamRole}, exitSettings, "the web identity token /nonexistent cannot be read: no such file"},
+		"a region that is a host":               {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_REGION=evil.example/"}, exitSettings, "AWS_REGION is not an AWS region"},
+		"an STS that is no URL":                 {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=sts"}, exitSettings, "AWS_ENDPOINT_URL_STS is no URL"},
+		"an STS without TLS elsewhere":          {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, exitSettings, "AWS STS is at an address that is not this machine's"},
+		"a token that the agent does not know":  {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, exitDenied, "the container's AWS credentials endpoint refused (400: InvalidTokenException: Token provided in the request is invalid: …): check that the ServiceAccount has a Pod Identity association"},
+		"an agent elsewhere":                    {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, exitSettings, "not this machine's: only loopback"},
+		"an agent at another link-local":        {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.1.1/"}, exitSettings, "not this machine's"},
+		"an agent that hides behind userinfo":   {environment{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@192.0.2.1/"}, exitSettings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path`},
+		"an agent that is no URL":               {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=file:///etc/passwd"}, exitSettings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL"},
+		"an agent that is no URL at all":        {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[::1"}, exitSettings, "no URL"},
+		"an agent's token with a line break":    {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary\r\nX: y"}, exitSettings, "control character"},
+		"an agent's token file that is missing": {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/nonexistent"}, exitSettings, "authorization token /nonexistent cannot be read"},
+		"metadata elsewhere":                    {environment{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, exitSettings, "the EC2 metadata service is at an address that is not this machine's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud.login(vault, c.env, asAWS()).wantFailure(t, c.status, c.says)
+		})
+	}
+	if logins := vault.seen(); len(logins) != 0 {
+		t.Errorf("Vault was asked without credentials: %v", logins)
+	}
+}
+
+// STS cannot always fetch the cluster's keys; its own SDKs ask again.
+func TestSTSAsksAgain(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
+	cloud := newFakeCloud(t)
+	n := 0
+	cloud.serve("sts.amazonaws.com:443", func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 1 {
+			stsFault(w, 400, "IDPCommunicationError", "The identity provider could not be reached")
+			return
+		}
+		fakeSTS(w, r)
+	})
+	l := cloud.login(vault, environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
+	l.wantToken(t)
+	if !strings.Contains(l.said, "AWS STS: 400: IDPCommunicationError: The identity provider could not be reached, trying again") {
+		t.Errorf("said %s", l.said)
+	}
+}
+
+// An image without CA certificates is common, and what to do is not obvious.
+func TestSTSNotTrusted(t *testing.T) {
+	vault := newFakeVault(t)
+	cloud, stranger := newFakeCloud(t), newFakeCloud(t)
+	stranger.serve("sts.amazonaws.com:443", fakeSTS)
+	cloud.hosts = stranger.hosts
+	l := cloud.login(vault, environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
+	l.wantFailure(t, exitUnavailable, "the certificate of AWS STS is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
+}
+
+func TestXMLText(t *testing.T) {
+	for _, c := range []struct{ body, want string }{
+		{"<a><Code>X</Code></a>", "X"}, {"<Code> X\n</Code>", "X"}, {"<Code></Code>", ""}, {"<Code>X", ""}, {"", ""}, {"</Code>", ""},
+		{"<Code><b>X</b></Code>", ""}, {"<Code>&lt;</Code>", ""}, {"<Codes>X</Codes><Code>Y</Code>", "Y"},
+	} {
+		if got := xmlText([]byte(c.body), "Code"); got != c.want {
+			t.Errorf("%s: %q; want %q", c.body, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	googleServiceAccount = "shop@project.iam.gserviceaccount.com"
+	googleAccessToken    = "ya29.canary-access-token"
+)
+
+// fakeGoogleMetadata is the metadata service of Compute Engine and of GKE.
+func fakeGoogleMetadata(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Metadata-Flavor") != "Google" || r.Header.Get("X-Forwarded-For") != "" {
+		http.Error(w, "Missing Metadata-Flavor:Google header.", http.StatusForbidden)
+		return
+	}
+	w.Header().Set("Metadata-Flavor", "Google")
+	account, what, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/computeMetadata/v1/instance/service-accounts/"), "/")
+	switch {
+	case r.Method != "GET" || account != "default" && account != googleServiceAccount:
+		http.NotFound(w, r)
+	case what == "identity":
+		if r.FormValue("audience") == "" {
+			http.Error(w, "non-empty audience parameter required", 400)
+			return
+		}
+		c := map[string]any{"iss": "https://accounts.google.com", "aud": r.FormValue("audience"), "sub": "113774264463038321964", "exp": time.Now().Add(time.Hour).Unix()}
+		if r.FormValue("format") == "full" {
+			c["google"] = map[string]any{"compute_engine": map[string]any{"instance_id": "152986662232938449", "project_id": "project", "zone": "europe-west1-b"}}
+		}
+		io.WriteString(w, fakeJWT(c))
+	case what == "email":
+		io.WriteString(w, googleServiceAccount)
+	case what == "token":
+		io.WriteString(w, `{"access_token":"`+googleAccessToken+`","expires_in":3599,"token_type":"Bearer"}`)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// fakeIAMCredentials is iamcredentials.googleapis.com with projects.serviceAccounts.signJwt.
+func fakeIAMCredentials(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	fault := func(code int, status, message string) {
+		w.WriteHeader(code)
+		json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": code, "message": message, "status": status}})
+	}
+	account, isSign := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/projects/-/serviceAccounts/"), ":signJwt")
+	var body struct{ Payload string }
+	var c map[string]any
+	switch {
+	case r.Method != "POST" || !isSign:
+		fault(404, "NOT_FOUND", "Method not found.")
+	case r.Header.Get("Authorization") != "Bearer "+googleAccessToken:
+		fault(401, "UNAUTHENTICATED", "Request had invalid authentication credentials: "+r.Header.Get("Authorization"))
+	case account != googleServiceAccount:
+		fault(403, "PERMISSION_DENIED", "Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist) for "+googleAccessToken)
+	case json.NewDecoder(r.Body).Decode(&body) != nil || json.Unmarshal([]byte(body.Payload), &c) != nil:
+		fault(400, "INVALID_ARGUMENT", "Payload isn't valid JSON.")
+	default:
+		c["iss"] = account
+		json.NewEncoder(w).Encode(map[string]string{"keyId": "1", "signedJwt": fakeJWT(c)})
+	}
+}
+
+// vaultGCP checks a login as Vault's gcp method does (its plugin 0.22, parseAndValidateJwt).
+func vaultGCP(gce bool) func(map[string]any) string {
+	return func(body map[string]any) string {
+		jwt, _ := body["jwt"].(string)
+		c := claims(jwt)
+		expiry, _ := c["exp"].(float64)
+		google, _ := c["google"].(map[string]any)
+		in := time.Until(time.Unix(int64(expiry), 0))
+		switch audience, _ := c["aud"].(string); {
+		case body["role"] != testRole:
+			return "role not found"
+		case !strings.HasSuffix(audience, "vault/"+testRole):
+			return `at least one of the JWT claim 'aud' must end in "vault/shop"`
+		case in < 0 || in > time.Hour+time.Minute || google == nil && in > 15*time.Minute:
+			return fmt.Sprintf("role requires that service account JWTs expire within 900 seconds, not %s: %s", in, jwt)
+		case gce && google["compute_engine"] == nil:
+			return "expected JWT to have claims with GCE metadata"
+		case !gce && c["sub"] != googleServiceAccount:
+			return "service account not authorized"
+		}
+		return ""
+	}
+}
+
+func asGCP(method authMethod, change ...func(*vaultSettings)) func(*vaultSettings) {
+	return func(v *vaultSettings) {
+		v.method, v.authMount, v.role = method, "gcp", testRole
+		for _, c := range change {
+			c(v)
+		}
+	}
+}
+
+func TestGCELogin(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("gcp", vaultGCP(true))
+	cloud := newFakeCloud(t)
+	cloud.serve("169.254.169.254:80", fakeGoogleMetadata)
+	cloud.login(vault, nil, asGCP(authGCE)).wantToken(t)
+	cloud.login(vault, nil, asGCP(authGCE, func(v *vaultSettings) { v.serviceAccount = googleServiceAccount })).wantToken(t)
+	want := []string{
+		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/identity?audience=vault%2Fshop&format=full",
+		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/shop@project.iam.gserviceaccount.com/identity?audience=vault%2Fshop&format=full",
+	}
+	if asked := cloud.seen(); !slices.Equal(asked, want) {
+		t.Errorf("asked %v; want %v", asked, want)
+	}
+	cloud.login(vault, nil, asGCP(authGCE, func(v *vaultSettings) { v.role = "other" })).
+		wantFailure(t, exitDenied, `Vault refused the login of the role "other" at auth/gcp/login (400: role not found): check the role, its bindings, and its type`)
+	cloud.login(vault, nil, asGCP(authGCE, func(v *vaultSettings) { v.serviceAccount = "other@project.iam.gserviceaccount.com" })).
+		wantFailure(t, exitDenied, "Google's metadata service refused (404", "give the instance, or by Workload Identity the pod's ServiceAccount, a service account")
+}
+
+func TestGCPIAMLogin(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("gcp", vaultGCP(false))
+	cloud := newFakeCloud(t)
+	cloud.serve("169.254.169.254:80", fakeGoogleMetadata)
+	cloud.serve("iamcredentials.googleapis.com:443", fakeIAMCredentials)
+	cloud.login(vault, nil, asGCP(authGCPIAM)).wantToken(t)
+	want := []string{
+		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/email",
+		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token",
+		"POST iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/shop@project.iam.gserviceaccount.com:signJwt",
+	}
+	if asked := cloud.seen(); !slices.Equal(asked, want) {
+		t.Errorf("asked %v; want %v", asked, want)
+	}
+	cloud.login(vault, nil, asGCP(authGCPIAM, func(v *vaultSettings) { v.serviceAccount = googleServiceAccount })).wantToken(t)
+	if asked := cloud.seen(); len(asked) != len(want)+2 {
+		t.Errorf("the account is set, but asked for: %v", asked[len(want):])
+	}
+	cloud.login(vault, nil, asGCP(authGCPIAM, func(v *vaultSettings) { v.serviceAccount = "other@project.iam.gserviceaccount.com" })).
+		wantFailure(t, exitDenied, "Google's IAM Credentials API refused (403: PERMISSION_DENIED: Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist) for …)",
+			"give the pod's service account the role roles/iam.serviceAccountTokenCreator on other@project.iam.gserviceaccount.com")
+}
+
+// A pod of GKE whose ServiceAccount stands for itself has an identity, but no account that could sign.
+func TestGCPWithoutAccount(t *testing.T) {
+	vault := newFakeVault(t)
+	cloud := newFakeCloud(t)
+	cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "project.svc.id.goog") })
+	cloud.login(vault, nil, asGCP(authGCPIAM)).wantFailure(t, exitDenied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
+}
+
+func TestGoogleMetadataHost(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("gcp", vaultGCP(true))
+	cloud := newFakeCloud(t)
+	cloud.serve("metadata.google.internal:80", fakeGoogleMetadata)
+	cloud.login(vault, environment{"GCE_METADATA_HOST=metadata.google.internal"}, asGCP(authGCE)).wantToken(t)
+	cloud.login(vault, environment{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(authGCE)).wantFailure(t, exitSettings, "Google's metadata service is at an address that is not this machine's")
+	cloud.login(vault, environment{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(authGCE)).wantFailure(t, exitSettings, "not this machine's")
+	cloud.login(vault, environment{"GCE_METADATA_HOST=a b"}, asGCP(authGCE)).wantFailure(t, exitSettings, "no URL")
+}
+
+func TestGoogleTrouble(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("gcp", vaultGCP(false))
+	for called, address := range map[string]string{"Google's metadata service": "169.254.169.254:80", "Google's IAM Credentials API": "iamcredentials.googleapis.com:443"} {
+		t.Run(called, func(t *testing.T) {
+			testTrouble(t, called, func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn {
+				cloud := newFakeCloud(t)
+				fakes := map[string]http.HandlerFunc{"169.254.169.254:80": fakeGoogleMetadata, "iamcredentials.googleapis.com:443": fakeIAMCredentials}
+				if broken == nil {
+					broken = recovering(fakes[address])
+				}
+				fakes[address] = broken
+				for at, fake := range fakes {
+					cloud.serve(at, fake)
+				}
+				return cloud.login(vault, nil, asGCP(authGCPIAM, func(v *vaultSettings) { v.timeout, v.serviceAccount = timeout, googleServiceAccount }))
+			})
+		})
+	}
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The logins that a real Vault checks are in integration_auth_test.go; here is what a real Vault does not say.
+
+func wrappedSettings(t *testing.T, vault *fakeVault) *settings {
+	t.Helper()
+	s := vault.settings(t)
+	s.vault.method, s.vault.authMount, s.vault.role = authAppRole, "approle", ""
+	s.vault.roleIDFile, s.vault.secretIDFile, s.vault.secretIDWrapped = write(t, "role", "role-id\n"), write(t, "wrapped", "hvs.canary-wrapping"), true
+	return s
+}
+
+// fakeWrapping answers for one wrapping token as Vault does, and opens once.
+func fakeWrapping(vault *fakeVault, path string) {
+	opened := false
+	only := func(answer func(w http.ResponseWriter)) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if opened || r.Header.Get("X-Vault-Token") != "hvs.canary-wrapping" {
+				w.WriteHeader(400)
+				io.WriteString(w, `{"errors":["wrapping token is not valid or does not exist"]}`)
+				return
+			}
+			answer(w)
+		}
+	}
+	vault.handle("GET sys/wrapping/lookup", only(func(w http.ResponseWriter) {
+		io.WriteString(w, `{"data":{"creation_path":"`+path+`","creation_time":"2026-01-02T03:04:05Z","creation_ttl":300}}`)
+	}))
+	vault.handle("POST sys/wrapping/unwrap", only(func(w http.ResponseWriter) {
+		opened = true
+		io.WriteString(w, `{"data":{"secret_id":"canary-secret-id","secret_id_accessor":"a","secret_id_num_uses":0,"secret_id_ttl":0}}`)
+	}))
+}
+
+// In daemon mode a login may come again, after the wrapping token has been used up.
+func TestWrappedSecretIDServesTwice(t *testing.T) {
+	vault := newFakeVault(t)
+	fakeWrapping(vault, "auth/approle/role/shop/secret-id")
+	vault.answerLogin("approle", func(body map[string]any) string {
+		if body["role_id"] != "role-id" || body["secret_id"] != "canary-secret-id" {
+			return "invalid role or secret ID"
+		}
+		return ""
+	})
+	s := wrappedSettings(t, vault)
+	c, f := newClient(&s.vault, false, &logger{out: io.Discard, now: time.Now})
+	if f != nil {
+		t.Fatal(f)
+	}
+	for range 2 {
+		auth, f := c.login(context.Background(), &s.vault)
+		if f != nil || auth.ClientToken != testToken {
+			t.Fatalf("%v %v", auth, f)
+		}
+	}
+	if got := strings.Join(vault.seen(), ", "); got != "GET sys/wrapping/lookup, POST sys/wrapping/unwrap, POST auth/approle/login, POST auth/approle/login" {
+		t.Errorf("asked %s", got)
+	}
+}
+
+func TestWrappedSecretIDTrouble(t *testing.T) {
+	const lookup, unwrap = "GET sys/wrapping/lookup", "POST sys/wrapping/unwrap"
+	for name, c := range map[string]struct {
+		at     string
+		code   int
+		body   string
+		status int
+		says   string
+	}{
+		"no Vault":                    {lookup, 200, "<html>", exitProtocol, "sys/wrapping/lookup is not one of Vault's"},
+		"nothing known of it":         {lookup, 200, `{"data":{}}`, exitDenied, `it was made at "", not by auth/approle/role/*/secret-id: take it for stolen`},
+		"a path that is no text":      {lookup, 200, `{"data":{"creation_path":["auth/approle/role/shop/secret-id"]}}`, exitDenied, "take it for stolen"},
+		"a path beside the mount":     {lookup, 200, `{"data":{"creation_path":"auth/approle2/role/shop/secret-id"}}`, exitDenied, "take it for stolen"},
+		"a path below the secret id":  {lookup, 200, `{"data":{"creation_path":"auth/approle/role/shop/secret-id/x"}}`, exitDenied, "take it for stolen"},
+		"a path of no role":           {lookup, 200, `{"data":{"creation_path":"auth/approle/role//secret-id"}}`, exitDenied, "take it for stolen"},
+		"a token that Vault repeats":  {lookup, 403, `{"errors":["bad token hvs.canary-wrapping"]}`, exitDenied, "(403: bad token …): issue a new one"},
+		"not there":                   {lookup, 404, `{"errors":[]}`, exitMissing, "Vault refused sys/wrapping/lookup (404): check the namespace"},
+		"sealed":                      {lookup, 503, `{"errors":["Vault is sealed"]}`, exitUnavailable, "Vault is sealed"},
+		"opened by somebody meantime": {unwrap, 400, `{"errors":["wrapping token is not valid or does not exist"]}`, exitDenied, "if nobody is known to have used it, take the secret id for stolen"},
+		"something else in it":        {unwrap, 200, `{"data":{"token":"canary"}}`, exitProtocol, "it holds no secret id: wrap the answer of auth/approle/role/*/secret-id"},
+		"no data":                     {unwrap, 200, `{}`, exitProtocol, "not one of Vault's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vault := newFakeVault(t)
+			fakeWrapping(vault, "auth/approle/role/shop/secret-id")
+			vault.says(c.at, c.code, c.body)
+			s := wrappedSettings(t, vault)
+			if c.status == exitUnavailable {
+				s.vault.timeout = 300 * time.Millisecond
+			}
+			o := resolveWith(t, s, "X=vault:secret/data/a#k")
+			o.wantFailure(t, c.status, "the wrapped secret id "+s.vault.secretIDFile, c.says)
+			if strings.Contains(o.failure.message, "canary") {
+				t.Errorf("a credential is said: %s", o.failure.message)
+			}
+		})
+	}
+}
+
+func TestMadeBy(t *testing.T) {
+	for _, c := range []struct {
+		namespace, role, path string
+		want                  bool
+	}{
+		{"", "", "auth/approle/role/shop/secret-id", true},
+		{"", "shop", "auth/approle/role/shop/secret-id", true},
+		{"", "shop", "auth/approle/role/shop/custom-secret-id", true},
+		{"", "", "auth/approle/role/shop/custom-secret-id", false},
+		{"", "shop", "auth/approle/role/other/secret-id", false},
+		{"team/a", "", "team/a/auth/approle/role/shop/secret-id", true},
+		{"/team/a/", "", "team/a/auth/approle/role/shop/secret-id", true},
+		{"team", "", "auth/approle/role/shop/secret-id", true},
+		{"", "", "team/auth/approle/role/shop/secret-id", false},
+		{"", "", "sys/wrapping/wrap", false},
+		{"", "", "", false},
+	} {
+		v := &vaultSettings{namespace: c.namespace, authSettings: authSettings{authMount: "approle", role: c.role}}
+		if got := madeBy(v, c.path); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+func TestFilesOfLogins(t *testing.T) {
+	vault := newFakeVault(t)
+	for name, c := range map[string]struct {
+		change func(*vaultSettings)
+		says   string
+	}{
+		"no ServiceAccount token": {func(v *vaultSettings) { v.jwtFile = "/nonexistent" }, "the ServiceAccount token /nonexistent cannot be read: no such file"},
+		"an empty one":            {func(v *vaultSettings) { v.jwtFile = write(t, "jwt", " \n") }, "is empty"},
+		"one of two lines":        {func(v *vaultSettings) { v.jwtFile = write(t, "jwt", "canary\ncanary") }, "is malformed: it must hold one line"},
+		"no role id":              {func(v *vaultSettings) { v.method, v.roleIDFile = authAppRole, "/nonexistent" }, "the role id file /nonexistent cannot be read"},
+		"no secret id": {func(v *vaultSettings) {
+			v.method, v.roleIDFile, v.secretIDFile = authAppRole, v.jwtFile, "/nonexistent"
+		}, "the secret id file /nonexistent cannot be read"},
+		"no wrapping token": {func(v *vaultSettings) {
+			v.method, v.roleIDFile, v.secretIDFile, v.secretIDWrapped = authAppRole, v.jwtFile, "/nonexistent", true
+		}, "the wrapped secret id file /nonexistent cannot be read"},
+		"a token file of two lines": {func(v *vaultSettings) { v.tokenFile = write(t, "token", "canary\r\ncanary") }, "the token file"},
+		"a directory for a role id": {func(v *vaultSettings) { v.method, v.roleIDFile = authAppRole, t.TempDir() }, "is a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := vault.settings(t)
+			c.change(&s.vault)
+			o := resolveWith(t, s, "X=vault:secret/data/a#k")
+			o.wantFailure(t, exitSettings, c.says)
+			if strings.Contains(o.failure.message, "canary") {
+				t.Errorf("a credential is said: %s", o.failure.message)
+			}
+		})
+	}
+	if asked := vault.seen(); len(asked) != 0 {
+		t.Errorf("Vault was asked: %v", asked)
+	}
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fakeCloud stands for the network of a machine in a cloud: it leads the real addresses and names of the services that
+// a test has put there to fakes on loopback. Every other address stays what it is.
+type fakeCloud struct {
+	t     *testing.T
+	pki   *pki
+	mu    sync.Mutex
+	hosts map[string]string // "HOST:PORT" to a fake's
+	asked []string
+}
+
+func newFakeCloud(t *testing.T) *fakeCloud {
+	t.Helper()
+	return &fakeCloud{t: t, pki: newPKI(t), hosts: map[string]string{}}
+}
+
+// serve puts a fake at an address: with TLS and a certificate for the name at port 443, without at port 80.
+func (f *fakeCloud) serve(address string, fake http.HandlerFunc) *httptest.Server {
+	f.t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		f.asked = append(f.asked, r.Method+" "+r.Host+r.URL.RequestURI())
+		f.mu.Unlock()
+		fake(w, r)
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if port == "443" {
+		certificate, key := f.pki.issue(host, func(c *x509.Certificate) { c.DNSNames = []string{host} })
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate.Raw}, PrivateKey: key}}}
+		s.EnableHTTP2 = true
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	f.t.Cleanup(s.Close)
+	f.hosts[address] = s.Listener.Addr().String()
+	return s
+}
+
+func (f *fakeCloud) outside() outside {
+	roots := x509.NewCertPool()
+	roots.AddCert(f.pki.cert)
+	return outside{roots: roots, dial: func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
+		if to, ok := f.hosts[address]; ok {
+			address = to
+		}
+		return d.DialContext(ctx, network, address)
+	}}
+}
+
+func (f *fakeCloud) seen() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.asked...)
+}
+
+// loggedIn is what a login gave.
+type loggedIn struct {
+	token   string
+	failure *failure
+	said    string // log and failure
+}
+
+// login logs in from within the cloud. What it says may hold none of the canaries.
+func (f *fakeCloud) login(vault *fakeVault, env environment, change func(*vaultSettings)) loggedIn {
+	f.t.Helper()
+	s := vault.settings(f.t)
+	s.vault.environment = env
+	change(&s.vault)
+	var b bytes.Buffer
+	c, failed := newClient(&s.vault, false, &logger{out: &b, level: levelDebug, now: time.Now})
+	if failed != nil {
+		f.t.Fatal(failed)
+	}
+	c.outside = f.outside()
+	ctx, cancel := context.WithTimeout(context.Background(), s.vault.timeout)
+	defer cancel()
+	var l loggedIn
+	auth, failed := c.login(ctx, &s.vault)
+	if l.failure = failed; failed == nil {
+		l.token = auth.ClientToken
+	} else {
+		b.WriteString(failed.message)
+	}
+	l.said = b.String()
+	if strings.Contains(l.said, "canary") {
+		f.t.Errorf("a credential is said: %s", l.said)
+	}
+	return l
+}
+
+func (l loggedIn) wantToken(t *testing.T) {
+	t.Helper()
+	if l.failure != nil || l.token != testToken {
+		t.Errorf("%q, %v; want the token", l.token, l.failure)
+	}
+}
+
+func (l loggedIn) wantFailure(t *testing.T, status int, parts ...string) {
+	t.Helper()
+	outcome{failure: l.failure, env: []string{l.token}}.wantFailure(t, status, parts...)
+}
+
+// trouble is what can go wrong with every service, and what comes of it. %s stands for what the service is called.
+var trouble = []struct {
+	name   string
+	answer http.HandlerFunc
+	status int
+	says   string
+}{
+	{"denied", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) }, exitDenied, " refused (403"},
+	{"not authorized", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }, exitDenied, " refused (401"},
+	{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound) }, exitDenied, " refused (302"},
+	{"empty", func(w http.ResponseWriter, r *http.Request) {}, exitProtocol, " is malformed"},
+	{"something else", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>\n<body>\nhello\n") }, exitProtocol, " is malformed"},
+	{"an empty object", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{\n}") }, exitProtocol, " is malformed"},
+	{"endless", func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, maxCloudAnswer+1)) }, exitProtocol, " is malformed"},
+	{"cut off", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		io.WriteString(w, "{")
+	}, exitUnavailable, " gave no answer in time (unexpected EOF)"},
+	{"busy", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "later", http.StatusTooManyRequests) }, exitUnavailable, " gave no answer in time (429"},
+	{"out of order", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "oops", 500) }, exitUnavailable, " gave no answer in time (500"},
+	{"busy for long", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(503)
+	}, exitUnavailable, " gave no answer in time (503"},
+	{"silent", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, exitUnavailable, " gave no answer in time (timeout)"},
+}
+
+// testTrouble puts each trouble in the place of a service. login tries it; nil stands for a service that starts late.
+func testTrouble(t *testing.T, called string, login func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn) {
+	for _, c := range trouble {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			timeout := 10 * time.Second
+			if c.status == exitUnavailable {
+				timeout = 300 * time.Millisecond
+			}
+			login(t, c.answer, timeout).wantFailure(t, c.status, called, c.says)
+		})
+	}
+	t.Run("well after a while", func(t *testing.T) {
+		t.Parallel()
+		login(t, nil, 10*time.Second).wantToken(t)
+	})
+}
+
+// recovering gives trouble for the first two requests, and then what the service says.
+func recovering(fake http.HandlerFunc) http.HandlerFunc {
+	var mu sync.Mutex
+	n := 0
+	return func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		n++
+		first := n <= 2
+		mu.Unlock()
+		if first {
+			http.Error(w, "starting", http.StatusServiceUnavailable)
+			return
+		}
+		fake(w, r)
+	}
+}
+
+// answerLogin makes the fake Vault check a login as one of its methods does, and say what is wrong with it.
+func (f *fakeVault) answerLogin(mount string, check func(body map[string]any) string) {
+	f.handle("POST auth/"+mount+"/login", func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			http.Error(w, `{"errors":["not JSON"]}`, 400)
+			return
+		}
+		if wrong := check(body); wrong != "" {
+			message, _ := json.Marshal(map[string][]string{"errors": {wrong}})
+			w.WriteHeader(400)
+			w.Write(message)
+			return
+		}
+		io.WriteString(w, `{"auth":{"client_token":"`+testToken+`","lease_duration":600,"renewable":true}}`)
+	})
+}
+
+// claims gives those of a JWT whose signature nobody checks.
+func claims(jwt string) map[string]any {
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	var c map[string]any
+	content, _ := decodeBase64URL(parts[1])
+	json.Unmarshal(content, &c)
+	return c
+}
+
+// fakeJWT makes a JWT that holds a canary where its signature would be.
+func fakeJWT(claims map[string]any) string {
+	content, _ := json.Marshal(claims)
+	return encodeBase64URL([]byte(`{"alg":"none"}`)) + "." + encodeBase64URL(content) + ".canary-signature"
+}

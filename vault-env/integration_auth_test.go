@@ -1,0 +1,226 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRealVaultLogins logs in to a real Vault by the methods that need no cloud.
+func TestRealVaultLogins(t *testing.T) {
+	v := startVault(t)
+	v.call("POST", "sys/auth/approle", fields{"type": "approle"})
+	v.call("POST", "auth/approle/role/shop", fields{"token_policies": []string{"shop"}, "token_ttl": "10m"})
+	v.call("POST", "auth/approle/role/other", fields{"token_policies": []string{"shop"}})
+	v.call("POST", "auth/approle/role/open", fields{"token_policies": []string{"shop"}, "bind_secret_id": false, "token_bound_cidrs": []string{"127.0.0.0/8"}})
+	v.call("POST", "sys/auth/cert", fields{"type": "cert"})
+	t.Run("AppRole", v.testAppRole)
+	t.Run("AppRole with a wrapped secret id", v.testWrappedSecretID)
+	t.Run("certificate", v.testCertificate)
+}
+
+// with is a configuration with this vault.auth; X is read with it.
+func (v *realVault) with(auth fields) ended {
+	v.t.Helper()
+	config := v.config(func(c fields) { c["vault"].(fields)["auth"] = auth })
+	return v.run([]string{config, "X=vault:secret/data/shop/db#password"}, "printenv", "X")
+}
+
+func (e ended) wantSecret(t *testing.T) {
+	t.Helper()
+	if e.status != 0 || e.stdout != "hunter2\n" || e.stderr != "" {
+		t.Errorf("%+v; want the secret", e)
+	}
+}
+
+func (v *realVault) testAppRole(t *testing.T) {
+	roleID := v.call("GET", "auth/approle/role/shop/role-id", nil)["role_id"].(string)
+	secretID := v.call("POST", "auth/approle/role/shop/secret-id", fields{"num_uses": 1})["secret_id"].(string)
+	auth := fields{"method": "AppRole", "roleIDFile": write(t, "role-id", roleID+"\n"), "secretIDFile": write(t, "secret-id", " "+secretID+"\n")}
+	v.with(auth).wantSecret(t)
+
+	e := v.with(auth)
+	e.wantLine(t, exitDenied, "Vault refused the login at auth/approle/login (400: invalid role or secret ID): check that role id and secret id belong together")
+	if strings.Contains(e.stderr, secretID) || strings.Contains(e.stderr, roleID) {
+		t.Errorf("a credential is said: %s", e.stderr)
+	}
+	open := v.call("GET", "auth/approle/role/open/role-id", nil)["role_id"].(string)
+	v.with(fields{"method": "AppRole", "roleIDFile": write(t, "role-id", open)}).wantSecret(t)
+	v.with(fields{"method": "AppRole", "roleIDFile": write(t, "role-id", roleID)}).wantLine(t, exitDenied, "missing secret_id")
+
+	// The same by Bank-Vaults' variables.
+	fresh := v.call("POST", "auth/approle/role/shop/secret-id", nil)["secret_id"].(string)
+	v.run([]string{"VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_AUTH_METHOD=approle", "VAULT_ROLE_ID_FILE=" + write(t, "role-id", roleID),
+		"VAULT_SECRET_ID_FILE=" + write(t, "secret-id", fresh), "X=vault:secret/data/shop/db#password"}, "printenv", "X").wantSecret(t)
+}
+
+// wrap gives a wrapping token for the answer to a request.
+func (v *realVault) wrap(path, ttl string, body any) string {
+	v.t.Helper()
+	content, _ := json.Marshal(body)
+	request, err := http.NewRequest("POST", "https://"+v.address+"/v1/"+path, strings.NewReader(string(content)))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	request.Header.Set("X-Vault-Token", rootToken)
+	request.Header.Set("X-Vault-Wrap-TTL", ttl)
+	response, err := v.http.Do(request)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, _ := io.ReadAll(response.Body)
+	var decoded struct {
+		WrapInfo struct{ Token string } `json:"wrap_info"`
+	}
+	if json.Unmarshal(answer, &decoded); decoded.WrapInfo.Token == "" {
+		v.t.Fatalf("not wrapped: %s", answer)
+	}
+	return decoded.WrapInfo.Token
+}
+
+func (v *realVault) testWrappedSecretID(t *testing.T) {
+	roleID := write(t, "role-id", v.call("GET", "auth/approle/role/shop/role-id", nil)["role_id"].(string))
+	with := func(token, role string) ended {
+		auth := fields{"method": "AppRole", "roleIDFile": roleID, "secretIDFile": write(t, "wrapped", token+"\n"), "secretIDWrapped": true}
+		if role != "" {
+			auth["role"] = role
+		}
+		e := v.with(auth)
+		if strings.Contains(e.stderr, token) {
+			t.Errorf("the wrapping token is said: %s", e.stderr)
+		}
+		return e
+	}
+	secretID := "auth/approle/role/shop/secret-id"
+	token := v.wrap(secretID, "5m", nil)
+	with(token, "").wantSecret(t)
+	with(token, "").wantLine(t, exitDenied, "its wrapping token is used up, expired or of another Vault (400: wrapping token is not valid or does not exist)")
+	with(v.wrap(secretID, "5m", nil), "shop").wantSecret(t)
+	with(v.wrap("auth/approle/role/shop/custom-secret-id", "5m", fields{"secret_id": "chosen"}), "shop").wantSecret(t)
+
+	// Each of these opens, and would log in, had nobody looked where it comes from.
+	stolen := v.call("POST", secretID, nil)["secret_id"].(string)
+	for _, c := range []struct{ name, token, role string }{
+		{"wrapped anew by somebody who opened it", v.wrap("sys/wrapping/wrap", "5m", fields{"secret_id": stolen}), ""},
+		{"of another role", v.wrap("auth/approle/role/other/secret-id", "5m", nil), "shop"},
+		{"chosen by somebody", v.wrap("auth/approle/role/shop/custom-secret-id", "5m", fields{"secret_id": "known"}), ""},
+	} {
+		e := with(c.token, c.role)
+		e.wantLine(t, exitDenied, "take it for stolen")
+		if strings.Contains(e.stderr, stolen) {
+			t.Errorf("%s: the secret id is said", c.name)
+		}
+		if asked := v.call("POST", "sys/wrapping/lookup", fields{"token": c.token}); asked["creation_path"] == "" {
+			t.Errorf("%s: it was opened", c.name)
+		}
+	}
+	with(v.wrap("sys/wrapping/wrap", "5m", fields{"secret_id": stolen}), "").wantLine(t, exitDenied, `it was made at "sys/wrapping/wrap", not by auth/approle/role/*/secret-id`)
+	short := v.wrap(secretID, "1s", nil)
+	time.Sleep(1200 * time.Millisecond)
+	with(short, "").wantLine(t, exitDenied, "used up, expired or of another Vault")
+	with("hvs.nonsense", "").wantLine(t, exitDenied, "used up, expired or of another Vault")
+}
+
+// pki makes a CA and certificates of it.
+type pki struct {
+	t    *testing.T
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newPKI(t *testing.T) *pki {
+	t.Helper()
+	p := &pki{t: t}
+	p.cert, p.key = p.issue("test CA", func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
+	})
+	return p
+}
+
+func (p *pki) issue(name string, change func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
+	p.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
+	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
+	change(template)
+	parent, signer := p.cert, p.key
+	if parent == nil {
+		parent, signer = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return certificate, key
+}
+
+// files gives a certificate and its key as the paths of PEM files.
+func (p *pki) files(name string, change func(*x509.Certificate)) (certFile, keyFile string) {
+	p.t.Helper()
+	certificate, key := p.issue(name, change)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return write(p.t, "tls.crt", asPEM("CERTIFICATE", certificate.Raw)), write(p.t, "tls.key", asPEM("PRIVATE KEY", der))
+}
+
+func asPEM(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func (v *realVault) testCertificate(t *testing.T) {
+	p := newPKI(t)
+	ca := asPEM("CERTIFICATE", p.cert.Raw)
+	v.call("POST", "auth/cert/certs/web", fields{"certificate": ca, "allowed_common_names": []string{"web.shop"}, "token_policies": []string{"shop"}})
+	v.call("POST", "auth/cert/certs/nothing", fields{"certificate": ca, "allowed_common_names": []string{"nobody"}, "token_policies": []string{"shop"}})
+	same := func(*x509.Certificate) {}
+	certFile, keyFile := p.files("web.shop", same)
+	with := func(certFile, keyFile, role string) ended {
+		auth := fields{"method": "Certificate", "certFile": certFile, "keyFile": keyFile}
+		if role != "" {
+			auth["role"] = role
+		}
+		return v.with(auth)
+	}
+	with(certFile, keyFile, "web").wantSecret(t)
+	with(certFile, keyFile, "").wantSecret(t)
+	v.run([]string{"VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_AUTH_METHOD=cert", "VAULT_CLIENT_CERT=" + certFile, "VAULT_CLIENT_KEY=" + keyFile,
+		"X=vault:secret/data/shop/db#password"}, "printenv", "X").wantSecret(t)
+
+	with(certFile, keyFile, "nothing").wantLine(t, exitDenied, `refused the login of the role "nothing" at auth/cert/login (400: `)
+	strangerCert, strangerKey := newPKI(t).files("web.shop", same)
+	with(strangerCert, strangerKey, "web").wantLine(t, exitDenied, `(400: failed to match all constraints for this login certificate): check the role, the certificate `+strangerCert)
+	oldCert, oldKey := p.files("web.shop", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	with(oldCert, oldKey, "web").wantLine(t, exitSettings, "the client certificate "+oldCert+" expired at 2")
+	with(certFile, strangerKey, "web").wantLine(t, exitSettings, "do not fit")
+	with(keyFile, certFile, "web").wantLine(t, exitSettings, "do not fit")
+	with(certFile, "/nonexistent", "web").wantLine(t, exitSettings, "the client certificate's key /nonexistent cannot be read: no such file")
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := with(keyFile, keyFile, "web"); strings.Contains(e.stderr, strings.Split(string(key), "\n")[1]) {
+		t.Errorf("the key is said: %s", e.stderr)
+	}
+}
