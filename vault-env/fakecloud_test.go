@@ -132,7 +132,9 @@ var trouble = []struct {
 }{
 	{"denied", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) }, exitDenied, " refused (403"},
 	{"not authorized", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }, exitDenied, " refused (401"},
-	{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound) }, exitDenied, " refused (302"},
+	{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
+	}, exitDenied, " refused (302"},
 	{"empty", func(w http.ResponseWriter, r *http.Request) {}, exitProtocol, " is malformed"},
 	{"something else", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>\n<body>\nhello\n") }, exitProtocol, " is malformed"},
 	{"an empty object", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{\n}") }, exitProtocol, " is malformed"},
