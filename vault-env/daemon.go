@@ -79,7 +79,7 @@ func (d *daemon) resolve(env environment) (resolved []string, l *loan, f *failur
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r, failure := resolveAll(ctx, env, d.settings, d.log)
+		r, failure := resolve(ctx, env, d.settings, d.log)
 		if f = failure; f == nil {
 			resolved, l = r.environment, loanOf(r, d.settings.revoke)
 		}

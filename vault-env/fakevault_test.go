@@ -144,6 +144,7 @@ func (f *fakeVault) settings(t *testing.T) *settings {
 	s.vault.role = testRole
 	s.vault.timeout = 5 * time.Second
 	s.vault.jwtFile = write(t, "jwt", testJWT+"\n")
+	s.revoke = revokeNever // it is asked for after the environment is there, and would disturb who counts requests
 	return &s
 }
 
@@ -167,8 +168,12 @@ func resolveWith(t *testing.T, s *settings, env ...string) outcome {
 	t.Helper()
 	var b bytes.Buffer
 	log := &logger{out: &b, level: levelDebug, now: time.Now}
-	resolved, f := resolve(env, s, log)
-	o := outcome{resolved, f, b.String()}
+	o := outcome{}
+	r, f := resolve(t.Context(), env, s, log)
+	if o.failure = f; f == nil {
+		o.env = r.environment
+	}
+	o.log = b.String()
 	said := o.log
 	if f != nil {
 		said += f.message

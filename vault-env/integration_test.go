@@ -141,7 +141,7 @@ func (v *realVault) configure() {
 	}
 	v.call("POST", "auth/jwt/config", fields{"jwt_validation_pubkeys": []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))}})
 	v.call("POST", "auth/jwt/role/shop", fields{"role_type": "jwt", "bound_audiences": []string{"vault"}, "user_claim": "sub", "token_policies": []string{"shop"}, "token_ttl": "10m"})
-	v.call("PUT", "sys/policies/acl/shop", fields{"policy": `path "secret/data/shop/*" { capabilities = ["read"] } path "kv1/shop" { capabilities = ["read"] } path "secret/shop/*" { capabilities = ["read"] } path "kv1/data-field" { capabilities = ["read"] } path "auth/token/lookup-self" { capabilities = ["read"] }`})
+	v.call("PUT", "sys/policies/acl/shop", fields{"policy": `path "secret/data/shop/*" { capabilities = ["read"] } path "kv1/shop" { capabilities = ["read"] } path "secret/shop/*" { capabilities = ["read"] } path "kv1/data-field" { capabilities = ["read"] } path "auth/token/lookup-self" { capabilities = ["read"] } path "transit/decrypt/shop" { capabilities = ["update"] } path "transit/decrypt/absent" { capabilities = ["update"] } path "pki/issue/*" { capabilities = ["update"] }`})
 
 	v.call("POST", "secret/data/shop/db", fields{"data": fields{"user": "shop", "password": "first"}})
 	v.call("POST", "secret/data/shop/db", fields{"data": fields{"user": "shop", "password": "hunter2", "port": 5432, "on": true, "hosts": []string{"a", "b"}, "reference": "vault:secret/data/shop/db#user"}})
@@ -151,6 +151,7 @@ func (v *realVault) configure() {
 	v.call("PUT", "secret/destroy/shop/destroyed", fields{"versions": []int{1}})
 	v.call("POST", "kv1/shop", fields{"key": "one", "n": 1.5})
 	v.call("POST", "kv1/data-field", fields{"data": fields{"a": "b"}, "metadata": fields{"owner": "me"}, "key": "k"})
+	v.configureEngines()
 	for i := range 50 {
 		v.call("POST", fmt.Sprintf("secret/data/shop/p%02d", i), fields{"data": fields{"k": fmt.Sprint("v", i)}})
 	}
@@ -212,7 +213,8 @@ func (v *realVault) requests(since int64) []string {
 			Type    string
 			Request struct{ Operation, Path string }
 		}
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" {
+		// The revocation of a token comes when it comes: nobody waits for it.
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" && entry.Request.Path != revokePath {
 			asked = append(asked, entry.Request.Operation+" "+entry.Request.Path)
 		}
 	}
@@ -236,6 +238,9 @@ func TestRealVault(t *testing.T) {
 	t.Run("login token", v.testLoginToken)
 	t.Run("Bank-Vaults variables", v.testBankVaults)
 	t.Run("nothing secret is said", v.testSilence)
+	t.Run("transit", v.testTransit)
+	t.Run("writes", v.testWrites)
+	t.Run("revocation", v.testRevocation)
 }
 
 func (v *realVault) testValues(t *testing.T) {

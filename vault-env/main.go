@@ -11,6 +11,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -98,12 +99,14 @@ func wrap(argv []string, env environment, log *logger) (int, *failure) {
 	if s.mode == modeDaemon {
 		return runDaemon(program, argv, env, &s, log)
 	}
-	resolved, f := resolve(env, &s, log)
+	r, f := resolve(context.Background(), env, &s, log)
 	if f != nil {
 		return 0, f
 	}
 	if s.delay > 0 {
 		time.Sleep(s.delay)
 	}
-	return 0, replaceProcess(program, argv, resolved)
+	f = replaceProcess(program, argv, r.environment)
+	r.abandon(&s)
+	return 0, f
 }

@@ -176,6 +176,8 @@ type answers struct {
 	secrets    map[readKey]*secret
 	plaintexts map[string]string // by ciphertext
 	leases     []lease           // what was borrowed with the token
+	ended      bool              // the token is revoked, or Vault was asked to
+	client     *client           // with a connection that is open
 }
 
 // environment puts the answers in place of the references. It parses nothing of what Vault gave.

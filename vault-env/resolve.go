@@ -14,16 +14,8 @@ type resolution struct {
 	asked       time.Time // leases count from here, or later
 }
 
-// resolve gives the program's environment.
-func resolve(env environment, s *settings, log *logger) ([]string, *failure) {
-	r, f := resolveAll(context.Background(), env, s, log)
-	if f != nil {
-		return nil, f
-	}
-	return r.environment, nil
-}
-
-func resolveAll(ctx context.Context, env environment, s *settings, log *logger) (*resolution, *failure) {
+// resolve gives what the program gets; nobody is asked where nothing refers to Vault.
+func resolve(ctx context.Context, env environment, s *settings, log *logger) (*resolution, *failure) {
 	p, f := newPlan(env, s)
 	if f != nil {
 		return nil, f
@@ -40,6 +32,16 @@ func resolveAll(ctx context.Context, env environment, s *settings, log *logger) 
 			log.debug(fmt.Sprintf("%d paths read from %s in %s", len(p.reads), s.vault.address, time.Since(r.asked).Round(100*time.Microsecond)))
 		}
 	}
-	r.environment, f = p.environment(r.answers, log)
-	return r, f
+	if r.environment, f = p.environment(r.answers, log); f != nil {
+		r.abandon(s)
+		return nil, f
+	}
+	return r, nil
+}
+
+// abandon gives back what a program that is not started after all does not need.
+func (r *resolution) abandon(s *settings) {
+	if c := r.answers.client; c != nil {
+		c.abandon(context.Background(), s, r.answers)
+	}
 }

@@ -34,8 +34,11 @@ func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure) {
 	}
 	c.token = a.token
 	if f := c.getAll(ctx, p, a); f != nil {
+		c.abandon(ctx, p.settings, a)
 		return nil, f
 	}
+	c.endToken(p, a)
+	a.client = c
 	return a, nil
 }
 

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"time"
+)
+
+const (
+	revokePath = "auth/token/revoke-self"
+	// Writing to an open connection takes microseconds. If it does not get through, the program is not kept waiting.
+	writeTime = 100 * time.Millisecond
+	// A start that failed has some time, but no more than this.
+	abandonTime = time.Second
+)
+
+// endToken revokes the token before the program starts, where the program has no use for it: it does not get it, and no
+// lease ends with it. It waits until the request is written, not for the answer: the program starts meanwhile. Vault
+// finishes what it has begun although the connection is closed then, as exec does.
+func (c *client) endToken(p *plan, a *answers) {
+	if !a.revocable(p.settings.revoke) || p.login {
+		return
+	}
+	if len(a.leases) > 0 {
+		c.log.debug("the token is not revoked: leases depend on it")
+		return
+	}
+	written := make(chan struct{}, 1)
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			select {
+			case written <- struct{}{}:
+			default: // a second attempt of net/http
+			}
+		},
+	})
+	answered := make(chan struct{})
+	go func() { // nothing is logged from here: the process may be the program by then
+		defer close(answered)
+		c.revoke(ctx)
+	}()
+	timer := time.NewTimer(writeTime)
+	defer timer.Stop()
+	select {
+	case <-written:
+		c.log.debug("the token is to be revoked: the request is sent")
+	case <-answered:
+		c.log.debug("the token is to be revoked: the request is answered")
+	case <-timer.C:
+		c.log.debug("the token is not revoked: the request could not be written in time")
+	}
+	a.ended = true
+}
+
+// abandon revokes the token after a start that failed, and with it whatever it has borrowed: nobody will use that.
+func (c *client) abandon(ctx context.Context, s *settings, a *answers) {
+	if !a.own || !a.revocable(s.revoke) || a.ended {
+		return
+	}
+	left := abandonTime
+	if deadline, ok := ctx.Deadline(); ok {
+		left = max(min(left, time.Until(deadline)), writeTime)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), left)
+	defer cancel()
+	a.ended = true
+	if reason := c.revoke(ctx); reason != "" {
+		c.log.debug("the token is not revoked: " + reason)
+		return
+	}
+	c.log.debug("the token is revoked")
+}
+
+// revocable says whether the settings let the token be revoked. Tokens of type batch cannot be.
+func (a *answers) revocable(r revocation) bool {
+	return (r == revokeAny || a.own && r == revokeOwn) && !strings.HasPrefix(a.token, "hvb.")
+}
+
+// revoke asks once, and says why that failed. It is of interest to a log only: the token ends by itself.
+func (c *client) revoke(ctx context.Context) (reason string) {
+	answer, _, err := c.once(ctx, http.MethodPut, c.address+"/v1/"+revokePath, nil)
+	if err != nil || answer.status >= 300 {
+		return describe(answer, err, c.token)
+	}
+	return ""
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const revocationRequest = "PUT " + revokePath
+
+// revoked waits for the request that nobody waits for.
+func (f *fakeVault) revoked() bool {
+	for range 500 {
+		if slices.Contains(f.seen(), revocationRequest) {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+func TestTheTokenIsRevoked(t *testing.T) {
+	given := func(s *settings) { s.vault.token = testToken }
+	never := func(s *settings) { s.revoke = revokeNever }
+	any := func(s *settings) { s.revoke = revokeAny }
+	batch := status(200, `{"auth":{"client_token":"hvb.AAAA","lease_duration":600}}`)
+	for name, c := range map[string]struct {
+		env    string
+		login  func(http.ResponseWriter, *http.Request)
+		change []func(*settings)
+		status int
+		want   bool
+	}{
+		"when all is read":                            {env: "X=vault:kv/a#k", want: true},
+		"not where the settings forbid it":            {env: "X=vault:kv/a#k", change: []func(*settings){never}},
+		"not where it was given":                      {env: "X=vault:kv/a#k", change: []func(*settings){given}},
+		"unless that is asked for":                    {env: "X=vault:kv/a#k", change: []func(*settings){given, any}, want: true},
+		"not where the program gets it":               {env: "VAULT_TOKEN=vault:login"},
+		"not where a lease depends on it":             {env: "X=vault:database/creds/a#username"},
+		"nor then if it is asked for":                 {env: "X=vault:database/creds/a#username", change: []func(*settings){any}},
+		"not where it is of type batch":               {env: "X=vault:kv/a#k", login: batch, status: exitDenied},
+		"when a read has failed":                      {env: "X=vault:kv/absent#k", status: exitMissing, want: true},
+		"when a value does not fit":                   {env: "X=vault:kv/a#object", status: exitData, want: true},
+		"when a start fails, with what it has lent":   {env: "X=vault:database/creds/a#absent", status: exitMissing, want: true},
+		"even where the program was to get it":        {env: "VAULT_TOKEN=vault:login\nX=vault:kv/absent#k", status: exitMissing, want: true},
+		"not when a start fails with a given one":     {env: "X=vault:kv/absent#k", change: []func(*settings){given, any}, status: exitMissing},
+		"not when a start fails where it's forbidden": {env: "X=vault:kv/absent#k", change: []func(*settings){never}, status: exitMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vault, engine := newFakeVault(t), &fakeEngine{}
+			vault.kv1("kv/a", `{"k":"v","object":{}}`)
+			vault.handle("GET database/creds/a", engine.lend)
+			vault.says(revocationRequest, 204, "")
+			if c.login != nil {
+				vault.handle("POST auth/kubernetes/login", c.login)
+			}
+			s := vault.settings(t)
+			s.revoke = revokeOwn
+			for _, change := range c.change {
+				change(s)
+			}
+			o := resolveWith(t, s, strings.Split(c.env, "\n")...)
+			if c.status != 0 {
+				o.wantFailure(t, c.status)
+			} else if o.failure != nil {
+				t.Fatal(o.failure.message)
+			}
+			said := strings.Contains(o.log, "the token is to be revoked") || strings.Contains(o.log, "the token is revoked")
+			if said != c.want {
+				t.Errorf("the log: %s", o.log)
+			}
+			if c.want && !vault.revoked() {
+				t.Errorf("requests %v", vault.seen())
+			}
+			if !c.want && slices.Contains(vault.seen(), revocationRequest) {
+				t.Error("it is revoked")
+			}
+		})
+	}
+}
+
+func TestRevocationHoldsNobodyUp(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv1("kv/a", `{"k":"v"}`)
+	release := make(chan struct{})
+	defer close(release)
+	vault.handle(revocationRequest, func(http.ResponseWriter, *http.Request) { <-release })
+	s := vault.settings(t)
+	s.revoke = revokeOwn
+	resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v") // although there is no answer
+	if !vault.revoked() {
+		t.Errorf("requests %v", vault.seen())
+	}
+}
+
+func TestAFailedRevocationChangesNothing(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
+		"denied": status(403, `{"errors":["permission denied"]}`), "sealed": status(503, `{"errors":["Vault is sealed"]}`), "reset": reset, "truncated": truncated,
+		"an answer that lies": status(200, "<html>"), "a redirect": status(307, "", "Location", "https://elsewhere.invalid/"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			vault := newFakeVault(t)
+			vault.kv1("kv/a", `{"k":"v"}`)
+			vault.handle(revocationRequest, answer)
+			s := vault.settings(t)
+			s.revoke = revokeOwn
+			resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v")
+			resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, exitMissing, "kv/absent")
+		})
+	}
+	t.Run("silence", func(t *testing.T) {
+		vault := newFakeVault(t)
+		vault.handle(revocationRequest, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		s := vault.settings(t)
+		s.revoke, s.vault.timeout = revokeOwn, 300*time.Millisecond
+		start := time.Now()
+		resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, exitMissing, "kv/absent")
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("the failure took %s", took)
+		}
+	})
+}
