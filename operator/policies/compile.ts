@@ -3,7 +3,7 @@ import { parseDuration } from '../duration.ts';
 import { faultOf } from './faults.ts';
 import type { PolicyFault } from './faults.ts';
 import type { VaultInjectionPolicy, VaultInjectionPolicySpec } from './policy.generated.ts';
-import type { FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
+import type { AuthMethod, FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
 
 /** What the operator is configured with and a policy may leave out. */
 export interface InjectorDefaults {
@@ -83,13 +83,37 @@ function vaultOf({ address, namespace = '', timeout, tls = {}, auth }: VaultInje
     namespace,
     timeout,
     tls: { caBundle, ...(caRef && { caRef: { kind: caRef.kind, name: caRef.name, key: caRef.key } }), serverName },
-    auth: {
-      method: auth.method,
-      // where `vault auth enable` mounts the method unless it is told otherwise
-      mountPath: auth.mountPath ?? (auth.method === 'JWT' ? 'jwt' : 'kubernetes'),
-      role: auth.role ?? '',
-      audience: auth.audience ?? '',
-      tokenExpirationSeconds: Math.floor((parseDuration(auth.tokenExpiration) ?? 0) / 1000),
+    auth: authOf(auth),
+  };
+}
+
+// Where `vault auth enable` mounts a method unless it is told otherwise.
+const MOUNT_PATHS: Readonly<Record<AuthMethod, string>> = {
+  Kubernetes: 'kubernetes',
+  JWT: 'jwt',
+  AppRole: 'approle',
+  Certificate: 'cert',
+  AWS: 'aws',
+  GCP: 'gcp',
+  Azure: 'azure',
+};
+
+function authOf(auth: VaultInjectionPolicySpec['vault']['auth']): RuleVault['auth'] {
+  const { method, secretRef, secretIDWrapped, type, region, headerValue, serviceAccount, resource } = auth;
+  return {
+    method,
+    mountPath: auth.mountPath ?? MOUNT_PATHS[method],
+    role: auth.role ?? '',
+    audience: auth.audience ?? '',
+    tokenExpirationSeconds: Math.floor((parseDuration(auth.tokenExpiration) ?? 0) / 1000),
+    ...(secretRef && { secretRef: { name: secretRef.name } }),
+    details: {
+      ...(secretIDWrapped === true && { secretIDWrapped }),
+      ...(type && { type }),
+      ...(region && { region }),
+      ...(headerValue && { headerValue }),
+      ...(serviceAccount && { serviceAccount }),
+      ...(resource && { resource }),
     },
   };
 }

@@ -106,30 +106,77 @@ export interface VaultInjectionPolicySpec {
       /** Name to expect in Vault's certificate, where it is not the host of the address. */
       readonly serverName?: string;
     };
-    /** How pods log in, each with a projected token of its own ServiceAccount. */
+    /**
+     * How pods log in; unless told otherwise, each with a projected token of its own
+     * ServiceAccount.
+     */
     readonly auth: {
       /**
-       * The auth method; Vault checks the token with the cluster (Kubernetes) or by its signature
-       * (JWT).
+       * The auth method. Kubernetes and JWT take a token of the pod's ServiceAccount, which Vault
+       * checks with the cluster or by its signature; AppRole and Certificate what a Secret holds;
+       * AWS, GCP and Azure the identity that the cloud gives the pod.
        */
-      readonly method: 'Kubernetes' | 'JWT';
+      readonly method: 'Kubernetes' | 'JWT' | 'AppRole' | 'Certificate' | 'AWS' | 'GCP' | 'Azure';
       /**
-       * Where the auth method is mounted in Vault, without auth/ before it. Default: kubernetes, or
-       * jwt for the method JWT.
+       * Where the auth method is mounted in Vault, without auth/ before it. Default: kubernetes,
+       * jwt, approle, cert, aws, gcp or azure, as the method is.
        */
       readonly mountPath?: string;
-      /** The role to log in as. Empty stands for the name of the pod's ServiceAccount. */
+      /**
+       * The role to log in as. Empty stands for the name of the pod's ServiceAccount; for the
+       * method Certificate, for any role that trusts the certificate. With AppRole the role-id says
+       * the role.
+       */
       readonly role?: string;
       /**
-       * Audience of the token, as the Vault role expects it. Empty stands for the API server's own
-       * audience.
+       * Audience of the ServiceAccount token, as the Vault role expects it (Kubernetes, JWT). Empty
+       * stands for the API server's own audience.
        */
       readonly audience?: string;
       /**
-       * Life of the projected token: 10m (the API server's minimum) to 24h. The kubelet renews it
-       * in time, so restarts of the container work as well.
+       * Life of the projected token (Kubernetes, JWT): 10m (the API server's minimum) to 24h. The
+       * kubelet renews it in time, so restarts of the container work as well.
        */
       readonly tokenExpiration: string;
+      /**
+       * A Secret in the workload's namespace with what the pods log in with, mounted into wrapped
+       * containers: for AppRole the keys role-id and secret-id, for Certificate tls.crt and
+       * tls.key.
+       */
+      readonly secretRef?: {
+        /** The name of the Secret. */
+        readonly name: string;
+      };
+      /**
+       * true says that secret-id holds a response-wrapping token (AppRole). It is good for one
+       * login: the next start of a container needs another one in the Secret.
+       */
+      readonly secretIDWrapped?: boolean;
+      /**
+       * The method's own type (AWS, GCP). IAM, the default, is for pods with an identity of their
+       * own; GCE logs in as the instance that the pod runs on.
+       */
+      readonly type?: 'IAM' | 'GCE';
+      /**
+       * Region whose STS the login is signed for (AWS), such as eu-west-1. Empty stands for the
+       * global one.
+       */
+      readonly region?: string;
+      /**
+       * Value of the header X-Vault-AWS-IAM-Server-ID (AWS), where Vault's method asks for one
+       * (iam_server_id_header_value).
+       */
+      readonly headerValue?: string;
+      /**
+       * E-mail address of the service account of Google Cloud (GCP). Empty stands for the pod's
+       * own.
+       */
+      readonly serviceAccount?: string;
+      /**
+       * What the token of Microsoft Entra ID is for (Azure), as Vault's method is configured. Empty
+       * stands for https://management.azure.com/.
+       */
+      readonly resource?: string;
     };
   };
   /** What ends up in the environment of wrapped programs. */

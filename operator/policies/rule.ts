@@ -29,6 +29,9 @@ export interface ImageHint {
   readonly cmd: readonly string[];
 }
 
+/** Kubernetes and JWT log in with a token of the pod's ServiceAccount, AppRole and Certificate with what a Secret holds. */
+export type AuthMethod = 'Kubernetes' | 'JWT' | 'AppRole' | 'Certificate' | 'AWS' | 'GCP' | 'Azure';
+
 export interface CaRef {
   readonly kind: 'ConfigMap' | 'Secret';
   readonly name: string;
@@ -47,13 +50,24 @@ export interface RuleVault {
     readonly serverName: string;
   };
   readonly auth: {
-    readonly method: 'Kubernetes' | 'JWT';
+    readonly method: AuthMethod;
     readonly mountPath: string;
-    /** '': the name of the pod's ServiceAccount. */
+    /** '': the name of the pod's ServiceAccount; for AppRole and Certificate, none. */
     readonly role: string;
-    /** '': the API server's own audience. */
+    /** Of the ServiceAccount token; '': the API server's own audience. */
     readonly audience: string;
     readonly tokenExpirationSeconds: number;
+    /** The Secret of AppRole and Certificate. */
+    readonly secretRef?: { readonly name: string };
+    /** What else is written for one method, by the names that policy and vault-env share. */
+    readonly details: {
+      readonly secretIDWrapped?: true;
+      readonly type?: 'IAM' | 'GCE';
+      readonly region?: string;
+      readonly headerValue?: string;
+      readonly serviceAccount?: string;
+      readonly resource?: string;
+    };
   };
 }
 

@@ -1,27 +1,13 @@
 /** Policies as people get them wrong, and what the API server is to say about each. */
+import { BAD_LOGINS, GOOD_LOGINS } from './login-tables.ts';
+import { bad, vault, type BadPolicy, type Spec } from './policy-case.ts';
 
-type Spec = Readonly<Record<string, unknown>>;
-
-export interface BadPolicy {
-  readonly what: string;
-  /** Merged over a sound spec, of which vault.address is all there is. */
-  readonly spec: Spec;
-  /** The field that is named; '' for the whole spec. */
-  readonly field: string;
-  readonly says: string;
-}
-
-const vault = (fields: Spec): Spec => ({ vault: { address: 'https://vault:8200', ...fields } });
-const auth = (fields: Spec): Spec => vault({ auth: fields });
 const tls = (fields: Spec): Spec => vault({ tls: fields });
 const environment = (fields: Spec): Spec => ({ environment: fields });
 const fromPath = (path: string, more: Spec = {}): Spec => environment({ fromPaths: [{ path, ...more }] });
 const injector = (fields: Spec): Spec => ({ injector: fields });
 const daemon = (fields: Spec): Spec => ({ process: { mode: 'Daemon', ...fields } });
 const expression = (fields: Spec): Spec => ({ selector: { matchExpressions: [{ key: 'app', ...fields }] } });
-
-const bad = (field: string, says: string, cases: Readonly<Record<string, Spec>>): BadPolicy[] =>
-  Object.entries(cases).map(([what, spec]) => ({ what, spec, field, says }));
 
 export const BAD_POLICIES: readonly BadPolicy[] = [
   ...bad('spec.vault.address', 'Required value', { 'no address': { vault: {} } }),
@@ -89,28 +75,7 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   ...bad('spec.vault.tls.serverName', 'write a host name without scheme and port', {
     'a server name with a port': tls({ serverName: 'vault:8200' }),
   }),
-  ...bad('spec.vault.auth.method', 'Unsupported value', { 'method AppRole': auth({ method: 'AppRole' }) }),
-  ...bad('spec.vault.auth.mountPath', 'write the mount path without auth/ before it', {
-    'a mount path with auth/': auth({ mountPath: 'auth/kubernetes' }),
-  }),
-  ...bad('spec.vault.auth.mountPath', 'without a slash at its ends', {
-    'a mount path with a slash after it': auth({ mountPath: 'kubernetes/' }),
-    'a mount path with a slash before it': auth({ mountPath: '/kubernetes' }),
-  }),
-  ...bad('spec.vault.auth.mountPath', 'write a path of letters', {
-    'a mount path that climbs': auth({ mountPath: 'a/../sys' }),
-    'a mount path with a query': auth({ mountPath: 'kubernetes?x' }),
-  }),
-  ...bad('spec.vault.auth.role', 'write the name of a Vault role', {
-    'a role with a slash': auth({ role: 'team/shop' }),
-    'a role with a wildcard': auth({ role: 'shop-*' }),
-  }),
-  ...bad('spec.vault.auth.audience', 'without spaces', { 'two audiences': auth({ audience: 'vault api' }) }),
-  ...bad('spec.vault.auth.tokenExpiration', "write a duration from 10m (the API server's minimum) to 24h", {
-    'a token for 9 minutes': auth({ tokenExpiration: '9m59s' }),
-    'a token for two days': auth({ tokenExpiration: '48h' }),
-    'a token in milliseconds': auth({ tokenExpiration: '700000ms' }),
-  }),
+  ...BAD_LOGINS,
   ...bad('spec.environment.fromPaths[0].path', 'write the path alone', {
     'a reference as path': fromPath('vault:secret/data/app'),
     'a key in the path': fromPath('secret/data/app#password'),
@@ -264,6 +229,7 @@ const DURATIONS = { timeout: '1m30s', auth: { tokenExpiration: '24h' } };
 
 /** What must be accepted, each for a reason that a rule might have got wrong. */
 export const GOOD_POLICIES: Readonly<Record<string, Spec>> = {
+  ...GOOD_LOGINS,
   'an address with port and path': vault({ address: 'https://vault.example.com:8200/edge/' }),
   'an IPv4 address': vault({ address: 'http://10.0.0.1:8200' }),
   'an IPv6 address': vault({ address: 'https://[2001:db8::1]:8200' }),
@@ -278,8 +244,6 @@ export const GOOD_POLICIES: Readonly<Record<string, Spec>> = {
   'an empty tls section for http': { vault: { address: 'http://vault', tls: { caBundle: '' } } },
   'a comment before the PEM': tls({ caBundle: '# ours\n-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n' }),
   'a CA in a ConfigMap': tls({ caRef: { kind: 'ConfigMap', name: 'vault.ca', key: 'ca-bundle.crt' } }),
-  'a nested mount path': auth({ mountPath: 'clusters/eu-1/kubernetes' }),
-  'an audience that is a URL': auth({ audience: 'https://vault.example.com' }),
   'two versions of one path': environment({
     fromPaths: [{ path: 'kv/a' }, { path: 'kv/a', version: 1 }, { path: 'kv/a', version: 2 }],
   }),

@@ -127,7 +127,7 @@ function configuration(vault: Vault, tokenFolder: string, spec: Spec): string {
   const connection = { address: vault.tlsAddress, tls: { caBundle: vault.caPem }, auth: { method: 'JWT' } };
   const rule = ruleOf({ ...spec, vault: connection });
   const settings = settingsOf(rule, { inject: undefined, policy: undefined, values: new Map() }, () => undefined);
-  const paths = { executable: '', token: tokenFolder, ca: undefined };
+  const paths = { executable: '', token: tokenFolder, ca: undefined, credentials: undefined };
   return vaultEnvConfig(rule, settings, 'shop', paths).replaceAll('$$', () => '$');
 }
 

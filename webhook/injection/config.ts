@@ -1,15 +1,18 @@
 import type { Rule } from '../../operator/policies/rule.ts';
+import { loginFiles } from './login.ts';
 import type { Settings } from './overrides.ts';
 
 /** Where a container finds what is mounted for it. */
 export interface MountPaths {
   readonly executable: string;
-  readonly token: string;
+  /** Only where the policy logs in with a token of the ServiceAccount. */
+  readonly token: string | undefined;
   /** Only where the policy refers to a CA. */
   readonly ca: string | undefined;
+  /** Only where the policy logs in with what a Secret holds. */
+  readonly credentials: string | undefined;
 }
 
-export const TOKEN_FILE = 'token';
 export const CA_FILE = 'ca.crt';
 
 /**
@@ -38,8 +41,9 @@ export function vaultEnvConfig(rule: Rule, settings: Settings, role: string, pat
       }),
       auth: given({
         ...(isDefaultAuth ? {} : { method, mountPath }),
-        role,
-        tokenPath: `${paths.token}/${TOKEN_FILE}`,
+        role: unless(role, ''),
+        ...loginFiles(rule, paths),
+        ...vault.auth.details,
       }),
     }),
     environment,

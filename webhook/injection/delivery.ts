@@ -3,9 +3,10 @@
  * server is written out, so that the stored object is what was generated and a second admission finds nothing to do.
  */
 import type { CaRef, Rule } from '../../operator/policies/rule.ts';
-import { CA_FILE, TOKEN_FILE } from './config.ts';
+import { CA_FILE } from './config.ts';
 import { asObject } from './json.ts';
 import type { RawObject } from './json.ts';
+import { secretVolume, takesSecret, takesToken, TOKEN_FILE } from './login.ts';
 import { EXECUTABLE_IN_IMAGE, INSTALL_DIRECTORY, INSTALL_FLAG } from './names.ts';
 import type { Purpose } from './names.ts';
 import { podSpecOf } from './pod.ts';
@@ -20,7 +21,8 @@ const EXECUTABLE_SIZE_LIMIT = '32Mi';
 // "nonroot" of distroless images, and the user of the injector's own image.
 const NON_ROOT = 65532;
 
-export function volumesFor({ vault, injector }: Rule, names: VolumeNames): readonly RawObject[] {
+export function volumesFor(rule: Rule, names: VolumeNames): readonly RawObject[] {
+  const { vault, injector } = rule;
   const { audience, tokenExpirationSeconds } = vault.auth;
   const serviceAccountToken = {
     ...(audience === '' ? {} : { audience }),
@@ -31,11 +33,13 @@ export function volumesFor({ vault, injector }: Rule, names: VolumeNames): reado
     injector.delivery === 'ImageVolume'
       ? { image: { reference: injector.image, pullPolicy: injector.imagePullPolicy } }
       : { emptyDir: { medium: 'Memory', sizeLimit: EXECUTABLE_SIZE_LIMIT } };
+  const token = { projected: { sources: [{ serviceAccountToken }], defaultMode: DEFAULT_MODE } };
   const { caRef } = vault.tls;
   return [
     { name: names.executable, ...executable },
-    { name: names.token, projected: { sources: [{ serviceAccountToken }], defaultMode: DEFAULT_MODE } },
+    ...(takesToken(rule) ? [{ name: names.token, ...token }] : []),
     ...(caRef === undefined ? [] : [{ name: names.ca, ...caVolume(caRef) }]),
+    ...(takesSecret(rule) ? [{ name: names.credentials, ...secretVolume(rule, DEFAULT_MODE) }] : []),
   ];
 }
 

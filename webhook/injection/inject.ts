@@ -11,7 +11,9 @@ import { installerFor, volumesFor } from './delivery.ts';
 import type { VolumeNames } from './delivery.ts';
 import { asList, asString, asStrings } from './json.ts';
 import type { RawObject } from './json.ts';
-import { annotation, CONFIG_VARIABLE, freeName } from './names.ts';
+import { roleFor, takesSecret, takesToken } from './login.ts';
+import { annotation, CONFIG_VARIABLE, freeName, PURPOSES } from './names.ts';
+import type { Purpose } from './names.ts';
 import type { Denial } from './outcome.ts';
 import type { Settings } from './overrides.ts';
 import {
@@ -58,7 +60,7 @@ export type Injected =
 export function inject(template: RawObject, selected: readonly Selected[], context: InjectionContext): Injected {
   const podSpec = podSpecOf(template) ?? {};
   const volumes = volumeNames(podSpec, context.reservedVolumes);
-  const role = context.settings.role === '' ? serviceAccountOf(podSpec) : context.settings.role;
+  const role = roleFor(context.rule, context.settings.role, serviceAccountOf(podSpec));
   const wrapped = new Map<Selected, Wrap>();
   const config = configWriter(context, role);
   const skipped: string[] = [];
@@ -113,6 +115,7 @@ function volumeNames(podSpec: RawObject, reserved: readonly string[]): VolumeNam
     executable: freeName('executable', isTaken),
     token: freeName('token', isTaken),
     ca: freeName('ca', isTaken),
+    credentials: freeName('credentials', isTaken),
   };
 }
 
@@ -141,7 +144,7 @@ interface Config {
 function configWriter({ rule, settings }: InjectionContext, role: string): (paths: MountPaths) => Config {
   const written = new Map<string, Config>();
   return (paths) => {
-    const key = `${paths.token} ${paths.ca ?? ''}`;
+    const key = `${paths.token ?? ''} ${paths.ca ?? ''} ${paths.credentials ?? ''}`;
     let config = written.get(key);
     if (config === undefined) {
       const value = vaultEnvConfig(rule, settings, role, paths);
@@ -206,23 +209,24 @@ function verbatim(words: readonly string[]): readonly string[] {
 }
 
 /** Places where the container mounts nothing yet, neither there nor below. */
-function mountPaths(container: RawObject, { vault }: Rule): MountPaths {
+function mountPaths(container: RawObject, rule: Rule): MountPaths {
   // At a place or below it comes to the same first segment: ours have only one.
   const taken = new Set(mountsOf(container).map(({ path }) => path.split('/').find((segment) => segment !== '')));
-  const isTaken = (name: string): boolean => taken.has(name);
+  const free = (purpose: Purpose): string => `/${freeName(purpose, (name) => taken.has(name))}`;
   return {
-    executable: `/${freeName('executable', isTaken)}`,
-    token: `/${freeName('token', isTaken)}`,
-    ca: vault.tls.caRef && `/${freeName('ca', isTaken)}`,
+    executable: free('executable'),
+    token: takesToken(rule) ? free('token') : undefined,
+    ca: rule.vault.tls.caRef && free('ca'),
+    credentials: takesSecret(rule) ? free('credentials') : undefined,
   };
 }
 
 function mounts(volumes: VolumeNames, paths: MountPaths): readonly RawObject[] {
-  return [
-    { name: volumes.executable, mountPath: paths.executable, readOnly: true },
-    { name: volumes.token, mountPath: paths.token, readOnly: true },
-    ...(paths.ca === undefined ? [] : [{ name: volumes.ca, mountPath: paths.ca, readOnly: true }]),
-  ];
+  return PURPOSES.filter((purpose) => paths[purpose] !== undefined).map((purpose) => ({
+    name: volumes[purpose],
+    mountPath: paths[purpose],
+    readOnly: true,
+  }));
 }
 
 function withAdditions(

@@ -1,6 +1,7 @@
 /**
  * Every name that injection writes into a pod template or reads from it, and how a name of ours is told from a user's:
- * by `vault-env`, `vault-env-token`, `vault-env-ca`, each with `-2`, `-3`, … where the plain name was taken.
+ * by `vault-env`, `vault-env-token`, `vault-env-ca` and `vault-env-credentials`, each with `-2`, `-3`, … where the plain
+ * name was taken.
  */
 
 const PREFIX = 'vaultinjection.dev/';
@@ -26,14 +27,15 @@ export const INSTALL_FLAG = '--install';
 export const END_OF_OPTIONS = '--';
 export const INSTALLER_NAME = 'vault-env';
 
-export type Purpose = 'executable' | 'token' | 'ca';
-export const PURPOSES: readonly Purpose[] = ['executable', 'token', 'ca'];
+export type Purpose = 'executable' | 'token' | 'ca' | 'credentials';
+export const PURPOSES: readonly Purpose[] = ['executable', 'token', 'ca', 'credentials'];
 
 /** Volume names; a mount path is the same name at the root of the container. */
 const baseName: Readonly<Record<Purpose, string>> = {
   executable: 'vault-env',
   token: 'vault-env-token',
   ca: 'vault-env-ca',
+  credentials: 'vault-env-credentials',
 };
 
 /** What a volume, mount path or init container name of ours is for; undefined for a name that we never give. */

@@ -109,8 +109,9 @@ function readInject(value: string | undefined, warn: Warn): boolean | undefined 
   return asked;
 }
 
-function parseRole(value: string, { overrides, policy }: Rule): Partial<Settings> | string {
+function parseRole(value: string, { overrides, policy, vault }: Rule): Partial<Settings> | string {
   const role = value.trim();
+  if (vault.auth.method === 'AppRole') return `policy ${policy.name} logs in with AppRole: its role-id says the role`;
   if (!/^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?$/.test(role)) return 'write the name of a Vault role';
   if (overrides.roles.length > 0 && !matchesAny(overrides.roles, role)) {
     return `policy ${policy.name} does not allow this role (overrides.roles)`;

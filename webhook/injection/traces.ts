@@ -2,9 +2,9 @@
  * Traces of injection in a pod template: which volumes, mounts, init container and variables are ours. The record names
  * what was added; where it is missing, damaged or does not speak of what is there, the structure tells.
  */
-import { TOKEN_FILE } from './config.ts';
 import { asList, asObject, asString } from './json.ts';
 import type { RawObject } from './json.ts';
+import { areSecretItems, TOKEN_FILE } from './login.ts';
 import {
   annotation,
   CONFIG_VARIABLE,
@@ -77,6 +77,8 @@ export function ourSourceOf(volume: RawObject): string | undefined {
     }
     case 'ca':
       return ['configMap', 'secret'].find((source) => asList(asObject(volume[source])?.items)?.length === 1);
+    case 'credentials':
+      return areSecretItems(asObject(volume.secret)?.items) ? 'secret' : undefined;
     case undefined:
       return undefined;
   }

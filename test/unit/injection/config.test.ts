@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Rule } from '../../../operator/policies/rule.ts';
+import type { AuthMethod, Rule } from '../../../operator/policies/rule.ts';
 import { admitted, container, containerOf, deployment, ruleWith, templateOf } from './fixtures.ts';
 
 const simple = deployment({ containers: [container()] });
@@ -113,6 +113,75 @@ describe('injection', () => {
         path: 'token',
       });
       expect(JSON.stringify(configOf(rule))).not.to.contain('audience');
+    });
+  });
+
+  describe('what a pod logs in with', () => {
+    const appOf = (rule: Rule): ReturnType<typeof containerOf> => containerOf(admitted(simple, rule), 'app');
+    const authOf = (rule: Rule): unknown => {
+      const { value = '' } = appOf(rule).env.at(-1) ?? {};
+      return (JSON.parse(value) as { vault: { auth: unknown } }).vault.auth;
+    };
+    const volumesOf = (rule: Rule): unknown[] => templateOf(admitted(simple, rule)).spec.volumes;
+    const logIn = (method: AuthMethod, mountPath: string, more: object = {}): Rule =>
+      ruleWith({ vault: { auth: { method, mountPath, role: '', ...more } } });
+
+    const secretRef = { name: 'shop-login' };
+    const secrets: [AuthMethod, string, readonly string[], Readonly<Record<string, unknown>>][] = [
+      [
+        'AppRole',
+        'approle',
+        ['role-id', 'secret-id'],
+        {
+          roleIDFile: '/vault-env-credentials/role-id',
+          secretIDFile: '/vault-env-credentials/secret-id',
+          secretIDWrapped: true,
+        },
+      ],
+      [
+        'Certificate',
+        'cert',
+        ['tls.crt', 'tls.key'],
+        { certFile: '/vault-env-credentials/tls.crt', keyFile: '/vault-env-credentials/tls.key' },
+      ],
+    ];
+    for (const [method, mountPath, keys, settings] of secrets)
+      it(`comes from a Secret for the method ${method}: its keys for that, no other, and no token`, () => {
+        const details = method === 'AppRole' ? { secretIDWrapped: true as const } : {};
+        const rule = logIn(method, mountPath, { secretRef, details });
+        expect(authOf(rule)).to.deep.equal({ method, mountPath, ...settings });
+        expect(volumesOf(rule).slice(1)).to.deep.equal([
+          {
+            name: 'vault-env-credentials',
+            secret: {
+              secretName: 'shop-login',
+              items: keys.map((key) => ({ key, path: key })),
+              defaultMode: 420,
+            },
+          },
+        ]);
+        expect(appOf(rule).volumeMounts.slice(1)).to.deep.equal([
+          { name: 'vault-env-credentials', mountPath: '/vault-env-credentials', readOnly: true },
+        ]);
+      });
+
+    const clouds: [AuthMethod, string, Rule['vault']['auth']['details']][] = [
+      ['AWS', 'aws', { region: 'eu-west-1', headerValue: 'vault.example.com' }],
+      ['GCP', 'gcp', { type: 'GCE', serviceAccount: 'shop@project.iam.gserviceaccount.com' }],
+      ['Azure', 'azure', { resource: 'api://vault' }],
+    ];
+    for (const [method, mountPath, details] of clouds)
+      it(`is the cloud's affair for the method ${method}: nothing is mounted, and the role is the ServiceAccount's`, () => {
+        const rule = logIn(method, mountPath, { details });
+        expect(authOf(rule)).to.deep.equal({ method, mountPath, role: 'default', ...details });
+        expect(volumesOf(rule)).to.have.length(1);
+      });
+
+    it('is taken out again with the policy, whatever the method', () => {
+      for (const method of ['AppRole', 'Certificate', 'AWS'] as const) {
+        const injected = admitted(simple, logIn(method, 'a', { secretRef }));
+        expect(admitted(injected)).to.deep.equal(simple);
+      }
     });
   });
 

@@ -26,6 +26,7 @@ const PLAIN_RULE: Rule = {
       role: 'shop',
       audience: '',
       tokenExpirationSeconds: 600,
+      details: {},
     },
   },
   environment: {

@@ -118,6 +118,16 @@ describe('annotations', () => {
     });
   });
 
+  it('choose no role where the method has none to choose', () => {
+    const rule = ruleWith({ vault: { auth: { method: 'AppRole' } }, overrides: { allow: ['Role'] } });
+    expect(ask({ role: 'shop-ro' }, rule)).to.deep.equal({
+      changed: {},
+      warnings: [
+        'vaultinjection.dev/role: ignored, policy shop-secrets logs in with AppRole: its role-id says the role',
+      ],
+    });
+  });
+
   it('choose only roles that the policy lists, if it lists any', () => {
     const rule = ruleWith({ overrides: { allow: ['Role'], roles: ['shop-ro', 'shop-batch-*'] } });
     expect(ask({ role: 'shop-batch-7' }, rule).changed).to.deep.equal({ role: 'shop-batch-7' });

@@ -1,4 +1,4 @@
-import type { Rule } from '../../../operator/policies/rule.ts';
+import type { AuthMethod, Rule } from '../../../operator/policies/rule.ts';
 import { deployment, ruleWith } from './fixtures.ts';
 import type { Workload } from './fixtures.ts';
 import type { Random } from './random.ts';
@@ -31,7 +31,14 @@ export function randomRule(random: Random): Rule {
     probes: random.chance(0.5),
     containers: { include: ['*'], exclude: random.chance(0.3) ? ['proxy'] : [] },
     injector: { delivery },
-    vault: { auth: { role: random.pick(['', 'shop']), audience: random.pick(['', 'vault']) } },
+    vault: {
+      auth: {
+        method: random.pick<AuthMethod>(['Kubernetes', 'Kubernetes', 'JWT', 'AppRole', 'Certificate', 'AWS']),
+        secretRef: { name: 'login' },
+        role: random.pick(['', 'shop']),
+        audience: random.pick(['', 'vault']),
+      },
+    },
     // Every image is known, so that nothing is denied.
     images: [{ match: '*', entrypoint: ['/entrypoint'], cmd: ['serve', 'all'] }],
   });
@@ -58,6 +65,7 @@ const LOOKALIKES: readonly ({ name: string } & Record<string, unknown>)[] = [
   { name: 'vault-env', configMap: { name: 'mine', defaultMode: 420 } },
   { name: 'vault-env-token', hostPath: { path: '/x', type: '' } },
   { name: 'vault-env-ca', configMap: { name: 'whole', defaultMode: 420 } },
+  { name: 'vault-env-credentials', secret: { secretName: 'mine', defaultMode: 420 } },
 ];
 
 const MOUNTS = [

@@ -35,7 +35,14 @@ describe('compilePolicy', () => {
         namespace: '',
         timeout: '10s',
         tls: { caBundle: '', serverName: '' },
-        auth: { method: 'Kubernetes', mountPath: 'kubernetes', role: '', audience: '', tokenExpirationSeconds: 600 },
+        auth: {
+          method: 'Kubernetes',
+          mountPath: 'kubernetes',
+          role: '',
+          audience: '',
+          tokenExpirationSeconds: 600,
+          details: {},
+        },
       },
       environment: {
         fromPaths: [],
@@ -105,7 +112,14 @@ describe('compilePolicy', () => {
         caRef: { kind: 'Secret', name: 'vault-ca', key: 'bundle.pem' },
         serverName: 'vault.internal',
       },
-      auth: { method: 'JWT', mountPath: 'clusters/eu-1', role: 'db', audience: 'vault', tokenExpirationSeconds: 5400 },
+      auth: {
+        method: 'JWT',
+        mountPath: 'clusters/eu-1',
+        role: 'db',
+        audience: 'vault',
+        tokenExpirationSeconds: 5400,
+        details: {},
+      },
     });
     expect(rule.environment).to.deep.equal({
       fromPaths: [
@@ -135,6 +149,25 @@ describe('compilePolicy', () => {
 
   const details: readonly (readonly [says: string, written: Written, at: string, expected: unknown])[] = [
     ['mounts JWT at jwt', { vault: { auth: { method: 'JWT' } } }, 'vault.auth.mountPath', 'jwt'],
+    ['mounts Certificate at cert', { vault: { auth: { method: 'Certificate' } } }, 'vault.auth.mountPath', 'cert'],
+    [
+      'logs in with a Secret',
+      { vault: { auth: { method: 'AppRole', secretRef: { name: 'shop' } } } },
+      'vault.auth.secretRef',
+      { name: 'shop' },
+    ],
+    [
+      'hands on what only one method knows',
+      { vault: { auth: { method: 'AWS', type: 'IAM', region: 'eu-west-1', headerValue: 'v' } } },
+      'vault.auth.details',
+      { type: 'IAM', region: 'eu-west-1', headerValue: 'v' },
+    ],
+    [
+      'leaves out what is empty, as templates make it',
+      { vault: { auth: { secretIDWrapped: false, serviceAccount: '', resource: '' } } },
+      'vault.auth.details',
+      {},
+    ],
     [
       'drops slashes at the end of the address',
       { vault: { address: 'https://v:8200//' } },
@@ -252,6 +285,9 @@ describe('the hash of a rule', () => {
     { inject: { initContainers: false } },
     { vault: { address: 'https://other' } },
     { vault: { auth: { role: 'r' } } },
+    { vault: { auth: { method: 'AppRole', secretRef: { name: 'a' } } } },
+    { vault: { auth: { method: 'AppRole', secretRef: { name: 'b' } } } },
+    { vault: { auth: { method: 'Azure', resource: 'api://vault' } } },
     { vault: { tls: { caBundle: CA } } },
     { environment: { ignoreMissing: true } },
     { environment: { fromPaths: [{ path: 'a' }] } },

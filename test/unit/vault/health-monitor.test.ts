@@ -15,7 +15,14 @@ function ruleVault(address: string, tls: Partial<RuleVault['tls']> = {}, namespa
     namespace,
     timeout: '10s',
     tls: { caBundle: '', serverName: '', ...tls },
-    auth: { method: 'Kubernetes', mountPath: 'kubernetes', role: '', audience: '', tokenExpirationSeconds: 600 },
+    auth: {
+      method: 'Kubernetes',
+      mountPath: 'kubernetes',
+      role: '',
+      audience: '',
+      tokenExpirationSeconds: 600,
+      details: {},
+    },
   };
 }
 

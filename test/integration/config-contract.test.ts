@@ -1,0 +1,45 @@
+import { expect } from 'chai';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { compilePolicy } from '../../operator/policies/compile.ts';
+import { goBuild } from '../support/tool-build.ts';
+import { admitted, container, containerOf, deployment } from '../unit/injection/fixtures.ts';
+import { defaults, policyOf } from '../unit/policies/example-policy.ts';
+import { GOOD_POLICIES } from './policy-tables.ts';
+
+/** Whoever changes the keys on one side finds here that the other one refuses them. */
+describe('the configuration that admission writes', function () {
+  this.timeout(60_000);
+  const dir = mkdtempSync(join(tmpdir(), 'config-contract-'));
+  const executable = join(dir, 'vault-env');
+
+  before(() => goBuild(join(import.meta.dirname, '../../vault-env'), '.', executable));
+  after(() => rmSync(dir, { recursive: true }));
+
+  // Their PEM is none, and their rules are out of force.
+  const withoutRule = ['a comment before the PEM', 'suspended, with the lowest priority'];
+
+  for (const [what, spec] of Object.entries(GOOD_POLICIES).filter(([name]) => !withoutRule.includes(name)))
+    it(`is taken by vault-env: ${what}`, () => {
+      const compiled = compilePolicy(policyOf(spec), defaults);
+      if (!compiled.ok || compiled.suspended) throw new Error('there is no rule');
+      const selector = { matchLabels: {}, matchExpressions: [] };
+      // Where nothing refers to Vault there is no login.
+      const environment = { ...compiled.rule.environment, fromPaths: [] };
+      const config = configOf({ ...compiled.rule, when: 'Always', selector, environment });
+      const { status, stderr } = spawnSync(executable, ['true'], {
+        env: { PATH: process.env.PATH, VAULT_ENV_CONFIG: config },
+        encoding: 'utf8',
+      });
+      expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
+    });
+
+  function configOf(rule: Parameters<typeof admitted>[1]): string {
+    const workload = deployment({ containers: [container({ env: undefined })] });
+    const { value = '' } = containerOf(admitted(workload, rule), 'app').env.at(-1) ?? {};
+    return value.replaceAll('$$', () => '$');
+  }
+});
