@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 
 import { eventually } from '../support/operator.ts';
-import { createDatabaseRole } from '../support/vault-engines.ts';
+import { createAuthority } from '../support/pki.ts';
+import { createDatabaseRole, wrappedAnswer } from '../support/vault-engines.ts';
+import { writeSecret } from '../support/vault.ts';
 import { startEngines, type Engines } from '../support/wrapped.ts';
 
 const BUILDING_MS = 3_600_000; // the first run builds the tools
@@ -35,6 +37,56 @@ describe('vault-env, as a policy configures it', function () {
       expect(await engines.isUser(user)).to.equal(true);
       await engines.vault.api('PUT', 'sys/leases/revoke-prefix/database/creds/kept', {});
       await eventually('the user to be gone', async () => ((await engines.isUser(user)) ? undefined : true));
+    });
+  });
+
+  it('revokes the token that it logged in for, where no lease depends on it, unless the policy keeps it', async () => {
+    await writeSecret(engines.vault, 'secret/data/shop/db', { password: 'from-vault' });
+    const own = { PASSWORD: 'vault:secret/data/shop/db#password' };
+    const tokens = async (): Promise<number> => (await engines.list('auth/token/accessors')).length;
+    const before = await tokens();
+    expect((await engines.run(['printenv', 'PASSWORD'], own)).stdout).to.equal('from-vault\n');
+    await eventually('the token to be gone', async () => ((await tokens()) === before ? true : undefined));
+    await engines.run(['printenv', 'PASSWORD'], own, { process: { revokeToken: false } });
+    expect(await tokens()).to.equal(before + 1);
+  });
+
+  describe('logging in with what a Secret holds', () => {
+    const own = { PASSWORD: 'vault:secret/data/shop/db#password' };
+    const logIn = async (auth: object): Promise<string> => {
+      const vault = { auth: { secretRef: { name: 'login' }, ...auth } };
+      const { stdout, stderr } = await engines.run(['printenv', 'PASSWORD'], own, { vault });
+      return `${stdout}${stderr}`;
+    };
+
+    before(() => writeSecret(engines.vault, 'secret/data/shop/db', { password: 'from-vault' }));
+
+    it('AppRole: with the role id and the secret id, or one that is wrapped, which is good for once', async () => {
+      const { vault, writeCredential } = engines;
+      const secretID = 'auth/approle/role/shop/secret-id';
+      const answer = async (method: string, path: string): Promise<Record<string, string>> =>
+        (await vault.api(method, path, method === 'POST' ? {} : undefined)).data as Record<string, string>;
+      await vault.api('POST', 'sys/auth/approle', { type: 'approle' });
+      await vault.api('POST', 'auth/approle/role/shop', { token_policies: ['shop'] });
+      writeCredential('role-id', (await answer('GET', 'auth/approle/role/shop/role-id')).role_id ?? '');
+      writeCredential('secret-id', (await answer('POST', secretID)).secret_id ?? '');
+      expect(await logIn({ method: 'AppRole' })).to.equal('from-vault\n');
+      writeCredential('secret-id', await wrappedAnswer(vault, secretID));
+      expect(await logIn({ method: 'AppRole', secretIDWrapped: true, role: 'shop' })).to.equal('from-vault\n');
+      expect(await logIn({ method: 'AppRole', secretIDWrapped: true })).to.contain('the wrapped secret id');
+    });
+
+    it('Certificate: with the certificate that a role trusts', async () => {
+      const { vault, writeCredential } = engines;
+      const authority = await createAuthority('clients');
+      const client = await authority.client('shop');
+      await vault.api('POST', 'sys/auth/cert', { type: 'cert' });
+      const trusted = { certificate: authority.certificate, allowed_common_names: ['shop'], token_policies: ['shop'] };
+      await vault.api('POST', 'auth/cert/certs/shop', trusted);
+      writeCredential('tls.crt', client.certificate);
+      writeCredential('tls.key', client.key);
+      expect(await logIn({ method: 'Certificate' })).to.equal('from-vault\n');
+      expect(await logIn({ method: 'Certificate', role: 'absent' })).to.contain('Vault refused the login');
     });
   });
 

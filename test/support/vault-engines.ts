@@ -38,6 +38,13 @@ export async function enableTransit(vault: Vault, key: string): Promise<(text: s
   };
 }
 
+/** The token that opens the answer to a POST, response-wrapped for a minute. */
+export async function wrappedAnswer(vault: Vault, path: string): Promise<string> {
+  const headers = { 'x-vault-token': vault.token, 'x-vault-wrap-ttl': '1m' };
+  const response = await fetch(`${vault.address}/v1/${path}`, { method: 'POST', headers });
+  return ((await response.json()) as { wrap_info: { token: string } }).wrap_info.token;
+}
+
 /** A policy with these lines, such as `path "transit/decrypt/shop" { capabilities = ["update"] }`. */
 export async function writePolicy(vault: Vault, name: string, lines: readonly string[]): Promise<void> {
   await vault.api('PUT', `sys/policies/acl/${name}`, { policy: lines.join('\n') });

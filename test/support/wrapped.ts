@@ -9,14 +9,15 @@ import { join } from 'node:path';
 
 import { ruleOf } from '../unit/policies/example-policy.ts';
 import { vaultEnvConfig } from '../../webhook/injection/config.ts';
+import { roleFor } from '../../webhook/injection/login.ts';
 import { settingsOf } from '../../webhook/injection/overrides.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import { goBuild } from './tool-build.ts';
 import { enableDatabase, enableOwnJwtAuth, enableTransit, POSTGRES_PLUGIN, writePolicy } from './vault-engines.ts';
 import { startVault, type Json, type Vault } from './vault.ts';
 
-/** The spec of a policy, less the connection to Vault. */
-export type Spec = Readonly<Record<string, unknown>>;
+/** The spec of a policy; of vault only auth, where it is not by JWT. */
+export type Spec = Readonly<Record<string, unknown>> & { readonly vault?: { readonly auth: object } };
 
 export interface Ended {
   /** null where a signal ended it. */
@@ -38,6 +39,8 @@ export interface Engines {
   readonly postgres: Postgres;
   /** Vault's ciphertext (vault:v1:…) of a text, made with the transit key shop. */
   encrypt(text: string): Promise<string>;
+  /** Puts a file where containers have what they log in with: role-id, tls.key. */
+  readonly writeCredential: (name: string, content: string) => void;
   /** Starts vault-env before a command, in a container's environment of these variables. */
   start(command: readonly string[], variables: NodeJS.ProcessEnv, spec?: Spec): Running;
   /** The same, and waits for its end. */
@@ -93,6 +96,7 @@ export async function startEngines(tokenTtl: string): Promise<Engines> {
       vault,
       postgres,
       encrypt,
+      writeCredential: (name, content) => writeFileSync(join(dir, name), content, { mode: 0o600 }),
       start,
       run: (...what) => start(...what).ended,
       asUserOf: (role) => ({
@@ -123,12 +127,19 @@ async function enableAuthority(vault: Vault): Promise<void> {
 }
 
 /** VAULT_ENV_CONFIG as a container gets it for a policy of this Vault, the kubelet's expansion done. */
-function configuration(vault: Vault, tokenFolder: string, spec: Spec): string {
-  const connection = { address: vault.tlsAddress, tls: { caBundle: vault.caPem }, auth: { method: 'JWT' } };
+function configuration(vault: Vault, folder: string, spec: Spec): string {
+  const { auth } = spec.vault ?? { auth: { method: 'JWT' } };
+  const connection = { address: vault.tlsAddress, tls: { caBundle: vault.caPem }, auth };
   const rule = ruleOf({ ...spec, vault: connection });
   const settings = settingsOf(rule, { inject: undefined, policy: undefined, values: new Map() }, () => undefined);
-  const paths = { executable: '', token: tokenFolder, ca: undefined, credentials: undefined };
-  return vaultEnvConfig(rule, settings, 'shop', paths).replaceAll('$$', () => '$');
+  const takesToken = rule.vault.auth.secretRef === undefined;
+  const paths = {
+    executable: '',
+    token: takesToken ? folder : undefined,
+    ca: undefined,
+    credentials: takesToken ? undefined : folder,
+  };
+  return vaultEnvConfig(rule, settings, roleFor(rule, settings.role, 'shop'), paths).replaceAll('$$', () => '$');
 }
 
 function startProgram([program = '', ...args]: readonly string[], variables: NodeJS.ProcessEnv): Running {
