@@ -1,5 +1,4 @@
 import type { Dispatcher } from 'undici';
-import { request } from 'undici';
 
 import type { AnswerContext } from './api-error.ts';
 import { errorOfAnswer, errorOfCredentials, errorOfNoAnswer } from './api-error.ts';
@@ -144,20 +143,24 @@ export class ApiClient implements ObjectClient {
   async #send(call: Call, signal: AbortSignal, bodyTimeout: number): Promise<Dispatcher.ResponseData> {
     const context = contextOf(call);
     const { server, headers, dispatcher } = await this.#connection(context, signal);
-    const response = await request(server + call.path + queryOf(call.query), {
-      dispatcher,
-      method: call.method,
-      headers: {
-        ...headers,
-        accept: 'application/json',
-        'user-agent': this.#options.userAgent,
-        ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
-      },
-      body: call.body === undefined ? null : JSON.stringify(call.body),
-      signal,
-      headersTimeout: this.#timeoutMs,
-      bodyTimeout,
-    }).catch((error: unknown) => Promise.reject(errorOfNoAnswer(error, context)));
+    const { origin, pathname, search } = new URL(server + call.path + queryOf(call.query));
+    const response = await dispatcher
+      .request({
+        origin,
+        path: pathname + search,
+        method: call.method,
+        headers: {
+          ...headers,
+          accept: 'application/json',
+          'user-agent': this.#options.userAgent,
+          ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
+        },
+        body: call.body === undefined ? null : JSON.stringify(call.body),
+        signal,
+        headersTimeout: this.#timeoutMs,
+        bodyTimeout,
+      })
+      .catch((error: unknown) => Promise.reject(errorOfNoAnswer(error, context)));
     if (response.statusCode >= 200 && response.statusCode < 300) return response;
     const text = await response.body.text().catch(() => '');
     const retryAfter = response.headers['retry-after'];

@@ -1,5 +1,5 @@
 import NodeVault from 'node-vault';
-import { Agent, request } from 'undici';
+import { Agent } from 'undici';
 
 import { healthOfAnswer, healthOfError, redirectHealth } from './health-answer.ts';
 import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
@@ -85,7 +85,14 @@ function agentFor({ caBundle, serverName }: VaultTarget, timeout: number): Agent
 }
 
 async function send(asked: VaultRequest, dispatcher: Agent, signal: AbortSignal): Promise<VaultResponse> {
-  const { statusCode, body } = await request(asked.uri, { dispatcher, method: 'GET', headers: asked.headers, signal });
+  const { origin, pathname: path, search } = new URL(asked.uri);
+  const { statusCode, body } = await dispatcher.request({
+    origin,
+    path: path + search,
+    method: 'GET',
+    headers: asked.headers,
+    signal,
+  });
   if (statusCode >= 300 && statusCode < 400) throw new RedirectAnswer();
   const chunks: Buffer[] = [];
   let length = 0;
@@ -94,7 +101,7 @@ async function send(asked: VaultRequest, dispatcher: Agent, signal: AbortSignal)
     if (length > LONGEST_ANSWER) break;
     chunks.push(chunk);
   }
-  return { statusCode, body: parsed(Buffer.concat(chunks).toString()), request: { path: new URL(asked.uri).pathname } };
+  return { statusCode, body: parsed(Buffer.concat(chunks).toString()), request: { path } };
 }
 
 function parsed(text: string): unknown {
