@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,8 @@ const (
 	// Far above what Vault stores (an entry of its integrated storage is at most 1 MiB), far below what a container
 	// cannot hold.
 	maxAnswer = 8 << 20
+	// All that one start may hold: no environment takes more than a few MiB, whatever the secrets around it have.
+	maxAnswers = 32 << 20
 	// Reads in flight on one HTTP/2 connection. Vault allows 250 streams; more than this gains nothing.
 	maxInFlight = 64
 	// Connections where there is no HTTP/2: as many as a browser opens, so that 50 reads do not become 50 handshakes.
@@ -40,6 +43,7 @@ type client struct {
 	http2     bool           // reads are sent over HTTP/2, as far as is known
 	outside   outside        // to the services that say who this is
 	secretID  string         // of AppRole, unwrapped: a wrapping token opens once, a login may come again
+	allowance *atomic.Int64  // bytes that all answers together may still have; nil: no bound
 }
 
 // newClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
@@ -150,17 +154,35 @@ func (c *client) once(ctx context.Context, method, target string, body []byte) (
 		return nil, 0, err
 	}
 	defer response.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	content, err := io.ReadAll(&bounded{response.Body, maxAnswer, c.allowance})
 	if err != nil {
 		return nil, 0, err
-	}
-	if len(content) > maxAnswer {
-		return nil, 0, errTooLong
 	}
 	return &answer{response.StatusCode, content, response.ProtoMajor == 2}, retryAfter(response), nil
 }
 
-var errTooLong = errors.New("the answer is too long")
+var (
+	errTooLong = errors.New("the answer is too long")
+	errTooMuch = errors.New("the answers are too long together")
+)
+
+// bounded reads an answer until it is longer than it may be.
+type bounded struct {
+	body      io.Reader
+	left      int
+	allowance *atomic.Int64 // shared with the other answers
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if b.left -= n; b.left < 0 {
+		return n, errTooLong
+	}
+	if b.allowance != nil && b.allowance.Add(int64(-n)) < 0 {
+		return n, errTooMuch
+	}
+	return n, err
+}
 
 // worthRetrying: 412 is a replica that has not seen the token's write yet, 429 a rate limit, 5xx a Vault that is
 // sealed, has no leader, or a proxy before it.
@@ -236,6 +258,8 @@ func finalError(err error, address string) *failure {
 	switch {
 	case errors.Is(err, errTooLong):
 		return failf(exitProtocol, "the answer of %s is longer than %d MiB: check that it is a Vault", address, maxAnswer>>20)
+	case errors.Is(err, errTooMuch):
+		return failf(exitProtocol, "the answers of %s are longer than %d MiB together: check that it is a Vault, and refer to smaller secrets", address, maxAnswers>>20)
 	case errors.As(err, &noHost):
 		return failf(exitUnavailable, "the certificate of Vault at %s is for another name: check the address, or set tls.serverName", address)
 	case errors.As(err, &certificate):

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -153,6 +154,19 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 			resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").wantFailure(t, exitProtocol, "X: ")
 		})
 	}
+}
+
+func TestAnswersThatAreTooLongTogether(t *testing.T) {
+	vault := newFakeVault(t)
+	long := strings.Repeat("x", maxAnswer-1000)
+	var env []string
+	for i := range maxAnswers/maxAnswer + 2 {
+		path := fmt.Sprint("kv/", i)
+		vault.kv1(path, `{"k":"v","long":"`+long+`"}`)
+		env = append(env, fmt.Sprintf("X%d=vault:%s#k", i, path))
+	}
+	resolveWith(t, vault.settings(t), env...).wantFailure(t, exitProtocol, "longer than 32 MiB together")
+	resolveWith(t, vault.settings(t), env[:2]...).want(t, "X0=v", "X1=v")
 }
 
 func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {

@@ -62,8 +62,9 @@ func (b *environmentBuilder) add(from fromPath, key, value string) *failure {
 	case name == "" || strings.ContainsAny(name, "=\x00"):
 		b.log.warn(source + " is left out: it cannot be the name of a variable")
 		return nil
+	case name != configVariable && b.settings.allowedNames[name]:
 	case isDangerous(name):
-		b.log.warn(source + " is left out: a variable of this name makes programs run code")
+		b.log.warn(source + " is left out: a variable of this name makes programs run code, and it is not in allowedNames")
 		return nil
 	case name == configVariable || isStripped(name, b.settings.passthrough, false):
 		b.log.warn(source + " is left out: it is a setting of Vault's clients, and not in the passthrough list")

@@ -148,6 +148,22 @@ func (f *fakeVault) settings(t *testing.T) *settings {
 	return &s
 }
 
+// config is what the webhook would write for this Vault, with some parts replaced. The CA is inline, so that whoever
+// vault-env runs as has it.
+func (f *fakeVault) config(t *testing.T, change ...func(fields)) string {
+	t.Helper()
+	c := fields{"vault": fields{"address": f.URL, "timeout": "5s", "tls": fields{"caBundle": f.caPEM()},
+		"auth": fields{"role": testRole, "tokenPath": write(t, "jwt", testJWT)}}}
+	for _, change := range change {
+		change(c)
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return configVariable + "=" + string(text)
+}
+
 func write(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

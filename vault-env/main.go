@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -37,6 +38,8 @@ Bank-Vaults' vault-env.
 `
 
 func main() {
+	// What net/http would log, it logs with parts of answers and, if GODEBUG asks for it, with the token.
+	stdlog.SetOutput(io.Discard)
 	// It lives for milliseconds: collect garbage only where a container's memory might run out.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(64 << 20)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -237,6 +238,35 @@ func TestWholeProcess(t *testing.T) {
 		if strings.Contains(e.stderr, secret) {
 			t.Errorf("the log says a secret: %s", e.stderr)
 		}
+	}
+}
+
+// Every name reaches the program once, and the same for all of its parts.
+func TestDuplicatesInTheEnvironment(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.kv1("kv/a", `{"k":"v","OWN":"from the path","OTHER":"from the path"}`)
+	self, _ := os.Executable()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	config := vault.config(t, func(c fields) { c["environment"] = fields{"fromPaths": []fields{{"path": "kv/a"}}} })
+	process, err := os.StartProcess(self, []string{"vault-env", "env"}, &os.ProcAttr{
+		// os/exec would drop the duplicates.
+		Env:   []string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin", "OWN=first", "A=1", "OWN=vault:kv/absent#k", "A=vault:kv/a#k", "B=vault:kv/a#k", "B=2", config},
+		Files: []*os.File{nil, write, write},
+	})
+	write.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, err := process.Wait(); err != nil || state.ExitCode() != 0 {
+		t.Errorf("%v, %v", state, err)
+	}
+	got, _ := io.ReadAll(read)
+	if want := "PATH=/usr/bin:/bin\nOWN=first\nA=1\nB=v\nOTHER=from the path\nk=v\n"; string(got) != want {
+		t.Errorf("\n got %q\nwant %q", got, want)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -22,6 +23,10 @@ func resolve(ctx context.Context, env environment, s *settings, log *logger) (*r
 	}
 	r := &resolution{answers: &answers{}, login: p.login, asked: time.Now()}
 	if !p.nothing() {
+		if s.refuseExec && startedBefore("/proc", os.Getpid()) {
+			return nil, failf(exitDenied, "this is not the first process of the container (kubectl exec?), and the policy's refuseExec lets only that one read secrets")
+		}
+		concealMemory()
 		if s.vault.skipVerify {
 			log.warn("VAULT_SKIP_VERIFY is true: whoever is in between can read the token and the secrets")
 		}

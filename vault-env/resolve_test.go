@@ -286,6 +286,14 @@ func TestFromPaths(t *testing.T) {
 			}
 		}
 	})
+	t.Run("unless they are allowed by name", func(t *testing.T) {
+		s := vault.settings(t)
+		s.fromPaths = []fromPath{{path: "secret/data/danger"}, {path: "kv/two", prefix: "LD_"}}
+		for _, name := range []string{"NODE_OPTIONS", "VAULT_ADDR", "BASH_FUNC_ls%%", "LD_B", configVariable, "", "A=B"} {
+			s.allowedNames[name] = true
+		}
+		resolveWith(t, s, "VAULT_ENV_CONFIG={}").want(t, "BASH_FUNC_ls%%=x", "NODE_OPTIONS=x", "OK=ok", "VAULT_ADDR=x", "LD_B=two")
+	})
 	t.Run("an object has no place in a variable", func(t *testing.T) {
 		s := vault.settings(t)
 		s.fromPaths = []fromPath{{path: "secret/data/object"}}

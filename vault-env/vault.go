@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // ask gets everything that the plan wants: one token, then every path and every ciphertext once.
@@ -33,10 +34,14 @@ func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure) {
 		return nil, failf(exitSettings, "the token for Vault is malformed: it holds a control character")
 	}
 	c.token = a.token
+	c.allowance = &atomic.Int64{}
+	c.allowance.Store(maxAnswers)
 	if f := c.getAll(ctx, p, a); f != nil {
+		c.allowance = nil
 		c.abandon(ctx, p.settings, a)
 		return nil, f
 	}
+	c.allowance = nil
 	c.endToken(p, a)
 	a.client = c
 	return a, nil
