@@ -53,7 +53,7 @@ func readSecretFile(what, path string) (string, *failure) {
 	return secret, nil
 }
 
-// login gets a token by the method that the settings name. It can be called again when the token has ended.
+// login gets a token by the method that the settings name.
 func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *failure) {
 	request, f := c.loginRequest(ctx, v)
 	if f != nil {

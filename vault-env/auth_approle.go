@@ -20,14 +20,9 @@ func (c *client) appRoleRequest(ctx context.Context, v *vaultSettings) (*loginRe
 	if v.secretIDFile == "" {
 		return request, nil
 	}
-	secretID := c.secretID
-	if secretID == "" {
-		if secretID, f = c.readSecretID(ctx, v); f != nil {
-			return nil, f
-		}
-	}
-	if v.secretIDWrapped {
-		c.secretID = secretID
+	secretID, f := c.readSecretID(ctx, v)
+	if f != nil {
+		return nil, f
 	}
 	request.fields["secret_id"] = secretID
 	request.secrets = append(request.secrets, secretID)

@@ -42,7 +42,6 @@ type client struct {
 	random    func() float64 // in [0,1)
 	http2     bool           // reads are sent over HTTP/2, as far as is known
 	outside   outside        // to the services that say who this is
-	secretID  string         // of AppRole, unwrapped: a wrapping token opens once, a login may come again
 	allowance *atomic.Int64  // bytes that all answers together may still have; nil: no bound
 }
 
