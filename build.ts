@@ -1,5 +1,5 @@
 /**
- * Builds dist/: the operator as one JavaScript file, which is what its image runs, and vault-env.
+ * Builds dist/: the operator as one JavaScript file, which is what its image runs, and vault-env, for this machine and for linux/arm64.
  */
 import { build, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';
@@ -100,10 +100,16 @@ await build({
 });
 copyFileSync(join(root, 'crds/vaultinjectionpolicies.yaml'), join(dist, 'vaultinjectionpolicies.yaml'));
 
-const go = spawnSync(
-  'go',
-  ['build', '-trimpath', '-ldflags', `-s -w -X main.version=${version}`, '-o', join(dist, 'vault-env'), '.'],
-  { cwd: join(root, 'vault-env'), env: { ...process.env, CGO_ENABLED: '0' }, stdio: 'inherit' },
-);
-if (go.error) throw new Error(`go could not be run (${go.error.message}): install Go 1.26 or newer`);
-process.exitCode = go.status ?? 1;
+/** Builds vault-env into dist/`name`, for this machine unless `platform` (GOOS, GOARCH) says otherwise. */
+function buildVaultEnv(name: string, platform: NodeJS.ProcessEnv = {}): void {
+  const { error, status } = spawnSync(
+    'go',
+    ['build', '-trimpath', '-ldflags', `-s -w -X main.version=${version}`, '-o', join(dist, name), '.'],
+    { cwd: join(root, 'vault-env'), env: { ...process.env, CGO_ENABLED: '0', ...platform }, stdio: 'inherit' },
+  );
+  if (error) throw new Error(`go could not be run (${error.message}): install Go 1.26 or newer`);
+  if (status !== 0) process.exitCode = status ?? 1;
+}
+
+buildVaultEnv('vault-env');
+buildVaultEnv('vault-env-linux-arm64', { GOOS: 'linux', GOARCH: 'arm64' });

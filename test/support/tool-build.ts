@@ -24,21 +24,30 @@ export async function buildTool(name: ToolName, tool: GoTool, position: string, 
   log(`built ${title} in ${elapsed()}`);
 }
 
-/** `go build` of a package of the module in `dir` into the file `output`: static, without the machine's paths in it. */
-export async function goBuild(dir: string, pkg: string, output: string, flags: readonly string[] = []): Promise<void> {
+/**
+ * `go build` of a package of the module in `dir` into the file `output`: static, without the machine's paths in it, for
+ * this machine unless `platform` (GOOS, GOARCH) says otherwise.
+ */
+export async function goBuild(
+  dir: string,
+  pkg: string,
+  output: string,
+  flags: readonly string[] = [],
+  platform: NodeJS.ProcessEnv = {},
+): Promise<void> {
   mkdirSync(dirname(output), { recursive: true });
   const partial = `${output}.${process.pid}.partial`;
   try {
-    await go(['build', '-trimpath', '-buildvcs=false', ...flags, '-o', partial, pkg], dir);
+    await go(['build', '-trimpath', '-buildvcs=false', ...flags, '-o', partial, pkg], dir, platform);
     renameSync(partial, output);
   } finally {
     rmSync(partial, { force: true });
   }
 }
 
-function go(args: readonly string[], cwd: string): Promise<void> {
+function go(args: readonly string[], cwd: string, platform: NodeJS.ProcessEnv): Promise<void> {
   // go.sum decides what is built, not a workspace or flags of the user's own.
-  const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off' };
+  const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off', ...platform };
   return new Promise((resolve, reject) => {
     const child = spawn('go', args, { cwd, env, stdio: ['ignore', 'inherit', 'pipe'] });
     let said = '';
