@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -64,13 +65,25 @@ func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *fai
 		return nil, failf(exitSettings, "the request for the login cannot be written as JSON")
 	}
 	path := "auth/" + v.authMount + "/login"
-	answer, f := c.doHiding(ctx, http.MethodPost, path, "", body, request.secrets...)
+	refusal := func(said string) string {
+		return fmt.Sprintf("Vault refused the login%s at %s (%s): check %s", ofRole(v.role), path, said, request.check)
+	}
+	e := c.exchange(http.MethodPost, path, "", body, request.secrets...)
+	late := e.late
+	e.late = func(reason string) *failure {
+		// Vault's azure and cert methods say no with this status. It is tried again all the same, for a Vault that
+		// changes its leader has it, too.
+		if strings.HasPrefix(reason, "500 ") {
+			return failf(exitDenied, "%s", refusal(reason))
+		}
+		return late(reason)
+	}
+	answer, f := c.repeat(ctx, e)
 	if f != nil {
 		return nil, f
 	}
 	if answer.status != http.StatusOK {
-		return nil, refused(answer.status, "Vault refused the login%s at %s (%s): check %s", ofRole(v.role), path,
-			statusText(answer.status, vaultErrors(answer.body, request.secrets...)), request.check)
+		return nil, refused(answer.status, "%s", refusal(statusText(answer.status, vaultErrors(answer.body, request.secrets...))))
 	}
 	decoded, err := decodeAnswer(answer.body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {

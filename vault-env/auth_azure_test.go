@@ -17,7 +17,8 @@ const (
 )
 
 func entraJWT(resource string) string {
-	return fakeJWT(map[string]any{"aud": resource, "oid": "object", "tid": azureTenant, "exp": time.Now().Add(time.Hour).Unix()})
+	return fakeJWT(map[string]any{"iss": "https://sts.windows.net/" + azureTenant + "/", "aud": resource, "oid": "object", "tid": azureTenant,
+		"nbf": time.Now().Add(-time.Minute).Unix(), "exp": time.Now().Add(time.Hour).Unix()})
 }
 
 // fakeAzureMetadata is Azure's instance metadata service on a machine of a scale set with one managed identity and a

@@ -96,6 +96,19 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 	}
 }
 
+// Vault's azure and cert methods answer a refusal like a fault of Vault.
+func TestLoginRefusedLikeAFault(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+testJWT+`"]}`)
+	s := vault.settings(t)
+	s.vault.timeout = 300 * time.Millisecond
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitDenied,
+		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
+	if n := len(vault.seen()); n < 2 {
+		t.Errorf("%d attempts", n)
+	}
+}
+
 func TestMadeBy(t *testing.T) {
 	for _, c := range []struct {
 		namespace, role, path string

@@ -109,16 +109,16 @@ var cancelled = &failure{exitUnavailable, "cancelled"}
 // do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
 // and not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
 func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*answer, *failure) {
-	return c.doHiding(ctx, method, path, version, body, c.token)
+	return c.repeat(ctx, c.exchange(method, path, version, body, c.token))
 }
 
-// doHiding is do for a request with secrets of its own, which are not said even where Vault repeats them.
-func (c *client) doHiding(ctx context.Context, method, path, version string, body []byte, secrets ...string) (*answer, *failure) {
+// exchange is one request to Vault. Its secrets are not said, even where Vault repeats them.
+func (c *client) exchange(method, path, version string, body []byte, secrets ...string) exchange {
 	target := c.address + "/v1/" + escapePath(path)
 	if version != "" {
 		target += "?version=" + version
 	}
-	return c.repeat(ctx, exchange{
+	return exchange{
 		label:    method + " " + path,
 		send:     func(ctx context.Context) (*answer, time.Duration, error) { return c.once(ctx, method, target, body) },
 		again:    func(a *answer) bool { return worthRetrying(a.status) },
@@ -127,7 +127,7 @@ func (c *client) doHiding(ctx context.Context, method, path, version string, bod
 		late: func(reason string) *failure {
 			return failf(exitUnavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
 		},
-	})
+	}
 }
 
 // once gives an answer, or an error of the connection; and how long Vault asks to wait.

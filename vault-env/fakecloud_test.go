@@ -3,6 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -105,7 +109,7 @@ func (f *fakeCloud) login(vault *fakeVault, env environment, change func(*vaultS
 		b.WriteString(failed.message)
 	}
 	l.said = b.String()
-	if strings.Contains(l.said, "canary") {
+	if strings.Contains(l.said, "canary") || strings.Contains(l.said, "eyJ") { // as every JWT begins
 		f.t.Errorf("a credential is said: %s", l.said)
 	}
 	return l
@@ -217,8 +221,56 @@ func claims(jwt string) map[string]any {
 	return c
 }
 
-// fakeJWT makes a JWT that holds a canary where its signature would be.
+// issuerKey is that of whoever issues JWTs in these tests; its id is "1".
+var issuerKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// fakeJWT makes a JWT of the issuer (RS256).
 func fakeJWT(claims map[string]any) string {
 	content, _ := json.Marshal(claims)
-	return encodeBase64URL([]byte(`{"alg":"none"}`)) + "." + encodeBase64URL(content) + ".canary-signature"
+	signed := encodeBase64URL([]byte(`{"alg":"RS256","typ":"JWT","kid":"1"}`)) + "." + encodeBase64URL(content)
+	digest := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, issuerKey(), crypto.SHA256, digest[:])
+	if err != nil {
+		panic(err)
+	}
+	return signed + "." + encodeBase64URL(signature)
+}
+
+// proxy is an HTTP proxy into the cloud for other processes: it leads CONNECT to the fakes, and nowhere else.
+func (f *fakeCloud) proxy() string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to, known := f.hosts[r.Host]
+		if r.Method != http.MethodConnect || !known {
+			http.Error(w, "not in this cloud: "+r.Method+" "+r.Host, http.StatusForbidden)
+			return
+		}
+		fake, err := net.Dial("tcp", to)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		client, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			fake.Close()
+			return
+		}
+		go func() { io.Copy(fake, client); fake.Close() }()
+		io.Copy(client, fake)
+		client.Close()
+	}))
+	f.t.Cleanup(s.Close)
+	return s.URL
+}
+
+// environment makes a process take the cloud's names for real: its proxy, and its CA for the system's.
+func (f *fakeCloud) environment() []string {
+	ca := write(f.t, "ca.pem", asPEM("CERTIFICATE", f.pki.cert.Raw))
+	return []string{"HTTPS_PROXY=" + f.proxy(), "SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=/nonexistent"}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -155,15 +156,29 @@ func (p *pki) issue(name string, change func(*x509.Certificate)) (*x509.Certific
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
-	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
+	template := leaf(name)
 	change(template)
-	parent, signer := p.cert, p.key
-	if parent == nil {
-		parent, signer = template, key
+	if p.cert == nil { // it signs itself
+		return p.sign(template, template, &key.PublicKey, key), key
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	return p.sign(template, p.cert, &key.PublicKey, p.key), key
+}
+
+// issueFor gives a certificate of somebody else's key.
+func (p *pki) issueFor(name string, key crypto.PublicKey) *x509.Certificate {
+	p.t.Helper()
+	return p.sign(leaf(name), p.cert, key, p.key)
+}
+
+func leaf(name string) *x509.Certificate {
+	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
+	return &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
+}
+
+func (p *pki) sign(template, parent *x509.Certificate, key crypto.PublicKey, signer *ecdsa.PrivateKey) *x509.Certificate {
+	p.t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -171,7 +186,7 @@ func (p *pki) issue(name string, change func(*x509.Certificate)) (*x509.Certific
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return certificate, key
+	return certificate
 }
 
 // files gives a certificate and its key as the paths of PEM files.

@@ -38,7 +38,7 @@ type realVault struct {
 }
 
 // startVault needs VAULT_ENV_TEST_VAULT, the path of a vault executable.
-func startVault(t *testing.T) *realVault {
+func startVault(t *testing.T, change ...func(*exec.Cmd)) *realVault {
 	executable := os.Getenv("VAULT_ENV_TEST_VAULT")
 	if executable == "" {
 		t.Skip("VAULT_ENV_TEST_VAULT names no vault executable: the tests against a real Vault are skipped")
@@ -60,6 +60,9 @@ func startVault(t *testing.T) *realVault {
 		"-dev-root-token-id="+rootToken, "-dev-listen-address="+v.address)
 	server.Env = []string{"HOME=" + v.dir, "PATH=/usr/bin:/bin"}
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	for _, f := range change {
+		f(server)
+	}
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
 	if err := server.Start(); err != nil {
