@@ -260,9 +260,9 @@ export interface VaultInjectionPolicySpec {
      */
     readonly revokeToken: boolean;
     /**
-     * true makes vault-env refuse to run a second time in a container that it has started, as by
-     * kubectl exec. A guard against accidents: whoever may exec can read the program's
-     * environment otherwise.
+     * true makes vault-env read secrets for the first process of a container alone, not for one
+     * that kubectl exec starts there. A guard against accidents: whoever may exec has other ways
+     * to them.
      */
     readonly refuseExec: boolean;
     /**

@@ -155,6 +155,9 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   ...bad('spec.process.leaseEnd.gracePeriod', 'write a duration from 0s to 10m', {
     'an hour of grace': daemon({ leaseEnd: { gracePeriod: '1h' } }),
   }),
+  ...bad('spec.process.refuseExec', 'leave it out, or write inject.probes false', {
+    'one start a container, and probes that start': { process: { refuseExec: true }, inject: { probes: true } },
+  }),
   ...bad('spec.process.log.level', 'Unsupported value', { 'log level info': { process: { log: { level: 'info' } } } }),
   ...bad('spec.inject.containers.include[0]', 'write the name of a container', {
     'a regular expression for containers': { inject: { containers: { include: ['app.+'] } } },
