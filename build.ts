@@ -1,5 +1,6 @@
 /**
- * Builds dist/: the operator as one JavaScript file, which is what its image runs, and vault-env, for this machine and for linux/arm64.
+ * Builds dist/: the operator as one JavaScript file, which is what its image runs, and vault-env, for this machine and
+ * for linux/arm64.
  */
 import { build, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';
