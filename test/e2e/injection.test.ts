@@ -5,14 +5,10 @@ import { eventually } from '../support/operator.ts';
 import { filesHolding, startStage, type Stage } from '../support/stage.ts';
 import { Cluster, type LiveTemplate } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
+import { Pods, workload, type Program } from './pods.ts';
 
 const SECRET = { username: 'shop', password: `pass-${Math.random().toString(36).slice(2)}-word` };
 const NAMESPACE = 'shop';
-
-interface Program {
-  readonly image: string;
-  readonly command: string[];
-}
 
 // Each prints the variable and waits; a shell that gets SIGTERM as PID 1 needs a trap to end by it. The kubelet makes $$ of
 // $$$$ in any command, wrapped or not.
@@ -34,6 +30,7 @@ describe('pods on a real kubelet', function () {
   this.timeout(240_000);
   let stage: Stage;
   let cluster: Cluster;
+  let pods: Pods;
 
   before(async function () {
     const reason = whyNoNode();
@@ -43,6 +40,7 @@ describe('pods on a real kubelet', function () {
     }
     stage = await startStage({ withNode: true }, SECRET);
     cluster = new Cluster(stage.plane);
+    pods = new Pods(cluster, stage.node, NAMESPACE);
     await cluster.namespace(NAMESPACE);
     await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', NAMESPACE);
     for (const delivery of ['InitContainer', 'ImageVolume']) {
@@ -62,92 +60,25 @@ describe('pods on a real kubelet', function () {
     return policy(NAMESPACE, name, { vault, selector: { matchLabels: { policy: name } }, ...spec });
   }
 
-  /** A Deployment of one pod that Pod Security "restricted" would take but for hostNetwork, which this node needs. */
-  function workload(
+  const deployment = (
     name: string,
     policyName: string,
-    { image, command }: Program,
+    program: Program,
     reference = 'vault:secret/data/shop/db#password',
-  ): Record<string, unknown> {
-    const labels = { app: name, policy: policyName };
-    const securityContext = {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-    };
-    const container = {
-      name: 'app',
-      image,
-      imagePullPolicy: 'Never',
-      command,
-      env: [{ name: 'PASSWORD', value: reference }],
-      securityContext,
-    };
-    const spec = {
-      hostNetwork: true,
-      dnsPolicy: 'Default',
-      serviceAccountName: 'shop',
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: 10,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 65532,
-        runAsGroup: 65532,
-        fsGroup: 65532,
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
-      containers: [container],
-    };
-    return {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name, namespace: NAMESPACE, labels },
-      spec: { replicas: 1, selector: { matchLabels: { app: name } }, template: { metadata: { labels }, spec } },
-    };
-  }
-
-  interface Pod {
-    metadata: { name: string };
-    status: {
-      containerStatuses?: {
-        restartCount: number;
-        state?: { waiting?: { reason: string } };
-        lastState?: { terminated?: { exitCode: number } };
-      }[];
-    };
-  }
-
-  async function podOf(app: string): Promise<Pod | undefined> {
-    const list = await cluster.kubectl('get', 'pods', '-n', NAMESPACE, '-l', `app=${app}`, '-o', 'json');
-    return (JSON.parse(list) as { items: Pod[] }).items[0];
-  }
-
-  const logOf = (pod: string): string => stage.node?.podLog(NAMESPACE, pod, 'app') ?? '';
-
-  /** The name of the pod of `app` once its log holds `text`. */
-  function podThatSays(app: string, text: string): Promise<string> {
-    return eventually(
-      `a pod of ${app} to say ${text}`,
-      async () => {
-        const name = (await podOf(app))?.metadata.name;
-        return name !== undefined && logOf(name).includes(text) ? name : undefined;
-      },
-      60_000,
-    );
-  }
+  ): Record<string, unknown> => workload(NAMESPACE, name, policyName, program, { PASSWORD: reference });
 
   for (const delivery of ['initcontainer', 'imagevolume']) {
     for (const [index, [what, program]] of Object.entries(PROGRAMS).entries()) {
       it(`get the secret, their own PID and their signals: ${what}, by ${delivery}`, async () => {
         const app = `${delivery}-${index}`;
-        await cluster.apply(workload(app, delivery, program));
-        const pod = await podThatSays(app, `PASSWORD=${SECRET.password}`);
-        expect(logOf(pod)).to.match(/\bpid=1\b/);
-        expect(logOf(pod)).to.not.match(/VAULT_ENV_CONFIG=/);
-        await cluster.kubectl('scale', 'deployment', app, '-n', NAMESPACE, '--replicas=0');
+        await cluster.apply(deployment(app, delivery, program));
+        const pod = await pods.thatSays(app, `PASSWORD=${SECRET.password}`);
+        expect(pods.log(pod)).to.match(/\bpid=1\b/);
+        expect(pods.log(pod)).to.not.match(/VAULT_ENV_CONFIG=/);
+        await pods.scale(app, 0);
         await eventually(
           'the program to hear of its end',
-          () => (/got (SIGTERM|terminated)/.test(logOf(pod)) ? true : undefined),
+          () => (/got (SIGTERM|terminated)/.test(pods.log(pod)) ? true : undefined),
           30_000,
         );
       });
@@ -173,16 +104,9 @@ describe('pods on a real kubelet', function () {
 
   it('end with the exit status of the program', async () => {
     await cluster.apply(
-      workload('exits', 'initcontainer', { image: 'localhost/probe:1', command: ['/probe', '-exit', '7'] }),
+      deployment('exits', 'initcontainer', { image: 'localhost/probe:1', command: ['/probe', '-exit', '7'] }),
     );
-    const code = await eventually(
-      'the program to have ended',
-      async () => {
-        return (await podOf('exits'))?.status.containerStatuses?.[0]?.lastState?.terminated?.exitCode;
-      },
-      60_000,
-    );
-    expect(code).to.equal(7);
+    expect(await pods.exitStatus('exits')).to.equal(7);
   });
 
   const failures: [what: string, spec: () => Record<string, unknown>, reference: string, line: RegExp][] = [
@@ -215,12 +139,12 @@ describe('pods on a real kubelet', function () {
       base.spec.vault = { ...base.spec.vault, timeout: '1s', ...changes() };
       await cluster.policy(base as { metadata?: unknown });
       await cluster.apply(
-        workload(name, name, { image: 'localhost/probe:1', command: ['/probe', '--', 'PASSWORD'] }, reference),
+        deployment(name, name, { image: 'localhost/probe:1', command: ['/probe', '--', 'PASSWORD'] }, reference),
       );
       const pod = await eventually(
         'CrashLoopBackOff',
         async () => {
-          const found = await podOf(name);
+          const found = await pods.of(name);
           const status = found?.status.containerStatuses?.[0];
           return status?.state?.waiting?.reason === 'CrashLoopBackOff'
             ? { ...status, name: found?.metadata.name ?? '' }
@@ -228,7 +152,7 @@ describe('pods on a real kubelet', function () {
         },
         90_000,
       );
-      const lines = logOf(pod.name).trim().split('\n');
+      const lines = pods.log(pod.name).trim().split('\n');
       const runs = pod.restartCount + 1;
       expect(lines.length, lines.join('\n')).to.be.within(1, runs);
       expect(lines[0]).to.match(line);

@@ -6,6 +6,7 @@ import { startControlPlane, type ControlPlane } from './control-plane.ts';
 import { startNode, type Node } from './node.ts';
 import { startOperator, type RunningOperator } from './operator.ts';
 import { busyboxImage, glibcImage, injectorImage, probeImage } from './test-images.ts';
+import type { ToolName } from './tool-table.ts';
 import { allowReading, createRole, enableKubernetesAuth, startVault, writeSecret, type Vault } from './vault.ts';
 
 export interface Stage {
@@ -19,6 +20,8 @@ export interface Stage {
 
 export interface StageOptions {
   readonly withNode: boolean;
+  /** Plugins that Vault is to find beside the one for Kubernetes auth. */
+  readonly plugins?: readonly ToolName[];
   /** Told of each step before it is taken. */
   readonly onStep?: (step: string) => void;
   readonly log?: (line: string) => void;
@@ -32,7 +35,7 @@ export interface ShopSecret {
 
 /** Starts everything; when a part fails, what was started before is stopped. */
 export async function startStage(options: StageOptions, secret: ShopSecret): Promise<Stage> {
-  const { onStep = () => undefined, log } = options;
+  const { onStep = () => undefined, log, plugins = [] } = options;
   const logged = log === undefined ? {} : { log };
   const started: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
@@ -46,7 +49,7 @@ export async function startStage(options: StageOptions, secret: ShopSecret): Pro
     onStep('Kubernetes control plane: etcd, API server, controller manager, scheduler');
     const plane = keep(await startControlPlane({ scheduler: options.withNode, ...logged }));
     onStep('Vault, with a secret at secret/data/shop/db and a role for the ServiceAccounts of the namespace shop');
-    const vault = keep(await startVault(logged));
+    const vault = keep(await startVault({ plugins, ...logged }));
     await prepareVault(vault, plane, secret);
     let node: Node | undefined;
     if (options.withNode) {

@@ -1,0 +1,111 @@
+/** Workloads of the end-to-end tests, their pods and what these say. */
+import type { Cluster } from '../integration/cluster.ts';
+import { eventually } from '../support/operator.ts';
+import type { Node } from '../support/node.ts';
+
+export interface Program {
+  readonly image: string;
+  readonly command: readonly string[];
+}
+
+export interface Pod {
+  metadata: { name: string };
+  status: {
+    containerStatuses?: {
+      restartCount: number;
+      state?: { waiting?: { reason: string } };
+      lastState?: { terminated?: { exitCode: number } };
+    }[];
+  };
+}
+
+/**
+ * A Deployment of one pod that Pod Security "restricted" would take but for hostNetwork, which this node needs. It runs as
+ * the ServiceAccount shop, and a policy selects it by the label `policy`.
+ */
+export function workload(
+  namespace: string,
+  name: string,
+  policy: string,
+  { image, command }: Program,
+  env: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  const labels = { app: name, policy };
+  const container = {
+    name: 'app',
+    image,
+    imagePullPolicy: 'Never',
+    command,
+    env: Object.entries(env).map(([variable, value]) => ({ name: variable, value })),
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+  };
+  const spec = {
+    hostNetwork: true,
+    dnsPolicy: 'Default',
+    serviceAccountName: 'shop',
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: 10,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      runAsGroup: 65532,
+      fsGroup: 65532,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    containers: [container],
+  };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace, labels },
+    spec: { replicas: 1, selector: { matchLabels: { app: name } }, template: { metadata: { labels }, spec } },
+  };
+}
+
+/** The pods of one namespace. */
+export class Pods {
+  readonly #cluster: Cluster;
+  readonly #node: Node | undefined;
+  readonly #namespace: string;
+
+  constructor(cluster: Cluster, node: Node | undefined, namespace: string) {
+    this.#cluster = cluster;
+    this.#node = node;
+    this.#namespace = namespace;
+  }
+
+  /** The first pod of a Deployment of ours. */
+  async of(app: string): Promise<Pod | undefined> {
+    const args = ['get', 'pods', '-n', this.#namespace, '-l', `app=${app}`, '-o', 'json'];
+    return (JSON.parse(await this.#cluster.kubectl(...args)) as { items: Pod[] }).items[0];
+  }
+
+  log(pod: string): string {
+    return this.#node?.podLog(this.#namespace, pod, 'app') ?? '';
+  }
+
+  /** The name of the pod of `app` once its log holds `text`. */
+  thatSays(app: string, text: string): Promise<string> {
+    return eventually(
+      `a pod of ${app} to say ${text}`,
+      async () => {
+        const name = (await this.of(app))?.metadata.name;
+        return name !== undefined && this.log(name).includes(text) ? name : undefined;
+      },
+      60_000,
+    );
+  }
+
+  /** The exit status with which the program of `app` ended before it was started again. */
+  exitStatus(app: string): Promise<number> {
+    return eventually(
+      `the program of ${app} to have ended`,
+      async () => (await this.of(app))?.status.containerStatuses?.[0]?.lastState?.terminated?.exitCode,
+      60_000,
+    );
+  }
+
+  async scale(app: string, replicas: number): Promise<void> {
+    await this.#cluster.kubectl('scale', 'deployment', app, '-n', this.#namespace, `--replicas=${replicas}`);
+  }
+}
