@@ -1,7 +1,9 @@
 /** The operator as a person starts it outside of a cluster: a process of its own, told by flags where everything is. */
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parse } from 'yaml';
 
 import type { ControlPlane } from './control-plane.ts';
 import { freePorts } from './ports.ts';
@@ -16,7 +18,7 @@ export interface OperatorOptions {
   readonly flags?: readonly string[];
   /** Name of the Service (see exposeLoopback) by which API servers are told to reach it; default: by URL. */
   readonly service?: string;
-  /** true: the bundle that `make build` made; else the sources. */
+  /** true: the bundle that `make build` made, with Node's options as the Deployment sets them; else the sources. */
   readonly bundled?: boolean;
   /** false: do not install CRD and namespace before, nor wait until it is ready. */
   readonly prepare?: boolean;
@@ -48,7 +50,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   const webhookUrl = `https://127.0.0.1:${webhookPort}`;
   const healthUrl = `http://127.0.0.1:${healthPort}`;
   const started = performance.now();
-  const daemon = workspace.start('operator', [
+  const command = [
     process.execPath,
     join(root, options.bundled === true ? 'dist/operator.mjs' : 'operator/main.ts'),
     ...['--kubeconfig', controlPlane.kubeconfig, '--webhook-host', '127.0.0.1', '--webhook-port', String(webhookPort)],
@@ -58,7 +60,8 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     ...['--health-host', '127.0.0.1', '--health-port', String(healthPort), '--drain', '0s'],
     ...['--injector-image', options.injectorImage ?? 'localhost/vault-env:test'],
     ...(options.flags ?? []),
-  ]);
+  ];
+  const daemon = workspace.start('operator', command, options.bundled === true ? shippedEnvironment() : {});
   try {
     if (prepare)
       await workspace.waitFor(daemon, 'it was ready', async () => (await get(`${healthUrl}/readyz`)).status === 200);
@@ -84,6 +87,17 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       await workspace.close();
     },
   };
+}
+
+/** How the Deployment sets Node and its memory up: without its own settings, which are the tests' to choose. */
+function shippedEnvironment(): Record<string, string> {
+  const deployment = parse(readFileSync(join(root, 'config/operator/deployment.yaml'), 'utf8')) as {
+    spec: { template: { spec: { containers: { env: { name: string; value: string }[] }[] } } };
+  };
+  const variables = deployment.spec.template.spec.containers.flatMap(({ env }) => env);
+  return Object.fromEntries(
+    variables.filter(({ name }) => !name.startsWith('VAULT_INJECTION_')).map(({ name, value }) => [name, value]),
+  );
 }
 
 /** What the operator needs to find in a cluster: its CRD, established, and its namespace. */
