@@ -196,13 +196,14 @@ export interface VaultInjectionPolicySpec {
       readonly overwrite: boolean;
     }[];
     /**
-     * true starts the program although a path or key that it refers to is missing, with the
-     * variable left out.
+     * true starts the program although Vault has nothing at a path that it refers to, with the
+     * variable left out. A key that a secret does not have, and a path that is denied, remain
+     * failures.
      */
     readonly ignoreMissing: boolean;
     /**
-     * Variables of the VAULT_* family that are left for the program; without this vault-env takes
-     * those it reads itself out of the environment.
+     * Variables of the VAULT_* family that fromPaths may set; keys of such names are left out
+     * otherwise, with a warning. What the container sets itself is always left for the program.
      */
     readonly passthrough?: readonly string[];
     /** How references that are ciphertexts of the transit engine (vault:v1:…) are decrypted. */
@@ -254,9 +255,9 @@ export interface VaultInjectionPolicySpec {
      */
     readonly delay: string;
     /**
-     * Whether the token that vault-env logged in for is revoked once the secrets are read, before
-     * the program starts. A token on which a lease depends is kept: its end would be that of the
-     * secret.
+     * Whether the token that vault-env logged in for is revoked: in mode Exec before the program
+     * starts, unless a lease depends on it, whose end that would be, or the program gets it
+     * (vault:login); in mode Daemon when the program has ended, and with it all that was lent.
      */
     readonly revokeToken: boolean;
     /**
