@@ -22,6 +22,9 @@ const (
 	testRole  = "shop"
 )
 
+// quiet is for servers: they tell of the handshakes and answers that are to fail.
+var quiet = log.New(io.Discard, "", 0)
+
 // fakeVault answers as Vault 1.21 does, over TLS and HTTP/2: the login of the Kubernetes and JWT methods, KV of both
 // versions, and whatever a test puts in place of an answer.
 type fakeVault struct {
@@ -38,7 +41,7 @@ func newFakeVault(t *testing.T) *fakeVault {
 	f := &fakeVault{answers: map[string]func(http.ResponseWriter, *http.Request){}, conns: map[string]bool{}, protos: map[string]bool{}}
 	f.Server = httptest.NewUnstartedServer(f)
 	f.EnableHTTP2 = true
-	f.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the handshakes that are to fail
+	f.Config.ErrorLog = quiet
 	f.StartTLS()
 	t.Cleanup(f.Close)
 	f.handle("POST auth/kubernetes/login", f.login)
@@ -133,7 +136,11 @@ func (f *fakeVault) reads() int {
 }
 
 func (f *fakeVault) caPEM() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Certificate().Raw}))
+	return pemOf(f.Server)
+}
+
+func pemOf(s *httptest.Server) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 }
 
 // settings are those of a policy for this Vault.

@@ -244,6 +244,7 @@ func TestRealVault(t *testing.T) {
 	t.Run("transit", v.testTransit)
 	t.Run("writes", v.testWrites)
 	t.Run("revocation", v.testRevocation)
+	t.Run("faults", v.testFaults)
 }
 
 func (v *realVault) testValues(t *testing.T) {

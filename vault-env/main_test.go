@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv("BE_VAULT_ENV")
 		main()
 	}
+	log.SetOutput(io.Discard) // as main does
 	os.Exit(m.Run())
 }
 

@@ -28,7 +28,8 @@ func (c *client) endToken(p *plan, a *answers) {
 		return
 	}
 	written := make(chan struct{}, 1)
-	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+	ctx, cancel := context.WithTimeout(context.Background(), abandonTime) // for daemon mode, which goes on living
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) {
 			select {
 			case written <- struct{}{}:
@@ -39,6 +40,7 @@ func (c *client) endToken(p *plan, a *answers) {
 	answered := make(chan struct{})
 	go func() { // nothing is logged from here: the process may be the program by then
 		defer close(answered)
+		defer cancel()
 		c.revoke(ctx)
 	}()
 	timer := time.NewTimer(writeTime)

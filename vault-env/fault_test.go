@@ -1,0 +1,285 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// faultProxy stands before a Vault and spoils the answers to one kind of request.
+type faultProxy struct {
+	*httptest.Server
+	mu    sync.Mutex
+	stage string
+	spoil func(w http.ResponseWriter, r *http.Request, next http.Handler)
+	times int // how often still; below zero: always
+}
+
+const (
+	once   = 1
+	always = -1
+)
+
+func newFaultProxy(t *testing.T, http2 bool, vault http.Handler, stage string, spoil func(http.ResponseWriter, *http.Request, http.Handler), times int) *faultProxy {
+	p := &faultProxy{stage: stage, spoil: spoil, times: times}
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		hit := stageOf(r) == p.stage && p.times != 0
+		if hit {
+			p.times--
+		}
+		p.mu.Unlock()
+		if hit {
+			p.spoil(w, r, vault)
+			return
+		}
+		vault.ServeHTTP(w, r)
+	}))
+	p.Config.ErrorLog = quiet
+	if p.EnableHTTP2 = http2; http2 {
+		p.StartTLS()
+	} else {
+		p.Start()
+	}
+	t.Cleanup(func() {
+		p.CloseClientConnections()
+		p.Close()
+	})
+	return p
+}
+
+func stageOf(r *http.Request) string {
+	switch path := strings.TrimPrefix(r.URL.Path, "/v1/"); {
+	case strings.HasSuffix(path, "/login"):
+		return "login"
+	case path == revokePath:
+		return "revoke"
+	case strings.HasPrefix(path, "transit/"):
+		return "transit"
+	case r.Method == http.MethodPut:
+		return "write"
+	}
+	return "read"
+}
+
+// fault is one way to spoil an answer. heals says that another attempt would be answered, and status what the start
+// ends with where none is: zero where it is answered in spite of the fault.
+type fault struct {
+	name   string
+	spoil  func(w http.ResponseWriter, r *http.Request, next http.Handler)
+	heals  bool
+	status int
+	http1  bool // net/http's server does not let HTTP/2 do it
+}
+
+func instead(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request, http.Handler) {
+	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) { answer(w, r) }
+}
+
+// withLength gives the answer with a Content-Length that is so many bytes off, and then closes the connection, or not.
+func withLength(off int, hangUp bool) func(http.ResponseWriter, *http.Request, http.Handler) {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		recorder := httptest.NewRecorder()
+		next.ServeHTTP(recorder, r)
+		body := recorder.Body.Bytes()
+		hijacker, ok := w.(http.Hijacker)
+		if !ok {
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)+off))
+			w.WriteHeader(recorder.Code)
+			w.Write(body)
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		conn, _, err := hijacker.Hijack()
+		if err != nil {
+			return
+		}
+		fmt.Fprintf(conn, "HTTP/1.1 %d OK\r\nContent-Length: %d\r\n\r\n%s", recorder.Code, len(body)+off, body)
+		if hangUp {
+			conn.Close()
+			return
+		}
+		io.Copy(io.Discard, conn) // until the client has enough of it
+	}
+}
+
+// half gives half an answer, then a reset.
+func half(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	recorder := httptest.NewRecorder()
+	next.ServeHTTP(recorder, r)
+	w.WriteHeader(recorder.Code)
+	w.Write(recorder.Body.Bytes()[:recorder.Body.Len()/2])
+	w.(http.Flusher).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// hardReset makes the kernel send a reset, where there is a connection of its own to reset.
+func hardReset(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+	if hijacker, ok := w.(http.Hijacker); ok {
+		if conn, _, err := hijacker.Hijack(); err == nil {
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+			return
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
+
+var faults = []fault{
+	{"a delay", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		time.Sleep(100 * time.Millisecond)
+		next.ServeHTTP(w, r)
+	}, true, 0, false},
+	{"silence", instead(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // else the server would not notice that the client is gone
+		<-r.Context().Done()
+	}), false, exitUnavailable, false},
+	{"a reset", hardReset, true, exitUnavailable, false},
+	{"half an answer", half, true, exitUnavailable, false},
+	{"429", instead(status(429, `{"errors":["request path \"x\": rate limit quota exceeded"]}`, "Retry-After", "0")), true, exitUnavailable, false},
+	{"500", instead(status(500, `{"errors":["internal error"]}`)), true, exitUnavailable, false},
+	{"502", instead(status(502, `<html>hunter2</html>`)), true, exitUnavailable, false},
+	{"503", instead(status(503, ``)), true, exitUnavailable, false},
+	{"sealed", instead(status(503, `{"errors":["Vault is sealed"]}`)), true, exitUnavailable, false},
+	{"a length too long", withLength(+100, true), true, exitUnavailable, false},
+	{"a length too long, and silence", withLength(+100, false), false, exitUnavailable, true},
+	{"a length too short", withLength(-10, true), false, exitProtocol, true},
+	{"a length too short, and more to come", withLength(-10, false), false, exitProtocol, true},
+}
+
+var stages = []string{"login", "read", "transit", "write", "revoke"}
+
+// faultCase is one fault at one stage, once or always, and how the start is to end.
+type faultCase struct {
+	fault
+	stage string
+	times int
+	http2 bool
+}
+
+func (c faultCase) String() string {
+	return fmt.Sprintf("%s at %s, %s, HTTP/2 %v", c.name, c.stage, map[int]string{once: "once", always: "always"}[c.times], c.http2)
+}
+
+func (c faultCase) want() int {
+	switch {
+	case c.stage == "revoke" || c.times == once && c.heals:
+		return 0
+	case c.stage == "login" && c.name == "500": // so Vault answers to a token that it does not like, too
+		return exitDenied
+	}
+	return c.status
+}
+
+func faultCases() []faultCase {
+	var all []faultCase
+	for _, stage := range stages {
+		for _, fault := range faults {
+			for _, times := range []int{once, always} {
+				for _, http2 := range []bool{false, true} {
+					if !http2 || !fault.http1 {
+						all = append(all, faultCase{fault, stage, times, http2})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Whatever goes wrong with whichever request: the program gets everything, or it is not started, and that is clear
+// within the timeout.
+func TestFaults(t *testing.T) {
+	const timeout = 700 * time.Millisecond
+	cases := faultCases()
+	outcomes := make([]outcome, len(cases))
+	took := make([]time.Duration, len(cases))
+	var running sync.WaitGroup
+	for i, c := range cases {
+		vault, _, s := withTransit(t)
+		vault.kv1("kv/a", `{"k":"hunter2"}`)
+		vault.says("PUT pki/issue/web", 200, `{"lease_id":"","data":{"serial":"hunter2-serial"}}`)
+		vault.says("PUT "+revokePath, 204, "")
+		proxy := newFaultProxy(t, c.http2, vault, c.stage, c.spoil, c.times)
+		s.vault.address, s.vault.timeout, s.revoke = proxy.URL, timeout, revokeOwn
+		if c.http2 {
+			s.vault.caPEM = pemOf(proxy.Server)
+		}
+		running.Go(func() {
+			start := time.Now()
+			outcomes[i] = resolveWith(t, s, "A=vault:kv/a#k", "B="+encrypted("hunter2-b"), "C=${>>vault:pki/issue/web#serial}")
+			took[i] = time.Since(start)
+		})
+	}
+	running.Wait()
+	for i, c := range cases {
+		t.Run(c.String(), func(t *testing.T) {
+			if limit := timeout + 2*time.Second; took[i] > limit {
+				t.Errorf("it took %s; the timeout is %s", took[i], timeout)
+			}
+			if c.want() != 0 {
+				outcomes[i].wantFailure(t, c.want())
+				return
+			}
+			outcomes[i].want(t, "A=hunter2", "B=hunter2-b", "C=hunter2-serial")
+		})
+	}
+	t.Logf("%d cases", len(cases))
+}
+
+// testFaults is the same with the whole program and a real Vault behind the proxy.
+func (v *realVault) testFaults(t *testing.T) {
+	backend := httputil.ReverseProxy{
+		Director:     func(r *http.Request) { r.URL.Scheme, r.URL.Host = "https", v.address },
+		Transport:    v.http.Transport,
+		ErrorLog:     quiet,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(502) },
+	}
+	ciphertext := v.encrypt("hunter2")
+	var cases []faultCase
+	for _, c := range faultCases() {
+		if c.http2 {
+			cases = append(cases, c)
+		}
+	}
+	outcomes := make([]ended, len(cases))
+	free := make(chan struct{}, 16)
+	var running sync.WaitGroup
+	for i, c := range cases {
+		proxy := newFaultProxy(t, true, &backend, c.stage, c.spoil, c.times)
+		config := v.config(withTransitKey, func(f fields) {
+			f["vault"].(fields)["address"] = proxy.URL
+			f["vault"].(fields)["timeout"] = "1500ms"
+			f["vault"].(fields)["tls"] = fields{"caBundle": pemOf(proxy.Server)}
+		})
+		free <- struct{}{}
+		running.Go(func() {
+			defer func() { <-free }()
+			outcomes[i] = v.run([]string{config, "A=vault:secret/data/shop/db#password", "B=" + ciphertext,
+				`C=${>>vault:pki/issue/web#${.certificate | trunc 27}#{"common_name":"a.shop.example"}}`}, "env")
+		})
+	}
+	running.Wait()
+	for i, c := range cases {
+		t.Run(c.String(), func(t *testing.T) {
+			e := outcomes[i]
+			if c.want() == 0 {
+				if want := "PATH=/usr/bin:/bin\nA=hunter2\nB=hunter2\nC=-----BEGIN CERTIFICATE-----\n"; e.status != 0 || e.stdout != want || e.stderr != "" {
+					t.Errorf("%+v", e)
+				}
+				return
+			}
+			e.wantLine(t, c.want(), "")
+			if strings.Contains(e.stderr, "hunter2") {
+				t.Errorf("stderr %q", e.stderr)
+			}
+		})
+	}
+}
