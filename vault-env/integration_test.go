@@ -245,6 +245,7 @@ func TestRealVault(t *testing.T) {
 	t.Run("writes", v.testWrites)
 	t.Run("revocation", v.testRevocation)
 	t.Run("faults", v.testFaults)
+	t.Run("canary", v.testCanary)
 }
 
 func (v *realVault) testValues(t *testing.T) {
