@@ -237,7 +237,7 @@ func TestFaults(t *testing.T) {
 // testFaults is the same with the whole program and a real Vault behind the proxy.
 func (v *realVault) testFaults(t *testing.T) {
 	backend := httputil.ReverseProxy{
-		Director:     func(r *http.Request) { r.URL.Scheme, r.URL.Host = "https", v.address },
+		Rewrite:      func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "https", v.address },
 		Transport:    v.http.Transport,
 		ErrorLog:     quiet,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(502) },

@@ -52,6 +52,45 @@ func FuzzDecodeAnswer(f *testing.F) {
 	})
 }
 
+// No answer of the transit engine, however it lies, breaks decryption, or gives one variable another's plaintext.
+func FuzzTransitAnswer(f *testing.F) {
+	for _, body := range []string{
+		`{"data":{"batch_results":[{"plaintext":"YQ=="},{"plaintext":""}]}}`, `{"data":{"batch_results":[{"plaintext":"YQ=="},{"error":"invalid ciphertext"}]}}`,
+		`{"data":{"batch_results":[{"plaintext":"YQ=="}]}}`, `{"data":{"batch_results":[null,7]}}`, `{"data":{"batch_results":{}}}`, `{"data":{"plaintext":"YQ=="}}`,
+		`{"errors":["encryption key not found"]}`, `{"errors":["permission denied"]}`, `{"data":{"batch_results":[{"plaintext":7},{"plaintext":"*"}]}}`, "<html>", "", "null",
+	} {
+		for _, status := range []int{200, 204, 307, 400, 403, 404} {
+			f.Add(status, []byte(body), false)
+		}
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte, ignoreMissing bool) {
+		if status < 200 || status > 499 {
+			return
+		}
+		s := defaultSettings()
+		s.transit.keyID, s.ignoreMissing = "shop", ignoreMissing
+		p, fail := newPlan(environment{"A=vault:v1:a", "B=vault:v1:b"}, &s)
+		if fail != nil {
+			t.Fatal(fail)
+		}
+		c := &client{address: "https://vault", token: "hvs.token", log: &logger{level: levelError}}
+		d := c.decryptions(p)[0]
+		fail = d.take("transit/decrypt/shop", &answer{status: status, body: body})
+		if fail != nil {
+			if oneLine(fail.message) != fail.message || len(fail.message) > 1000 {
+				t.Fatalf("%q: %q", body, fail.message)
+			}
+			return
+		}
+		if len(d.plaintexts) < 2 && !ignoreMissing {
+			t.Fatalf("%d %q: %q without a failure", status, body, d.plaintexts)
+		}
+		if len(d.plaintexts) > 0 && !json.Valid(body) {
+			t.Fatalf("%q is no JSON, but %q", body, d.plaintexts)
+		}
+	})
+}
+
 // No template breaks evaluation, and no failure says what is in the secret.
 func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{
@@ -94,6 +133,7 @@ func FuzzEnvironment(f *testing.F) {
 	f.Add("VAULT_ADDR=a\nVAULT_TOKEN=vault:login\nVAULT_ENV_CONFIG={}", "VAULT_ADDR", "x", "", true, true)
 	f.Add("X=a ${vault:p#k} $${vault:p#k}\nX=2\nodd\n=odd", "k", "${vault:p#k}", "P_", false, true)
 	f.Add("LD_PRELOAD=mine", "PRELOAD", "x\x00y", "LD_", false, true)
+	f.Add("A=vault:v1:abc\nB=x ${vault:v1:abc}\nC=>>vault:pki/issue/a#k#{\"a\": 1}\nD=${>>vault:pki/issue/a#k#{\"a\":1}}", "k", "vault:v1:abc", "", false, false)
 	f.Fuzz(func(t *testing.T, entries, key, value, prefix string, strip, overwrite bool) {
 		var env environment
 		for entry := range strings.SplitSeq(entries, "\n") {
@@ -103,12 +143,16 @@ func FuzzEnvironment(f *testing.F) {
 		}
 		s := defaultSettings()
 		s.strip = strip
+		s.transit.keyID = "shop"
 		s.fromPaths = []fromPath{{path: "p", prefix: prefix, overwrite: overwrite}}
 		p, fail := newPlan(env, &s)
 		if fail != nil {
 			return
 		}
-		a := &answers{token: "hvs.token", secrets: map[readKey]*secret{}}
+		a := &answers{token: "hvs.token", secrets: map[readKey]*secret{}, plaintexts: map[string]string{}}
+		for _, ciphertext := range p.decrypts {
+			a.plaintexts[ciphertext] = value
+		}
 		for _, read := range p.reads {
 			a.secrets[read] = &secret{data: map[string]any{key: value, "k": "other"}}
 		}

@@ -34,13 +34,18 @@ func (c *client) decryptions(p *plan) []*decryption {
 
 // run sends the batch.
 func (d *decryption) run(ctx context.Context) *failure {
-	s := d.plan.settings
-	path := s.transit.mountPath + "/decrypt/" + s.transit.keyID
+	t := &d.plan.settings.transit
+	path := t.mountPath + "/decrypt/" + t.keyID
 	answer, f := d.client.do(ctx, http.MethodPut, path, "", d.body())
-	var results []any
-	if f == nil {
-		results, f = d.results(path, answer)
+	if f != nil {
+		return f.under(d.wanted().String())
 	}
+	return d.take(path, answer)
+}
+
+// take takes the plaintexts out of an answer.
+func (d *decryption) take(path string, answer *answer) *failure {
+	results, f := d.results(path, answer)
 	if f != nil {
 		return f.under(d.wanted().String())
 	}
@@ -50,7 +55,7 @@ func (d *decryption) run(ctx context.Context) *failure {
 		switch {
 		case f == nil:
 			d.plaintexts[ciphertext] = plaintext
-		case f.status != exitDenied || !s.ignoreMissing:
+		case f.status != exitDenied || !d.plan.settings.ignoreMissing:
 			return f.under(d.plan.decryptBy[ciphertext].String())
 		}
 	}
