@@ -467,3 +467,47 @@ func TestXMLText(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSTSAnswer: whatever answers for STS, what is taken for a credential is text of one element, and what is said of
+// an error is one short line.
+func FuzzSTSAnswer(f *testing.F) {
+	f.Add([]byte("<Credentials><AccessKeyId>A</AccessKeyId></Credentials>"))
+	f.Add([]byte("<Error><Code>X</Code><Message>a\nb</Message></Error>"))
+	f.Add([]byte("<AccessKeyId><AccessKeyId></AccessKeyId>"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		id := xmlText(body, "AccessKeyId")
+		if strings.ContainsAny(id, "<&") || id != "" && !strings.Contains(string(body), "<AccessKeyId>") {
+			t.Errorf("%q gives %q", body, id)
+		}
+		if c := (awsCredentials{id, "s", id}); c.wellFormed() && strings.ContainsAny(id, "\r\n,/ ") {
+			t.Errorf("%q passes for a key's id", id)
+		}
+		if said := quoted(stsError(body), "secret"); len(said) > 210 || strings.ContainsAny(said, "\r\n") || strings.Contains(said, "secret") {
+			t.Errorf("says %q", said)
+		}
+	})
+}
+
+// The whole executable, with the agent of EKS where the container's environment says that it is.
+func TestAWSLoginOfTheExecutable(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
+	vault.kv1("secret/data/a", `{"k":"v"}`)
+	agent := newFakeCloud(t).serve("agent:80", fakeAgent(podIdentityJWT))
+	config, _ := json.Marshal(map[string]any{"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caBundle": vault.caPEM()},
+		"auth": map[string]any{"method": "AWS", "role": testRole}}})
+	uri := "AWS_CONTAINER_CREDENTIALS_FULL_URI=" + agent.URL + "/v1/credentials"
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ENV_CONFIG=" + string(config), uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN=" + podIdentityJWT,
+		"X=vault:secret/data/a#k"}, "sh", "-c", "echo $X; env | grep ^AWS_CONTAINER_CREDENTIALS")
+	if e.status != 0 || e.stdout != "v\n"+uri+"\n" || e.stderr != "" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// What a metadata service says is for this machine only; a proxy would read it.
+func TestMetadataIsAskedWithoutProxy(t *testing.T) {
+	k := (&client{outside: outside{dial: directly}}).newCloud(&vaultSettings{})
+	if k.local.Transport.(*http.Transport).Proxy != nil || k.public.Transport.(*http.Transport).Proxy == nil {
+		t.Error("the local services are asked by a proxy, or the others without")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -215,4 +216,34 @@ func TestAzureTrouble(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An answer is read to a bound, even if its beginning is as it should be.
+func TestCloudAnswerWithoutEnd(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("azure", vaultAzure(true))
+	cloud := newFakeCloud(t)
+	cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
+		fakeAzureMetadata(w, r)
+		for range maxCloudAnswer/1024 + 1 {
+			io.WriteString(w, strings.Repeat(" ", 1024))
+		}
+	})
+	cloud.login(vault, nil, asAzure()).wantFailure(t, exitProtocol, "the answer of Azure's metadata service is malformed")
+}
+
+// A service that does not come back on one connection may on the next: no attempt takes all the time.
+func TestCloudSilentAtFirst(t *testing.T) {
+	vault := newFakeVault(t)
+	vault.answerLogin("azure", vaultAzure(true))
+	cloud := newFakeCloud(t)
+	var asked atomic.Int32
+	cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			<-r.Context().Done()
+			return
+		}
+		fakeAzureMetadata(w, r)
+	})
+	cloud.login(vault, nil, asAzure(func(v *vaultSettings) { v.timeout = 3 * time.Second })).wantToken(t)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"strings"
@@ -106,6 +108,25 @@ func TestLoginRefusedLikeAFault(t *testing.T) {
 		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
 	if n := len(vault.seen()); n < 2 {
 		t.Errorf("%d attempts", n)
+	}
+}
+
+// A TLS server of its own, before Vault or in it, may know nobody of the client's CA.
+func TestClientCertificateRefused(t *testing.T) {
+	mine, theirs := newPKI(t), newPKI(t)
+	certFile, keyFile := mine.files("web.shop", func(*x509.Certificate) {})
+	clients := x509.NewCertPool()
+	clients.AddCert(theirs.cert)
+	vault := newFakeVault(t, func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, clients })
+	for name, change := range map[string]func(*vaultSettings){
+		"of another CA": func(v *vaultSettings) { v.method, v.certFile, v.keyFile = authCertificate, certFile, keyFile },
+		"none":          func(*vaultSettings) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := vault.settings(t)
+			change(&s.vault)
+			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitDenied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -36,11 +37,15 @@ type fakeVault struct {
 	protos   map[string]bool
 }
 
-func newFakeVault(t *testing.T) *fakeVault {
+func newFakeVault(t *testing.T, change ...func(*tls.Config)) *fakeVault {
 	t.Helper()
 	f := &fakeVault{answers: map[string]func(http.ResponseWriter, *http.Request){}, conns: map[string]bool{}, protos: map[string]bool{}}
 	f.Server = httptest.NewUnstartedServer(f)
 	f.EnableHTTP2 = true
+	f.TLS = &tls.Config{}
+	for _, c := range change {
+		c(f.TLS)
+	}
 	f.Config.ErrorLog = quiet
 	f.StartTLS()
 	t.Cleanup(f.Close)
