@@ -109,6 +109,7 @@ func wrap(argv []string, env environment, log *logger) (int, *failure) {
 	if s.delay > 0 {
 		time.Sleep(s.delay)
 	}
+	r.answers.settleToken(log)
 	f = replaceProcess(program, argv, r.environment)
 	r.abandon(&s)
 	return 0, f

@@ -176,7 +176,7 @@ type answers struct {
 	secrets    map[readKey]*secret
 	plaintexts map[string]string // by ciphertext
 	leases     []lease           // what was borrowed with the token
-	ended      bool              // the token is revoked, or Vault was asked to
+	revoking   *revoking         // nil where the token is not to be revoked
 	client     *client           // with a connection that is open
 }
 

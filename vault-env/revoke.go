@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,9 +17,14 @@ const (
 	abandonTime = time.Second
 )
 
-// endToken revokes the token before the program starts, where the program has no use for it: it does not get it, and no
-// lease ends with it. It waits until the request is written, not for the answer: the program starts meanwhile. Vault
-// finishes what it has begun although the connection is closed then, as exec does.
+// revoking is a request to revoke the token, under way.
+type revoking struct {
+	written, answered chan struct{}
+	settled           bool
+}
+
+// endToken begins to revoke the token before the program starts, where the program has no use for it: it does not get
+// it, and no lease ends with it.
 func (c *client) endToken(p *plan, a *answers) {
 	if !a.revocable(p.settings.revoke) || p.login {
 		return
@@ -27,38 +33,46 @@ func (c *client) endToken(p *plan, a *answers) {
 		c.log.debug("the token is not revoked: leases depend on it")
 		return
 	}
-	written := make(chan struct{}, 1)
+	r := &revoking{written: make(chan struct{}), answered: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), abandonTime) // for daemon mode, which goes on living
+	written := sync.OnceFunc(func() { close(r.written) })                 // net/http may try a second time
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) {
-			select {
-			case written <- struct{}{}:
-			default: // a second attempt of net/http
-			}
-		},
+		WroteRequest: func(httptrace.WroteRequestInfo) { written() },
 	})
-	answered := make(chan struct{})
 	go func() { // nothing is logged from here: the process may be the program by then
-		defer close(answered)
+		defer close(r.answered)
 		defer cancel()
 		c.revoke(ctx)
 	}()
+	a.revoking = r
+}
+
+// settleToken waits until the request to revoke the token is written, if there is one. It does not wait for the answer:
+// the program starts meanwhile. Vault finishes what it has begun although the connection is closed then, as exec does.
+func (a *answers) settleToken(log *logger) {
+	if a.revoking == nil || a.revoking.settled {
+		return
+	}
+	a.revoking.settled = true
 	timer := time.NewTimer(writeTime)
 	defer timer.Stop()
 	select {
-	case <-written:
-		c.log.debug("the token is to be revoked: the request is sent")
-	case <-answered:
-		c.log.debug("the token is to be revoked: the request is answered")
+	case <-a.revoking.written:
+		log.debug("the token is to be revoked: the request is sent")
+	case <-a.revoking.answered:
+		log.debug("the token is to be revoked: the request is answered")
 	case <-timer.C:
-		c.log.debug("the token is not revoked: the request could not be written in time")
+		log.debug("the token is not revoked: the request could not be written in time")
 	}
-	a.ended = true
 }
 
 // abandon revokes the token after a start that failed, and with it whatever it has borrowed: nobody will use that.
 func (c *client) abandon(ctx context.Context, s *settings, a *answers) {
-	if !a.own || !a.revocable(s.revoke) || a.ended {
+	if a.revoking != nil {
+		a.settleToken(c.log)
+		return
+	}
+	if !a.own || !a.revocable(s.revoke) {
 		return
 	}
 	left := abandonTime
@@ -67,7 +81,6 @@ func (c *client) abandon(ctx context.Context, s *settings, a *answers) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), left)
 	defer cancel()
-	a.ended = true
 	if reason := c.revoke(ctx); reason != "" {
 		c.log.debug("the token is not revoked: " + reason)
 		return
