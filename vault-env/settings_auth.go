@@ -57,31 +57,16 @@ func configAuth(o configObject, v *vaultSettings) {
 	case "JWT": // its mount may have a default role
 		v.authMount = "jwt"
 	case "AppRole":
-		v.method, v.authMount = authAppRole, "approle"
-		v.roleIDFile, v.secretIDFile, v.secretIDWrapped = o.text("roleIDFile"), o.text("secretIDFile"), o.bool("secretIDWrapped")
-		if v.roleIDFile == "" {
-			o.fail("roleIDFile", "is missing: write the path of the file with the role id")
-		}
-		if v.secretIDWrapped && v.secretIDFile == "" {
-			o.fail("secretIDFile", "is missing: write the path of the file with the wrapping token")
-		}
+		configAppRole(o, v)
 	case "Certificate":
-		v.method, v.authMount = authCertificate, "cert"
-		v.certFile, v.keyFile = o.text("certFile"), o.text("keyFile")
-		if v.certFile == "" || v.keyFile == "" {
-			o.fail("certFile", "and keyFile go together: write the paths of the PEM certificate and of its key")
-		}
-		if strings.HasPrefix(v.address, "http:") {
-			o.fail("method", "is Certificate, which needs TLS: write an address that begins with https://")
-		}
+		configCertificate(o, v)
 	case "AWS":
 		configAWS(o, v)
 	case "GCP":
 		configGCP(o, v)
 	case "Azure":
-		v.method, v.authMount = authAzure, "azure"
 		needRole(o, v)
-		v.resource = o.text("resource")
+		v.method, v.authMount, v.resource = authAzure, "azure", o.text("resource")
 		if v.resource == "" {
 			v.resource = defaultAzureResource
 		}
@@ -97,6 +82,28 @@ func configAuth(o configObject, v *vaultSettings) {
 func needRole(o configObject, v *vaultSettings) {
 	if v.role == "" {
 		o.fail("role", "is missing: write the name of the role to log in as")
+	}
+}
+
+func configAppRole(o configObject, v *vaultSettings) {
+	v.method, v.authMount = authAppRole, "approle"
+	v.roleIDFile, v.secretIDFile, v.secretIDWrapped = o.text("roleIDFile"), o.text("secretIDFile"), o.bool("secretIDWrapped")
+	if v.roleIDFile == "" {
+		o.fail("roleIDFile", "is missing: write the path of the file with the role id")
+	}
+	if v.secretIDWrapped && v.secretIDFile == "" {
+		o.fail("secretIDFile", "is missing: write the path of the file with the wrapping token")
+	}
+}
+
+func configCertificate(o configObject, v *vaultSettings) {
+	v.method, v.authMount = authCertificate, "cert"
+	v.certFile, v.keyFile = o.text("certFile"), o.text("keyFile")
+	if v.certFile == "" || v.keyFile == "" {
+		o.fail("certFile", "and keyFile go together: write the paths of the PEM certificate and of its key")
+	}
+	if strings.HasPrefix(v.address, "http:") {
+		o.fail("method", "is Certificate, which needs TLS: write an address that begins with https://")
 	}
 }
 
@@ -155,12 +162,7 @@ func readMethod(r *variableReader, v *vaultSettings) string {
 	case "jwt", "kubernetes":
 		return "kubernetes"
 	case "approle":
-		v.method, v.role = authAppRole, r.text("VAULT_ROLE", "")
-		v.roleIDFile, v.secretIDFile = r.text("VAULT_ROLE_ID_FILE", ""), r.text("VAULT_SECRET_ID_FILE", "")
-		v.secretIDWrapped = r.bool("VAULT_SECRET_ID_WRAPPED")
-		if v.roleIDFile == "" || v.secretIDWrapped && v.secretIDFile == "" {
-			r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is approle: set VAULT_ROLE_ID_FILE, and VAULT_SECRET_ID_FILE unless the role needs no secret id"))
-		}
+		readAppRole(r, v)
 		return "approle"
 	case "cert":
 		v.method, v.role = authCertificate, r.text("VAULT_ROLE", "")
@@ -169,14 +171,7 @@ func readMethod(r *variableReader, v *vaultSettings) string {
 		}
 		return "cert"
 	case "aws-iam":
-		v.method = authAWS
-		// As the SDK that Bank-Vaults uses: the region's STS only where this is asked for.
-		if r.text("AWS_STS_REGIONAL_ENDPOINTS", "") == "regional" {
-			v.region = r.text("AWS_REGION", r.text("AWS_DEFAULT_REGION", ""))
-		}
-		if v.region != "" && !isRegion(v.region) {
-			r.fail(failf(exitSettings, `AWS_REGION is not an AWS region: write one like "eu-west-1"`))
-		}
+		v.method, v.region = authAWS, readRegion(r)
 		return "aws"
 	case "gcp-gce":
 		v.method = authGCE
@@ -193,6 +188,27 @@ func readMethod(r *variableReader, v *vaultSettings) string {
 		r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is unknown: write jwt, kubernetes, approle, cert, aws-iam, gcp-gce, gcp-iam or azure"))
 	}
 	return "kubernetes"
+}
+
+func readAppRole(r *variableReader, v *vaultSettings) {
+	v.method, v.role = authAppRole, r.text("VAULT_ROLE", "")
+	v.roleIDFile, v.secretIDFile = r.text("VAULT_ROLE_ID_FILE", ""), r.text("VAULT_SECRET_ID_FILE", "")
+	v.secretIDWrapped = r.bool("VAULT_SECRET_ID_WRAPPED")
+	if v.roleIDFile == "" || v.secretIDWrapped && v.secretIDFile == "" {
+		r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is approle: set VAULT_ROLE_ID_FILE, and VAULT_SECRET_ID_FILE unless the role needs no secret id"))
+	}
+}
+
+// readRegion gives a region where its own STS is asked for, as the SDK that Bank-Vaults uses.
+func readRegion(r *variableReader) string {
+	if r.text("AWS_STS_REGIONAL_ENDPOINTS", "") != "regional" {
+		return ""
+	}
+	region := r.text("AWS_REGION", r.text("AWS_DEFAULT_REGION", ""))
+	if region != "" && !isRegion(region) {
+		r.fail(failf(exitSettings, `AWS_REGION is not an AWS region: write one like "eu-west-1"`))
+	}
+	return region
 }
 
 // unlessReference gives the value of a variable, empty where it refers to Vault: what is to come out of Vault for the
