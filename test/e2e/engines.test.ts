@@ -43,7 +43,7 @@ describe('pods on a real kubelet, with engines of Vault that lend and decrypt', 
     cluster = new Cluster(stage.plane);
     pods = new Pods(cluster, stage.node, NAMESPACE);
     await enableDatabase(stage.vault, postgres);
-    await createDatabaseRole(stage.vault, 'app', '4s', '1h');
+    await createDatabaseRole(stage.vault, 'app', '6s', '1h');
     encrypt = await enableTransit(stage.vault, 'shop');
     await writePolicy(stage.vault, 'engines', [
       'path "database/creds/app" { capabilities = ["read"] }',
@@ -79,8 +79,12 @@ describe('pods on a real kubelet, with engines of Vault that lend and decrypt', 
     const [, user = '', pid = ''] = /user=(\S+) text= pid=(\d+)/.exec(pods.log(pod)) ?? [];
     expect(Number(pid), 'vault-env is process 1').to.be.above(1);
     const since = Date.now();
-    // a user without a renewed lease is gone after 4 s
-    await eventually('its lease to have outlived itself', () => (Date.now() > since + 8_000 ? true : undefined));
+    // a user without a renewed lease is gone after 6 s
+    await eventually(
+      'its lease to have outlived itself',
+      () => (Date.now() > since + 13_000 ? true : undefined),
+      20_000,
+    );
     expect(await isUser(user)).to.equal(true);
     await pods.scale('lent', 0);
     await eventually('the user to be gone', async () => ((await isUser(user)) ? undefined : true), 30_000);

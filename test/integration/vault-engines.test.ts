@@ -17,7 +17,10 @@ describe('vault-env, as a policy configures it', function () {
     this.timeout(BUILDING_MS);
     engines = await startEngines('1h');
   });
-  after(() => engines.stop());
+  after(async () => {
+    // before() may have failed
+    await (engines as Engines | undefined)?.stop();
+  });
 
   describe('with dynamic credentials of a database', () => {
     const whoAmI = (role: string): ReturnType<Engines['run']> =>
