@@ -2,6 +2,8 @@
  * The operator: one process that makes rules of policies, answers admission reviews from them, and keeps the
  * certificate and the webhook configuration that lead API servers to it. This file alone knows all of its parts.
  */
+import { setFlagsFromString } from 'node:v8';
+
 import { pino } from 'pino';
 
 import { createAdmission } from '../webhook/admission.ts';
@@ -32,6 +34,10 @@ const USER_AGENT = 'vault-injection-operator';
 const LABELS = { 'app.kubernetes.io/name': USER_AGENT, 'app.kubernetes.io/managed-by': USER_AGENT };
 // After the drain, reviews that are still under way get as long as an API server waits for one (timeoutSeconds).
 const DRAIN_DEADLINE_MS = 5_000;
+
+// Of a young generation of a few MiB hardly anything survives, so there is nothing to share among threads; waiting for
+// threads on busy processors took up to half of the reviews per second. NODE_OPTIONS does not take this one.
+const GARBAGE_COLLECTION = '--no-parallel-scavenge';
 
 /** Starts all parts and gives what stops them in order. Rejects when an address cannot be listened on. */
 async function start(settings: Settings, logger: Logger): Promise<() => Promise<void>> {
@@ -188,6 +194,7 @@ async function main(): Promise<void> {
     process.stdout.write(settingsHelp());
     return;
   }
+  setFlagsFromString(GARBAGE_COLLECTION);
   const logger = pino({
     level: settings.logLevel,
     base: null,
