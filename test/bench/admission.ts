@@ -92,6 +92,7 @@ async function compare(pairs: readonly (readonly [Contender, Contender])[]): Pro
       'CPU ms/review',
       'echo',
       'RSS peak MiB',
+      'echo',
       'errors',
     ],
   ];
@@ -125,7 +126,7 @@ function rowOf(name: string, subject: Load[], echo: Load[]): (string | number)[]
       of(loads, (one) => one.server.cpuSecondsPer1000),
       3,
     );
-  const rss = Math.max(...subject.map((one) => one.server.rssPeakMiB));
+  const rss = (loads: Load[]): string => fixed(Math.max(...loads.map((one) => one.server.rssPeakMiB)));
   const errors = [...subject, ...echo].reduce((sum, one) => sum + one.errors, 0);
   const ratio = fixed(rate(subject) / rate(echo), 2);
   return [
@@ -137,7 +138,8 @@ function rowOf(name: string, subject: Load[], echo: Load[]): (string | number)[]
     latency(echo),
     cpu(subject),
     cpu(echo),
-    fixed(rss),
+    rss(subject),
+    rss(echo),
     errors,
   ];
 }
