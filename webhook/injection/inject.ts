@@ -12,7 +12,7 @@ import type { VolumeNames } from './delivery.ts';
 import { asList, asString, asStrings } from './json.ts';
 import type { RawObject } from './json.ts';
 import { roleFor, takesSecret, takesToken } from './login.ts';
-import { annotation, CONFIG_VARIABLE, freeName, PURPOSES } from './names.ts';
+import { annotation, CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
 import type { Purpose } from './names.ts';
 import type { Denial } from './outcome.ts';
 import type { Settings } from './overrides.ts';
@@ -210,8 +210,9 @@ function verbatim(words: readonly string[]): readonly string[] {
 
 /** Places where the container mounts nothing yet, neither there nor below. */
 function mountPaths(container: RawObject, rule: Rule): MountPaths {
-  // At a place or below it comes to the same first segment: ours have only one.
-  const taken = new Set(mountsOf(container).map(({ path }) => path.split('/').find((segment) => segment !== '')));
+  // At a place or below it comes to the same first segment: ours have only one, and begin with the executable's name.
+  const mounted = mountsOf(container).filter(({ path }) => path.includes(EXECUTABLE));
+  const taken = new Set(mounted.map(({ path }) => path.split('/').find((segment) => segment !== '')));
   const free = (purpose: Purpose): string => `/${freeName(purpose, (name) => taken.has(name))}`;
   return {
     executable: free('executable'),
