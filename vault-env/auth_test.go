@@ -87,7 +87,7 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 			vault.says(c.at, c.code, c.body)
 			s := wrappedSettings(t, vault)
 			if c.status == exitUnavailable {
-				s.vault.timeout = 300 * time.Millisecond
+				s.vault.timeout = time.Second
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
 			o.wantFailure(t, c.status, "the wrapped secret id "+s.vault.secretIDFile, c.says)
@@ -103,7 +103,7 @@ func TestLoginRefusedLikeAFault(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+testJWT+`"]}`)
 	s := vault.settings(t)
-	s.vault.timeout = 300 * time.Millisecond
+	s.vault.timeout = 1500 * time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitDenied,
 		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
 	if n := len(vault.seen()); n < 2 {

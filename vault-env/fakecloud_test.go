@@ -147,13 +147,18 @@ var trouble = []struct {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, "{")
 	}, exitUnavailable, " gave no answer in time (unexpected EOF)"},
-	{"busy", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "later", http.StatusTooManyRequests) }, exitUnavailable, " gave no answer in time (429"},
-	{"out of order", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "oops", 500) }, exitUnavailable, " gave no answer in time (500"},
-	{"busy for long", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "3600")
-		w.WriteHeader(503)
-	}, exitUnavailable, " gave no answer in time (503"},
+	{"busy", notNow(http.StatusTooManyRequests), exitUnavailable, " gave no answer in time (429"},
+	{"out of order", notNow(http.StatusInternalServerError), exitUnavailable, " gave no answer in time (500"},
+	{"starting", notNow(http.StatusServiceUnavailable), exitUnavailable, " gave no answer in time (503"},
 	{"silent", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, exitUnavailable, " gave no answer in time (timeout)"},
+}
+
+// notNow asks to wait longer than there is time, so that no test has to.
+func notNow(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(status)
+	}
 }
 
 // testTrouble puts each trouble in the place of a service. login tries it; nil stands for a service that starts late.
@@ -162,8 +167,11 @@ func testTrouble(t *testing.T, called string, login func(t *testing.T, broken ht
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			timeout := 10 * time.Second
-			if c.status == exitUnavailable {
-				timeout = 300 * time.Millisecond
+			switch c.name { // it goes on until there is no time left
+			case "cut off":
+				timeout = time.Second
+			case "silent":
+				timeout = 200 * time.Millisecond
 			}
 			login(t, c.answer, timeout).wantFailure(t, c.status, called, c.says)
 		})
