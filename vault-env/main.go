@@ -4,9 +4,9 @@
 //	vault-env [--] COMMAND [ARGS…]
 //
 // In the order in which it happens: the command line, the settings (VAULT_ENV_CONFIG, else Bank-Vaults' variables),
-// the program's file, then plan (every reference parsed, every path checked), ask (log in, read every path once, at
-// the same time), environment (the answers put in place of the references), exec. Up to ask nothing is sent; where
-// the plan is empty nothing is asked. Whatever fails, fails before the program starts: one line on standard error and
+// the program's file, then plan (every reference parsed, every path checked), ask (log in, read every path and decrypt
+// every ciphertext once, at the same time, begin to revoke the token), environment (the answers put in place of the
+// references), exec. Up to ask nothing is sent; where the plan is empty nothing is asked. Whatever fails, fails before the program starts: one line on standard error and
 // an exit status of its own (failure.go).
 package main
 
@@ -31,8 +31,9 @@ const help = `vault-env puts Vault's secrets into the environment of a program a
   vault-env --version
   vault-env --help
 
-A variable refers to Vault by vault:PATH#KEY, vault:PATH#KEY#VERSION, vault:PATH#TEMPLATE with ${…} expressions, or any
-number of ${vault:…} in its text. VAULT_TOKEN=vault:login gives the program the token itself.
+A variable refers to Vault by vault:PATH#KEY, vault:PATH#KEY#VERSION, vault:PATH#TEMPLATE with ${…} expressions,
+>>vault:PATH#KEY#JSON (a write, whose answer has the key), vault:v1:CIPHERTEXT (transit), or any number of ${vault:…} in
+its text. VAULT_TOKEN=vault:login gives the program the token itself.
 Settings come in VAULT_ENV_CONFIG (JSON), else in VAULT_ADDR, VAULT_ROLE, VAULT_PATH and the other variables of
 Bank-Vaults' vault-env.
 `

@@ -34,7 +34,7 @@ func resolve(ctx context.Context, env environment, s *settings, log *logger) (*r
 			return nil, f
 		}
 		if log.debugs() {
-			log.debug(fmt.Sprintf("%d paths read from %s in %s", len(p.reads), s.vault.address, time.Since(r.asked).Round(100*time.Microsecond)))
+			log.debug(fmt.Sprintf("%d paths and %d ciphertexts, answered by %s in %s", len(p.reads), len(p.decrypts), s.vault.address, time.Since(r.asked).Round(100*time.Microsecond)))
 		}
 	}
 	if r.environment, f = p.environment(r.answers, log); f != nil {
