@@ -85,7 +85,7 @@ func (v *realVault) testWrites(t *testing.T) {
 	if err != nil || parsed.Subject.CommonName != "a.shop.example" {
 		t.Fatalf("%v %v", parsed, err)
 	}
-	if got := fmt.Sprintf("serial %X", parsed.SerialNumber); got != strings.ReplaceAll(serial, ":", "") {
+	if got := fmt.Sprintf("serial %X", parsed.SerialNumber.Bytes()); got != strings.ReplaceAll(serial, ":", "") {
 		t.Errorf("%s and %s: not one request", got, serial)
 	}
 	if asked := v.requests(since); len(asked) != 2 {
