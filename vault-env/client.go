@@ -62,7 +62,7 @@ func newClient(v *vaultSettings, loggedIn bool, log *logger) (*client, *failure)
 		TLSClientConfig:     config,
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
-		IdleConnTimeout:     10 * time.Second, // daemon mode asks seldom
+		IdleConnTimeout:     time.Second, // daemon mode asks seldom
 		MaxIdleConnsPerHost: maxConnections,
 		MaxConnsPerHost:     maxConnections,
 	}

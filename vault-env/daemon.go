@@ -17,6 +17,7 @@ const revocationTime = 2 * time.Second
 // loan is what daemon mode has to look after: what the program holds of Vault's, and by which token.
 type loan struct {
 	token  string
+	client *client
 	revoke bool // the token, when the program has ended
 	leases []lease
 	since  time.Time // when Vault was asked for it, at the earliest
@@ -31,7 +32,8 @@ func loanOf(r *resolution, revoke revocation) *loan {
 	}
 	return &loan{
 		token:  a.token,
-		revoke: revoke == revokeAny || a.own && revoke == revokeOwn,
+		client: a.client,
+		revoke: a.revocable(revoke),
 		leases: append([]lease{a.tokenLease}, a.leases...), // the token first: the others end with it
 		since:  r.asked,
 	}
@@ -46,7 +48,9 @@ type daemon struct {
 	early    []syscall.Signal // those for a program that is not started yet
 	terminal *terminal
 	program  int // its process and its process group
-	deaf     bool
+
+	suspended bool // SIGTSTP was forwarded
+	deaf      bool // the program cannot be sent signals, and the log has said so
 }
 
 // runDaemon starts the program as a child and stays with it. It gives the program's exit status.
@@ -61,13 +65,12 @@ func runDaemon(program string, argv []string, env environment, s *settings, log 
 	}
 	keeping := d.keep(l)
 	defer keeping.stop()
-	if f := d.wait(keeping); f != nil {
+	if f := d.wait(); f != nil {
 		return 0, f
 	}
 	if f := d.start(program, argv, resolved); f != nil {
 		return 0, f
 	}
-	resolved = nil
 	forget()
 	return d.supervise(keeping.ended), nil
 }
@@ -82,11 +85,15 @@ func (d *daemon) resolve(env environment) (resolved []string, l *loan, f *failur
 		r, failure := resolve(ctx, env, d.settings, d.log)
 		if f = failure; f == nil {
 			resolved, l = r.environment, loanOf(r, d.settings.revoke)
+			if l == nil && r.answers.client != nil {
+				r.answers.client.http.CloseIdleConnections()
+			}
 		}
 	}()
 	if early := d.until(done); early != nil {
 		cancel()
 		<-done
+		d.keep(l).stop()
 		return nil, nil, early
 	}
 	return resolved, l, f
@@ -111,7 +118,7 @@ func (d *daemon) until(done <-chan struct{}) *failure {
 }
 
 // wait lets the settings' delay pass.
-func (d *daemon) wait(k *keeping) *failure {
+func (d *daemon) wait() *failure {
 	if d.settings.delay <= 0 {
 		return nil
 	}
@@ -126,7 +133,7 @@ func (d *daemon) start(program string, argv, env []string) *failure {
 	if err := becomeReaper(); err != nil && d.log.debugs() {
 		d.log.debug(fmt.Sprintf("orphans are left to process 1: %v", err))
 	}
-	d.terminal = ownTerminal()
+	d.terminal = controllingTerminal()
 	var err error
 	d.program, err = syscall.ForkExec(program, argv, &syscall.ProcAttr{
 		Env:   env,
@@ -136,8 +143,8 @@ func (d *daemon) start(program string, argv, env []string) *failure {
 	if err != nil {
 		return execFailure(program, err)
 	}
-	if d.terminal.give(d.program) {
-		d.kill(-d.program, syscall.SIGCONT) // it may have read too early
+	if d.terminal.alone() {
+		d.terminal.give(d.program)
 	}
 	for _, s := range d.early {
 		d.forward(s)
@@ -183,6 +190,7 @@ func (d *daemon) forward(s syscall.Signal) {
 		d.terminal.give(d.program)
 		d.kill(-d.program, s)
 	case syscall.SIGTSTP:
+		d.suspended = true
 		d.kill(-d.program, s)
 	default:
 		d.kill(d.program, s)
@@ -197,17 +205,22 @@ func (d *daemon) kill(pid int, s syscall.Signal) {
 	}
 }
 
-// stopped is what happens where the program was stopped. Process 1 and whoever leads a session has nobody who would
-// continue it: there the terminal's stops are undone, as the kernel itself would have done it with the program alone.
-// Elsewhere vault-env stops too, so that the shell takes note, and continues when it is continued.
+// stopped is what happens where the program was stopped.
 func (d *daemon) stopped(by syscall.Signal) {
+	suspended := d.suspended
+	d.suspended = false
 	switch {
-	case !leadsSession() && os.Getpid() != 1:
+	case by == syscall.SIGSTOP: // by somebody who will continue it
+	case leadsSession():
+		// Nobody would continue it: undone, as the kernel would have done it with the program alone.
+		d.terminal.hand(d.program)
+		d.kill(-d.program, syscall.SIGCONT)
+	case by != syscall.SIGTSTP && !suspended && d.terminal.give(d.program): // it wants the terminal, or did before it was given
+		d.kill(-d.program, syscall.SIGCONT)
+	case suspended || d.terminal != nil:
+		// vault-env stops too, so that the shell takes note, and continues when it is continued.
 		d.terminal.take(d.program)
 		syscall.Kill(0, syscall.SIGSTOP)
-	case by != syscall.SIGSTOP:
-		d.terminal.give(d.program)
-		d.kill(-d.program, syscall.SIGCONT)
 	}
 }
 
@@ -217,9 +230,10 @@ func (d *daemon) endProgram(why string) {
 	d.kill(d.program, l.signal)
 }
 
+// leadsSession is true in a container, and where nobody else looks after vault-env.
 func leadsSession() bool {
 	session, _, errno := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
-	return errno == 0 && int(session) == os.Getpid()
+	return errno == 0 && int(session) == os.Getpid() || os.Getpid() == 1
 }
 
 // forget gives back the memory that resolving has taken, what was secret in it too, and collects from now on: the
@@ -241,7 +255,7 @@ func (d *daemon) keep(l *loan) *keeping {
 		return &keeping{stop: func() {}}
 	}
 	v := &d.settings.vault
-	lender := &vaultLender{settings: v, token: l.token, log: d.log}
+	lender := &vaultLender{settings: v, token: l.token, log: d.log, client: l.client}
 	k := newKeeper(lender, v.address, d.settings.leaseEnd, rand.Float64, d.log, l.since, l.leases)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, done := make(chan string, 1), make(chan struct{})

@@ -13,7 +13,7 @@ type vaultLender struct {
 	settings *vaultSettings
 	token    string
 	log      *logger
-	client   *client // nil: make one
+	client   *client // nil: a new one is to be made
 }
 
 // renew asks once. Of a token of which nothing is known, it asks how long it lasts.

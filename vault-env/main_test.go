@@ -16,13 +16,17 @@ import (
 	"time"
 )
 
-// TestMain makes this test's executable vault-env itself, for the tests that need a process which becomes another.
+// TestMain makes this test's executable vault-env itself, for the tests that need a process which becomes another, or
+// the program that vault-env starts, for those that need one which tells what it receives.
 func TestMain(m *testing.M) {
 	if os.Getenv("BE_VAULT_ENV") == "true" {
 		os.Unsetenv("BE_VAULT_ENV")
 		main()
 	}
 	log.SetOutput(io.Discard) // as main does
+	if os.Getenv("BE_PROGRAM") == "true" {
+		tellSignals()
+	}
 	os.Exit(m.Run())
 }
 

@@ -21,7 +21,7 @@ const lastSignal = 64
 // catchSignals has every signal that can be caught delivered to a channel, from now on; SIGPIPE too, so that it does
 // not end vault-env. What vault-env was told to ignore when it was started (nohup), it and the program go on ignoring.
 //
-// Go cannot catch 32 to 34, which belong to the C library, nor those by which the processor tells of faults.
+// Go cannot catch 32 to 34, which belong to the C library, those by which the processor tells of faults, and SIGPROF.
 func catchSignals() chan os.Signal {
 	var caught []os.Signal
 	for s := syscall.Signal(1); s <= lastSignal; s++ {

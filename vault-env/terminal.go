@@ -6,23 +6,32 @@ import (
 	"unsafe"
 )
 
-// terminal is the controlling terminal, where vault-env was started in its foreground. Its keys are for the program
-// then: the program's process group gets the foreground, and with it what is typed and the signals of the keyboard.
+// terminal is the controlling terminal. Its keys are for the program: the program's process group gets the foreground,
+// and with it what is typed and the signals of the keyboard.
 type terminal struct {
 	fd    int
 	owner int // vault-env's own process group
 }
 
-// ownTerminal gives nil where standard input or output is something else, so that a pipe to a pager, which needs the
-// terminal itself, stays as it is.
-func ownTerminal() *terminal {
-	owner := syscall.Getpgrp()
-	for _, fd := range []int{0, 1} {
-		if group, ok := foreground(fd); !ok || group != owner {
-			return nil
+// controllingTerminal gives nil where standard input, output and error are something else.
+func controllingTerminal() *terminal {
+	for fd := range 3 {
+		if _, ok := foreground(fd); ok {
+			return &terminal{fd, syscall.Getpgrp()}
 		}
 	}
-	return &terminal{0, owner}
+	return nil
+}
+
+// alone says that nobody else seems to use the terminal. Where standard input or output is a pipe, that may be one to a
+// pager, which needs the foreground: there the program gets it only when it wants it.
+func (t *terminal) alone() bool {
+	if t == nil {
+		return false
+	}
+	_, in := foreground(0)
+	_, out := foreground(1)
+	return in && out
 }
 
 // foreground gives the process group in the foreground of the terminal at fd, false if it is not this session's.
@@ -32,23 +41,28 @@ func foreground(fd int) (int, bool) {
 	return int(group), errno == 0
 }
 
-func setForeground(fd, group int) {
-	g := int32(group)
-	// Where it fails the terminal is gone.
-	syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.TIOCSPGRP, uintptr(unsafe.Pointer(&g)))
-}
-
-// give hands the foreground to the program's group, if it is vault-env's to give.
+// give hands the foreground to the program's group, if it is vault-env's to give, and says whether the program has it.
 func (t *terminal) give(group int) bool {
 	if t == nil {
 		return false
 	}
 	now, ok := foreground(t.fd)
-	if !ok || now != t.owner {
-		return false
+	if ok && now == t.owner {
+		t.hand(group)
+		return true
 	}
-	setForeground(t.fd, group)
-	return true
+	return ok && now == group
+}
+
+// hand hands it over, whoever has it.
+func (t *terminal) hand(group int) {
+	if t == nil {
+		return
+	}
+	signal.Ignore(syscall.SIGTTOU) // else a process of the background would be stopped for this
+	g := int32(group)
+	// Where it fails the terminal is gone.
+	syscall.Syscall(syscall.SYS_IOCTL, uintptr(t.fd), syscall.TIOCSPGRP, uintptr(unsafe.Pointer(&g)))
 }
 
 // take takes it back, if the program's group still has it.
@@ -57,8 +71,6 @@ func (t *terminal) take(group int) {
 		return
 	}
 	if now, ok := foreground(t.fd); ok && now == group {
-		// Else a process of the background would be stopped for this.
-		signal.Ignore(syscall.SIGTTOU)
-		setForeground(t.fd, t.owner)
+		t.hand(t.owner)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -86,8 +87,8 @@ type job func(context.Context) *failure
 
 // runAll runs the jobs, as many at once as the connection bears. The first failure in their order is the one told; one
 // that cannot heal ends the others.
-func (c *client) runAll(ctx context.Context, jobs []job) *failure {
-	ctx, cancel := context.WithCancel(ctx)
+func (c *client) runAll(whole context.Context, jobs []job) *failure {
+	ctx, cancel := context.WithCancel(whole)
 	defer cancel()
 	failures := make([]*failure, len(jobs))
 	free := make(chan struct{}, c.concurrency())
@@ -109,6 +110,9 @@ func (c *client) runAll(ctx context.Context, jobs []job) *failure {
 		if f != nil && f != cancelled {
 			return f
 		}
+	}
+	if errors.Is(whole.Err(), context.Canceled) {
+		return cancelled
 	}
 	return nil
 }
