@@ -35,7 +35,7 @@ const LABELS = { 'app.kubernetes.io/name': USER_AGENT, 'app.kubernetes.io/manage
 // After the drain, reviews that are still under way get as long as an API server waits for one (timeoutSeconds).
 const DRAIN_DEADLINE_MS = 5_000;
 
-// Of a young generation of a few MiB hardly anything survives, so there is nothing to share among threads; waiting for
+// Of a small young generation hardly anything survives, so there is nothing to share among threads; waiting for
 // threads on busy processors took up to half of the reviews per second. NODE_OPTIONS does not take this one.
 const GARBAGE_COLLECTION = '--no-parallel-scavenge';
 
