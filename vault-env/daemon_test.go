@@ -312,6 +312,69 @@ func TestDaemonsProcesses(t *testing.T) {
 	})
 }
 
+// As process 1, where the kernel's defaults are others: no signal ends it, and everybody's orphans are its own.
+func TestDaemonAsProcessOne(t *testing.T) {
+	r := &running{t: t, cmd: exec.Command(self(t), "sh", "-c", `
+		trap 'echo told; exit 7' TERM
+		for i in 1 2 3 4 5; do (sh -c "sleep 0.0$i; exit $i" &); done
+		echo "$$ $PPID"
+		while :; do sleep 0.01; done`)}
+	r.cmd.Env = []string{"BE_VAULT_ENV=true", "VAULT_ENV_DAEMON=true", "PATH=/usr/bin:/bin", "GOCOVERDIR=" + t.TempDir()}
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	r.cmd.Stderr, r.cmd.WaitDelay = r, 10*time.Millisecond
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.(*os.File).SetReadDeadline(time.Now().Add(30 * time.Second))
+	r.stdout = bufio.NewReader(out)
+	if err := r.cmd.Start(); err != nil {
+		t.Skipf("there can be no process 1 here: %v", err)
+	}
+	t.Cleanup(func() {
+		r.cmd.Process.Kill()
+		r.cmd.Wait()
+	})
+	line, _ := r.stdout.ReadString('\n')
+	if _, parent, _ := strings.Cut(line, " "); parent != "1\n" {
+		t.Errorf("process and parent %q", line)
+	}
+	eventually(t, "one child, and no zombie", func() bool { c := children(r.pid()); return len(c) == 1 && !strings.HasSuffix(c[0], "Z") })
+	r.signal(syscall.SIGTERM)
+	r.says("told")
+	r.ends(7)
+}
+
+// A program that has given up root, under a vault-env that is root without its capabilities.
+func TestAProgramOutOfReach(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Skip("there is no setpriv here")
+	}
+	exe := filepath.Join(t.TempDir(), "vault-env") // where everybody can execute it
+	content, _ := os.ReadFile(self(t))
+	if err := os.WriteFile(exe, content, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := &running{t: t, cmd: exec.Command("setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill", exe, "setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c", "echo ready; sleep 0.5; exit 4")}
+	r.cmd.Env = []string{"BE_VAULT_ENV=true", "VAULT_ENV_DAEMON=true", "PATH=/usr/bin:/bin", "GOCOVERDIR=" + t.TempDir()}
+	r.cmd.Stderr = r
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stdout = bufio.NewReader(out)
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.says("ready")
+	r.signal(syscall.SIGUSR1, syscall.SIGUSR2)
+	r.ends(4)
+	r.wantLog("vault-env: warn: the program runs as another user, and signals cannot be sent to it: give the container the capability KILL")
+}
+
 // daemonConfig is what the webhook writes for a policy with daemon mode.
 func daemonConfig(t *testing.T, vault *fakeVault, process map[string]any, more ...string) []string {
 	process["mode"] = "Daemon"

@@ -246,6 +246,7 @@ func TestRealVault(t *testing.T) {
 	t.Run("revocation", v.testRevocation)
 	t.Run("faults", v.testFaults)
 	t.Run("canary", v.testCanary)
+	t.Run("daemon mode", v.testDaemon)
 }
 
 func (v *realVault) testValues(t *testing.T) {

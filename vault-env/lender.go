@@ -109,7 +109,7 @@ func judge(path string, a *answer) renewal {
 		return renewal{verdict: fixed, reason: `Vault denies it: give the policy of the token "update" on ` + path}
 	case a.status == http.StatusBadRequest && (strings.Contains(said, "lease not found") || strings.Contains(said, "lease expired")):
 		return renewal{verdict: over, reason: "Vault knows it no more: it has ended, or was revoked"}
-	case a.status == http.StatusBadRequest && strings.Contains(said, "not renewable"):
+	case a.status == http.StatusBadRequest && (strings.Contains(said, "not renewable") || strings.Contains(said, "cannot be renewed")):
 		return renewal{verdict: fixed, reason: "it is not renewable"}
 	}
 	return renewal{verdict: failed, reason: statusText(a.status, said)}

@@ -43,6 +43,7 @@ func TestJudge(t *testing.T) {
 		{"ended or revoked", "sys/leases/renew", 400, `{"errors":["lease not found"]}`, renewal{verdict: over}},
 		{"ended, not yet taken back", "sys/leases/renew", 400, `{"errors":["lease expired"]}`, renewal{verdict: over}},
 		{"not renewable", "sys/leases/renew", 400, `{"errors":["lease is not renewable"]}`, renewal{verdict: fixed}},
+		{"a token of type batch", "auth/token/renew-self", 400, `{"errors":["batch tokens cannot be renewed"]}`, renewal{verdict: fixed}},
 		{"the database is away", "sys/leases/renew", 400, `{"errors":["failed to renew entry: resp: (*logical.Response)(nil) err: dial tcp: connection refused"]}`, renewal{verdict: failed}},
 		{"no permission", "sys/leases/renew", 403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, renewal{verdict: fixed}},
 		{"the token is gone", "sys/leases/renew", 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`, renewal{verdict: over}},

@@ -1,5 +1,6 @@
 // Vault-env stands in front of a program. It replaces the references to Vault in its environment by the secrets they
-// refer to, and then itself by the program: same process, no daemon, nothing on disk.
+// refer to, and then itself by the program: same process, no daemon, nothing on disk. In daemon mode it stays as the
+// program's parent instead, and renews what Vault has lent (daemon.go).
 //
 //	vault-env [--] COMMAND [ARGS…]
 //
