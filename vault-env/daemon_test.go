@@ -86,11 +86,20 @@ func startDaemon(t *testing.T, env []string, args ...string) *running {
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		r.cmd.Process.Kill() // and the kernel the program with it
-		r.cmd.Wait()
-	})
+	t.Cleanup(r.endAll)
 	return r
+}
+
+// endAll ends vault-env, its program and what that has started: the kernel ends the program with vault-env, but not the
+// program's children, which are in its process group.
+func (r *running) endAll() {
+	for _, child := range children(r.pid()) {
+		if program, err := strconv.Atoi(strings.Fields(child)[0]); err == nil && program > 1 {
+			syscall.Kill(-program, syscall.SIGKILL)
+		}
+	}
+	r.cmd.Process.Kill()
+	r.cmd.Wait()
 }
 
 func (r *running) pid() int { return r.cmd.Process.Pid }

@@ -55,10 +55,7 @@ func startSession(t *testing.T, env []string, name string, args ...string) *sess
 		t.Fatal(err)
 	}
 	program.Close()
-	t.Cleanup(func() {
-		s.cmd.Process.Kill()
-		s.cmd.Wait()
-	})
+	t.Cleanup(s.endAll)
 	return s
 }
 
