@@ -239,7 +239,7 @@ func leadsSession() bool {
 // forget gives back the memory that resolving has taken, what was secret in it too, and collects from now on: the
 // daemon lives for as long as the program.
 func forget() {
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(20) // of a heap of one or two megabytes
 	debug.FreeOSMemory()
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -362,12 +363,7 @@ func TestAProgramOutOfReach(t *testing.T) {
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("there is no setpriv here")
 	}
-	exe := filepath.Join(t.TempDir(), "vault-env") // where everybody can execute it
-	content, _ := os.ReadFile(self(t))
-	if err := os.WriteFile(exe, content, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	r := &running{t: t, cmd: exec.Command("setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill", exe, "setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c", "echo ready; sleep 0.5; exit 4")}
+	r := &running{t: t, cmd: exec.Command("setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill", self(t), "setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c", "echo ready; sleep 0.5; exit 4")}
 	r.cmd.Env = []string{"BE_VAULT_ENV=true", "VAULT_ENV_DAEMON=true", "PATH=/usr/bin:/bin", "GOCOVERDIR=" + t.TempDir()}
 	r.cmd.Stderr = r
 	out, err := r.cmd.StdoutPipe()
@@ -382,6 +378,34 @@ func TestAProgramOutOfReach(t *testing.T) {
 	r.signal(syscall.SIGUSR1, syscall.SIGUSR2)
 	r.ends(4)
 	r.wantLog("vault-env: warn: the program runs as another user, and signals cannot be sent to it: give the container the capability KILL")
+}
+
+// The daemon has a token in its memory, and the program the same user.
+func TestTheProgramCannotReadTheDaemon(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Skip("there is no setpriv here")
+	}
+	vault := newFakeVault(t)
+	vault.lend(600, true)
+	dir, err := os.MkdirTemp("", "vault-env-") // where everybody can execute it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	exe := filepath.Join(dir, "vault-env")
+	content, _ := os.ReadFile(self(t))
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(exe, content, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", exe, "sh", "-c",
+		`for f in mem environ; do cat /proc/$PPID/$f >/dev/null 2>&1 && echo "$f can be read"; done; cat /proc/$$/environ >/dev/null && echo done`)
+	cmd.Env = []string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin", "VAULT_ENV_DAEMON=true", "VAULT_ADDR=" + vault.URL, "VAULT_CACERT_BYTES=" + vault.caPEM(), "VAULT_TOKEN=" + testToken, "P=" + creds}
+	if e := end(t, cmd); e.status != 0 || e.stdout != "done\n" {
+		t.Errorf("%+v", e)
+	}
 }
 
 // daemonConfig is what the webhook writes for a policy with daemon mode.
