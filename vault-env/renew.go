@@ -14,9 +14,6 @@ const (
 	// Pauses between attempts while Vault is away double from the one to the other.
 	firstPause = time.Second
 	lastPause  = time.Minute
-	// While Vault is away a line says so after this time, and after twice the time from then on.
-	firstReminder = time.Minute
-	lastReminder  = time.Hour
 )
 
 // verdict is what an answer to a renewal means.
@@ -239,71 +236,6 @@ func (k *keeper) ended(h *held, why string, now time.Time) string {
 
 func (k *keeper) drop(h *held) {
 	k.leases = slices.DeleteFunc(k.leases, func(other *held) bool { return other == h })
-}
-
-// absence is the time that Vault has been away.
-type absence struct {
-	since    time.Time // zero: it is there
-	until    time.Time // no attempt before
-	pause    time.Duration
-	said     bool      // in this absence
-	remindAt time.Time // also of the absence before: a Vault that comes and goes fills no log
-	reminder time.Duration
-	ended    int // leases that have ended meanwhile
-}
-
-// missed is an attempt without an answer. The program is left alone however long that takes: it may still work with
-// what it has, and nothing could start it again.
-func (k *keeper) missed(r renewal, now time.Time) {
-	a := &k.absence
-	if a.since.IsZero() {
-		a.since, a.reminder = now, firstReminder
-	}
-	a.pause = min(max(2*a.pause, firstPause), k.longestPause())
-	a.until = now.Add(max(k.jittered(a.pause), min(r.wait, lastPause)))
-	first, ended := k.ends(now)
-	if now.Before(a.remindAt) && ended <= a.ended {
-		return
-	}
-	line := fmt.Sprintf("Vault at %s does not answer (%s): trying again", k.address, r.reason)
-	if a.said {
-		line = fmt.Sprintf("Vault at %s has not answered for %s (%s): trying again", k.address, rounded(now.Sub(a.since)), r.reason)
-	}
-	switch {
-	case ended > 0:
-		line += fmt.Sprintf("; the program goes on although %d of %d leases have ended meanwhile", ended, len(k.leases))
-	case !first.IsZero():
-		line += "; the first lease ends in " + rounded(first.Sub(now)).String()
-	}
-	k.log.warn(line)
-	if a.said {
-		a.reminder = min(2*a.reminder, lastReminder)
-	}
-	a.said, a.ended, a.remindAt = true, ended, now.Add(a.reminder)
-}
-
-// answered is any answer of a Vault that is there.
-func (k *keeper) answered(now time.Time) {
-	if k.absence.said {
-		k.log.info(fmt.Sprintf("Vault at %s answers again after %s", k.address, rounded(now.Sub(k.absence.since))))
-	}
-	k.absence = absence{remindAt: k.absence.remindAt}
-}
-
-// ends gives the first end of all leases and how many of them have ended.
-func (k *keeper) ends(now time.Time) (first time.Time, ended int) {
-	for _, h := range k.leases {
-		if h.lease.duration <= 0 {
-			continue
-		}
-		if first.IsZero() || h.end.Before(first) {
-			first = h.end
-		}
-		if !now.Before(h.end) {
-			ended++
-		}
-	}
-	return first, ended
 }
 
 // longestPause between two attempts: short leases end soon.
