@@ -12,6 +12,7 @@ import { CertificateKeeper } from '../webhook/certificates/keeper.ts';
 import { ConfigurationKeeper } from '../webhook/configuration-keeper.ts';
 import type { WebhookTarget } from '../webhook/configuration.ts';
 import { HealthServer } from '../webhook/health-server.ts';
+import { startImageLookUp } from '../webhook/image-config/start.ts';
 import { mutateWorkload } from '../webhook/injection/mutate.ts';
 import { createWebhookMetrics } from '../webhook/metrics.ts';
 import { WebhookServer } from '../webhook/server.ts';
@@ -87,6 +88,15 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     vault: new NodeVaultClient(),
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
   });
+  const images = startImageLookUp({
+    ...settings,
+    // Secrets are read while a review waits: an API server that does not answer must not use all of its time up.
+    client: new ApiClient({ kubeConfig, userAgent: USER_AGENT, timeoutMs: milliseconds(settings.registryTimeout) }),
+    userAgent: USER_AGENT,
+    registry: metrics.registry,
+    clock,
+    logger,
+  });
   certificates.onChange(() => configuration.wake());
   configuration.onChange(() => {
     certificates.wake();
@@ -118,6 +128,10 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
       mutate: mutateWorkload,
       metrics,
       logger,
+      images: {
+        known: (namespace, needs) => images.configs.known(namespace, needs),
+        find: (namespace, needs) => images.configs.find(namespace, needs, milliseconds(settings.registryTimeout)),
+      },
       onReviewed: (namespace, outcome) => (outcome === 'Restored' ? configuration.noteRestored(namespace) : undefined),
     });
     const webhook = new WebhookServer({ admission, pair, metrics, logger, clock });
@@ -138,6 +152,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     await server?.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
     await Promise.all([policies.stop(), configuration.stop(), certificates.stop()]);
     await health.close();
+    await images.close();
     await kubeConfig.close();
   };
 }

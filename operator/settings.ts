@@ -25,6 +25,13 @@ export interface Settings {
   readonly relistInterval: string;
   readonly vaultCheckInterval: string;
   readonly drain: string;
+  readonly registries: string;
+  readonly registryMirrors: string;
+  readonly registryPlainHttp: string;
+  readonly registryCa: string;
+  readonly registryConfig: string;
+  readonly registryTimeout: string;
+  readonly nodePlatforms: string;
 }
 
 /** A setting that is wrong, or a flag that does not exist. `message` is for the person who typed it. */
@@ -39,10 +46,19 @@ interface SettingSpec {
   readonly help: string;
 }
 
+// A second less than timeoutSeconds of the webhook configuration: for the way there and back, and for the review itself.
+const LONGEST_WAIT_MS = 4000;
+
 const PORT = { type: 'integer', minimum: 0, maximum: 65535 } as const;
 const DNS_LABEL = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' } as const;
 const DURATION = { type: 'string', format: 'duration-go' } as const;
 const TEXT = { type: 'string' } as const;
+const HOST = '[a-zA-Z0-9.*-]+(:\\d{1,5})?';
+/** Items separated by commas; none at all is fine. */
+const listOf = (item: string): { type: 'string'; pattern: string } => ({
+  type: 'string',
+  pattern: `^\\s*(${item}(\\s*,\\s*${item})*)?\\s*$`,
+});
 
 const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
   kubeconfig: {
@@ -134,6 +150,48 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     schema: DURATION,
     allowed: 'a duration such as 10s',
     help: 'how long to go on answering after SIGTERM: API servers use a connection until they see the endpoint go',
+  },
+  registries: {
+    default: '*',
+    schema: listOf(HOST),
+    allowed: 'hosts separated by commas, * as wildcard, such as *.example.com,docker.io; or none',
+    help: 'registries to ask for what images start. One at a loopback or link-local address must be named without wildcard',
+  },
+  registryMirrors: {
+    default: '',
+    schema: listOf(`${HOST}=${HOST}(/[a-z0-9._/-]+)?`),
+    allowed: 'REGISTRY=HOST[:PORT][/PREFIX] separated by commas, such as docker.io=mirror.example.com/hub',
+    help: 'whom to ask before a registry, as the nodes do: what a mirror has costs no pull from the registry',
+  },
+  registryPlainHttp: {
+    default: '',
+    schema: listOf(HOST),
+    allowed: 'HOST[:PORT] separated by commas',
+    help: 'registries that are spoken to without TLS: passwords go to them in the clear, so they are named one by one',
+  },
+  registryCa: {
+    default: '',
+    schema: TEXT,
+    allowed: 'a file name',
+    help: 'PEM file with authorities that registries are trusted by beside those that Node knows; read at the start',
+  },
+  registryConfig: {
+    default: '',
+    schema: TEXT,
+    allowed: 'a file name',
+    help: 'Docker config.json with credentials for images of every namespace, as nodes may have them; read anew each time',
+  },
+  registryTimeout: {
+    default: '2500ms',
+    schema: { type: 'string', format: 'duration-of-admission' },
+    allowed: 'a duration up to 4s, such as 2500ms',
+    help: 'how long a review waits for a registry: less than the 5 s that the API server waits for the review',
+  },
+  nodePlatforms: {
+    default: 'linux/amd64',
+    schema: { ...listOf('[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?'), minLength: 1 },
+    allowed: 'OS/ARCHITECTURE[/VARIANT] separated by commas, such as linux/arm64',
+    help: 'what the nodes run, the most usual first: an image made for several starts what it starts there',
   },
 };
 
@@ -237,6 +295,10 @@ function pick(
 function validate(values: Record<string, unknown>): [name: string, text: string][] {
   const ajv = new Ajv({ allErrors: true });
   ajv.addFormat('duration-go', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
+  ajv.addFormat('duration-of-admission', {
+    type: 'string',
+    validate: (text: string) => (parseDuration(text) ?? Infinity) <= LONGEST_WAIT_MS,
+  });
   const properties = Object.fromEntries(NAMES.map((name) => [name, SPECS[name].schema]));
   const check = ajv.compile({ type: 'object', properties });
   if (check(values)) return [];

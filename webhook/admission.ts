@@ -1,5 +1,6 @@
 import type { Logger } from '../operator/log.ts';
 import type { RuleSnapshot, WorkloadKind } from '../operator/policies/rule.ts';
+import type { ImageNeeds, KnownImages } from './injection/images.ts';
 import type { MutationInput } from './injection/mutate.ts';
 import type { MutationResult, Outcome } from './injection/outcome.ts';
 import type { Entry, WebhookMetrics } from './metrics.ts';
@@ -13,8 +14,18 @@ export interface AdmissionOptions {
   readonly mutate: (input: MutationInput) => MutationResult;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
+  /** Who knows what images start; left out, nobody does. */
+  readonly images?: ImageLookUp;
   /** Told after each review that was decided on (not for dry runs, which change nothing). */
   readonly onReviewed?: (namespace: string, outcome: ReviewOutcome) => void;
+}
+
+/** What admission asks of image-config/image-configs.ts. */
+export interface ImageLookUp {
+  /** Of pods in this namespace; undefined where somebody has to be asked. */
+  known(namespace: string, needs: ImageNeeds): KnownImages | undefined;
+  /** Asks, and answers within the time that an admission can wait. Never rejects. */
+  find(namespace: string, needs: ImageNeeds): Promise<KnownImages>;
 }
 
 /** Skipped: no Deployment or StatefulSet, or nothing that is to be stored. */
@@ -28,32 +39,80 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Decides on one review: the request's body in, the answer out. Synchronous, without I/O, never throws. */
-export type Admission = (entry: Entry, body: Buffer) => Answer;
+/**
+ * Decides on one review: the request's body in, the answer out. At once, without I/O, but where a container's program is
+ * known to a registry alone. Neither throws nor rejects.
+ */
+export type Admission = (entry: Entry, body: Buffer) => Answer | Promise<Answer>;
+
+// Reviews that wait for registries hold their objects in memory, all together no more than so many bytes of bodies.
+const WAITING_BYTES = 8 * 2 ** 20;
+const TOO_MANY_WAIT = { why: 'too many reviews wait for registries; try again' };
+
+interface Review {
+  readonly entry: Entry;
+  /** Milliseconds, by performance.now(). */
+  readonly started: number;
+  request?: ReviewRequest;
+}
 
 /** Joins the codec with the pure core. */
 export function createAdmission(options: AdmissionOptions): Admission {
-  const { metrics, logger } = options;
+  let waitingBytes = 0;
+  /** What is known of images; a promise where it is worth to wait for. */
+  const ask = (namespace: string, needs: ImageNeeds, bytes: number): KnownImages | Promise<KnownImages> | undefined => {
+    const { images } = options;
+    const known = images?.known(namespace, needs);
+    if (images === undefined || known !== undefined) return known;
+    if (waitingBytes + bytes > WAITING_BYTES) return () => TOO_MANY_WAIT;
+    waitingBytes += bytes;
+    return images.find(namespace, needs).finally(() => (waitingBytes -= bytes));
+  };
   return (entry, body) => {
-    const started = performance.now();
-    let request: ReviewRequest | undefined;
+    const review: Review = { entry, started: performance.now() };
     try {
-      request = decodeReview(body);
-      const { outcome, response, policy, reason } = decide(request, options);
-      const json = encodeReview(response);
-      const ms = performance.now() - started;
-      metrics.reviewed(entry, request.operation, outcome, ms / 1000);
-      const { uid, namespace, name } = request;
-      const line = { uid, namespace, kind: request.kind.kind, name, policy, outcome, ms: Math.round(ms * 1000) / 1000 };
-      if (reason === undefined) logger.debug(line, 'reviewed');
-      else logger.info({ ...line, reason }, 'denied');
-      if (!request.dryRun) options.onReviewed?.(namespace, outcome);
-      return { status: 200, contentType: 'application/json', body: json };
+      const request = (review.request = decodeReview(body));
+      const input = inputOf(request, options.rules);
+      // the configuration asks for no others; somebody else's might send them here
+      if (input === undefined) return answer(review, request, SKIPPED, options);
+      const result = options.mutate(input);
+      const images = result.needs && ask(request.namespace, result.needs, body.length);
+      if (images === undefined) return answer(review, request, result, options);
+      // The rules are those of the first look: what was asked for is what they want to know.
+      const again = (known: KnownImages): Answer =>
+        answer(review, request, options.mutate({ ...input, images: known }), options);
+      if (!(images instanceof Promise)) return again(images);
+      return images.then(again).catch((error: unknown) => failed(error, review, options));
     } catch (error) {
       if (error instanceof BadReview) return plain(error.status, error.message);
-      return failed(error, request, entry, options, (performance.now() - started) / 1000);
+      return failed(error, review, options);
     }
   };
+}
+
+function inputOf(request: ReviewRequest, rules: () => RuleSnapshot): MutationInput | undefined {
+  const { namespace, name, object } = request;
+  const kind = workloadKind(request);
+  return kind === undefined || object === undefined ? undefined : { kind, namespace, name, object, rules: rules() };
+}
+
+/** Tells the result to metrics, log and whoever wants to know, and puts it into the words of the API server. */
+function answer(
+  { entry, started }: Review,
+  request: ReviewRequest,
+  result: MutationResult | typeof SKIPPED,
+  { metrics, logger, onReviewed }: AdmissionOptions,
+): Answer {
+  const { outcome, response, policy, reason } = decide(request.uid, result);
+  const json = encodeReview(response);
+  const ms = performance.now() - started;
+  metrics.reviewed(entry, request.operation, outcome, ms / 1000);
+  const { uid, namespace, name } = request;
+  const line = { uid, namespace, kind: request.kind.kind, name, policy, outcome, ms: Math.round(ms * 1000) / 1000 };
+  if (reason === undefined) logger.debug(line, 'reviewed');
+  else logger.info({ ...line, reason }, 'denied');
+  if (!request.dryRun) onReviewed?.(namespace, outcome);
+  return { status: 200, contentType: 'application/json', body: json };
 }
 
 interface Decision {
@@ -64,12 +123,10 @@ interface Decision {
   readonly reason?: string;
 }
 
-function decide(request: ReviewRequest, options: AdmissionOptions): Decision {
-  const { uid, namespace, name, object } = request;
-  const kind = workloadKind(request);
-  // the configuration asks for neither; somebody else's might send them here
-  if (kind === undefined || object === undefined) return { outcome: 'Skipped', response: { uid, allowed: true } };
-  const result = options.mutate({ kind, namespace, name, object, rules: options.rules() });
+const SKIPPED = { outcome: 'Skipped' } as const;
+
+function decide(uid: string, result: MutationResult | typeof SKIPPED): Decision {
+  if (result.outcome === 'Skipped') return { outcome: 'Skipped', response: { uid, allowed: true } };
   const { outcome, denial, warnings, policy } = result;
   const auditAnnotations = auditOf(result);
   if (denial !== undefined) {
@@ -99,14 +156,8 @@ function auditOf({ audit, policy, outcome }: MutationResult): Record<string, str
  * A defect of this program. HTTP 500 lets the failurePolicy of the entry decide, as the policy's author chose;
  * the log gets the error's kind and place, not its message, which may quote the object.
  */
-function failed(
-  error: unknown,
-  request: ReviewRequest | undefined,
-  entry: Entry,
-  { metrics, logger }: AdmissionOptions,
-  seconds: number,
-): Answer {
-  metrics.reviewed(entry, request?.operation ?? 'other', 'Error', seconds);
+function failed(error: unknown, { entry, started, request }: Review, { metrics, logger }: AdmissionOptions): Answer {
+  metrics.reviewed(entry, request?.operation ?? 'other', 'Error', (performance.now() - started) / 1000);
   const { uid, namespace, name } = request ?? {};
   logger.error({ uid, namespace, kind: request?.kind.kind, name, ...placeOf(error) }, 'review failed');
   return plain(500, 'internal error: the review could not be decided on; see the log of the operator for its uid');

@@ -153,7 +153,9 @@ export class WebhookServer {
       if (received === 'gone') return;
       if ('body' in received) {
         // a request without an entry was refused above
-        this.#send(response, this.#options.admission(entry ?? 'ignore', received.body));
+        const answer = this.#options.admission(entry ?? 'ignore', received.body);
+        if (answer instanceof Promise) void answer.then((late) => this.#sendLate(response, late));
+        else this.#send(response, answer);
         return;
       }
       const answer = refusal ?? this.#refusals[received.refused === 'NoRoom' ? 'busy' : 'tooLarge'];
@@ -174,6 +176,11 @@ export class WebhookServer {
   #send(response: ServerResponse, answer: Answer): void {
     this.#writeHead(response, answer, this.#draining);
     response.end(answer.body);
+  }
+
+  /** An API server that waited in vain has gone: what is written to a closed connection would be an error of this process. */
+  #sendLate(response: ServerResponse, answer: Answer): void {
+    if (!response.destroyed) this.#send(response, answer);
   }
 
   /**

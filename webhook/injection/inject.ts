@@ -3,13 +3,14 @@
  * and the rule: the same input gives the same template, key by key. What is added goes to the end of env, volumeMounts
  * and volumes, where it changes nothing that comes before; only the init container goes first, as others need its work.
  */
-import { matchesWildcard } from '../../operator/policies/match.ts';
 import type { Rule } from '../../operator/policies/rule.ts';
 import { vaultEnvConfig } from './config.ts';
 import type { MountPaths } from './config.ts';
 import { installerFor, volumesFor } from './delivery.ts';
 import type { VolumeNames } from './delivery.ts';
-import { asList, asString, asStrings } from './json.ts';
+import { entrypointUnknown } from './entry-points.ts';
+import type { EntryPoints } from './entry-points.ts';
+import { asList, asString } from './json.ts';
 import type { RawObject } from './json.ts';
 import { roleFor, takesSecret, takesToken } from './login.ts';
 import { annotation, CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
@@ -24,10 +25,10 @@ import {
   mountsOf,
   nameOf,
   podSpecOf,
+  serviceAccountOf,
   withAnnotations,
 } from './pod.ts';
 import { wrap, wrapExec } from './program.ts';
-import type { Original } from './program.ts';
 import { encodeRecord, executableIn, shortHash } from './record.ts';
 import type { RecordedContainer } from './record.ts';
 import type { Selected } from './selection.ts';
@@ -39,6 +40,8 @@ const OBJECT_LIMIT = 1_572_864;
 export interface InjectionContext {
   readonly rule: Rule;
   readonly settings: Settings;
+  /** Of the containers to wrap. */
+  readonly entryPoints: EntryPoints;
   /** Names that volumes of ours cannot have, other than those of the template's own volumes. */
   readonly reservedVolumes: readonly string[];
   /** What the template held of an earlier injection. */
@@ -70,9 +73,10 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
     generated += 'denial' in result ? 0 : result.configLength;
     if (generated > OBJECT_LIMIT) return { denial: tooLarge(selected.length) };
     if (!('denial' in result)) wrapped.set(target, result);
-    else if (context.rule.failurePolicy === 'Fail') return result;
+    else if (context.rule.failurePolicy === 'Fail') return { denial: result.denial };
     else {
       context.warn(`not injected: ${result.denial.message}`);
+      result.notes?.forEach(context.warn);
       skipped.push(`${target.name}:${result.denial.reason}`);
     }
   }
@@ -119,15 +123,6 @@ function volumeNames(podSpec: RawObject, reserved: readonly string[]): VolumeNam
   };
 }
 
-/** What the API server's ServiceAccount admission will give the pod. */
-function serviceAccountOf(podSpec: RawObject): string {
-  return [podSpec.serviceAccountName, podSpec.serviceAccount].map(asString).find(isNamed) ?? 'default';
-}
-
-function isNamed(name: string | undefined): boolean {
-  return name !== undefined && name !== '';
-}
-
 interface Wrap {
   readonly container: RawObject;
   readonly entry: RecordedContainer;
@@ -159,14 +154,15 @@ function wrapContainer(
   { name, container }: Selected,
   volumes: VolumeNames,
   configFor: (paths: MountPaths) => Config,
-  { rule }: InjectionContext,
-): Wrap | { readonly denial: Denial } {
+  { rule, entryPoints, warn }: InjectionContext,
+): Wrap | { readonly denial: Denial; readonly notes?: readonly string[] } {
   if (hasConfigVariable(container)) return { denial: variableReserved(name) };
   const paths = mountPaths(container, rule);
   const executable = executableIn(paths.executable);
-  const original = originalOf(container, rule);
+  const { original, unknown } = entryPoints.programOf(name, container);
   const generated = wrap(original, executable);
-  if (generated === undefined) return { denial: entrypointUnknown(name, container, rule) };
+  if (generated === undefined) return entrypointUnknown(name, container, rule, unknown);
+  if (unknown !== undefined) warn(`container ${name} keeps the entry point known before: ${unknown.why}`);
   const config = configFor(paths);
   const exec: string[] = [];
   const probed = rule.probes
@@ -187,25 +183,6 @@ function wrapContainer(
     entry: { name, original, mountPath: paths.executable, exec, config: config.hash },
     configLength: config.value.length,
   };
-}
-
-function originalOf(container: RawObject, { images }: Rule): Original {
-  const command = asStrings(container.command);
-  const args = asStrings(container.args);
-  if (command !== undefined) return { command, args };
-  const image = asString(container.image) ?? '';
-  const hint = images.find(({ match }) => matchesWildcard(match, image));
-  return hint
-    ? { command, args, image: { entrypoint: verbatim(hint.entrypoint), cmd: verbatim(hint.cmd) } }
-    : { command, args };
-}
-
-/**
- * Words of an image, as a manifest has to write them: the kubelet expands `$(NAME)` and `$$` in command and args, and in
- * neither of an image's ENTRYPOINT and CMD (ExpandContainerCommandAndArgs in k8s.io/kubernetes/pkg/kubelet/container).
- */
-function verbatim(words: readonly string[]): readonly string[] {
-  return words.map((word) => word.replaceAll('$', () => '$$'));
 }
 
 /** Places where the container mounts nothing yet, neither there nor below. */
@@ -252,15 +229,6 @@ function withAdditions(
     spec.initContainers = [installer, ...(asList(spec.initContainers) ?? [])];
   }
   return spec;
-}
-
-function entrypointUnknown(name: string, container: RawObject, { policy }: Rule): Denial {
-  const image = asString(container.image) ?? '';
-  // What to do comes first: a warning is cut at 120 characters.
-  const message =
-    `container ${name} has no command: set one, or add its image to images of policy ${policy.name}; ` +
-    `what ${image} starts is not known`;
-  return { reason: 'EntrypointUnknown', message };
 }
 
 function tooLarge(containers: number): Denial {

@@ -5,6 +5,8 @@
 import { matchingRules } from '../../operator/policies/match.ts';
 import type { Rule, RuleSnapshot, WorkloadKind } from '../../operator/policies/rule.ts';
 import { deniedPath } from './bounds.ts';
+import { entryPointsOf } from './entry-points.ts';
+import type { ImageNeeds, KnownImages } from './images.ts';
 import { inject } from './inject.ts';
 import { asList, asObject } from './json.ts';
 import type { RawObject } from './json.ts';
@@ -29,13 +31,15 @@ export interface MutationInput {
   /** The whole object as the API server sent it, parsed and otherwise untouched. */
   readonly object: unknown;
   readonly rules: RuleSnapshot;
+  /** What is known of images; left out, nothing is, and the result's `needs` says of which to ask. */
+  readonly images?: KnownImages;
 }
 
 const TEMPLATE_PATH = '/spec/template';
 const NOTHING: readonly JsonPatchOperation[] = [];
 
 /** Decides about one Deployment or StatefulSet. Never throws, whatever the object is. */
-export function mutateWorkload({ kind, namespace, object, rules }: MutationInput): MutationResult {
+export function mutateWorkload({ kind, namespace, object, rules, images }: MutationInput): MutationResult {
   const workload = asObject(object);
   if (workload === undefined) {
     return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' }, []);
@@ -45,7 +49,7 @@ export function mutateWorkload({ kind, namespace, object, rules }: MutationInput
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation says best what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
-  return review(workload, template, restore(template), matching);
+  return review(workload, template, restore(template), matching, images);
 }
 
 function review(
@@ -53,12 +57,14 @@ function review(
   template: RawObject,
   restored: Restored,
   matching: readonly Rule[],
+  images: KnownImages | undefined,
 ): MutationResult {
   const warnings: string[] = [];
   const warn = (text: string): void => void warnings.push(text);
-  const withoutInjection = (outcome: Outcome, rule?: Rule, reason?: string): MutationResult => {
+  const withoutInjection = (outcome: Outcome, rule?: Rule, reason?: string, needs?: ImageNeeds): MutationResult => {
     const patch = diff(template, restored.template, TEMPLATE_PATH);
-    return result(patch.length > 0 && outcome !== 'Excluded' ? 'Restored' : outcome, { patch, warnings, rule, reason });
+    const named = patch.length > 0 && outcome !== 'Excluded' ? 'Restored' : outcome;
+    return result(named, { patch, warnings, rule, reason, needs });
   };
   for (const name of restored.uncertain) {
     warn(`container ${name}: the record of its command is gone; set its command and args again`);
@@ -74,23 +80,26 @@ function review(
   const selected = select(podSpecOf(restored.template) ?? {}, rule, settings, warn);
   const denial = deniedPath(selected, rule, settings);
   if (denial !== undefined) return denied(denial, warnings, rule);
+  const entryPoints = entryPointsOf(podSpecOf(restored.template) ?? {}, selected, rule, restored.images, images);
+  const { needs } = entryPoints;
   const injected = inject(restored.template, selected, {
     rule,
+    entryPoints,
     settings,
     reservedVolumes: claimNames(workload),
     live: { injected: annotationsOf(template)?.[annotation.injected], installer: restored.installer },
     warn,
   });
-  if ('denial' in injected) return denied(injected.denial, warnings, rule);
+  if ('denial' in injected) return denied(injected.denial, warnings, rule, needs);
   const reason = injected.skipped.length > 0 ? `not injected: ${injected.skipped.join(', ')}` : undefined;
   if (injected.wrapped.length === 0) {
-    return withoutInjection('Unchanged', rule, reason);
+    return withoutInjection('Unchanged', rule, reason, needs);
   }
   const oversize = oversizeOf(injected.template);
   if (oversize !== undefined) return denied(oversize, warnings, rule);
   const patch = diff(template, injected.template, TEMPLATE_PATH);
   const containers = injected.wrapped.join(',');
-  return result(patch.length > 0 ? 'Injected' : 'Unchanged', { patch, warnings, rule, containers, reason });
+  return result(patch.length > 0 ? 'Injected' : 'Unchanged', { patch, warnings, rule, containers, reason, needs });
 }
 
 /** The rule that counts: the one that the workload names, else the first. */
@@ -141,8 +150,8 @@ function oversizeOf(template: RawObject): Denial | undefined {
   return { reason: 'RecordTooLarge', message };
 }
 
-function denied(denial: Denial, warnings: readonly string[], rule?: Rule): MutationResult {
-  return { ...result('Denied', { warnings, rule, reason: denial.reason }), denial };
+function denied(denial: Denial, warnings: readonly string[], rule?: Rule, needs?: ImageNeeds): MutationResult {
+  return { ...result('Denied', { warnings, rule, reason: denial.reason, needs }), denial };
 }
 
 function result(
@@ -153,15 +162,17 @@ function result(
     readonly rule?: Rule | undefined;
     readonly reason?: string | undefined;
     readonly containers?: string;
+    readonly needs?: ImageNeeds | undefined;
   },
 ): MutationResult {
-  const { patch = NOTHING, warnings = [], rule, reason, containers } = about;
+  const { patch = NOTHING, warnings = [], rule, reason, containers, needs } = about;
   const policy = rule && { name: rule.policy.name, generation: rule.policy.generation };
   return {
     outcome,
     patch,
     warnings: boundedWarnings(warnings),
     ...(policy ? { policy } : {}),
+    ...(needs === undefined ? {} : { needs }),
     audit: {
       result: outcome,
       ...(policy ? { policy: policy.name, generation: String(policy.generation) } : {}),

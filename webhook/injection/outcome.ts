@@ -1,3 +1,4 @@
+import type { ImageNeeds } from './images.ts';
 import type { JsonPatchOperation } from './patch.ts';
 
 /**
@@ -25,6 +26,8 @@ export interface MutationResult {
   readonly policy?: { readonly name: string; readonly generation: number };
   /** Audit annotations, without the webhook's name. */
   readonly audit: Readonly<Record<string, string>>;
+  /** What would have to be known for a better result than this one; absent where nothing would. */
+  readonly needs?: ImageNeeds;
 }
 
 // admission.k8s.io/v1: "Limit warnings to 120 characters if possible"

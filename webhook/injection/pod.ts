@@ -37,6 +37,12 @@ export function nameOf(item: unknown): string | undefined {
   return asString(asObject(item)?.name);
 }
 
+/** What the API server's ServiceAccount admission will give the pod. */
+export function serviceAccountOf(podSpec: RawObject): string {
+  const names = [podSpec.serviceAccountName, podSpec.serviceAccount].map(asString);
+  return names.find((name) => name !== undefined && name !== '') ?? 'default';
+}
+
 export interface Mount {
   readonly volume: string;
   readonly path: string;

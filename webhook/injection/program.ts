@@ -1,3 +1,4 @@
+import type { EntryPoint } from './images.ts';
 import { END_OF_OPTIONS } from './names.ts';
 
 /** What a container says about its program, and what its image does where that had to be known. Absent means undefined. */
@@ -5,7 +6,13 @@ export interface Original {
   readonly command: readonly string[] | undefined;
   readonly args: readonly string[] | undefined;
   /** ENTRYPOINT and CMD that stood in for an absent command. */
-  readonly image?: { readonly entrypoint: readonly string[]; readonly cmd: readonly string[] };
+  readonly image?: ImageWords;
+}
+
+/** As a manifest has to write them. */
+export interface ImageWords extends EntryPoint {
+  /** The image of which a registry told them; absent where the policy did. */
+  readonly of?: string;
 }
 
 export interface Wrapped {

@@ -51,6 +51,7 @@ export function encodeRecord(record: InjectionRecord): string {
     args: original.args ?? null,
     entrypoint: original.image?.entrypoint,
     cmd: original.image?.cmd,
+    image: original.image?.of,
     mountPath: mountPath === DEFAULT_MOUNT_PATH ? undefined : mountPath,
     exec: exec.length === 0 ? undefined : exec,
     generated: generatedHash(original, mountPath),
@@ -102,13 +103,14 @@ function decodeContainer(value: unknown): RecordedContainer | undefined {
   const args = strings(entry?.args);
   const entrypoint = strings(entry?.entrypoint);
   const cmd = strings(entry?.cmd);
+  const image = asString(entry?.image);
   const mountPath = entry?.mountPath ?? DEFAULT_MOUNT_PATH;
   if (name === undefined || command === 'bad' || args === 'bad' || entrypoint === 'bad' || cmd === 'bad')
     return undefined;
   if (typeof mountPath !== 'string' || purposeOfMountPath(mountPath) !== 'executable') return undefined;
-  const image =
-    entrypoint === undefined && cmd === undefined ? {} : { image: { entrypoint: entrypoint ?? [], cmd: cmd ?? [] } };
-  const original: Original = { command, args, ...image };
+  const words = { entrypoint: entrypoint ?? [], cmd: cmd ?? [], ...(image !== undefined && { of: image }) };
+  const hasWords = entrypoint !== undefined || cmd !== undefined;
+  const original: Original = { command, args, ...(hasWords && { image: words }) };
   const generated = generatedHash(original, mountPath);
   if (generated === undefined || entry?.generated !== generated) return undefined;
   const exec = (asList(entry.exec) ?? []).filter((field) => typeof field === 'string');

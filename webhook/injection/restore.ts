@@ -17,6 +17,7 @@ import {
   withAnnotations,
 } from './pod.ts';
 import { entryFinder, executableIn, shortHash } from './record.ts';
+import type { ImageWords } from './program.ts';
 import type { RecordedContainer } from './record.ts';
 import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, ourSourceOf } from './traces.ts';
 import type { Traces } from './traces.ts';
@@ -29,20 +30,27 @@ export interface Restored {
   readonly installer?: RawObject;
   /** Names of containers whose original could not be told for certain. */
   readonly uncertain: readonly string[];
+  /** By name of the container: what its image starts, as a registry told it when the container was injected. */
+  readonly images: ReadonlyMap<string, ImageWords>;
 }
+
+const NO_IMAGES: Restored['images'] = new Map();
 
 /** Never throws: of a template that is not shaped like one, whatever is not understood stays as it is. */
 export function restore(template: RawObject): Restored {
   const podSpec = podSpecOf(template);
   const traces = podSpec && findTraces(template, podSpec);
-  if (podSpec === undefined || traces === undefined) return { template, uncertain: [] };
+  if (podSpec === undefined || traces === undefined) return { template, uncertain: [], images: NO_IMAGES };
   const uncertain: string[] = [];
+  const images = new Map<string, ImageWords>();
   const entryOf = entryFinder(traces.record);
   const restored = (item: unknown): unknown => {
     const container = asObject(item);
-    return container
-      ? restoreContainer(container, entryOf(nameOf(container) ?? '', container.args), traces, uncertain)
-      : item;
+    if (container === undefined) return item;
+    const name = nameOf(container) ?? '';
+    const entry = entryOf(name, container.args);
+    if (entry?.original.image?.of !== undefined) images.set(name, entry.original.image);
+    return restoreContainer(container, entry, traces, uncertain);
   };
   let spec = podSpec;
   let installer: RawObject | undefined;
@@ -57,6 +65,7 @@ export function restore(template: RawObject): Restored {
   return {
     template: withField(restoreAnnotations(template), 'spec', spec),
     uncertain,
+    images,
     ...(installer === undefined ? {} : { installer }),
   };
 }

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import type { RuleSnapshot } from '../../../operator/policies/rule.ts';
 import { createAdmission } from '../../../webhook/admission.ts';
-import type { Admission, AdmissionOptions } from '../../../webhook/admission.ts';
+import type { AdmissionOptions, Answer } from '../../../webhook/admission.ts';
 import type { MutationResult } from '../../../webhook/injection/outcome.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
+import type { Entry } from '../../../webhook/metrics.ts';
 import { collectLog } from './log-lines.ts';
 import type { LogLine } from './log-lines.ts';
 
@@ -25,14 +26,19 @@ function body(change: object = {}): Buffer {
 }
 
 function start(options: Partial<AdmissionOptions> = {}): {
-  admit: Admission;
+  admit: (entry: Entry, body: Buffer) => Answer;
   lines: LogLine[];
   metrics: ReturnType<typeof createWebhookMetrics>;
 } {
   const { logger, lines } = collectLog();
   const metrics = createWebhookMetrics();
+  const admission = createAdmission({ rules: () => RULES, mutate: () => NOTHING, metrics, logger, ...options });
   return {
-    admit: createAdmission({ rules: () => RULES, mutate: () => NOTHING, metrics, logger, ...options }),
+    admit: (entry, bytes) => {
+      const answer = admission(entry, bytes);
+      if (answer instanceof Promise) throw new Error('the answer is not given at once');
+      return answer;
+    },
     lines,
     metrics,
   };

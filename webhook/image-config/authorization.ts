@@ -1,0 +1,66 @@
+/**
+ * Answers a registry's challenge: with a password (RFC 7617), or with a token that the server it names gives for one or
+ * to anybody (distribution.github.io/distribution/spec/auth/token; RFC 6750).
+ */
+import { asObject, asString } from '../injection/json.ts';
+import type { Challenge } from './challenge.ts';
+import type { Credential } from './docker-config.ts';
+import { ImageFailure } from './failure.ts';
+import type { Send } from './http.ts';
+import { failureOfStatus } from './status.ts';
+import type { Endpoint } from './registry-hosts.ts';
+
+// Tokens are 1 to 5 kB.
+const LARGEST_TOKEN_REPLY = 64 * 1024;
+
+/** The value of the Authorization header. Throws ImageFailure. */
+export async function authorize(
+  challenges: readonly Challenge[],
+  credential: Credential | undefined,
+  endpoint: Endpoint,
+  send: Send,
+  signal: AbortSignal,
+): Promise<string> {
+  const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+  if (bearer !== undefined) return `Bearer ${await tokenFor(bearer, credential, endpoint, send, signal)}`;
+  if (!challenges.some(({ scheme }) => scheme === 'basic')) {
+    throw new ImageFailure('Unauthorized', `${endpoint.host} asks for credentials of a kind that is not known here`);
+  }
+  if (credential === undefined) throw new ImageFailure('Unauthorized', '');
+  return basic(credential);
+}
+
+async function tokenFor(
+  { parameters }: Challenge,
+  credential: Credential | undefined,
+  { host, repository }: Endpoint,
+  send: Send,
+  signal: AbortSignal,
+): Promise<string> {
+  const url = URL.parse(parameters.realm ?? '');
+  if (url === null) throw new ImageFailure('Unusable', `${host} does not say where its tokens are`);
+  if (parameters.service !== undefined) url.searchParams.set('service', parameters.service);
+  // Not the scope that the registry names: no more than this is needed, whatever it asks for.
+  url.searchParams.set('scope', `repository:${repository}:pull`);
+  const headers = { accept: 'application/json', ...(credential && { authorization: basic(credential) }) };
+  const reply = await send({ method: 'GET', url, headers, maxBytes: LARGEST_TOKEN_REPLY, signal });
+  if (reply.status !== 200) throw failureOfStatus(reply, url.host);
+  const token = tokenIn(reply.body);
+  if (token === undefined) throw new ImageFailure('Unusable', `${url.host} gave no token`);
+  return token;
+}
+
+function tokenIn(body: Buffer): string | undefined {
+  try {
+    const answer = asObject(JSON.parse(body.toString('utf8')));
+    const token = asString(answer?.token) ?? asString(answer?.access_token);
+    // b64token of RFC 6750: what may stand in a header
+    return token !== undefined && /^[A-Za-z0-9._~+/-]+=*$/.test(token) ? token : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function basic({ username, password }: Credential): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}

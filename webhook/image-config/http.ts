@@ -1,0 +1,159 @@
+/** One HTTP exchange with a registry: bounded, verified, and only with hosts that it may be had with. */
+import { getCACertificates } from 'node:tls';
+import { EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher } from 'undici';
+import { BLOCKED_ADDRESS, guardedLookup, isBlockedAddress } from './addresses.ts';
+import { ImageFailure } from './failure.ts';
+import type { RegistryHosts } from './registry-hosts.ts';
+
+export interface Exchange {
+  readonly method: 'GET' | 'HEAD';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The longest body to take; a longer one is a failure. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+/** Rejects with ImageFailure; any status that an HTTP server may give is a reply. */
+export type Send = (exchange: Exchange) => Promise<Reply>;
+
+export interface HttpOptions {
+  readonly hosts: RegistryHosts;
+  /** PEM of authorities to trust beside those that Node trusts. */
+  readonly authorities?: string;
+  readonly userAgent: string;
+}
+
+// Nobody waits for a host that does not even take the connection.
+const CONNECT_MS = 5_000;
+// A registry is asked three times for one image, and then not for minutes.
+const KEEP_ALIVE_MS = 10_000;
+// Docker Hub's blobs are two redirects away; a longer chain leads nowhere.
+const MOST_REDIRECTS = 4;
+
+/** Makes the pools of connections; HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count, in either case. */
+export function createHttp({ hosts, authorities, userAgent }: HttpOptions): { send: Send; close: () => Promise<void> } {
+  const ca = authorities === undefined ? {} : { ca: [...getCACertificates('default'), authorities] };
+  const pool = { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false, requestTls: { ...ca, timeout: CONNECT_MS } };
+  const connect = { ...ca, timeout: CONNECT_MS };
+  const anywhere = new EnvHttpProxyAgent({ ...pool, connect });
+  const guarded = new EnvHttpProxyAgent({ ...pool, connect: { ...connect, lookup: guardedLookup() } });
+  const send = async (exchange: Exchange): Promise<Reply> => {
+    const { url } = exchange;
+    const isListed = hosts.isListed(url);
+    if (url.protocol !== 'https:' && !(url.protocol === 'http:' && hosts.mayBePlain(url))) {
+      throw new ImageFailure('NotAllowed', `${url.host} is asked without TLS (setting registry-plain-http)`);
+    }
+    if (!isListed && isBlockedAddress(url.hostname)) throw blocked(url);
+    return exchangeOnce(exchange, isListed ? anywhere : guarded, userAgent);
+  };
+  return {
+    send: (exchange) => following(exchange, send),
+    close: async () => {
+      await Promise.all([anywhere.destroy(), guarded.destroy()]);
+    },
+  };
+}
+
+/** Registries send clients elsewhere for blobs, with a link that opens by itself: credentials stay with who asked for them. */
+async function following(exchange: Exchange, send: Send): Promise<Reply> {
+  let current = exchange;
+  for (let redirects = 0; ; redirects++) {
+    const reply = await send(current);
+    const target = redirectOf(reply, current.url);
+    if (target === undefined) return reply;
+    if (redirects === MOST_REDIRECTS) throw new ImageFailure('Unreachable', `${current.url.host} redirects too often`);
+    const { authorization, ...rest } = current.headers;
+    const isSame = target.origin === current.url.origin && authorization !== undefined;
+    current = { ...current, url: target, headers: isSame ? { ...rest, authorization } : rest };
+  }
+}
+
+function redirectOf({ status, headers }: Reply, from: URL): URL | undefined {
+  if (![301, 302, 303, 307, 308].includes(status) || typeof headers.location !== 'string') return undefined;
+  const target = URL.parse(headers.location, from.href);
+  // a user and password in a link would be sent on as credentials
+  if (target?.username !== '' || target.password !== '') return undefined;
+  return target;
+}
+
+async function exchangeOnce(
+  { method, url, headers, maxBytes, signal }: Exchange,
+  dispatcher: Dispatcher,
+  userAgent: string,
+): Promise<Reply> {
+  try {
+    const all = { ...headers, 'user-agent': userAgent };
+    const response = await request(url, { method, headers: all, dispatcher, signal });
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      body: await bodyOf(response.body, maxBytes, url),
+    };
+  } catch (error) {
+    throw error instanceof ImageFailure ? error : failureOf(error, url, signal);
+  }
+}
+
+async function bodyOf(body: AsyncIterable<Buffer>, maxBytes: number, url: URL): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    // leaving the loop breaks the connection, so no more of it comes
+    if (length > maxBytes) throw new ImageFailure('Unusable', `${url.host} sends more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+const EXPLAINED: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its name is not known',
+  EAI_AGAIN: 'its name cannot be resolved now',
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+  EHOSTUNREACH: 'no way leads there',
+  ENETUNREACH: 'no way leads there',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_SOCKET: 'the connection was closed amid the answer',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+  CERT_HAS_EXPIRED: 'its certificate is over',
+};
+const UNTRUSTED = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** Nothing of the cause but its code is told: the messages of libraries hold addresses and what was sent. */
+function failureOf(error: unknown, url: URL, signal: AbortSignal): ImageFailure {
+  if (signal.aborted) return new ImageFailure('Unreachable', `${url.host}: no answer in time`);
+  const code = codeOf(error);
+  if (code === BLOCKED_ADDRESS) return blocked(url);
+  if (UNTRUSTED.has(code)) {
+    return new ImageFailure('Unreachable', `${url.host}: its certificate is not trusted (setting registry-ca)`);
+  }
+  const isNoTls = code.startsWith('ERR_SSL_') || code === 'EPROTO';
+  return new ImageFailure('Unreachable', `${url.host}: ${isNoTls ? 'it speaks no TLS' : (EXPLAINED[code] ?? code)}`);
+}
+
+function blocked({ host }: URL): ImageFailure {
+  return new ImageFailure('NotAllowed', `${host} is at an address that is not asked unless settings name it`);
+}
+
+// undici wraps the system's error; the innermost code says most.
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const inner: unknown = error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
+  if (inner instanceof Error) return codeOf(inner);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}

@@ -1,0 +1,106 @@
+/** The documents of an image, in OCI's and in Docker's words: index, manifest, configuration. Pure. */
+import { hash } from 'node:crypto';
+import { asList, asObject, asString, asStrings } from '../injection/json.ts';
+import type { RawObject } from '../injection/json.ts';
+import type { EntryPoint } from '../injection/images.ts';
+import { ImageFailure } from './failure.ts';
+import type { Platform } from './platform.ts';
+import { chooseManifest, platformName } from './platform.ts';
+import { isDigest } from './reference.ts';
+
+/** One document out of another: where it lies and how large it is. */
+export interface Descriptor {
+  readonly digest: string;
+  readonly size: number;
+}
+
+const INDEX_TYPES: readonly string[] = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+];
+const MANIFEST_TYPES: readonly string[] = [
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+];
+// An artifact, such as a Helm chart, is an OCI manifest with a configuration of another kind.
+const CONFIG_TYPES: readonly string[] = [
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+];
+
+/** What to send as Accept: a registry converts or refuses what is not in it. */
+export const ACCEPTED_MANIFESTS = [...INDEX_TYPES, ...MANIFEST_TYPES].join(', ');
+
+// An annotation of a pod template keeps the words, and all of its annotations share 256 KiB.
+const LARGEST_ENTRY_POINT = 128 * 1024;
+
+/** The digest of some bytes, by the algorithm of another digest; SHA-256 where there is none. */
+export function digestLike(digest: string, bytes: Uint8Array): string {
+  const algorithm = digest.startsWith('sha512:') ? 'sha512' : 'sha256';
+  return `${algorithm}:${hash(algorithm, bytes, 'hex')}`;
+}
+
+/**
+ * What comes next on the way from a reference to an image's configuration: the manifest for one of the platforms (of an
+ * index), or the configuration (of a manifest). Throws ImageFailure.
+ */
+export function readManifest(
+  bytes: Uint8Array,
+  contentType: string | undefined,
+  platforms: readonly Platform[],
+): { readonly manifest: Descriptor } | { readonly config: Descriptor } {
+  const document = parse(bytes);
+  // The document's own word counts; OCI lets it be left out, and then the header says it.
+  const type = asString(document.mediaType) ?? contentType?.split(';')[0]?.trim() ?? '';
+  if (INDEX_TYPES.includes(type)) return { manifest: manifestIn(document, platforms) };
+  if (!MANIFEST_TYPES.includes(type)) throw unusable('it is no image of a kind that Kubernetes runs');
+  const config = asObject(document.config);
+  if (!CONFIG_TYPES.includes(asString(config?.mediaType) ?? '')) throw unusable('it is an artifact and no image');
+  return { config: descriptorOf(config) };
+}
+
+/** ENTRYPOINT and CMD, each empty where the image has none. Throws ImageFailure. */
+export function readConfig(bytes: Uint8Array): EntryPoint {
+  const config = asObject(parse(bytes).config);
+  const entrypoint = asStrings(config?.Entrypoint) ?? [];
+  const cmd = asStrings(config?.Cmd) ?? [];
+  const size = [...entrypoint, ...cmd].reduce((sum, word) => sum + word.length, 0);
+  if (size > LARGEST_ENTRY_POINT) throw unusable('its ENTRYPOINT and CMD are too long to be kept');
+  return { entrypoint, cmd };
+}
+
+function manifestIn(index: RawObject, platforms: readonly Platform[]): Descriptor {
+  const manifests = (asList(index.manifests) ?? []).map(asObject).filter((item) => item !== undefined);
+  const offered = manifests.map((descriptor) => ({ descriptor, platform: platformOf(descriptor) }));
+  const chosen = chooseManifest(offered, platforms);
+  if (chosen !== undefined) return descriptorOf(chosen.descriptor);
+  const wanted = platforms.map(platformName).join(' or ');
+  throw new ImageFailure('WrongPlatform', `the image is not made for ${wanted}`);
+}
+
+function platformOf(descriptor: RawObject): Platform {
+  const platform = asObject(descriptor.platform);
+  const variant = asString(platform?.variant) ?? '';
+  return { os: asString(platform?.os) ?? '', architecture: asString(platform?.architecture) ?? '', variant };
+}
+
+function descriptorOf(value: RawObject | undefined): Descriptor {
+  const digest = asString(value?.digest) ?? '';
+  const size = value?.size;
+  if (!isDigest(digest) || typeof size !== 'number') throw unusable('its manifest is damaged');
+  return { digest, size };
+}
+
+function parse(bytes: Uint8Array): RawObject {
+  try {
+    const document = asObject(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    if (document !== undefined) return document;
+  } catch {
+    // the parser's message would quote what a registry sent
+  }
+  throw unusable('its manifest is no JSON');
+}
+
+function unusable(text: string): ImageFailure {
+  return new ImageFailure('Unusable', text);
+}

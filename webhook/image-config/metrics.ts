@@ -1,0 +1,41 @@
+import { Counter, Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { FAILURE_CODES } from './failure.ts';
+import type { FailureCode } from './failure.ts';
+
+/**
+ * How a question after an image ended. Remembered: without asking anybody; Found: by a registry; Kept: not to be had now,
+ * so what was known before counts on.
+ */
+export type LookUpResult = 'Remembered' | 'Found' | 'Kept' | FailureCode;
+
+export interface ImageMetrics {
+  lookedUp(result: LookUpResult): void;
+  /** Names who knows, from now on, how many images are remembered. */
+  watchSize(read: () => number): void;
+}
+
+/** Counts into `registry`. No label holds an image or a registry: series stay few. */
+export function createImageMetrics(registry: Registry): ImageMetrics {
+  const registers = [registry];
+  const lookUps = new Counter({
+    name: 'vault_injection_image_lookups_total',
+    help: 'Entry points of images that injection asked for, by how the question ended.',
+    labelNames: ['result'],
+    registers,
+  });
+  for (const result of ['Remembered', 'Found', 'Kept', ...FAILURE_CODES]) lookUps.inc({ result }, 0);
+  return {
+    lookedUp: (result) => lookUps.inc({ result }),
+    watchSize: (read) => {
+      new Gauge({
+        name: 'vault_injection_image_cache_size',
+        help: 'Images whose entry point is remembered.',
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+  };
+}

@@ -1,0 +1,78 @@
+/** Reads what a pod would pull its images with: the one place where the operator reads Secrets of other namespaces. */
+import type { KubernetesObject, ObjectClient, Resource } from '../../operator/kubernetes/object-client.ts';
+import { asList, asObject, asString } from '../injection/json.ts';
+import { nameOf } from '../injection/pod.ts';
+import { readDockerConfigJson, readDockercfg } from './docker-config.ts';
+import type { KeyringEntry } from './docker-config.ts';
+
+/** Who pulls: a pod of a namespace, as its template says. */
+export interface Puller {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Names in imagePullSecrets of the pod template. */
+  readonly pullSecrets: readonly string[];
+}
+
+export interface PullSecrets {
+  readonly entries: readonly KeyringEntry[];
+  /** Names of Secrets that the operator was not given, for want of a Role as a rule. */
+  readonly unread: readonly string[];
+}
+
+/** Never rejects: what cannot be read is named in `unread`. */
+export type ReadPullSecrets = (puller: Puller) => Promise<PullSecrets>;
+
+// A pod has one or two. More are read no further, so that a template of a thousand names is not a thousand requests.
+const MOST_SECRETS = 16;
+
+export function pullSecretReader(client: Pick<ObjectClient, 'get'>): ReadPullSecrets {
+  return async (puller) => {
+    const names = (await namesOf(puller, client)).slice(0, MOST_SECRETS);
+    const read = await Promise.all(names.map((name) => entriesOf(puller.namespace, name, client)));
+    return {
+      entries: read.flatMap((entries) => entries ?? []),
+      unread: names.filter((_, index) => read[index] === undefined),
+    };
+  };
+}
+
+/**
+ * Those of the pod, or where it names none those of its ServiceAccount: so the API server's ServiceAccount admission
+ * writes them into the pod (k8s.io/kubernetes/plugin/pkg/admission/serviceaccount).
+ */
+async function namesOf(
+  { namespace, serviceAccount, pullSecrets }: Puller,
+  client: Pick<ObjectClient, 'get'>,
+): Promise<readonly string[]> {
+  if (pullSecrets.length > 0) return pullSecrets;
+  const account = await client.get(core('serviceaccounts', namespace), serviceAccount).catch(() => undefined);
+  return (asList(account?.imagePullSecrets) ?? []).map(nameOf).filter((name) => name !== undefined);
+}
+
+/** None of a Secret that is not there or of another type, as for the kubelet; undefined for one that may not be read. */
+async function entriesOf(
+  namespace: string,
+  name: string,
+  client: Pick<ObjectClient, 'get'>,
+): Promise<readonly KeyringEntry[] | undefined> {
+  let secret: KubernetesObject | undefined;
+  try {
+    secret = await client.get(core('secrets', namespace), name);
+  } catch {
+    return undefined;
+  }
+  const text = (key: string): string =>
+    Buffer.from(asString(asObject(secret?.data)?.[key]) ?? '', 'base64').toString('utf8');
+  switch (secret?.type) {
+    case 'kubernetes.io/dockerconfigjson':
+      return readDockerConfigJson(text('.dockerconfigjson'));
+    case 'kubernetes.io/dockercfg':
+      return readDockercfg(text('.dockercfg'));
+    default:
+      return [];
+  }
+}
+
+function core(plural: string, namespace: string): Resource {
+  return { group: '', version: 'v1', plural, namespace };
+}

@@ -1,0 +1,87 @@
+/** Which hosts stand for a registry, and what the settings allow of each. Pure. */
+import { matchesAny } from '../../operator/policies/match.ts';
+import { ImageFailure } from './failure.ts';
+import type { ImageReference } from './reference.ts';
+
+export interface RegistrySettings {
+  /** Registries that may be asked, as images name them, * as wildcard for any run of characters. */
+  readonly registries: readonly string[];
+  /** Instead of which registry to ask whom first; several for one registry are tried in the order given. */
+  readonly mirrors: readonly { readonly registry: string; readonly host: string; readonly prefix: string }[];
+  /** HOST[:PORT] of those that are spoken to without TLS. */
+  readonly plainHttp: readonly string[];
+}
+
+/** A host to ask, and the name of the repository there. */
+export interface Endpoint {
+  /** Such as https://registry-1.docker.io */
+  readonly origin: string;
+  /** As people call it, for messages. */
+  readonly host: string;
+  readonly repository: string;
+}
+
+/** docker.io is the name of a registry whose API is somewhere else. */
+const DOCKER_API = 'registry-1.docker.io';
+
+/** Reads lists such as those of the settings: separated by commas, blanks around them do not count. */
+export function readList(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** Reads REGISTRY=HOST[:PORT][/PREFIX], separated by commas. */
+export function readMirrors(text: string): RegistrySettings['mirrors'] {
+  return readList(text).map((item) => {
+    const [registry = '', mirror = ''] = item.split('=');
+    const [host = '', ...prefix] = mirror.split('/');
+    return { registry, host, prefix: prefix.filter((part) => part !== '').join('/') };
+  });
+}
+
+export class RegistryHosts {
+  readonly #settings: RegistrySettings;
+  /** In the spelling of URL.host. */
+  readonly #plain: ReadonlySet<string>;
+  readonly #listed: ReadonlySet<string>;
+
+  constructor(settings: RegistrySettings) {
+    this.#settings = settings;
+    this.#plain = new Set(settings.plainHttp.map((host) => hostIn(`http://${host}`)));
+    const named = settings.registries.filter((registry) => !registry.includes('*'));
+    const mirrors = settings.mirrors.map(({ host }) => host);
+    this.#listed = new Set([...named, ...mirrors].map((host) => hostIn(`https://${host}`)));
+  }
+
+  /** Where to ask for an image: the mirrors of its registry, then the registry. Throws ImageFailure where nobody may be. */
+  endpointsFor({ registry, repository }: ImageReference): readonly Endpoint[] {
+    const mirrors = this.#settings.mirrors.filter((mirror) => mirror.registry === registry);
+    const endpoints = mirrors.map(({ host, prefix }) =>
+      this.#endpoint(host, prefix === '' ? repository : `${prefix}/${repository}`),
+    );
+    if (matchesAny(this.#settings.registries, registry)) endpoints.push(this.#endpoint(registry, repository));
+    if (endpoints.length > 0) return endpoints;
+    throw new ImageFailure('NotAllowed', `the operator may not ask ${registry} (setting registries)`);
+  }
+
+  /** Named by the settings, not just matched by a wildcard: such a host may have any address. */
+  isListed({ host }: Pick<URL, 'host'>): boolean {
+    return this.#listed.has(host) || this.#plain.has(host);
+  }
+
+  mayBePlain({ host }: Pick<URL, 'host'>): boolean {
+    return this.#plain.has(host);
+  }
+
+  #endpoint(host: string, repository: string): Endpoint {
+    const scheme = this.#plain.has(hostIn(`http://${host}`)) ? 'http' : 'https';
+    return { origin: `${scheme}://${host === 'docker.io' ? DOCKER_API : host}`, host, repository };
+  }
+}
+
+/** As URL spells it: in lower case, without a port that the scheme has by default. */
+function hostIn(url: string): string {
+  return URL.parse(url)?.host ?? url;
+}

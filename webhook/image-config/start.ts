@@ -1,0 +1,70 @@
+/** Puts the parts together: from the operator's settings to the look-up that admission asks. */
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { Registry } from 'prom-client';
+import type { Clock } from '../../operator/clock.ts';
+import type { ObjectClient } from '../../operator/kubernetes/object-client.ts';
+import type { Logger } from '../../operator/log.ts';
+import { readDockerConfigJson } from './docker-config.ts';
+import type { KeyringEntry } from './docker-config.ts';
+import { createHttp } from './http.ts';
+import { ImageConfigs } from './image-configs.ts';
+import { createImageMetrics } from './metrics.ts';
+import { parsePlatform } from './platform.ts';
+import { pullSecretReader } from './pull-secrets.ts';
+import { RegistryClient } from './registry.ts';
+import { readList, readMirrors, RegistryHosts } from './registry-hosts.ts';
+
+/** Texts as the operator's settings have them. */
+export interface ImageSettings {
+  readonly registries: string;
+  readonly registryMirrors: string;
+  readonly registryPlainHttp: string;
+  readonly registryCa: string;
+  readonly registryConfig: string;
+  readonly nodePlatforms: string;
+}
+
+export interface ImageLookUpOptions extends ImageSettings {
+  readonly client: Pick<ObjectClient, 'get'>;
+  readonly userAgent: string;
+  /** Of metrics. */
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Throws the system's error where the file of authorities cannot be read. */
+export function startImageLookUp(options: ImageLookUpOptions): {
+  configs: ImageConfigs;
+  close: () => Promise<void>;
+} {
+  const { userAgent, clock, client } = options;
+  const hosts = new RegistryHosts({
+    registries: readList(options.registries),
+    mirrors: readMirrors(options.registryMirrors),
+    plainHttp: readList(options.registryPlainHttp),
+  });
+  const authorities = options.registryCa === '' ? {} : { authorities: readFileSync(options.registryCa, 'utf8') };
+  const { send, close } = createHttp({ hosts, userAgent, ...authorities });
+  const platforms = readList(options.nodePlatforms).map(parsePlatform);
+  const configs = new ImageConfigs({
+    registry: new RegistryClient({ send, hosts, platforms: platforms.filter((one) => one !== undefined), clock }),
+    pullSecrets: pullSecretReader(client),
+    ownEntries: () => ownEntries(options),
+    metrics: createImageMetrics(options.registry),
+    clock,
+  });
+  return { configs, close };
+}
+
+/** A file that is being replaced, or is gone, keeps nobody from images that need no credentials. */
+async function ownEntries({ registryConfig, logger }: ImageLookUpOptions): Promise<readonly KeyringEntry[]> {
+  if (registryConfig === '') return [];
+  try {
+    return readDockerConfigJson(await readFile(registryConfig, 'utf8'));
+  } catch (error) {
+    logger.warn({ code: (error as NodeJS.ErrnoException).code }, 'cannot read the file of setting registryConfig');
+    return [];
+  }
+}
