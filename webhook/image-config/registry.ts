@@ -156,9 +156,9 @@ function isForNextCandidate({ code }: ImageFailure): boolean {
 
 function unauthorized({ host }: Endpoint, candidates: readonly Candidate[]): ImageFailure {
   const count = candidates.filter(({ credential }) => credential !== undefined).length;
-  if (count === 0) return new ImageFailure('Unauthorized', `${host} refuses it to who has no credentials`);
+  if (count === 0) return new ImageFailure('Unauthorized', `${host} refuses it without credentials`);
   const tried = count === 1 ? 'the one credential' : `all ${count} credentials`;
-  return new ImageFailure('Unauthorized', `${host} refuses it to ${tried} there is for it`);
+  return new ImageFailure('Unauthorized', `${host} refuses it to ${tried} at hand`);
 }
 
 /** Reads documents of one repository with one authorization. */

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import type { RuleSnapshot } from '../../../operator/policies/rule.ts';
 import { createAdmission } from '../../../webhook/admission.ts';
-import type { AdmissionOptions, Answer } from '../../../webhook/admission.ts';
+import type { AdmissionOptions, Answer, ImageLookUp } from '../../../webhook/admission.ts';
+import type { ImageAnswer, KnownImages } from '../../../webhook/injection/images.ts';
+import type { MutationInput } from '../../../webhook/injection/mutate.ts';
 import type { MutationResult } from '../../../webhook/injection/outcome.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
 import type { Entry } from '../../../webhook/metrics.ts';
@@ -160,5 +162,83 @@ describe('admission', () => {
     const text = await metrics.registry.metrics();
     expect(text).to.contain('vault_injection_reviews_total{entry="ignore",operation="CREATE",outcome="NoPolicy"} 1');
     expect(text).to.contain('vault_injection_reviews_total{entry="fail",operation="other",outcome="Skipped"} 1');
+  });
+
+  describe('of a workload whose images have to be known', () => {
+    const needs = { images: ['nginx:1'], serviceAccount: 'default', pullSecrets: [] };
+    const known = (): ImageAnswer => ({ entrypoint: ['/entry'], cmd: [] });
+
+    /** A core that needs to know an image, and says what it was told. */
+    const asking = ({ images }: MutationInput): MutationResult =>
+      images === undefined
+        ? { ...NOTHING, outcome: 'Denied', denial: { reason: 'EntrypointUnknown', message: 'not known' }, needs }
+        : { ...NOTHING, outcome: 'Injected', warnings: [JSON.stringify(images('nginx:1'))] };
+
+    const lookUp = (options: Partial<ImageLookUp>): ImageLookUp => ({
+      known: () => undefined,
+      find: () => Promise.resolve(known),
+      ...options,
+    });
+
+    function admission(options: Partial<AdmissionOptions>) {
+      const { logger, lines } = collectLog();
+      const metrics = createWebhookMetrics();
+      return {
+        admit: createAdmission({ rules: () => RULES, mutate: asking, metrics, logger, ...options }),
+        lines,
+        metrics,
+      };
+    }
+    const warningsOf = (answer: Answer): unknown => responseOf(answer.body).warnings;
+
+    it('is answered at once where they are remembered', () => {
+      const { admit } = start({ mutate: asking, images: lookUp({ known: () => known }) });
+      expect(warningsOf(admit('fail', body()))).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
+    });
+
+    it('is answered when they are found, for the namespace of the review and by the rules of the first look', async () => {
+      let asked: unknown;
+      let rulesAsked = 0;
+      const find = (...of: unknown[]): Promise<KnownImages> => ((asked = of), Promise.resolve(known));
+      const { admit, metrics } = admission({
+        images: lookUp({ find }),
+        rules: () => (rulesAsked++, RULES),
+      });
+      const answer = admit('fail', body());
+      expect(answer).to.be.instanceOf(Promise);
+      expect(warningsOf(await answer)).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
+      expect(asked).to.deep.equal(['shop', needs]);
+      expect(rulesAsked).to.equal(1);
+      expect(await metrics.registry.metrics(), 'one review').to.match(/reviews_total\{[^}]*outcome="Injected"\} 1\n/);
+    });
+
+    it('is answered as if nothing were known where nobody can be asked', () => {
+      const { admit } = start({ mutate: asking });
+      expect(responseOf(admit('fail', body()).body).allowed).to.equal(false);
+    });
+
+    it('does not wait where too much waits already, and waits again when that is done', async () => {
+      const waiting: ((images: KnownImages) => void)[] = [];
+      const find = (): Promise<KnownImages> => new Promise((resolve) => waiting.push(resolve));
+      const { admit } = admission({ images: lookUp({ find }) });
+      const large = body({ padding: 'x'.repeat(5 * 2 ** 20) });
+      const first = admit('fail', large);
+      const second = admit('fail', large);
+      expect(second).not.to.be.instanceOf(Promise);
+      expect(warningsOf(await second)).to.deep.equal(['{"why":"too many reviews wait for registries; try again"}']);
+      waiting.shift()?.(known);
+      await first;
+      const third = admit('fail', large);
+      waiting.shift()?.(known);
+      expect(warningsOf(await third)).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
+    });
+
+    it('answers 500 to a defect after the wait, and logs no content', async () => {
+      const find = (): Promise<KnownImages> => Promise.reject(new TypeError(SECRET));
+      const { admit, lines } = admission({ images: lookUp({ find }) });
+      expect((await admit('fail', body())).status).to.equal(500);
+      expect(lines[0]?.fields).to.include({ uid: 'uid-1', error: 'TypeError' });
+      expect(JSON.stringify(lines)).not.to.contain(SECRET);
+    });
   });
 });

@@ -224,6 +224,53 @@ describe('the webhook server', () => {
     expect((await post(review())).status).to.equal(500);
   });
 
+  describe('with answers that take their time', () => {
+    const LATE = { status: 200, contentType: 'application/json', body: '{"late":true}' } as const;
+    let waiting: (() => void)[];
+    const waits = (): Promise<typeof LATE> => new Promise((resolve) => waiting.push(() => resolve(LATE)));
+    /** Waits until a review waits, and lets it be answered. */
+    const give = async (): Promise<void> => {
+      await eventually(() => Promise.resolve(waiting.length > 0));
+      waiting.shift()?.();
+    };
+    beforeEach(() => (waiting = []));
+
+    it('gives them when they are there, and takes other reviews meanwhile', async () => {
+      const quick = { ...LATE, body: '{"quick":true}' };
+      await start({}, (entry) => (entry === 'fail' ? waits() : quick));
+      const late = post(review(), { path: '/mutate/fail' });
+      expect((await post(review())).text).to.equal(quick.body);
+      await give();
+      expect((await late).text).to.equal(LATE.body);
+    });
+
+    it('drops the answer to a client that has gone, and goes on', async () => {
+      await start({}, waits);
+      const body = review();
+      const socket = await raw(`${POST}Content-Length: ${body.length}\r\n\r\n`);
+      socket.write(body);
+      await eventually(() => Promise.resolve(waiting.length > 0));
+      socket.destroy();
+      await once(socket, 'close');
+      // the other end learns of it a little later; another exchange takes longer
+      (await raw('GET / HTTP/1.1\r\nHost: x\r\n\r\n')).destroy();
+      await give();
+      const next = post(body);
+      await give();
+      expect((await next).text).to.equal(LATE.body);
+    });
+
+    it('gives them while it drains, and closes their connections', async () => {
+      await start({}, waits);
+      const late = post(review());
+      await eventually(() => Promise.resolve(waiting.length > 0));
+      const drained = server.drain({ graceMs: 0, deadlineMs: 5000 });
+      await give();
+      expect((await late).headers.connection).to.equal('close');
+      await drained;
+    });
+  });
+
   it('outlives a thousand malformed bodies in flat memory', async function () {
     this.timeout(60_000);
     await start();
