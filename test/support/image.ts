@@ -8,6 +8,8 @@ export interface ImageSpec {
   /** As a pod names it, with host and tag: localhost/probe:1 */
   readonly name: string;
   readonly files: readonly ImageFile[];
+  /** In Go's words; this machine's unless told. */
+  readonly architecture?: string;
   readonly config?: {
     readonly entrypoint?: readonly string[];
     readonly cmd?: readonly string[];
@@ -36,11 +38,11 @@ export interface Image {
   readonly digest: string;
 }
 
-/** Writes the archive of an image for this machine's architecture. */
+/** Writes the archive of an image. */
 export function buildImage(spec: ImageSpec, archive: string): Image {
   const layer = tar(spec.files.map(layerFile));
   const config = json({
-    architecture: architecture(),
+    architecture: spec.architecture ?? architecture(),
     os: 'linux',
     config: {
       Entrypoint: spec.config?.entrypoint,

@@ -34,6 +34,20 @@ export function tar(files: readonly (TarFile | TarLink)[]): Buffer {
   ]);
 }
 
+/** The contents of the files in an archive that `tar` made, by path. */
+export function untar(archive: Buffer): Map<string, Buffer> {
+  const files = new Map<string, Buffer>();
+  for (let at = 0; at + BLOCK <= archive.length && archive[at] !== 0;) {
+    const field = (from: number, width: number): string =>
+      archive.toString('utf8', at + from, at + from + width).replace(/\0[^]*$/, '');
+    const size = parseInt(field(124, 12), 8);
+    const content = archive.subarray(at + BLOCK, at + BLOCK + size);
+    if (field(156, 1) === '0') files.set(field(0, 100), content);
+    at += BLOCK + size + padding(size);
+  }
+  return files;
+}
+
 function parents(path: string): string[] {
   const parent = dirname(path);
   return parent === '.' ? [] : [...parents(parent), parent];

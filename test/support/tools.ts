@@ -60,6 +60,11 @@ const onPath: Partial<Record<ToolName, readonly InstalledProgram[]>> = {
   runc: [{ name: 'runc', serves: runsWith('--version') }],
   busybox: [{ name: 'busybox', serves: isStatic }],
   postgres: [{ name: 'postgres', elsewhere: '/usr/lib/postgresql/*/bin/postgres', serves: isWithInitdbAndPsql }],
+  // some systems call it just "registry"
+  'docker-registry': [
+    { name: 'docker-registry', serves: runsWith('--version') },
+    { name: 'registry', serves: runsWith('--version') },
+  ],
   'qemu-aarch64': [{ name: 'qemu-aarch64-static', serves: runsWith('--version') }],
 };
 

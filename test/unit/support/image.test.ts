@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImage } from '../../support/image.ts';
-import { tar } from '../../support/tar.ts';
+import { tar, untar } from '../../support/tar.ts';
 
 describe('image builder', () => {
   let dir: string;
@@ -49,6 +49,15 @@ describe('image builder', () => {
     ]);
     const program = execFileSync('tar', ['-xOf', '-', 'usr/bin/program'], { input: archive, encoding: 'utf8' });
     expect(program).to.equal('x'.repeat(513));
+  });
+
+  it('reads its own archives', () => {
+    const files = [
+      { path: 'a/b', content: 'x'.repeat(513) },
+      { path: 'empty', content: '' },
+    ];
+    const read = untar(tar([...files, { path: 'link', target: 'a/b' }]));
+    expect([...read].map(([path, content]) => ({ path, content: content.toString() }))).to.deep.equal(files);
   });
 
   it('refuses a path that does not fit, rather than cutting it', () => {

@@ -1,0 +1,243 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { Registry } from 'prom-client';
+import { systemClock } from '../../operator/clock.ts';
+import type { KubernetesObject, ObjectClient } from '../../operator/kubernetes/object-client.ts';
+import type { ImageConfigs } from '../../webhook/image-config/image-configs.ts';
+import { startImageLookUp } from '../../webhook/image-config/start.ts';
+import type { ImageSettings } from '../../webhook/image-config/start.ts';
+import type { ImageAnswer } from '../../webhook/injection/images.ts';
+import { startFakeTokenServer, type FakeTokenServer } from '../support/fake-token-server.ts';
+import { buildImage, type Image } from '../support/image.ts';
+import { createAuthority, type Authority } from '../support/pki.ts';
+import { pushImage, pushIndex, type PushTarget } from '../support/registry-push.ts';
+import { REGISTRY_USER, startRegistry, type LocalRegistry, type RegistryUser } from '../support/registry.ts';
+import { collectLog } from '../unit/webhook/log-lines.ts';
+
+const basic = ({ username, password }: RegistryUser): string =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+
+describe('looking images up in a real registry', function () {
+  this.timeout(60_000);
+  let dir: string;
+  let authority: Authority;
+  let closing: (() => Promise<void>)[];
+
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'registry-test-'));
+    authority = await createAuthority('registries');
+    writeFileSync(join(dir, 'ca.pem'), authority.certificate);
+  });
+  after(() => rmSync(dir, { recursive: true }));
+  beforeEach(() => (closing = []));
+  afterEach(async () => {
+    for (const close of closing) await close();
+  });
+
+  let images = 0;
+  function image(cmd: string, architecture = 'amd64'): Image {
+    const config = { entrypoint: ['/entry'], cmd: [cmd] };
+    return buildImage({ name: 'x', files: [], architecture, config }, join(dir, `${images++}.tar`));
+  }
+
+  /** The look-up as the operator has it, with an API server that knows these pull secrets of the namespace shop. */
+  function lookUp(settings: Partial<ImageSettings>, users: Record<string, [host: string, user: RegistryUser]> = {}) {
+    const get = (({ plural, namespace }, name) => {
+      const [host, user] = users[name] ?? [];
+      if (plural !== 'secrets' || namespace !== 'shop' || host === undefined) return Promise.resolve(undefined);
+      const config = Buffer.from(JSON.stringify({ auths: { [host]: user } })).toString('base64');
+      const secret = { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': config } };
+      return Promise.resolve(secret as unknown as KubernetesObject);
+    }) as ObjectClient['get'];
+    const { configs, close } = startImageLookUp({
+      registries: '*',
+      registryMirrors: '',
+      registryPlainHttp: '',
+      registryCa: join(dir, 'ca.pem'),
+      registryConfig: '',
+      nodePlatforms: 'linux/amd64',
+      ...settings,
+      client: { get },
+      userAgent: 'test',
+      registry: new Registry(),
+      clock: systemClock,
+      logger: collectLog().logger,
+    });
+    closing.push(close);
+    return configs;
+  }
+
+  async function find(configs: ImageConfigs, name: string, ...pullSecrets: string[]): Promise<ImageAnswer | undefined> {
+    const needs = { images: [name], serviceAccount: 'default', pullSecrets };
+    return (await configs.find('shop', needs, 10_000))(name);
+  }
+
+  const target = ({ url, ca }: LocalRegistry): PushTarget => ({ url, ca });
+
+  describe('that is open to everybody', () => {
+    let registry: LocalRegistry;
+    before(async function () {
+      this.timeout(600_000); // the first run fetches the registry
+      registry = await startRegistry({ authority });
+      await pushImage(target(registry), 'shop/app', '1', image('one'));
+      await pushIndex(target(registry), 'shop/multi', '1', [
+        { architecture: 'arm64', image: image('on-arm64', 'arm64') },
+        { architecture: 'amd64', image: image('on-amd64') },
+      ]);
+      await pushIndex(target(registry), 'shop/arm', '1', [{ architecture: 'arm64', image: image('x', 'arm64') }]);
+    });
+    after(() => registry.stop());
+
+    it('finds ENTRYPOINT and CMD', async () => {
+      expect(await find(lookUp({ registries: registry.host }), `${registry.host}/shop/app:1`)).to.deep.equal({
+        entrypoint: ['/entry'],
+        cmd: ['one'],
+      });
+    });
+
+    it('finds those of the platform of the nodes', async () => {
+      const on = async (nodePlatforms: string): Promise<unknown> =>
+        find(lookUp({ registries: registry.host, nodePlatforms }), `${registry.host}/shop/multi:1`);
+      expect(await on('linux/amd64')).to.deep.include({ cmd: ['on-amd64'] });
+      expect(await on('linux/arm64')).to.deep.include({ cmd: ['on-arm64'] });
+    });
+
+    const failures: readonly [what: string, name: string, settings: Partial<ImageSettings>, why: RegExp][] = [
+      ['an image that is not there', 'shop/none:1', {}, /has no such image$/],
+      ['a tag that is not there', 'shop/app:2', {}, /has no such image$/],
+      ['an image for other machines', 'shop/arm:1', {}, /^the image is not made for linux\/amd64$/],
+      ['an authority that it does not know', 'shop/app:1', { registryCa: '' }, /certificate is not trusted/],
+      ['a registry that is not to be asked', 'shop/app:1', { registries: 'quay.io' }, /may not ask .*registries/],
+      ['a loopback address that only a wildcard allows', 'shop/app:1', { registries: '*' }, /at an address/],
+    ];
+    for (const [what, name, settings, why] of failures) {
+      it(`says why it does not find ${what}`, async () => {
+        const answer = await find(lookUp({ registries: registry.host, ...settings }), `${registry.host}/${name}`);
+        expect(answer).to.have.property('why').that.matches(why);
+      });
+    }
+
+    it('finds an image by its digest, which another tag shares', async () => {
+      const digest = await pushImage(target(registry), 'shop/app', 'again', image('one'));
+      const configs = lookUp({ registries: registry.host });
+      expect(await find(configs, `${registry.host}/shop/app@${digest}`)).to.deep.include({ cmd: ['one'] });
+    });
+
+    it('stands in for a registry as its mirror', async () => {
+      const configs = lookUp({ registries: 'none', registryMirrors: `registry.invalid=${registry.host}/shop` });
+      expect(await find(configs, 'registry.invalid/app:1')).to.deep.include({ cmd: ['one'] });
+    });
+
+    it('says that it is down, and is asked again when it is back', async () => {
+      const configs = lookUp({ registries: registry.host });
+      await registry.pause();
+      expect(await find(configs, `${registry.host}/shop/app:1`)).to.deep.equal({
+        why: `${registry.host}: connection refused`,
+      });
+      await registry.resume();
+      expect(await find(lookUp({ registries: registry.host }), `${registry.host}/shop/app:1`)).to.have.property('cmd');
+    });
+  });
+
+  describe('with a password file', () => {
+    let registry: LocalRegistry;
+    before(async () => {
+      registry = await startRegistry({ authority, auth: 'htpasswd' });
+      const pushing = { ...target(registry), authorization: basic(REGISTRY_USER) };
+      await pushImage(pushing, 'shop/app', '1', image('private'));
+    });
+    after(() => registry.stop());
+
+    const wrong = { username: 'puller', password: 'of-last-year' };
+    const name = (): string => `${registry.host}/shop/app:1`;
+
+    it('opens it by a pull secret of the pod, after one that does not', async () => {
+      const configs = lookUp(
+        { registries: registry.host },
+        { old: [registry.host, wrong], new: [registry.host, REGISTRY_USER] },
+      );
+      expect(await find(configs, name(), 'old', 'new')).to.deep.include({ cmd: ['private'] });
+    });
+
+    it('opens it by a pattern with a path, and not by one for another port', async () => {
+      const configs = lookUp(
+        { registries: registry.host },
+        { path: [`https://${registry.host}/shop`, REGISTRY_USER], port: ['127.0.0.1', REGISTRY_USER] },
+      );
+      expect(await find(configs, name(), 'path')).to.deep.include({ cmd: ['private'] });
+      expect(await find(configs, name(), 'port'))
+        .to.have.property('why')
+        .that.contains('without credentials');
+    });
+
+    it("opens it by the operator's own configuration, for everybody", async () => {
+      const registryConfig = join(dir, 'config.json');
+      writeFileSync(registryConfig, JSON.stringify({ auths: { [registry.host]: REGISTRY_USER } }));
+      const configs = lookUp({ registries: registry.host, registryConfig });
+      expect(await find(configs, name())).to.deep.include({ cmd: ['private'] });
+      const needs = { images: [name()], serviceAccount: 'x', pullSecrets: [] };
+      expect(configs.known('elsewhere', needs)).not.to.equal(undefined);
+    });
+
+    it('does not tell those whose secrets do not open it what others have found', async () => {
+      const configs = lookUp({ registries: registry.host }, { good: [registry.host, REGISTRY_USER] });
+      await find(configs, name(), 'good');
+      expect(await find(configs, name())).to.deep.equal({ why: `${registry.host} refuses it without credentials` });
+    });
+
+    it('says that credentials are wrong', async () => {
+      const configs = lookUp({ registries: registry.host }, { old: [registry.host, wrong] });
+      expect(await find(configs, name(), 'old')).to.deep.equal({
+        why: `${registry.host} refuses it to the one credential at hand`,
+      });
+    });
+  });
+
+  describe('that takes tokens of a fake token server, and verifies them', () => {
+    let registry: LocalRegistry;
+    let tokens: FakeTokenServer;
+    before(async () => {
+      tokens = await startFakeTokenServer(authority, {
+        '': { password: '', pull: ['public/app'] },
+        puller: { password: REGISTRY_USER.password, pull: ['shop/app'] },
+        pusher: { password: 'push', pull: ['shop/app', 'public/app'], push: ['shop/app', 'public/app'] },
+      });
+      registry = await startRegistry({ authority, auth: tokens });
+      for (const repository of ['shop/app', 'public/app']) {
+        const authorization = tokens.tokenFor('pusher', `repository:${repository}:pull,push`);
+        await pushImage({ ...target(registry), authorization }, repository, '1', image(repository));
+      }
+    });
+    after(async () => {
+      await registry.stop();
+      await tokens.stop();
+    });
+
+    const settings = (): Partial<ImageSettings> => ({ registries: `${registry.host},${tokens.host}` });
+
+    it('opens what is open to everybody with a token for nobody', async () => {
+      expect(await find(lookUp(settings()), `${registry.host}/public/app:1`)).to.deep.include({ cmd: ['public/app'] });
+      expect(tokens.requests.at(-1)).to.equal('- repository:public/app:pull');
+    });
+
+    it('opens the rest with a token for the user of a pull secret', async () => {
+      const configs = lookUp(settings(), { puller: [registry.host, REGISTRY_USER] });
+      expect(await find(configs, `${registry.host}/shop/app:1`, 'puller')).to.deep.include({ cmd: ['shop/app'] });
+      expect(tokens.requests.at(-1)).to.equal('puller repository:shop/app:pull');
+    });
+
+    it('refuses a token that is for something else, and a user who has no rights there', async () => {
+      const refused = { why: `${registry.host} refuses it without credentials` };
+      expect(await find(lookUp(settings()), `${registry.host}/shop/app:1`)).to.deep.equal(refused);
+      const configs = lookUp(settings(), { puller: [registry.host, REGISTRY_USER] });
+      expect(await find(configs, `${registry.host}/public/app:1`, 'puller')).to.have.property('why');
+    });
+
+    it('refuses a wrong password', async () => {
+      const configs = lookUp(settings(), { wrong: [registry.host, { username: 'puller', password: 'no' }] });
+      expect(await find(configs, `${registry.host}/shop/app:1`, 'wrong')).to.have.property('why');
+    });
+  });
+});
