@@ -60,6 +60,7 @@ describe('kubectl apply -k config/default', function () {
       'patch vaultinjectionpolicies --subresource=status -n shop',
       'list deployments.apps -A',
       'list statefulsets.apps -A',
+      'get serviceaccounts -n shop',
       'create mutatingwebhookconfigurations',
       'watch mutatingwebhookconfigurations',
       'patch mutatingwebhookconfigurations/vault-injection-operator',
@@ -85,6 +86,7 @@ describe('kubectl apply -k config/default', function () {
       `get secrets/of-somebody-else -n ${NAMESPACE}`,
       `list secrets -n ${NAMESPACE}`,
       'get configmaps -n shop',
+      'list serviceaccounts -A',
       'create serviceaccounts --subresource=token -n shop',
       'list pods -A',
     ])

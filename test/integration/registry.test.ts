@@ -130,14 +130,13 @@ describe('looking images up in a real registry', function () {
       expect(await find(configs, 'registry.invalid/app:1')).to.deep.include({ cmd: ['one'] });
     });
 
-    it('says that it is down, and is asked again when it is back', async () => {
+    it('says that it is down', async () => {
       const configs = lookUp({ registries: registry.host });
       await registry.pause();
       expect(await find(configs, `${registry.host}/shop/app:1`)).to.deep.equal({
         why: `${registry.host}: connection refused`,
       });
       await registry.resume();
-      expect(await find(lookUp({ registries: registry.host }), `${registry.host}/shop/app:1`)).to.have.property('cmd');
     });
   });
 
