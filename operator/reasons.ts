@@ -171,8 +171,10 @@ export const REASONS = {
   // why a workload is refused
   EntrypointUnknown: {
     usedBy: ['Admission'],
-    meaning: 'A container has no command, and no hint of the policy says what its image would run.',
-    action: 'Write the command in the workload, or the ENTRYPOINT of the image in spec.images of the policy.',
+    meaning: 'A container has no command, and neither the policy nor the registry of its image says what it would run.',
+    action:
+      'The message says what the registry answered. Mend that (docs/guides/private-registries.md), write the command in ' +
+      'the workload, or the ENTRYPOINT of the image in spec.images of the policy.',
   },
   MalformedObject: {
     usedBy: ['Admission'],
