@@ -12,6 +12,7 @@ import { CertificateKeeper } from '../webhook/certificates/keeper.ts';
 import { ConfigurationKeeper } from '../webhook/configuration-keeper.ts';
 import type { WebhookTarget } from '../webhook/configuration.ts';
 import { HealthServer } from '../webhook/health-server.ts';
+import { proxiesOf } from '../webhook/image-config/http.ts';
 import { startImageLookUp } from '../webhook/image-config/start.ts';
 import { mutateWorkload } from '../webhook/injection/mutate.ts';
 import { createWebhookMetrics } from '../webhook/metrics.ts';
@@ -93,6 +94,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     // Secrets are read while a review waits: an API server that does not answer must not use all of its time up.
     client: new ApiClient({ kubeConfig, userAgent: USER_AGENT, timeoutMs: milliseconds(settings.registryTimeout) }),
     userAgent: USER_AGENT,
+    proxies: proxiesOf(process.env),
     registry: metrics.registry,
     clock,
     logger,

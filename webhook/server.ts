@@ -154,7 +154,8 @@ export class WebhookServer {
       if ('body' in received) {
         // a request without an entry was refused above
         const answer = this.#options.admission(entry ?? 'ignore', received.body);
-        if (answer instanceof Promise) void answer.then((late) => this.#sendLate(response, late));
+        // Node drops what is written to a client that has gone meanwhile.
+        if (answer instanceof Promise) void answer.then((late) => this.#send(response, late));
         else this.#send(response, answer);
         return;
       }
@@ -176,11 +177,6 @@ export class WebhookServer {
   #send(response: ServerResponse, answer: Answer): void {
     this.#writeHead(response, answer, this.#draining);
     response.end(answer.body);
-  }
-
-  /** An API server that waited in vain has gone: what is written to a closed connection would be an error of this process. */
-  #sendLate(response: ServerResponse, answer: Answer): void {
-    if (!response.destroyed) this.#send(response, answer);
   }
 
   /**

@@ -1,4 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -6,6 +11,7 @@ import { Registry } from 'prom-client';
 import { systemClock } from '../../operator/clock.ts';
 import type { KubernetesObject, ObjectClient } from '../../operator/kubernetes/object-client.ts';
 import type { ImageConfigs } from '../../webhook/image-config/image-configs.ts';
+import { proxiesOf } from '../../webhook/image-config/http.ts';
 import { startImageLookUp } from '../../webhook/image-config/start.ts';
 import type { ImageSettings } from '../../webhook/image-config/start.ts';
 import type { ImageAnswer } from '../../webhook/injection/images.ts';
@@ -43,7 +49,11 @@ describe('looking images up in a real registry', function () {
   }
 
   /** The look-up as the operator has it, with an API server that knows these pull secrets of the namespace shop. */
-  function lookUp(settings: Partial<ImageSettings>, users: Record<string, [host: string, user: RegistryUser]> = {}) {
+  function lookUp(
+    settings: Partial<ImageSettings>,
+    users: Record<string, [host: string, user: RegistryUser]> = {},
+    proxies = proxiesOf({}),
+  ) {
     const get = (({ plural, namespace }, name) => {
       const [host, user] = users[name] ?? [];
       if (plural !== 'secrets' || namespace !== 'shop' || host === undefined) return Promise.resolve(undefined);
@@ -61,6 +71,7 @@ describe('looking images up in a real registry', function () {
       ...settings,
       client: { get },
       userAgent: 'test',
+      proxies,
       registry: new Registry(),
       clock: systemClock,
       logger: collectLog().logger,
@@ -128,6 +139,34 @@ describe('looking images up in a real registry', function () {
     it('stands in for a registry as its mirror', async () => {
       const configs = lookUp({ registries: 'none', registryMirrors: `registry.invalid=${registry.host}/shop` });
       expect(await find(configs, 'registry.invalid/app:1')).to.deep.include({ cmd: ['one'] });
+    });
+
+    it('is asked through a proxy where the environment names one, but for what it excepts', async () => {
+      const tunnels: string[] = [];
+      const proxy = createServer().on('connect', (request: IncomingMessage, client: Socket, head: Buffer) => {
+        tunnels.push(request.url ?? '');
+        const [host, port] = registry.host.split(':');
+        const upstream = connect(Number(port), host, () => {
+          client.write('HTTP/1.1 200 OK\r\n\r\n');
+          upstream.write(head);
+          upstream.pipe(client).pipe(upstream);
+        });
+        client.on('error', () => upstream.destroy());
+        upstream.on('error', () => client.destroy());
+      });
+      proxy.listen(0, '127.0.0.1');
+      await once(proxy, 'listening');
+      const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+      const through = async (env: Record<string, string>): Promise<unknown> =>
+        find(lookUp({ registries: registry.host }, {}, proxiesOf(env)), `${registry.host}/shop/app:1`);
+      try {
+        expect(await through({ HTTPS_PROXY: url })).to.deep.include({ cmd: ['one'] });
+        expect([...new Set(tunnels.splice(0))]).to.deep.equal([registry.host]);
+        expect(await through({ https_proxy: url, NO_PROXY: '127.0.0.1' })).to.deep.include({ cmd: ['one'] });
+        expect(tunnels).to.deep.equal([]);
+      } finally {
+        proxy.close();
+      }
     });
 
     it('says that it is down', async () => {

@@ -28,7 +28,21 @@ export interface HttpOptions {
   readonly hosts: RegistryHosts;
   /** PEM of authorities to trust beside those that Node trusts. */
   readonly authorities?: string;
+  readonly proxies: Proxies;
   readonly userAgent: string;
+}
+
+/** URLs of proxies, by the scheme of what is asked through them, and hosts asked without; '' for none. */
+export interface Proxies {
+  readonly httpProxy: string;
+  readonly httpsProxy: string;
+  readonly noProxy: string;
+}
+
+/** HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in either case, the lower one first: what curl and Go make of them. */
+export function proxiesOf(env: Readonly<Record<string, string | undefined>>): Proxies {
+  const read = (name: string): string => env[name.toLowerCase()] ?? env[name] ?? '';
+  return { httpProxy: read('HTTP_PROXY'), httpsProxy: read('HTTPS_PROXY'), noProxy: read('NO_PROXY') };
 }
 
 // Nobody waits for a host that does not even take the connection.
@@ -38,10 +52,18 @@ const KEEP_ALIVE_MS = 10_000;
 // Docker Hub's blobs are two redirects away; a longer chain leads nowhere.
 const MOST_REDIRECTS = 4;
 
-/** Makes the pools of connections; HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count, in either case. */
-export function createHttp({ hosts, authorities, userAgent }: HttpOptions): { send: Send; close: () => Promise<void> } {
+/** Makes the pools of connections. */
+export function createHttp({ hosts, authorities, proxies, userAgent }: HttpOptions): {
+  send: Send;
+  close: () => Promise<void>;
+} {
   const ca = authorities === undefined ? {} : { ca: [...getCACertificates('default'), authorities] };
-  const pool = { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false, requestTls: { ...ca, timeout: CONNECT_MS } };
+  const pool = {
+    ...proxies,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    allowH2: false,
+    requestTls: { ...ca, timeout: CONNECT_MS },
+  };
   const connect = { ...ca, timeout: CONNECT_MS };
   const anywhere = new EnvHttpProxyAgent({ ...pool, connect });
   const guarded = new EnvHttpProxyAgent({ ...pool, connect: { ...connect, lookup: guardedLookup() } });

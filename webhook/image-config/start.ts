@@ -8,6 +8,7 @@ import type { Logger } from '../../operator/log.ts';
 import { readDockerConfigJson } from './docker-config.ts';
 import type { KeyringEntry } from './docker-config.ts';
 import { createHttp } from './http.ts';
+import type { Proxies } from './http.ts';
 import { ImageConfigs } from './image-configs.ts';
 import { createImageMetrics } from './metrics.ts';
 import { parsePlatform } from './platform.ts';
@@ -28,6 +29,7 @@ export interface ImageSettings {
 export interface ImageLookUpOptions extends ImageSettings {
   readonly client: Pick<ObjectClient, 'get'>;
   readonly userAgent: string;
+  readonly proxies: Proxies;
   /** Of metrics. */
   readonly registry: Registry;
   readonly clock: Clock;
@@ -46,7 +48,7 @@ export function startImageLookUp(options: ImageLookUpOptions): {
     plainHttp: readList(options.registryPlainHttp),
   });
   const authorities = options.registryCa === '' ? {} : { authorities: readFileSync(options.registryCa, 'utf8') };
-  const { send, close } = createHttp({ hosts, userAgent, ...authorities });
+  const { send, close } = createHttp({ hosts, userAgent, proxies: options.proxies, ...authorities });
   const platforms = readList(options.nodePlatforms).map(parsePlatform);
   const configs = new ImageConfigs({
     registry: new RegistryClient({ send, hosts, platforms: platforms.filter((one) => one !== undefined), clock }),

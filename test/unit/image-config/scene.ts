@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { credentialsFor } from '../../../webhook/image-config/docker-config.ts';
 import type { KeyringEntry } from '../../../webhook/image-config/docker-config.ts';
 import { ImageFailure } from '../../../webhook/image-config/failure.ts';
-import { createHttp } from '../../../webhook/image-config/http.ts';
+import { createHttp, proxiesOf } from '../../../webhook/image-config/http.ts';
 import { parsePlatform } from '../../../webhook/image-config/platform.ts';
 import { parseReference } from '../../../webhook/image-config/reference.ts';
 import { RegistryClient } from '../../../webhook/image-config/registry.ts';
@@ -54,7 +54,7 @@ export class Scene {
       mirrors: readMirrors(mirrors),
       plainHttp: plainHttp ?? [this.registry.host, this.other.host],
     });
-    const { send, close } = createHttp({ hosts, userAgent: 'test' });
+    const { send, close } = createHttp({ hosts, proxies: proxiesOf({}), userAgent: 'test' });
     this.#closing.push(close);
     const wanted = platforms.split(',').map(parsePlatform);
     const { clock } = this;

@@ -35,6 +35,11 @@ describe('settings', () => {
     ['a duration without unit', ['--drain', '5'], {}, '', /--drain: "5".*10s/],
     ['a webhook URL with a path', ['--webhook-url', 'https://x/y'], {}, '', /--webhook-url.*without path/],
     ['a webhook URL without TLS', ['--webhook-url', 'http://x'], {}, '', /--webhook-url.*https:/],
+    ['a wait as long as the API server waits', ['--registry-timeout', '5s'], {}, '', /--registry-timeout.*up to 4s/],
+    ['a registry with a scheme', ['--registries', 'https://x'], {}, '', /--registries.*hosts separated by commas/],
+    ['a mirror of nothing', ['--registry-mirrors', 'mirror.example'], {}, '', /--registry-mirrors.*REGISTRY=HOST/],
+    ['a platform without architecture', ['--node-platforms', 'linux'], {}, '', /--node-platforms.*OS\/ARCHITECTURE/],
+    ['no platform', ['--node-platforms', ''], {}, '', /--node-platforms/],
     ['an unknown key in the file', ['--config', 'f'], {}, 'logLvl: debug', /unknown setting "logLvl".*logLevel/],
     ['a file that is no mapping', ['--config', 'f'], {}, '- a', /--config f: write a YAML mapping/],
     ['a file that is no YAML', ['--config', 'f'], {}, 'a: [', /--config f: /],
@@ -44,6 +49,14 @@ describe('settings', () => {
       expect(() => read(argv, env, file)).to.throw(SettingsError, message);
     });
   }
+
+  it('take lists of registries, with blanks around the commas', () => {
+    const argv = ['--registries', 'docker.io, *.example.com:5000', '--registry-mirrors', 'docker.io=m.example:444/a/b'];
+    expect(read([...argv, '--node-platforms', 'linux/arm64/v8,linux/amd64'])).to.include({
+      registryMirrors: 'docker.io=m.example:444/a/b',
+    });
+    expect(read(['--registries', 'none']).registries).to.equal('none');
+  });
 
   it('name every bad setting at once', () => {
     expect(() => read(['--drain', 'x', '--log-level', 'y'])).to.throw(SettingsError, /--log-level[^]*--drain/);
