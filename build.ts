@@ -57,6 +57,7 @@ const stands: readonly Stand[] = [
       import api from '${modules}/undici/lib/api/index.js';
       Object.assign(Dispatcher.prototype, api);
       export { default as Agent } from '${modules}/undici/lib/dispatcher/agent.js';
+      export { default as EnvHttpProxyAgent } from '${modules}/undici/lib/dispatcher/env-http-proxy-agent.js';
       export { default as ProxyAgent } from '${modules}/undici/lib/dispatcher/proxy-agent.js';`,
   },
   // An import of node:http reads all that it exports, WebSocket too, for which Node compiles 760 kB of its own undici.

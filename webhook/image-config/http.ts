@@ -1,6 +1,6 @@
 /** One HTTP exchange with a registry: bounded, verified, and only with hosts that it may be had with. */
 import { getCACertificates } from 'node:tls';
-import { EnvHttpProxyAgent, request } from 'undici';
+import { EnvHttpProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
 import { BLOCKED_ADDRESS, guardedLookup, isBlockedAddress } from './addresses.ts';
 import { ImageFailure } from './failure.ts';
@@ -113,7 +113,8 @@ async function exchangeOnce(
 ): Promise<Reply> {
   try {
     const all = { ...headers, 'user-agent': userAgent };
-    const response = await request(url, { method, headers: all, dispatcher, signal });
+    const { origin, pathname, search } = url;
+    const response = await dispatcher.request({ origin, path: pathname + search, method, headers: all, signal });
     return {
       status: response.statusCode,
       headers: response.headers,

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { parse } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { compilePolicy } from '../../../operator/policies/compile.ts';
 import { defaults, validate } from './example-policy.ts';
 
@@ -11,7 +11,8 @@ function policiesIn(page: string): unknown[] {
   const text = readFileSync(new URL(page, root), 'utf8');
   const blocks = [...text.matchAll(/^( *)```yaml\n([^]*?)^ *```$/gm)];
   return blocks
-    .map(([, indent = '', block = '']) => parse(block.replaceAll(`\n${indent}`, '\n').trim()) as unknown)
+    .flatMap(([, indent = '', block = '']) => parseAllDocuments(block.replaceAll(`\n${indent}`, '\n').trim()))
+    .map((document) => document.toJS() as unknown)
     .filter((object) => (object as { kind?: string } | null)?.kind === 'VaultInjectionPolicy');
 }
 
