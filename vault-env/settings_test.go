@@ -167,12 +167,12 @@ func TestBankVaultsVariables(t *testing.T) {
 }
 
 func TestBankVaultsDefaults(t *testing.T) {
-	got, f := loadSettings(environment{"HOME=/root", "VAULT_ROLE=", "VAULT_TOKEN=vault:login"})
+	got, f := loadSettings(environment{"HOME=/home/app", "VAULT_ROLE=", "VAULT_TOKEN=vault:login"})
 	if f != nil {
 		t.Fatal(f)
 	}
 	want := settings{
-		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second, tokenPath: "/root/.vault-token",
+		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second, tokenPath: "/home/app/.vault-token",
 			authSettings: authSettings{authMount: "kubernetes", role: "default", jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", environment: got.vault.environment}},
 		transit:      transitSettings{"", "transit", 25},
 		leaseEnd:     leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
