@@ -98,6 +98,21 @@ export class ApiClient implements ObjectClient {
     })) as T;
   }
 
+  async patch<T extends KubernetesObject>(
+    resource: Resource,
+    name: string,
+    changes: Readonly<Record<string, unknown>>,
+    options: { readonly fieldManager: string; readonly subresource?: string },
+  ): Promise<T> {
+    return (await this.#json({
+      method: 'PATCH',
+      ...target(resource, name, options.subresource),
+      query: { fieldManager: options.fieldManager },
+      body: changes,
+      contentType: 'application/merge-patch+json',
+    })) as T;
+  }
+
   /** What is not there (404) counts as deleted. */
   async delete(resource: Resource, name: string): Promise<void> {
     try {

@@ -17,6 +17,12 @@ export interface InformerOptions<T extends KubernetesObject> {
   readonly logger: Logger;
   /** Milliseconds between two lists, about: insurance against a watch that lost something without a sound. */
   readonly relistMs?: number;
+  /** What is kept of each object, where that is less than all of it: its metadata's name, namespace, uid and version at least. */
+  readonly keep?: (object: T) => T;
+  /** Objects in one page of a list. */
+  readonly pageSize?: number;
+  /** How long a watch lasts at least; up to double. The longer, the fewer requests, and the older a silently dead one. */
+  readonly watchSeconds?: number;
   /**
    * Told of each change: `object` undefined means deleted, and `previous` is then the last that was known of it. Must only
    * note the change (put the key on a queue). If it throws, the change is told again with the next list.
@@ -131,19 +137,20 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   }
 
   async #listAll(signal: AbortSignal): Promise<{ items: T[]; resourceVersion: string }> {
+    const { pageSize: limit = PAGE } = this.#options;
     const items: T[] = [];
-    let page = await this.#page(signal, { limit: PAGE });
-    items.push(...page.items);
+    let page = await this.#page(signal, { limit });
+    items.push(...page.items.map((item) => this.#kept(item)));
     while (page.metadata.continue) {
       try {
-        page = await this.#page(signal, { limit: PAGE, continue: page.metadata.continue });
+        page = await this.#page(signal, { limit, continue: page.metadata.continue });
       } catch (error) {
         // The pages took longer than etcd keeps their version: once more, in one piece.
         if (!isGone(error)) throw error;
         items.length = 0;
         page = await this.#page(signal, {});
       }
-      items.push(...page.items);
+      items.push(...page.items.map((item) => this.#kept(item)));
     }
     return { items, resourceVersion: page.metadata.resourceVersion };
   }
@@ -157,11 +164,11 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   }
 
   async #watch(signal: AbortSignal, resourceVersion: string): Promise<void> {
-    const { client, resource, clock, random } = this.#options;
+    const { client, resource, clock, random, watchSeconds = SHORTEST_WATCH_SECONDS } = this.#options;
     this.#step = 'watch';
     const openedAt = clock.now();
     const untilRelist = Math.max(1, Math.ceil((this.#relistAt - openedAt) / 1000));
-    const timeoutSeconds = Math.min(untilRelist, Math.round(SHORTEST_WATCH_SECONDS * (1 + random())));
+    const timeoutSeconds = Math.min(untilRelist, Math.round(watchSeconds * (1 + random())));
     let silent = true;
     for await (const event of client.watch<T>(resource, {
       ...this.#selectors(),
@@ -176,7 +183,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       this.#backoff.reset();
       this.#resourceVersion = event.object.metadata.resourceVersion ?? this.#resourceVersion;
       if (event.type === 'BOOKMARK') continue;
-      const changes = event.type === 'DELETED' ? this.#store.remove(event.object) : this.#store.put(event.object);
+      const object = this.#kept(event.object);
+      const changes = event.type === 'DELETED' ? this.#store.remove(object) : this.#store.put(object);
       for (const change of changes) this.#tell(change);
     }
     if (signal.aborted) return;
@@ -222,6 +230,10 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     } catch (error) {
       this.#options.logger.error({ error: describeError(error) }, 'what follows the first list failed');
     }
+  }
+
+  #kept(object: T): T {
+    return this.#options.keep?.(object) ?? object;
   }
 
   #seen(): void {

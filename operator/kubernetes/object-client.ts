@@ -87,6 +87,13 @@ export interface ObjectClient {
     object: KubernetesObject,
     options: { readonly fieldManager: string; readonly subresource?: string },
   ): Promise<T>;
+  /** JSON merge patch (RFC 7386): null takes a field out. Rejects with code 404 where there is nothing to patch. */
+  patch<T extends KubernetesObject>(
+    resource: Resource,
+    name: string,
+    changes: Readonly<Record<string, unknown>>,
+    options: { readonly fieldManager: string; readonly subresource?: string },
+  ): Promise<T>;
   delete(resource: Resource, name: string): Promise<void>;
   /** Events until the server closes the stream (the iteration ends), it breaks (ApiError), or `signal` aborts (ends). */
   watch<T extends KubernetesObject>(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent<T>>;

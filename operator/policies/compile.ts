@@ -49,17 +49,27 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     injector: injectorOf(spec.injector, defaults),
     images: (spec.images ?? []).map(({ match, entrypoint = [], cmd = [] }) => ({ match, entrypoint, cmd })),
   };
+  const { configMaps, secrets } = spec.inject.sources;
+  const { strategy, maxConcurrent } = spec.rollout;
   const rule: Rule = {
     policy: identityOf(policy),
     priority: spec.priority,
     targets: spec.targets,
     selector: selectorOf(spec.selector),
     ...shape,
+    sources: { configMaps, secrets },
     overrides: { allow: spec.overrides?.allow ?? [], roles: spec.overrides?.roles ?? [] },
     failurePolicy: spec.failurePolicy,
-    hash: hashOf(shape),
+    rollout: { strategy, maxConcurrent },
+    rotation: { strategy: spec.rotation.strategy, intervalMs: parseDuration(spec.rotation.interval) ?? 0 },
+    hash: hashOf(isDefault(spec.inject.sources) ? shape : { ...shape, sources: { configMaps, secrets } }),
   };
   return { ok: true, suspended: false, rule };
+}
+
+/** A field that came later counts where somebody set it: else an upgrade of the operator would roll every workload. */
+function isDefault({ configMaps, secrets }: VaultInjectionPolicySpec['inject']['sources']): boolean {
+  return configMaps === 'Read' && secrets === 'Ignore';
 }
 
 function identityOf({ metadata }: VaultInjectionPolicy): Rule['policy'] {

@@ -52,7 +52,7 @@ function addressFault(address: string): PolicyFault | undefined {
   };
 }
 
-function durationFault({ vault, process }: VaultInjectionPolicySpec): PolicyFault | undefined {
+function durationFault({ vault, process, rotation }: VaultInjectionPolicySpec): PolicyFault | undefined {
   const minute = 60_000;
   const durations = [
     { field: 'vault.timeout', text: vault.timeout, min: 1000, max: 5 * minute, range: '1s to 5m' },
@@ -72,6 +72,7 @@ function durationFault({ vault, process }: VaultInjectionPolicySpec): PolicyFaul
       max: 10 * minute,
       range: '0s to 10m',
     },
+    { field: 'rotation.interval', text: rotation.interval, min: 5000, max: 1440 * minute, range: '5s to 24h' },
   ];
   const bad = durations.find(({ text, min, max }) => {
     const ms = parseDuration(text);

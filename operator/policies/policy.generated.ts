@@ -69,6 +69,21 @@ export interface VaultInjectionPolicySpec {
      * Each run of a probe then logs in to Vault.
      */
     readonly probes: boolean;
+    /**
+     * What to do about environment that stands in another object (envFrom and valueFrom), where
+     * references to Vault may be held as well. Read looks into the object. Ignore does not, with
+     * a warning where that leaves a container alone. Assume takes it for granted that references
+     * are there, and wraps.
+     */
+    readonly sources: {
+      /** About ConfigMaps, which the operator may read everywhere. */
+      readonly configMaps: 'Read' | 'Ignore' | 'Assume';
+      /**
+       * About Secrets. Read needs a Role in the namespace of the workloads that lets the operator
+       * get the Secrets it names; the operator has no right to Secrets otherwise.
+       */
+      readonly secrets: 'Read' | 'Ignore' | 'Assume';
+    };
   };
   /** Which Vault, and how the pods log in to it. */
   readonly vault: {
@@ -328,6 +343,36 @@ export interface VaultInjectionPolicySpec {
     readonly allow?: readonly ('Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'Mode' | 'LogLevel')[];
     /** Roles that an annotation may choose, * for any run of characters. Empty allows every role. */
     readonly roles?: readonly string[];
+  };
+  /**
+   * What happens to workloads that are injected in another way than the policy and the operator
+   * would do it now: the policy was changed, or the injector was upgraded.
+   */
+  readonly rollout: {
+    /**
+     * Manual counts them as outdated and leaves them; kubectl annotate deployment NAME
+     * vaultinjection.dev/apply=now rolls one, and so does any other change of it. Automatic rolls
+     * them, a few at a time, waits until each is available, and stops when one fails. Paused
+     * Deployments and StatefulSets with the update strategy OnDelete are left alone.
+     */
+    readonly strategy: 'Manual' | 'Automatic';
+    /**
+     * How many workloads of the policy may be rolling at the same time, for restarts after a
+     * rotation as well.
+     */
+    readonly maxConcurrent: number;
+  };
+  /** What happens when a secret gets a new version in Vault. */
+  readonly rotation: {
+    /**
+     * None leaves the pods with what they read when they started. Restart rolls the workloads
+     * that read the newest version of a path of a KV store, version 2, when it has a newer one.
+     * The operator reads the metadata of these paths, never what they hold, and only from Vaults
+     * that its settings name.
+     */
+    readonly strategy: 'None' | 'Restart';
+    /** How often the versions are looked at; the shortest one counts where policies share a path. */
+    readonly interval: string;
   };
   /**
    * What happens to a workload of this policy that cannot be injected, be it that the operator

@@ -18,6 +18,7 @@ export class RuleCache {
   #rules = new Map<string, readonly Rule[]>();
   #version = 0;
   #snapshot: RuleSnapshot | undefined;
+  readonly #listeners: ((namespace: string) => void)[] = [];
 
   /** The rules of this moment. The same object until something changes. */
   snapshot(): RuleSnapshot {
@@ -50,7 +51,15 @@ export class RuleCache {
     for (const rule of rules) byPolicy.set(`${rule.policy.namespace}/${rule.policy.name}`, rule);
     const grouped = Map.groupBy(byPolicy.values(), (rule) => rule.policy.namespace);
     const sorted = new Map([...grouped].map(([namespace, group]) => [namespace, group.sort(winnerFirst)]));
-    if (!isDeepStrictEqual(this.#rules, sorted)) this.#change(sorted);
+    const before = this.#rules;
+    const names = new Set([...before.keys(), ...sorted.keys()]);
+    const changed = [...names].filter((name) => !isDeepStrictEqual(before.get(name), sorted.get(name)));
+    if (changed.length > 0) this.#change(sorted, changed);
+  }
+
+  /** Told of each namespace whose rules have changed, after they have. Must only note it. */
+  onChange(listener: (namespace: string) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** The namespaces that have rules, by name. */
@@ -67,13 +76,14 @@ export class RuleCache {
     const changed = this.#snapshot === undefined ? this.#rules : new Map(this.#rules);
     if (rules.length === 0) changed.delete(namespace);
     else changed.set(namespace, rules.toSorted(winnerFirst));
-    this.#change(changed);
+    this.#change(changed, [namespace]);
   }
 
-  #change(rules: Map<string, readonly Rule[]>): void {
+  #change(rules: Map<string, readonly Rule[]>, namespaces: readonly string[]): void {
     this.#rules = rules;
     this.#version += 1;
     this.#snapshot = undefined;
+    for (const listener of this.#listeners) namespaces.forEach((namespace) => listener(namespace));
   }
 }
 

@@ -5,6 +5,9 @@
 
 export type WorkloadKind = 'Deployment' | 'StatefulSet';
 
+/** What to do about environment that stands in another object. */
+export type SourceMode = 'Read' | 'Ignore' | 'Assume';
+
 export type Override = 'Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'Mode' | 'LogLevel';
 
 export interface LabelRequirement {
@@ -102,6 +105,7 @@ export interface Rule {
   readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly initContainers: boolean;
   readonly probes: boolean;
+  readonly sources: { readonly configMaps: SourceMode; readonly secrets: SourceMode };
   readonly vault: RuleVault;
   readonly environment: {
     readonly fromPaths: readonly FromPath[];
@@ -140,7 +144,11 @@ export interface Rule {
   readonly images: readonly ImageHint[];
   readonly overrides: { readonly allow: readonly Override[]; readonly roles: readonly string[] };
   readonly failurePolicy: 'Ignore' | 'Fail';
-  /** Short hash (hex) of everything above that shapes the injected template; equal hashes inject equally. */
+  /** What happens when this rule would inject otherwise than a workload is injected. */
+  readonly rollout: { readonly strategy: 'Manual' | 'Automatic'; readonly maxConcurrent: number };
+  /** What happens when a secret has a newer version. */
+  readonly rotation: { readonly strategy: 'None' | 'Restart'; readonly intervalMs: number };
+  /** Short hash (hex) of everything in it that shapes the injected template; equal hashes inject equally. */
   readonly hash: string;
 }
 

@@ -15,6 +15,7 @@ const PLAIN_RULE: Rule = {
   containers: { include: ['*'], exclude: [] },
   initContainers: true,
   probes: false,
+  sources: { configMaps: 'Read', secrets: 'Ignore' },
   vault: {
     address: 'https://vault.vault.svc:8200',
     namespace: '',
@@ -48,6 +49,8 @@ const PLAIN_RULE: Rule = {
   images: [],
   overrides: { allow: [], roles: [] },
   failurePolicy: 'Fail',
+  rollout: { strategy: 'Manual', maxConcurrent: 1 },
+  rotation: { strategy: 'None', intervalMs: 60_000 },
   hash: 'aaaaaaaaaaaa',
 };
 

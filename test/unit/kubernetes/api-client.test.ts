@@ -86,6 +86,19 @@ describe('ApiClient', () => {
     expect(server.requests.at(-1)?.headers['content-type']).to.equal('application/apply-patch+yaml');
   });
 
+  it('patches by merge under its field manager', async () => {
+    server.put('a');
+    const changes = { metadata: { annotations: { gone: null, there: 'x' } } };
+    await client.patch(THINGS, 'a', changes, { fieldManager: 'me' });
+    const request = server.requests.at(-1);
+    expect(request?.method).to.equal('PATCH');
+    expect(request?.headers['content-type']).to.equal('application/merge-patch+json');
+    expect(server.applied[0]).to.deep.equal({
+      path: '/apis/example.dev/v1/namespaces/shop/things/a?fieldManager=me',
+      body: changes,
+    });
+  });
+
   it('writes where the object says when the resource names no namespace', async () => {
     server.put('a');
     await client.replace({ group: 'example.dev', version: 'v1', plural: 'things' }, THING);

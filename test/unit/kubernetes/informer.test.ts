@@ -19,6 +19,9 @@ interface SetupOptions {
   readonly relistMs?: number;
   /** The versions of all pages but the first are gone when they are asked for. */
   readonly expirePages?: boolean;
+  readonly keep?: (object: KubernetesObject) => KubernetesObject;
+  readonly pageSize?: number;
+  readonly watchSeconds?: number;
 }
 
 interface Setup {
@@ -67,6 +70,9 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
       random: () => 0.5,
       logger,
       ...(options.relistMs === undefined ? {} : { relistMs: options.relistMs }),
+      ...(options.keep === undefined ? {} : { keep: options.keep }),
+      ...(options.pageSize === undefined ? {} : { pageSize: options.pageSize }),
+      ...(options.watchSeconds === undefined ? {} : { watchSeconds: options.watchSeconds }),
       onChange: (key, object, previous) => {
         options.onChange?.(key);
         changes.push(`${object === undefined ? 'deleted' : previous === undefined ? 'added' : 'modified'} ${key}`);
@@ -263,6 +269,40 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     setUp({ relistMs: 60_000 });
     await eventually(() => expect(server.watches).to.have.length(1));
     expect(Number(server.watches[0]?.searchParams.get('timeoutSeconds'))).to.be.within(54, 66);
+  });
+
+  it('keeps of listed and of watched objects what it is told to', async () => {
+    server.put('a');
+    const { informer } = setUp({
+      keep: ({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }) => ({
+        apiVersion,
+        kind,
+        metadata: {
+          name,
+          ...(namespace && { namespace }),
+          ...(uid && { uid }),
+          ...(resourceVersion && { resourceVersion }),
+        },
+        kept: true,
+      }),
+    });
+    await eventually(() => expect(server.openWatches).to.equal(1));
+    server.put('b');
+    await eventually(() => expect(informer.list()).to.have.length(2));
+    for (const object of informer.list()) {
+      expect(Object.keys(object).sort()).to.deep.equal(['apiVersion', 'kept', 'kind', 'metadata']);
+    }
+  });
+
+  it('lists in pages and watches for as long as it is told to', async () => {
+    server.put('a');
+    server.put('b');
+    server.put('c');
+    const { informer } = setUp({ pageSize: 2, watchSeconds: 300 });
+    await eventually(() => expect(server.watches).to.have.length(1));
+    expect(informer.list()).to.have.length(3);
+    expect(server.lists.map(({ searchParams }) => searchParams.get('limit'))).to.deep.equal(['2', '2']);
+    expect(Number(server.watches[0]?.searchParams.get('timeoutSeconds'))).to.equal(450);
   });
 
   it('stops at once, amid a watch or amid a list, and tells nothing afterwards', async () => {

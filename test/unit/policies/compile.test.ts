@@ -30,6 +30,7 @@ describe('compilePolicy', () => {
       containers: { include: ['*'], exclude: [] },
       initContainers: true,
       probes: false,
+      sources: { configMaps: 'Read', secrets: 'Ignore' },
       vault: {
         address: 'https://vault.vault.svc:8200',
         namespace: '',
@@ -69,6 +70,8 @@ describe('compilePolicy', () => {
       images: [],
       overrides: { allow: [], roles: [] },
       failurePolicy: 'Ignore',
+      rollout: { strategy: 'Manual', maxConcurrent: 1 },
+      rotation: { strategy: 'None', intervalMs: 60_000 },
     });
   });
 
@@ -211,6 +214,7 @@ describe('compilePolicy', () => {
       'DurationInvalid',
       'spec.process.leaseEnd.gracePeriod: write a duration from 0s to 10m',
     ],
+    [{ rotation: { interval: '1s' } }, 'DurationInvalid', 'spec.rotation.interval: write a duration from 5s to 24h'],
     [{ vault: { tls: { caBundle: body } } }, 'CABundleInvalid', 'a certificate is cut off'],
     [{ vault: { tls: { caBundle: CA + CA.slice(0, 80) } } }, 'CABundleInvalid', 'a certificate is cut off'],
     [
@@ -266,6 +270,10 @@ describe('the hash of a rule', () => {
     expect(hash({ metadata: { name: 'other', uid: 'u-2', generation: 9 } })).to.equal(hash());
   });
 
+  it('stays what it was before fields came that nobody has set', () => {
+    expect(hash()).to.equal('8ec4d63f7b15');
+  });
+
   const same: readonly Written[] = [
     { priority: 5 },
     { targets: ['Deployment'] },
@@ -273,6 +281,9 @@ describe('the hash of a rule', () => {
     { overrides: { allow: ['LogLevel'] } },
     { failurePolicy: 'Fail' },
     { vault: { address: 'https://vault.vault.svc:8200/' } },
+    { rollout: { strategy: 'Automatic', maxConcurrent: 3 } },
+    { rotation: { strategy: 'Restart', interval: '5m' } },
+    { inject: { sources: { configMaps: 'Read', secrets: 'Ignore' } } },
   ];
   for (const written of same)
     it(`is not changed by ${JSON.stringify(written)}`, () => {
@@ -283,6 +294,8 @@ describe('the hash of a rule', () => {
     { inject: { when: 'Always' } },
     { inject: { containers: { include: ['app'] } } },
     { inject: { initContainers: false } },
+    { inject: { sources: { configMaps: 'Ignore' } } },
+    { inject: { sources: { secrets: 'Read' } } },
     { vault: { address: 'https://other' } },
     { vault: { auth: { role: 'r' } } },
     { vault: { auth: { method: 'AppRole', secretRef: { name: 'a' } } } },

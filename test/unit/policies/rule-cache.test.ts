@@ -117,6 +117,19 @@ describe('RuleCache', () => {
     expect(cache.snapshot().rulesFor('shop')).to.deep.equal([rule('a', { priority: 3 })]);
   });
 
+  it('tells of the namespaces whose rules have changed, and of no others', () => {
+    const cache = new RuleCache();
+    const told: string[] = [];
+    cache.onChange((namespace) => told.push(`${namespace} ${cache.snapshot().rulesFor(namespace).length}`));
+    cache.set(rule('a'));
+    cache.set(rule('a'));
+    cache.set(rule('b', { namespace: 'other' }));
+    cache.replaceAll([rule('a'), rule('c', { namespace: 'third' })]);
+    cache.delete('shop', 'a');
+    cache.delete('shop', 'a');
+    expect(told).to.deep.equal(['shop 1', 'other 1', 'other 0', 'third 1', 'shop 0']);
+  });
+
   it('names the namespaces that have rules, with their failure policies', () => {
     const cache = new RuleCache();
     expect(cache.namespaces()).to.deep.equal([]);

@@ -9,7 +9,13 @@ describe('policyValidator', () => {
       suspend: false,
       priority: 0,
       targets: ['Deployment', 'StatefulSet'],
-      inject: { when: 'References', containers: { include: ['*'] }, initContainers: true, probes: false },
+      inject: {
+        when: 'References',
+        containers: { include: ['*'] },
+        initContainers: true,
+        probes: false,
+        sources: { configMaps: 'Read', secrets: 'Ignore' },
+      },
       vault: {
         address: 'https://vault.vault.svc:8200',
         timeout: '10s',
@@ -25,6 +31,8 @@ describe('policyValidator', () => {
       },
       injector: { delivery: 'Auto' },
       failurePolicy: 'Ignore',
+      rollout: { strategy: 'Manual', maxConcurrent: 1 },
+      rotation: { strategy: 'None', interval: '1m' },
     });
   });
 

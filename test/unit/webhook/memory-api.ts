@@ -93,6 +93,10 @@ export class MemoryApi implements ObjectClient {
     return this.#leave('apply', this.#put(resource, merged as unknown as KubernetesObject, applied, fieldManager)) as T;
   }
 
+  patch(): Promise<never> {
+    return Promise.reject(new Error('the keepers patch nothing'));
+  }
+
   async delete(resource: Resource, name: string): Promise<void> {
     await this.#enter('delete', name);
     const stored = this.#at(resource).get(name);
