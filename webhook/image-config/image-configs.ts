@@ -9,13 +9,13 @@ import type { EntryPoint, ImageAnswer, ImageNeeds, KnownImages } from '../inject
 import { credentialsFor } from './docker-config.ts';
 import type { KeyringEntry } from './docker-config.ts';
 import { ImageFailure } from './failure.ts';
-import { Lru } from './lru.ts';
+import { Lru } from '../lru.ts';
 import type { ImageMetrics, LookUpResult } from './metrics.ts';
 import type { Puller, ReadPullSecrets } from './pull-secrets.ts';
 import { parseReference } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import type { Candidate, Candidates, RegistryClient } from './registry.ts';
-import { slots } from './slots.ts';
+import { slots } from '../slots.ts';
 
 export interface ImageConfigsOptions {
   readonly registry: Pick<RegistryClient, 'lookUp'>;
@@ -57,7 +57,7 @@ export class ImageConfigs {
   readonly #names = new Lru<Remembered>(MOST_NAMES);
   readonly #failures = new Lru<Failed>(MOST_NAMES);
   readonly #flights = new Map<string, Promise<ImageAnswer>>();
-  readonly #slots = slots(SLOTS);
+  readonly #slots = slots(SLOTS, tooMany);
 
   constructor(options: ImageConfigsOptions) {
     this.#options = options;
@@ -215,6 +215,10 @@ function keysOf({ namespace, serviceAccount, pullSecrets }: Puller, image: strin
   // a name that is too long is none, and need not be remembered whole
   const name = image.length > 600 ? hash('sha256', image, 'base64url') : image;
   return { shared: name, own: `${name} ${puller}` };
+}
+
+function tooMany(): ImageFailure {
+  return new ImageFailure('Busy', 'too many images are being looked up; try again');
 }
 
 function isAboutCredentials({ code }: ImageFailure): boolean {

@@ -7,7 +7,7 @@ import type { Challenge } from './challenge.ts';
 import type { Credential } from './docker-config.ts';
 import { ImageFailure } from './failure.ts';
 import type { Reply, Send } from './http.ts';
-import { Lru } from './lru.ts';
+import { Lru } from '../lru.ts';
 import { ACCEPTED_MANIFESTS, digestLike, readConfig, readManifest } from './manifest.ts';
 import type { Descriptor } from './manifest.ts';
 import type { Platform } from './platform.ts';

@@ -1,10 +1,11 @@
-import { ImageFailure } from './failure.ts';
-
-/** Runs tasks a few at a time, in the order in which they came; refuses those for whom there is no room to wait. */
-export function slots(limits: {
-  readonly active: number;
-  readonly waiting: number;
-}): <T>(task: () => Promise<T>) => Promise<T> {
+/**
+ * Runs tasks a few at a time, in the order in which they came. Those for whom there is no room to wait are rejected with
+ * what `refusal` gives.
+ */
+export function slots(
+  limits: { readonly active: number; readonly waiting: number },
+  refusal: () => Error,
+): <T>(task: () => Promise<T>) => Promise<T> {
   let active = 0;
   const queue: (() => void)[] = [];
   const entered = (): Promise<void> | undefined => {
@@ -12,8 +13,7 @@ export function slots(limits: {
       active++;
       return undefined;
     }
-    if (queue.length >= limits.waiting)
-      throw new ImageFailure('Busy', 'too many images are being looked up; try again');
+    if (queue.length >= limits.waiting) throw refusal();
     return new Promise((resolve) => queue.push(resolve));
   };
   const left = (): void => {
