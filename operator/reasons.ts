@@ -186,6 +186,14 @@ export const REASONS = {
     meaning: 'What has to be remembered to restore the template exceeds the 256 KiB that annotations may have.',
     action: 'Shorten commands, arguments or annotations of the template, or wrap fewer containers.',
   },
+  SourceUnreadable: {
+    usedBy: ['Admission'],
+    meaning:
+      'Environment comes from a ConfigMap or Secret that the operator cannot read, so references in it may be missed.',
+    action:
+      'Let the operator read it by a Role of the namespace (docs/guides/references-elsewhere.md), or set ' +
+      'spec.inject.sources to Assume or Ignore.',
+  },
   VariableReserved: {
     usedBy: ['Admission'],
     meaning: 'A container sets a variable that injection needs for itself.',

@@ -3,22 +3,27 @@ import type { Rule } from '../../operator/policies/rule.ts';
 import type { Denial } from './outcome.ts';
 import type { Settings } from './overrides.ts';
 import type { Selected } from './selection.ts';
+import { sourceName } from './sources.ts';
+import type { SourceRef } from './sources.ts';
 
 /** Checks every path that the selected containers would read, and those of an annotation, against the policy's bounds. */
 export function deniedPath(selected: readonly Selected[], rule: Rule, settings: Settings): Denial | undefined {
   const allowed = rule.environment.allowedPaths;
   if (allowed.length === 0) return undefined;
   const denied: string[] = [];
-  const check = (path: string, where: string): void => {
-    // The kubelet will put something in the place of $(NAME); what comes out is for vault-env to judge.
-    if (!path.includes('$(') && !matchesAny(allowed, path)) denied.push(`${where} refers to the path ${path}`);
+  const check = (path: string, where: string, source?: SourceRef): void => {
+    // The kubelet will put something in the place of $(NAME) in a manifest; what comes out is for vault-env to judge.
+    if ((source === undefined && path.includes('$(')) || matchesAny(allowed, path)) return;
+    // What a Secret holds is not for everybody who reads a message.
+    denied.push(source?.kind === 'Secret' ? `${where} refers to a path` : `${where} refers to the path ${path}`);
   };
   for (const { path } of settings.areOwnPaths ? settings.fromPaths : [])
     check(path, 'annotation vaultinjection.dev/from-paths');
   for (const { name, references } of selected) {
-    for (const { name: variable, references: found } of references) {
+    for (const { name: variable, source, references: found } of references) {
+      const origin = source === undefined ? '' : ` of ${sourceName(source)}`;
       for (const reference of found) {
-        if ('path' in reference) check(reference.path, `container ${name}, variable ${variable}:`);
+        if ('path' in reference) check(reference.path, `container ${name}, variable ${variable}${origin}:`, source);
       }
     }
   }

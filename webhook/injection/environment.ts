@@ -4,9 +4,12 @@ import type { RawObject } from './json.ts';
 import { nameOf } from './pod.ts';
 import { parseValue } from './references.ts';
 import type { ParsedValue } from './references.ts';
+import type { SourceRef } from './sources.ts';
 
 export interface ReferringVariable extends ParsedValue {
   readonly name: string;
+  /** The object that holds the value; absent where the manifest does. */
+  readonly source?: SourceRef;
 }
 
 const NONE: readonly string[] = [];
@@ -17,11 +20,17 @@ export function referringVariables(container: RawObject): readonly ReferringVari
   for (const item of asList(container.env) ?? []) {
     const value = asObject(item)?.value;
     if (typeof value !== 'string' || !value.includes('vault:')) continue;
-    const name = nameOf(item) ?? '';
-    const parsed = parseValue(name, asProgramSeesIt(value));
-    if (parsed.refers) found.push({ name, ...parsed });
+    const variable = literalReference(nameOf(item) ?? '', value);
+    if (variable !== undefined) found.push(variable);
   }
   return found;
+}
+
+/** The variable, if the value that a manifest gives it refers to Vault, or tries to. */
+export function literalReference(name: string, value: string): ReferringVariable | undefined {
+  if (!value.includes('vault:')) return undefined;
+  const parsed = parseValue(name, asProgramSeesIt(value));
+  return parsed.refers ? { name, ...parsed } : undefined;
 }
 
 /**

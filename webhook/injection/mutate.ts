@@ -22,6 +22,8 @@ import { ANNOTATIONS_LIMIT } from './record.ts';
 import { restore } from './restore.ts';
 import type { Restored } from './restore.ts';
 import { select } from './selection.ts';
+import { deniedSource, warnOfSource } from './source-notes.ts';
+import type { KnownSources, SourceNeeds } from './sources.ts';
 
 export interface MutationInput {
   readonly kind: WorkloadKind;
@@ -33,13 +35,16 @@ export interface MutationInput {
   readonly rules: RuleSnapshot;
   /** What is known of images; left out, nothing is, and the result's `needs` says of which to ask. */
   readonly images?: KnownImages;
+  /** The same of ConfigMaps and Secrets, and the result's `sourceNeeds`. */
+  readonly sources?: KnownSources;
 }
 
 const TEMPLATE_PATH = '/spec/template';
 const NOTHING: readonly JsonPatchOperation[] = [];
 
 /** Decides about one Deployment or StatefulSet. Never throws, whatever the object is. */
-export function mutateWorkload({ kind, namespace, object, rules, images }: MutationInput): MutationResult {
+export function mutateWorkload(input: MutationInput): MutationResult {
+  const { kind, namespace, object, rules } = input;
   const workload = asObject(object);
   if (workload === undefined) {
     return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' }, []);
@@ -49,7 +54,7 @@ export function mutateWorkload({ kind, namespace, object, rules, images }: Mutat
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation says best what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
-  return review(workload, template, restore(template), matching, images);
+  return review(workload, template, restore(template), matching, input);
 }
 
 function review(
@@ -57,14 +62,14 @@ function review(
   template: RawObject,
   restored: Restored,
   matching: readonly Rule[],
-  images: KnownImages | undefined,
+  known: Pick<MutationInput, 'images' | 'sources'>,
 ): MutationResult {
   const warnings: string[] = [];
   const warn = (text: string): void => void warnings.push(text);
-  const withoutInjection = (outcome: Outcome, rule?: Rule, reason?: string, needs?: ImageNeeds): MutationResult => {
+  const withoutInjection = (outcome: Outcome, rule?: Rule, reason?: string, needs?: Needs): MutationResult => {
     const patch = diff(template, restored.template, TEMPLATE_PATH);
     const named = patch.length > 0 && outcome !== 'Excluded' ? 'Restored' : outcome;
-    return result(named, { patch, warnings, rule, reason, needs });
+    return result(named, { patch, warnings, rule, reason, ...needs });
   };
   for (const name of restored.uncertain) {
     warn(`container ${name}: the record of its command is gone; set its command and args again`);
@@ -77,11 +82,20 @@ function review(
     return withoutInjection('Excluded', rule, 'inject is not "true"');
 
   const settings = settingsOf(rule, wishes, warn);
-  const selected = select(podSpecOf(restored.template) ?? {}, rule, settings, warn);
-  const denial = deniedPath(selected, rule, settings);
-  if (denial !== undefined) return denied(denial, warnings, rule);
-  const entryPoints = entryPointsOf(podSpecOf(restored.template) ?? {}, selected, rule, restored.images, images);
-  const { needs } = entryPoints;
+  const selection = select(podSpecOf(restored.template) ?? {}, {
+    rule,
+    settings,
+    known: known.sources,
+    wasWrapped: restored.wrapped,
+    isAsked: wishes.inject === true,
+    warn,
+  });
+  const { selected, untold } = selection;
+  const denial = deniedPath(selected, rule, settings) ?? deniedSource(untold, rule);
+  if (denial !== undefined) return denied(denial, warnings, rule, { sourceNeeds: selection.needs });
+  for (const one of untold) warnOfSource(one, warn);
+  const entryPoints = entryPointsOf(podSpecOf(restored.template) ?? {}, selected, rule, restored.images, known.images);
+  const needs: Needs = { needs: entryPoints.needs, sourceNeeds: selection.needs };
   const injected = inject(restored.template, selected, {
     rule,
     entryPoints,
@@ -91,7 +105,8 @@ function review(
     warn,
   });
   if ('denial' in injected) return denied(injected.denial, warnings, rule, needs);
-  const reason = injected.skipped.length > 0 ? `not injected: ${injected.skipped.join(', ')}` : undefined;
+  const skipped = [...untold.map(({ name }) => `${name}:SourceUnreadable`), ...injected.skipped];
+  const reason = skipped.length > 0 ? `not injected: ${skipped.join(', ')}` : undefined;
   if (injected.wrapped.length === 0) {
     return withoutInjection('Unchanged', rule, reason, needs);
   }
@@ -99,7 +114,7 @@ function review(
   if (oversize !== undefined) return denied(oversize, warnings, rule);
   const patch = diff(template, injected.template, TEMPLATE_PATH);
   const containers = injected.wrapped.join(',');
-  return result(patch.length > 0 ? 'Injected' : 'Unchanged', { patch, warnings, rule, containers, reason, needs });
+  return result(patch.length > 0 ? 'Injected' : 'Unchanged', { patch, warnings, rule, containers, reason, ...needs });
 }
 
 /** The rule that counts: the one that the workload names, else the first. */
@@ -150,8 +165,14 @@ function oversizeOf(template: RawObject): Denial | undefined {
   return { reason: 'RecordTooLarge', message };
 }
 
-function denied(denial: Denial, warnings: readonly string[], rule?: Rule, needs?: ImageNeeds): MutationResult {
-  return { ...result('Denied', { warnings, rule, reason: denial.reason, needs }), denial };
+/** What would have to be known for a better result. */
+interface Needs {
+  readonly needs?: ImageNeeds | undefined;
+  readonly sourceNeeds?: SourceNeeds | undefined;
+}
+
+function denied(denial: Denial, warnings: readonly string[], rule?: Rule, needs?: Needs): MutationResult {
+  return { ...result('Denied', { warnings, rule, reason: denial.reason, ...needs }), denial };
 }
 
 function result(
@@ -162,10 +183,9 @@ function result(
     readonly rule?: Rule | undefined;
     readonly reason?: string | undefined;
     readonly containers?: string;
-    readonly needs?: ImageNeeds | undefined;
-  },
+  } & Needs,
 ): MutationResult {
-  const { patch = NOTHING, warnings = [], rule, reason, containers, needs } = about;
+  const { patch = NOTHING, warnings = [], rule, reason, containers, needs, sourceNeeds } = about;
   const policy = rule && { name: rule.policy.name, generation: rule.policy.generation };
   return {
     outcome,
@@ -173,6 +193,7 @@ function result(
     warnings: boundedWarnings(warnings),
     ...(policy ? { policy } : {}),
     ...(needs === undefined ? {} : { needs }),
+    ...(sourceNeeds === undefined ? {} : { sourceNeeds }),
     audit: {
       result: outcome,
       ...(policy ? { policy: policy.name, generation: String(policy.generation) } : {}),

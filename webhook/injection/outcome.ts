@@ -1,5 +1,6 @@
 import type { ImageNeeds } from './images.ts';
 import type { JsonPatchOperation } from './patch.ts';
+import type { SourceNeeds } from './sources.ts';
 
 /**
  * - Injected: the template is injected as the policy says, and was not so before
@@ -13,7 +14,13 @@ export type Outcome = 'Injected' | 'Restored' | 'Unchanged' | 'NoPolicy' | 'Excl
 
 /** Why a workload is denied; the code is for machines, the message for the person at kubectl. */
 export interface Denial {
-  readonly reason: 'EntrypointUnknown' | 'MalformedObject' | 'PathNotAllowed' | 'RecordTooLarge' | 'VariableReserved';
+  readonly reason:
+    | 'EntrypointUnknown'
+    | 'MalformedObject'
+    | 'PathNotAllowed'
+    | 'RecordTooLarge'
+    | 'SourceUnreadable'
+    | 'VariableReserved';
   readonly message: string;
 }
 
@@ -28,6 +35,8 @@ export interface MutationResult {
   readonly audit: Readonly<Record<string, string>>;
   /** What would have to be known for a better result than this one; absent where nothing would. */
   readonly needs?: ImageNeeds;
+  /** The same of objects that environment comes from. */
+  readonly sourceNeeds?: SourceNeeds;
 }
 
 // admission.k8s.io/v1: "Limit warnings to 120 characters if possible"

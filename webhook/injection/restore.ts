@@ -28,6 +28,8 @@ export interface Restored {
   readonly template: RawObject;
   /** The init container that was taken out. */
   readonly installer?: RawObject;
+  /** Names of containers that held something of ours. */
+  readonly wrapped: ReadonlySet<string>;
   /** Names of containers whose original could not be told for certain. */
   readonly uncertain: readonly string[];
   /** By name of the container: what its image starts, as a registry told it when the container was injected. */
@@ -35,13 +37,16 @@ export interface Restored {
 }
 
 const NO_IMAGES: Restored['images'] = new Map();
+const NO_NAMES: Restored['wrapped'] = new Set();
 
 /** Never throws: of a template that is not shaped like one, whatever is not understood stays as it is. */
 export function restore(template: RawObject): Restored {
   const podSpec = podSpecOf(template);
   const traces = podSpec && findTraces(template, podSpec);
-  if (podSpec === undefined || traces === undefined) return { template, uncertain: [], images: NO_IMAGES };
+  if (podSpec === undefined || traces === undefined)
+    return { template, wrapped: NO_NAMES, uncertain: [], images: NO_IMAGES };
   const uncertain: string[] = [];
+  const wrapped = new Set<string>();
   const images = new Map<string, ImageWords>();
   const entryOf = entryFinder(traces.record);
   const restored = (item: unknown): unknown => {
@@ -50,7 +55,9 @@ export function restore(template: RawObject): Restored {
     const name = nameOf(container) ?? '';
     const entry = entryOf(name, container.args);
     if (entry?.original.image?.of !== undefined) images.set(name, entry.original.image);
-    return restoreContainer(container, entry, traces, uncertain);
+    const original = restoreContainer(container, entry, traces, uncertain);
+    if (original !== container) wrapped.add(name);
+    return original;
   };
   let spec = podSpec;
   let installer: RawObject | undefined;
@@ -64,6 +71,7 @@ export function restore(template: RawObject): Restored {
   spec = withField(spec, 'volumes', restoreVolumes(spec, traces));
   return {
     template: withField(restoreAnnotations(template), 'spec', spec),
+    wrapped,
     uncertain,
     images,
     ...(installer === undefined ? {} : { installer }),

@@ -8,6 +8,11 @@ import type { RawObject } from './json.ts';
 import type { Settings } from './overrides.ts';
 import { CONTAINER_LISTS, nameOf } from './pod.ts';
 import type { ContainerList } from './pod.ts';
+import { SourceNotes } from './source-notes.ts';
+import type { Untold } from './source-notes.ts';
+import { isSourced, sourcedEnvironment } from './sourced-environment.ts';
+import { sourceName } from './sources.ts';
+import type { KnownSources, SourceNeeds } from './sources.ts';
 
 export interface Selected {
   readonly list: ContainerList;
@@ -17,11 +22,33 @@ export interface Selected {
   readonly references: readonly ReferringVariable[];
 }
 
+export interface Selection {
+  /** The containers to wrap, in the order in which they start. */
+  readonly selected: readonly Selected[];
+  readonly untold: readonly Untold[];
+  /** Undefined where nobody need be asked. */
+  readonly needs: SourceNeeds | undefined;
+}
+
+export interface SelectionContext {
+  readonly rule: Rule;
+  readonly settings: Settings;
+  /** What is known of the objects that environment comes from; left out, nothing is. */
+  readonly known: KnownSources | undefined;
+  /** Names of containers that an earlier admission has wrapped. */
+  readonly wasWrapped: ReadonlySet<string>;
+  /** The workload itself asks to be injected. */
+  readonly isAsked: boolean;
+  readonly warn: (text: string) => void;
+}
+
 /**
- * The containers to wrap, in the order in which they start. Warns of what a person will not have meant: references in a
- * container that the policy leaves out, malformed ones, and ones that the kubelet expands before vault-env could.
+ * Chooses the containers to wrap. Warns of what a person will not have meant: references in a container that the policy
+ * leaves out, malformed ones, ones that the kubelet expands before vault-env could, and objects nobody has looked into.
  */
-export function select(podSpec: RawObject, rule: Rule, settings: Settings, warn: (text: string) => void): Selected[] {
+export function select(podSpec: RawObject, context: SelectionContext): Selection {
+  const { rule, settings, known, warn } = context;
+  const notes = new SourceNotes(context.wasWrapped, warn);
   const selected: Selected[] = [];
   const names: string[] = [];
   for (const list of CONTAINER_LISTS) {
@@ -30,8 +57,11 @@ export function select(podSpec: RawObject, rule: Rule, settings: Settings, warn:
       const name = nameOf(container);
       if (container === undefined || name === undefined) continue;
       names.push(name);
-      const references = referringVariables(container);
-      if (!isIncluded(list, name, rule, settings)) {
+      const isLeftOut = !isIncluded(list, name, rule, settings);
+      const environment =
+        isLeftOut || !isSourced(container) ? undefined : sourcedEnvironment(container, rule.sources, known);
+      const references = environment?.references ?? referringVariables(container);
+      if (isLeftOut) {
         if (references.length > 0) {
           warn(
             `container ${name}: refers to Vault, but policy ${rule.policy.name} leaves it out; it gets the references`,
@@ -39,7 +69,9 @@ export function select(podSpec: RawObject, rule: Rule, settings: Settings, warn:
         }
         continue;
       }
-      if (references.length === 0 && rule.when !== 'Always' && settings.fromPaths.length === 0) continue;
+      if (environment !== undefined) notes.note(environment);
+      const isReferring = references.length > 0 || rule.when === 'Always' || settings.fromPaths.length > 0;
+      if (!isReferring && (environment === undefined || !notes.selects(name, environment))) continue;
       if (references.length > 0) warnOfReferences(name, container, references, rule, warn);
       selected.push({ list, index, name, container, references });
     }
@@ -49,7 +81,8 @@ export function select(podSpec: RawObject, rule: Rule, settings: Settings, warn:
       warn(`vaultinjection.dev/containers: there is no container ${pattern}`);
     }
   }
-  return selected;
+  if (context.isAsked || (rule.when === 'References' && selected.length === 0)) notes.warnOfIgnored();
+  return { selected, untold: notes.untold, needs: notes.needs };
 }
 
 function isIncluded(list: ContainerList, name: string, rule: Rule, { include }: Settings): boolean {
@@ -64,11 +97,12 @@ function warnOfReferences(
   { policy, environment }: Rule,
   warn: (text: string) => void,
 ): void {
-  for (const { name, fault, references: found } of references) {
-    if (fault) warn(`container ${container}, ${name}, column ${fault.column}: ${fault.message}`);
+  for (const { name, source, fault, references: found } of references) {
+    const variable = source === undefined ? name : `${name} of ${sourceName(source)}`;
+    if (fault) warn(`container ${container}, ${variable}, column ${fault.column}: ${fault.message}`);
     if (environment.transit.keyID === '' && found.some(({ kind }) => kind === 'Transit')) {
       const advice = `set environment.transit.keyID in policy ${policy.name}`;
-      warn(`container ${container}, ${name}: ${advice} to decrypt it; the program will not start`);
+      warn(`container ${container}, ${variable}: ${advice} to decrypt it; the program will not start`);
     }
   }
   for (const { place, variable } of expandedReferences(raw, references)) {

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Rule, RuleSnapshot } from '../../../operator/policies/rule.ts';
 import { mutateWorkload } from '../../../webhook/injection/mutate.ts';
 import type { MutationResult } from '../../../webhook/injection/outcome.ts';
+import { sourceName } from '../../../webhook/injection/sources.ts';
+import type { KnownSources, SourceAnswer } from '../../../webhook/injection/sources.ts';
 import { applyPatch } from './apply-patch.ts';
 
 type Deep<T> = T extends readonly unknown[] ? T : T extends object ? { readonly [K in keyof T]?: Deep<T[K]> } : T;
@@ -68,6 +70,11 @@ function merged(base: unknown, changes: unknown): unknown {
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What is known of objects, by their names as `Secret db`. */
+export function knownSources(objects: Readonly<Record<string, SourceAnswer>>): KnownSources {
+  return (ref) => objects[sourceName(ref)];
 }
 
 export function snapshotOf(...rules: readonly Rule[]): RuleSnapshot {
