@@ -4,7 +4,10 @@
  */
 
 export interface Reason {
-  /** The conditions that carry it, or Admission where it is an outcome or a denial of the webhook. */
+  /**
+   * The conditions that carry it; Admission where it is an outcome or a denial of the webhook, Workload where it says how a
+   * workload stands to its policy (status.attention), Event where an Event carries it.
+   */
   readonly usedBy: readonly (
     | 'Accepted'
     | 'Programmed'
@@ -14,6 +17,8 @@ export interface Reason {
     | 'Reconciling'
     | 'Stalled'
     | 'Admission'
+    | 'Workload'
+    | 'Event'
   )[];
   /** One sentence: what it says. */
   readonly meaning: string;
@@ -22,6 +27,7 @@ export interface Reason {
 }
 
 const REFUSED = ['Accepted', 'Ready', 'Stalled'] as const;
+const UNDER_REVIEW = ['Admission', 'Workload', 'Event'] as const;
 
 export const REASONS = {
   // the policy is in force
@@ -95,7 +101,7 @@ export const REASONS = {
     action: 'Write quantities such as 10m and 32Mi, requests not above limits.',
   },
   PathNotAllowed: {
-    usedBy: [...REFUSED, 'Admission'],
+    usedBy: [...REFUSED, ...UNDER_REVIEW],
     meaning: 'A Vault path is outside of spec.environment.allowedPaths.',
     action: 'Refer to an allowed path, or widen allowedPaths.',
   },
@@ -170,24 +176,24 @@ export const REASONS = {
 
   // why a workload is refused
   EntrypointUnknown: {
-    usedBy: ['Admission'],
+    usedBy: UNDER_REVIEW,
     meaning: 'A container has no command, and neither the policy nor the registry of its image says what it would run.',
     action:
       'The message says what the registry answered. Mend that (docs/guides/private-registries.md), write the command in ' +
       'the workload, or the ENTRYPOINT of the image in spec.images of the policy.',
   },
   MalformedObject: {
-    usedBy: ['Admission'],
+    usedBy: UNDER_REVIEW,
     meaning: 'The workload is not built as its kind demands.',
     action: 'Correct the field that the message names.',
   },
   RecordTooLarge: {
-    usedBy: ['Admission'],
+    usedBy: UNDER_REVIEW,
     meaning: 'What has to be remembered to restore the template exceeds the 256 KiB that annotations may have.',
     action: 'Shorten commands, arguments or annotations of the template, or wrap fewer containers.',
   },
   SourceUnreadable: {
-    usedBy: ['Admission'],
+    usedBy: UNDER_REVIEW,
     meaning:
       'Environment comes from a ConfigMap or Secret that the operator cannot read, so references in it may be missed.',
     action:
@@ -195,9 +201,69 @@ export const REASONS = {
       'spec.inject.sources to Assume or Ignore.',
   },
   VariableReserved: {
-    usedBy: ['Admission'],
+    usedBy: UNDER_REVIEW,
     meaning: 'A container sets a variable that injection needs for itself.',
     action: 'Remove the variable VAULT_ENV_CONFIG from the container.',
+  },
+
+  // how a workload stands to its policy
+  NotInjected: {
+    usedBy: ['Workload', 'Event'],
+    meaning:
+      'A container that should be injected is not: the workload was stored while the webhook was away, or before the policy.',
+    action:
+      'Nothing, as the operator asks admission to inject it; if it stays, the log of the operator says what was tried.',
+  },
+  InjectionChanged: {
+    usedBy: ['Workload', 'Event'],
+    meaning: 'The workload is injected, but the policy or the injector has changed since.',
+    action:
+      'Roll it with kubectl annotate deployment NAME vaultinjection.dev/apply=now, or set spec.rollout.strategy to Automatic.',
+  },
+  ToBeRestored: {
+    usedBy: ['Workload', 'Event'],
+    meaning: 'The workload is injected, and nothing asks for it any more.',
+    action: 'As for InjectionChanged: its next change takes the injection out.',
+  },
+  AnnotatedFalse: {
+    usedBy: ['Workload'],
+    meaning: 'The annotation vaultinjection.dev/inject: "false" keeps the workload out.',
+    action: '',
+  },
+  AnnotationMissing: {
+    usedBy: ['Workload'],
+    meaning: 'The policy injects annotated workloads alone (inject.when: Annotation), and this one is not.',
+    action: 'Set the annotation vaultinjection.dev/inject to "true" to let it in.',
+  },
+  OtherPolicyNamed: {
+    usedBy: ['Workload'],
+    meaning: 'The annotation vaultinjection.dev/policy names a policy that is not for this workload.',
+    action: 'Name one that matches, or take the annotation away.',
+  },
+  NothingToInject: {
+    usedBy: ['Workload'],
+    meaning: 'No container of the workload refers to Vault.',
+    action: '',
+  },
+  RepairUndone: {
+    usedBy: ['Workload', 'Event', 'Stalled'],
+    meaning: 'The injection of a workload was undone each time, so the operator does not try again.',
+    action:
+      'Make the field manager that the message names leave command, args, env, volumes and volumeMounts alone, or exclude ' +
+      'the workload; then kubectl annotate deployment NAME vaultinjection.dev/apply=now.',
+  },
+  RequestWithoutEffect: {
+    usedBy: ['Workload', 'Event', 'Stalled'],
+    meaning: 'Admission was asked to inject a workload, several times, and the workload did not change.',
+    action:
+      'Look whether API servers reach the webhook (their metric apiserver_admission_webhook_fail_open_count says), and ' +
+      'whether another webhook after it takes the injection out. The operator goes on asking.',
+  },
+  RolloutFailed: {
+    usedBy: ['Workload', 'Event', 'Stalled'],
+    meaning: 'New pods of a workload did not become available, so no other workload of the policy is rolled.',
+    action:
+      'Mend that workload or the policy; the rollout goes on by itself when it is available or the policy changes.',
   },
 } as const satisfies Record<string, Reason>;
 

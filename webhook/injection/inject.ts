@@ -15,7 +15,7 @@ import type { RawObject } from './json.ts';
 import { roleFor, takesSecret, takesToken } from './login.ts';
 import { annotation, CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
 import type { Purpose } from './names.ts';
-import type { Denial } from './outcome.ts';
+import type { Denial, Skipped } from './outcome.ts';
 import type { Settings } from './overrides.ts';
 import {
   annotationsOf,
@@ -46,6 +46,8 @@ export interface InjectionContext {
   readonly reservedVolumes: readonly string[];
   /** What the template held of an earlier injection. */
   readonly live: { readonly injected: unknown; readonly installer: RawObject | undefined };
+  /** Marks the pods as started anew; another value than the template's rolls them. */
+  readonly restart: string | undefined;
   readonly warn: (text: string) => void;
 }
 
@@ -54,8 +56,8 @@ export type Injected =
       readonly template: RawObject;
       /** Names of containers. */
       readonly wrapped: readonly string[];
-      /** `name:reason` of containers that were left alone because the policy ignores failures. */
-      readonly skipped: readonly string[];
+      /** Containers that were left alone because the policy ignores failures. */
+      readonly skipped: readonly Skipped[];
     }
   | { readonly denial: Denial };
 
@@ -66,7 +68,7 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
   const role = roleFor(context.rule, context.settings.role, serviceAccountOf(podSpec));
   const wrapped = new Map<Selected, Wrap>();
   const config = configWriter(context, role);
-  const skipped: string[] = [];
+  const skipped: Skipped[] = [];
   let generated = 0;
   for (const target of selected) {
     const result = wrapContainer(target, volumes, config, context);
@@ -77,7 +79,7 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
     else {
       context.warn(`not injected: ${result.denial.message}`);
       result.notes?.forEach(context.warn);
-      skipped.push(`${target.name}:${result.denial.reason}`);
+      skipped.push({ name: target.name, ...result.denial });
     }
   }
   if (wrapped.size === 0) return { template, wrapped: [], skipped };
@@ -91,6 +93,7 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
     ...annotationsOf(template),
     [annotation.injected]: injectedBy(context.rule, context.live.injected),
     [annotation.original]: record,
+    ...(context.restart === undefined ? {} : { [annotation.restart]: context.restart }),
   });
   return {
     template: { ...annotated, spec: { ...spec, volumes: [...(asList(podSpec.volumes) ?? []), ...added] } },

@@ -12,6 +12,14 @@ export const annotation = {
   injected: `${PREFIX}injected`,
   /** The record: what was there before (record.ts). */
   original: `${PREFIX}original`,
+  /** On the workload, written by the operator; copied into the template, so that its pods start anew. */
+  restart: `${PREFIX}restart`,
+  /** On the workload: what the operator asked admission for (operator/workloads/request.ts). */
+  requested: `${PREFIX}requested`,
+  /** On the workload: the versions of secrets that its pods were started for. */
+  versions: `${PREFIX}versions`,
+  /** On the workload: `now` asks for an outdated workload to be rolled. */
+  apply: `${PREFIX}apply`,
 } as const;
 
 /** Settings of vault-env, in each wrapped container. */

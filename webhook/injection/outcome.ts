@@ -24,6 +24,24 @@ export interface Denial {
   readonly message: string;
 }
 
+/** A container that was left alone although the policy wants it injected. */
+export interface Skipped extends Denial {
+  readonly name: string;
+}
+
+/** Why a workload that a policy matches is not injected, and nothing is wrong with it. */
+export type Exclusion = 'AnnotatedFalse' | 'AnnotationMissing' | 'OtherPolicyNamed' | 'NothingToInject';
+
+/** What the inventory wants to know beside the answer of an admission. */
+export interface Details {
+  /** Names of containers that should be wrapped and are not. */
+  readonly unwrapped: readonly string[];
+  /** Names of the policies that match as well, and lose. */
+  readonly yielding: readonly string[];
+  /** Paths that the wrapped containers read in their newest version, each once. */
+  readonly reads: readonly string[];
+}
+
 export interface MutationResult {
   readonly outcome: Outcome;
   readonly denial?: Denial;
@@ -33,6 +51,13 @@ export interface MutationResult {
   readonly policy?: { readonly name: string; readonly generation: number };
   /** Audit annotations, without the webhook's name. */
   readonly audit: Readonly<Record<string, string>>;
+  /** Names of the containers that are wrapped now. */
+  readonly wrapped: readonly string[];
+  readonly skipped: readonly Skipped[];
+  /** Set where the outcome is Excluded, and where a policy counts that finds nothing to inject. */
+  readonly exclusion?: Exclusion;
+  /** Where they were asked for and a policy counts. */
+  readonly details?: Details;
   /** What would have to be known for a better result than this one; absent where nothing would. */
   readonly needs?: ImageNeeds;
   /** The same of objects that environment comes from. */

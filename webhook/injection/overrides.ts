@@ -47,7 +47,7 @@ const OVERRIDES: Readonly<Record<string, { readonly override: Override; readonly
 };
 const SWITCHES: readonly string[] = ['inject', 'policy'];
 // Written by admission, by the operator or by tools: known, and never a wish.
-const WRITTEN: readonly string[] = ['injected', 'original', 'requested', 'apply'];
+const WRITTEN: readonly string[] = ['injected', 'original', 'requested', 'restart', 'versions', 'apply'];
 // As many as the policy's own lists may have.
 const MAX_ITEMS = 32;
 // More warnings than that are only counted.
@@ -67,6 +67,8 @@ export function readWishes(workload: RawObject, template: RawObject, warn: Warn)
       if (typeof value === 'string' && !WRITTEN.includes(name) && !values.has(name)) values.set(name, value);
     }
   }
+  const apply = own(annotationsOf(workload) ?? {}, annotation.apply);
+  if (apply !== undefined && apply !== 'now') warn(`${annotation.apply}: ignored, write "now"`);
   if (values.size === 0) return { inject: undefined, policy: undefined, values };
   const unknown = [...values.keys()].filter((name) => !READ.includes(name));
   for (const [index, name] of unknown.entries()) warn(unknownAnnotation(name, index < MAX_SUGGESTIONS));

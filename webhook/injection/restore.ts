@@ -81,7 +81,7 @@ export function restore(template: RawObject): Restored {
 function restoreAnnotations(template: RawObject): RawObject {
   const annotations = annotationsOf(template);
   if (annotations === undefined) return template;
-  const kept = without(annotations, annotation.injected, annotation.original);
+  const kept = without(annotations, annotation.injected, annotation.original, annotation.restart);
   return kept === annotations ? template : withAnnotations(template, Object.keys(kept).length > 0 ? kept : undefined);
 }
 

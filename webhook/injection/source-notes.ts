@@ -7,7 +7,7 @@
  * or the workload asked to be injected and the container is left alone.
  */
 import type { Rule } from '../../operator/policies/rule.ts';
-import type { Denial } from './outcome.ts';
+import type { Denial, Skipped } from './outcome.ts';
 import type { SourcedEnvironment } from './sourced-environment.ts';
 import { sourceName } from './sources.ts';
 import type { SourceNeeds, SourceRef } from './sources.ts';
@@ -94,6 +94,12 @@ export function deniedSource([first, ...others]: readonly Untold[], { failurePol
   if (failurePolicy !== 'Fail' || first === undefined) return undefined;
   const more = others.length > 0 ? ` (and ${others.length} more)` : '';
   return { reason: 'SourceUnreadable', message: `${untoldText(first)}: ${first.why}${more}` };
+}
+
+/** As the result of an admission tells it, where the policy ignores failures. */
+export function skippedSource(untold: Untold): Skipped {
+  const message = `${untoldText(untold)}: ${untold.why}`;
+  return { name: untold.name, reason: 'SourceUnreadable', message };
 }
 
 /** In two lines, because a warning is cut at 120 characters. */

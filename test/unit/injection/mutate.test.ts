@@ -29,6 +29,8 @@ describe('admission of a workload', () => {
       expect(mutate(plain)).to.deep.equal({
         outcome: 'NoPolicy',
         patch: [],
+        wrapped: [],
+        skipped: [],
         warnings: [],
         audit: { result: 'NoPolicy' },
       });

@@ -11,7 +11,7 @@ import { collectLog } from './log-lines.ts';
 import type { LogLine } from './log-lines.ts';
 
 const SECRET = 'hunter2';
-const NOTHING: MutationResult = { outcome: 'NoPolicy', patch: [], warnings: [], audit: {} };
+const NOTHING: MutationResult = { outcome: 'NoPolicy', patch: [], wrapped: [], skipped: [], warnings: [], audit: {} };
 const RULES: RuleSnapshot = { version: 1, rulesFor: () => [] };
 
 function body(change: object = {}): Buffer {
@@ -73,7 +73,14 @@ describe('admission', () => {
     const patch = [{ op: 'remove', path: '/spec/template/x' }] as const;
     const policy = { name: 'default', generation: 7 };
     const { admit } = start({
-      mutate: () => ({ outcome: 'Injected', patch, warnings: ['mind the gap'], policy, audit: { containers: 'app' } }),
+      mutate: () => ({
+        ...NOTHING,
+        outcome: 'Injected',
+        patch,
+        warnings: ['mind the gap'],
+        policy,
+        audit: { containers: 'app' },
+      }),
     });
     const { status, body: text } = admit('fail', body());
     expect(status).to.equal(200);

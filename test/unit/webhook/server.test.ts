@@ -52,7 +52,14 @@ describe('the webhook server', () => {
   async function start(limits: Partial<Limits> = {}, admission?: Admission): Promise<void> {
     const { logger } = collectLog();
     metrics = createWebhookMetrics();
-    const mutate = (): MutationResult => ({ outcome: 'NoPolicy', patch: [], warnings: [], audit: {} });
+    const mutate = (): MutationResult => ({
+      outcome: 'NoPolicy',
+      patch: [],
+      wrapped: [],
+      skipped: [],
+      warnings: [],
+      audit: {},
+    });
     const rules = { version: 1, rulesFor: () => [] };
     server = new WebhookServer({
       admission: admission ?? createAdmission({ rules: () => rules, mutate, metrics, logger }),
