@@ -32,6 +32,8 @@ interface Call {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** The media type to ask for; default: JSON. */
+  readonly accept?: string;
   readonly confidential: boolean;
 }
 
@@ -65,7 +67,9 @@ export class ApiClient implements ObjectClient {
       limit: options.limit?.toString(),
       continue: options.continue,
     };
-    const list = (await this.#json({ method: 'GET', ...target(resource), query })) as Partial<ObjectList<T>> & ListHead;
+    const accept = options.metadataOnly === true ? { accept: partial('PartialObjectMetadataList') } : {};
+    const call: Call = { method: 'GET', ...target(resource), query, ...accept };
+    const list = (await this.#json(call)) as Partial<ObjectList<T>> & ListHead;
     // Items of a list come without the apiVersion and kind that the same objects have everywhere else.
     const kind = list.kind?.replace(/List$/, '');
     const items = (list.items ?? []).map((item) => Object.assign({ apiVersion: list.apiVersion, kind }, item));
@@ -131,7 +135,8 @@ export class ApiClient implements ObjectClient {
       resourceVersion: options.resourceVersion,
       timeoutSeconds: options.timeoutSeconds.toString(),
     };
-    const call: Call = { method: 'GET', ...target(resource), query };
+    const accept = options.metadataOnly === true ? { accept: partial('PartialObjectMetadata') } : {};
+    const call: Call = { method: 'GET', ...target(resource), query, ...accept };
     const deadline = AbortSignal.timeout(options.timeoutSeconds * 1000 + WATCH_GRACE_MS);
     const signal = AbortSignal.any([options.signal, deadline]);
     try {
@@ -166,7 +171,7 @@ export class ApiClient implements ObjectClient {
         method: call.method,
         headers: {
           ...headers,
-          accept: 'application/json',
+          accept: call.accept ?? 'application/json',
           'user-agent': this.#options.userAgent,
           ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
         },
@@ -197,6 +202,11 @@ export class ApiClient implements ObjectClient {
       signal.removeEventListener('abort', abort);
     }
   }
+}
+
+/** https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches */
+function partial(kind: string): string {
+  return `application/json;as=${kind};g=meta.k8s.io;v=v1`;
 }
 
 interface ListHead {

@@ -33,6 +33,8 @@ export interface ListOptions {
   readonly fieldSelector?: string;
   readonly limit?: number;
   readonly continue?: string;
+  /** Of each object apiVersion, kind and metadata alone (PartialObjectMetadata). */
+  readonly metadataOnly?: boolean;
 }
 
 export interface ObjectList<T extends KubernetesObject = KubernetesObject> {
@@ -47,6 +49,8 @@ export interface WatchOptions {
   /** The server ends the watch after this many seconds; the client ends it a little later if the server does not. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
+  /** As of ListOptions. */
+  readonly metadataOnly?: boolean;
 }
 
 export type WatchEvent<T extends KubernetesObject = KubernetesObject> =

@@ -14,6 +14,11 @@ const THING: KubernetesObject = {
   metadata: { name: 'a', namespace: 'shop' },
 };
 
+function stoppable(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
+
 describe('ApiClient', () => {
   let server: ListWatchServer;
   let kubeConfig: PooledKubeConfig;
@@ -69,6 +74,22 @@ describe('ApiClient', () => {
     );
     const { items } = await client.list({ group: '', version: 'v1', plural: 'secrets' });
     expect(items).to.deep.equal([{ kind: 'Secret', apiVersion: 'v1', metadata: { name: 's' } }]);
+  });
+
+  it('asks for metadata alone where that is all that is wanted', async () => {
+    server.put('a');
+    const { metadata } = await client.list(THINGS, { metadataOnly: true });
+    const { signal, abort } = stoppable();
+    const { resourceVersion } = metadata;
+    const watch = client.watch(THINGS, { resourceVersion, timeoutSeconds: 5, signal, metadataOnly: true });
+    const first = watch[Symbol.asyncIterator]().next();
+    server.put('b');
+    await first;
+    abort();
+    expect(server.requests.map(({ headers }) => headers.accept)).to.deep.equal([
+      'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+      'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
+    ]);
   });
 
   it('applies with force under its field manager, to the subresource', async () => {

@@ -1,0 +1,64 @@
+import type { Clock } from '../../operator/clock.ts';
+import { Informer } from '../../operator/kubernetes/informer.ts';
+import type { KubernetesObject, ObjectClient } from '../../operator/kubernetes/object-client.ts';
+import type { Logger } from '../../operator/log.ts';
+import { resourceOf } from './source-reader.ts';
+
+export interface WatchOptions {
+  readonly client: Pick<ObjectClient, 'list' | 'watch'>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+/**
+ * Which versions the ConfigMaps of one namespace have. Only their metadata is listed and watched: what somebody uses is
+ * read when it changes, and what nobody does, which may be megabytes, never is.
+ */
+export class ConfigMapWatch {
+  readonly #namespace: string;
+  readonly #informer: Informer;
+
+  constructor(
+    namespace: string,
+    { client, ...options }: WatchOptions,
+    onChange: (name: string) => void,
+    onSynced: () => void,
+  ) {
+    this.#namespace = namespace;
+    this.#informer = new Informer({
+      ...options,
+      client: {
+        list: (resource, page) => client.list(resource, { ...page, metadataOnly: true }),
+        watch: (resource, watch) => client.watch(resource, { ...watch, metadataOnly: true }),
+      },
+      resource: resourceOf(namespace, 'ConfigMap'),
+      keep: versionOf,
+      onChange: (key) => onChange(key.slice(namespace.length + 1)),
+      onSynced,
+    });
+  }
+
+  get synced(): boolean {
+    return this.#informer.synced;
+  }
+
+  /** metadata.resourceVersion; undefined where there is no such ConfigMap. */
+  versionOf(name: string): string | undefined {
+    return this.#informer.get(`${this.#namespace}/${name}`)?.metadata.resourceVersion;
+  }
+
+  start(): void {
+    this.#informer.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#informer.stop();
+  }
+}
+
+function versionOf({ apiVersion, kind, metadata }: KubernetesObject): KubernetesObject {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  const given = Object.entries({ namespace, uid, resourceVersion }).filter(([, value]) => value !== undefined);
+  return { apiVersion, kind, metadata: { name, ...Object.fromEntries(given) } };
+}

@@ -1,0 +1,40 @@
+import { Counter, Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
+
+/**
+ * How a question after an object ended. Remembered: without asking; Kept: it could not be read now, so what was known
+ * before counts on; Failed: nor was anything known; TooSlow: the same, because the time that a review waits was over.
+ */
+export type ReadResult = (typeof READ_RESULTS)[number];
+const READ_RESULTS = ['Remembered', 'Read', 'Missing', 'Forbidden', 'Kept', 'Failed', 'TooSlow'] as const;
+
+export interface SourceMetrics {
+  asked(result: ReadResult): void;
+  /** Names who knows, from now on, how many objects are remembered. */
+  watchSize(read: () => number): void;
+}
+
+/** Counts into `registry`. No label holds a name: series stay few. */
+export function createSourceMetrics(registry: Registry): SourceMetrics {
+  const registers = [registry];
+  const reads = new Counter({
+    name: 'vault_injection_source_reads_total',
+    help: 'ConfigMaps and Secrets that injection asked for because environment comes from them, by how that ended.',
+    labelNames: ['result'],
+    registers,
+  });
+  for (const result of READ_RESULTS) reads.inc({ result }, 0);
+  return {
+    asked: (result) => reads.inc({ result }),
+    watchSize: (read) => {
+      new Gauge({
+        name: 'vault_injection_source_cache_size',
+        help: 'ConfigMaps and Secrets of which is remembered whether they hold references.',
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+  };
+}

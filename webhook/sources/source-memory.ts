@@ -1,0 +1,168 @@
+/** What is known of objects that environment comes from, and how long; who waits for which reading. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../operator/clock.ts';
+import { ApiError } from '../../operator/kubernetes/object-client.ts';
+import type { KnownSources, SourceAnswer, SourceNeeds, SourceRef } from '../injection/sources.ts';
+import { sourceName } from '../injection/sources.ts';
+import { Lru } from '../lru.ts';
+import { slots } from '../slots.ts';
+import type { ReadResult, SourceMetrics } from './metrics.ts';
+import type { ReadSource, SourceReading } from './source-reader.ts';
+
+export interface SourceMemoryOptions {
+  readonly read: ReadSource;
+  readonly metrics: SourceMetrics;
+  readonly clock: Clock;
+}
+
+export interface Remembered {
+  readonly answer: SourceAnswer;
+  readonly version: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly readAt: number;
+  /** The last attempt to read it learnt nothing. */
+  readonly isDoubtful: boolean;
+}
+
+/** Whether what is remembered of an object is as good as a look at it. */
+export type IsGood = (namespace: string, ref: SourceRef, remembered: Remembered) => boolean;
+
+// Keys and references, some 10 to 1000 bytes an object: many thousands of usual ones.
+const MEMORY_BYTES = 8 * 2 ** 20;
+const BYTES_PER_ENTRY = 300;
+// A pod has a few. More are not looked into, so that a template of a thousand names is not a thousand requests.
+const MOST_OBJECTS = 64;
+const SLOTS = { active: 16, waiting: 1024 };
+const TOO_MANY: SourceAnswer = { unreadable: `only ${MOST_OBJECTS} objects of a workload are looked into` };
+
+export class SourceMemory {
+  readonly #options: SourceMemoryOptions;
+  readonly #remembered = new Lru<Remembered>(MEMORY_BYTES, weigh);
+  readonly #flights = new Map<string, Promise<SourceAnswer>>();
+  readonly #slots = slots(SLOTS, () => new ApiError(0, 'Busy', 'too many objects are being read; try again'));
+  #onAnswer: (namespace: string, ref: SourceRef) => void = () => undefined;
+
+  constructor(options: SourceMemoryOptions) {
+    this.#options = options;
+    options.metrics.watchSize(() => this.#remembered.size);
+  }
+
+  /** `listener` is told when an object answers otherwise than it did before. */
+  onAnswer(listener: (namespace: string, ref: SourceRef) => void): void {
+    this.#onAnswer = listener;
+  }
+
+  get(namespace: string, ref: SourceRef): Remembered | undefined {
+    return this.#remembered.get(keyOf(namespace, ref));
+  }
+
+  /** What is known without asking anybody; undefined where one of the objects has to be asked for. */
+  known(namespace: string, { objects }: SourceNeeds, isGood: IsGood): KnownSources | undefined {
+    const answers = new Map<string, SourceAnswer>();
+    for (const ref of objects.slice(0, MOST_OBJECTS)) {
+      const remembered = this.get(namespace, ref);
+      if (remembered === undefined || !isGood(namespace, ref, remembered)) return undefined;
+      answers.set(sourceName(ref), remembered.answer);
+    }
+    for (let asked = 0; asked < answers.size; asked++) this.#count('Remembered');
+    return knownOf(objects, answers);
+  }
+
+  /**
+   * Reads what is not known well enough, and answers within `waitMs`: with what was known before, or with why nothing is,
+   * where the API server takes longer. Never rejects.
+   */
+  async find(namespace: string, { objects }: SourceNeeds, waitMs: number, isGood: IsGood): Promise<KnownSources> {
+    const over = new AbortController();
+    const deadline = this.#options.clock.sleep(waitMs, over.signal);
+    const answers = await Promise.all(
+      objects.slice(0, MOST_OBJECTS).map(async (ref) => {
+        const inTime = await Promise.race([this.#answer(namespace, ref, isGood), deadline]);
+        return [sourceName(ref), inTime ?? this.#late(namespace, ref, waitMs)] as const;
+      }),
+    );
+    over.abort();
+    return knownOf(objects, new Map(answers));
+  }
+
+  /** Reads an object that has changed, or may have: what was asked before may tell what was before. */
+  async refresh(namespace: string, ref: SourceRef): Promise<void> {
+    await this.#flights.get(keyOf(namespace, ref));
+    await this.#fly(namespace, ref, true);
+  }
+
+  #answer(namespace: string, ref: SourceRef, isGood: IsGood): SourceAnswer | Promise<SourceAnswer> {
+    const remembered = this.get(namespace, ref);
+    if (remembered === undefined || !isGood(namespace, ref, remembered)) return this.#fly(namespace, ref, false);
+    this.#count('Remembered');
+    return remembered.answer;
+  }
+
+  #fly(namespace: string, ref: SourceRef, isNews: boolean): Promise<SourceAnswer> {
+    const key = keyOf(namespace, ref);
+    const underWay = this.#flights.get(key);
+    if (underWay !== undefined) return underWay;
+    const flight = this.#slots(() => this.#options.read(namespace, ref))
+      .catch((error: unknown) => refused(error))
+      .then((reading) => this.#keep(namespace, ref, reading, isNews))
+      .finally(() => this.#flights.delete(key));
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  #keep(
+    namespace: string,
+    ref: SourceRef,
+    { answer, version, isFailure }: SourceReading,
+    isNews: boolean,
+  ): SourceAnswer {
+    const key = keyOf(namespace, ref);
+    const before = this.#remembered.get(key);
+    if (isFailure && before !== undefined && !('unreadable' in before.answer)) {
+      this.#count('Kept');
+      this.#remembered.set(key, { ...before, isDoubtful: true });
+      return before.answer;
+    }
+    this.#count(isFailure ? 'Failed' : 'data' in answer ? 'Read' : 'missing' in answer ? 'Missing' : 'Forbidden');
+    const readAt = this.#options.clock.now();
+    this.#remembered.set(key, { answer, version, readAt, isDoubtful: isFailure });
+    // Of an object that nobody knew before, who has asked for it gets the answer; a change has nobody waiting.
+    const isOther = before === undefined ? isNews : !isDeepStrictEqual(before.answer, answer);
+    if (isOther) this.#onAnswer(namespace, ref);
+    return answer;
+  }
+
+  /** Time is up. */
+  #late(namespace: string, ref: SourceRef, waitMs: number): SourceAnswer {
+    const last = this.get(namespace, ref)?.answer;
+    this.#count(last === undefined ? 'TooSlow' : 'Kept');
+    return last ?? { unreadable: `the API server did not answer within ${waitMs / 1000} s; try again` };
+  }
+
+  #count(result: ReadResult): void {
+    this.#options.metrics.asked(result);
+  }
+}
+
+function knownOf(objects: readonly SourceRef[], answers: ReadonlyMap<string, SourceAnswer>): KnownSources {
+  if (objects.length <= MOST_OBJECTS) return (ref) => answers.get(sourceName(ref));
+  const beyond = new Set(objects.slice(MOST_OBJECTS).map(sourceName));
+  return (ref) => answers.get(sourceName(ref)) ?? (beyond.has(sourceName(ref)) ? TOO_MANY : undefined);
+}
+
+function refused(error: unknown): SourceReading {
+  if (!(error instanceof ApiError)) throw error;
+  return { answer: { unreadable: error.message }, isFailure: true };
+}
+
+function keyOf(namespace: string, ref: SourceRef): string {
+  return `${namespace}/${ref.kind}/${ref.name}`;
+}
+
+function weigh({ answer }: Remembered): number {
+  if (!('data' in answer)) return BYTES_PER_ENTRY;
+  return Object.entries(answer.data).reduce(
+    (sum, [key, value]) => sum + 2 * (key.length + value.length) + 50,
+    BYTES_PER_ENTRY,
+  );
+}

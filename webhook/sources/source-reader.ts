@@ -1,0 +1,67 @@
+/** Reads one ConfigMap or Secret, and keeps of it what injection has to know: keys, and values that may be references. */
+import type { KubernetesObject, ObjectClient, Resource } from '../../operator/kubernetes/object-client.ts';
+import { ApiError } from '../../operator/kubernetes/object-client.ts';
+import { asObject, asString } from '../injection/json.ts';
+import type { SourceAnswer, SourceRef } from '../injection/sources.ts';
+
+export interface SourceReading {
+  readonly answer: SourceAnswer;
+  /** metadata.resourceVersion of what was read. */
+  readonly version?: string;
+  /** Nothing was learnt of the object: what was known of it before is better. */
+  readonly isFailure: boolean;
+}
+
+/** Never rejects: why something cannot be read is an answer too. */
+export type ReadSource = (namespace: string, ref: SourceRef) => Promise<SourceReading>;
+
+const REFERENCE = 'vault:';
+
+export function sourceReader(client: Pick<ObjectClient, 'get'>): ReadSource {
+  return async (namespace, ref) => {
+    try {
+      const object = await client.get(resourceOf(namespace, ref.kind), ref.name);
+      if (object === undefined) return { answer: { missing: true }, isFailure: false };
+      const { resourceVersion } = object.metadata;
+      const version = resourceVersion === undefined ? {} : { version: resourceVersion };
+      return { answer: { data: dataOf(object, ref.kind) }, ...version, isFailure: false };
+    } catch (error) {
+      const isForbidden = error instanceof ApiError && error.code === 403;
+      return { answer: { unreadable: isForbidden ? forbidden(ref) : failed(error) }, isFailure: !isForbidden };
+    }
+  };
+}
+
+export function resourceOf(namespace: string, kind: SourceRef['kind']): Resource {
+  return { group: '', version: 'v1', plural: kind === 'ConfigMap' ? 'configmaps' : 'secrets', namespace };
+}
+
+/** `binaryData` of a ConfigMap never becomes environment. */
+function dataOf(object: KubernetesObject, kind: SourceRef['kind']): Readonly<Record<string, string>> {
+  // fromEntries makes properties of any key, `__proto__` too
+  return Object.fromEntries(
+    Object.entries(asObject(object.data) ?? {}).map(([key, value]) => {
+      const text = kind === 'ConfigMap' ? (asString(value) ?? '') : decoded(asString(value) ?? '');
+      return [key, text.includes(REFERENCE) ? text : ''];
+    }),
+  );
+}
+
+function decoded(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('utf8');
+}
+
+/** What to do comes early: a warning is cut at 120 characters. */
+function forbidden({ kind }: SourceRef): string {
+  return kind === 'Secret'
+    ? 'a Role must let the operator get it: docs/guides/references-elsewhere.md'
+    : 'the ClusterRole of the operator lacks get of configmaps: apply config/rbac';
+}
+
+function failed(error: unknown): string {
+  if (!(error instanceof ApiError)) throw error;
+  if (error.reason === 'Busy') return error.message;
+  return error.code === 0
+    ? 'the API server did not answer; try again'
+    : `the API server answered ${error.code}; try again`;
+}

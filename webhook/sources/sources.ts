@@ -1,0 +1,166 @@
+import type { KnownSources, SourceNeeds, SourceRef } from '../injection/sources.ts';
+import { sourceName } from '../injection/sources.ts';
+import { ConfigMapWatch } from './config-map-watch.ts';
+import type { WatchOptions } from './config-map-watch.ts';
+import { SourceMemory } from './source-memory.ts';
+import type { IsGood, SourceMemoryOptions } from './source-memory.ts';
+
+export interface SourcesOptions extends SourceMemoryOptions, WatchOptions {
+  /** Milliseconds, about, between two looks at what is in use and cannot be watched. */
+  readonly rereadMs: number;
+}
+
+// Reviews that come in a burst share one reading; who changes an object and then its workload is seldom so fast.
+const FRESH_MS = 1_000;
+// At most five readings a second, however many objects are in use.
+const PAUSE_MS = 200;
+
+/**
+ * Whether ConfigMaps and Secrets hold references: what admission and the inventory ask. Admission has what it asks for
+ * read afresh; the inventory is told when an object in use changes: ConfigMaps are watched, Secrets (and what could not
+ * be read) are read again from time to time.
+ */
+export class Sources {
+  readonly #options: SourcesOptions;
+  readonly #memory: SourceMemory;
+  readonly #used = new Map<string, ReadonlyMap<string, SourceRef>>();
+  readonly #watches = new Map<string, ConfigMapWatch>();
+  readonly #listeners: ((namespace: string, ref: SourceRef) => void)[] = [];
+  #running: AbortController | undefined;
+  #done: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SourcesOptions) {
+    this.#options = options;
+    this.#memory = new SourceMemory(options);
+    this.#memory.onAnswer((namespace, ref) => {
+      if (!this.#isUsed(namespace, ref)) return;
+      for (const listener of this.#listeners) listener(namespace, ref);
+    });
+  }
+
+  /** `listener` is told when an object in use answers otherwise than before, so that its users are judged anew. */
+  onChange(listener: (namespace: string, ref: SourceRef) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** What is known without asking, of objects in use as far as changes of them have been noticed. */
+  known(namespace: string, needs: SourceNeeds): KnownSources | undefined {
+    return this.#memory.known(namespace, needs, this.#isCurrent);
+  }
+
+  /** What was read within the last second: for admission, which shall not miss what an author has just applied. */
+  fresh(namespace: string, needs: SourceNeeds): KnownSources | undefined {
+    return this.#memory.known(namespace, needs, this.#isFresh);
+  }
+
+  /**
+   * Reads what is not fresh, and answers within `waitMs` milliseconds: with what was known before, or with why nothing
+   * is, where the API server takes longer. Never rejects.
+   */
+  find(namespace: string, needs: SourceNeeds, waitMs: number): Promise<KnownSources> {
+    return this.#memory.find(namespace, needs, waitMs, this.#isFresh);
+  }
+
+  /** From now on these are the objects in use in the namespace, and no others: changes of them are noticed. */
+  watch(namespace: string, refs: readonly SourceRef[]): void {
+    const before = this.#used.get(namespace);
+    const used = new Map(refs.map((ref) => [sourceName(ref), ref]));
+    if (used.size === 0) this.#used.delete(namespace);
+    else this.#used.set(namespace, used);
+    this.#watchConfigMaps(namespace, [...used.values()].some(isConfigMap));
+    for (const [name, ref] of used) if (before?.has(name) !== true) this.#begin(namespace, ref);
+  }
+
+  /** Begins to look again at what is in use. */
+  start(): void {
+    const running = (this.#running ??= new AbortController());
+    for (const watch of this.#watches.values()) watch.start();
+    this.#done = this.#done.then(() => this.#reread(running.signal));
+  }
+
+  /** Resolves when nothing is asked any more, but for what is under way. */
+  async stop(): Promise<void> {
+    this.#running?.abort();
+    this.#running = undefined;
+    await Promise.all([this.#done, ...[...this.#watches.values()].map((watch) => watch.stop())]);
+  }
+
+  readonly #isFresh: IsGood = (_namespace, _ref, { readAt }) => this.#options.clock.now() - readAt < FRESH_MS;
+
+  readonly #isCurrent: IsGood = (namespace, ref, remembered) =>
+    this.#isUsed(namespace, ref) || this.#isFresh(namespace, ref, remembered);
+
+  #isUsed(namespace: string, ref: SourceRef): boolean {
+    return this.#used.get(namespace)?.has(sourceName(ref)) === true;
+  }
+
+  #watchConfigMaps(namespace: string, isWanted: boolean): void {
+    const watch = this.#watches.get(namespace);
+    if (isWanted && watch === undefined) {
+      const compare = (name: string): void => this.#compare(namespace, { kind: 'ConfigMap', name });
+      // The first list tells nothing of what was deleted between a reading and itself.
+      const compareAll = (): void => {
+        for (const ref of this.#used.get(namespace)?.values() ?? []) this.#compare(namespace, ref);
+      };
+      const begun = new ConfigMapWatch(namespace, this.#options, compare, compareAll);
+      this.#watches.set(namespace, begun);
+      if (this.#running !== undefined) begun.start();
+    } else if (!isWanted && watch !== undefined) {
+      this.#watches.delete(namespace);
+      void watch.stop();
+    }
+  }
+
+  /** What was read before it came into use may be long ago. */
+  #begin(namespace: string, ref: SourceRef): void {
+    const remembered = this.#memory.get(namespace, ref);
+    if (isConfigMap(ref)) this.#compare(namespace, ref);
+    else if (remembered && !this.#isFresh(namespace, ref, remembered)) void this.#memory.refresh(namespace, ref);
+  }
+
+  /** Reads a ConfigMap in use again if it is not what was read. */
+  #compare(namespace: string, ref: SourceRef): void {
+    const watch = this.#watches.get(namespace);
+    const remembered = this.#memory.get(namespace, ref);
+    if (!isConfigMap(ref) || watch?.synced !== true || remembered === undefined) return;
+    if (!this.#isUsed(namespace, ref) || watch.versionOf(ref.name) === remembered.version) return;
+    void this.#memory.refresh(namespace, ref);
+  }
+
+  async #reread(signal: AbortSignal): Promise<void> {
+    const { clock, random, rereadMs } = this.#options;
+    while (isGoing(signal)) {
+      // Ten per cent either way: replicas that started together do not read together for ever.
+      await clock.sleep(rereadMs * (0.9 + 0.2 * random()), signal);
+      for (const [namespace, ref] of this.#unwatched()) {
+        if (!isGoing(signal)) return;
+        await this.#memory.refresh(namespace, ref);
+        await clock.sleep(PAUSE_MS, signal);
+      }
+    }
+  }
+
+  /** What is in use and would change without a sound. */
+  #unwatched(): [namespace: string, ref: SourceRef][] {
+    return [...this.#used].flatMap(([namespace, used]) =>
+      [...used.values()]
+        .filter((ref) => !isConfigMap(ref) || this.#isUncertain(namespace, ref))
+        .map((ref): [string, SourceRef] => [namespace, ref]),
+    );
+  }
+
+  #isUncertain(namespace: string, ref: SourceRef): boolean {
+    const remembered = this.#memory.get(namespace, ref);
+    const isWatched = this.#watches.get(namespace)?.synced === true;
+    return !isWatched || remembered === undefined || remembered.isDoubtful || 'unreadable' in remembered.answer;
+  }
+}
+
+// A function, because the compiler takes a signal that was not aborted for one that never will be.
+function isGoing(signal: AbortSignal): boolean {
+  return !signal.aborted;
+}
+
+function isConfigMap({ kind }: SourceRef): boolean {
+  return kind === 'ConfigMap';
+}
