@@ -7,7 +7,7 @@ import type { KubernetesObject } from '../../../operator/kubernetes/object-clien
 import type { Rule } from '../../../operator/policies/rule.ts';
 import type { KnownImages } from '../../../webhook/injection/images.ts';
 import { mutateWorkload } from '../../../webhook/injection/mutate.ts';
-import { admitted, container, deployment, ruleWith, snapshotOf } from '../injection/fixtures.ts';
+import { admitted, container, deployment, knownSources, ruleWith, snapshotOf } from '../injection/fixtures.ts';
 import { Random } from '../injection/random.ts';
 import { randomRule, randomWorkload } from '../injection/random-workload.ts';
 
@@ -137,6 +137,21 @@ describe('how a workload stands to its policy', () => {
       'e/data/f',
       'z/data/all',
     ]);
+  });
+
+  it('reads what a ConfigMap refers to, and tells nothing of what a Secret does', () => {
+    const workload = deployment({
+      containers: [
+        container({ envFrom: [{ configMapRef: { name: 'settings' } }, { secretRef: { name: 'private' } }], env: [] }),
+      ],
+    });
+    const sources = knownSources({
+      'ConfigMap settings': { data: { A: 'vault:a/data/b#c' } },
+      'Secret private': { data: { B: 'vault:hidden/data/b#c' } },
+    });
+    const open = ruleWith({ failurePolicy: 'Ignore', sources: { secrets: 'Read' } });
+    const found = standingOf(workloadOf(stored(workload)), snapshotOf(open), { sources });
+    expect(found).to.deep.include({ state: 'Missed', reads: ['a/data/b'] });
   });
 });
 
