@@ -117,6 +117,29 @@ export class ApiClient implements ObjectClient {
     })) as T;
   }
 
+  /** A token of a ServiceAccount (TokenRequest) for one audience, which never is that of the API server itself. */
+  async createToken(
+    namespace: string,
+    serviceAccount: string,
+    { audience, expirationSeconds }: { readonly audience: string; readonly expirationSeconds: number },
+  ): Promise<string> {
+    const resource = { group: '', version: 'v1', plural: 'serviceaccounts', namespace };
+    const { path } = target(resource, serviceAccount, 'token');
+    const answer = (await this.#json({
+      method: 'POST',
+      path,
+      body: {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { audiences: [audience], expirationSeconds },
+      },
+      confidential: true,
+    })) as { status?: { token?: unknown } } | null;
+    const token = answer?.status?.token;
+    if (typeof token === 'string' && token !== '') return token;
+    throw new ApiError(0, 'UnexpectedAnswer', `POST ${path}: the answer holds no token`);
+  }
+
   /** What is not there (404) counts as deleted. */
   async delete(resource: Resource, name: string): Promise<void> {
     try {

@@ -126,6 +126,30 @@ describe('ApiClient', () => {
     expect(server.requests.at(-1)?.url.pathname).to.equal('/apis/example.dev/v1/namespaces/shop/things/a');
   });
 
+  describe('asks for tokens of a ServiceAccount', () => {
+    const createToken = (): Promise<string> =>
+      client.createToken('system', 'operator', { audience: 'vault', expirationSeconds: 600 });
+
+    it('for one audience', async () => {
+      server.failNext(201, 1, {}, { kind: 'TokenRequest', status: { token: 'eyJ.token' } });
+      expect(await createToken()).to.equal('eyJ.token');
+      const request = server.requests[0];
+      expect(`${request?.method ?? ''} ${request?.url.pathname ?? ''}`).to.equal(
+        'POST /api/v1/namespaces/system/serviceaccounts/operator/token',
+      );
+    });
+
+    it('and says nothing of one that it cannot use', async () => {
+      server.failNext(201, 1, {}, { kind: 'TokenRequest', status: { tokens: 'eyJ.token' } });
+      expect((await errorOf(createToken())).message).not.to.contain('eyJ');
+      server.failNext(403, 1, {}, { kind: 'Status', reason: 'Forbidden', message: 'not eyJ.token' });
+      expect(await errorOf(createToken())).to.include({
+        code: 403,
+        message: 'POST /api/v1/namespaces/system/serviceaccounts/operator/token: 403 Forbidden',
+      });
+    });
+  });
+
   it('says undefined of what is not there, and calls it deleted', async () => {
     server.failNext(404, 2);
     expect(await client.get(THINGS, 'nobody')).to.equal(undefined);
