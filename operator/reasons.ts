@@ -12,6 +12,7 @@ export interface Reason {
     | 'Accepted'
     | 'Programmed'
     | 'VaultReachable'
+    | 'Rotating'
     | 'CertificateReady'
     | 'Ready'
     | 'Reconciling'
@@ -148,6 +149,60 @@ export const REASONS = {
     usedBy: ['VaultReachable'],
     meaning: 'Something answers at the address, but not as Vault does.',
     action: 'Correct spec.vault.address: it must lead to Vault itself, without a redirect.',
+  },
+
+  // whether newer versions of secrets restart workloads, which never takes a rule out of force
+  RotationActive: {
+    usedBy: ['Rotating'],
+    meaning: 'The operator looks at the versions of the secrets that the workloads of the policy read.',
+    action: '',
+  },
+  RotationIdle: {
+    usedBy: ['Rotating'],
+    meaning: 'No injected workload of the policy reads the newest version of a secret of KV version 2.',
+    action: '',
+  },
+  RotationPending: {
+    usedBy: ['Rotating'],
+    meaning: 'The operator has not asked Vault yet.',
+    action: 'Wait a few seconds.',
+  },
+  RotationVaultNotAllowed: {
+    usedBy: ['Rotating'],
+    meaning: 'The operator does not log in to the Vault of the policy: its setting rotationVaults does not name it.',
+    action: 'Ask the platform team to add the address to rotationVaults (docs/guides/rotation.md).',
+  },
+  RotationAuthorityUnread: {
+    usedBy: ['Rotating'],
+    meaning:
+      'The policy takes the authority of Vault from an object of the workloads’ namespace; the operator does not read it.',
+    action: 'Write the certificates into spec.vault.tls.caBundle instead of caRef.',
+  },
+  RotationTokenRefused: {
+    usedBy: ['Rotating'],
+    meaning: 'The API server gives the operator no token of its ServiceAccount to log in to Vault with.',
+    action:
+      'Check that the ServiceAccount of the setting rotationServiceAccount exists, and the rule for serviceaccounts/token in config/rbac.',
+  },
+  RotationLoginRefused: {
+    usedBy: ['Rotating'],
+    meaning: 'Vault answers, and does not let the operator log in.',
+    action: 'Make the role for the operator at the auth mount that the message names (docs/guides/rotation.md).',
+  },
+  RotationVaultAway: {
+    usedBy: ['Rotating'],
+    meaning: 'The operator gets no answer from Vault that tells anything; nothing is restarted meanwhile.',
+    action: 'As for VaultReachable; it is tried again at least twice a minute.',
+  },
+  RotationPathForbidden: {
+    usedBy: ['Rotating'],
+    meaning: 'The operator’s role in Vault may not read the metadata of a secret that a workload reads.',
+    action: 'Give the role the capability read on the metadata path, never on the data path (docs/guides/rotation.md).',
+  },
+  RotationAnswerUnexpected: {
+    usedBy: ['Rotating'],
+    meaning: 'Vault answers for a path, but not with the metadata of a secret.',
+    action: 'Look for the path in the log of Vault; pin the version in the reference if it cannot be mended.',
   },
 
   // outcomes of admission

@@ -32,6 +32,11 @@ export interface Settings {
   readonly registryConfig: string;
   readonly registryTimeout: string;
   readonly nodePlatforms: string;
+  readonly rotationVaults: string;
+  readonly rotationRole: string;
+  readonly rotationMount: string;
+  readonly rotationAudience: string;
+  readonly rotationServiceAccount: string;
 }
 
 /** A setting that is wrong, or a flag that does not exist. `message` is for the person who typed it. */
@@ -192,6 +197,36 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     schema: { ...listOf('[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?'), minLength: 1 },
     allowed: 'OS/ARCHITECTURE[/VARIANT] separated by commas, such as linux/arm64',
     help: 'what the nodes run, the most usual first: an image made for several starts what it starts there',
+  },
+  rotationVaults: {
+    default: '',
+    schema: listOf('https?://[^\\s,/?#@]+(/[^\\s,?#@]*)?(#(\\*|[^\\s,?#@]*))?'),
+    allowed: 'ADDRESS or ADDRESS#NAMESPACE (* for any) separated by commas, such as https://vault.example.com:8200',
+    help: "Vaults whose secrets' versions the operator may look at, as itself. Empty: none, so nothing is restarted for them",
+  },
+  rotationRole: {
+    default: 'vault-injection-operator',
+    schema: { type: 'string', minLength: 1 },
+    allowed: 'the name of a role of the auth method',
+    help: 'role that the operator logs in to Vault as, which should let it read metadata and nothing else',
+  },
+  rotationMount: {
+    default: 'kubernetes',
+    schema: { type: 'string', pattern: '^[-A-Za-z0-9_~][-A-Za-z0-9_.~]*(/[-A-Za-z0-9_~][-A-Za-z0-9_.~]*)*$' },
+    allowed: 'a mount path without auth/ before it',
+    help: 'where the operator logs in to Vault for policies whose pods use neither Kubernetes nor JWT auth; else where they do',
+  },
+  rotationAudience: {
+    default: 'vault',
+    schema: { type: 'string', minLength: 1 },
+    allowed: 'an audience',
+    help: 'audience of the token that the operator logs in to Vault with: one that the API server does not take',
+  },
+  rotationServiceAccount: {
+    default: 'vault-injection-operator',
+    schema: { type: 'string', pattern: '^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$' },
+    allowed: 'a ServiceAccount name',
+    help: "ServiceAccount of the operator's namespace as which it logs in to Vault",
   },
 };
 

@@ -69,6 +69,7 @@ describe('kubectl apply -k config/default', function () {
       `get secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `watch secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `update secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
+      `create serviceaccounts/vault-injection-operator --subresource=token -n ${NAMESPACE}`,
     ])
       it(request, async () => {
         expect(await may(request)).to.equal('yes');
@@ -88,6 +89,7 @@ describe('kubectl apply -k config/default', function () {
       'get configmaps -n shop',
       'list serviceaccounts -A',
       'create serviceaccounts --subresource=token -n shop',
+      `create serviceaccounts/of-somebody-else --subresource=token -n ${NAMESPACE}`,
       'list pods -A',
     ])
       it(`not ${request}`, async () => {

@@ -39,6 +39,10 @@ describe('settings', () => {
     ['a registry with a scheme', ['--registries', 'https://x'], {}, '', /--registries.*hosts separated by commas/],
     ['a mirror of nothing', ['--registry-mirrors', 'mirror.example'], {}, '', /--registry-mirrors.*REGISTRY=HOST/],
     ['a platform without architecture', ['--node-platforms', 'linux'], {}, '', /--node-platforms.*OS\/ARCHITECTURE/],
+    ['a Vault without scheme', ['--rotation-vaults', 'vault:8200'], {}, '', /--rotation-vaults.*ADDRESS/],
+    ['a Vault by wildcard', ['--rotation-vaults', '*'], {}, '', /--rotation-vaults.*ADDRESS/],
+    ['an auth mount outside of auth', ['--rotation-mount', '../sys'], {}, '', /--rotation-mount.*mount path/],
+    ['no audience for tokens', ['--rotation-audience', ''], {}, '', /--rotation-audience/],
     ['no platform', ['--node-platforms', ''], {}, '', /--node-platforms/],
     ['an unknown key in the file', ['--config', 'f'], {}, 'logLvl: debug', /unknown setting "logLvl".*logLevel/],
     ['a file that is no mapping', ['--config', 'f'], {}, '- a', /--config f: write a YAML mapping/],
@@ -56,6 +60,12 @@ describe('settings', () => {
       registryMirrors: 'docker.io=m.example:444/a/b',
     });
     expect(read(['--registries', 'none']).registries).to.equal('none');
+  });
+
+  it('let the operator log in to no Vault unless they name it', () => {
+    expect(read([]).rotationVaults).to.equal('');
+    const vaults = 'https://vault.example.com:8200, http://127.0.0.1:8200/path#team/a,https://b#*';
+    expect(read(['--rotation-vaults', vaults]).rotationVaults).to.equal(vaults);
   });
 
   it('name every bad setting at once', () => {

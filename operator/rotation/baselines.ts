@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+
+import { annotation } from '../../webhook/injection/names.ts';
+import type { RestartWish } from '../workloads/plan.ts';
+
+/** A workload that is injected, and what it reads. */
+export interface Use {
+  readonly key: string;
+  /** Paths of secrets without a pinned version, as its references name them. */
+  readonly reads: readonly string[];
+  /** Of the workload's metadata, those of vaultinjection.dev. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+// As short as the hash of a rule.
+const HASH_DIGITS = 12;
+
+/**
+ * What is to be done for a workload, given the newest versions (undefined: not known, or not there to be read). A path
+ * that is known for the first time becomes the baseline; only a higher version than that is worth a restart, so neither
+ * an outage nor a secret that was deleted, or made anew from version 1, restarts anything. Undefined: nothing.
+ */
+export function wishOf(use: Use, versionOf: (path: string) => number | undefined): RestartWish | undefined {
+  const baseline = readVersions(use.annotations[annotation.versions]);
+  const versions: Record<string, number> = {};
+  let isNew = false;
+  let isHigher = false;
+  for (const path of [...new Set(use.reads)].sort()) {
+    const known = baseline.get(path);
+    const newest = versionOf(path);
+    const version = Math.max(known ?? 0, newest ?? 0);
+    if (version === 0) continue;
+    versions[path] = version;
+    if (known === undefined) isNew = true;
+    else if (version > known) isHigher = true;
+  }
+  if (!isNew && !isHigher) return undefined;
+  return { key: use.key, versions, hash: hashOf(versions), baselineOnly: !isHigher };
+}
+
+/** What is not a version of a path counts for nothing: anybody may write annotations. */
+function readVersions(text: string | undefined): ReadonlyMap<string, number> {
+  try {
+    const parsed: unknown = JSON.parse(text ?? '{}');
+    if (typeof parsed !== 'object' || parsed === null) return new Map();
+    const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+    return new Map(Object.entries(parsed).filter((entry): entry is [string, number] => isVersion(entry[1])));
+  } catch {
+    return new Map();
+  }
+}
+
+/** Of versions whose paths are in order. */
+function hashOf(versions: Readonly<Record<string, number>>): string {
+  return createHash('sha256').update(JSON.stringify(versions)).digest('hex').slice(0, HASH_DIGITS);
+}

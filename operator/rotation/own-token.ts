@@ -1,0 +1,34 @@
+import { ApiError } from '../kubernetes/object-client.ts';
+import { VaultFailure } from '../vault/metadata-port.ts';
+
+/** What of the API server is needed: ApiClient. */
+export interface TokenIssuer {
+  /** A token for a ServiceAccount and one audience. Rejects with ApiError, whose message holds nothing of it. */
+  createToken(
+    namespace: string,
+    serviceAccount: string,
+    options: { readonly audience: string; readonly expirationSeconds: number },
+  ): Promise<string>;
+}
+
+// The least that the API server gives. It is used at once, to log in.
+const EXPIRATION_SECONDS = 600;
+
+/**
+ * Makes tokens of the operator's own ServiceAccount, for an audience of their own: the API server and other services do
+ * not take them. Rejects with VaultFailure.
+ */
+export function ownToken(
+  issuer: TokenIssuer,
+  { namespace, serviceAccount, audience }: Readonly<Record<'namespace' | 'serviceAccount' | 'audience', string>>,
+): () => Promise<string> {
+  return async () => {
+    try {
+      return await issuer.createToken(namespace, serviceAccount, { audience, expirationSeconds: EXPIRATION_SECONDS });
+    } catch (error) {
+      const why = error instanceof ApiError ? `${error.code} ${error.reason}` : 'no answer that can be used';
+      const message = `the API server gives no token for the ServiceAccount ${serviceAccount} in ${namespace} (${why})`;
+      throw new VaultFailure('NoToken', message);
+    }
+  };
+}

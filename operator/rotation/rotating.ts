@@ -1,0 +1,77 @@
+import type { ReasonCode } from '../reasons.ts';
+import type { MetadataAnswer, VaultFailure } from '../vault/metadata-port.ts';
+
+/** The condition Rotating of a policy. */
+export interface RotatingStatement {
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: ReasonCode;
+  readonly message: string;
+}
+
+export interface RotatingFacts {
+  readonly intervalMs: number;
+  readonly failure: VaultFailure | undefined;
+  /** What was heard of each path that can be watched, by metadata path; undefined: nothing yet. */
+  readonly answers: ReadonlyMap<string, MetadataAnswer | undefined>;
+  /** Paths that workloads read and that have no versions. */
+  readonly unwatchable: readonly string[];
+}
+
+const FAILURES: Readonly<Record<VaultFailure['kind'], Pick<RotatingStatement, 'status' | 'reason'>>> = {
+  Away: { status: 'Unknown', reason: 'RotationVaultAway' },
+  LoginRefused: { status: 'False', reason: 'RotationLoginRefused' },
+  NoToken: { status: 'False', reason: 'RotationTokenRefused' },
+};
+
+// As many as fit on a line of kubectl describe; the rest is counted.
+const SHOWN = 3;
+const LONGEST_PATH = 100;
+
+/** Whether new versions would be seen, and of what they would not. */
+export function rotatingOf({ intervalMs, failure, answers, unwatchable }: RotatingFacts): RotatingStatement {
+  if (failure !== undefined) {
+    return { ...FAILURES[failure.kind], message: `${failure.message}; nothing is restarted meanwhile` };
+  }
+  const known = [...answers.values()].filter((answer) => answer !== undefined);
+  const others = without(unwatchable);
+  if (answers.size === 0)
+    return isTrue('RotationIdle', `no injected workload reads a secret that has versions${others}`);
+  if (known.length === 0) {
+    return { status: 'Unknown', reason: 'RotationPending', message: 'Vault has not been asked yet' };
+  }
+  const of = (kind: MetadataAnswer['kind']): string[] =>
+    [...answers].filter(([, answer]) => answer?.kind === kind).map(([path]) => path);
+  const forbidden = of('Forbidden');
+  if (forbidden.length > 0) {
+    const message = `the operator's role may not read ${named(forbidden)}; allow it "read" there${others}`;
+    return { status: 'False', reason: 'RotationPathForbidden', message };
+  }
+  const unexpected = of('Unexpected');
+  if (unexpected.length > 0) {
+    const message = `Vault answers for ${named(unexpected)}, but not with versions${others}`;
+    return { status: 'False', reason: 'RotationAnswerUnexpected', message };
+  }
+  const missing = of('Missing');
+  const watched = `${counted(answers.size - missing.length, 'secret')} looked at every ${intervalMs / 1000} s`;
+  const absent = missing.length === 0 ? '' : `; no such secret of KV version 2: ${named(missing)}`;
+  return isTrue('RotationActive', `${watched}${absent}${others}`);
+}
+
+function without(unwatchable: readonly string[]): string {
+  return unwatchable.length === 0 ? '' : `; without versions to look at: ${named(unwatchable)}`;
+}
+
+function named(paths: readonly string[]): string {
+  const shown = [...paths].sort().slice(0, SHOWN);
+  const texts = shown.map((path) => (path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}…` : path));
+  const more = paths.length - shown.length;
+  return `${texts.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function isTrue(reason: ReasonCode, message: string): RotatingStatement {
+  return { status: 'True', reason, message };
+}

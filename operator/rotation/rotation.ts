@@ -1,0 +1,129 @@
+import type { Rule, RuleVault } from '../policies/rule.ts';
+import type { RestartWish } from '../workloads/plan.ts';
+import { wishOf, type Use } from './baselines.ts';
+import { metadataPathOf } from './kv-path.ts';
+import { rotatingOf, type RotatingStatement } from './rotating.ts';
+import { VersionPoller, type PollSource, type VersionPollerOptions } from './version-poller.ts';
+
+export interface RotationOptions extends Omit<VersionPollerOptions, 'onChange'> {
+  /** Whether the operator may log in to this namespace of this Vault. */
+  readonly isAllowed: (address: string, namespace: string) => boolean;
+  /** Where to log in, without auth/ before it, for policies whose pods log in without a ServiceAccount token. */
+  readonly mountPath: string;
+}
+
+interface Wanted {
+  readonly intervalMs: number;
+  /** Whom to ask, or why nobody is asked. */
+  readonly source: PollSource | RotatingStatement;
+  readonly uses: readonly Use[];
+  /** By the path that references name: that of the metadata; undefined where there is none. */
+  readonly metadataPaths: ReadonlyMap<string, string | undefined>;
+}
+
+/**
+ * Which workloads should restart because a secret that they read has a newer version. It knows policies and workloads as
+ * it was told of them last, and what it knows of Vault is asked for anew after each start: nothing is lost by a stop.
+ */
+export class Rotation {
+  readonly #options: RotationOptions;
+  readonly #wanted = new Map<string, Wanted>();
+  readonly #listeners: ((policyKey: string) => void)[] = [];
+  #poller: VersionPoller | undefined;
+
+  constructor(options: RotationOptions) {
+    this.#options = options;
+  }
+
+  /** The injected workloads of a policy, all of them. Without a rule, or with one that does not rotate: none any more. */
+  want(policyKey: string, rule: Pick<Rule, 'vault' | 'rotation'> | undefined, uses: readonly Use[]): void {
+    if (rule?.rotation.strategy !== 'Restart') {
+      this.#wanted.delete(policyKey);
+      this.#poller?.unwatch(policyKey);
+      return;
+    }
+    const reads = new Set(uses.flatMap((use) => use.reads));
+    const wanted: Wanted = {
+      intervalMs: rule.rotation.intervalMs,
+      source: this.#sourceOf(rule.vault),
+      uses,
+      metadataPaths: new Map([...reads].map((path) => [path, metadataPathOf(path)])),
+    };
+    this.#wanted.set(policyKey, wanted);
+    this.#watch(policyKey, wanted);
+  }
+
+  /** What should be done now for the workloads of a policy, in the order in which it was told of them. */
+  wishesOf(policyKey: string): readonly RestartWish[] {
+    const wanted = this.#wanted.get(policyKey);
+    if (wanted === undefined) return [];
+    const versionOf = (path: string): number | undefined => {
+      const metadataPath = wanted.metadataPaths.get(path);
+      const answer = metadataPath === undefined ? undefined : this.#poller?.answerFor(policyKey, metadataPath);
+      return answer?.kind === 'Version' ? answer.version : undefined;
+    };
+    return wanted.uses.map((use) => wishOf(use, versionOf)).filter((wish) => wish !== undefined);
+  }
+
+  /** The condition Rotating; undefined where the policy does not rotate. */
+  stateOf(policyKey: string): RotatingStatement | undefined {
+    const wanted = this.#wanted.get(policyKey);
+    if (wanted === undefined) return undefined;
+    if ('status' in wanted.source) return wanted.source;
+    const paths = [...new Set(wanted.metadataPaths.values())].filter((path) => path !== undefined);
+    return rotatingOf({
+      intervalMs: wanted.intervalMs,
+      failure: this.#poller?.failureFor(policyKey),
+      answers: new Map(paths.map((path) => [path, this.#poller?.answerFor(policyKey, path)])),
+      unwatchable: [...wanted.metadataPaths].filter(([, path]) => path === undefined).map(([path]) => path),
+    });
+  }
+
+  /** `listener` is told each policy whose wishes or condition may be others now. */
+  onChange(listener: (policyKey: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Begins to ask Vaults. One replica does, the one that may restart workloads. */
+  start(): void {
+    if (this.#poller !== undefined) return;
+    const onChange = (policies: readonly string[]): void =>
+      policies.forEach((policy) => this.#listeners.forEach((listener) => listener(policy)));
+    this.#poller = new VersionPoller({ ...this.#options, onChange });
+    for (const [policyKey, wanted] of this.#wanted) this.#watch(policyKey, wanted);
+  }
+
+  /** Asks nothing any more, and gives its tokens back. It may be started again. */
+  async stop(): Promise<void> {
+    const poller = this.#poller;
+    this.#poller = undefined;
+    await poller?.stop();
+  }
+
+  #watch(policyKey: string, { source, intervalMs, metadataPaths }: Wanted): void {
+    if ('status' in source) {
+      this.#poller?.unwatch(policyKey);
+      return;
+    }
+    const paths = new Set([...metadataPaths.values()].filter((path) => path !== undefined));
+    this.#poller?.watch(policyKey, source, intervalMs, paths);
+  }
+
+  #sourceOf({ address, namespace, tls, auth }: RuleVault): PollSource | RotatingStatement {
+    const where = namespace === '' ? address : `${address}#${namespace}`;
+    if (!this.#options.isAllowed(address, namespace)) {
+      const message = `the operator logs in to no Vault that its setting rotationVaults does not name, and ${where} is none of these`;
+      return { status: 'False', reason: 'RotationVaultNotAllowed', message };
+    }
+    if (tls.caRef !== undefined) {
+      const { kind, name } = tls.caRef;
+      const message =
+        `the authority of Vault is in the ${kind} ${name} of the workloads' namespace, which the operator does not read: ` +
+        'write it into spec.vault.tls.caBundle instead';
+      return { status: 'False', reason: 'RotationAuthorityUnread', message };
+    }
+    const takesOurToken = auth.method === 'Kubernetes' || auth.method === 'JWT';
+    const target = { address, caBundle: tls.caBundle, serverName: tls.serverName, namespace };
+    return { target, mountPath: takesOurToken ? auth.mountPath : this.#options.mountPath };
+  }
+}

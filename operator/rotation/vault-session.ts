@@ -1,0 +1,102 @@
+import type { Clock } from '../clock.ts';
+import type { MetadataAnswer, MetadataConnection } from '../vault/metadata-port.ts';
+import { VaultFailure } from '../vault/metadata-port.ts';
+
+export interface VaultSessionOptions {
+  readonly connection: MetadataConnection;
+  /** Of the auth method, without auth/ before it. */
+  readonly mountPath: string;
+  readonly role: string;
+  /** A fresh ServiceAccount token of the operator's. Rejects with VaultFailure. */
+  readonly jwt: () => Promise<string>;
+  readonly clock: Clock;
+  /** Told of every attempt to log in, for metrics. */
+  readonly onLogin?: (worked: boolean) => void;
+}
+
+interface Held {
+  readonly token: string;
+  /** Milliseconds since the epoch, as Clock.now(). */
+  readonly since: number;
+  readonly until: number;
+}
+
+// The last third is for a Vault that is away when the token should be replaced.
+const USED_PART = 2 / 3;
+// 403 says either that the role may not read a path or that the token is not good any more. A new token tells which, but
+// each log-in that did not help makes the next doubt wait twice as long.
+const FIRST_DOUBT_MS = 60_000;
+const LAST_DOUBT_MS = 3_600_000;
+
+/** One log-in to a Vault, shared by everything that is read from there. The token is kept in memory alone. */
+export class VaultSession {
+  readonly #options: VaultSessionOptions;
+  #held: Held | undefined;
+  #login: Promise<Held> | undefined;
+  #vainDoubts = 0;
+  #ended = false;
+
+  constructor(options: VaultSessionOptions) {
+    this.#options = options;
+  }
+
+  /** The newest version at this metadata path. Logs in where it has to. Rejects with VaultFailure. */
+  async read(path: string): Promise<MetadataAnswer> {
+    const held = await this.#token();
+    const answer = await this.#readAs(held, path);
+    if (answer.kind !== 'Forbidden') return answer;
+    // Somebody else has replaced it meanwhile.
+    if (this.#held !== held) return this.#readAs(await this.#token(), path);
+    if (!this.#isDoubtful(held)) return answer;
+    const again = await this.#readAs(await this.#logIn(), path);
+    this.#vainDoubts = again.kind === 'Forbidden' ? this.#vainDoubts + 1 : 0;
+    return again;
+  }
+
+  /** Revokes the token and closes all connections. Never rejects. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    const held = await this.#login?.catch(() => undefined);
+    const { token } = held ?? this.#held ?? {};
+    this.#held = undefined;
+    if (token !== undefined) await this.#options.connection.revoke(token);
+    await this.#options.connection.close().catch(() => undefined);
+  }
+
+  #readAs({ token }: Held, path: string): Promise<MetadataAnswer> {
+    return this.#options.connection.read(token, path, this.#options.clock.now());
+  }
+
+  #isDoubtful({ since }: Held): boolean {
+    const patience = Math.min(LAST_DOUBT_MS, FIRST_DOUBT_MS * 2 ** this.#vainDoubts);
+    return this.#options.clock.now() - since >= patience;
+  }
+
+  async #token(): Promise<Held> {
+    const held = this.#held;
+    return held !== undefined && this.#options.clock.now() < held.until ? held : this.#logIn();
+  }
+
+  #logIn(): Promise<Held> {
+    // What is still under way when it ends finds its token revoked.
+    if (this.#ended) return Promise.reject(new VaultFailure('Away', 'nothing is asked any more'));
+    this.#login ??= this.#replace().finally(() => (this.#login = undefined));
+    return this.#login;
+  }
+
+  async #replace(): Promise<Held> {
+    const { connection, mountPath, role, jwt, clock, onLogin } = this.#options;
+    const before = this.#held;
+    try {
+      const { token, lifeMs } = await connection.login(mountPath, role, await jwt());
+      const since = clock.now();
+      this.#held = { token, since, until: since + lifeMs * USED_PART };
+    } catch (error) {
+      onLogin?.(false);
+      throw error;
+    }
+    onLogin?.(true);
+    if (before !== undefined) await connection.revoke(before.token);
+    return this.#held;
+  }
+}

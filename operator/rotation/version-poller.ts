@@ -1,0 +1,260 @@
+import type { Clock } from '../clock.ts';
+import { Backoff, type BackoffLimits } from '../kubernetes/backoff.ts';
+import { WorkQueue } from '../kubernetes/work-queue.ts';
+import type { Logger } from '../log.ts';
+import type { MetadataAnswer, MetadataPort, MetadataTarget } from '../vault/metadata-port.ts';
+import { VaultFailure } from '../vault/metadata-port.ts';
+import { VaultSession } from './vault-session.ts';
+
+/** A Vault, and where to log in to it. */
+export interface PollSource {
+  readonly target: MetadataTarget;
+  /** Of the auth method, without auth/ before it. */
+  readonly mountPath: string;
+}
+
+export interface PollerObserver {
+  onPoll?(result: MetadataAnswer['kind'] | VaultFailure['kind']): void;
+  onLogin?(worked: boolean): void;
+}
+
+export interface VersionPollerOptions {
+  readonly vaults: MetadataPort;
+  /** A fresh ServiceAccount token of the operator's. Rejects with VaultFailure. */
+  readonly jwt: () => Promise<string>;
+  /** The role to log in as, everywhere. */
+  readonly role: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Told the users of paths and Vaults of which something else is known now. */
+  readonly onChange: (users: readonly string[]) => void;
+  readonly observer?: PollerObserver;
+}
+
+interface Poll {
+  readonly path: string;
+  /** Their intervals, in milliseconds. */
+  readonly users: Map<string, number>;
+  due: number;
+  askedAt?: number;
+  answer?: MetadataAnswer;
+}
+
+interface Source {
+  readonly id: string;
+  readonly address: string;
+  readonly session: VaultSession;
+  readonly polls: Map<string, Poll>;
+  readonly backoff: Backoff;
+  /** Nothing is asked before, whoever wants it. */
+  notBefore: number;
+  failure: VaultFailure | undefined;
+}
+
+/** Vaults at a time: enough for some that time out. */
+const SOURCES = 8;
+/** Requests to one Vault at a time. */
+export const REQUESTS = 4;
+// A Vault that comes back is asked within half a minute; one that does not sees two requests a minute.
+const BACKOFF: BackoffLimits = { initialMs: 1_000, maxMs: 30_000 };
+// What is due within it goes in one round.
+const ROUND_MS = 500;
+
+/**
+ * Knows the newest version at each path that somebody wants to know it of. One poll serves all users of a path, at the
+ * shortest of their intervals. A Vault that does not answer is left alone for a growing time and then tried with one
+ * request; the others wait for it to work. So a Vault that comes back is asked once for each path, four at a time.
+ */
+export class VersionPoller {
+  readonly #options: VersionPollerOptions;
+  readonly #queue: WorkQueue;
+  readonly #sources = new Map<string, Source>();
+  readonly #sourceOf = new Map<string, string>();
+  readonly #ending = new Set<Promise<void>>();
+
+  constructor(options: VersionPollerOptions) {
+    const { clock, random, logger } = options;
+    this.#options = options;
+    const process = (id: string): Promise<void> => this.#round(id);
+    this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: SOURCES });
+  }
+
+  /** What `user` wants to know from now on, all of it. */
+  watch(user: string, source: PollSource, intervalMs: number, paths: ReadonlySet<string>): void {
+    const id = idOf(source);
+    if (paths.size === 0 || this.#sourceOf.get(user) !== id) this.unwatch(user);
+    if (paths.size === 0) return;
+    const joined = this.#sources.get(id) ?? this.#open(id, source);
+    this.#sourceOf.set(user, id);
+    for (const path of paths) this.#join(joined, path, user, intervalMs);
+    this.#leave(user, paths);
+    this.#schedule(joined);
+  }
+
+  /** `user` wants to know nothing any more. */
+  unwatch(user: string): void {
+    this.#leave(user, new Set());
+  }
+
+  /** What was last heard of a path that `user` watches; undefined: nothing yet. */
+  answerFor(user: string, path: string): MetadataAnswer | undefined {
+    return this.#sources.get(this.#sourceOf.get(user) ?? '')?.polls.get(path)?.answer;
+  }
+
+  /** Why nothing is heard now from the Vault of `user`. */
+  failureFor(user: string): VaultFailure | undefined {
+    return this.#sources.get(this.#sourceOf.get(user) ?? '')?.failure;
+  }
+
+  /** Asks nothing any more, and revokes its tokens. */
+  async stop(): Promise<void> {
+    for (const id of [...this.#sources.keys()]) this.#close(id);
+    await Promise.all([this.#queue.stop(), ...this.#ending]);
+  }
+
+  #open(id: string, { target, mountPath }: PollSource): Source {
+    const { vaults, jwt, role, clock, random, observer } = this.#options;
+    const session = new VaultSession({
+      connection: vaults.connect(target),
+      mountPath,
+      role,
+      jwt,
+      clock,
+      onLogin: (worked) => observer?.onLogin?.(worked),
+    });
+    const backoff = new Backoff(BACKOFF, random);
+    const { address } = target;
+    const source: Source = { id, address, session, polls: new Map(), backoff, notBefore: 0, failure: undefined };
+    this.#sources.set(id, source);
+    return source;
+  }
+
+  #close(id: string): void {
+    const source = this.#sources.get(id);
+    if (source === undefined) return;
+    this.#sources.delete(id);
+    this.#queue.forget(id);
+    const ending = source.session.end().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  #join({ polls }: Source, path: string, user: string, intervalMs: number): void {
+    const now = this.#options.clock.now();
+    const poll: Poll = polls.get(path) ?? { path, users: new Map(), due: now };
+    polls.set(path, poll);
+    poll.users.set(user, intervalMs);
+    if (poll.askedAt !== undefined) poll.due = Math.min(poll.due, poll.askedAt + intervalMs);
+  }
+
+  /** `user` keeps only `paths`; what nobody wants is forgotten. */
+  #leave(user: string, paths: ReadonlySet<string>): void {
+    const source = this.#sources.get(this.#sourceOf.get(user) ?? '');
+    if (paths.size === 0) this.#sourceOf.delete(user);
+    if (source === undefined) return;
+    for (const [path, poll] of source.polls) {
+      if (paths.has(path)) continue;
+      poll.users.delete(user);
+      if (poll.users.size === 0) source.polls.delete(path);
+    }
+    if (source.polls.size === 0) this.#close(source.id);
+  }
+
+  #schedule(source: Source): void {
+    const now = this.#options.clock.now();
+    const due = Math.min(...[...source.polls.values()].map((poll) => poll.due));
+    if (due === Infinity || this.#sources.get(source.id) !== source) return;
+    const at = Math.max(due, source.notBefore);
+    if (at <= now) this.#queue.add(source.id);
+    else this.#queue.addAfter(source.id, Math.max(ROUND_MS, at - now));
+  }
+
+  async #round(id: string): Promise<void> {
+    const source = this.#sources.get(id);
+    if (source === undefined) return;
+    const now = this.#options.clock.now();
+    const changed = new Set<string>();
+    if (source.notBefore <= now) await this.#askDue(source, now, changed);
+    // Ended meanwhile: nobody is interested.
+    if (this.#sources.get(id) !== source) return;
+    this.#schedule(source);
+    if (changed.size > 0) this.#options.onChange([...changed]);
+  }
+
+  /** Asks for everything that is due: one path first, to see whether the Vault is there. */
+  async #askDue(source: Source, now: number, changed: Set<string>): Promise<void> {
+    const due = [...source.polls.values()].filter((poll) => poll.due <= now).sort((a, b) => a.due - b.due);
+    const ask = async (poll: Poll): Promise<void> => {
+      // Wanted by nobody since the round began.
+      if (source.polls.get(poll.path) !== poll) return;
+      for (const user of await this.#ask(source, poll)) changed.add(user);
+    };
+    const first = due.shift();
+    if (first === undefined) return;
+    try {
+      await ask(first);
+      await inParallel(due, REQUESTS, ask);
+      this.#note(source, undefined, changed);
+    } catch (error) {
+      if (!(error instanceof VaultFailure)) throw error;
+      this.#note(source, error, changed);
+    }
+  }
+
+  async #ask(source: Source, poll: Poll): Promise<readonly string[]> {
+    const { clock, random, observer, logger } = this.#options;
+    try {
+      const answer = await source.session.read(poll.path);
+      observer?.onPoll?.(answer.kind);
+      const before = poll.answer;
+      poll.answer = answer;
+      poll.askedAt = clock.now();
+      // A little early, so that rounds and jitter together stay within the interval.
+      poll.due = poll.askedAt + Math.min(...poll.users.values()) * (0.85 + 0.1 * random());
+      if (before !== undefined && isSameAnswer(before, answer)) return [];
+      logger.debug({ address: source.address, path: poll.path, ...answer }, 'a secret has another version');
+      return [...poll.users.keys()];
+    } catch (error) {
+      if (!(error instanceof VaultFailure)) throw error;
+      observer?.onPoll?.(error.kind);
+      // Behind all others: one that alone fails does not keep them waiting.
+      poll.due = clock.now();
+      throw error;
+    }
+  }
+
+  #note(source: Source, failure: VaultFailure | undefined, changed: Set<string>): void {
+    const { clock, logger } = this.#options;
+    if (this.#sources.get(source.id) !== source) return; // its connections were closed
+    if (failure === undefined) source.backoff.reset();
+    else source.notBefore = clock.now() + source.backoff.next();
+    if (source.failure?.message === failure?.message) return;
+    const { address } = source;
+    if (failure === undefined) logger.info({ address }, 'versions of secrets are read again');
+    else logger.warn({ address, kind: failure.kind, error: failure.message }, 'versions of secrets cannot be read');
+    source.failure = failure;
+    for (const { users } of source.polls.values()) for (const user of users.keys()) changed.add(user);
+  }
+}
+
+function idOf({ target, mountPath }: PollSource): string {
+  const { address, caBundle, serverName, namespace } = target;
+  return JSON.stringify([address, caBundle, serverName, namespace, mountPath]);
+}
+
+function isSameAnswer(a: MetadataAnswer, b: MetadataAnswer): boolean {
+  return a.kind === b.kind && (a.kind !== 'Version' || b.kind !== 'Version' || a.version === b.version);
+}
+
+/** Rejects with what was the first to fail, when everything that had begun has ended; the rest is not begun. */
+async function inParallel<T>(items: readonly T[], width: number, act: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items].reverse();
+  const failures: unknown[] = [];
+  const work = async (): Promise<void> => {
+    for (let item = waiting.pop(); item !== undefined && failures.length === 0; item = waiting.pop()) {
+      await act(item).catch((error: unknown) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: width }, work));
+  if (failures.length > 0) throw failures[0];
+}
