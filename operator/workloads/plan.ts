@@ -114,20 +114,20 @@ class Draft {
   }
 }
 
-/** Missed ones, those whose restart did not reach their template, and whatever a person asked for by `apply`. */
+/** Missed ones, and whatever a person asked for by `apply`: neither waits for a slot. */
 function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   const { workload, standing } = one;
   if (one.pending) return;
   const key = workloadKey(workload);
   const isAsked = workload.annotations[annotation.apply] === 'now';
-  const isMissed = standing.state === 'Missed' || standing.restartPending;
+  const isMissed = standing.state === 'Missed';
   if (isAsked && !isMissed && standing.state !== 'Outdated') {
     const message = 'applied as the annotation asked; it is taken away, so that it can be set again';
     draft.actions.set(key, { key, kind: 'ClearApply', annotations: { [annotation.apply]: null }, message });
     return;
   }
   if (!isMissed && !isAsked) return;
-  const kind: RequestKind = standing.state === 'Missed' ? 'Repair' : standing.restartPending ? 'Restart' : 'Rollout';
+  const kind: RequestKind = isMissed ? 'Repair' : standing.restartPending ? 'Restart' : 'Rollout';
   const last = parseRequest(workload.annotations);
   const before = last?.hash === rule.hash || last?.kind === 'Restart' ? last : undefined;
   const undoer = before && undoneBy(one, before);
@@ -144,7 +144,7 @@ function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   const failures = undoer === undefined ? one.fruitless : attempt - 2;
   const backoff = Math.min(LONGEST_BACKOFF_MS, REPAIR_BACKOFF_MS * 2 ** failures);
   if (before !== undefined && !draft.isDue(before.time + backoff)) return;
-  const hash = standing.restartPending && standing.state !== 'Missed' ? restartHash(workload, rule) : rule.hash;
+  const hash = kind === 'Restart' ? restartHash(workload, rule) : rule.hash;
   draft.request(key, { kind, hash, attempt: isAsked ? 1 : attempt }, messageOf(kind));
 }
 
@@ -175,37 +175,69 @@ function planRollout(
   let isStopped = false;
   for (const one of tracked) {
     const key = workloadKey(one.workload);
-    const request = parseRequest(one.workload.annotations);
-    const isOurs = request !== undefined && request.kind !== 'Repair';
-    const isUnderWay = isOurs && one.standing.state !== 'Outdated' && one.workload.rollout.phase !== 'Complete';
-    if (one.pending || draft.actions.has(key) || (isUnderWay && isRolled(one))) draft.rolling.push(key);
-    const failure = isUnderWay && isRolled(one) ? failureOf(one, request, draft) : undefined;
+    const request = rolledBy(one);
+    if (one.pending || draft.actions.has(key) || holdsSlot(one, request, draft)) draft.rolling.push(key);
+    const failure = request && one.standing.state !== 'Outdated' ? failureOf(one, request, draft) : undefined;
     if (failure === undefined) continue;
     isStopped = true;
     draft.stalls.push({ key, reason: 'RolloutFailed', message: failure });
   }
   if (isStopped) return;
+  const holders = new Set(draft.rolling);
   for (const one of tracked) {
-    if (draft.rolling.length >= rule.rollout.maxConcurrent) return;
-    rollOne(one, rule, wishes.get(workloadKey(one.workload)), draft);
+    const key = workloadKey(one.workload);
+    const hasSlot = holders.has(key);
+    if (!hasSlot && draft.rolling.length >= rule.rollout.maxConcurrent) continue;
+    if (rollOne(one, rule, wishes.get(key), draft) && !hasSlot) draft.rolling.push(key);
   }
 }
 
-function rollOne(one: Tracked, rule: Rule, wish: RestartWish | undefined, draft: Draft): void {
+/**
+ * The request that its pods are being replaced for. Undefined where somebody has written another template since: that is
+ * their rollout, and no failure of it is ours.
+ */
+function rolledBy(one: Tracked): Request | undefined {
+  const { annotations, rollout, writers } = one.workload;
+  const request = parseRequest(annotations);
+  if (request === undefined || request.kind === 'Repair' || rollout.phase === 'Complete' || !isRolled(one))
+    return undefined;
+  const isOverwritten = writers.some((writer) => isOther(writer) && Date.parse(writer.time) > request.time);
+  return isOverwritten ? undefined : request;
+}
+
+/**
+ * Pods are being replaced, for a rule that may have changed meanwhile; or they would be as soon as the webhook is back:
+ * if restarts that reach no template freed their slots, all of them would begin together then.
+ */
+function holdsSlot(one: Tracked, request: Request | undefined, draft: Draft): boolean {
+  const { standing, workload } = one;
+  if (standing.state !== 'Outdated') return request !== undefined;
+  if (standing.restartPending) return isRolled(one);
+  // an outdated one that does not come up must not keep out the rule that mends it
+  return (
+    request !== undefined &&
+    workload.rollout.phase === 'Progressing' &&
+    !draft.isDue(request.time + ROLLOUT_DEADLINE_MS)
+  );
+}
+
+/** True if it is asked for. */
+function rollOne(one: Tracked, rule: Rule, wish: RestartWish | undefined, draft: Draft): boolean {
   const { workload, standing } = one;
   const key = workloadKey(workload);
-  if (one.pending || draft.actions.has(key) || standing.restartPending || !isRolled(one)) return;
+  if (one.pending || draft.actions.has(key) || !isRolled(one)) return false;
+  if (standing.state !== 'Outdated' && standing.state !== 'Injected') return false;
+  const isWished = wish?.baselineOnly === false;
   const isOutdated = standing.state === 'Outdated' && rule.rollout.strategy === 'Automatic';
-  const isRestart = wish?.baselineOnly === false && (standing.state === 'Outdated' || standing.state === 'Injected');
-  if (!isOutdated && !isRestart) return;
+  if (!isOutdated && !isWished && !standing.restartPending) return false;
+  const kind: RequestKind = isWished || standing.restartPending ? 'Restart' : 'Rollout';
+  const hash = isWished ? wish.hash : kind === 'Restart' ? restartHash(workload, rule) : rule.hash;
   const last = parseRequest(workload.annotations);
-  const hash = isRestart ? wish.hash : rule.hash;
   const backoff = Math.min(LONGEST_BACKOFF_MS, REPAIR_BACKOFF_MS * 2 ** one.fruitless);
-  if (last?.hash === hash && !draft.isDue(last.time + backoff)) return;
-  const kind: RequestKind = isRestart ? 'Restart' : 'Rollout';
-  const more = isRestart ? { [annotation.restart]: wish.hash, [annotation.versions]: versionsText(wish) } : {};
+  if (last?.hash === hash && !draft.isDue(last.time + backoff)) return false;
+  const more = isWished ? { [annotation.restart]: wish.hash, [annotation.versions]: versionsText(wish) } : {};
   draft.request(key, { kind, hash, attempt: 1 }, messageOf(kind), more);
-  draft.rolling.push(key);
+  return true;
 }
 
 /** Whose pods a change of the template replaces at once. */
