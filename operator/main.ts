@@ -134,7 +134,8 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
         known: (namespace, needs) => images.configs.known(namespace, needs),
         find: (namespace, needs) => images.configs.find(namespace, needs, milliseconds(settings.registryTimeout)),
       },
-      onReviewed: (namespace, outcome) => (outcome === 'Restored' ? configuration.noteRestored(namespace) : undefined),
+      onReviewed: ({ namespace, outcome }) =>
+        outcome === 'Restored' ? configuration.noteRestored(namespace) : undefined,
     });
     const webhook = new WebhookServer({ admission, pair, metrics, logger, clock });
     certificates.onChange(() => {

@@ -1,8 +1,9 @@
 import type { Logger } from '../operator/log.ts';
 import type { RuleSnapshot, WorkloadKind } from '../operator/policies/rule.ts';
 import type { ImageNeeds, KnownImages } from './injection/images.ts';
+import { asObject, asString } from './injection/json.ts';
 import type { MutationInput } from './injection/mutate.ts';
-import type { MutationResult, Outcome } from './injection/outcome.ts';
+import type { Denial, MutationResult, Outcome, Skipped } from './injection/outcome.ts';
 import type { Entry, WebhookMetrics } from './metrics.ts';
 import { BadReview, decodeReview, encodeReview } from './review.ts';
 import type { ReviewRequest, ReviewResponse } from './review.ts';
@@ -17,7 +18,7 @@ export interface AdmissionOptions {
   /** Who knows what images start; left out, nobody does. */
   readonly images?: ImageLookUp;
   /** Told after each review that was decided on (not for dry runs, which change nothing). */
-  readonly onReviewed?: (namespace: string, outcome: ReviewOutcome) => void;
+  readonly onReviewed?: (reviewed: Reviewed) => void;
 }
 
 /** What admission asks of image-config/image-configs.ts. */
@@ -30,6 +31,23 @@ export interface ImageLookUp {
 
 /** Skipped: no Deployment or StatefulSet, or nothing that is to be stored. */
 export type ReviewOutcome = Outcome | 'Skipped';
+
+/** What was decided about one object. Nothing of its content but the names of containers that were skipped. */
+export interface Reviewed {
+  /** As the request says: a Deployment or StatefulSet unless the outcome is Skipped. */
+  readonly kind: string;
+  readonly namespace: string;
+  /** Its generateName while it has none yet. */
+  readonly name: string;
+  /** Undefined while it is created. */
+  readonly uid?: string;
+  readonly operation: string;
+  readonly outcome: ReviewOutcome;
+  /** The policy that counts. */
+  readonly policy?: { readonly name: string; readonly generation: number };
+  readonly denial?: Denial;
+  readonly skipped: readonly Skipped[];
+}
 
 /** An HTTP answer. */
 export interface Answer {
@@ -111,8 +129,19 @@ function answer(
   const line = { uid, namespace, kind: request.kind.kind, name, policy, outcome, ms: Math.round(ms * 1000) / 1000 };
   if (reason === undefined) logger.debug(line, 'reviewed');
   else logger.info({ ...line, reason }, 'denied');
-  if (!request.dryRun) onReviewed?.(namespace, outcome);
+  if (!request.dryRun) onReviewed?.(reviewedOf(request, result));
   return { status: 200, contentType: 'application/json', body: json };
+}
+
+function reviewedOf(
+  { kind, namespace, name, operation, object }: ReviewRequest,
+  result: MutationResult | typeof SKIPPED,
+): Reviewed {
+  const uid = asString(asObject(object?.metadata)?.uid);
+  const about = { kind: kind.kind, namespace, name, operation, ...(uid === undefined ? {} : { uid }) };
+  if (result.outcome === 'Skipped') return { ...about, outcome: 'Skipped', skipped: [] };
+  const { outcome, policy, denial, skipped } = result;
+  return { ...about, outcome, skipped, ...(policy && { policy }), ...(denial && { denial }) };
 }
 
 interface Decision {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { RuleSnapshot } from '../../../operator/policies/rule.ts';
 import { createAdmission } from '../../../webhook/admission.ts';
-import type { AdmissionOptions, Answer, ImageLookUp } from '../../../webhook/admission.ts';
+import type { AdmissionOptions, Answer, ImageLookUp, Reviewed } from '../../../webhook/admission.ts';
 import type { ImageAnswer, KnownImages } from '../../../webhook/injection/images.ts';
 import type { MutationInput } from '../../../webhook/injection/mutate.ts';
 import type { MutationResult } from '../../../webhook/injection/outcome.ts';
@@ -155,11 +155,27 @@ describe('admission', () => {
   });
 
   it('tells of what was decided on, but not of a dry run', () => {
-    const told: string[] = [];
-    const { admit } = start({ onReviewed: (namespace, outcome) => void told.push(`${namespace} ${outcome}`) });
+    const told: Reviewed[] = [];
+    const { admit } = start({ onReviewed: (reviewed) => void told.push(reviewed) });
     admit('ignore', body({ dryRun: true }));
     admit('ignore', body());
-    expect(told).to.deep.equal(['shop NoPolicy']);
+    const about = { kind: 'Deployment', namespace: 'shop', name: 'web', operation: 'CREATE', skipped: [] };
+    expect(told).to.deep.equal([{ ...about, outcome: 'NoPolicy' }]);
+  });
+
+  it('tells whom it denied and why, and what was left out, and no content', () => {
+    const told: Reviewed[] = [];
+    const about = {
+      policy: { name: 'default', generation: 7 },
+      denial: { reason: 'PathNotAllowed', message: 'why' },
+    } as const;
+    const skipped = [{ name: 'app', reason: 'EntrypointUnknown', message: 'not known' }] as const;
+    const mutate = (): MutationResult => ({ ...NOTHING, ...about, skipped, outcome: 'Denied' });
+    const { admit } = start({ mutate, onReviewed: (reviewed) => void told.push(reviewed) });
+    const object = { metadata: { name: 'web', uid: 'uid-of-web' }, spec: { password: SECRET } };
+    admit('fail', body({ operation: 'UPDATE', object }));
+    const workload = { kind: 'Deployment', namespace: 'shop', name: 'web', uid: 'uid-of-web', operation: 'UPDATE' };
+    expect(told).to.deep.equal([{ ...workload, ...about, outcome: 'Denied', skipped }]);
   });
 
   it('counts by entry, operation and outcome, and invents no series for unknown operations', async () => {
