@@ -38,8 +38,9 @@ function deploymentState(spec: RawObject, status: RawObject, isSeen: boolean): R
   if (progress?.status === 'False' && progress.reason === TIMED_OUT) {
     return { phase: 'Failed', ...flags, message: asString(progress.message) ?? 'its progress deadline is exceeded' };
   }
-  // Once complete, a pod that fails later does not make the rollout unfinished again.
-  const wasComplete = progress?.status === 'True' && progress.reason === ALL_AVAILABLE && updated >= desired;
+  // As the controller decides it: once complete, neither a pod that fails later nor a scaling makes it unfinished again.
+  const wasComplete =
+    progress?.status === 'True' && progress.reason === ALL_AVAILABLE && number(status.replicas) === updated;
   const isComplete =
     updated >= desired && number(status.replicas) <= updated && number(status.availableReplicas) >= updated;
   return { phase: wasComplete || isComplete ? 'Complete' : 'Progressing', ...flags };
@@ -50,13 +51,12 @@ function statefulSetState(spec: RawObject, status: RawObject, isSeen: boolean): 
   const strategy = asObject(spec.updateStrategy) ?? {};
   const partition = number(asObject(strategy.rollingUpdate)?.partition);
   const flags = { paused: false, onDelete: strategy.type === 'OnDelete' };
-  const isUpdated =
-    partition > 0
-      ? number(status.updatedReplicas) >= Math.max(0, desired - partition)
-      : status.updateRevision === status.currentRevision || number(status.updatedReplicas) >= desired;
+  // The controller makes both revisions one when all pods are of it and were ready at the same time; with a partition it
+  // never does.
+  const wasComplete = status.updateRevision !== undefined && status.updateRevision === status.currentRevision;
   const available = number(status.availableReplicas, number(status.readyReplicas));
-  const isComplete = isSeen && isUpdated && available >= desired;
-  return { phase: isComplete ? 'Complete' : 'Progressing', ...flags };
+  const isComplete = number(status.updatedReplicas) >= Math.max(0, desired - partition) && available >= desired;
+  return { phase: isSeen && (wasComplete || isComplete) ? 'Complete' : 'Progressing', ...flags };
 }
 
 function number(value: unknown, byDefault = 0): number {
