@@ -121,6 +121,8 @@ function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   const key = workloadKey(workload);
   const isAsked = workload.annotations[annotation.apply] === 'now';
   const isMissed = standing.state === 'Missed';
+  // admission would refuse the edit that takes the annotation away
+  if (standing.state === 'Denied') return;
   if (isAsked && !isMissed && standing.state !== 'Outdated') {
     const message = 'applied as the annotation asked; it is taken away, so that it can be set again';
     draft.actions.set(key, { key, kind: 'ClearApply', annotations: { [annotation.apply]: null }, message });
