@@ -10,7 +10,7 @@ import { installerFor, volumesFor } from './delivery.ts';
 import type { VolumeNames } from './delivery.ts';
 import { entrypointUnknown } from './entry-points.ts';
 import type { EntryPoints } from './entry-points.ts';
-import { asList, asString } from './json.ts';
+import { asList, asString, without } from './json.ts';
 import type { RawObject } from './json.ts';
 import { roleFor, takesSecret, takesToken } from './login.ts';
 import { annotation, CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
@@ -89,8 +89,9 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
     volumes: added.map((volume) => nameOf(volume) ?? ''),
     containers: [...wrapped.values()].map(({ entry }) => entry),
   });
+  // One that came with a template from elsewhere would go at the next admission, and roll the pods once more.
   const annotated = withAnnotations(template, {
-    ...annotationsOf(template),
+    ...without(annotationsOf(template) ?? {}, annotation.restart),
     [annotation.injected]: injectedBy(context.rule, context.live.injected),
     [annotation.original]: record,
     ...(context.restart === undefined ? {} : { [annotation.restart]: context.restart }),
