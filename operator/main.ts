@@ -15,6 +15,9 @@ import { HealthServer } from '../webhook/health-server.ts';
 import { proxiesOf } from '../webhook/image-config/http.ts';
 import { startImageLookUp } from '../webhook/image-config/start.ts';
 import { mutateWorkload } from '../webhook/injection/mutate.ts';
+import { createSourceMetrics } from '../webhook/sources/metrics.ts';
+import { sourceReader } from '../webhook/sources/source-reader.ts';
+import { Sources } from '../webhook/sources/sources.ts';
 import { createWebhookMetrics } from '../webhook/metrics.ts';
 import { WebhookServer } from '../webhook/server.ts';
 import { systemClock } from './clock.ts';
@@ -36,6 +39,9 @@ const USER_AGENT = 'vault-injection-operator';
 const LABELS = { 'app.kubernetes.io/name': USER_AGENT, 'app.kubernetes.io/managed-by': USER_AGENT };
 // After the drain, reviews that are still under way get as long as an API server waits for one (timeoutSeconds).
 const DRAIN_DEADLINE_MS = 5_000;
+
+// One reading of a ConfigMap or Secret, whoever waits for it: longer than an admission waits, so that the next one finds it.
+const SOURCE_READ_MS = 5_000;
 
 // Of a small young generation hardly anything survives, so there is nothing to share among threads; waiting for
 // threads on busy processors took up to half of the reviews per second. NODE_OPTIONS does not take this one.
@@ -99,6 +105,12 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     clock,
     logger,
   });
+  const sources = new Sources({
+    ...shared,
+    read: sourceReader(new ApiClient({ kubeConfig, userAgent: USER_AGENT, timeoutMs: SOURCE_READ_MS })),
+    metrics: createSourceMetrics(metrics.registry),
+    rereadMs: milliseconds(settings.sourceInterval),
+  });
   certificates.onChange(() => configuration.wake());
   configuration.onChange(() => {
     certificates.wake();
@@ -130,9 +142,16 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
       mutate: mutateWorkload,
       metrics,
       logger,
-      images: {
-        known: (namespace, needs) => images.configs.known(namespace, needs),
-        find: (namespace, needs) => images.configs.find(namespace, needs, milliseconds(settings.registryTimeout)),
+      lookUps: {
+        images: {
+          known: (namespace, needs) => images.configs.known(namespace, needs),
+          find: (namespace, needs, waitedMs) =>
+            images.configs.find(namespace, needs, left(settings.registryTimeout, waitedMs)),
+        },
+        sources: {
+          known: (namespace, needs) => sources.fresh(namespace, needs),
+          find: (namespace, needs, waitedMs) => sources.find(namespace, needs, left(settings.sourceTimeout, waitedMs)),
+        },
       },
       onReviewed: ({ namespace, outcome }) =>
         outcome === 'Restored' ? configuration.noteRestored(namespace) : undefined,
@@ -147,13 +166,14 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     server = webhook;
   };
   await Promise.all([serve(), policies.start()]);
+  sources.start();
   // Only now: API servers are told of a webhook that answers.
   configuration.start();
 
   return async () => {
     logger.info({ drain: settings.drain }, 'stopping: readiness is false, reviews are still answered');
     await server?.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
-    await Promise.all([policies.stop(), configuration.stop(), certificates.stop()]);
+    await Promise.all([policies.stop(), configuration.stop(), certificates.stop(), sources.stop()]);
     await health.close();
     await images.close();
     await kubeConfig.close();
@@ -186,6 +206,11 @@ function listenHost({ webhookHost, webhookUrl }: Settings): string | undefined {
   if (webhookHost !== '') return webhookHost;
   const host = webhookUrl === '' ? '' : new URL(webhookUrl).hostname;
   return host.startsWith('127.') || host === 'localhost' ? host : undefined;
+}
+
+/** Milliseconds of a duration that are left after so many. */
+function left(duration: string, waitedMs: number): number {
+  return Math.max(0, milliseconds(duration) - waitedMs);
 }
 
 function milliseconds(duration: string): number {

@@ -31,6 +31,8 @@ export interface Settings {
   readonly registryCa: string;
   readonly registryConfig: string;
   readonly registryTimeout: string;
+  readonly sourceTimeout: string;
+  readonly sourceInterval: string;
   readonly nodePlatforms: string;
   readonly rotationVaults: string;
   readonly rotationRole: string;
@@ -191,6 +193,18 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     schema: { type: 'string', format: 'duration-of-admission' },
     allowed: 'a duration up to 4s, such as 2500ms',
     help: 'how long a review waits for a registry: less than the 5 s that the API server waits for the review',
+  },
+  sourceTimeout: {
+    default: '2500ms',
+    schema: { type: 'string', format: 'duration-of-admission' },
+    allowed: 'a duration up to 4s, such as 2500ms',
+    help: 'how long a review waits for ConfigMaps and Secrets that environment comes from; registries get what is left',
+  },
+  sourceInterval: {
+    default: '1m',
+    schema: DURATION,
+    allowed: 'a duration such as 1m',
+    help: 'how often Secrets that environment comes from are read again, five a second at most; ConfigMaps are watched',
   },
   nodePlatforms: {
     default: 'linux/amd64',

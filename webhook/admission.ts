@@ -1,9 +1,10 @@
 import type { Logger } from '../operator/log.ts';
 import type { RuleSnapshot, WorkloadKind } from '../operator/policies/rule.ts';
-import type { ImageNeeds, KnownImages } from './injection/images.ts';
 import { asObject, asString } from './injection/json.ts';
 import type { MutationInput } from './injection/mutate.ts';
 import type { Denial, MutationResult, Outcome, Skipped } from './injection/outcome.ts';
+import { createLookUps } from './look-ups.ts';
+import type { Ask, Known, LookUps } from './look-ups.ts';
 import type { Entry, WebhookMetrics } from './metrics.ts';
 import { BadReview, decodeReview, encodeReview } from './review.ts';
 import type { ReviewRequest, ReviewResponse } from './review.ts';
@@ -15,18 +16,10 @@ export interface AdmissionOptions {
   readonly mutate: (input: MutationInput) => MutationResult;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
-  /** Who knows what images start; left out, nobody does. */
-  readonly images?: ImageLookUp;
+  /** Who knows what images start, and what objects hold; left out, nobody does. */
+  readonly lookUps?: LookUps;
   /** Told after each review that was decided on (not for dry runs, which change nothing). */
   readonly onReviewed?: (reviewed: Reviewed) => void;
-}
-
-/** What admission asks of image-config/image-configs.ts. */
-export interface ImageLookUp {
-  /** Of pods in this namespace; undefined where somebody has to be asked. */
-  known(namespace: string, needs: ImageNeeds): KnownImages | undefined;
-  /** Asks, and answers within the time that an admission can wait. Never rejects. */
-  find(namespace: string, needs: ImageNeeds): Promise<KnownImages>;
 }
 
 /** Skipped: no Deployment or StatefulSet, or nothing that is to be stored. */
@@ -59,13 +52,12 @@ export interface Answer {
 
 /**
  * Decides on one review: the request's body in, the answer out. At once, without I/O, but where a container's program is
- * known to a registry alone. Neither throws nor rejects.
+ * known to a registry alone, or its environment comes from ConfigMaps and Secrets. Neither throws nor rejects.
  */
 export type Admission = (entry: Entry, body: Buffer) => Answer | Promise<Answer>;
 
-// Reviews that wait for registries hold their objects in memory, all together no more than so many bytes of bodies.
-const WAITING_BYTES = 8 * 2 ** 20;
-const TOO_MANY_WAIT = { why: 'too many reviews wait for registries; try again' };
+// At first for all that a review needs, then for the images of containers that are wrapped because of an object.
+const QUESTIONS = 2;
 
 interface Review {
   readonly entry: Entry;
@@ -76,16 +68,7 @@ interface Review {
 
 /** Joins the codec with the pure core. */
 export function createAdmission(options: AdmissionOptions): Admission {
-  let waitingBytes = 0;
-  /** What is known of images; a promise where it is worth to wait for. */
-  const ask = (namespace: string, needs: ImageNeeds, bytes: number): KnownImages | Promise<KnownImages> | undefined => {
-    const { images } = options;
-    const known = images?.known(namespace, needs);
-    if (images === undefined || known !== undefined) return known;
-    if (waitingBytes + bytes > WAITING_BYTES) return () => TOO_MANY_WAIT;
-    waitingBytes += bytes;
-    return images.find(namespace, needs).finally(() => (waitingBytes -= bytes));
-  };
+  const lookUps = createLookUps(options.lookUps ?? {});
   return (entry, body) => {
     const review: Review = { entry, started: performance.now() };
     try {
@@ -93,19 +76,32 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const input = inputOf(request, options.rules);
       // the configuration asks for no others; somebody else's might send them here
       if (input === undefined) return answer(review, request, SKIPPED, options);
-      const result = options.mutate(input);
-      const images = result.needs && ask(request.namespace, result.needs, body.length);
-      if (images === undefined) return answer(review, request, result, options);
-      // The rules are those of the first look: what was asked for is what they want to know.
-      const again = (known: KnownImages): Answer =>
-        answer(review, request, options.mutate({ ...input, images: known }), options);
-      if (!(images instanceof Promise)) return again(images);
-      return images.then(again).catch((error: unknown) => failed(error, review, options));
+      const decided = decideOn(input, options, lookUps(request.namespace, body.length));
+      if (!(decided instanceof Promise)) return answer(review, request, decided, options);
+      return decided
+        .then((result) => answer(review, request, result, options))
+        .catch((error: unknown) => failed(error, review, options));
     } catch (error) {
       if (error instanceof BadReview) return plain(error.status, error.message);
       return failed(error, review, options);
     }
   };
+}
+
+/** The rules are those of the first look: what was asked for is what they want to know. */
+function decideOn(
+  input: MutationInput,
+  options: AdmissionOptions,
+  ask: Ask,
+  questions = QUESTIONS,
+): MutationResult | Promise<MutationResult> {
+  const result = options.mutate(input);
+  const isSettled = result.needs === undefined && result.sourceNeeds === undefined;
+  const known = isSettled || questions === 0 ? undefined : ask(result, input);
+  if (known === undefined) return result;
+  const again = (now: Known): MutationResult | Promise<MutationResult> =>
+    decideOn({ ...input, ...now }, options, ask, questions - 1);
+  return known instanceof Promise ? known.then(again) : again(known);
 }
 
 function inputOf(request: ReviewRequest, rules: () => RuleSnapshot): MutationInput | undefined {

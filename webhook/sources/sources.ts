@@ -14,6 +14,8 @@ export interface SourcesOptions extends SourceMemoryOptions, WatchOptions {
 const FRESH_MS = 1_000;
 // At most five readings a second, however many objects are in use.
 const PAUSE_MS = 200;
+// A shorter interval in the settings would only keep the processor busy.
+const SHORTEST_REREAD_MS = 1_000;
 
 /**
  * Whether ConfigMaps and Secrets hold references: what admission and the inventory ask. Admission has what it asks for
@@ -131,7 +133,7 @@ export class Sources {
     const { clock, random, rereadMs } = this.#options;
     while (isGoing(signal)) {
       // Ten per cent either way: replicas that started together do not read together for ever.
-      await clock.sleep(rereadMs * (0.9 + 0.2 * random()), signal);
+      await clock.sleep(Math.max(SHORTEST_REREAD_MS, rereadMs * (0.9 + 0.2 * random())), signal);
       for (const [namespace, ref] of this.#unwatched()) {
         if (!isGoing(signal)) return;
         await this.#memory.refresh(namespace, ref);

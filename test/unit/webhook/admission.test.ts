@@ -1,10 +1,12 @@
 import { expect } from 'chai';
 import type { RuleSnapshot } from '../../../operator/policies/rule.ts';
 import { createAdmission } from '../../../webhook/admission.ts';
-import type { AdmissionOptions, Answer, ImageLookUp, Reviewed } from '../../../webhook/admission.ts';
-import type { ImageAnswer, KnownImages } from '../../../webhook/injection/images.ts';
+import type { AdmissionOptions, Answer, Reviewed } from '../../../webhook/admission.ts';
+import type { ImageAnswer, ImageNeeds, KnownImages } from '../../../webhook/injection/images.ts';
 import type { MutationInput } from '../../../webhook/injection/mutate.ts';
 import type { MutationResult } from '../../../webhook/injection/outcome.ts';
+import type { KnownSources, SourceNeeds } from '../../../webhook/injection/sources.ts';
+import type { LookUp, LookUps } from '../../../webhook/look-ups.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
 import type { Entry } from '../../../webhook/metrics.ts';
 import { collectLog } from './log-lines.ts';
@@ -197,10 +199,8 @@ describe('admission', () => {
         ? { ...NOTHING, outcome: 'Denied', denial: { reason: 'EntrypointUnknown', message: 'not known' }, needs }
         : { ...NOTHING, outcome: 'Injected', warnings: [JSON.stringify(images('nginx:1'))] };
 
-    const lookUp = (options: Partial<ImageLookUp>): ImageLookUp => ({
-      known: () => undefined,
-      find: () => Promise.resolve(known),
-      ...options,
+    const lookUp = (options: Partial<LookUp<ImageNeeds, KnownImages>>): LookUps => ({
+      images: { known: () => undefined, find: () => Promise.resolve(known), ...options },
     });
 
     function admission(options: Partial<AdmissionOptions>) {
@@ -215,7 +215,7 @@ describe('admission', () => {
     const warningsOf = (answer: Answer): unknown => responseOf(answer.body).warnings;
 
     it('is answered at once where they are remembered', () => {
-      const { admit } = start({ mutate: asking, images: lookUp({ known: () => known }) });
+      const { admit } = start({ mutate: asking, lookUps: lookUp({ known: () => known }) });
       expect(warningsOf(admit('fail', body()))).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
     });
 
@@ -224,13 +224,13 @@ describe('admission', () => {
       let rulesAsked = 0;
       const find = (...of: unknown[]): Promise<KnownImages> => ((asked = of), Promise.resolve(known));
       const { admit, metrics } = admission({
-        images: lookUp({ find }),
+        lookUps: lookUp({ find }),
         rules: () => (rulesAsked++, RULES),
       });
       const answer = admit('fail', body());
       expect(answer).to.be.instanceOf(Promise);
       expect(warningsOf(await answer)).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
-      expect(asked).to.deep.equal(['shop', needs]);
+      expect(asked).to.deep.equal(['shop', needs, 0]);
       expect(rulesAsked).to.equal(1);
       expect(await metrics.registry.metrics(), 'one review').to.match(/reviews_total\{[^}]*outcome="Injected"\} 1\n/);
     });
@@ -243,7 +243,7 @@ describe('admission', () => {
     it('does not wait where too much waits already, and waits again when that is done', async () => {
       const waiting: ((images: KnownImages) => void)[] = [];
       const find = (): Promise<KnownImages> => new Promise((resolve) => waiting.push(resolve));
-      const { admit } = admission({ images: lookUp({ find }) });
+      const { admit } = admission({ lookUps: lookUp({ find }) });
       const large = body({ padding: 'x'.repeat(5 * 2 ** 20) });
       const first = admit('fail', large);
       const second = admit('fail', large);
@@ -258,10 +258,135 @@ describe('admission', () => {
 
     it('answers 500 to a defect after the wait, and logs no content', async () => {
       const find = (): Promise<KnownImages> => Promise.reject(new TypeError(SECRET));
-      const { admit, lines } = admission({ images: lookUp({ find }) });
+      const { admit, lines } = admission({ lookUps: lookUp({ find }) });
       expect((await admit('fail', body())).status).to.equal(500);
       expect(lines[0]?.fields).to.include({ uid: 'uid-1', error: 'TypeError' });
       expect(JSON.stringify(lines)).not.to.contain(SECRET);
+    });
+  });
+
+  describe('of a workload whose environment comes from objects', () => {
+    const sourceNeeds: SourceNeeds = { objects: [{ kind: 'ConfigMap', name: 'app' }] };
+    const needs: ImageNeeds = { images: ['nginx:1'], serviceAccount: 'default', pullSecrets: [] };
+    const held: KnownSources = () => ({ data: { A: 'vault:kv/a#b' } });
+    const opened: KnownImages = (image) => (image === 'nginx:1' ? { entrypoint: ['/entry'], cmd: [] } : undefined);
+
+    /** A core that has to know an object, and then, where `wraps` says so, an image. */
+    const asking =
+      (wraps: boolean) =>
+      ({ images, sources }: MutationInput): MutationResult => {
+        if (sources === undefined) return { ...NOTHING, outcome: 'Unchanged', sourceNeeds };
+        if (wraps && images === undefined) return { ...NOTHING, outcome: 'Denied', needs };
+        return { ...NOTHING, outcome: 'Injected', warnings: [JSON.stringify(images?.('nginx:1') ?? 'no image')] };
+      };
+
+    function admission(options: Partial<AdmissionOptions>) {
+      const { logger } = collectLog();
+      return createAdmission({
+        rules: () => RULES,
+        mutate: asking(false),
+        metrics: createWebhookMetrics(),
+        logger,
+        ...options,
+      });
+    }
+    const warningsOf = (answer: Answer): unknown => responseOf(answer.body).warnings;
+    const remembered = { known: () => held, find: () => Promise.reject(new Error('asked')) };
+
+    it('is answered at once where they are remembered', () => {
+      const answer = admission({ lookUps: { sources: remembered } })('fail', body());
+      expect(warningsOf(answer as Answer)).to.deep.equal(['"no image"']);
+    });
+
+    it('is answered when they are found, for the namespace of the review', async () => {
+      let asked: unknown;
+      const find = (...of: unknown[]): Promise<KnownSources> => ((asked = of), Promise.resolve(held));
+      const answer = await admission({ lookUps: { sources: { known: () => undefined, find } } })('fail', body());
+      expect([asked, warningsOf(answer)]).to.deep.equal([['shop', sourceNeeds, 0], ['"no image"']]);
+    });
+
+    it('is answered as if nothing were known where nobody can be asked', () => {
+      const answer = admission({})('fail', body()) as Answer;
+      expect(responseOf(answer.body)).to.deep.include({ allowed: true, auditAnnotations: { result: 'Unchanged' } });
+    });
+
+    it('is asked about once more for the image of a container that an object has wrapped', async () => {
+      const waited: number[] = [];
+      const find = (_namespace: string, _needs: ImageNeeds, waitedMs: number): Promise<KnownImages> => (
+        waited.push(waitedMs),
+        Promise.resolve(opened)
+      );
+      const sources = {
+        known: () => undefined,
+        find: () => new Promise<KnownSources>((resolve) => setTimeout(() => resolve(held), 20)),
+      };
+      const admit = admission({ mutate: asking(true), lookUps: { sources, images: { known: () => undefined, find } } });
+      expect(warningsOf(await admit('fail', body()))).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
+      // told of the time that is gone already, so that both fit into one deadline
+      expect(waited).to.have.length(1);
+      expect(waited[0]).to.be.greaterThan(0);
+    });
+
+    it('has both asked for at the same time where both are needed from the first', async () => {
+      const begun: string[] = [];
+      const ends: (() => void)[] = [];
+      const later = <T>(name: string, value: T): Promise<T> => {
+        begun.push(name);
+        return new Promise((resolve) => ends.push(() => resolve(value)));
+      };
+      const answer = admission({
+        mutate: ({ images, sources }) =>
+          images === undefined || sources === undefined
+            ? { ...NOTHING, needs, sourceNeeds }
+            : { ...NOTHING, warnings: [JSON.stringify([images('nginx:1'), sources({ kind: 'Secret', name: 'x' })])] },
+        lookUps: {
+          images: { known: () => undefined, find: () => later('images', opened) },
+          sources: { known: () => undefined, find: () => later('sources', held) },
+        },
+      })('fail', body());
+      expect(begun).to.deep.equal(['images', 'sources']);
+      for (const end of ends) end();
+      expect(warningsOf(await answer)).to.deep.equal([
+        '[{"entrypoint":["/entry"],"cmd":[]},{"data":{"A":"vault:kv/a#b"}}]',
+      ]);
+    });
+
+    it('keeps what it knows of one image when it asks for another', async () => {
+      const image = (name: string): ImageNeeds => ({ ...needs, images: [name] });
+      const admit = admission({
+        mutate: ({ images, sources }) => {
+          if (sources === undefined) return { ...NOTHING, needs: image('a'), sourceNeeds };
+          if (images?.('b') === undefined) return { ...NOTHING, needs: image('b') };
+          return { ...NOTHING, warnings: [JSON.stringify([images('a'), images('b')])] };
+        },
+        lookUps: {
+          sources: remembered,
+          images: {
+            known: () => undefined,
+            find: (_namespace, { images }) =>
+              Promise.resolve((name) => (images.includes(name) ? { entrypoint: [name], cmd: [] } : undefined)),
+          },
+        },
+      });
+      expect(warningsOf(await admit('fail', body()))).to.deep.equal([
+        '[{"entrypoint":["a"],"cmd":[]},{"entrypoint":["b"],"cmd":[]}]',
+      ]);
+    });
+
+    it('does not wait where too much waits already', () => {
+      const sources = { known: () => undefined, find: () => new Promise<KnownSources>(() => undefined) };
+      const admit = admission({
+        mutate: ({ sources: known }) =>
+          known === undefined
+            ? { ...NOTHING, sourceNeeds }
+            : { ...NOTHING, warnings: [JSON.stringify(known({ kind: 'ConfigMap', name: 'app' }))] },
+        lookUps: { sources },
+      });
+      const large = body({ padding: 'x'.repeat(5 * 2 ** 20) });
+      expect(admit('fail', large)).to.be.instanceOf(Promise);
+      expect(warningsOf(admit('fail', large) as Answer)).to.deep.equal([
+        '{"unreadable":"too many reviews wait; try again"}',
+      ]);
     });
   });
 });
