@@ -1,0 +1,216 @@
+import { expect } from 'chai';
+import { pino } from 'pino';
+
+import { systemClock } from '../../operator/clock.ts';
+import { ApiClient } from '../../operator/kubernetes/api-client.ts';
+import { loadKubeConfig, type PooledKubeConfig } from '../../operator/kubernetes/kube-config.ts';
+import { allowedVaults } from '../../operator/rotation/allowed-vaults.ts';
+import { ownToken } from '../../operator/rotation/own-token.ts';
+import { Rotation } from '../../operator/rotation/rotation.ts';
+import { NodeVaultMetadata } from '../../operator/vault/node-vault-metadata.ts';
+import { annotation } from '../../webhook/injection/names.ts';
+import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { eventually } from '../support/operator.ts';
+import {
+  createJwtRole,
+  createRole,
+  enableJwtAuth,
+  enableKubernetesAuth,
+  mountKvVersion1,
+  startVault,
+  writeSecret,
+  type Vault,
+} from '../support/vault.ts';
+import { layWire, type Wire } from '../support/wire.ts';
+import { ruleOf } from '../unit/policies/example-policy.ts';
+
+const BUILDING_MS = 3_600_000; // the first run builds the tools
+const NAMESPACE = 'vault-injection-system';
+const NAME = 'vault-injection-operator';
+const AUDIENCE = 'vault';
+const POLICY = 'shop/shop';
+const INTERVAL_MS = 500;
+const DB = 'secret/data/shop/db';
+
+// as docs/guides/rotation.md says it
+const METADATA_ONLY = 'path "secret/metadata/*" { capabilities = ["read"] }';
+
+describe('rotation, with a real Vault and tokens of a real API server', function () {
+  this.timeout(60_000);
+  let plane: ControlPlane;
+  let vault: Vault;
+  let wire: Wire;
+  let kubeConfig: PooledKubeConfig;
+  let rotation: Rotation;
+  let log: string;
+
+  before(async function () {
+    this.timeout(BUILDING_MS);
+    [plane, vault] = await Promise.all([startControlPlane({ controllers: false, scheduler: false }), startVault()]);
+    wire = await layWire(vault.address);
+    kubeConfig = loadKubeConfig({ file: plane.kubeconfig, context: '' });
+    await plane.kubectlOk(['create', 'namespace', NAMESPACE]);
+    await plane.kubectlOk(['create', 'serviceaccount', NAME, '-n', NAMESPACE]);
+    await allow(METADATA_ONLY);
+    await enableKubernetesAuth(vault, plane);
+    await enableJwtAuth(vault, plane);
+    const policies = [NAME];
+    await createRole(vault, NAME, { serviceAccounts: [NAME], namespaces: [NAMESPACE], policies, audience: AUDIENCE });
+    await createJwtRole(vault, NAME, { policies, audience: AUDIENCE });
+  });
+  after(async () => {
+    await wire.cut();
+    await kubeConfig.close();
+    await Promise.all([vault.stop(), plane.stop()]);
+  });
+
+  beforeEach(async () => {
+    log = '';
+    await writeSecret(vault, DB, { password: 'canary-value' });
+    const logger = pino({ level: 'debug' }, { write: (line) => void (log += line) });
+    const client = new ApiClient({ kubeConfig, userAgent: NAME });
+    rotation = new Rotation({
+      vaults: new NodeVaultMetadata({ connections: 4 }),
+      jwt: ownToken(client, { namespace: NAMESPACE, serviceAccount: NAME, audience: AUDIENCE }),
+      role: NAME,
+      mountPath: 'kubernetes',
+      isAllowed: allowedVaults(wire.address),
+      clock: systemClock,
+      random: Math.random,
+      logger,
+    });
+    rotation.start();
+  });
+  afterEach(async () => {
+    await rotation.stop();
+    // neither a Vault token nor a ServiceAccount token nor a value, in whatever was logged
+    expect(log).not.to.match(/hvs\.|eyJ|canary/);
+  });
+
+  const allow = (...lines: string[]): Promise<unknown> =>
+    vault.api('PUT', `sys/policies/acl/${NAME}`, { policy: lines.join('\n') });
+
+  const newest = async (path = 'shop/db'): Promise<number> => {
+    const { data } = await vault.api('GET', `secret/metadata/${path}`);
+    return (data as { current_version: number }).current_version;
+  };
+
+  function want(reads: readonly string[], versions: object, auth: object = {}): void {
+    const rule = ruleOf({ vault: { address: wire.address, auth } });
+    const annotations = { [annotation.versions]: JSON.stringify(versions) };
+    const uses = [{ key: 'shop/Deployment/web', reads, annotations }];
+    rotation.want(POLICY, { ...rule, rotation: { strategy: 'Restart', intervalMs: INTERVAL_MS } }, uses);
+  }
+
+  const becomes = (reason: string): Promise<true> =>
+    eventually(reason, () => (rotation.stateOf(POLICY)?.reason === reason ? true : undefined)).catch(
+      (error: unknown) => {
+        throw new Error(`${String(error)}: ${JSON.stringify(rotation.stateOf(POLICY))}`);
+      },
+    );
+
+  const wish = (): Promise<object> => eventually('a wish', () => rotation.wishesOf(POLICY)[0]);
+
+  /** Long enough for some polls. */
+  const intervals = (count: number): Promise<void> => systemClock.sleep(count * INTERVAL_MS);
+
+  for (const method of ['Kubernetes', 'JWT']) {
+    it(`logs in by ${method} auth as the operator's own ServiceAccount, and sees a new version`, async () => {
+      const known = await newest();
+      want([DB], { [DB]: known }, { method });
+      await becomes('RotationActive');
+      await intervals(2);
+      expect(rotation.wishesOf(POLICY)).to.deep.equal([]);
+      await writeSecret(vault, DB, { password: 'canary-value' });
+      expect(await wish()).to.deep.include({ versions: { [DB]: known + 1 }, baselineOnly: false });
+    });
+  }
+
+  it('has a token that reads versions and nothing else, for one that the API server itself does not take', async () => {
+    const args = ['create', 'token', NAME, '-n', NAMESPACE, `--audience=${AUDIENCE}`];
+    const jwt = (await plane.kubectlOk(args)).trim();
+    const { auth } = await vault.api('POST', 'auth/kubernetes/login', { role: NAME, jwt }, '');
+    const { client_token: token } = auth as { client_token: string };
+    await vault.api('GET', 'secret/metadata/shop/db', undefined, token);
+    for (const path of [DB, 'secret/metadata/shop?list=true', 'sys/mounts']) {
+      const refusal: unknown = await vault.api('GET', path, undefined, token).catch((error: unknown) => error);
+      expect(String(refusal)).to.contain('403');
+    }
+    const kubeconfig = plane.kubeconfigWithToken('operator-for-vault', jwt);
+    const { code, stderr } = await plane.kubectl(['--kubeconfig', kubeconfig, 'get', 'namespaces']);
+    expect(code).to.equal(1);
+    expect(stderr).to.contain('Unauthorized');
+  });
+
+  it('revokes its token when it stops', async () => {
+    const tokens = async (): Promise<number> => {
+      const { data } = await vault.api('LIST', 'auth/token/accessors');
+      return (data as { keys: string[] }).keys.length;
+    };
+    const before = await tokens();
+    want([DB], {});
+    await becomes('RotationActive');
+    expect(await tokens()).to.equal(before + 1);
+    await rotation.stop();
+    expect(await tokens()).to.equal(before);
+  });
+
+  it('says what the role may not read, and reads it once the role may', async () => {
+    await allow('path "secret/metadata/other/*" { capabilities = ["read"] }');
+    want([DB], {});
+    await becomes('RotationPathForbidden');
+    await allow(METADATA_ONLY);
+    await becomes('RotationActive');
+    expect(log.match(/versions of secrets cannot be read/g)).to.equal(null);
+  });
+
+  it('restarts nothing for a version that was deleted, and does when it is there again', async () => {
+    const known = await newest();
+    want([DB], { [DB]: known });
+    await becomes('RotationActive');
+    await writeSecret(vault, DB, { password: 'canary-value' });
+    await vault.api('DELETE', DB);
+    await intervals(3);
+    expect(rotation.wishesOf(POLICY)).to.deep.equal([]);
+    await vault.api('POST', 'secret/undelete/shop/db', { versions: [known + 1] });
+    expect(await wish()).to.deep.include({ versions: { [DB]: known + 1 } });
+  });
+
+  it('says which paths have no versions: KV version 1, other engines, and what is not there', async () => {
+    await mountKvVersion1(vault, 'old');
+    await vault.api('POST', 'old/shop', { password: 'canary-value' });
+    want([DB, 'old/shop', 'database/creds/shop', 'secret/data/none'], {});
+    await becomes('RotationActive');
+    await eventually('everything to be asked', () =>
+      /none/.exec(rotation.stateOf(POLICY)?.message ?? '') ? true : undefined,
+    );
+    expect(rotation.stateOf(POLICY)?.message).to.equal(
+      '1 secret looked at every 0.5 s; no such secret of KV version 2: secret/metadata/none; ' +
+        'without versions to look at: database/creds/shop, old/shop',
+    );
+  });
+
+  it('restarts nothing while Vault is away, and sees what happened meanwhile when it is back', async () => {
+    const known = await newest();
+    want([DB], { [DB]: known });
+    await becomes('RotationActive');
+    await wire.cut();
+    await becomes('RotationVaultAway');
+    await intervals(10);
+    expect(rotation.wishesOf(POLICY)).to.deep.equal([]);
+    await writeSecret(vault, DB, { password: 'canary-value' });
+    await wire.mend();
+    expect(await wish()).to.deep.include({ versions: { [DB]: known + 1 } });
+    expect(rotation.stateOf(POLICY)).to.include({ reason: 'RotationActive' });
+  });
+
+  it('says so where Vault does not let it in, and where the API server gives it no token', async () => {
+    want([DB], {}, { mountPath: 'elsewhere' });
+    await becomes('RotationLoginRefused');
+    await plane.kubectlOk(['delete', 'serviceaccount', NAME, '-n', NAMESPACE]);
+    want([DB], {}, { method: 'JWT' });
+    await becomes('RotationTokenRefused');
+    await plane.kubectlOk(['create', 'serviceaccount', NAME, '-n', NAMESPACE]);
+    await becomes('RotationActive');
+  });
+});
