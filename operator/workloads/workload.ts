@@ -37,6 +37,16 @@ export interface Workload extends KubernetesObject {
 const MAX_WRITERS = 8;
 // Fields of a pod's spec that no decision looks at and that can be long.
 const UNUSED = ['affinity', 'tolerations', 'topologySpreadConstraints', 'nodeSelector', 'hostAliases', 'dnsConfig'];
+// The same of a container.
+const UNUSED_IN_CONTAINER = [
+  'ports',
+  'resources',
+  'securityContext',
+  'imagePullPolicy',
+  'terminationMessagePath',
+  'terminationMessagePolicy',
+];
+const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'];
 
 /** Slims a Deployment or StatefulSet of apps/v1, as a list or a watch brought it. */
 export function workloadOf(object: KubernetesObject): Workload {
@@ -73,9 +83,24 @@ function specOf(object: KubernetesObject): object {
     metadata: { name: asObject(asObject(claim)?.metadata)?.name },
   }));
   return {
-    template: podSpec === undefined ? template : { ...template, spec: without(podSpec, ...UNUSED) },
+    template: podSpec === undefined ? template : { ...template, spec: podSpecOf(podSpec) },
     ...(claims && { volumeClaimTemplates: claims }),
   };
+}
+
+function podSpecOf(podSpec: RawObject): RawObject {
+  // initContainers stay as they are: one of them is ours, and each of its fields may be outdated
+  const containers = asList(podSpec.containers);
+  const slim = without(podSpec, ...UNUSED);
+  return containers === undefined ? slim : { ...slim, containers: containers.map(slimContainer) };
+}
+
+function slimContainer(item: unknown): unknown {
+  const container = asObject(item);
+  if (container === undefined) return item;
+  // one that runs a program may be wrapped
+  const probes = PROBES.filter((probe) => asObject(asObject(container[probe])?.exec) === undefined);
+  return without(container, ...UNUSED_IN_CONTAINER, ...probes);
 }
 
 function writersOf(managedFields: unknown): readonly Writer[] {
