@@ -224,7 +224,7 @@ export const REASONS = {
     action: 'Set the annotation to "true" to let it in.',
   },
   Denied: {
-    usedBy: ['Admission'],
+    usedBy: ['Admission', 'Event'],
     meaning: 'The workload was refused.',
     action: 'The message names the reason of the denial and what to change.',
   },
@@ -298,6 +298,22 @@ export const REASONS = {
   NothingToInject: {
     usedBy: ['Workload'],
     meaning: 'No container of the workload refers to Vault.',
+    action: '',
+  },
+  Repaired: {
+    usedBy: ['Event'],
+    meaning: 'The operator asked admission to inject a workload that was not, and it is now.',
+    action: '',
+  },
+  RolloutStarted: {
+    usedBy: ['Event'],
+    meaning:
+      'The operator, or the annotation vaultinjection.dev/apply, has an outdated workload injected anew: its pods are replaced.',
+    action: '',
+  },
+  RestartStarted: {
+    usedBy: ['Event'],
+    meaning: 'A secret that the pods of a workload read has a newer version: they are replaced.',
     action: '',
   },
   RepairUndone: {

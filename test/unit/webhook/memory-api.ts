@@ -10,7 +10,7 @@ import type {
 } from '../../../operator/kubernetes/object-client.ts';
 
 type Json = Record<string, unknown>;
-type Operation = 'get' | 'list' | 'create' | 'replace' | 'apply' | 'delete' | 'watch';
+type Operation = 'get' | 'list' | 'create' | 'replace' | 'apply' | 'patch' | 'delete' | 'watch';
 
 interface Stored {
   object: KubernetesObject;
@@ -93,8 +93,21 @@ export class MemoryApi implements ObjectClient {
     return this.#leave('apply', this.#put(resource, merged as unknown as KubernetesObject, applied, fieldManager)) as T;
   }
 
-  patch(): Promise<never> {
-    return Promise.reject(new Error('the keepers patch nothing'));
+  async patch<T extends KubernetesObject>(
+    resource: Resource,
+    name: string,
+    changes: Readonly<Record<string, unknown>>,
+    { fieldManager }: { readonly fieldManager: string },
+  ): Promise<T> {
+    await this.#enter('patch', name);
+    const stored = this.#at(resource).get(name);
+    if (stored === undefined) throw new ApiError(404, 'NotFound', 'not found');
+    const { uid } = (changes.metadata ?? {}) as { uid?: string };
+    if (uid !== undefined && uid !== stored.object.metadata.uid) {
+      throw new ApiError(409, 'Conflict', 'the UID in the precondition is not that of the object');
+    }
+    const patched = mergePatch(stored.object, changes) as KubernetesObject;
+    return this.#leave('patch', this.#put(resource, patched, stored.applied, fieldManager)) as T;
   }
 
   async delete(resource: Resource, name: string): Promise<void> {
@@ -195,6 +208,17 @@ function merge(live: object, wanted: Json, before: Json): Json {
     else if (isMap(value) && isMap(liveValue) && !ATOMIC.has(key)) {
       result[key] = merge(liveValue, value, isMap(before[key]) ? before[key] : {});
     } else result[key] = copy(value);
+  }
+  return result;
+}
+
+/** RFC 7386. */
+function mergePatch(live: unknown, changes: unknown): unknown {
+  if (!isMap(changes)) return copy(changes);
+  const result: Json = isMap(live) ? { ...live } : {};
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null) Reflect.deleteProperty(result, key);
+    else result[key] = mergePatch(result[key], value);
   }
   return result;
 }

@@ -1,0 +1,35 @@
+import type { Clock } from '../clock.ts';
+import type { Judgement } from './inventory.ts';
+import type { Tracked } from './plan.ts';
+import { parseRequest } from './request.ts';
+
+/** When a policy last came into a workload: by an admission that this process saw, or by a request that had effect. */
+export class AppliedTimes {
+  readonly #clock: Pick<Clock, 'now'>;
+  /** Milliseconds since the epoch, by `namespace/name` of the policy. */
+  readonly #seen = new Map<string, number>();
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
+  }
+
+  judged({ workload, standing, before, isNew }: Judgement): void {
+    if (standing?.state !== 'Injected') return;
+    // what was injected before this process looked was so at a time that it does not know
+    const isFresh = isNew || (before !== undefined && before.state !== 'Injected');
+    if (isFresh) this.#seen.set(`${workload.metadata.namespace}/${standing.policy.name}`, this.#clock.now());
+  }
+
+  /** Milliseconds since the epoch, whole seconds; undefined where nothing tells. */
+  newest(policyKey: string, own: readonly Tracked[]): number | undefined {
+    const requests = own
+      .filter(({ standing }) => standing.state === 'Injected')
+      .map(({ workload }) => parseRequest(workload.annotations)?.time ?? 0);
+    const newest = requests.reduce((a, b) => Math.max(a, b), this.#seen.get(policyKey) ?? 0);
+    return newest === 0 ? undefined : Math.floor(newest / 1000) * 1000;
+  }
+
+  forget(policyKey: string): void {
+    this.#seen.delete(policyKey);
+  }
+}

@@ -1,0 +1,112 @@
+import type { Clock } from '../clock.ts';
+import { describeError } from '../kubernetes/errors.ts';
+import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
+import { ApiError } from '../kubernetes/object-client.ts';
+import { WorkQueue } from '../kubernetes/work-queue.ts';
+import type { Logger } from '../log.ts';
+import { POLICIES } from '../policies/reconciler.ts';
+
+/** Owner of status.lastDenial in managedFields: not the other status fields', which another replica may be writing. */
+export const DENIAL_FIELD_MANAGER = 'vault-injection-operator-denials';
+
+/** A workload that admission refused. */
+export interface DeniedWorkload {
+  readonly kind: string;
+  readonly name: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface DenialsOptions {
+  readonly client: Pick<ObjectClient, 'apply'>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+interface Noted extends DeniedWorkload {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+}
+
+// Somebody looks at the policy after a refusal: the first one is there at once.
+const EVERY_MS = 10_000;
+// A controller that tries the same again and again says nothing new.
+const SAME_EVERY_MS = 60_000;
+// As the CRD allows.
+const LONGEST_MESSAGE = 1_000;
+
+/** Writes status.lastDenial of policies: by whichever replica denied, since no other knows of it. */
+export class Denials {
+  readonly #options: DenialsOptions;
+  readonly #noted = new Map<string, Noted>();
+  readonly #written = new Map<string, Noted>();
+  readonly #queue: WorkQueue;
+
+  constructor(options: DenialsOptions) {
+    const { clock, random, logger } = options;
+    this.#options = options;
+    this.#queue = new WorkQueue({ process: (policyKey) => this.#write(policyKey), clock, random, logger });
+  }
+
+  /** A workload of this policy (`namespace/name`) was refused just now. */
+  note(policyKey: string, denied: DeniedWorkload): void {
+    const now = this.#options.clock.now();
+    const written = this.#written.get(policyKey);
+    this.#noted.set(policyKey, { ...denied, message: denied.message.slice(0, LONGEST_MESSAGE), time: now });
+    const pause = written !== undefined && isSame(written, denied) ? SAME_EVERY_MS : EVERY_MS;
+    const inMs = written === undefined ? 0 : Math.max(0, written.time + pause - now);
+    this.#queue.addAfter(policyKey, inMs);
+  }
+
+  /** The policy is gone. */
+  forget(policyKey: string): void {
+    this.#queue.forget(policyKey);
+    this.#noted.delete(policyKey);
+    this.#written.delete(policyKey);
+  }
+
+  stop(): Promise<void> {
+    return this.#queue.stop();
+  }
+
+  async #write(policyKey: string): Promise<void> {
+    const noted = this.#noted.get(policyKey);
+    if (noted === undefined) return;
+    const { client, logger } = this.#options;
+    const [namespace = '', name = ''] = policyKey.split('/');
+    const { kind, reason, message } = noted;
+    const time = new Date(noted.time).toISOString().replace(/\.\d+Z$/, 'Z');
+    const object: KubernetesObject = {
+      apiVersion: `${POLICIES.group}/${POLICIES.version}`,
+      kind: 'VaultInjectionPolicy',
+      metadata: { name, namespace },
+      status: { lastDenial: { time, kind, name: noted.name, reason, message } },
+    };
+    this.#noted.delete(policyKey);
+    try {
+      const options = { fieldManager: DENIAL_FIELD_MANAGER, subresource: 'status' };
+      await client.apply({ ...POLICIES, namespace }, object, options);
+      this.#written.set(policyKey, noted);
+    } catch (error) {
+      if (
+        error instanceof ApiError &&
+        error.code >= 400 &&
+        error.code < 500 &&
+        error.code !== 409 &&
+        error.code !== 429
+      ) {
+        // 404: the policy is gone. Anything else of the kind would be refused again.
+        if (error.code !== 404) logger.warn({ policy: policyKey, error: describeError(error) }, 'a denial is not told');
+        return;
+      }
+      // the queue tries again, with the newest
+      if (!this.#noted.has(policyKey)) this.#noted.set(policyKey, noted);
+      throw error;
+    }
+  }
+}
+
+function isSame(a: DeniedWorkload, b: DeniedWorkload): boolean {
+  return a.kind === b.kind && a.name === b.name && a.reason === b.reason && a.message === b.message;
+}

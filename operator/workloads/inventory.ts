@@ -1,0 +1,288 @@
+import type { Clock } from '../clock.ts';
+import type { InformerObserver } from '../kubernetes/informer.ts';
+import type { ObjectClient } from '../kubernetes/object-client.ts';
+import type { Logger } from '../log.ts';
+import type { RuleCache } from '../policies/rule-cache.ts';
+import type { RuleSnapshot } from '../policies/rule.ts';
+import { NamespaceWatch } from './namespace-watch.ts';
+import { Slices } from './slices.ts';
+import type { Standing } from './standing.ts';
+import type { Workload } from './workload.ts';
+import { workloadKey } from './workload.ts';
+
+/** A workload and how it stands under the policy that wins it. */
+export interface Judged {
+  readonly key: string;
+  readonly workload: Workload;
+  readonly standing: Standing;
+}
+
+/** What one judgement found; `before` undefined: it was not judged before, or under no policy. */
+export interface Judgement {
+  readonly key: string;
+  readonly workload: Workload;
+  readonly standing: Standing | undefined;
+  readonly before: Standing | undefined;
+  /** It is there since the namespace was listed: somebody has just created it. */
+  readonly isNew: boolean;
+}
+
+export interface InventoryOptions {
+  readonly client: Pick<ObjectClient, 'list' | 'watch'>;
+  readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
+  /** Nothing of this namespace is ever injected. */
+  readonly excludes: (namespace: string) => boolean;
+  /** The pure core, with what is known of images and other objects. */
+  readonly judge: (key: string, workload: Workload, rules: RuleSnapshot) => Standing | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly observer?: InformerObserver;
+  readonly relistMs?: number;
+  readonly turn?: () => Promise<unknown>;
+  /** Told of every judgement. Must only note it. */
+  readonly onJudged?: (judgement: Judgement) => void;
+  /** A workload is gone, or nobody looks at its namespace any more. */
+  readonly onGone?: (key: string) => void;
+  /** Something about the workloads of this policy (`namespace/name`) has changed. */
+  readonly onChanged: (policyKey: string) => void;
+}
+
+interface Entry {
+  workload: Workload;
+  standing: Standing | undefined;
+  isJudged: boolean;
+  readonly isNew: boolean;
+}
+
+interface Watched {
+  readonly watch: NamespaceWatch;
+  readonly entries: Map<string, Entry>;
+  /** How many of them wait to be judged. */
+  waiting: number;
+}
+
+/**
+ * Every workload of the namespaces that have rules, and how it stands. It is derived from what the API server has and
+ * from nothing else, so each process comes to the same. Each replica keeps one, not the leader alone: it warms the
+ * replica's own memory of images, and who becomes the leader knows everything at once.
+ */
+export class Inventory {
+  readonly #options: InventoryOptions;
+  readonly #namespaces = new Map<string, Watched>();
+  readonly #slices: Slices;
+  readonly #closing = new Set<Promise<void>>();
+  #isGoing = false;
+
+  constructor(options: InventoryOptions) {
+    const { clock, turn } = options;
+    this.#options = options;
+    this.#slices = new Slices({ work: (key) => this.#work(key), clock, ...(turn === undefined ? {} : { turn }) });
+    options.rules.onChange((namespace) => this.#rulesChanged(namespace));
+  }
+
+  /** Begins with the namespaces that have rules by now. */
+  start(): void {
+    this.#isGoing = true;
+    for (const { name } of this.#options.rules.namespaces()) this.#rulesChanged(name);
+  }
+
+  async stop(): Promise<void> {
+    this.#isGoing = false;
+    for (const namespace of [...this.#namespaces.keys()]) this.#leave(namespace);
+    await Promise.all(this.#closing);
+  }
+
+  /** All of the namespace is known and judged by the rules of this moment. */
+  settled(namespace: string): boolean {
+    const watched = this.#namespaces.get(namespace);
+    return watched !== undefined && watched.watch.synced && watched.waiting === 0;
+  }
+
+  get(key: string): Judged | undefined {
+    const entry = this.#entry(key);
+    if (entry?.standing === undefined) return undefined;
+    return { key, workload: entry.workload, standing: entry.standing };
+  }
+
+  /** The workloads of the namespace that any policy counts for. */
+  ofNamespace(namespace: string): readonly Judged[] {
+    const entries = [...(this.#namespaces.get(namespace)?.entries ?? [])];
+    return entries.flatMap(([key, { workload, standing }]) => (standing ? [{ key, workload, standing }] : []));
+  }
+
+  /** How many are in each state. */
+  counts(): Readonly<Partial<Record<Standing['state'], number>>> {
+    const counts: Partial<Record<Standing['state'], number>> = {};
+    for (const { entries } of this.#namespaces.values()) {
+      for (const { standing } of entries.values()) {
+        if (standing !== undefined) counts[standing.state] = (counts[standing.state] ?? 0) + 1;
+      }
+    }
+    return counts;
+  }
+
+  /** What is known beside of the workload has changed: it is judged anew. */
+  judgeAgain(key: string): void {
+    if (this.#entry(key) !== undefined) this.#queue(key);
+  }
+
+  /** The API server's answer to a write is known before its watch tells of it. Judged at once. */
+  saw(workload: Workload): void {
+    const key = workloadKey(workload);
+    const entry = this.#entry(key);
+    if (entry === undefined || !isNewer(workload, entry.workload)) return;
+    entry.workload = workload;
+    this.#unqueue(key);
+    this.#judge(key);
+  }
+
+  #rulesChanged(namespace: string): void {
+    if (!this.#isGoing) return;
+    const { rules, excludes, onChanged } = this.#options;
+    const ruled = rules.snapshot().rulesFor(namespace);
+    if (ruled.length === 0 || excludes(namespace)) {
+      this.#leave(namespace);
+    } else {
+      const watched = this.#namespaces.get(namespace) ?? this.#join(namespace);
+      for (const key of watched.entries.keys()) this.#queue(key);
+    }
+    for (const { policy } of ruled) onChanged(`${namespace}/${policy.name}`);
+  }
+
+  #join(namespace: string): Watched {
+    const { client, clock, random, logger, observer, relistMs } = this.#options;
+    const watch: NamespaceWatch = new NamespaceWatch({
+      client,
+      namespace,
+      clock,
+      random,
+      logger,
+      ...(observer === undefined ? {} : { observer }),
+      ...(relistMs === undefined ? {} : { relistMs }),
+      onChange: (kind, name, workload) => {
+        if (this.#namespaces.get(namespace)?.watch === watch) this.#noticed(`${kind}/${namespace}/${name}`, workload);
+      },
+      onSynced: () => {
+        if (this.#namespaces.get(namespace)?.watch === watch) this.#settled(namespace);
+      },
+    });
+    const watched: Watched = { watch, entries: new Map(), waiting: 0 };
+    this.#namespaces.set(namespace, watched);
+    watch.start();
+    return watched;
+  }
+
+  #leave(namespace: string): void {
+    const watched = this.#namespaces.get(namespace);
+    if (watched === undefined) return;
+    for (const key of [...watched.entries.keys()]) this.#drop(key);
+    this.#namespaces.delete(namespace);
+    const closing = watched.watch.stop().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  #noticed(key: string, workload: Workload | undefined): void {
+    if (workload === undefined) {
+      this.#drop(key);
+      return;
+    }
+    const watched = this.#watched(key);
+    if (watched === undefined) return;
+    const entry = watched.entries.get(key);
+    if (entry === undefined) {
+      watched.entries.set(key, { workload, standing: undefined, isJudged: false, isNew: watched.watch.synced });
+    } else {
+      if (!isNewer(workload, entry.workload)) return;
+      entry.workload = workload;
+    }
+    this.#queue(key);
+  }
+
+  #queue(key: string): void {
+    const watched = this.#watched(key);
+    if (watched !== undefined && this.#slices.add(key)) watched.waiting += 1;
+  }
+
+  #unqueue(key: string): void {
+    const watched = this.#watched(key);
+    if (this.#slices.remove(key) && watched !== undefined) watched.waiting -= 1;
+  }
+
+  /** Its turn in the queue. */
+  #work(key: string): void {
+    const watched = this.#watched(key);
+    if (watched === undefined) return;
+    watched.waiting -= 1;
+    this.#judge(key);
+    if (watched.waiting === 0) this.#settled(namespaceOf(key));
+  }
+
+  #judge(key: string): void {
+    const { rules, onJudged } = this.#options;
+    const entry = this.#entry(key);
+    if (entry === undefined) return;
+    const { workload, standing: before } = entry;
+    const standing = this.#standing(key, workload, rules.snapshot());
+    const isNew = entry.isNew && !entry.isJudged;
+    entry.standing = standing;
+    entry.isJudged = true;
+    onJudged?.({ key, workload, standing, before, isNew });
+    this.#tellPolicies(key, before, standing);
+  }
+
+  #standing(key: string, workload: Workload, snapshot: RuleSnapshot): Standing | undefined {
+    const { judge, logger } = this.#options;
+    try {
+      return judge(key, workload, snapshot);
+    } catch (error) {
+      // A defect, and no reason to leave all other workloads alone. Its message may quote the manifest.
+      logger.error({ workload: key, error: error instanceof Error ? error.name : typeof error }, 'cannot be judged');
+      return undefined;
+    }
+  }
+
+  #drop(key: string): void {
+    const entry = this.#entry(key);
+    if (entry === undefined) return;
+    this.#unqueue(key);
+    this.#watched(key)?.entries.delete(key);
+    this.#tellPolicies(key, entry.standing, undefined);
+    this.#options.onGone?.(key);
+  }
+
+  /** Those that yield tell of the conflict too. */
+  #tellPolicies(key: string, before: Standing | undefined, after: Standing | undefined): void {
+    const names = [before, after].flatMap((standing) => (standing ? [standing.policy.name, ...standing.yielding] : []));
+    for (const name of new Set(names)) this.#options.onChanged(`${namespaceOf(key)}/${name}`);
+  }
+
+  /** What waited for all of the namespace to be judged can go on. */
+  #settled(namespace: string): void {
+    if (!this.settled(namespace)) return;
+    for (const { policy } of this.#options.rules.snapshot().rulesFor(namespace)) {
+      this.#options.onChanged(`${namespace}/${policy.name}`);
+    }
+  }
+
+  #watched(key: string): Watched | undefined {
+    return this.#namespaces.get(namespaceOf(key));
+  }
+
+  #entry(key: string): Entry | undefined {
+    return this.#watched(key)?.entries.get(key);
+  }
+}
+
+function namespaceOf(key: string): string {
+  return key.split('/')[1] ?? '';
+}
+
+/** A write's answer comes before the watch tells of it, and of what was before it. */
+function isNewer({ metadata: a }: Workload, { metadata: b }: Workload): boolean {
+  if (a.uid !== b.uid) return true;
+  const [left = '', right = ''] = [a.resourceVersion, b.resourceVersion];
+  // numbers in every API server there is (KEP-5504 says so); one that is none counts as new
+  const areNumbers = /^\d+$/.test(left) && /^\d+$/.test(right);
+  return !areNumbers || BigInt(left) > BigInt(right);
+}

@@ -1,0 +1,25 @@
+import type { RuleSnapshot } from '../policies/rule.ts';
+import type { ImageNeeds, KnownImages } from '../../webhook/injection/images.ts';
+import type { KnownSources, SourceNeeds } from '../../webhook/injection/sources.ts';
+import type { Standing } from './standing.ts';
+import { standingOf } from './standing.ts';
+import type { Warming } from './warming.ts';
+import type { Workload } from './workload.ts';
+
+export interface JudgeOptions {
+  readonly images?: Pick<Warming<ImageNeeds, KnownImages>, 'use'> | undefined;
+  readonly sources?: Pick<Warming<SourceNeeds, KnownSources>, 'use'> | undefined;
+}
+
+/** Judges as admission would: first what stands in the manifest, then with what others know of what it refers to. */
+export function createJudge({ images, sources }: JudgeOptions) {
+  return (key: string, workload: Workload, rules: RuleSnapshot): Standing | undefined => {
+    const { namespace } = workload.metadata;
+    const bare = standingOf(workload, rules, {});
+    const held = sources?.use(key, namespace, bare?.sourceNeeds);
+    const read = held === undefined ? {} : { sources: held };
+    const whole = held === undefined ? bare : standingOf(workload, rules, read);
+    const known = images?.use(key, namespace, whole?.needs);
+    return known === undefined ? whole : standingOf(workload, rules, { ...read, images: known });
+  };
+}

@@ -1,0 +1,174 @@
+import type { Clock } from '../clock.ts';
+import { backoffDelay } from '../kubernetes/backoff.ts';
+import type { BackoffLimits } from '../kubernetes/backoff.ts';
+import { describeError, retryAfterOf } from '../kubernetes/errors.ts';
+import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
+import { ApiError } from '../kubernetes/object-client.ts';
+import type { Logger } from '../log.ts';
+import { WORKLOADS } from './namespace-watch.ts';
+import type { Action } from './plan.ts';
+import { REQUEST_FIELD_MANAGER } from './plan.ts';
+import type { Workload } from './workload.ts';
+
+export interface MenderOptions {
+  readonly client: Pick<ObjectClient, 'patch'>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** The workload as the API server has it after the action, which admission has seen. */
+  readonly onDone: (action: Action, object: KubernetesObject) => void;
+  /** Told of each outcome, for metrics. */
+  readonly onResult?: (kind: Action['kind'], result: RequestResult) => void;
+}
+
+export type RequestResult = 'Done' | 'Gone' | 'Refused' | 'Failed';
+
+/** What is to be done to a workload, as it was when that was decided. */
+export interface Wanted {
+  readonly action: Action;
+  readonly workload: Workload;
+}
+
+// Each is a write of the API server, with an admission, and may begin a rollout. A burst mends what an outage of the
+// webhook left behind at once; after that it is quicker than people and slower than a storm.
+const BURST = 10;
+const EVERY_MS = 200;
+// Writes under way: one that waits for a slow admission must not hold all others up.
+const CONCURRENCY = 4;
+const FAILED: BackoffLimits = { initialMs: 1_000, maxMs: 60_000 };
+// Somebody said no (an admission, or RBAC), and will say so again until somebody changes something.
+const REFUSED: BackoffLimits = { initialMs: 10_000, maxMs: 300_000 };
+
+/** Does to workloads what the plans of their policies say, at a bounded rate. It decides nothing. */
+export class Mender {
+  readonly #options: MenderOptions;
+  /** By policy; the policies take turns. */
+  readonly #wanted = new Map<string, readonly Wanted[]>();
+  readonly #underWay = new Map<string, { readonly wanted: Wanted; readonly done: Promise<void> }>();
+  readonly #failed = new Map<string, { readonly failures: number; readonly notBefore: number }>();
+  #tokens = BURST;
+  #refilledAt: number;
+  #alarm: AbortController | undefined;
+  #isStopped = false;
+
+  constructor(options: MenderOptions) {
+    this.#options = options;
+    this.#refilledAt = options.clock.now();
+  }
+
+  /** What is wanted for the workloads of a policy from now on, in place of what was wanted and is not under way. */
+  want(policyKey: string, wanted: readonly Wanted[]): void {
+    if (wanted.length === 0) this.#wanted.delete(policyKey);
+    else this.#wanted.set(policyKey, wanted);
+    this.#pump();
+  }
+
+  /** What is being written to a workload at this moment. */
+  underWay(key: string): Action | undefined {
+    return this.#underWay.get(key)?.wanted.action;
+  }
+
+  /** The workload is gone: nothing of it is remembered. */
+  forget(key: string): void {
+    this.#failed.delete(key);
+  }
+
+  /** Begins nothing more; resolves when what is under way has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#wanted.clear();
+    this.#alarm?.abort();
+    await Promise.all([...this.#underWay.values()].map(({ done }) => done));
+  }
+
+  #pump(): void {
+    this.#alarm?.abort();
+    this.#refill();
+    while (!this.#isStopped && this.#underWay.size < CONCURRENCY) {
+      const next = this.#next();
+      if (next === undefined) return;
+      if (next.inMs > 0 || this.#tokens < 1) {
+        this.#wakeIn(Math.max(next.inMs, this.#tokens < 1 ? EVERY_MS : 0));
+        return;
+      }
+      this.#tokens -= 1;
+      this.#begin(next.policyKey, next.wanted);
+    }
+  }
+
+  /** The action whose time comes first; of those whose time has come, that of the policy which has waited longest. */
+  #next(): { readonly policyKey: string; readonly wanted: Wanted; readonly inMs: number } | undefined {
+    const now = this.#options.clock.now();
+    let first: { policyKey: string; wanted: Wanted; inMs: number } | undefined;
+    for (const [policyKey, list] of this.#wanted) {
+      for (const wanted of list) {
+        if (this.#underWay.has(wanted.action.key)) continue;
+        const inMs = Math.max(0, (this.#failed.get(wanted.action.key)?.notBefore ?? 0) - now);
+        if (inMs === 0) return { policyKey, wanted, inMs };
+        if (first === undefined || inMs < first.inMs) first = { policyKey, wanted, inMs };
+      }
+    }
+    return first;
+  }
+
+  #begin(policyKey: string, wanted: Wanted): void {
+    const rest = (this.#wanted.get(policyKey) ?? []).filter((other) => other !== wanted);
+    this.#wanted.delete(policyKey);
+    if (rest.length > 0) this.#wanted.set(policyKey, rest);
+    const { key } = wanted.action;
+    const done = this.#act(wanted).finally(() => {
+      this.#underWay.delete(key);
+      this.#pump();
+    });
+    this.#underWay.set(key, { wanted, done });
+  }
+
+  async #act({ action, workload }: Wanted): Promise<void> {
+    const { client, onDone, onResult, logger } = this.#options;
+    const { namespace, name, uid } = workload.metadata;
+    // The uid: what has taken the name since is judged by itself. No version: others may write at the same time.
+    const changes = { metadata: { uid, annotations: action.annotations } };
+    try {
+      const resource = { ...WORKLOADS[workload.kind], namespace };
+      const object = await client.patch(resource, name, changes, { fieldManager: REQUEST_FIELD_MANAGER });
+      this.#failed.delete(action.key);
+      logger.info({ workload: action.key, action: action.kind }, 'asked for an admission');
+      onResult?.(action.kind, 'Done');
+      onDone(action, object);
+    } catch (error) {
+      onResult?.(action.kind, this.#noteFailure(action, error));
+    }
+  }
+
+  #noteFailure(action: Action, error: unknown): RequestResult {
+    const { clock, random, logger } = this.#options;
+    const { code } = error instanceof ApiError ? error : { code: 0 };
+    if (code === 404) {
+      this.#failed.delete(action.key);
+      return 'Gone';
+    }
+    const isRefused = code >= 400 && code < 500 && code !== 409 && code !== 429;
+    const failures = (this.#failed.get(action.key)?.failures ?? 0) + 1;
+    const delayMs = Math.max(backoffDelay(failures, isRefused ? REFUSED : FAILED, random), retryAfterOf(error));
+    this.#failed.set(action.key, { failures, notBefore: clock.now() + delayMs });
+    const line = { workload: action.key, action: action.kind, failures, delayMs, error: describeError(error) };
+    logger.warn(line, 'could not ask for an admission');
+    return isRefused ? 'Refused' : 'Failed';
+  }
+
+  #refill(): void {
+    const now = this.#options.clock.now();
+    const fresh = Math.floor((now - this.#refilledAt) / EVERY_MS);
+    if (fresh <= 0) return;
+    this.#tokens = Math.min(BURST, this.#tokens + fresh);
+    this.#refilledAt += fresh * EVERY_MS;
+  }
+
+  #wakeIn(ms: number): void {
+    const alarm = new AbortController();
+    this.#alarm = alarm;
+    void this.#options.clock.sleep(ms, alarm.signal).then(() => {
+      if (!alarm.signal.aborted) this.#pump();
+    });
+  }
+}

@@ -1,0 +1,58 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+import type { RequestResult } from './mender.ts';
+import type { Action } from './plan.ts';
+import type { State } from './standing.ts';
+
+/** Read when a scrape asks. */
+export interface WorkloadSources {
+  readonly counts: () => Readonly<Partial<Record<State, number>>>;
+  /** Workloads whose rollout the operator waits for. */
+  readonly rolling: () => number;
+  readonly unanswered: () => number;
+}
+
+export interface WorkloadMetrics {
+  requested(kind: Action['kind'], result: RequestResult): void;
+}
+
+const STATES: readonly State[] = ['Injected', 'Outdated', 'Missed', 'Denied', 'Failed', 'Excluded'];
+
+/** What is known of workloads, in `registry`. No label holds a name: series stay few. */
+export function createWorkloadMetrics(registry: Registry, sources: WorkloadSources): WorkloadMetrics {
+  const registers = [registry];
+  new Gauge({
+    name: 'vault_injection_workloads',
+    help: 'Workloads that a policy is for, by state.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const counts = sources.counts();
+      for (const state of STATES) this.set({ state }, counts[state] ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'vault_injection_rolling_workloads',
+    help: 'Workloads whose pods are being replaced because the operator asked for it.',
+    registers,
+    collect() {
+      this.set(sources.rolling());
+    },
+  });
+  new Gauge({
+    name: 'vault_injection_inventory_unanswered',
+    help: 'Images and other objects that workloads need known, and about which nobody has answered yet.',
+    registers,
+    collect() {
+      this.set(sources.unanswered());
+    },
+  });
+  const requests = new Counter({
+    name: 'vault_injection_requests_total',
+    help: 'Annotations written to workloads so that admission looks at them, by what for and with what result.',
+    labelNames: ['kind', 'result'],
+    registers,
+  });
+  for (const kind of ['Repair', 'Rollout', 'Restart']) requests.inc({ kind, result: 'Done' }, 0);
+  return { requested: (kind, result) => requests.inc({ kind, result }) };
+}

@@ -1,0 +1,157 @@
+import type { Clock } from '../clock.ts';
+import { backoffDelay } from '../kubernetes/backoff.ts';
+import type { BackoffLimits } from '../kubernetes/backoff.ts';
+
+/** Who answers needs of one kind: webhook/image-config or webhook/sources. */
+export interface Answerer<Needs, Known> {
+  /** What is known without asking anybody; undefined where somebody has to be asked. */
+  known(namespace: string, needs: Needs): Known | undefined;
+  /** Asks, and answers within the time; never rejects. */
+  find(namespace: string, needs: Needs, waitMs: number): Promise<Known>;
+}
+
+export interface WarmingOptions<Needs, Known> {
+  readonly answerer: Answerer<Needs, Known>;
+  /** Whether an answer says all that the needs ask for: else it is asked for again later. */
+  readonly isComplete: (needs: Needs, known: Known) => boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** There is another answer: judge these workloads anew. */
+  readonly onAnswered: (workloads: readonly string[]) => void;
+  /** All that workloads of the namespace need from now on, where that has changed. */
+  readonly onUsed?: (namespace: string, needs: readonly Needs[]) => void;
+}
+
+interface Asked<Needs, Known> {
+  readonly namespace: string;
+  readonly needs: Needs;
+  /** The workloads that need it. */
+  readonly users: Set<string>;
+  answer: Known | undefined;
+  failures: number;
+  readonly over: AbortController;
+}
+
+// Few at a time: they share the way to registries with admission, which somebody waits for.
+const CONCURRENCY = 2;
+// A registry may take its time where nobody waits.
+const WAIT_MS = 15_000;
+const AGAIN: BackoffLimits = { initialMs: 30_000, maxMs: 600_000 };
+
+/**
+ * Asks in the background for what the workloads of the inventory need, so that admission rarely has to wait for it, and
+ * goes on asking for what nobody could answer. What was answered once is kept for as long as a workload needs it: the
+ * inventory judges often, and must not ask a registry each time.
+ */
+export class Warming<Needs, Known> {
+  readonly #options: WarmingOptions<Needs, Known>;
+  readonly #asked = new Map<string, Asked<Needs, Known>>();
+  /** Which of them each workload needs. */
+  readonly #uses = new Map<string, string>();
+  readonly #waiting = new Set<string>();
+  #asking = 0;
+  #isStopped = false;
+
+  constructor(options: WarmingOptions<Needs, Known>) {
+    this.#options = options;
+  }
+
+  /** What this workload needs now, in place of what it needed before; undefined: nothing. Gives what is known of it. */
+  use(workload: string, namespace: string, needs: Needs | undefined): Known | undefined {
+    const id = needs === undefined ? undefined : JSON.stringify([namespace, needs]);
+    const before = this.#uses.get(workload);
+    if (before !== undefined && before !== id) this.#release(workload, before);
+    if (needs === undefined || id === undefined) return undefined;
+    this.#uses.set(workload, id);
+    const asked = this.#asked.get(id) ?? this.#begin(id, namespace, needs);
+    asked.users.add(workload);
+    return asked.answer;
+  }
+
+  /** Something that these needs ask for is not what it was: what was answered is forgotten. */
+  changed(namespace: string, concerns: (needs: Needs) => boolean): void {
+    for (const [id, asked] of this.#asked) {
+      if (asked.namespace !== namespace || !concerns(asked.needs)) continue;
+      asked.failures = 0;
+      this.#queue(id);
+    }
+  }
+
+  /** How many of the needs have no complete answer. */
+  get open(): number {
+    return [...this.#asked.values()].filter((asked) => !this.#isComplete(asked)).length;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const { over } of this.#asked.values()) over.abort();
+    this.#waiting.clear();
+  }
+
+  #begin(id: string, namespace: string, needs: Needs): Asked<Needs, Known> {
+    const answer = this.#options.answerer.known(namespace, needs);
+    const over = new AbortController();
+    const asked: Asked<Needs, Known> = { namespace, needs, users: new Set(), answer, failures: 0, over };
+    this.#asked.set(id, asked);
+    this.#tellUsed(namespace);
+    if (!this.#isComplete(asked)) this.#queue(id);
+    return asked;
+  }
+
+  #release(workload: string, id: string): void {
+    this.#uses.delete(workload);
+    const asked = this.#asked.get(id);
+    asked?.users.delete(workload);
+    if (asked === undefined || asked.users.size > 0) return;
+    asked.over.abort();
+    this.#asked.delete(id);
+    this.#waiting.delete(id);
+    this.#tellUsed(asked.namespace);
+  }
+
+  #tellUsed(namespace: string): void {
+    const { onUsed } = this.#options;
+    if (onUsed === undefined) return;
+    const inNamespace = [...this.#asked.values()].filter((asked) => asked.namespace === namespace);
+    onUsed(
+      namespace,
+      inNamespace.map(({ needs }) => needs),
+    );
+  }
+
+  #queue(id: string): void {
+    this.#waiting.add(id);
+    this.#pump();
+  }
+
+  #pump(): void {
+    for (const id of [...this.#waiting]) {
+      if (this.#asking >= CONCURRENCY || this.#isStopped) return;
+      this.#waiting.delete(id);
+      const asked = this.#asked.get(id);
+      if (asked === undefined) continue;
+      this.#asking += 1;
+      void this.#ask(id, asked).finally(() => {
+        this.#asking -= 1;
+        this.#pump();
+      });
+    }
+  }
+
+  async #ask(id: string, asked: Asked<Needs, Known>): Promise<void> {
+    const { answerer, clock, random, onAnswered } = this.#options;
+    asked.answer = await answerer.find(asked.namespace, asked.needs, WAIT_MS);
+    if (asked.over.signal.aborted) return;
+    onAnswered([...asked.users]);
+    if (this.#isComplete(asked)) return;
+    asked.failures += 1;
+    const waitMs = backoffDelay(asked.failures, AGAIN, random);
+    void clock.sleep(waitMs, asked.over.signal).then(() => {
+      if (!asked.over.signal.aborted) this.#queue(id);
+    });
+  }
+
+  #isComplete({ needs, answer }: Asked<Needs, Known>): boolean {
+    return answer !== undefined && this.#options.isComplete(needs, answer);
+  }
+}

@@ -1,0 +1,74 @@
+import type { EventRecorder, Regarding } from '../kubernetes/event-recorder.ts';
+import type { Rule } from '../policies/rule.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { Judgement } from './inventory.ts';
+import type { Action } from './plan.ts';
+import type { Standing, State } from './standing.ts';
+import type { Workload } from './workload.ts';
+
+/** What is told of events: kubernetes/event-recorder.ts. */
+export type EventSink = Pick<EventRecorder, 'record'>;
+
+export interface WorkloadEventsOptions {
+  readonly events: EventSink;
+  /** All replicas see the same workloads; one of them tells. */
+  readonly isLeader: () => boolean;
+}
+
+// The others are as somebody wants it.
+const TOLD: ReadonlySet<State> = new Set<State>(['Missed', 'Denied', 'Failed']);
+
+const DONE = { Repair: 'Repaired', Rollout: 'RolloutStarted', Restart: 'RestartStarted' } as const;
+
+/** Events about workloads and their policies, in the words of the catalogue of reasons. */
+export class WorkloadEvents {
+  readonly #options: WorkloadEventsOptions;
+
+  constructor(options: WorkloadEventsOptions) {
+    this.#options = options;
+  }
+
+  /** A workload stands otherwise than it did. */
+  judged({ workload, standing, before }: Judgement): void {
+    if (standing === undefined || !TOLD.has(standing.state) || !this.#options.isLeader()) return;
+    const { state, reason, message = '' } = standing;
+    if (before?.state === state && before.reason === reason && before.message === message) return;
+    const text = `${message === '' ? state : message} (policy ${standing.policy.name})`;
+    this.#record(regardingOf(workload), 'Warning', reason ?? 'NotInjected', text);
+  }
+
+  /** Admission did what the operator asked for. */
+  acted({ kind, message }: Action, workload: Workload, standing: Standing | undefined): void {
+    // a baseline or an annotation that is taken away changes no pod
+    if (kind === 'Baseline' || kind === 'ClearApply' || standing?.state !== 'Injected') return;
+    this.#record(regardingOf(workload), 'Normal', DONE[kind], `${message} (policy ${standing.policy.name})`);
+  }
+
+  /** The operator does nothing more about a workload. */
+  stalled(
+    rule: Rule,
+    workload: Workload | undefined,
+    why: { readonly reason: ReasonCode; readonly message: string },
+  ): void {
+    if (!this.#options.isLeader()) return;
+    if (workload !== undefined) this.#record(regardingOf(workload), 'Warning', why.reason, why.message);
+    this.#record(regardingPolicy(rule), 'Warning', why.reason, why.message);
+  }
+
+  /** Admission refused a workload: it may not even exist, so the policy is told. Whichever replica refused it tells. */
+  denied(rule: Rule, { kind, name }: { readonly kind: string; readonly name: string }, message: string): void {
+    this.#record(regardingPolicy(rule), 'Warning', 'Denied', `${kind} ${name}: ${message}`);
+  }
+
+  #record(regarding: Regarding, type: 'Normal' | 'Warning', reason: ReasonCode, message: string): void {
+    this.#options.events.record({ regarding, type, reason, message });
+  }
+}
+
+function regardingOf({ kind, metadata: { namespace, name, uid } }: Workload): Regarding {
+  return { apiVersion: 'apps/v1', kind, namespace, name, uid };
+}
+
+function regardingPolicy({ policy: { namespace, name, uid } }: Rule): Regarding {
+  return { apiVersion: 'vaultinjection.dev/v1alpha1', kind: 'VaultInjectionPolicy', namespace, name, uid };
+}

@@ -1,0 +1,326 @@
+import { setImmediate } from 'node:timers/promises';
+
+import type { Registry } from 'prom-client';
+
+import type { Clock } from '../clock.ts';
+import type { InformerObserver } from '../kubernetes/informer.ts';
+import type { Leadership } from '../kubernetes/leader-election.ts';
+import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
+import { WorkQueue } from '../kubernetes/work-queue.ts';
+import type { Logger } from '../log.ts';
+import type { RuleCache } from '../policies/rule-cache.ts';
+import type { Rule } from '../policies/rule.ts';
+import type { ImageNeeds, KnownImages } from '../../webhook/injection/images.ts';
+import { isKnown } from '../../webhook/injection/images.ts';
+import { annotation } from '../../webhook/injection/names.ts';
+import type { KnownSources, SourceNeeds, SourceRef } from '../../webhook/injection/sources.ts';
+import { AppliedTimes } from './applied-times.ts';
+import { Denials } from './denials.ts';
+import { Inventory } from './inventory.ts';
+import type { Judged, Judgement } from './inventory.ts';
+import { createJudge } from './judge.ts';
+import { Mender } from './mender.ts';
+import { createWorkloadMetrics } from './metrics.ts';
+import type { WorkloadMetrics } from './metrics.ts';
+import type { Action, Plan, RestartWish, Tracked } from './plan.ts';
+import { plan as planOf } from './plan.ts';
+import { RequestOutcomes } from './request-outcomes.ts';
+import type { Standing } from './standing.ts';
+import type { WorkloadSummary } from './summary.ts';
+import { summaryOf } from './summary.ts';
+import { Warming } from './warming.ts';
+import type { Answerer } from './warming.ts';
+import { WorkloadEvents } from './workload-events.ts';
+import type { EventSink } from './workload-events.ts';
+import type { Workload } from './workload.ts';
+import { workloadOf } from './workload.ts';
+
+/** Who looks for newer versions of what workloads read. */
+export interface RestartWishes {
+  want(policyKey: string, rule: Rule, uses: readonly Use[]): void;
+  wishesOf(policyKey: string): readonly RestartWish[];
+  /** `listener` is told of each policy whose wishes have changed. */
+  onChange(listener: (policyKey: string) => void): void;
+}
+
+export interface Use {
+  readonly key: string;
+  /** KV paths without a pinned version. */
+  readonly reads: readonly string[];
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** An admission that was decided on. */
+export interface ReviewedWorkload {
+  readonly namespace: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly policy?: { readonly name: string } | undefined;
+  readonly denial?: { readonly reason: string; readonly message: string } | undefined;
+}
+
+/** Who knows ConfigMaps and Secrets, and when they change. */
+export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {
+  /** These are the objects in use in the namespace, and no others. */
+  watch(namespace: string, refs: readonly SourceRef[]): void;
+  /** `listener` is told of each object in use that has changed. */
+  onChange(listener: (namespace: string, ref: SourceRef) => void): void;
+}
+
+export interface WorkloadOperatorOptions {
+  readonly client: Pick<ObjectClient, 'list' | 'watch' | 'patch' | 'apply'>;
+  readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
+  readonly webhook: {
+    /** API servers send the workloads of this namespace to the webhook by now. */
+    programmed(namespace: string): boolean;
+    /** They never will. */
+    excludes(namespace: string): boolean;
+  };
+  /** Of all replicas only the leader asks for admissions and tells events. */
+  readonly leader: Leadership;
+  readonly events: EventSink;
+  readonly images?: Answerer<ImageNeeds, KnownImages>;
+  readonly sources?: SourceLookUp;
+  readonly rotation?: RestartWishes;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Of metrics. */
+  readonly registry: Registry;
+  readonly observer?: InformerObserver;
+  readonly turn?: () => Promise<unknown>;
+  /** What summaryOf() says of this policy (`namespace/name`) has changed. */
+  readonly onSummary: (policyKey: string) => void;
+}
+
+interface Looked {
+  readonly summary: WorkloadSummary;
+  readonly text: string;
+  readonly rolling: number;
+}
+
+// A rollout makes many events of one workload, and a policy has many workloads: they are looked at together.
+const GATHER_MS = 100;
+
+/**
+ * Joins what is known of workloads with what is done about them: for each policy, whenever something about its workloads
+ * changes, it makes the plan, has it carried out by the mender, and keeps the summary for the status.
+ */
+export class WorkloadOperator {
+  readonly #options: WorkloadOperatorOptions;
+  readonly #inventory: Inventory;
+  readonly #mender: Mender;
+  readonly #denials: Denials;
+  readonly #events: WorkloadEvents;
+  readonly #outcomes = new RequestOutcomes();
+  readonly #applied: AppliedTimes;
+  readonly #images: Warming<ImageNeeds, KnownImages> | undefined;
+  readonly #sources: Warming<SourceNeeds, KnownSources> | undefined;
+  readonly #queue: WorkQueue;
+  readonly #looked = new Map<string, Looked>();
+  readonly #metrics: WorkloadMetrics;
+
+  constructor(options: WorkloadOperatorOptions) {
+    const { client, rules, clock, random, logger, registry, leader, webhook } = options;
+    this.#options = options;
+    this.#applied = new AppliedTimes(clock);
+    this.#events = new WorkloadEvents({ events: options.events, isLeader: () => leader.isLeader });
+    const { images, sources } = options;
+    this.#images = images && this.#warming(images, hasAllImages);
+    this.#sources =
+      sources &&
+      this.#warming(sources, hasAllSources, (namespace, needs) =>
+        sources.watch(
+          namespace,
+          needs.flatMap(({ objects }) => objects),
+        ),
+      );
+    this.#queue = new WorkQueue({ process: (key) => this.#look(key), clock, random, logger, concurrency: 1 });
+    this.#inventory = new Inventory({
+      ...options,
+      rules,
+      excludes: (namespace) => webhook.excludes(namespace),
+      judge: createJudge({ images: this.#images, sources: this.#sources }),
+      onJudged: (judgement) => this.#judged(judgement),
+      onGone: (key) => this.#gone(key),
+      onChanged: (policyKey) => this.#queue.addAfter(policyKey, GATHER_MS),
+    });
+    this.#mender = new Mender({
+      client,
+      clock,
+      random,
+      logger,
+      onDone: (action, object) => this.#done(action, object),
+      onResult: (kind, result) => this.#metrics.requested(kind, result),
+    });
+    this.#denials = new Denials({ client, clock, random, logger });
+    this.#metrics = createWorkloadMetrics(registry, {
+      counts: () => this.#inventory.counts(),
+      rolling: () => [...this.#looked.values()].reduce((sum, { rolling }) => sum + rolling, 0),
+      unanswered: () => (this.#images?.open ?? 0) + (this.#sources?.open ?? 0),
+    });
+    leader.onChange(() => this.lookAtAll());
+    options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
+    sources?.onChange((namespace, ref) =>
+      this.#sources?.changed(namespace, ({ objects }) => objects.some((one) => isSameRef(one, ref))),
+    );
+  }
+
+  /** Begins when the rules of all policies are in force; nobody waits for it. */
+  start(): void {
+    this.#inventory.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#images?.stop();
+    this.#sources?.stop();
+    await Promise.all([this.#inventory.stop(), this.#mender.stop(), this.#denials.stop(), this.#queue.stop()]);
+  }
+
+  /** What the status of this policy (`namespace/name`) says of its workloads; undefined: not known yet. */
+  summaryOf(policyKey: string): WorkloadSummary | undefined {
+    return this.#looked.get(policyKey)?.summary;
+  }
+
+  /** Something that all plans depend on has changed: who leads, or what is programmed. */
+  lookAtAll(): void {
+    for (const policyKey of this.#looked.keys()) this.#queue.addAfter(policyKey, GATHER_MS);
+  }
+
+  /** An admission was decided on in this replica. */
+  reviewed(reviewed: ReviewedWorkload): void {
+    const { namespace, kind, name, policy, denial } = reviewed;
+    if (denial === undefined || policy === undefined) return;
+    const rule = this.#rule(`${namespace}/${policy.name}`);
+    if (rule === undefined) return;
+    this.#denials.note(`${namespace}/${policy.name}`, { kind, name, ...denial });
+    this.#events.denied(rule, { kind, name }, denial.message);
+  }
+
+  /** Brings everything about the workloads of one policy up to date. */
+  async #look(policyKey: string): Promise<void> {
+    // reviews that wait are answered between two policies
+    await (this.#options.turn ?? setImmediate)();
+    const [namespace = ''] = policyKey.split('/');
+    const rule = this.#rule(policyKey);
+    if (rule === undefined || this.#options.webhook.excludes(namespace)) this.#forget(policyKey);
+    // else it is looked at when the last of its workloads has been judged
+    else if (this.#inventory.settled(namespace)) this.#lookAt(policyKey, rule);
+  }
+
+  #lookAt(policyKey: string, rule: Rule): void {
+    const { webhook, leader, rotation, clock } = this.#options;
+    const { namespace, name } = rule.policy;
+    const judged = this.#inventory.ofNamespace(namespace);
+    const tracked = judged.map((one) => this.#tracked(one));
+    rotation?.want(policyKey, rule, usesOf(judged, name));
+    const own = tracked.filter(({ standing }) => standing.policy.name === name);
+    const plan = planOf(rule, own, rotation?.wishesOf(policyKey) ?? [], clock.now());
+    if (leader.isLeader && webhook.programmed(namespace)) this.#carryOut(policyKey, rule, plan);
+    else this.#mender.want(policyKey, []);
+    const lastAppliedTime = this.#applied.newest(policyKey, own);
+    const summary = { ...summaryOf(rule, tracked, plan), ...(lastAppliedTime && { lastAppliedTime }) };
+    this.#keep(policyKey, plan, summary);
+    if (plan.againInMs !== undefined) this.#queue.addAfter(policyKey, Math.max(plan.againInMs, GATHER_MS));
+  }
+
+  /** With what this process knows beside: a request that somebody took out again still counts. */
+  #tracked({ key, workload, standing }: Judged): Tracked {
+    const outcome = this.#outcomes.of(key);
+    const asked = workload.annotations[annotation.requested] ?? outcome?.request;
+    return {
+      workload: asked === undefined ? workload : withAnnotation(workload, annotation.requested, asked),
+      standing,
+      pending: this.#mender.underWay(key) !== undefined,
+      seenInjected: outcome?.seenInjected === true && outcome.request === asked,
+      fruitless: outcome?.fruitless ?? 0,
+    };
+  }
+
+  #carryOut(policyKey: string, rule: Rule, plan: Plan): void {
+    const wanted = plan.actions.flatMap((action) => {
+      const workload = this.#inventory.get(action.key)?.workload;
+      return workload === undefined ? [] : [{ action, workload }];
+    });
+    this.#mender.want(policyKey, wanted);
+    for (const stall of plan.stalls) this.#events.stalled(rule, this.#inventory.get(stall.key)?.workload, stall);
+  }
+
+  #keep(policyKey: string, plan: Plan, summary: WorkloadSummary): void {
+    const text = JSON.stringify(summary);
+    const before = this.#looked.get(policyKey);
+    this.#looked.set(policyKey, { summary, text, rolling: plan.rolling.length });
+    if (before?.text !== text) this.#options.onSummary(policyKey);
+  }
+
+  #judged(judgement: Judgement): void {
+    this.#outcomes.judged(judgement);
+    this.#applied.judged(judgement);
+    this.#events.judged(judgement);
+  }
+
+  #done(action: Action, object: KubernetesObject): void {
+    const workload = workloadOf(object);
+    this.#inventory.saw(workload);
+    const standing = this.#inventory.get(action.key)?.standing;
+    const requested = action.annotations[annotation.requested];
+    if (typeof requested === 'string') this.#outcomes.answered(action.key, requested, standing?.state);
+    this.#events.acted(action, workload, standing);
+  }
+
+  #gone(key: string): void {
+    this.#images?.use(key, '', undefined);
+    this.#sources?.use(key, '', undefined);
+    this.#mender.forget(key);
+    this.#outcomes.forget(key);
+  }
+
+  #forget(policyKey: string): void {
+    this.#mender.want(policyKey, []);
+    this.#denials.forget(policyKey);
+    this.#applied.forget(policyKey);
+    if (this.#looked.delete(policyKey)) this.#options.onSummary(policyKey);
+  }
+
+  #rule(policyKey: string): Rule | undefined {
+    const [namespace = '', name = ''] = policyKey.split('/');
+    return this.#options.rules
+      .snapshot()
+      .rulesFor(namespace)
+      .find(({ policy }) => policy.name === name);
+  }
+
+  #warming<Needs, Known>(
+    answerer: Answerer<Needs, Known>,
+    isComplete: (needs: Needs, known: Known) => boolean,
+    onUsed: (namespace: string, needs: readonly Needs[]) => void = () => undefined,
+  ): Warming<Needs, Known> {
+    const { clock, random } = this.#options;
+    const onAnswered = (keys: readonly string[]): void => keys.forEach((key) => this.#inventory.judgeAgain(key));
+    return new Warming({ answerer, isComplete, clock, random, onAnswered, onUsed });
+  }
+}
+
+function usesOf(judged: readonly Judged[], policy: string): readonly Use[] {
+  const isInjected = ({ state }: Standing): boolean => state === 'Injected' || state === 'Outdated';
+  return judged
+    .filter(({ standing }) => standing.policy.name === policy && standing.reads.length > 0 && isInjected(standing))
+    .map(({ key, workload, standing }) => ({ key, reads: standing.reads, annotations: workload.annotations }));
+}
+
+function withAnnotation(workload: Workload, name: string, value: string): Workload {
+  return { ...workload, annotations: { ...workload.annotations, [name]: value } };
+}
+
+function hasAllImages({ images }: ImageNeeds, known: KnownImages): boolean {
+  return images.every((image) => isKnown(known(image)));
+}
+
+/** That an object is missing or cannot be read is an answer as well: who reads them looks again, and tells. */
+function hasAllSources({ objects }: SourceNeeds, known: KnownSources): boolean {
+  return objects.every((ref) => known(ref) !== undefined);
+}
+
+function isSameRef(a: SourceRef, b: SourceRef): boolean {
+  return a.kind === b.kind && a.name === b.name;
+}
