@@ -2,6 +2,8 @@
  * The operator: one process that makes rules of policies, answers admission reviews from them, and keeps the
  * certificate and the webhook configuration that lead API servers to it. This file alone knows all of its parts.
  */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 
 import { pino } from 'pino';
@@ -25,6 +27,7 @@ import { readCrd } from './crd.ts';
 import { parseDuration } from './duration.ts';
 import { ApiClient } from './kubernetes/api-client.ts';
 import { KubeConfigError, loadKubeConfig } from './kubernetes/kube-config.ts';
+import { LeaderElection } from './kubernetes/leader-election.ts';
 import { ApiError } from './kubernetes/object-client.ts';
 import type { Logger } from './log.ts';
 import { createOperatorMetrics } from './metrics.ts';
@@ -39,6 +42,8 @@ const USER_AGENT = 'vault-injection-operator';
 const LABELS = { 'app.kubernetes.io/name': USER_AGENT, 'app.kubernetes.io/managed-by': USER_AGENT };
 // After the drain, reviews that are still under way get as long as an API server waits for one (timeoutSeconds).
 const DRAIN_DEADLINE_MS = 5_000;
+// Two attempts fit into the ten seconds in which a leader must have renewed its lease.
+const LEASE_TIMEOUT_MS = 4_000;
 
 // One reading of a ConfigMap or Secret, whoever waits for it: longer than an admission waits, so that the next one finds it.
 const SOURCE_READ_MS = 5_000;
@@ -80,6 +85,18 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     const bundle = configuration.publishedBundle() ?? certificates.bundlePem();
     return pair !== undefined && isTrusted(pair.cert, bundle, clock.now());
   };
+  const election = settings.leaderElection
+    ? new LeaderElection({
+        client: new ApiClient({ kubeConfig, userAgent: USER_AGENT, timeoutMs: LEASE_TIMEOUT_MS }),
+        namespace: settings.namespace,
+        name: USER_AGENT,
+        // a pod's host name is its own name
+        identity: `${hostname()}_${randomUUID()}`,
+        clock,
+        random,
+        logger,
+      })
+    : undefined;
   const observer = createOperatorMetrics(metrics.registry, () => policies.lastSeen);
   const policies = new PolicyOperator({
     ...shared,
@@ -92,6 +109,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     rules,
     webhook: configuration,
     certificateReady,
+    isLeader: () => election?.isLeader ?? true,
     vault: new NodeVaultClient(),
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
   });
@@ -116,6 +134,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     certificates.wake();
     policies.reconcileAll();
   });
+  election?.onChange((leading) => (leading ? policies.reconcileAll() : undefined));
 
   let server: WebhookServer | undefined;
   const health = new HealthServer({
@@ -169,11 +188,14 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
   sources.start();
   // Only now: API servers are told of a webhook that answers.
   configuration.start();
+  election?.start();
 
   return async () => {
     logger.info({ drain: settings.drain }, 'stopping: readiness is false, reviews are still answered');
     await server?.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
     await Promise.all([policies.stop(), configuration.stop(), certificates.stop(), sources.stop()]);
+    // only when nothing is written any more that only one may write
+    await election?.stop();
     await health.close();
     await images.close();
     await kubeConfig.close();

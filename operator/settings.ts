@@ -24,6 +24,7 @@ export interface Settings {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly relistInterval: string;
   readonly vaultCheckInterval: string;
+  readonly leaderElection: boolean;
   readonly drain: string;
   readonly registries: string;
   readonly registryMirrors: string;
@@ -47,7 +48,7 @@ export class SettingsError extends Error {
 }
 
 interface SettingSpec {
-  readonly default: string | number;
+  readonly default: string | number | boolean;
   readonly schema: Readonly<Record<string, unknown>>;
   readonly allowed: string;
   readonly help: string;
@@ -151,6 +152,12 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     schema: DURATION,
     allowed: 'a duration such as 1m',
     help: "how often each distinct Vault's health is asked for the condition VaultReachable",
+  },
+  leaderElection: {
+    default: true,
+    schema: { type: 'boolean' },
+    allowed: 'true or false',
+    help: 'elect the one replica that writes statuses and repairs workloads; all answer reviews. false: this one always does',
   },
   drain: {
     default: '10s',
@@ -330,9 +337,12 @@ function pick(
   env: Readonly<Record<string, string | undefined>>,
   file: Record<string, unknown>,
 ): [value: unknown, origin: string] {
-  const numeric = typeof SPECS[name].default === 'number';
-  const convert = (text: unknown): unknown =>
-    numeric && typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text;
+  const kind = typeof SPECS[name].default;
+  const convert = (text: unknown): unknown => {
+    if (kind === 'number' && typeof text === 'string' && /^\d+$/.test(text)) return Number(text);
+    if (kind === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+    return text;
+  };
   const flag = flags[flagOf(name)];
   if (flag !== undefined) return [convert(flag), `--${flagOf(name)}`];
   const variable = env[variableOf(name)];

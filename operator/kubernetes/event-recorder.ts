@@ -6,6 +6,7 @@ import type { ReasonCode } from '../reasons.ts';
 import { describeError } from './errors.ts';
 import type { KubernetesObject, ObjectClient, Resource } from './object-client.ts';
 import { ApiError } from './object-client.ts';
+import { toKubernetesTime } from './time.ts';
 
 export interface Regarding {
   readonly apiVersion: string;
@@ -237,9 +238,4 @@ function nameOf({ regarding: { uid, name }, reason, message }: Occurrence): stri
 
 function resourceOf({ occurrence }: Series): Resource {
   return { group: '', version: 'v1', plural: 'events', namespace: occurrence.regarding.namespace };
-}
-
-/** metav1.Time: RFC 3339 in UTC, whole seconds. */
-function toKubernetesTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts';
 import { describeError } from './errors.ts';
 import type { KubernetesObject, ObjectClient, Resource } from './object-client.ts';
 import { ApiError } from './object-client.ts';
+import { toKubernetesMicroTime } from './time.ts';
 
 /** Whether this process is the one that writes what only one may write. */
 export interface Leadership {
@@ -128,7 +129,7 @@ export class LeaderElection implements Leadership {
     const validMs = leaseDurationSeconds === undefined ? LEASE_MS : leaseDurationSeconds * 1000;
     if (!mine && holderIdentity !== '' && now - (this.#seen?.at ?? now) < validMs) return false;
     const spec = mine
-      ? { ...lease.spec, leaseDurationSeconds: LEASE_MS / 1000, renewTime: microTime(now) }
+      ? { ...lease.spec, leaseDurationSeconds: LEASE_MS / 1000, renewTime: toKubernetesMicroTime(now) }
       : this.#holding(now, leaseTransitions + 1);
     await client.replace(this.#resource, { ...lease, spec });
     return true;
@@ -137,7 +138,7 @@ export class LeaderElection implements Leadership {
   #holding(now: number, leaseTransitions: number): Lease['spec'] {
     const { identity: holderIdentity } = this.#options;
     const leaseDurationSeconds = LEASE_MS / 1000;
-    const time = microTime(now);
+    const time = toKubernetesMicroTime(now);
     return { holderIdentity, leaseDurationSeconds, acquireTime: time, renewTime: time, leaseTransitions };
   }
 
@@ -170,7 +171,12 @@ export class LeaderElection implements Leadership {
     try {
       const lease = await client.get<Lease>(this.#resource, name);
       if (lease?.spec?.holderIdentity !== identity) return;
-      const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(clock.now()) };
+      const spec = {
+        ...lease.spec,
+        holderIdentity: '',
+        leaseDurationSeconds: 1,
+        renewTime: toKubernetesMicroTime(clock.now()),
+      };
       await client.replace(this.#resource, { ...lease, spec });
     } catch (error) {
       logger.warn({ error: describeError(error) }, 'the lease could not be given back: it ends by itself');
@@ -179,8 +185,3 @@ export class LeaderElection implements Leadership {
 }
 
 const HEAD = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
-
-/** metav1.MicroTime: RFC 3339 in UTC with exactly six digits after the second. */
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/Z$/, '000Z');
-}

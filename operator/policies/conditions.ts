@@ -1,5 +1,8 @@
+import { toKubernetesTime } from '../kubernetes/time.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Condition } from './policy.generated.ts';
+import { isSameWorkloadStatus } from './workload-status.ts';
+import type { WorkloadStatus } from './workload-status.ts';
 
 /** What a policy's status is made of; whoever gathers it decides nothing. */
 export interface PolicyFacts {
@@ -13,6 +16,10 @@ export interface PolicyFacts {
   /** There is a certificate to serve. */
   readonly certificateReady: boolean;
   readonly vault: Statement;
+  /** Whether new versions of secrets are noticed; only where the policy asks for it. */
+  readonly rotating?: Statement | undefined;
+  /** Why workloads do not get where they should, though the policy is in force. */
+  readonly stalled?: Pick<Statement, 'reason' | 'message'> | undefined;
 }
 
 /** What validation and compilation say of the newest generation. */
@@ -25,33 +32,35 @@ const OWN_TYPES: ReadonlySet<string> = new Set<ConditionType>([
   'Programmed',
   'VaultReachable',
   'CertificateReady',
+  'Rotating',
   'Ready',
   'Reconciling',
   'Stalled',
 ]);
 
-interface Statement {
+/** A condition without its name. */
+export interface Statement {
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: ReasonCode;
   readonly message: string;
 }
 
 export type ConditionType =
-  'Accepted' | 'Programmed' | 'VaultReachable' | 'CertificateReady' | 'Ready' | 'Reconciling' | 'Stalled';
+  'Accepted' | 'Programmed' | 'VaultReachable' | 'CertificateReady' | 'Rotating' | 'Ready' | 'Reconciling' | 'Stalled';
 
 export interface DesiredCondition extends Statement {
   readonly type: ConditionType;
 }
 
-/** As in the CRD, with nothing left out. */
-export interface PolicyStatus {
+/** As in the CRD, without what others write. */
+export interface PolicyStatus extends WorkloadStatus {
   readonly observedGeneration?: number;
   readonly conditions?: readonly Condition[];
 }
 
 /**
- * The conditions of a policy. VaultReachable informs and counts for nothing else. Reconciling and Stalled are those of
- * kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): there only while they are true.
+ * The conditions of a policy. VaultReachable and Rotating inform and count for nothing else. Reconciling and Stalled
+ * are those of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): there only while they are true.
  */
 export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
   const accepted = acceptedOf(facts);
@@ -63,6 +72,7 @@ export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
     { type: 'Programmed', ...programmed },
     { type: 'VaultReachable', ...facts.vault },
     { type: 'CertificateReady', ...certificate },
+    ...(facts.rotating === undefined ? [] : [{ type: 'Rotating' as const, ...facts.rotating }]),
     { type: 'Ready', ...ready },
     ...progressOf(facts, ready),
   ];
@@ -104,8 +114,13 @@ function readyOf(
 }
 
 // What a person has to mend is stalled; what is on its way is reconciling; what is suspended is neither.
-function progressOf({ verdict, excluded }: PolicyFacts, { status, reason, message }: Statement): DesiredCondition[] {
-  if (status === 'True' || (verdict.ok && verdict.suspended)) return [];
+function progressOf(
+  { verdict, excluded, stalled }: PolicyFacts,
+  { status, reason, message }: Statement,
+): DesiredCondition[] {
+  if (verdict.ok && verdict.suspended) return [];
+  if (status === 'True')
+    return stalled === undefined ? [] : [{ type: 'Stalled', ...isTrue(stalled.reason, stalled.message) }];
   const type = !verdict.ok || excluded ? 'Stalled' : 'Reconciling';
   return [{ type, ...isTrue(reason, message) }];
 }
@@ -119,13 +134,14 @@ export function nextStatus(
   desired: readonly DesiredCondition[],
   observedGeneration: number,
   now: number,
+  workloads: WorkloadStatus = {},
 ): PolicyStatus {
   const conditions = desired.map(({ type, status, reason, message }): Condition => {
     const before = known?.conditions?.find((condition) => condition.type === type);
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : toKubernetesTime(now);
     return { type, status, observedGeneration, lastTransitionTime, reason, message };
   });
-  return { observedGeneration, conditions };
+  return { observedGeneration, conditions, ...workloads };
 }
 
 /** Whether they say the same: in any order, and whatever others have added. */
@@ -133,7 +149,22 @@ export function isSameStatus(known: PolicyStatus | undefined, next: PolicyStatus
   const before = (known?.conditions ?? []).filter(({ type }) => OWN_TYPES.has(type));
   const after = next.conditions ?? [];
   if (known?.observedGeneration !== next.observedGeneration || before.length !== after.length) return false;
-  return after.every((condition) => before.some((other) => isSameCondition(condition, other)));
+  return (
+    after.every((condition) => before.some((other) => isSameCondition(condition, other))) &&
+    isSameWorkloadStatus(known, next)
+  );
+}
+
+/** Whether somebody waits for this difference: a generation was taken up, or a condition has another status or reason. */
+export function isUrgent(known: PolicyStatus | undefined, next: PolicyStatus): boolean {
+  if (known?.observedGeneration !== next.observedGeneration) return true;
+  const gist = (status: PolicyStatus | undefined): string =>
+    (status?.conditions ?? [])
+      .filter(({ type }) => OWN_TYPES.has(type))
+      .map(({ type, status: value, reason }) => `${type}=${value}/${reason}`)
+      .sort()
+      .join(' ');
+  return gist(known) !== gist(next);
 }
 
 function isSameCondition(a: Condition, b: Condition): boolean {
@@ -145,11 +176,6 @@ function isSameCondition(a: Condition, b: Condition): boolean {
     a.reason === b.reason &&
     a.message === b.message
   );
-}
-
-/** metav1.Time: RFC 3339 in UTC, whole seconds. */
-function toKubernetesTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 function isTrue(reason: ReasonCode, message: string): Statement {

@@ -12,7 +12,10 @@ import type { ReconcilerOptions } from './reconciler.ts';
 export interface PolicyOperatorOptions
   extends
     Omit<OperatorAdapterOptions, 'fieldManager'>,
-    Pick<ReconcilerOptions, 'validate' | 'compile' | 'rules' | 'webhook' | 'certificateReady'> {
+    Pick<
+      ReconcilerOptions,
+      'validate' | 'compile' | 'rules' | 'webhook' | 'certificateReady' | 'summaryOf' | 'rotationOf' | 'isLeader'
+    > {
   readonly vault: VaultPort;
   /** Milliseconds between two checks of one Vault, about. */
   readonly vaultCheckMs?: number;
@@ -39,7 +42,8 @@ export class PolicyOperator extends OperatorAdapter {
       onChange: (policies) => policies.forEach((key) => this.#queue.add(key)),
     });
     const policies = { get: (key: string) => this.#policies().get(key), list: () => this.#policies().list() };
-    this.#reconciler = new Reconciler({ ...options, policies, vault: this.#monitor });
+    const again = (key: string, ms: number): void => this.#queue.addAfter(key, ms);
+    this.#reconciler = new Reconciler({ ...options, policies, vault: this.#monitor, again });
   }
 
   /** The rules of all policies are in force, though perhaps not all of them say so in their status yet. */
@@ -47,10 +51,15 @@ export class PolicyOperator extends OperatorAdapter {
     return this.#loaded;
   }
 
-  /** Something that all statuses speak of has changed: the webhook's configuration or certificate. */
+  /** Something that all statuses speak of has changed: the webhook's configuration or certificate, or who leads. */
   reconcileAll(): void {
     if (!this.#loaded) return;
     for (const { metadata } of this.#policies().list()) this.#queue.add(`${metadata.namespace}/${metadata.name}`);
+  }
+
+  /** What summaryOf or rotationOf say of the policy (`namespace/name`) has changed. */
+  summaryChanged(key: string): void {
+    if (this.#loaded) this.#queue.add(key);
   }
 
   override async stop(): Promise<void> {

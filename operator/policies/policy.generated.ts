@@ -389,8 +389,74 @@ export interface VaultInjectionPolicyStatus {
   /** The generation of the policy that the status is about. */
   readonly observedGeneration?: number;
   /**
+   * How many workloads match the policy and no other that wins, and how they stand to it.
+   * matched is the sum of the others.
+   */
+  readonly workloads?: {
+    /** Workloads that this policy counts for. */
+    readonly matched: number;
+    /** Injected as the policy says now. */
+    readonly injected: number;
+    /** Injected, but admission would change the template now. */
+    readonly outdated: number;
+    /** At least one container that ought to be injected is not. */
+    readonly missed: number;
+    /** Admission would refuse the workload as it is stored. */
+    readonly denied: number;
+    /** A container cannot be injected and is left as it is. */
+    readonly failed: number;
+    /** Kept out by an annotation, or without a reference to Vault. */
+    readonly excluded: number;
+  };
+  /** When a workload of the policy was injected last. */
+  readonly lastAppliedTime?: string;
+  /** The last workload that admission refused because of this policy. */
+  readonly lastDenial?: {
+    /** When it was refused. */
+    readonly time: string;
+    /** Kind of the workload. */
+    readonly kind: string;
+    /** Name of the workload. */
+    readonly name: string;
+    /** The cause, as one word for machines. */
+    readonly reason: string;
+    /** The cause, as a sentence for people. */
+    readonly message: string;
+  };
+  /** Workloads that somebody should look at, the most urgent first. */
+  readonly attention?: readonly {
+    /** Kind of the workload. */
+    readonly kind: string;
+    /** Name of the workload. */
+    readonly name: string;
+    /** How it stands to the policy. */
+    readonly state: 'Injected' | 'Outdated' | 'Missed' | 'Denied' | 'Failed' | 'Excluded';
+    /** The cause, as one word for machines. */
+    readonly reason: string;
+    /** The cause, as a sentence for people. */
+    readonly message: string;
+    /** When it was seen first in this state for this reason. */
+    readonly since?: string;
+  }[];
+  /** How many more there are than attention has room for. */
+  readonly attentionOmitted?: number;
+  /** Other policies that match some of the same workloads. */
+  readonly conflicts?: readonly {
+    /** Name of the other policy. */
+    readonly policy: string;
+    /** Whether this policy counts for these workloads, and not the other. */
+    readonly wins: boolean;
+    /** How many workloads both match. */
+    readonly workloads: number;
+    /** One of them, as Kind/name. */
+    readonly example: string;
+  }[];
+  /**
    * Accepted (the policy is sound), Programmed (admission uses it), VaultReachable
-   * (informational), CertificateReady and Ready (the sum of them).
+   * (informational), CertificateReady and Ready (the sum of them); Rotating (informational)
+   * where rotation.strategy is Restart; Reconciling and Stalled as long as they are true.
+   * Stalled is also there when a repair was undone again and again or a rollout has failed,
+   * while Ready says that the policy is in force.
    */
   readonly conditions?: readonly Condition[];
 }

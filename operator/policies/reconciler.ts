@@ -4,13 +4,15 @@ import { ApiError } from '../kubernetes/object-client.ts';
 import type { Logger } from '../log.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { VaultHealth } from '../vault/vault-port.ts';
+import type { WorkloadSummary } from '../workloads/summary.ts';
 import type { CompiledPolicy } from './compile.ts';
-import type { PolicyStatus, Verdict } from './conditions.ts';
-import { conditionsOf, isSameStatus, nextStatus } from './conditions.ts';
+import type { PolicyStatus, Statement, Verdict } from './conditions.ts';
+import { conditionsOf, isSameStatus, isUrgent, nextStatus } from './conditions.ts';
 import type { VaultInjectionPolicy } from './policy.generated.ts';
 import type { RuleCache } from './rule-cache.ts';
 import type { Rule, RuleVault } from './rule.ts';
 import type { CheckedPolicy } from './schema.ts';
+import { keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
 
 export const POLICIES: Resource = {
   group: 'vaultinjection.dev',
@@ -50,10 +52,21 @@ export interface ReconcilerOptions {
   readonly webhook: WebhookProgramming;
   readonly certificateReady: () => boolean;
   readonly vault: VaultWatch;
+  /** What became of the workloads of a policy; undefined: not known yet. */
+  readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
+  /** The condition Rotating of a policy that asks for rotation. */
+  readonly rotationOf?: (key: string) => Statement | undefined;
+  /** Only one replica writes statuses; all of them keep rules. */
+  readonly isLeader: () => boolean;
+  /** Has the policy reconciled once more in so many milliseconds. */
+  readonly again: (key: string, ms: number) => void;
   readonly client: Pick<ObjectClient, 'apply'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+// While a thousand workloads are rolled, their counts change all the time; nobody reads faster.
+const CALM_MS = 10_000;
 
 interface Judged {
   readonly verdict: Verdict;
@@ -68,6 +81,8 @@ export class Reconciler {
     string,
     { readonly resourceVersion: string | undefined; readonly status: PolicyStatus }
   >();
+  /** When a status was written last. */
+  readonly #writtenAt = new Map<string, number>();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -92,7 +107,7 @@ export class Reconciler {
     if (this.#enforce(object, judged)) this.#program();
     const inForce = this.#ruleInForce(object);
     this.#options.vault.watch(key, inForce?.vault);
-    await this.#report(key, object, judged.verdict, inForce);
+    if (this.#options.isLeader()) await this.#report(key, object, judged.verdict, inForce);
   }
 
   #forget(key: string): void {
@@ -100,6 +115,7 @@ export class Reconciler {
     const [namespace = '', name = ''] = key.split('/');
     vault.unwatch(key);
     this.#written.delete(key);
+    this.#writtenAt.delete(key);
     if (!rules.delete(namespace, name)) return;
     logger.info({ policy: key }, 'the policy is gone, its rule is out of force');
     this.#program();
@@ -129,8 +145,9 @@ export class Reconciler {
   }
 
   async #report(key: string, object: KubernetesObject, verdict: Verdict, inForce: Rule | undefined): Promise<void> {
-    const { webhook, certificateReady, vault, clock } = this.#options;
+    const { webhook, certificateReady, vault, clock, again } = this.#options;
     const { namespace = '', generation = 0 } = object.metadata;
+    const summary = inForce && this.#options.summaryOf?.(key);
     const conditions = conditionsOf({
       verdict,
       inForce: inForce?.policy.generation,
@@ -138,10 +155,19 @@ export class Reconciler {
       excluded: webhook.excludes(namespace),
       certificateReady: certificateReady(),
       vault: vault.health(key),
+      rotating: inForce && this.#options.rotationOf?.(key),
+      stalled: summary?.stalled,
     });
     const known = this.#knownStatus(key, object);
-    const status = nextStatus(known, conditions, generation, clock.now());
-    if (!isSameStatus(known, status)) await this.#write(key, object, status);
+    const now = clock.now();
+    // a policy without a rule has no workloads
+    const before = inForce === undefined ? {} : keptWorkloadStatus(known);
+    const workloads = summary === undefined ? before : workloadStatusOf(known, summary, now);
+    const status = nextStatus(known, conditions, generation, now, workloads);
+    if (isSameStatus(known, status)) return;
+    const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - now;
+    if (calmMs > 0 && !isUrgent(known, status)) again(key, calmMs);
+    else await this.#write(key, object, status);
   }
 
   // Between a write and the event that shows it, the object still has the status of before.
@@ -163,6 +189,7 @@ export class Reconciler {
         options,
       );
       this.#written.set(key, { resourceVersion, status });
+      this.#writtenAt.set(key, this.#options.clock.now());
       const ready = status.conditions?.find(({ type }) => type === 'Ready');
       const line = { policy: key, generation: status.observedGeneration, ready: ready?.status, reason: ready?.reason };
       this.#options.logger.info(line, 'the status of the policy changed');

@@ -114,7 +114,9 @@ describe('the CRD on a real API server', function () {
       );
       const lastTransitionTime = '2026-01-01T00:00:00Z';
       const ready = { type: 'Ready', status: 'True', reason: 'Active', message: 'in force', lastTransitionTime };
-      const status = { status: { observedGeneration: 1, conditions: [ready] } };
+      const workloads = { matched: 21, injected: 6, outdated: 5, missed: 4, denied: 3, failed: 2, excluded: 1 };
+      const lastAppliedTime = new Date().toISOString();
+      const status = { status: { observedGeneration: 1, conditions: [ready], workloads, lastAppliedTime } };
       const patch = ['patch', 'vip', 'test', '--subresource=status', '--type=merge', '-p', JSON.stringify(status)];
       await plane.kubectlOk(patch);
     });
@@ -129,14 +131,34 @@ describe('the CRD on a real API server', function () {
 
     it('with what matters most', async () => {
       const [header, row] = await rows('get vaultinjectionpolicies');
-      expect(header).to.deep.equal(['NAME', 'READY', 'REASON', 'ROLE', 'AGE']);
-      expect(row?.slice(0, 4)).to.deep.equal(['test', 'True', 'Active', 'shop']);
+      expect(header).to.deep.equal([
+        'NAME',
+        'READY',
+        'REASON',
+        'ROLE',
+        'MATCHED',
+        'INJECTED',
+        'OUTDATED',
+        'DENIED',
+        'LAST-APPLIED',
+        'AGE',
+      ]);
+      expect(row?.slice(0, 8)).to.deep.equal(['test', 'True', 'Active', 'shop', '21', '6', '5', '3']);
+      expect(row?.[8]).to.match(/^\d+s$/);
     });
 
     it('with more on demand', async () => {
       const [header, row] = await rows('get vip -o wide');
-      expect(header?.slice(5)).to.deep.equal(['VAULT', 'MODE', 'FAILURE-POLICY', 'PRIORITY', 'WHEN']);
-      expect(row?.slice(5)).to.deep.equal(['https://vault', 'Exec', 'Ignore', '5', 'References']);
+      expect(header?.slice(10)).to.deep.equal([
+        'MISSED',
+        'FAILED',
+        'VAULT',
+        'MODE',
+        'FAILURE-POLICY',
+        'PRIORITY',
+        'WHEN',
+      ]);
+      expect(row?.slice(10)).to.deep.equal(['4', '2', 'https://vault', 'Exec', 'Ignore', '5', 'References']);
     });
 
     it('in the category vault, and by role', async () => {

@@ -23,6 +23,13 @@ describe('settings', () => {
     });
   });
 
+  it('take true and false from everywhere', () => {
+    expect(read([]).leaderElection).to.equal(true);
+    expect(read(['--leader-election', 'false']).leaderElection).to.equal(false);
+    expect(read([], { VAULT_INJECTION_LEADER_ELECTION: 'false' }).leaderElection).to.equal(false);
+    expect(read(['--config', 'f.yaml'], {}, 'leaderElection: false').leaderElection).to.equal(false);
+  });
+
   it('take the name of the file from the environment too', () => {
     expect(read([], { VAULT_INJECTION_CONFIG: 'f.yaml' }, 'namespace: elsewhere').namespace).to.equal('elsewhere');
   });
@@ -32,6 +39,7 @@ describe('settings', () => {
     ['a value outside of a list', ['--log-level', 'loud'], {}, '', /--log-level: "loud".*debug, info, warn or error/],
     ['a port that is no number', ['--webhook-port', 'https'], {}, '', /--webhook-port.*a port, 0 to 65535/],
     ['a port beyond 65535', [], { VAULT_INJECTION_HEALTH_PORT: '70000' }, '', /^VAULT_INJECTION_HEALTH_PORT/],
+    ['a word that is neither true nor false', ['--leader-election', 'no'], {}, '', /--leader-election.*true or false/],
     ['a duration without unit', ['--drain', '5'], {}, '', /--drain: "5".*10s/],
     ['a webhook URL with a path', ['--webhook-url', 'https://x/y'], {}, '', /--webhook-url.*without path/],
     ['a webhook URL without TLS', ['--webhook-url', 'http://x'], {}, '', /--webhook-url.*https:/],

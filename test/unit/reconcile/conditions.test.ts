@@ -102,6 +102,28 @@ describe('conditions of a policy', () => {
         'Stalled=True/AddressInvalid',
       ],
     },
+    'in force, while workloads do not get where they should': {
+      facts: { stalled: { reason: 'RolloutFailed', message: 'Deployment/web' } },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=True/Programmed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=True/Active',
+        'Stalled=True/RolloutFailed',
+      ],
+    },
+    'in force, and asks for rotation that cannot be: which informs and no more': {
+      facts: { rotating: SEALED },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=True/Programmed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Rotating=False/VaultSealed',
+        'Ready=True/Active',
+      ],
+    },
     'in a namespace that is never injected': {
       facts: { excluded: true, programmed: false },
       expected: [

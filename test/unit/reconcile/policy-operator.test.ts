@@ -10,6 +10,7 @@ import type { PolicyStatus } from '../../../operator/policies/conditions.ts';
 import { PolicyOperator } from '../../../operator/policies/policy-operator.ts';
 import { RuleCache } from '../../../operator/policies/rule-cache.ts';
 import { policyValidator } from '../../../operator/policies/schema.ts';
+import type { WorkloadSummary } from '../../../operator/workloads/summary.ts';
 import { ListWatchServer } from '../kubernetes/list-watch-server.ts';
 import { eventually, hurriedClock } from '../kubernetes/manual-clock.ts';
 import { testLog } from '../kubernetes/test-log.ts';
@@ -29,6 +30,8 @@ describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
   let rules: RuleCache;
   let told: (readonly string[])[];
   let programmed: boolean;
+  let leading: boolean;
+  let summary: WorkloadSummary | undefined;
   let operator: PolicyOperator;
 
   beforeEach(async () => {
@@ -37,6 +40,8 @@ describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
     rules = new RuleCache();
     told = [];
     programmed = true;
+    leading = true;
+    summary = undefined;
     operator = new PolicyOperator({
       client: new ApiClient({ kubeConfig, userAgent: 'test/1' }),
       kubeConfig,
@@ -52,6 +57,8 @@ describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
         excludes: () => false,
       },
       certificateReady: () => true,
+      isLeader: () => leading,
+      summaryOf: () => summary,
       vault: { health: () => Promise.resolve({ status: 'True', reason: 'VaultReachable', message: 'answers' }) },
       vaultCheckMs: 3_600_000,
     });
@@ -112,6 +119,30 @@ describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
     programmed = true;
     operator.reconcileAll();
     await eventually(() => expect(lastReady()).to.equal('Active'));
+  });
+
+  it('writes no status before it leads, though its rules are in force', async () => {
+    leading = false;
+    server.put('a', policy(1));
+    await operator.start();
+    await eventually(() => expect(operator.loaded).to.equal(true));
+    expect(generations()).to.deep.equal([1]);
+    expect(server.applied).to.deep.equal([]);
+    leading = true;
+    operator.reconcileAll();
+    await eventually(() => expect(lastReady()).to.equal('Active'));
+  });
+
+  it('shows what became of the workloads once it is told', async () => {
+    leading = false;
+    server.put('a', policy(1));
+    await operator.start();
+    await eventually(() => expect(operator.loaded).to.equal(true));
+    leading = true;
+    const counts = { matched: 3, injected: 2, outdated: 0, missed: 0, denied: 1, failed: 0, excluded: 0 };
+    summary = { counts, attention: [], attentionOmitted: 0, conflicts: [] };
+    operator.summaryChanged('shop/a');
+    await eventually(() => expect(lastStatus()?.workloads).to.deep.equal(counts));
   });
 
   it('keeps its rules while the API server is away, and drops those whose policy was deleted meanwhile', async () => {

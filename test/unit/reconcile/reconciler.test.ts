@@ -3,12 +3,13 @@ import { expect } from 'chai';
 import type { KubernetesObject } from '../../../operator/kubernetes/object-client.ts';
 import { ApiError } from '../../../operator/kubernetes/object-client.ts';
 import type { CompiledPolicy } from '../../../operator/policies/compile.ts';
-import type { PolicyStatus } from '../../../operator/policies/conditions.ts';
+import type { PolicyStatus, Statement } from '../../../operator/policies/conditions.ts';
 import type { VaultInjectionPolicy } from '../../../operator/policies/policy.generated.ts';
 import { Reconciler } from '../../../operator/policies/reconciler.ts';
 import { RuleCache } from '../../../operator/policies/rule-cache.ts';
 import type { Rule, RuleVault } from '../../../operator/policies/rule.ts';
 import type { VaultHealth } from '../../../operator/vault/vault-port.ts';
+import type { WorkloadSummary } from '../../../operator/workloads/summary.ts';
 import { ManualClock } from '../kubernetes/manual-clock.ts';
 import { testLog } from '../kubernetes/test-log.ts';
 
@@ -19,6 +20,12 @@ interface Applied {
   readonly resource: unknown;
   readonly object: KubernetesObject;
   readonly options: unknown;
+}
+
+/** Of so many workloads, all injected unless told otherwise. */
+function summaryWith(matched: number, fields: Partial<WorkloadSummary> = {}): WorkloadSummary {
+  const counts = { matched, injected: matched, outdated: 0, missed: 0, denied: 0, failed: 0, excluded: 0 };
+  return { counts, attention: [], attentionOmitted: 0, conflicts: [], ...fields };
 }
 
 /** A policy whose spec says how validation and compilation are to go. */
@@ -64,6 +71,10 @@ describe('reconciling a policy', () => {
   let certificateReady: boolean;
   let applied: Applied[];
   let refusal: ApiError | undefined;
+  let summary: WorkloadSummary | undefined;
+  let rotating: Statement | undefined;
+  let leading: boolean;
+  let later: [key: string, ms: number][];
   let clock: ManualClock;
   let reconciler: Reconciler;
 
@@ -78,6 +89,10 @@ describe('reconciling a policy', () => {
     certificateReady = true;
     applied = [];
     refusal = undefined;
+    summary = undefined;
+    rotating = undefined;
+    leading = true;
+    later = [];
     clock = new ManualClock(Date.UTC(2026, 0, 2, 12));
     reconciler = new Reconciler({
       policies: { get: (key) => objects.get(key), list: () => [...objects.values()] },
@@ -94,6 +109,10 @@ describe('reconciling a policy', () => {
         excludes: (namespace) => excluded.has(namespace),
       },
       certificateReady: () => certificateReady,
+      summaryOf: () => summary,
+      rotationOf: () => rotating,
+      isLeader: () => leading,
+      again: (key, ms) => void later.push([key, ms]),
       vault: {
         watch: (key: string, vault: RuleVault | undefined) => void watched.set(key, vault?.address),
         unwatch: (key) => void watched.delete(key),
@@ -297,6 +316,98 @@ describe('reconciling a policy', () => {
       expect(condition('Ready')).to.equal('True/Active');
     });
   }
+
+  describe('what became of the workloads', () => {
+    beforeEach(async () => {
+      put(policy());
+      await reconciler.reconcile(KEY);
+      await clock.advance(60_000);
+    });
+
+    it('is written, at most once in ten seconds, and the last of it for certain', async () => {
+      summary = summaryWith(1);
+      await reconciler.reconcile(KEY);
+      await clock.advance(4_000);
+      summary = summaryWith(2);
+      await reconciler.reconcile(KEY);
+      expect(writtenStatus().workloads?.matched).to.equal(1);
+      expect(later).to.deep.equal([[KEY, 6_000]]);
+      await clock.advance(6_000);
+      await reconciler.reconcile(KEY);
+      expect(writtenStatus().workloads?.matched).to.equal(2);
+      expect(applied).to.have.length(3);
+    });
+
+    it('is not written again while it is the same', async () => {
+      summary = summaryWith(1, {
+        attention: [{ kind: 'Deployment', name: 'a', state: 'Denied', reason: 'PathNotAllowed', message: 'x' }],
+        lastAppliedTime: clock.now(),
+      });
+      await reconciler.reconcile(KEY);
+      showWritten(5);
+      await clock.advance(60_000);
+      await reconciler.reconcile(KEY);
+      expect([applied.length, later]).to.deep.equal([2, []]);
+    });
+
+    it('is written at once where a condition has another reason', async () => {
+      summary = summaryWith(1);
+      await reconciler.reconcile(KEY);
+      summary = summaryWith(1, { stalled: { reason: 'RepairUndone', message: 'Deployment/a: undone' } });
+      await reconciler.reconcile(KEY);
+      expect([condition('Stalled'), condition('Ready')]).to.deep.equal(['True/RepairUndone', 'True/Active']);
+      summary = summaryWith(1);
+      await reconciler.reconcile(KEY);
+      expect([condition('Stalled'), later]).to.deep.equal(['absent', []]);
+    });
+
+    it('leaves lastDenial to whoever denied', async () => {
+      const lastDenial = { time: '2026-01-02T11:00:00Z', kind: 'Deployment', name: 'a', reason: 'Denied', message: '' };
+      const status = writtenStatus();
+      put({ ...policy({ version: 6 }), status: { ...status, lastDenial } });
+      await reconciler.reconcile(KEY);
+      expect(applied).to.have.length(1);
+      summary = summaryWith(1);
+      await reconciler.reconcile(KEY);
+      expect(writtenStatus()).to.have.property('workloads').and.to.be.an('object');
+      expect(writtenStatus()).not.to.have.property('lastDenial');
+    });
+
+    it('stands until it is known anew, after a restart', async () => {
+      summary = summaryWith(3, { lastAppliedTime: clock.now() });
+      await reconciler.reconcile(KEY);
+      showWritten(5);
+      summary = undefined;
+      certificateReady = false;
+      await reconciler.reconcile(KEY);
+      expect(writtenStatus().workloads?.matched).to.equal(3);
+      expect(writtenStatus().lastAppliedTime).to.equal('2026-01-02T12:01:00Z');
+    });
+
+    it('goes with the rule', async () => {
+      summary = summaryWith(3);
+      await reconciler.reconcile(KEY);
+      put(policy({ generation: 2, spec: { suspend: true } }));
+      await reconciler.reconcile(KEY);
+      expect(writtenStatus()).not.to.have.property('workloads');
+    });
+  });
+
+  it('tells whether secrets are watched only where it is asked for', async () => {
+    put(policy());
+    await reconciler.reconcile(KEY);
+    expect(condition('Rotating')).to.equal('absent');
+    rotating = { status: 'False', reason: 'VaultTimeout', message: 'no answer' };
+    await reconciler.reconcile(KEY);
+    expect([condition('Rotating'), condition('Ready')]).to.deep.equal(['False/VaultTimeout', 'True/Active']);
+  });
+
+  it('leaves the status to the leader, and keeps rules, programming and checks of Vault all the same', async () => {
+    leading = false;
+    put(policy());
+    await reconciler.reconcile(KEY);
+    expect([generationInForce(), told.length, watched.size, applied.length]).to.deep.equal([1, 1, 1, 0]);
+  });
 
   describe('load', () => {
     it('puts all sound rules in force in one step and tells all namespaces at once, without writing anything', () => {

@@ -1,0 +1,59 @@
+import { isDeepStrictEqual } from 'node:util';
+
+import { toKubernetesTime } from '../kubernetes/time.ts';
+import type { Attention, WorkloadSummary } from '../workloads/summary.ts';
+import type { VaultInjectionPolicyStatus } from './policy.generated.ts';
+
+const FIELDS = ['workloads', 'lastAppliedTime', 'attention', 'attentionOmitted', 'conflicts'] as const;
+
+/** What the status of a policy says of its workloads. lastDenial is not in it: whichever replica denied writes that. */
+export type WorkloadStatus = Pick<VaultInjectionPolicyStatus, (typeof FIELDS)[number]>;
+
+/**
+ * The fields to have, given those there are: what needs attention keeps the time it was seen first, and the newest
+ * lastAppliedTime stays, as a process remembers no more than its own. `now` as Clock.now().
+ */
+export function workloadStatusOf(
+  known: WorkloadStatus | undefined,
+  summary: WorkloadSummary,
+  now: number,
+): WorkloadStatus {
+  const { counts, attention, attentionOmitted, conflicts } = summary;
+  const lastAppliedTime = newest(known?.lastAppliedTime, summary.lastAppliedTime);
+  return {
+    workloads: { ...counts },
+    ...(lastAppliedTime !== undefined && { lastAppliedTime }),
+    ...(attention.length > 0 && { attention: attention.map((one) => withSince(one, known, now)) }),
+    ...(attentionOmitted > 0 && { attentionOmitted }),
+    ...(conflicts.length > 0 && { conflicts: conflicts.map((conflict) => ({ ...conflict })) }),
+  };
+}
+
+/** The fields as they are: until the workloads have been looked at, what was said of them before stands. */
+export function keptWorkloadStatus(known: WorkloadStatus | undefined): WorkloadStatus {
+  const given = FIELDS.filter((field) => known?.[field] !== undefined);
+  return Object.fromEntries(given.map((field) => [field, known?.[field]]));
+}
+
+export function isSameWorkloadStatus(known: WorkloadStatus | undefined, next: WorkloadStatus): boolean {
+  return isDeepStrictEqual(keptWorkloadStatus(known), keptWorkloadStatus(next));
+}
+
+type AttentionStatus = NonNullable<WorkloadStatus['attention']>[number];
+
+function withSince(
+  { kind, name, state, reason, message }: Attention,
+  known: WorkloadStatus | undefined,
+  now: number,
+): AttentionStatus {
+  const before = known?.attention?.find((one) => one.kind === kind && one.name === name);
+  const same = before?.state === state && before.reason === reason;
+  const since = (same ? before.since : undefined) ?? toKubernetesTime(now);
+  return { kind, name, state, reason, message, since };
+}
+
+function newest(known: string | undefined, applied: number | undefined): string | undefined {
+  if (applied === undefined) return known;
+  const time = toKubernetesTime(applied);
+  return known !== undefined && Date.parse(known) > Date.parse(time) ? known : time;
+}
