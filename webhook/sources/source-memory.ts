@@ -56,6 +56,11 @@ export class SourceMemory {
     return this.#remembered.get(keyOf(namespace, ref));
   }
 
+  /** Somebody is reading it now. */
+  isReading(namespace: string, ref: SourceRef): boolean {
+    return this.#flights.has(keyOf(namespace, ref));
+  }
+
   /** What is known without asking anybody; undefined where one of the objects has to be asked for. */
   known(namespace: string, { objects }: SourceNeeds, isGood: IsGood): KnownSources | undefined {
     const answers = new Map<string, SourceAnswer>();

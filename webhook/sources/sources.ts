@@ -120,13 +120,13 @@ export class Sources {
     else if (remembered && !this.#isFresh(namespace, ref, remembered)) void this.#memory.refresh(namespace, ref);
   }
 
-  /** Reads a ConfigMap in use again if it is not what was read. */
+  /** Reads a ConfigMap in use again if it is not what was read, or what is being read may be too old. */
   #compare(namespace: string, ref: SourceRef): void {
     const watch = this.#watches.get(namespace);
+    if (!isConfigMap(ref) || watch?.synced !== true || !this.#isUsed(namespace, ref)) return;
     const remembered = this.#memory.get(namespace, ref);
-    if (!isConfigMap(ref) || watch?.synced !== true || remembered === undefined) return;
-    if (!this.#isUsed(namespace, ref) || watch.versionOf(ref.name) === remembered.version) return;
-    void this.#memory.refresh(namespace, ref);
+    const isOther = remembered !== undefined && watch.versionOf(ref.name) !== remembered.version;
+    if (isOther || this.#memory.isReading(namespace, ref)) void this.#memory.refresh(namespace, ref);
   }
 
   async #reread(signal: AbortSignal): Promise<void> {

@@ -12,6 +12,7 @@ import { ManualClock, settle } from '../webhook/manual-clock.ts';
 import { MemoryApi } from '../webhook/memory-api.ts';
 
 const APP: SourceRef = { kind: 'ConfigMap', name: 'app' };
+const OTHER: SourceRef = { kind: 'ConfigMap', name: 'other' };
 const DB: SourceRef = { kind: 'Secret', name: 'db' };
 const REFERENCE = 'vault:kv/a#b';
 const HELD = { data: { KEY: REFERENCE } };
@@ -220,7 +221,7 @@ describe('Sources', () => {
     it('reads no ConfigMap that is not in use', async () => {
       await put(APP, 'plain');
       await use(APP);
-      await put({ kind: 'ConfigMap', name: 'other' }, REFERENCE);
+      await put(OTHER, REFERENCE);
       await settle();
       expect([reads(), changes]).to.deep.equal([0, []]);
     });
@@ -263,43 +264,46 @@ describe('Sources', () => {
 
     it('notices what changed before it came into use, while another was', async () => {
       await put(APP, 'plain');
-      const other: SourceRef = { kind: 'ConfigMap', name: 'other' };
-      await put(other, 'plain');
-      await use(other);
+      await put(OTHER, 'plain');
+      await use(OTHER);
       await find(APP);
       await put(APP, REFERENCE);
       await settle();
-      sources.watch('shop', [other, APP]);
+      sources.watch('shop', [OTHER, APP]);
       await settle();
       expect([known(APP), changes]).to.deep.equal([HELD, ['shop ConfigMap app']]);
     });
 
-    it('reads once more where a change comes amid a reading', async () => {
-      await put(APP, 'plain');
-      await use(APP);
-      await clock.advance(1_000);
-      let answer = (): void => undefined;
-      const get = api.get.bind(api);
-      api.get = async (resource, name) => {
-        const object = await get(resource, name);
-        api.get = get;
-        await new Promise<void>((resolve) => (answer = resolve));
-        return object as never;
-      };
-      const early = find(APP);
-      await settle();
-      await api.replace(resourceOf('shop', 'ConfigMap'), {
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        metadata: { name: 'app', namespace: 'shop' },
-        data: { KEY: REFERENCE },
+    for (const [when, prepare] of [
+      ['a reading', () => use(APP)],
+      ['the first reading', () => use(OTHER).then(() => sources.watch('shop', [APP]))],
+    ] as const)
+      it(`reads once more where a change comes amid ${when}`, async () => {
+        await put(APP, 'plain');
+        await prepare();
+        await clock.advance(1_000);
+        let answer = (): void => undefined;
+        const get = api.get.bind(api);
+        api.get = async (resource, name) => {
+          const object = await get(resource, name);
+          api.get = get;
+          await new Promise<void>((resolve) => (answer = resolve));
+          return object as never;
+        };
+        const early = find(APP);
+        await settle();
+        await api.replace(resourceOf('shop', 'ConfigMap'), {
+          apiVersion: 'v1',
+          kind: 'ConfigMap',
+          metadata: { name: 'app', namespace: 'shop' },
+          data: { KEY: REFERENCE },
+        });
+        await settle();
+        answer();
+        expect(await early).to.deep.equal(PLAIN);
+        await settle();
+        expect([known(APP), changes]).to.deep.equal([HELD, ['shop ConfigMap app']]);
       });
-      await settle();
-      answer();
-      expect(await early).to.deep.equal(PLAIN);
-      await settle();
-      expect([known(APP), changes]).to.deep.equal([HELD, ['shop ConfigMap app']]);
-    });
 
     it('notices within a minute that a Secret changes, reading at most five a second', async () => {
       const many = Array.from({ length: 10 }, (_, index): SourceRef => ({ kind: 'Secret', name: `s${index}` }));
