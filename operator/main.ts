@@ -27,6 +27,8 @@ import { readCrd } from './crd.ts';
 import { parseDuration } from './duration.ts';
 import { ApiClient } from './kubernetes/api-client.ts';
 import { KubeConfigError, loadKubeConfig } from './kubernetes/kube-config.ts';
+import { EventRecorder } from './kubernetes/event-recorder.ts';
+import type { Leadership } from './kubernetes/leader-election.ts';
 import { LeaderElection } from './kubernetes/leader-election.ts';
 import { ApiError } from './kubernetes/object-client.ts';
 import type { Logger } from './log.ts';
@@ -35,6 +37,7 @@ import { compilePolicy } from './policies/compile.ts';
 import { PolicyOperator } from './policies/policy-operator.ts';
 import { RuleCache } from './policies/rule-cache.ts';
 import { policyValidator } from './policies/schema.ts';
+import { WorkloadOperator } from './workloads/workload-operator.ts';
 import { readSettings, SettingsError, settingsHelp, type Settings } from './settings.ts';
 import { NodeVaultClient } from './vault/node-vault-client.ts';
 
@@ -97,6 +100,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
         logger,
       })
     : undefined;
+  const leader: Leadership = election ?? { isLeader: true, onChange: () => undefined };
   const observer = createOperatorMetrics(metrics.registry, () => policies.lastSeen);
   const policies = new PolicyOperator({
     ...shared,
@@ -109,7 +113,8 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     rules,
     webhook: configuration,
     certificateReady,
-    isLeader: () => election?.isLeader ?? true,
+    isLeader: () => leader.isLeader,
+    summaryOf: (policy) => workloads.summaryOf(policy),
     vault: new NodeVaultClient(),
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
   });
@@ -129,12 +134,25 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     metrics: createSourceMetrics(metrics.registry),
     rereadMs: milliseconds(settings.sourceInterval),
   });
+  const events = new EventRecorder({ client, component: USER_AGENT, instance: hostname(), clock, logger });
+  const workloads: WorkloadOperator = new WorkloadOperator({
+    ...shared,
+    rules,
+    webhook: configuration,
+    leader,
+    events,
+    images: images.configs,
+    sources,
+    registry: metrics.registry,
+    onSummary: (policy) => policies.summaryChanged(policy),
+  });
   certificates.onChange(() => configuration.wake());
   configuration.onChange(() => {
     certificates.wake();
     policies.reconcileAll();
+    workloads.lookAtAll();
   });
-  election?.onChange((leading) => (leading ? policies.reconcileAll() : undefined));
+  leader.onChange((leading) => (leading ? policies.reconcileAll() : undefined));
 
   let server: WebhookServer | undefined;
   const health = new HealthServer({
@@ -172,8 +190,10 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
           find: (namespace, needs, waitedMs) => sources.find(namespace, needs, left(settings.sourceTimeout, waitedMs)),
         },
       },
-      onReviewed: ({ namespace, outcome }) =>
-        outcome === 'Restored' ? configuration.noteRestored(namespace) : undefined,
+      onReviewed: (reviewed) => {
+        if (reviewed.outcome === 'Restored') configuration.noteRestored(reviewed.namespace);
+        workloads.reviewed(reviewed);
+      },
     });
     const webhook = new WebhookServer({ admission, pair, metrics, logger, clock });
     certificates.onChange(() => {
@@ -189,11 +209,13 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
   // Only now: API servers are told of a webhook that answers.
   configuration.start();
   election?.start();
+  // Readiness does not wait for it: rules are all that admission needs.
+  workloads.start();
 
   return async () => {
     logger.info({ drain: settings.drain }, 'stopping: readiness is false, reviews are still answered');
     await server?.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
-    await Promise.all([policies.stop(), configuration.stop(), certificates.stop(), sources.stop()]);
+    await Promise.all([policies, workloads, events, configuration, certificates, sources].map((part) => part.stop()));
     // only when nothing is written any more that only one may write
     await election?.stop();
     await health.close();

@@ -155,9 +155,13 @@ export function isSameStatus(known: PolicyStatus | undefined, next: PolicyStatus
   );
 }
 
-/** Whether somebody waits for this difference: a generation was taken up, or a condition has another status or reason. */
+/**
+ * Whether somebody waits for this difference: a generation was taken up, workloads were counted for the first time, or a
+ * condition has another status or reason.
+ */
 export function isUrgent(known: PolicyStatus | undefined, next: PolicyStatus): boolean {
   if (known?.observedGeneration !== next.observedGeneration) return true;
+  if (known?.workloads === undefined && next.workloads !== undefined) return true;
   const gist = (status: PolicyStatus | undefined): string =>
     (status?.conditions ?? [])
       .filter(({ type }) => OWN_TYPES.has(type))

@@ -111,6 +111,11 @@ export class Inventory {
     return entries.flatMap(([key, { workload, standing }]) => (standing ? [{ key, workload, standing }] : []));
   }
 
+  /** All that any policy counts for. */
+  list(): readonly Judged[] {
+    return [...this.#namespaces.keys()].flatMap((namespace) => this.ofNamespace(namespace));
+  }
+
   /** How many are in each state. */
   counts(): Readonly<Partial<Record<Standing['state'], number>>> {
     const counts: Partial<Record<Standing['state'], number>> = {};

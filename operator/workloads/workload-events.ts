@@ -30,10 +30,16 @@ export class WorkloadEvents {
 
   /** A workload stands otherwise than it did. */
   judged({ workload, standing, before }: Judgement): void {
-    if (standing === undefined || !TOLD.has(standing.state) || !this.#options.isLeader()) return;
-    const { state, reason, message = '' } = standing;
+    if (standing === undefined) return;
+    const { state, reason, message } = standing;
     if (before?.state === state && before.reason === reason && before.message === message) return;
-    const text = `${message === '' ? state : message} (policy ${standing.policy.name})`;
+    this.stands(workload, standing);
+  }
+
+  /** What somebody should know of how a workload stands: also when this replica begins to lead. */
+  stands(workload: Workload, { state, reason, message, policy }: Standing): void {
+    if (!TOLD.has(state) || !this.#options.isLeader()) return;
+    const text = `${message ?? state} (policy ${policy.name})`;
     this.#record(regardingOf(workload), 'Warning', reason ?? 'NotInjected', text);
   }
 

@@ -37,7 +37,8 @@ import { workloadOf } from './workload.ts';
 
 /** Who looks for newer versions of what workloads read. */
 export interface RestartWishes {
-  want(policyKey: string, rule: Rule, uses: readonly Use[]): void;
+  /** The injected workloads of a policy, all of them; without a rule, none any more. */
+  want(policyKey: string, rule: Rule | undefined, uses: readonly Use[]): void;
   wishesOf(policyKey: string): readonly RestartWish[];
   /** `listener` is told of each policy whose wishes have changed. */
   onChange(listener: (policyKey: string) => void): void;
@@ -159,7 +160,7 @@ export class WorkloadOperator {
       rolling: () => [...this.#looked.values()].reduce((sum, { rolling }) => sum + rolling, 0),
       unanswered: () => (this.#images?.open ?? 0) + (this.#sources?.open ?? 0),
     });
-    leader.onChange(() => this.lookAtAll());
+    leader.onChange((leading) => this.#leads(leading));
     options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
     sources?.onChange((namespace, ref) =>
       this.#sources?.changed(namespace, ({ objects }) => objects.some((one) => isSameRef(one, ref))),
@@ -195,6 +196,12 @@ export class WorkloadOperator {
     if (rule === undefined) return;
     this.#denials.note(`${namespace}/${policy.name}`, { kind, name, ...denial });
     this.#events.denied(rule, { kind, name }, denial.message);
+  }
+
+  /** What was found before an election is told now, by whom it is done something about. */
+  #leads(isLeader: boolean): void {
+    if (isLeader) for (const { workload, standing } of this.#inventory.list()) this.#events.stands(workload, standing);
+    this.lookAtAll();
   }
 
   /** Brings everything about the workloads of one policy up to date. */
@@ -277,6 +284,7 @@ export class WorkloadOperator {
 
   #forget(policyKey: string): void {
     this.#mender.want(policyKey, []);
+    this.#options.rotation?.want(policyKey, undefined, []);
     this.#denials.forget(policyKey);
     this.#applied.forget(policyKey);
     if (this.#looked.delete(policyKey)) this.#options.onSummary(policyKey);

@@ -105,7 +105,10 @@ export async function installPrerequisites({ kubectlOk }: Pick<ControlPlane, 'ku
   await kubectlOk(['apply', '--server-side', '-f', join(root, 'crds')]);
   await kubectlOk(['apply', '--server-side', '-f', join(root, 'config/operator/namespace.yaml')]);
   const crd = 'crd/vaultinjectionpolicies.vaultinjection.dev';
-  await kubectlOk(['wait', '--for=condition=Established', crd, '--timeout=30s']);
+  // kubectl fails at once where the CRD has no status yet
+  const established = (): Promise<string | undefined> =>
+    kubectlOk(['wait', '--for=condition=Established', crd, '--timeout=30s']).catch(() => undefined);
+  await eventually('the CRD to be established', established, 60_000);
 }
 
 const wholeLog = (daemon: Daemon): string => daemon.logTail(Number.MAX_SAFE_INTEGER);

@@ -84,6 +84,10 @@ describe('WorkloadOperator', () => {
     scene.lead(true);
     await scene.clock.advance(1_000);
     expect(scene.patches).to.equal(0);
+    expect(
+      scene.events.map(({ reason }) => reason),
+      'who leads tells',
+    ).to.deep.equal(['NotInjected']);
     scene.programmed = true;
     scene.workloads.lookAtAll();
     await scene.clock.advance(1_000);
@@ -224,7 +228,7 @@ describe('WorkloadOperator', () => {
     let wishes: { key: string; versions: Record<string, number>; hash: string; baselineOnly: boolean }[] = [];
     scene = new Scene({
       rotation: {
-        want: (policyKey, rule, uses) => wanted.push([policyKey, rule.policy.name, uses]),
+        want: (policyKey, rule, uses) => wanted.push([policyKey, rule?.policy.name, uses]),
         wishesOf: () => wishes,
         onChange: (listener) => (changed = listener),
       },
@@ -246,5 +250,8 @@ describe('WorkloadOperator', () => {
     expect(metadata.annotations?.[annotation.restart]).to.equal('0123456789ab');
     expect(JSON.stringify(spec)).to.include(`"${annotation.restart}":"0123456789ab"`);
     expect(scene.events.at(-1)).to.deep.include({ reason: 'RestartStarted' });
+    scene.rules.delete('shop', 'shop-secrets');
+    await scene.clock.advance(1_000);
+    expect(wanted.at(-1)).to.deep.equal([KEY, undefined, []]);
   });
 });
