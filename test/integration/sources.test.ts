@@ -24,11 +24,11 @@ const ACCOUNT = ['vault-injection-operator', '-n', 'vault-injection-system'];
 const REFERENCE = 'vault:secret/data/shop/db#password';
 
 /** Role and RoleBinding of the guide, so that it is what people apply that is tested. */
-function manifestsOfGuide(): { kind: string }[] {
+function manifestsOfGuide(): { kind: string; metadata: object }[] {
   const guide = readFileSync(join(ROOT, 'docs/guides/references-elsewhere.md'), 'utf8');
   return [...guide.matchAll(/```yaml\n([^]*?)```/g)]
     .flatMap(([, yaml = '']) => parseAllDocuments(yaml))
-    .map((document) => document.toJS() as { kind: string });
+    .map((document) => document.toJS() as { kind: string; metadata: object });
 }
 
 describe('environment from ConfigMaps and Secrets on a real API server', function () {
@@ -226,6 +226,32 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       proxy.stall('/configmaps/held');
       await cluster.apply(app);
       expect(await isWrapped('shop', 'held')).to.equal(true);
+    });
+  });
+
+  describe('that nobody applies again', () => {
+    const becomesWrapped = (namespace: string, name: string): Promise<true> =>
+      eventually(`${name} to be injected`, async () => ((await isWrapped(namespace, name)) ? true : undefined), 30_000);
+
+    it('is injected when its ConfigMap gets a reference', async () => {
+      await cluster.apply(workload('shop', 'unaware', fromConfigMap('plain')));
+      expect(await isWrapped('shop', 'unaware')).to.equal(false);
+      await setTo('shop', 'plain', REFERENCE);
+      await becomesWrapped('shop', 'unaware');
+    });
+
+    it('is injected when the ConfigMap that it waits for is there', async () => {
+      await create('configmap', 'shop', 'late', REFERENCE);
+      await becomesWrapped('shop', 'early');
+      await becomesWrapped('shop', 'optional');
+    });
+
+    it('is injected when the operator may read its Secret', async () => {
+      for (const object of manifestsOfGuide()) {
+        if (object.kind === 'VaultInjectionPolicy') continue;
+        await cluster.apply({ ...object, metadata: { ...object.metadata, namespace: 'lenient' } });
+      }
+      await becomesWrapped('lenient', 'closed');
     });
   });
 
