@@ -39,6 +39,8 @@ export class SourceMemory {
   readonly #options: SourceMemoryOptions;
   readonly #remembered = new Lru<Remembered>(MEMORY_BYTES, weigh);
   readonly #flights = new Map<string, Promise<SourceAnswer>>();
+  /** What somebody has asked for whose time was up before the answer came. */
+  readonly #overdue = new Set<string>();
   readonly #slots = slots(SLOTS, () => new ApiError(0, 'Busy', 'too many objects are being read; try again'));
   #onAnswer: (namespace: string, ref: SourceRef) => void = () => undefined;
 
@@ -122,6 +124,7 @@ export class SourceMemory {
     isNews: boolean,
   ): SourceAnswer {
     const key = keyOf(namespace, ref);
+    const isOverdue = this.#overdue.delete(key);
     const before = this.#remembered.get(key);
     if (isFailure && before !== undefined && !('unreadable' in before.answer)) {
       this.#count('Kept');
@@ -131,8 +134,8 @@ export class SourceMemory {
     this.#count(isFailure ? 'Failed' : 'data' in answer ? 'Read' : 'missing' in answer ? 'Missing' : 'Forbidden');
     const readAt = this.#options.clock.now();
     this.#remembered.set(key, { answer, version, readAt, isDoubtful: isFailure });
-    // Of an object that nobody knew before, who has asked for it gets the answer; a change has nobody waiting.
-    const isOther = before === undefined ? isNews : !isDeepStrictEqual(before.answer, answer);
+    // Of an object that nobody knew before, who has asked for it gets the answer, if there was time to wait for it.
+    const isOther = before === undefined ? isNews || isOverdue : !isDeepStrictEqual(before.answer, answer);
     if (isOther) this.#onAnswer(namespace, ref);
     return answer;
   }
@@ -140,6 +143,7 @@ export class SourceMemory {
   /** Time is up. */
   #late(namespace: string, ref: SourceRef, waitMs: number): SourceAnswer {
     const last = this.get(namespace, ref)?.answer;
+    this.#overdue.add(keyOf(namespace, ref));
     this.#count(last === undefined ? 'TooSlow' : 'Kept');
     return last ?? { unreadable: `the API server did not answer within ${waitMs / 1000} s; try again` };
   }

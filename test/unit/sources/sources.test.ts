@@ -151,6 +151,16 @@ describe('Sources', () => {
       expect(fresh(APP)).to.deep.equal(HELD);
     });
 
+    it('tells of the reading that has come too late, where the object is in use', async () => {
+      sources.watch('shop', [APP]);
+      const late = find(APP);
+      await clock.advance(2_500);
+      await late;
+      answer();
+      await settle();
+      expect([known(APP), changes]).to.deep.equal([HELD, ['shop ConfigMap app']]);
+    });
+
     it('answers with what was known before', async () => {
       api.before = () => undefined;
       await find(APP);
