@@ -1,14 +1,16 @@
 /**
- * `make bench`: what admission and vault-env cost, each beside the least it could cost, in the same run, in turns.
- * Prints Markdown; `node test/bench/run.ts admission` or `vault-env` runs a part. Everything stays on loopback.
+ * `make bench`: what admission and vault-env cost, each beside the least it could cost, in the same run, in turns; and
+ * what a big cluster costs the operator. Prints Markdown; `node test/bench/run.ts scale` runs that part alone. Everything stays on loopback.
  */
 import { describeMachine } from './machine.ts';
 import { benchAdmission } from './admission.ts';
+import { benchScale } from './scale.ts';
 import { benchVaultEnv } from './vault-env.ts';
 
 const PARTS: Readonly<Record<string, () => Promise<string>>> = {
   admission: benchAdmission,
   'vault-env': benchVaultEnv,
+  scale: benchScale,
 };
 
 const wanted = process.argv.slice(2);
