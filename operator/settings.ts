@@ -221,7 +221,7 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
   },
   rotationVaults: {
     default: '',
-    schema: listOf('https?://[^\\s,/?#@]+(/[^\\s,?#@]*)?(#(\\*|[^\\s,?#@]*))?'),
+    schema: { format: 'urls', ...listOf('https?://[^\\s,/?#@]+(/[^\\s,?#@]*)?(#(\\*|[^\\s,?#@]*))?') },
     allowed: 'ADDRESS or ADDRESS#NAMESPACE (* for any) separated by commas, such as https://vault.example.com:8200',
     help: "Vaults whose secrets' versions the operator may look at, as itself. Empty: none, so nothing is restarted for them",
   },
@@ -354,6 +354,8 @@ function pick(
 function validate(values: Record<string, unknown>): [name: string, text: string][] {
   const ajv = new Ajv({ allErrors: true });
   ajv.addFormat('duration-go', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
+  const isUrl = (item: string): boolean => item.trim() === '' || URL.canParse(item.trim());
+  ajv.addFormat('urls', { type: 'string', validate: (text: string) => text.split(',').every(isUrl) });
   ajv.addFormat('duration-of-admission', {
     type: 'string',
     validate: (text: string) => (parseDuration(text) ?? Infinity) <= LONGEST_WAIT_MS,

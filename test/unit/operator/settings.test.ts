@@ -48,6 +48,7 @@ describe('settings', () => {
     ['a mirror of nothing', ['--registry-mirrors', 'mirror.example'], {}, '', /--registry-mirrors.*REGISTRY=HOST/],
     ['a platform without architecture', ['--node-platforms', 'linux'], {}, '', /--node-platforms.*OS\/ARCHITECTURE/],
     ['a Vault without scheme', ['--rotation-vaults', 'vault:8200'], {}, '', /--rotation-vaults.*ADDRESS/],
+    ['a Vault at no port', ['--rotation-vaults', 'https://v:99999'], {}, '', /--rotation-vaults.*ADDRESS/],
     ['a Vault by wildcard', ['--rotation-vaults', '*'], {}, '', /--rotation-vaults.*ADDRESS/],
     ['an auth mount outside of auth', ['--rotation-mount', '../sys'], {}, '', /--rotation-mount.*mount path/],
     ['no audience for tokens', ['--rotation-audience', ''], {}, '', /--rotation-audience/],

@@ -1,0 +1,56 @@
+/** Puts the parts together: from the operator's settings to who says what should restart. */
+import type { Registry } from 'prom-client';
+
+import type { Clock } from '../clock.ts';
+import type { Leadership } from '../kubernetes/leader-election.ts';
+import type { Logger } from '../log.ts';
+import { NodeVaultMetadata } from '../vault/node-vault-metadata.ts';
+import { allowedVaults } from './allowed-vaults.ts';
+import { createRotationMetrics } from './metrics.ts';
+import { ownToken, type TokenIssuer } from './own-token.ts';
+import { Rotation } from './rotation.ts';
+import { REQUESTS } from './version-poller.ts';
+
+/** Texts as the operator's settings have them. */
+export interface RotationSettings {
+  readonly namespace: string;
+  readonly rotationVaults: string;
+  readonly rotationRole: string;
+  readonly rotationMount: string;
+  readonly rotationAudience: string;
+  readonly rotationServiceAccount: string;
+}
+
+export interface StartRotationOptions extends RotationSettings {
+  readonly client: TokenIssuer;
+  /** Who may restart workloads is the one to look for reasons. */
+  readonly leader: Leadership;
+  /** Of metrics. */
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+/** Asks Vaults whenever this replica leads, until it is stopped. */
+export function startRotation(options: StartRotationOptions): Rotation {
+  const { client, leader, registry, clock, random, logger } = options;
+  const rotation = new Rotation({
+    vaults: new NodeVaultMetadata({ connections: REQUESTS }),
+    jwt: ownToken(client, {
+      namespace: options.namespace,
+      serviceAccount: options.rotationServiceAccount,
+      audience: options.rotationAudience,
+    }),
+    role: options.rotationRole,
+    mountPath: options.rotationMount,
+    isAllowed: allowedVaults(options.rotationVaults),
+    observer: createRotationMetrics(registry),
+    clock,
+    random,
+    logger,
+  });
+  leader.onChange((leading) => (leading ? rotation.start() : void rotation.stop()));
+  if (leader.isLeader) rotation.start();
+  return rotation;
+}
