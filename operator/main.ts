@@ -37,6 +37,7 @@ import { compilePolicy } from './policies/compile.ts';
 import { PolicyOperator } from './policies/policy-operator.ts';
 import { RuleCache } from './policies/rule-cache.ts';
 import { policyValidator } from './policies/schema.ts';
+import { startRotation } from './rotation/start.ts';
 import { WorkloadOperator } from './workloads/workload-operator.ts';
 import { readSettings, SettingsError, settingsHelp, type Settings } from './settings.ts';
 import { NodeVaultClient } from './vault/node-vault-client.ts';
@@ -115,6 +116,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     certificateReady,
     isLeader: () => leader.isLeader,
     summaryOf: (policy) => workloads.summaryOf(policy),
+    rotationOf: (policy) => rotation.stateOf(policy),
     vault: new NodeVaultClient(),
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
   });
@@ -134,6 +136,8 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     metrics: createSourceMetrics(metrics.registry),
     rereadMs: milliseconds(settings.sourceInterval),
   });
+  const rotation = startRotation({ ...settings, ...shared, leader, registry: metrics.registry });
+  rotation.onChange((policy) => policies.summaryChanged(policy));
   const events = new EventRecorder({ client, component: USER_AGENT, instance: hostname(), clock, logger });
   const workloads: WorkloadOperator = new WorkloadOperator({
     ...shared,
@@ -143,6 +147,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     events,
     images: images.configs,
     sources,
+    rotation,
     registry: metrics.registry,
     onSummary: (policy) => policies.summaryChanged(policy),
   });
@@ -215,7 +220,9 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
   return async () => {
     logger.info({ drain: settings.drain }, 'stopping: readiness is false, reviews are still answered');
     await server?.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
-    await Promise.all([policies, workloads, events, configuration, certificates, sources].map((part) => part.stop()));
+    await Promise.all(
+      [policies, workloads, rotation, events, configuration, certificates, sources].map((part) => part.stop()),
+    );
     // only when nothing is written any more that only one may write
     await election?.stop();
     await health.close();

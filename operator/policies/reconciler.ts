@@ -68,6 +68,12 @@ export interface ReconcilerOptions {
 // While a thousand workloads are rolled, their counts change all the time; nobody reads faster.
 const CALM_MS = 10_000;
 
+const ROTATION_PENDING: Statement = {
+  status: 'Unknown',
+  reason: 'RotationPending',
+  message: 'what the workloads read is not known yet',
+};
+
 interface Judged {
   readonly verdict: Verdict;
   readonly rule?: Rule;
@@ -155,7 +161,7 @@ export class Reconciler {
       excluded: webhook.excludes(namespace),
       certificateReady: certificateReady(),
       vault: vault.health(key),
-      rotating: inForce && this.#options.rotationOf?.(key),
+      rotating: inForce && this.#rotating(key, inForce),
       stalled: summary?.stalled,
     });
     const known = this.#knownStatus(key, object);
@@ -168,6 +174,12 @@ export class Reconciler {
     const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - now;
     if (calmMs > 0 && !isUrgent(known, status)) again(key, calmMs);
     else await this.#write(key, object, status);
+  }
+
+  /** After a start it takes a moment until workloads are known; the condition does not go and come again meanwhile. */
+  #rotating(key: string, { rotation }: Rule): Statement | undefined {
+    if (rotation.strategy !== 'Restart') return undefined;
+    return this.#options.rotationOf?.(key) ?? ROTATION_PENDING;
   }
 
   // Between a write and the event that shows it, the object still has the status of before.

@@ -47,7 +47,8 @@ function compile({ metadata, spec }: VaultInjectionPolicy): CompiledPolicy {
     suspend,
     fault,
     failurePolicy = 'Ignore',
-  } = spec as { suspend?: boolean; fault?: boolean; failurePolicy?: Rule['failurePolicy'] };
+    rotation = { strategy: 'None' },
+  } = spec as { suspend?: boolean; fault?: boolean; failurePolicy?: Rule['failurePolicy']; rotation?: object };
   if (suspend) return { ok: true, suspended: true };
   if (fault) return { ok: false, reason: 'DurationInvalid', message: 'spec.process.delay: write a duration' };
   const { namespace, name, uid = '', generation = 0 } = metadata;
@@ -56,6 +57,7 @@ function compile({ metadata, spec }: VaultInjectionPolicy): CompiledPolicy {
     priority: 0,
     failurePolicy,
     vault: { address: `https://vault.${name}:8200` },
+    rotation,
   };
   return { ok: true, suspended: false, rule: rule as unknown as Rule };
 }
@@ -394,12 +396,17 @@ describe('reconciling a policy', () => {
   });
 
   it('tells whether secrets are watched only where it is asked for', async () => {
-    put(policy());
-    await reconciler.reconcile(KEY);
-    expect(condition('Rotating')).to.equal('absent');
-    rotating = { status: 'False', reason: 'VaultTimeout', message: 'no answer' };
-    await reconciler.reconcile(KEY);
-    expect([condition('Rotating'), condition('Ready')]).to.deep.equal(['False/VaultTimeout', 'True/Active']);
+    const told = async (generation: number, spec: object): Promise<string> => {
+      put(policy({ generation, spec }));
+      await reconciler.reconcile(KEY);
+      return condition('Rotating');
+    };
+    const rotates = { rotation: { strategy: 'Restart' } };
+    expect(await told(1, {})).to.equal('absent');
+    expect(await told(2, rotates)).to.equal('Unknown/RotationPending');
+    rotating = { status: 'False', reason: 'RotationLoginRefused', message: 'no' };
+    expect([await told(3, rotates), condition('Ready')]).to.deep.equal(['False/RotationLoginRefused', 'True/Active']);
+    expect(await told(4, {})).to.equal('absent');
   });
 
   it('leaves the status to the leader, and keeps rules, programming and checks of Vault all the same', async () => {

@@ -1,0 +1,215 @@
+import { expect } from 'chai';
+
+import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { eventually, installPrerequisites, startOperator, type RunningOperator } from '../support/operator.ts';
+import {
+  createRole,
+  enableKubernetesAuth,
+  mountKvVersion1,
+  startVault,
+  writeSecret,
+  type Vault,
+} from '../support/vault.ts';
+import { layWire, type Wire } from '../support/wire.ts';
+import { Cluster, type Live } from './cluster.ts';
+import { container, deployment, policy, type Workload } from './manifests.ts';
+
+const BUILDING_MS = 3_600_000; // the first run builds the tools
+const NAMESPACE = 'shop';
+const OPERATOR = { namespace: 'vault-injection-system', name: 'vault-injection-operator' };
+// The shortest that a policy may say. What is to be seen is seen within two of them.
+const INTERVAL_MS = 5_000;
+const PREFIX = 'vaultinjection.dev/';
+const RESTART = `${PREFIX}restart`;
+const VERSIONS = `${PREFIX}versions`;
+
+const DB = 'secret/data/shop/db';
+const API = 'secret/data/shop/api';
+
+describe('new versions of secrets', function () {
+  this.timeout(60_000);
+  let plane: ControlPlane;
+  let vault: Vault;
+  let wire: Wire;
+  let operator: RunningOperator;
+  let cluster: Cluster;
+
+  before(async function () {
+    this.timeout(BUILDING_MS);
+    [plane, vault] = await Promise.all([startControlPlane(), startVault()]);
+    wire = await layWire(vault.address);
+    cluster = new Cluster(plane);
+    await installPrerequisites(plane);
+    await plane.kubectlOk(['create', 'serviceaccount', OPERATOR.name, '-n', OPERATOR.namespace]);
+    const metadataOnly = 'path "secret/metadata/*" { capabilities = ["read"] }';
+    await vault.api('PUT', `sys/policies/acl/${OPERATOR.name}`, { policy: metadataOnly });
+    await enableKubernetesAuth(vault, plane);
+    await createRole(vault, OPERATOR.name, {
+      serviceAccounts: [OPERATOR.name],
+      namespaces: [OPERATOR.namespace],
+      policies: [OPERATOR.name],
+      audience: 'vault',
+    });
+    await mountKvVersion1(vault, 'old');
+    for (const path of [DB, API]) await writeSecret(vault, path, { password: 'canary-value' });
+    await start();
+    await cluster.namespace(NAMESPACE);
+    const rotation = { strategy: 'Restart', interval: `${INTERVAL_MS / 1000}s` };
+    const spec = { vault: { address: wire.address }, rotation, rollout: { maxConcurrent: 10 } };
+    await cluster.policy(policy(NAMESPACE, 'shop', spec));
+    for (const manifest of Object.values(MANIFESTS)) await cluster.apply(manifest);
+    await baselines();
+  });
+  after(async () => {
+    await operator.stop();
+    await wire.cut();
+    await Promise.all([vault.stop(), plane.stop()]);
+  });
+  afterEach(() => {
+    // neither tokens nor values
+    expect(operator.log()).not.to.match(/hvs\.|eyJ|canary/);
+  });
+
+  async function start(): Promise<void> {
+    operator = await startOperator({ controlPlane: plane, flags: ['--rotation-vaults', wire.address] });
+  }
+
+  const reading = (name: string, ...references: string[]): Workload =>
+    deployment(NAMESPACE, name, [
+      container('app', { env: references.map((value, index) => ({ name: `SECRET_${index}`, value })) }),
+    ]);
+
+  const MANIFESTS = {
+    db: reading('db', `vault:${DB}#password`),
+    both: reading('both', `vault:${DB}#password`, `postgres://shop:\${vault:${API}#password}@db`),
+    api: reading('api', `vault:${API}#password`),
+    pinned: reading('pinned', `vault:${DB}#password#1`),
+    old: reading('old', 'vault:old/shop#password'),
+  };
+  type Name = keyof typeof MANIFESTS;
+  const NAMES = Object.keys(MANIFESTS) as Name[];
+
+  const get = (name: Name): Promise<Live> => cluster.get(NAMESPACE, name);
+  const versionsOf = ({ metadata }: Live): unknown => JSON.parse(metadata.annotations?.[VERSIONS] ?? '{}');
+
+  /** What the operator has written on it. */
+  const ownOf = ({ metadata }: Live): Record<string, string> =>
+    Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(PREFIX)));
+
+  /** Waits until the operator has noted for each workload the versions that it runs with. */
+  async function baselines(): Promise<void> {
+    for (const name of ['db', 'both', 'api'] as const) {
+      await eventually(`a baseline of ${name}`, async () =>
+        (await get(name)).metadata.annotations?.[VERSIONS] === undefined ? undefined : true,
+      );
+    }
+  }
+
+  /** What in the template starts pods anew, by name. */
+  async function templates(): Promise<Record<string, string>> {
+    const entries = NAMES.map(async (name) => [name, await cluster.templateBytes(NAMESPACE, name)] as const);
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  /** The workloads whose template is another one than before. */
+  async function restarted(before: Record<string, string>): Promise<string[]> {
+    const now = await templates();
+    return NAMES.filter((name) => now[name] !== before[name]);
+  }
+
+  const wait = (intervals: number): Promise<void> =>
+    new Promise((resolve) => setTimeout(resolve, intervals * INTERVAL_MS));
+
+  /** `said`: reason and message, or how they begin. */
+  const rotatingIs = (said: string): Promise<true> =>
+    eventually(
+      `Rotating to be ${said}`,
+      async () => {
+        const path = '{range .status.conditions[?(@.type=="Rotating")]}{.reason}: {.message}{end}';
+        const now = await cluster.kubectl('get', 'vip', 'shop', '-n', NAMESPACE, '-o', `jsonpath=${path}`);
+        return now.startsWith(said) ? true : undefined;
+      },
+      40_000,
+    );
+
+  it('are told in the status, with what has none', async () => {
+    // what it counts was not all there when it was written first; it is written again 10 s later at the soonest
+    await rotatingIs('RotationActive: 2 secrets looked at every 5 s; without versions to look at: old/shop');
+  });
+
+  it('restart exactly the workloads that read them, within two intervals', async () => {
+    const before = await templates();
+    await writeSecret(vault, DB, { password: 'canary-value' });
+    await wait(2);
+    expect(await restarted(before)).to.deep.equal(['db', 'both']);
+    const live = await get('both');
+    expect(versionsOf(live)).to.deep.equal({ [DB]: 2, [API]: 1 });
+    expect(live.spec.template.metadata.annotations?.[RESTART]).to.equal(live.metadata.annotations?.[RESTART]);
+  });
+
+  it('restart them once: the next intervals change nothing', async () => {
+    const before = await templates();
+    await wait(2);
+    expect(await restarted(before)).to.deep.equal([]);
+  });
+
+  it('restart nothing while Vault is away, nor when it is back', async () => {
+    const before = await templates();
+    await wire.cut();
+    await rotatingIs('RotationVaultAway');
+    await wait(2);
+    expect(await restarted(before)).to.deep.equal([]);
+    await wire.mend();
+    await rotatingIs('RotationActive');
+    await wait(1);
+    expect(await restarted(before)).to.deep.equal([]);
+  });
+
+  it('are seen when the operator is back that was away when they were written', async () => {
+    const before = await templates();
+    await operator.stop();
+    await writeSecret(vault, API, { password: 'canary-value' });
+    await start();
+    await eventually('the restarts', async () => ((await restarted(before)).length === 2 ? true : undefined), 30_000);
+    expect(await restarted(before)).to.deep.equal(['both', 'api']);
+  });
+
+  describe('leave a restart in place when', () => {
+    const manifest = MANIFESTS.db;
+    const flags = ['--server-side', '--field-manager=gitops', '--force-conflicts'];
+
+    it('another manager applies the manifest, which has nothing of it, server-side', async () => {
+      const before = await templates();
+      const annotations = ownOf(await get('db'));
+      expect(annotations[RESTART]).to.match(/^[0-9a-f]{12}$/);
+      for (let time = 0; time < 3; time += 1) {
+        expect(await cluster.apply(manifest, ...flags)).to.contain('serverside-applied');
+        expect(await restarted(before)).to.deep.equal([]);
+        expect(ownOf(await get('db'))).to.deep.equal(annotations);
+      }
+    });
+
+    it('somebody applies the manifest as kubectl does it', async () => {
+      const before = await templates();
+      await cluster.apply(MANIFESTS.both);
+      expect(await restarted(before)).to.deep.equal([]);
+      expect(versionsOf(await get('both'))).to.deep.equal({ [DB]: 2, [API]: 2 });
+    });
+  });
+
+  // a suite of its own: mocha runs the tests of a suite before those of suites in it
+  describe('are not lost by kubectl replace', () => {
+    it('which takes the annotations out, so that pods start once more', async () => {
+      const before = await templates();
+      await plane.kubectlOk(['replace', '-f', '-'], JSON.stringify(MANIFESTS.db));
+      expect(await restarted(before)).to.deep.equal(['db']);
+      const replaced = await get('db');
+      expect(replaced.spec.template.metadata.annotations).not.to.have.property(RESTART);
+      await baselines();
+      const again = await templates();
+      expect(versionsOf(await get('db'))).to.deep.equal({ [DB]: 2 });
+      await wait(1);
+      expect(await restarted(again)).to.deep.equal([]);
+    });
+  });
+});
