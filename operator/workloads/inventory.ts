@@ -46,6 +46,8 @@ export interface InventoryOptions {
   readonly onGone?: (key: string) => void;
   /** Something about the workloads of this policy (`namespace/name`) has changed. */
   readonly onChanged: (policyKey: string) => void;
+  /** All of this namespace is known and judged; told again after each time that some of it was not. */
+  readonly onSettled: (namespace: string) => void;
 }
 
 interface Entry {
@@ -132,14 +134,16 @@ export class Inventory {
     if (this.#entry(key) !== undefined) this.#queue(key);
   }
 
-  /** The API server's answer to a write is known before its watch tells of it. Judged at once. */
+  /** The API server's answer to a write, which may come before or after its watch tells of it. Judged at once. */
   saw(workload: Workload): void {
     const key = workloadKey(workload);
     const entry = this.#entry(key);
-    if (entry === undefined || !isNewer(workload, entry.workload)) return;
-    entry.workload = workload;
-    this.#unqueue(key);
+    if (entry === undefined) return;
+    const isNews = isNewer(workload, entry.workload);
+    if (isNews) entry.workload = workload;
+    if (!this.#unqueue(key) && !isNews) return;
     this.#judge(key);
+    this.#settled(namespaceOf(key));
   }
 
   #rulesChanged(namespace: string): void {
@@ -209,9 +213,12 @@ export class Inventory {
     if (watched !== undefined && this.#slices.add(key)) watched.waiting += 1;
   }
 
-  #unqueue(key: string): void {
+  /** False: it did not wait. */
+  #unqueue(key: string): boolean {
     const watched = this.#watched(key);
-    if (this.#slices.remove(key) && watched !== undefined) watched.waiting -= 1;
+    if (!this.#slices.remove(key)) return false;
+    if (watched !== undefined) watched.waiting -= 1;
+    return true;
   }
 
   /** Its turn in the queue. */
@@ -220,7 +227,7 @@ export class Inventory {
     if (watched === undefined) return;
     watched.waiting -= 1;
     this.#judge(key);
-    if (watched.waiting === 0) this.#settled(namespaceOf(key));
+    this.#settled(namespaceOf(key));
   }
 
   #judge(key: string): void {
@@ -250,10 +257,11 @@ export class Inventory {
   #drop(key: string): void {
     const entry = this.#entry(key);
     if (entry === undefined) return;
-    this.#unqueue(key);
+    const hasWaited = this.#unqueue(key);
     this.#watched(key)?.entries.delete(key);
     this.#tellPolicies(key, entry.standing, undefined);
     this.#options.onGone?.(key);
+    if (hasWaited) this.#settled(namespaceOf(key));
   }
 
   /** Those that yield tell of the conflict too. */
@@ -262,12 +270,8 @@ export class Inventory {
     for (const name of new Set(names)) this.#options.onChanged(`${namespaceOf(key)}/${name}`);
   }
 
-  /** What waited for all of the namespace to be judged can go on. */
   #settled(namespace: string): void {
-    if (!this.settled(namespace)) return;
-    for (const { policy } of this.#options.rules.snapshot().rulesFor(namespace)) {
-      this.#options.onChanged(`${namespace}/${policy.name}`);
-    }
+    if (this.settled(namespace)) this.#options.onSettled(namespace);
   }
 
   #watched(key: string): Watched | undefined {

@@ -118,6 +118,8 @@ export class WorkloadOperator {
   readonly #images: Warming<ImageNeeds, KnownImages> | undefined;
   readonly #sources: Warming<SourceNeeds, KnownSources> | undefined;
   readonly #queue: WorkQueue;
+  /** By namespace: policies that could not be looked at while some of it was not judged. */
+  readonly #waiting = new Map<string, Set<string>>();
   readonly #looked = new Map<string, Looked>();
   readonly #metrics: WorkloadMetrics;
 
@@ -145,6 +147,7 @@ export class WorkloadOperator {
       onJudged: (judgement) => this.#judged(judgement),
       onGone: (key) => this.#gone(key),
       onChanged: (policyKey) => this.#queue.addAfter(policyKey, GATHER_MS),
+      onSettled: (namespace) => this.#settled(namespace),
     });
     this.#mender = new Mender({
       client,
@@ -211,8 +214,14 @@ export class WorkloadOperator {
     const [namespace = ''] = policyKey.split('/');
     const rule = this.#rule(policyKey);
     if (rule === undefined || this.#options.webhook.excludes(namespace)) this.#forget(policyKey);
-    // else it is looked at when the last of its workloads has been judged
     else if (this.#inventory.settled(namespace)) this.#lookAt(policyKey, rule);
+    else this.#waiting.set(namespace, (this.#waiting.get(namespace) ?? new Set()).add(policyKey));
+  }
+
+  /** The last workload of the namespace has been judged. */
+  #settled(namespace: string): void {
+    for (const policyKey of this.#waiting.get(namespace) ?? []) this.#queue.addAfter(policyKey, GATHER_MS);
+    this.#waiting.delete(namespace);
   }
 
   #lookAt(policyKey: string, rule: Rule): void {

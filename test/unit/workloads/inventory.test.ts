@@ -25,6 +25,7 @@ describe('Inventory', () => {
   let judgements: Judgement[];
   let gone: string[];
   let changed: string[];
+  let settled: string[];
   let state: State;
   let lines: ReturnType<typeof testLog>['lines'];
   let inventory: Inventory;
@@ -32,7 +33,7 @@ describe('Inventory', () => {
   beforeEach(() => {
     api = new MemoryApi();
     rules = new RuleCache();
-    [judged, judgements, gone, changed, state] = [[], [], [], [], 'Injected'];
+    [judged, judgements, gone, changed, settled, state] = [[], [], [], [], [], 'Injected'];
     const log = testLog();
     lines = log.lines;
     inventory = new Inventory({
@@ -51,6 +52,7 @@ describe('Inventory', () => {
       onJudged: (judgement) => judgements.push(judgement),
       onGone: (key) => gone.push(key),
       onChanged: (policyKey) => changed.push(policyKey),
+      onSettled: (namespace) => settled.push(namespace),
     });
   });
   afterEach(() => inventory.stop());
@@ -95,6 +97,7 @@ describe('Inventory', () => {
     await settle();
     expect(judged).to.deep.equal(['Deployment/bank/web']);
     expect(inventory.settled('bank')).to.equal(true);
+    expect(settled.at(-1)).to.equal('bank');
   });
 
   it('tells what it judges, what was before, and what has just been created', async () => {
@@ -133,6 +136,25 @@ describe('Inventory', () => {
     expect(inventory.get('Deployment/shop/web')?.workload.metadata.generation).to.equal(7);
     inventory.saw(workloadOf({ ...at('1', 1), metadata: { ...at('1', 1).metadata, uid: 'another' } }));
     expect(inventory.get('Deployment/shop/web')?.workload.metadata.uid, 'another object').to.equal('another');
+  });
+
+  it('judges at once what its watch has told of already and is still to be judged', async () => {
+    await create('web');
+    rule('shop');
+    inventory.start();
+    await settle();
+    state = 'Missed';
+    inventory.judgeAgain('Deployment/shop/web');
+    expect(inventory.settled('shop')).to.equal(false);
+    const known = inventory.get('Deployment/shop/web');
+    if (known === undefined) throw new Error('it is known');
+    inventory.saw(known.workload);
+    expect(inventory.get('Deployment/shop/web')?.standing.state).to.equal('Missed');
+    expect(inventory.settled('shop')).to.equal(true);
+    judged.length = 0;
+    inventory.saw(known.workload);
+    await settle();
+    expect(judged, 'and no second time').to.deep.equal([]);
   });
 
   it('forgets what is deleted, and a namespace without rules', async () => {
