@@ -1,7 +1,9 @@
+import { join } from 'node:path';
+
 import { expect } from 'chai';
 
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
-import { eventually, installPrerequisites, startOperator, type RunningOperator } from '../support/operator.ts';
+import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import {
   createRole,
   enableKubernetesAuth,
@@ -39,8 +41,7 @@ describe('new versions of secrets', function () {
     [plane, vault] = await Promise.all([startControlPlane(), startVault()]);
     wire = await layWire(vault.address);
     cluster = new Cluster(plane);
-    await installPrerequisites(plane);
-    await plane.kubectlOk(['create', 'serviceaccount', OPERATOR.name, '-n', OPERATOR.namespace]);
+    await plane.kubectlOk(['apply', '-k', join(import.meta.dirname, '../../config/default')]);
     const metadataOnly = 'path "secret/metadata/*" { capabilities = ["read"] }';
     await vault.api('PUT', `sys/policies/acl/${OPERATOR.name}`, { policy: metadataOnly });
     await enableKubernetesAuth(vault, plane);
@@ -70,8 +71,12 @@ describe('new versions of secrets', function () {
     expect(operator.log()).not.to.match(/hvs\.|eyJ|canary/);
   });
 
+  /** With the rights that the manifests give it. */
   async function start(): Promise<void> {
-    operator = await startOperator({ controlPlane: plane, flags: ['--rotation-vaults', wire.address] });
+    const token = await plane.kubectlOk(['create', 'token', OPERATOR.name, '-n', OPERATOR.namespace]);
+    const kubeconfig = plane.kubeconfigWithToken('operator', token.trim());
+    const flags = ['--rotation-vaults', wire.address];
+    operator = await startOperator({ controlPlane: { ...plane, kubeconfig }, flags });
   }
 
   const reading = (name: string, ...references: string[]): Workload =>
