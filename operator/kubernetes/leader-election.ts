@@ -82,12 +82,18 @@ export class LeaderElection implements Leadership {
   async stop(): Promise<void> {
     if (this.#stopped.signal.aborted) return;
     this.#stopped.abort();
-    const { clock } = this.#options;
     // an attempt that hangs is not waited for: the lease ends by itself
-    await Promise.race([this.#running, clock.sleep(RETRY_MS)]);
+    await this.#atMost(RETRY_MS, this.#running);
     this.#become(false, 'stopping');
     // also where it does not lead: an attempt may have brought the lease just now
-    await Promise.race([this.#release(), clock.sleep(RETRY_MS)]);
+    await this.#atMost(RETRY_MS, this.#release());
+  }
+
+  /** Resolves with `done`, or after `ms`; leaves no timer behind that would keep the process alive. */
+  async #atMost(ms: number, done: Promise<void> | undefined): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([done, this.#options.clock.sleep(ms, over.signal)]);
+    over.abort();
   }
 
   async #run(): Promise<void> {

@@ -173,6 +173,14 @@ describe('electing a leader by a Lease', () => {
     expect(second.isLeader).to.equal(true);
   });
 
+  it('leaves no timer behind that would keep the process alive', async () => {
+    const first = elector('a');
+    first.start();
+    await clock.advance(1_000);
+    await first.stop();
+    expect(clock.sleeping).to.deep.equal([]);
+  });
+
   it('gives back also what an attempt brought while it was stopping, and does not lead by it', async () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     network.a = (operation) => (operation === 'create' ? promise : undefined);
