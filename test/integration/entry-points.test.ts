@@ -217,12 +217,31 @@ describe('containers without a command on a real API server', function () {
       expect((await cluster.get('shop', 'kept')).spec.template).to.deep.equal(template);
     });
 
+    it('are admitted as they are where the policy ignores failures, and the policy says why', async () => {
+      const said = await cluster.apply(manifest('lenient', 'mended', open.host));
+      expect(said).to.contain(`${open.host}: connection refused`);
+      expect(argsOf(await cluster.get('lenient', 'mended'))).to.equal(undefined);
+      const attention = await eventually('the status to tell', async () => {
+        const text = await cluster.kubectl('get', 'vip', 'shop', '-n', 'lenient', '-o', 'json');
+        const { status } = JSON.parse(text) as { status?: { attention?: { name: string }[] } };
+        return status?.attention?.find(({ name }) => name === 'mended');
+      });
+      expect(attention).to.deep.include({ state: 'Failed', reason: 'EntrypointUnknown' });
+    });
+
     it('are refused, with the reason, and injected when it is back', async () => {
       const app = manifest('shop', 'outage', open.host);
       expect(await refusal(cluster.apply(app))).to.contain(`${open.host}: connection refused`);
       await open.resume();
       await eventually('the workload to be admitted', () => admitted(app), 20_000);
       expect(argsOf(await cluster.get('shop', 'outage'))).to.deep.equal(WORDS);
+    });
+
+    it('are injected by the operator then, where they had been admitted as they were', async () => {
+      const isInjected = async (): Promise<true | undefined> =>
+        argsOf(await cluster.get('lenient', 'mended')) === undefined ? undefined : true;
+      await eventually('the operator to ask the registry again', isInjected, 50_000);
+      expect(argsOf(await cluster.get('lenient', 'mended'))).to.deep.equal(WORDS);
     });
   });
 
