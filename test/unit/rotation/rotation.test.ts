@@ -124,6 +124,16 @@ describe('rotation', () => {
     });
   }
 
+  it('restarts nothing when another Vault is in its place, which knows neither its token nor the old versions', async () => {
+    const uses = [use('web', [DB], { [DB]: 4 })];
+    expect(await restarts(uses)).to.deep.equal([]);
+    vault.forgetTokens();
+    vault.secrets.set(DB_METADATA, 1);
+    for (let minute = 0; minute < 10; minute += 1) expect(await restarts(uses)).to.deep.equal([]);
+    expect(rotation.stateOf('shop/shop')).to.include({ status: 'True', reason: 'RotationActive' });
+    expect(rotation.wishesOf('shop/shop')).to.deep.equal([]);
+  });
+
   it('takes a wish back when the version that it was for is deleted before anything was restarted', async () => {
     const uses = [use('web', [DB], { [DB]: 3 })];
     expect(await restarts(uses)).to.have.length(1);
