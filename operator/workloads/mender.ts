@@ -15,6 +15,8 @@ export interface MenderOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Asked before each write: of several replicas one may, and not for ever. */
+  readonly mayAct: () => boolean;
   /** The workload as the API server has it after the action, which admission has seen. */
   readonly onDone: (action: Action, object: KubernetesObject) => void;
   /** Told of each outcome, for metrics. */
@@ -84,7 +86,7 @@ export class Mender {
   #pump(): void {
     this.#alarm?.abort();
     this.#refill();
-    while (!this.#isStopped && this.#underWay.size < CONCURRENCY) {
+    while (!this.#isStopped && this.#underWay.size < CONCURRENCY && this.#options.mayAct()) {
       const next = this.#next();
       if (next === undefined) return;
       if (next.inMs > 0 || this.#tokens < 1) {

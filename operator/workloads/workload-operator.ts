@@ -154,6 +154,7 @@ export class WorkloadOperator {
       clock,
       random,
       logger,
+      mayAct: () => leader.isLeader,
       onDone: (action, object) => this.#done(action, object),
       onResult: (kind, result) => this.#metrics.requested(kind, result),
     });
@@ -164,6 +165,8 @@ export class WorkloadOperator {
       unanswered: () => (this.#images?.open ?? 0) + (this.#sources?.open ?? 0),
     });
     leader.onChange((leading) => this.#leads(leading));
+    // also those that are gone
+    rules.onChange((namespace) => this.#lookAtThose((policyKey) => policyKey.startsWith(`${namespace}/`)));
     options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
     sources?.onChange((namespace, ref) =>
       this.#sources?.changed(namespace, ({ objects }) => objects.some((one) => isSameRef(one, ref))),
@@ -188,7 +191,7 @@ export class WorkloadOperator {
 
   /** Something that all plans depend on has changed: who leads, or what is programmed. */
   lookAtAll(): void {
-    for (const policyKey of this.#looked.keys()) this.#queue.addAfter(policyKey, GATHER_MS);
+    this.#lookAtThose(() => true);
   }
 
   /** An admission was decided on in this replica. */
@@ -199,6 +202,10 @@ export class WorkloadOperator {
     if (rule === undefined) return;
     this.#denials.note(`${namespace}/${policy.name}`, { kind, name, ...denial });
     this.#events.denied(rule, { kind, name }, denial.message);
+  }
+
+  #lookAtThose(isMeant: (policyKey: string) => boolean): void {
+    for (const policyKey of this.#looked.keys()) if (isMeant(policyKey)) this.#queue.addAfter(policyKey, GATHER_MS);
   }
 
   /** What was found before an election is told now, by whom it is done something about. */

@@ -30,11 +30,12 @@ describe('Mender', () => {
   let done: string[];
   let results: string[];
   let answer: (name: string) => Promise<unknown>;
+  let mayAct: boolean;
   let mender: Mender;
 
   beforeEach(() => {
     clock = new ManualClock();
-    [patched, done, results] = [[], [], []];
+    [patched, done, results, mayAct] = [[], [], [], true];
     answer = () => Promise.resolve();
     const began = clock.now();
     const patch = async <T extends KubernetesObject>(
@@ -52,6 +53,7 @@ describe('Mender', () => {
       clock,
       random: () => 1,
       logger: testLog().logger,
+      mayAct: () => mayAct,
       onDone: ({ key }) => done.push(key),
       onResult: (kind, result) => results.push(`${kind} ${result}`),
     });
@@ -116,6 +118,17 @@ describe('Mender', () => {
     );
     await settle();
     mender.want('shop/policy', []);
+    await clock.advance(60_000);
+    expect(patched).to.have.length(10);
+  });
+
+  it('begins nothing once it may not', async () => {
+    mender.want(
+      'shop/policy',
+      Array.from({ length: 12 }, (_, n) => wanted(`w${n}`)),
+    );
+    await settle();
+    mayAct = false;
     await clock.advance(60_000);
     expect(patched).to.have.length(10);
   });

@@ -65,6 +65,17 @@ describe('WorkloadOperator', () => {
     expect(scene.summaries.at(-1)).to.equal(KEY);
   });
 
+  it('forgets a policy that is deleted, also one without workloads beside others', async () => {
+    scene.rule();
+    scene.rule({ policy: { name: 'other', uid: 'uid-2', createdAt: 1 } });
+    await start();
+    expect(scene.workloads.summaryOf('shop/other')?.counts).to.deep.equal(about({}));
+    scene.rules.delete('shop', 'other');
+    await scene.clock.advance(1_000);
+    expect(scene.workloads.summaryOf('shop/other')).to.equal(undefined);
+    expect(counts()).to.deep.equal(about({}));
+  });
+
   it('never looks at a namespace that is excluded', async () => {
     scene.rule({ policy: { namespace: 'kube-system' } });
     await start();
