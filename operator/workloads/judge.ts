@@ -7,7 +7,7 @@ import type { Warming } from './warming.ts';
 import type { Workload } from './workload.ts';
 
 export interface JudgeOptions {
-  readonly images?: Pick<Warming<ImageNeeds, KnownImages>, 'use'> | undefined;
+  readonly images?: Pick<Warming<ImageNeeds, KnownImages>, 'use' | 'doubt'> | undefined;
   readonly sources?: Pick<Warming<SourceNeeds, KnownSources>, 'use'> | undefined;
 }
 
@@ -18,8 +18,12 @@ export function createJudge({ images, sources }: JudgeOptions) {
     const bare = standingOf(workload, rules, {});
     const held = sources?.use(key, namespace, bare?.sourceNeeds);
     const read = held === undefined ? {} : { sources: held };
-    const whole = held === undefined ? bare : standingOf(workload, rules, read);
-    const known = images?.use(key, namespace, whole?.needs);
-    return known === undefined ? whole : standingOf(workload, rules, { ...read, images: known });
+    const recorded = held === undefined ? bare : standingOf(workload, rules, read);
+    const known = images?.use(key, namespace, recorded?.needs);
+    if (known === undefined) return recorded;
+    const whole = standingOf(workload, rules, { ...read, images: known });
+    // A tag that moved: what admission has recorded may be newer than what is known here.
+    const isContradicted = recorded?.state === 'Injected' && whole?.state === 'Outdated';
+    return isContradicted && images?.doubt(key) === true ? recorded : whole;
   };
 }

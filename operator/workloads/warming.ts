@@ -28,6 +28,9 @@ interface Asked<Needs, Known> {
   /** The workloads that need it. */
   readonly users: Set<string>;
   answer: Known | undefined;
+  /** When there was an answer last; milliseconds since the epoch. */
+  answeredAt: number;
+  isUnderWay: boolean;
   failures: number;
   readonly over: AbortController;
 }
@@ -37,6 +40,8 @@ const CONCURRENCY = 2;
 // A registry may take its time where nobody waits.
 const WAIT_MS = 15_000;
 const AGAIN: BackoffLimits = { initialMs: 30_000, maxMs: 600_000 };
+// Who doubts an answer that is younger is told the same again.
+const DOUBTFUL_MS = 30_000;
 
 /**
  * Asks in the background for what the workloads of the inventory need, so that admission rarely has to wait for it, and
@@ -68,7 +73,20 @@ export class Warming<Needs, Known> {
     return asked.answer;
   }
 
-  /** Something that these needs ask for is not what it was: what was answered is forgotten. */
+  /**
+   * The workload contradicts what is known of its needs: somebody may have learned something newer. True: so it may be,
+   * they are asked for again, and the workload is judged anew after the answer. False: the answer is as good as new.
+   */
+  doubt(workload: string): boolean {
+    const id = this.#uses.get(workload);
+    const asked = id === undefined ? undefined : this.#asked.get(id);
+    if (id === undefined || asked === undefined) return false;
+    if (this.#options.clock.now() - asked.answeredAt < DOUBTFUL_MS) return false;
+    if (!asked.isUnderWay) this.#queue(id);
+    return true;
+  }
+
+  /** Something that these needs ask for is not what it was: they are asked for again. */
   changed(namespace: string, concerns: (needs: Needs) => boolean): void {
     for (const [id, asked] of this.#asked) {
       if (asked.namespace !== namespace || !concerns(asked.needs)) continue;
@@ -91,7 +109,16 @@ export class Warming<Needs, Known> {
   #begin(id: string, namespace: string, needs: Needs): Asked<Needs, Known> {
     const answer = this.#options.answerer.known(namespace, needs);
     const over = new AbortController();
-    const asked: Asked<Needs, Known> = { namespace, needs, users: new Set(), answer, failures: 0, over };
+    const asked: Asked<Needs, Known> = {
+      namespace,
+      needs,
+      users: new Set(),
+      answer,
+      answeredAt: this.#options.clock.now(),
+      isUnderWay: false,
+      failures: 0,
+      over,
+    };
     this.#asked.set(id, asked);
     this.#tellUsed(namespace);
     if (!this.#isComplete(asked)) this.#queue(id);
@@ -140,7 +167,10 @@ export class Warming<Needs, Known> {
 
   async #ask(id: string, asked: Asked<Needs, Known>): Promise<void> {
     const { answerer, clock, random, onAnswered } = this.#options;
+    asked.isUnderWay = true;
     asked.answer = await answerer.find(asked.namespace, asked.needs, WAIT_MS);
+    asked.isUnderWay = false;
+    asked.answeredAt = clock.now();
     if (asked.over.signal.aborted) return;
     onAnswered([...asked.users]);
     if (this.#isComplete(asked)) return;

@@ -21,15 +21,19 @@ const REFERRING = { env: [{ name: 'PASSWORD', value: 'vault:secret/data/shop/db#
 /** Who knows one image, as long as its registry is there. */
 class Images {
   isAway = false;
-  readonly #entryPoint: EntryPoint = { entrypoint: ['/entry'], cmd: [] };
+  entryPoint: EntryPoint = { entrypoint: ['/entry'], cmd: [] };
+
+  get now(): KnownImages {
+    const answer = this.isAway ? { why: 'the registry is away' } : this.entryPoint;
+    return () => answer;
+  }
 
   known(): KnownImages | undefined {
     return undefined;
   }
 
   find(): Promise<KnownImages> {
-    const answer = this.isAway ? { why: 'the registry is away' } : this.#entryPoint;
-    return Promise.resolve(() => answer);
+    return Promise.resolve(this.now);
   }
 }
 
@@ -146,7 +150,8 @@ export class Scene {
     if (!this.webhookAnswers) return object;
     const { name, namespace = '' } = object.metadata;
     const rules = this.rules.snapshot();
-    const { patch } = mutateWorkload({ kind: 'Deployment', namespace, name, object, rules });
+    const images = this.images.now;
+    const { patch } = mutateWorkload({ kind: 'Deployment', namespace, name, object, rules, images });
     return applyPatch(object, patch) as KubernetesObject;
   }
 }

@@ -106,6 +106,22 @@ describe('Warming', () => {
     expect(registry.asked).to.deep.equal(['shop redis:7', 'shop redis:8']);
   });
 
+  it('asks again for what somebody contradicts, unless the answer is fresh', async () => {
+    expect(warming.doubt('a'), 'nothing is known that could be doubted').to.equal(false);
+    warming.use('a', 'shop', { image: 'redis:7' });
+    await settle();
+    expect(warming.doubt('a')).to.equal(false);
+    await clock.advance(29_999);
+    expect(warming.doubt('a')).to.equal(false);
+    await clock.advance(1);
+    expect(warming.doubt('a')).to.equal(true);
+    expect(warming.doubt('a')).to.equal(true);
+    await settle();
+    expect(registry.asked, 'once').to.deep.equal(['shop redis:7', 'shop redis:7']);
+    expect(answered).to.deep.equal(['a', 'a']);
+    expect(warming.doubt('a'), 'it is fresh again').to.equal(false);
+  });
+
   it('asks again for what has changed', async () => {
     warming.use('a', 'shop', { image: 'redis:7' });
     warming.use('b', 'shop', { image: 'nginx:1' });

@@ -167,7 +167,26 @@ describe('WorkloadOperator', () => {
     scene.images.isAway = false;
     await scene.clock.advance(29_500);
     expect(scene.events.map(({ reason }) => reason)).to.deep.include.members(['EntrypointUnknown', 'NotInjected']);
-    expect(scene.patches, 'it became Missed').to.be.at.least(1);
+    expect(scene.patches, 'it became Missed').to.equal(1);
+    expect(counts()).to.deep.equal(about({ matched: 1, injected: 1 }));
+  });
+
+  it('believes what admission has just learned of a tag that moved, and asks itself', async () => {
+    scene.rule({ rollout: { strategy: 'Automatic', maxConcurrent: 3 } });
+    const container = { command: undefined, args: undefined };
+    for (const name of ['moved', 'other']) await scene.create(name, { container });
+    await start();
+    expect(counts()).to.deep.equal(about({ matched: 2, injected: 2 }));
+    await scene.clock.advance(60_000);
+    scene.images.entryPoint = { entrypoint: ['/moved'], cmd: [] };
+    await scene.delete('moved');
+    await scene.create('moved', { container });
+    await scene.clock.advance(1_000);
+    scene.edit('other', 'kube-controller-manager', podsAreThere);
+    await scene.clock.advance(3_600_000);
+    expect(counts()).to.deep.equal(about({ matched: 2, injected: 2 }));
+    expect(scene.patches, 'the other one is rolled, and nothing is asked of the one that is as it should be').to.equal(1);
+    expect(scene.workloads.summaryOf(KEY)?.stalled).to.equal(undefined);
   });
 
   it('counts what is outdated after a change of the rule, and rolls it where the policy says so, some at a time', async () => {
