@@ -40,6 +40,7 @@ import { policyValidator } from './policies/schema.ts';
 import { startRotation } from './rotation/start.ts';
 import { WorkloadOperator } from './workloads/workload-operator.ts';
 import { readSettings, SettingsError, settingsHelp, type Settings } from './settings.ts';
+import { Authorities } from './vault/authorities.ts';
 import { NodeVaultClient } from './vault/node-vault-client.ts';
 
 const USER_AGENT = 'vault-injection-operator';
@@ -64,6 +65,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
   const client = new ApiClient({ kubeConfig, userAgent: USER_AGENT });
   const shared = { client, clock, random, logger, labels: LABELS };
   const rules = new RuleCache();
+  const authorities = new Authorities({ ...shared, rules });
 
   const metrics = createWebhookMetrics({
     rules: () => rules.namespaces().reduce((sum, { name }) => sum + rules.snapshot().rulesFor(name).length, 0),
@@ -118,6 +120,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
     vault: new NodeVaultClient(),
+    authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
   });
   const images = startImageLookUp({
@@ -136,7 +139,8 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     metrics: createSourceMetrics(metrics.registry),
     rereadMs: milliseconds(settings.sourceInterval),
   });
-  const rotation = startRotation({ ...settings, ...shared, leader, registry: metrics.registry });
+  const rotation = startRotation({ ...settings, ...shared, leader, authorities, registry: metrics.registry });
+  authorities.onChange((namespace) => policies.authoritiesChanged(namespace));
   rotation.onChange((policy) => policies.summaryChanged(policy));
   const events = new EventRecorder({ client, component: USER_AGENT, instance: hostname(), clock, logger });
   const workloads: WorkloadOperator = new WorkloadOperator({
@@ -221,7 +225,9 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     logger.info({ drain: settings.drain }, 'stopping: readiness is false, reviews are still answered');
     await server?.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
     await Promise.all(
-      [policies, workloads, rotation, events, configuration, certificates, sources].map((part) => part.stop()),
+      [policies, authorities, workloads, rotation, events, configuration, certificates, sources].map((part) =>
+        part.stop(),
+      ),
     );
     // only when nothing is written any more that only one may write
     await election?.stop();

@@ -174,9 +174,10 @@ export const REASONS = {
   },
   RotationAuthorityUnread: {
     usedBy: ['Rotating'],
-    meaning:
-      'The policy takes the authority of Vault from an object of the workloads’ namespace; the operator does not read it.',
-    action: 'Write the certificates into spec.vault.tls.caBundle instead of caRef.',
+    meaning: 'The object that spec.vault.tls.caRef names is not there, cannot be read, or holds no certificates.',
+    action:
+      'Do what the message says. A ConfigMap needs no more than to be there; for a Secret, a Role of the namespace has to ' +
+      'let the operator get it (docs/guides/rotation.md).',
   },
   RotationTokenRefused: {
     usedBy: ['Rotating'],

@@ -1,5 +1,5 @@
-import { X509Certificate } from 'node:crypto';
 import { parseDuration } from '../duration.ts';
+import { faultOfCertificates } from '../pem.ts';
 import { matchesAny } from './match.ts';
 import type { VaultInjectionPolicySpec } from './policy.generated.ts';
 
@@ -82,26 +82,8 @@ function durationFault({ vault, process, rotation }: VaultInjectionPolicySpec): 
 }
 
 function caBundleFault(caBundle: string): PolicyFault | undefined {
-  if (caBundle === '') return undefined;
-  const blocks = caBundle.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  const begun = caBundle.split('-----BEGIN CERTIFICATE-----').length - 1;
-  const broken = blocks.findIndex((block) => !isCertificate(block));
-  if (blocks.length > 0 && blocks.length === begun && broken < 0) return undefined;
-  const which =
-    broken < 0 ? 'a certificate is cut off' : `certificate ${broken + 1} of ${blocks.length} cannot be read`;
-  return {
-    reason: 'CABundleInvalid',
-    message: `spec.vault.tls.caBundle: ${which}; write whole certificates as PEM`,
-  };
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    new X509Certificate(pem);
-    return true;
-  } catch {
-    return false;
-  }
+  const fault = caBundle === '' ? undefined : faultOfCertificates(caBundle);
+  return fault === undefined ? undefined : { reason: 'CABundleInvalid', message: `spec.vault.tls.caBundle: ${fault}` };
 }
 
 // apimachinery's pkg/api/resource: a number, and a binary, a decimal or an exponent suffix.

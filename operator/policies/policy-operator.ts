@@ -4,6 +4,7 @@ import type { Informer } from '../kubernetes/informer.ts';
 import { OperatorAdapter } from '../kubernetes/operator-adapter.ts';
 import type { OperatorAdapterOptions } from '../kubernetes/operator-adapter.ts';
 import { WorkQueue } from '../kubernetes/work-queue.ts';
+import type { AuthorityOf } from '../vault/authorities.ts';
 import { HealthMonitor } from '../vault/health-monitor.ts';
 import type { VaultPort } from '../vault/vault-port.ts';
 import { POLICIES, Reconciler, STATUS_FIELD_MANAGER } from './reconciler.ts';
@@ -17,6 +18,7 @@ export interface PolicyOperatorOptions
       'validate' | 'compile' | 'rules' | 'webhook' | 'certificateReady' | 'summaryOf' | 'rotationOf' | 'isLeader'
     > {
   readonly vault: VaultPort;
+  readonly authorityOf: AuthorityOf;
   /** Milliseconds between two checks of one Vault, about. */
   readonly vaultCheckMs?: number;
 }
@@ -30,11 +32,12 @@ export class PolicyOperator extends OperatorAdapter {
 
   constructor(options: PolicyOperatorOptions) {
     super({ ...options, fieldManager: STATUS_FIELD_MANAGER });
-    const { clock, random, logger, vaultCheckMs } = options;
+    const { authorityOf, clock, random, logger, vaultCheckMs } = options;
     const process = (key: string): Promise<void> => this.#reconciler.reconcile(key);
     this.#queue = new WorkQueue({ process, clock, random, logger });
     this.#monitor = new HealthMonitor({
       vault: options.vault,
+      authorityOf,
       clock,
       random,
       logger,
@@ -55,6 +58,14 @@ export class PolicyOperator extends OperatorAdapter {
   reconcileAll(): void {
     if (!this.#loaded) return;
     for (const { metadata } of this.#policies().list()) this.#queue.add(`${metadata.namespace}/${metadata.name}`);
+  }
+
+  /** In this namespace `authorityOf` answers otherwise than before. */
+  authoritiesChanged(namespace: string): void {
+    if (!this.#loaded) return;
+    for (const { metadata } of this.#policies().list()) {
+      if (metadata.namespace === namespace) this.#queue.add(`${namespace}/${metadata.name}`);
+    }
   }
 
   /** What summaryOf or rotationOf say of the policy (`namespace/name`) has changed. */

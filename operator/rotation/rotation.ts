@@ -1,4 +1,5 @@
 import type { Rule, RuleVault } from '../policies/rule.ts';
+import type { AuthorityOf } from '../vault/authorities.ts';
 import type { RestartWish } from '../workloads/plan.ts';
 import { wishOf, type Use } from './baselines.ts';
 import { metadataPathOf } from './kv-path.ts';
@@ -8,11 +9,14 @@ import { VersionPoller, type PollSource, type VersionPollerOptions } from './ver
 export interface RotationOptions extends Omit<VersionPollerOptions, 'onChange'> {
   /** Whether the operator may log in to this namespace of this Vault. */
   readonly isAllowed: (address: string, namespace: string) => boolean;
+  /** What is in the objects that policies refer to. */
+  readonly authorityOf: AuthorityOf;
   /** Where to log in, without auth/ before it, for policies whose pods log in without a ServiceAccount token. */
   readonly mountPath: string;
 }
 
 interface Wanted {
+  readonly vault: RuleVault;
   readonly intervalMs: number;
   /** Whom to ask, or why nobody is asked. */
   readonly source: PollSource | RotatingStatement;
@@ -42,10 +46,12 @@ export class Rotation {
       this.#poller?.unwatch(policyKey);
       return;
     }
+    const { vault, rotation } = rule;
     const reads = new Set(uses.flatMap((use) => use.reads));
     const wanted: Wanted = {
-      intervalMs: rule.rotation.intervalMs,
-      source: this.#sourceOf(rule.vault),
+      vault,
+      intervalMs: rotation.intervalMs,
+      source: this.#sourceOf(policyKey, vault),
       uses,
       metadataPaths: new Map([...reads].map((path) => [path, metadataPathOf(path)])),
     };
@@ -79,6 +85,17 @@ export class Rotation {
     });
   }
 
+  /** In this namespace `authorityOf` answers otherwise than before. */
+  authoritiesChanged(namespace: string): void {
+    for (const [policyKey, wanted] of this.#wanted) {
+      if (!policyKey.startsWith(`${namespace}/`) || wanted.vault.tls.caRef === undefined) continue;
+      const changed = { ...wanted, source: this.#sourceOf(policyKey, wanted.vault) };
+      this.#wanted.set(policyKey, changed);
+      this.#watch(policyKey, changed);
+      for (const listener of this.#listeners) listener(policyKey);
+    }
+  }
+
   /** `listener` is told each policy whose wishes or condition may be others now. */
   onChange(listener: (policyKey: string) => void): void {
     this.#listeners.push(listener);
@@ -109,21 +126,20 @@ export class Rotation {
     this.#poller?.watch(policyKey, source, intervalMs, paths);
   }
 
-  #sourceOf({ address, namespace, tls, auth }: RuleVault): PollSource | RotatingStatement {
+  #sourceOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PollSource | RotatingStatement {
     const where = namespace === '' ? address : `${address}#${namespace}`;
     if (!this.#options.isAllowed(address, namespace)) {
       const message = `the operator logs in to no Vault that its setting rotationVaults does not name, and ${where} is none of these`;
       return { status: 'False', reason: 'RotationVaultNotAllowed', message };
     }
-    if (tls.caRef !== undefined) {
-      const { kind, name } = tls.caRef;
-      const message =
-        `the authority of Vault is in the ${kind} ${name} of the workloads' namespace, which the operator does not read: ` +
-        'write it into spec.vault.tls.caBundle instead';
-      return { status: 'False', reason: 'RotationAuthorityUnread', message };
+    const [ofPolicy = ''] = policyKey.split('/');
+    const authority = tls.caRef === undefined ? tls : this.#options.authorityOf(ofPolicy, tls.caRef);
+    if (authority === undefined) {
+      return { status: 'Unknown', reason: 'RotationPending', message: 'the authority of Vault has not been read yet' };
     }
+    if ('unread' in authority) return { status: 'False', reason: 'RotationAuthorityUnread', message: authority.unread };
     const takesOurToken = auth.method === 'Kubernetes' || auth.method === 'JWT';
-    const target = { address, caBundle: tls.caBundle, serverName: tls.serverName, namespace };
+    const target = { address, caBundle: authority.caBundle, serverName: tls.serverName, namespace };
     return { target, mountPath: takesOurToken ? auth.mountPath : this.#options.mountPath };
   }
 }

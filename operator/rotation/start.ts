@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import type { Leadership } from '../kubernetes/leader-election.ts';
 import type { Logger } from '../log.ts';
+import type { Authorities } from '../vault/authorities.ts';
 import { NodeVaultMetadata } from '../vault/node-vault-metadata.ts';
 import { allowedVaults } from './allowed-vaults.ts';
 import { createRotationMetrics } from './metrics.ts';
@@ -25,6 +26,7 @@ export interface StartRotationOptions extends RotationSettings {
   readonly client: TokenIssuer;
   /** Who may restart workloads is the one to look for reasons. */
   readonly leader: Leadership;
+  readonly authorities: Pick<Authorities, 'of' | 'onChange'>;
   /** Of metrics. */
   readonly registry: Registry;
   readonly clock: Clock;
@@ -34,7 +36,7 @@ export interface StartRotationOptions extends RotationSettings {
 
 /** Asks Vaults whenever this replica leads, until it is stopped. */
 export function startRotation(options: StartRotationOptions): Rotation {
-  const { client, leader, registry, clock, random, logger } = options;
+  const { client, leader, authorities, registry, clock, random, logger } = options;
   const rotation = new Rotation({
     vaults: new NodeVaultMetadata({ connections: REQUESTS }),
     jwt: ownToken(client, {
@@ -45,11 +47,13 @@ export function startRotation(options: StartRotationOptions): Rotation {
     role: options.rotationRole,
     mountPath: options.rotationMount,
     isAllowed: allowedVaults(options.rotationVaults),
+    authorityOf: authorities.of,
     observer: createRotationMetrics(registry),
     clock,
     random,
     logger,
   });
+  authorities.onChange((namespace) => rotation.authoritiesChanged(namespace));
   leader.onChange((leading) => (leading ? rotation.start() : void rotation.stop()));
   if (leader.isLeader) rotation.start();
   return rotation;

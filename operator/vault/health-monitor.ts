@@ -2,10 +2,13 @@ import type { Clock } from '../clock.ts';
 import { WorkQueue } from '../kubernetes/work-queue.ts';
 import type { Logger } from '../log.ts';
 import type { RuleVault } from '../policies/rule.ts';
+import type { AuthorityOf } from './authorities.ts';
 import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
 
 export interface HealthMonitorOptions {
   readonly vault: VaultPort;
+  /** What is in the objects that policies refer to. */
+  readonly authorityOf: AuthorityOf;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -42,7 +45,7 @@ export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
   readonly #queue: WorkQueue;
   readonly #watched = new Map<string, Watched>();
-  readonly #targetOf = new Map<string, string>();
+  readonly #idOf = new Map<string, string>();
   readonly #uncheckable = new Map<string, VaultHealth>();
 
   constructor(options: HealthMonitorOptions) {
@@ -52,11 +55,11 @@ export class HealthMonitor {
     this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: CONCURRENCY });
   }
 
-  /** `policy` (its key) uses this Vault from now on; undefined: none. Asks at once if nobody used it before. */
+  /** `policy` (`namespace/name`) uses this Vault from now on; undefined: none. Asks at once if nobody used it before. */
   watch(policy: string, vault: RuleVault | undefined): void {
-    const wanted = vault === undefined ? NO_RULE : targetOf(vault);
+    const wanted = vault === undefined ? NO_RULE : this.#targetOf(policy, vault);
     const id = 'address' in wanted ? JSON.stringify(wanted) : undefined;
-    if (this.#targetOf.get(policy) !== id) this.unwatch(policy);
+    if (this.#idOf.get(policy) !== id) this.unwatch(policy);
     if (!('address' in wanted)) this.#uncheckable.set(policy, wanted);
     else if (id !== undefined) this.#join(policy, id, wanted);
   }
@@ -64,8 +67,8 @@ export class HealthMonitor {
   /** `policy` is gone. */
   unwatch(policy: string): void {
     this.#uncheckable.delete(policy);
-    const id = this.#targetOf.get(policy);
-    this.#targetOf.delete(policy);
+    const id = this.#idOf.get(policy);
+    this.#idOf.delete(policy);
     const watched = id === undefined ? undefined : this.#watched.get(id);
     if (id === undefined || watched === undefined) return;
     watched.policies.delete(policy);
@@ -76,7 +79,7 @@ export class HealthMonitor {
 
   /** The health, as last seen, of the Vault that `policy` uses. */
   health(policy: string): VaultHealth {
-    const id = this.#targetOf.get(policy);
+    const id = this.#idOf.get(policy);
     return this.#watched.get(id ?? '')?.health ?? this.#uncheckable.get(policy) ?? NOT_YET;
   }
 
@@ -88,7 +91,7 @@ export class HealthMonitor {
   #join(policy: string, id: string, target: VaultTarget): void {
     const watched = this.#watched.get(id) ?? { target, policies: new Set<string>(), health: NOT_YET };
     watched.policies.add(policy);
-    this.#targetOf.set(policy, id);
+    this.#idOf.set(policy, id);
     if (this.#watched.has(id)) return;
     this.#watched.set(id, watched);
     this.#queue.add(id);
@@ -110,12 +113,15 @@ export class HealthMonitor {
     );
     onChange([...watched.policies]);
   }
-}
 
-/** The server to ask, or why it is not asked. */
-function targetOf({ address, tls }: RuleVault): VaultTarget | VaultHealth {
-  if (tls.caRef === undefined) return { address, caBundle: tls.caBundle, serverName: tls.serverName };
-  const { kind, name } = tls.caRef;
-  const message = `the authority of Vault is in the ${kind} ${name} of the workloads' namespace, which the operator does not read`;
-  return { status: 'Unknown', reason: 'VaultNotChecked', message };
+  /** The server to ask, or why it is not asked. */
+  #targetOf(policy: string, { address, tls }: RuleVault): VaultTarget | VaultHealth {
+    const { caBundle, caRef, serverName } = tls;
+    if (caRef === undefined) return { address, caBundle, serverName };
+    const [namespace = ''] = policy.split('/');
+    const authority = this.#options.authorityOf(namespace, caRef);
+    if (authority === undefined) return NOT_YET;
+    if ('caBundle' in authority) return { address, caBundle: authority.caBundle, serverName };
+    return { status: 'Unknown', reason: 'VaultNotChecked', message: authority.unread };
+  }
 }

@@ -75,6 +75,7 @@ describe('rotation, with a real Vault and tokens of a real API server', function
       role: NAME,
       mountPath: 'kubernetes',
       isAllowed: allowedVaults(wire.address),
+      authorityOf: () => undefined,
       clock: systemClock,
       random: Math.random,
       logger,

@@ -1,21 +1,8 @@
 import { expect } from 'chai';
 import { compilePolicy } from '../../../operator/policies/compile.ts';
+import { CA } from './example-ca.ts';
 import { defaults, policyOf, ruleOf } from './example-policy.ts';
 import type { Written } from './example-policy.ts';
-
-// A CA made for this test, its key thrown away.
-const CA = `-----BEGIN CERTIFICATE-----
-MIIBgDCCASegAwIBAgIUZfgu3eWWStN9wvHaUC1OXBYXz+wwCgYIKoZIzj0EAwIw
-FTETMBEGA1UEAwwKRXhhbXBsZSBDQTAgFw0yNjExMjMxNTE0NTJaGA8yMTI2MTAz
-MDE1MTQ1MlowFTETMBEGA1UEAwwKRXhhbXBsZSBDQTBZMBMGByqGSM49AgEGCCqG
-SM49AwEHA0IABBZyogiiyBiJk66EUP2r2qlvFo3odmf98v3v4vhkxMnjuE6xUwQa
-clmn7hDthPy7t8p5syAp88xWPMAxuzl/LfajUzBRMB0GA1UdDgQWBBTfGwO2WYMZ
-jpMG4BGOtsWIb/UfBDAfBgNVHSMEGDAWgBTfGwO2WYMZjpMG4BGOtsWIb/UfBDAP
-BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCID/cQ2x0qecZm8usOqd3
-OXlhUv/gnN8S0l2YL+O+SNxuAiA/YyMjedZtivCnyJ0y0Dr4GHjVv0BHH15syPkH
-fD55zw==
------END CERTIFICATE-----
-`;
 
 describe('compilePolicy', () => {
   it('makes the shortest policy into a rule with nothing left open', () => {

@@ -60,6 +60,7 @@ describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
       isLeader: () => leading,
       summaryOf: () => summary,
       vault: { health: () => Promise.resolve({ status: 'True', reason: 'VaultReachable', message: 'answers' }) },
+      authorityOf: () => undefined,
       vaultCheckMs: 3_600_000,
     });
   });

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { allowedVaults } from '../../../operator/rotation/allowed-vaults.ts';
 import { type Use } from '../../../operator/rotation/baselines.ts';
 import { Rotation } from '../../../operator/rotation/rotation.ts';
+import type { Authority } from '../../../operator/vault/authorities.ts';
 import { VaultFailure } from '../../../operator/vault/metadata-port.ts';
 import { annotation } from '../../../webhook/injection/names.ts';
 import { ManualClock, settle } from '../kubernetes/manual-clock.ts';
@@ -29,6 +30,7 @@ describe('rotation', () => {
   let vault: ScriptedVault;
   let clock: ManualClock;
   let changed: string[];
+  let authority: Authority | undefined;
   let rotation: Rotation;
 
   beforeEach(() => {
@@ -36,12 +38,14 @@ describe('rotation', () => {
     vault.secrets.set(DB_METADATA, 4).set('secret/metadata/shop/api', 1);
     clock = new ManualClock();
     changed = [];
+    authority = undefined;
     rotation = new Rotation({
       vaults: vault,
       jwt: () => Promise.resolve(CANARIES.jwt),
       role: 'operator',
       mountPath: 'clusters/own',
       isAllowed: allowedVaults(ADDRESS),
+      authorityOf: () => authority,
       clock,
       random: () => 0.5,
       logger: testLog().logger,
@@ -171,11 +175,6 @@ describe('rotation', () => {
     const refused: readonly [what: string, vault: Readonly<Record<string, unknown>>, reason: string][] = [
       ['an address that the settings do not name', { address: 'https://evil.example' }, 'RotationVaultNotAllowed'],
       ['a namespace of Vault that they do not name', { namespace: 'team' }, 'RotationVaultNotAllowed'],
-      [
-        'an authority that the operator does not read',
-        { tls: { caRef: { kind: 'ConfigMap', name: 'ca', key: 'ca.crt' } } },
-        'RotationAuthorityUnread',
-      ],
     ];
     for (const [what, spec, reason] of refused) {
       it(`never at ${what}`, async () => {
@@ -186,6 +185,29 @@ describe('rotation', () => {
         expect(rotation.wishesOf('shop/shop')).to.deep.equal([]);
       });
     }
+
+    it('never by an authority that cannot be read, and by the one that is in the object when it is', async () => {
+      const tls = { caRef: { kind: 'ConfigMap', name: 'ca', key: 'ca.crt' } };
+      rotation.want('shop/shop', rotating({ tls }), [use('web', [DB])]);
+      expect(rotation.stateOf('shop/shop')).to.include({ status: 'Unknown', reason: 'RotationPending' });
+      authority = { unread: 'there is no ConfigMap ca' };
+      rotation.authoritiesChanged('shop');
+      await clock.advance(600 * SECOND);
+      expect([vault.connected, vault.asked]).to.deep.equal([[], []]);
+      expect(rotation.stateOf('shop/shop')).to.deep.equal({
+        status: 'False',
+        reason: 'RotationAuthorityUnread',
+        message: 'there is no ConfigMap ca',
+      });
+      expect(changed).to.deep.equal(['shop/shop']);
+      authority = { caBundle: 'PEM' };
+      rotation.authoritiesChanged('bank');
+      expect(changed, 'another namespace has another').to.deep.equal(['shop/shop']);
+      rotation.authoritiesChanged('shop');
+      await settle();
+      expect(vault.connected.map(({ caBundle }) => caBundle)).to.deep.equal(['PEM']);
+      expect(rotation.stateOf('shop/shop')).to.include({ reason: 'RotationActive' });
+    });
 
     it('no longer, as soon as the policy goes elsewhere', async () => {
       rotation.want('shop/shop', rotating(), [use('web', [DB])]);

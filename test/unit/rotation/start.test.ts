@@ -41,6 +41,7 @@ describe('rotation in several replicas', () => {
       rotationAudience: 'vault',
       rotationServiceAccount: 'operator',
       client: { createToken: () => Promise.resolve('eyJ') },
+      authorities: { of: () => undefined, onChange: () => undefined },
       leader: { isLeader: false, onChange: (listener) => void listeners.push(listener) },
       registry,
       clock: systemClock,

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import type { RuleVault } from '../../../operator/policies/rule.ts';
+import type { Authority } from '../../../operator/vault/authorities.ts';
 import { HealthMonitor } from '../../../operator/vault/health-monitor.ts';
 import type { VaultHealth, VaultTarget } from '../../../operator/vault/vault-port.ts';
 import { ManualClock, settle } from '../kubernetes/manual-clock.ts';
@@ -31,6 +32,7 @@ describe('HealthMonitor', () => {
   let asked: VaultTarget[];
   let answers: Map<string, VaultHealth | Error>;
   let changed: (readonly string[])[];
+  let authority: Authority | undefined;
   let monitor: HealthMonitor;
 
   beforeEach(() => {
@@ -38,6 +40,7 @@ describe('HealthMonitor', () => {
     asked = [];
     answers = new Map();
     changed = [];
+    authority = undefined;
     monitor = new HealthMonitor({
       vault: {
         health: (target) => {
@@ -46,6 +49,7 @@ describe('HealthMonitor', () => {
           return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
         },
       },
+      authorityOf: (namespace, { name }) => (`${namespace}/${name}` === 'shop/vault-ca' ? authority : undefined),
       clock,
       random: () => 0.5,
       logger: testLog().logger,
@@ -119,18 +123,35 @@ describe('HealthMonitor', () => {
     expect(asked.map(({ address }) => address)).to.deep.equal(['https://one', 'https://two']);
   });
 
-  it('asks no Vault whose CA lies in the namespace of the workloads, and says why', async () => {
-    monitor.watch(
-      'shop/a',
-      ruleVault('https://one', { caRef: { kind: 'ConfigMap', name: 'vault-ca', key: 'ca.crt' } }),
-    );
-    await settle();
-    expect(asked).to.deep.equal([]);
-    expect(monitor.health('shop/a')).to.deep.equal({
-      status: 'Unknown',
-      reason: 'VaultNotChecked',
-      message:
-        "the authority of Vault is in the ConfigMap vault-ca of the workloads' namespace, which the operator does not read",
+  describe('where the authority is in an object of the namespace', () => {
+    const vault = ruleVault('https://one', { caRef: { kind: 'ConfigMap', name: 'vault-ca', key: 'ca.crt' } });
+
+    it('asks by what is in the object, as soon as that is known and whenever it is another', async () => {
+      monitor.watch('shop/a', vault);
+      await settle();
+      expect(asked, 'not yet').to.deep.equal([]);
+      expect(monitor.health('shop/a')).to.include({ status: 'Unknown', reason: 'VaultNotChecked' });
+      for (const caBundle of ['PEM 1', 'PEM 2']) {
+        authority = { caBundle };
+        monitor.watch('shop/a', vault);
+        await settle();
+        expect(asked.at(-1)).to.deep.equal({ address: 'https://one', caBundle, serverName: '' });
+        expect(monitor.health('shop/a')).to.equal(UP);
+      }
+      await clock.advance(60_000);
+      expect(asked, 'and no longer by the former one').to.have.length(3);
+    });
+
+    it('asks nobody where there is none to read, and says why', async () => {
+      authority = { unread: 'there is no ConfigMap vault-ca' };
+      monitor.watch('shop/a', vault);
+      await settle();
+      expect(asked).to.deep.equal([]);
+      expect(monitor.health('shop/a')).to.deep.equal({
+        status: 'Unknown',
+        reason: 'VaultNotChecked',
+        message: 'there is no ConfigMap vault-ca',
+      });
     });
   });
 

@@ -185,7 +185,9 @@ describe('WorkloadOperator', () => {
     scene.edit('other', 'kube-controller-manager', podsAreThere);
     await scene.clock.advance(3_600_000);
     expect(counts()).to.deep.equal(about({ matched: 2, injected: 2 }));
-    expect(scene.patches, 'the other one is rolled, and nothing is asked of the one that is as it should be').to.equal(1);
+    expect(scene.patches, 'the other one is rolled, and nothing is asked of the one that is as it should be').to.equal(
+      1,
+    );
     expect(scene.workloads.summaryOf(KEY)?.stalled).to.equal(undefined);
   });
 

@@ -1,0 +1,124 @@
+import type { Clock } from '../clock.ts';
+import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
+import { ApiError } from '../kubernetes/object-client.ts';
+import { WorkQueue } from '../kubernetes/work-queue.ts';
+import type { Logger } from '../log.ts';
+import { faultOfCertificates } from '../pem.ts';
+import type { RuleCache } from '../policies/rule-cache.ts';
+import type { CaRef } from '../policies/rule.ts';
+
+/** What the operator trusts a Vault by, or why it cannot know. */
+export type Authority =
+  /** PEM. */
+  | { readonly caBundle: string }
+  /** For people, with what to do. */
+  | { readonly unread: string };
+
+/** Undefined: it is not read yet. */
+export type AuthorityOf = (namespace: string, ref: CaRef) => Authority | undefined;
+
+export interface AuthoritiesOptions {
+  readonly client: Pick<ObjectClient, 'get'>;
+  readonly rules: Pick<RuleCache, 'snapshot' | 'onChange'>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+interface Used {
+  readonly namespace: string;
+  readonly ref: CaRef;
+  authority: Authority | undefined;
+}
+
+// Authorities live for years, and who changes one leaves the old one beside it for a while.
+const REREAD_MS = 300_000;
+
+/**
+ * The certificates that policies refer to by spec.vault.tls.caRef, for the operator's own requests to Vault: pods mount
+ * the objects by themselves. It reads what rules in force name, each object once, and looks again every five minutes.
+ */
+export class Authorities {
+  readonly #options: AuthoritiesOptions;
+  readonly #queue: WorkQueue;
+  readonly #used = new Map<string, Used>();
+  readonly #listeners: ((namespace: string) => void)[] = [];
+
+  constructor(options: AuthoritiesOptions) {
+    const { rules, clock, random, logger } = options;
+    this.#options = options;
+    this.#queue = new WorkQueue({ process: (id) => this.#read(id), clock, random, logger });
+    rules.onChange((namespace) => this.#rulesChanged(namespace));
+  }
+
+  readonly of: AuthorityOf = (namespace, ref) => this.#used.get(idOf(namespace, ref))?.authority;
+
+  /** `listener` is told of each namespace for which of() answers otherwise than before. */
+  onChange(listener: (namespace: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  stop(): Promise<void> {
+    return this.#queue.stop();
+  }
+
+  #rulesChanged(namespace: string): void {
+    const refs = this.#options.rules
+      .snapshot()
+      .rulesFor(namespace)
+      .flatMap(({ vault: { tls } }) => (tls.caRef === undefined ? [] : [tls.caRef]));
+    const wanted = new Map(refs.map((ref) => [idOf(namespace, ref), ref]));
+    for (const [id, used] of this.#used) {
+      if (used.namespace !== namespace || wanted.has(id)) continue;
+      this.#used.delete(id);
+      this.#queue.forget(id);
+    }
+    for (const [id, ref] of wanted) {
+      if (this.#used.has(id)) continue;
+      this.#used.set(id, { namespace, ref, authority: undefined });
+      this.#queue.add(id);
+    }
+  }
+
+  async #read(id: string): Promise<void> {
+    const { client, random } = this.#options;
+    const used = this.#used.get(id);
+    if (used === undefined) return;
+    const { namespace, ref } = used;
+    const plural = ref.kind === 'ConfigMap' ? 'configmaps' : 'secrets';
+    const authority = await client
+      .get({ group: '', version: 'v1', plural, namespace }, ref.name)
+      .then((object) => authorityIn(object, ref))
+      .catch((error: unknown) => ifForbidden(error, ref));
+    if (this.#used.get(id) !== used) return;
+    this.#queue.addAfter(id, REREAD_MS * (0.9 + 0.2 * random()));
+    const before = used.authority;
+    used.authority = authority;
+    if (JSON.stringify(before) === JSON.stringify(authority)) return;
+    for (const listener of this.#listeners) listener(namespace);
+  }
+}
+
+function idOf(namespace: string, { kind, name, key }: CaRef): string {
+  return `${namespace}/${kind}/${name}/${key}`;
+}
+
+function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: CaRef): Authority {
+  const which = `${kind} ${name}`;
+  if (object === undefined) return { unread: `there is no ${which} with the authority of Vault: make it` };
+  const value = (object.data as Readonly<Record<string, unknown>> | undefined)?.[key];
+  if (typeof value !== 'string') return { unread: `${which} has no key ${key} with the authority of Vault: add it` };
+  const caBundle = kind === 'Secret' ? Buffer.from(value, 'base64').toString('utf8') : value;
+  const fault = faultOfCertificates(caBundle);
+  return fault === undefined ? { caBundle } : { unread: `key ${key} of ${which}: ${fault}` };
+}
+
+/** Anything else is tried again. */
+function ifForbidden(error: unknown, { kind, name }: CaRef): Authority {
+  if (!(error instanceof ApiError) || error.code !== 403) throw error;
+  return {
+    unread:
+      `the operator may not read ${kind} ${name} with the authority of Vault: let a Role of the namespace allow it ` +
+      '"get", use a ConfigMap, or write the certificates into spec.vault.tls.caBundle',
+  };
+}
