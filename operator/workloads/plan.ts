@@ -66,6 +66,9 @@ const MAX_REPAIRS = 3;
 // An undone repair has rolled the pods twice: the second and third attempt leave whoever undid it time to finish.
 const REPAIR_BACKOFF_MS = 10_000;
 const LONGEST_BACKOFF_MS = 300_000;
+// Nobody who fights for a template takes longer for a round (tools of GitOps come back within hours); what comes later was
+// missed for another reason, such as a second outage of the webhook.
+const ROUND_MS = 86_400_000;
 // After so many requests that changed nothing it is worth to be told; they go on, as they cost nobody a pod.
 const FRUITLESS_BEFORE_STALL = 3;
 // The default of a Deployment's progressDeadlineSeconds; StatefulSets have none of their own.
@@ -131,7 +134,7 @@ function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   if (!isMissed && !isAsked) return;
   const kind: RequestKind = isMissed ? 'Repair' : standing.restartPending ? 'Restart' : 'Rollout';
   const last = parseRequest(workload.annotations);
-  const before = last?.hash === rule.hash || last?.kind === 'Restart' ? last : undefined;
+  const before = isSameAffair(last, rule, draft.now) ? last : undefined;
   const undoer = before && undoneBy(one, before);
   const attempt = before === undefined ? 1 : before.attempt + (undoer === undefined ? 0 : 1);
   if (attempt > MAX_REPAIRS && !isAsked) {
@@ -148,6 +151,12 @@ function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   if (before !== undefined && !draft.isDue(before.time + backoff)) return;
   const hash = kind === 'Restart' ? restartHash(workload, rule) : rule.hash;
   draft.request(key, { kind, hash, attempt: isAsked ? 1 : attempt }, messageOf(kind));
+}
+
+/** Not so where the rule has changed since, or where it has been quiet for long, and that was not the end of it. */
+function isSameAffair(last: Request | undefined, rule: Rule, now: number): boolean {
+  if (last === undefined || (last.hash !== rule.hash && last.kind !== 'Restart')) return false;
+  return now - last.time < ROUND_MS || last.attempt >= MAX_REPAIRS;
 }
 
 /** Says who, where it was undone; undefined where the request had no effect in the first place. */

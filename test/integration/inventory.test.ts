@@ -368,6 +368,23 @@ describe('the inventory of workloads, on a real API server', function () {
       return conditions?.some(({ type }) => type === 'Stalled') === false ? true : undefined;
     });
   });
+
+  it('rolls an upgrade of the injector as it does a change of the policy', async () => {
+    const image = 'registry.example.com/vault-env:2';
+    await operator.stop();
+    operator = await startOperator({ controlPlane: plane, injectorImage: image });
+    await counted('shop', 'shop', { outdated: 4 });
+    const isUpgraded = async (name: string): Promise<true | undefined> =>
+      JSON.stringify((await cluster.get('rolled', name)).spec.template).includes(`"image":"${image}"`) || undefined;
+    for (const names of [
+      ['a', 'b'],
+      ['c', 'd'],
+    ]) {
+      for (const name of names) await eventually(`${name} to have the new image`, () => isUpgraded(name));
+      for (const name of names) await podsAreThere('rolled', name);
+    }
+    await counted('rolled', 'auto', { injected: 4 });
+  });
 });
 
 /** A restart says for a moment that nothing is programmed. */

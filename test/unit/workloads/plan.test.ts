@@ -119,6 +119,16 @@ describe('the repair of a workload that was missed', () => {
     expect(stalls[0]?.message).to.contain('field manager ci (Update)');
   });
 
+  it('is not counted together with one of days ago, unless that was the end of it', () => {
+    const day = 86_400_000;
+    const after = (agoMs: number, attempt: number): Tracked =>
+      one('Missed', { annotations: requested('Repair', agoMs, attempt), writers: ci(60_000) });
+    expect(attemptOf(planned(manual, after(day - 1_000, 2)))).to.equal('3');
+    expect(attemptOf(planned(manual, after(day, 2)))).to.equal('1');
+    const { actions, stalls } = planned(manual, after(30 * day, 3));
+    expect([actions.length, stalls[0]?.reason]).to.deep.equal([0, 'RepairUndone']);
+  });
+
   it('begins anew under another rule, and when somebody asks for it', () => {
     const elsewhere = { ...undone, annotations: requested('Repair', 600_000, 3, OTHER_HASH) };
     expect(attemptOf(planned(manual, one('Missed', elsewhere)))).to.equal('1');
