@@ -32,7 +32,7 @@ import type { Leadership } from './kubernetes/leader-election.ts';
 import { LeaderElection } from './kubernetes/leader-election.ts';
 import { ApiError } from './kubernetes/object-client.ts';
 import type { Logger } from './log.ts';
-import { createOperatorMetrics } from './metrics.ts';
+import { createLeaderMetrics, createOperatorMetrics } from './metrics.ts';
 import { compilePolicy } from './policies/compile.ts';
 import { PolicyOperator } from './policies/policy-operator.ts';
 import { RuleCache } from './policies/rule-cache.ts';
@@ -104,6 +104,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
       })
     : undefined;
   const leader: Leadership = election ?? { isLeader: true, onChange: () => undefined };
+  const leaderMetrics = createLeaderMetrics(metrics.registry, () => leader.isLeader);
   const observer = createOperatorMetrics(metrics.registry, () => policies.lastSeen);
   const policies = new PolicyOperator({
     ...shared,
@@ -142,7 +143,14 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
   const rotation = startRotation({ ...settings, ...shared, leader, authorities, registry: metrics.registry });
   authorities.onChange((namespace) => policies.authoritiesChanged(namespace));
   rotation.onChange((policy) => policies.summaryChanged(policy));
-  const events = new EventRecorder({ client, component: USER_AGENT, instance: hostname(), clock, logger });
+  const events = new EventRecorder({
+    client,
+    component: USER_AGENT,
+    instance: hostname(),
+    clock,
+    logger,
+    onOutcome: (outcome) => leaderMetrics.told(outcome),
+  });
   const workloads: WorkloadOperator = new WorkloadOperator({
     ...shared,
     rules,

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
 
+import type { EventRecorderOptions } from './kubernetes/event-recorder.ts';
 import type { InformerObserver } from './kubernetes/informer.ts';
 
 /** Counts what happens on the way to the API server, and the process's own figures, into `registry`. */
@@ -27,4 +28,32 @@ export function createOperatorMetrics(registry: Registry, lastSeen: () => number
     },
   });
   return { onRelist: () => relists.inc(), onRetry: () => retries.inc() };
+}
+
+/** What becomes of an event: kubernetes/event-recorder.ts. */
+type EventOutcome = Parameters<NonNullable<EventRecorderOptions['onOutcome']>>[0];
+
+/** Whether this replica leads, and what becomes of the events that it tells, in `registry`. */
+export function createLeaderMetrics(
+  registry: Registry,
+  isLeader: () => boolean,
+): { told(outcome: EventOutcome): void } {
+  const registers = [registry];
+  new Gauge({
+    name: 'vault_injection_leader',
+    help: '1 in the replica that writes statuses and repairs workloads, 0 in all others.',
+    registers,
+    collect() {
+      this.set(isLeader() ? 1 : 0);
+    },
+  });
+  const events = new Counter({
+    name: 'vault_injection_events_total',
+    help: 'Events about workloads and policies: Written, Failed (the API server refused), Dropped (more than the rate allows).',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  const outcomes: readonly EventOutcome[] = ['Written', 'Failed', 'Dropped'];
+  for (const outcome of outcomes) events.inc({ outcome }, 0);
+  return { told: (outcome) => events.inc({ outcome }) };
 }

@@ -162,6 +162,9 @@ describe('the inventory of workloads, on a real API server', function () {
     });
     expect(events).to.match(/Warning\s+NotInjected\s+deployment\/away-1/);
     expect(events).to.match(/Normal\s+Repaired\s+deployment\/away-1/);
+    const { body } = await operator.health('/metrics');
+    expect(body).to.match(/^vault_injection_events_total\{outcome="Written"\} [1-9]/m);
+    expect(body).to.match(/^vault_injection_leader 1$/m);
   });
 
   it('owns annotations of the metadata, and nothing of what was injected', async () => {
