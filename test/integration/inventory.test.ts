@@ -377,6 +377,8 @@ describe('the inventory of workloads, on a real API server', function () {
     await operator.stop();
     operator = await startOperator({ controlPlane: plane, injectorImage: image });
     await counted('shop', 'shop', { outdated: 4 });
+    // the last one of the rollout before
+    await podsAreThere('rolled', 'd');
     const isUpgraded = async (name: string): Promise<true | undefined> =>
       JSON.stringify((await cluster.get('rolled', name)).spec.template).includes(`"image":"${image}"`) || undefined;
     for (const names of [

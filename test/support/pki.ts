@@ -21,12 +21,15 @@ export interface Authority {
   client(user: string, groups?: readonly string[]): Promise<KeyPair>;
 }
 
-/** A new authority; all it signs is valid from an hour ago for ten days. */
+/**
+ * A new authority; all it signs is valid from an hour ago for ten days. Its name differs from those of what it signs: to
+ * OpenSSL, a certificate whose issuer has the name of its subject has signed itself.
+ */
 export async function createAuthority(commonName: string): Promise<Authority> {
   const keys = await generateKeys();
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     ...validity(),
-    name: [{ CN: [commonName] }],
+    name: [{ CN: [`${commonName} authority`] }],
     keys,
     signingAlgorithm: SIGNATURE,
     extensions: [
