@@ -65,8 +65,9 @@ async function play(stage: Stage): Promise<void> {
   if (own === 0 || secret !== 0) throw new Error(`etcd: ${own} files hold the reference, ${secret} hold the secret`);
   next('done');
 
-  heading('What `kubectl get vaultinjectionpolicies -A -o wide` shows');
-  say(await cluster.kubectl('get', 'vaultinjectionpolicies', '-A', '-o', 'wide'));
+  await workloadsAreCounted(cluster, samples.workloads);
+  heading(`What \`kubectl get vaultinjectionpolicies -n ${NAMESPACE}\` shows (-o wide shows more)`);
+  say(await cluster.kubectl('get', 'vaultinjectionpolicies', '-n', NAMESPACE));
   heading(`What admission made of the pod template of deployment/${WEB}`);
   say(unifiedDiff(before, after, { from: 'as applied', to: 'as stored' }));
   heading(
@@ -87,6 +88,17 @@ async function applyPolicies(cluster: Cluster, policies: readonly Manifest[]): P
     if (manifest.kind === 'VaultInjectionPolicy') await cluster.policy(manifest);
     else await cluster.apply(manifest);
   }
+}
+
+/** The counts in statuses are up to ten seconds old. */
+async function workloadsAreCounted(cluster: Cluster, manifests: readonly Manifest[]): Promise<void> {
+  const wanted = manifests.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet').length;
+  await eventually('the policies to count their workloads', async () => {
+    const path = '{range .items[*]}{.status.workloads.injected}{" "}{end}';
+    const counts = await cluster.kubectl('get', 'vip', '-n', NAMESPACE, '-o', `jsonpath=${path}`);
+    const injected = counts.split(' ').reduce((sum, count) => sum + Number(count), 0);
+    return injected >= wanted ? true : undefined;
+  });
 }
 
 /** The same workload in a namespace without policies: what the API server makes of it by itself. */
