@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
@@ -330,7 +331,9 @@ describe('what GitOps tools see on a real API server', function () {
       it(`stay through ${how}, of the same manifest and of another`, async () => {
         const manifest = manifestOf(`kept-${index}`);
         const before = await touched(manifest, ...flags);
-        // the first client-side apply after another's write has its entry of managedFields moved behind that one's
+        // The first client-side apply after another's write has its entry of managedFields moved behind that one's: by
+        // their times, which are whole seconds.
+        await sleep(1_100);
         await cluster.apply(manifest, ...flags);
         const changed = differences(before, await tools.live(manifest));
         expect(changed.filter((path) => path !== 'metadata.resourceVersion')).to.deep.equal([]);
