@@ -20,12 +20,15 @@ interface Counts {
 const root = join(import.meta.dirname, '../..');
 const scratch = mkdtempSync(join(tmpdir(), 'vault-injection-test-'));
 
+// Each file of integration has servers of its own, and waits for them most of the time.
+const TWO_FILES_AT_ONCE = ['--parallel', '--jobs', '2'];
+
 /** Runs mocha on one folder; a run that dies before it counts is one failure. */
-function mocha(folder: string): Counts {
+function mocha(folder: string, flags: readonly string[] = []): Counts {
   const countsFile = join(scratch, `${folder}.json`);
   const { status } = spawnSync(
     'mocha',
-    ['--reporter', 'test/support/counting-reporter.ts', '--exit', `test/${folder}/**/*.test.ts`],
+    [...flags, '--reporter', 'test/support/counting-reporter.ts', '--exit', `test/${folder}/**/*.test.ts`],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, COUNTS_FILE: countsFile } },
   );
   try {
@@ -99,7 +102,7 @@ async function withVault(): Promise<Record<string, string>> {
 const SUITES: Readonly<Record<string, () => Promise<Counts> | Counts>> = {
   unit: () => mocha('unit'),
   go: async () => goTests(await withVault()),
-  integration: () => mocha('integration'),
+  integration: () => mocha('integration', TWO_FILES_AT_ONCE),
   e2e: () => mocha('e2e'),
 };
 
