@@ -132,6 +132,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     proxies: proxiesOf(process.env),
     registry: metrics.registry,
     clock,
+    random,
     logger,
   });
   const sources = new Sources({
@@ -221,7 +222,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     logger.info({ address, port, names: namesOf(target) }, 'serving admission reviews');
     server = webhook;
   };
-  await Promise.all([serve(), policies.start()]);
+  await Promise.all([serve(), policies.start(), images.begin()]);
   sources.start();
   // Only now: API servers are told of a webhook that answers.
   configuration.start();

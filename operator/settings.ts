@@ -214,10 +214,10 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     help: 'how often Secrets that environment comes from are read again, five a second at most; ConfigMaps are watched',
   },
   nodePlatforms: {
-    default: 'linux/amd64',
-    schema: { ...listOf('[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?'), minLength: 1 },
+    default: '',
+    schema: listOf('[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?'),
     allowed: 'OS/ARCHITECTURE[/VARIANT] separated by commas, such as linux/arm64',
-    help: 'what the nodes run, the most usual first: an image made for several starts what it starts there',
+    help: 'what the nodes run, the most usual first: an image made for several starts what it starts there. Empty: asks for them',
   },
   rotationVaults: {
     default: '',

@@ -73,6 +73,8 @@ describe('containers without a command on a real API server', function () {
     await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
     const token = (await plane.kubectlOk(['create', 'token', ...ACCOUNT, '--duration=1h'])).trim();
     const kubeconfig = plane.kubeconfigWithToken('operator', token);
+    const labels = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'arm64' };
+    await cluster.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'small', labels } });
     const registries = [open.host, closed.host, hanging.host].join(',');
     startOperatorHere = () =>
       startOperator({
@@ -114,6 +116,10 @@ describe('containers without a command on a real API server', function () {
 
   const admitted = async (workload: Workload): Promise<true | undefined> =>
     (await refusal(cluster.apply(workload))) === 'it was admitted' ? true : undefined;
+
+  it('are looked up for the platform of the nodes', () => {
+    expect(operator.log()).to.match(/"platforms":"linux\/arm64"/);
+  });
 
   it('are injected with the entry point that the registry tells', async () => {
     await cluster.apply(manifest('shop', 'open', open.host));

@@ -69,11 +69,12 @@ describe('looking images up in a real registry', function () {
       registryConfig: '',
       nodePlatforms: 'linux/amd64',
       ...settings,
-      client: { get },
+      client: { get, list: () => Promise.reject(new Error('the platforms are set')) },
       userAgent: 'test',
       proxies,
       registry: new Registry(),
       clock: systemClock,
+      random: Math.random,
       logger: collectLog().logger,
     });
     closing.push(close);

@@ -62,7 +62,7 @@ interface Rest {
 export class RegistryClient {
   readonly #send: Send;
   readonly #hosts: RegistryHosts;
-  readonly #platforms: readonly Platform[];
+  readonly #platforms: () => readonly Platform[];
   readonly #clock: Clock;
   readonly #resting = new Lru<Rest>(MOST_RESTING);
 
@@ -70,7 +70,7 @@ export class RegistryClient {
     readonly send: Send;
     readonly hosts: RegistryHosts;
     /** Of the cluster's nodes, the first that an image is made for counts. */
-    readonly platforms: readonly Platform[];
+    readonly platforms: () => readonly Platform[];
     readonly clock: Clock;
   }) {
     this.#send = options.send;
@@ -96,7 +96,7 @@ export class RegistryClient {
     const rest = this.#resting.get(endpoint.origin);
     if (rest !== undefined && rest.until > this.#clock.now()) throw rest.failure;
     const open = (authorization?: string): Promise<Omit<Found, 'isShared'>> =>
-      new Session(endpoint, authorization, this.#send, options.signal).read(reference, this.#platforms, options);
+      new Session(endpoint, authorization, this.#send, options.signal).read(reference, this.#platforms(), options);
     try {
       return { ...(await open()), isShared: true };
     } catch (error) {

@@ -11,6 +11,7 @@ import { createHttp } from './http.ts';
 import type { Proxies } from './http.ts';
 import { ImageConfigs } from './image-configs.ts';
 import { createImageMetrics } from './metrics.ts';
+import { NodePlatforms } from './node-platforms.ts';
 import { parsePlatform } from './platform.ts';
 import { pullSecretReader } from './pull-secrets.ts';
 import { RegistryClient } from './registry.ts';
@@ -27,18 +28,21 @@ export interface ImageSettings {
 }
 
 export interface ImageLookUpOptions extends ImageSettings {
-  readonly client: Pick<ObjectClient, 'get'>;
+  readonly client: Pick<ObjectClient, 'get' | 'list'>;
   readonly userAgent: string;
   readonly proxies: Proxies;
   /** Of metrics. */
   readonly registry: Registry;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly logger: Logger;
 }
 
 /** Throws the system's error where the file of authorities cannot be read. */
 export function startImageLookUp(options: ImageLookUpOptions): {
   configs: ImageConfigs;
+  /** Resolves when it is known what the nodes run, as far as that can be known. Never rejects. */
+  begin: () => Promise<void>;
   close: () => Promise<void>;
 } {
   const { userAgent, clock, client } = options;
@@ -49,15 +53,20 @@ export function startImageLookUp(options: ImageLookUpOptions): {
   });
   const authorities = options.registryCa === '' ? {} : { authorities: readFileSync(options.registryCa, 'utf8') };
   const { send, close } = createHttp({ hosts, userAgent, proxies: options.proxies, ...authorities });
-  const platforms = readList(options.nodePlatforms).map(parsePlatform);
+  const fixed = readList(options.nodePlatforms).map(parsePlatform);
+  const platforms = new NodePlatforms({ ...options, fixed: fixed.filter((one) => one !== undefined) });
   const configs = new ImageConfigs({
-    registry: new RegistryClient({ send, hosts, platforms: platforms.filter((one) => one !== undefined), clock }),
+    registry: new RegistryClient({ send, hosts, platforms: () => platforms.current, clock }),
     pullSecrets: pullSecretReader(client),
     ownEntries: () => ownEntries(options),
     metrics: createImageMetrics(options.registry),
     clock,
   });
-  return { configs, close };
+  const end = async (): Promise<void> => {
+    await platforms.stop();
+    await close();
+  };
+  return { configs, begin: () => platforms.start(), close: end };
 }
 
 /** A file that is being replaced, or is gone, keeps nobody from images that need no credentials. */

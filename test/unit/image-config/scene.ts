@@ -58,7 +58,7 @@ export class Scene {
     this.#closing.push(close);
     const wanted = platforms.split(',').map(parsePlatform);
     const { clock } = this;
-    return new RegistryClient({ send, hosts, platforms: wanted.filter((one) => one !== undefined), clock });
+    return new RegistryClient({ send, hosts, platforms: () => wanted.filter((one) => one !== undefined), clock });
   }
 
   ask(

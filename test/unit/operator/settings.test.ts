@@ -52,7 +52,6 @@ describe('settings', () => {
     ['a Vault by wildcard', ['--rotation-vaults', '*'], {}, '', /--rotation-vaults.*ADDRESS/],
     ['an auth mount outside of auth', ['--rotation-mount', '../sys'], {}, '', /--rotation-mount.*mount path/],
     ['no audience for tokens', ['--rotation-audience', ''], {}, '', /--rotation-audience/],
-    ['no platform', ['--node-platforms', ''], {}, '', /--node-platforms/],
     ['an unknown key in the file', ['--config', 'f'], {}, 'logLvl: debug', /unknown setting "logLvl".*logLevel/],
     ['a file that is no mapping', ['--config', 'f'], {}, '- a', /--config f: write a YAML mapping/],
     ['a file that is no YAML', ['--config', 'f'], {}, 'a: [', /--config f: /],

@@ -1,0 +1,98 @@
+import type { Clock } from '../../operator/clock.ts';
+import { describeError } from '../../operator/kubernetes/errors.ts';
+import type { ObjectClient, Resource } from '../../operator/kubernetes/object-client.ts';
+import type { Logger } from '../../operator/log.ts';
+import { parsePlatform, platformName } from './platform.ts';
+import type { Platform } from './platform.ts';
+
+export interface NodePlatformsOptions {
+  readonly client: Pick<ObjectClient, 'list'>;
+  /** What somebody has set: then no node is asked for. */
+  readonly fixed: readonly Platform[];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+const NODES: Resource = { group: '', version: 'v1', plural: 'nodes' };
+// Where nodes cannot be listed, or there are none yet: what most are.
+const UNKNOWN: readonly Platform[] = [{ os: 'linux', architecture: 'amd64', variant: '' }];
+// Pools of another architecture come by a person's decision; an image that is made for the old one starts the same there.
+const EVERY_MS = 3_600_000;
+const AGAIN_MS = 60_000;
+// Metadata of a node are some 2 kB.
+const PAGE = 500;
+
+/** What the nodes of the cluster run, by the labels that kubelets give them, the most usual first. */
+export class NodePlatforms {
+  readonly #options: NodePlatformsOptions;
+  readonly #stopped = new AbortController();
+  #platforms: readonly Platform[];
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(options: NodePlatformsOptions) {
+    this.#options = options;
+    this.#platforms = options.fixed.length > 0 ? options.fixed : UNKNOWN;
+  }
+
+  get current(): readonly Platform[] {
+    return this.#platforms;
+  }
+
+  /** Resolves when the nodes have been listed, or cannot be; goes on looking until stop(). Never rejects. */
+  async start(): Promise<void> {
+    if (this.#options.fixed.length > 0) return;
+    this.#done = this.#goOn(await this.#look());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#done;
+  }
+
+  async #goOn(hasWorked: boolean): Promise<void> {
+    const { clock, random } = this.#options;
+    const { signal } = this.#stopped;
+    for (let isKnown = hasWorked; ; isKnown = await this.#look()) {
+      await clock.sleep((isKnown ? EVERY_MS : AGAIN_MS) * (0.9 + 0.2 * random()), signal);
+      if (signal.aborted) return;
+    }
+  }
+
+  /** False: the API server did not tell. */
+  async #look(): Promise<boolean> {
+    const { logger } = this.#options;
+    try {
+      const found = await this.#list();
+      const names = (platforms: readonly Platform[]): string => platforms.map(platformName).join(',');
+      if (found.length === 0 || names(found) === names(this.#platforms)) return true;
+      this.#platforms = found;
+      logger.info({ platforms: names(found) }, 'images of several platforms are looked up for those of the nodes');
+      return true;
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return false;
+      const hint = 'nodes cannot be listed: set nodePlatforms, or let the operator list them (config/rbac)';
+      logger.warn({ platforms: this.#platforms.map(platformName), error: describeError(error) }, hint);
+      return false;
+    }
+  }
+
+  async #list(): Promise<readonly Platform[]> {
+    const counts = new Map<string, number>();
+    let next: string | undefined;
+    do {
+      const page = { limit: PAGE, metadataOnly: true, ...(next !== undefined && { continue: next }) };
+      const { items, metadata } = await this.#options.client.list(NODES, page);
+      for (const { metadata: node } of items) {
+        // vault-env, and so injection, is for Linux
+        if (node.labels?.['kubernetes.io/os'] !== 'linux') continue;
+        const name = `linux/${node.labels['kubernetes.io/arch'] ?? ''}`;
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
+      next = metadata.continue;
+    } while (next !== undefined && next !== '');
+    // by name where they are equally many, so that all replicas agree
+    const sorted = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+    return sorted.map(([name]) => parsePlatform(name)).filter((platform) => platform !== undefined);
+  }
+}
