@@ -1,16 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { annotation } from '../../webhook/injection/names.ts';
-import type { RestartWish } from '../workloads/plan.ts';
-
-/** A workload that is injected, and what it reads. */
-export interface Use {
-  readonly key: string;
-  /** Paths of secrets without a pinned version, as its references name them. */
-  readonly reads: readonly string[];
-  /** Of the workload's metadata, those of vaultinjection.dev. */
-  readonly annotations: Readonly<Record<string, string>>;
-}
+import type { RestartWish, Use } from '../workloads/restarts.ts';
 
 // As short as the hash of a rule.
 const HASH_DIGITS = 12;

@@ -1,7 +1,7 @@
 import type { Rule, RuleVault } from '../policies/rule.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
-import type { RestartWish } from '../workloads/plan.ts';
-import { wishOf, type Use } from './baselines.ts';
+import type { RestartWish, Use } from '../workloads/restarts.ts';
+import { wishOf } from './baselines.ts';
 import { metadataPathOf } from './kv-path.ts';
 import { rotatingOf, type RotatingStatement } from './rotating.ts';
 import { VersionPoller, type PollSource, type VersionPollerOptions } from './version-poller.ts';

@@ -8,6 +8,7 @@ import type { Rule } from '../policies/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { formatRequest, parseRequest } from './request.ts';
 import type { Request, RequestKind } from './request.ts';
+import type { RestartWish } from './restarts.ts';
 import type { Standing } from './standing.ts';
 import { workloadKey } from './workload.ts';
 import type { Workload, Writer } from './workload.ts';
@@ -22,17 +23,6 @@ export interface Tracked {
   readonly seenInjected: boolean;
   /** Requests of this process in a row that changed nothing. */
   readonly fruitless: number;
-}
-
-/** What rotation wants of a workload; keys as workloadKey() makes them. */
-export interface RestartWish {
-  readonly key: string;
-  /** By path: the version that its pods are to be started for. */
-  readonly versions: Readonly<Record<string, number>>;
-  /** Of `versions`: 12 hexadecimal digits. */
-  readonly hash: string;
-  /** Its pods are taken to have these versions already: only note it. */
-  readonly baselineOnly: boolean;
 }
 
 export interface Action {

@@ -22,9 +22,10 @@ import { createJudge } from './judge.ts';
 import { Mender } from './mender.ts';
 import { createWorkloadMetrics } from './metrics.ts';
 import type { WorkloadMetrics } from './metrics.ts';
-import type { Action, Plan, RestartWish, Tracked } from './plan.ts';
+import type { Action, Plan, Tracked } from './plan.ts';
 import { plan as planOf } from './plan.ts';
 import { RequestOutcomes } from './request-outcomes.ts';
+import type { RestartWishes, Use } from './restarts.ts';
 import type { Standing } from './standing.ts';
 import type { WorkloadSummary } from './summary.ts';
 import { summaryOf } from './summary.ts';
@@ -34,22 +35,6 @@ import { WorkloadEvents } from './workload-events.ts';
 import type { EventSink } from './workload-events.ts';
 import type { Workload } from './workload.ts';
 import { workloadOf } from './workload.ts';
-
-/** Who looks for newer versions of what workloads read. */
-export interface RestartWishes {
-  /** The injected workloads of a policy, all of them; without a rule, none any more. */
-  want(policyKey: string, rule: Rule | undefined, uses: readonly Use[]): void;
-  wishesOf(policyKey: string): readonly RestartWish[];
-  /** `listener` is told of each policy whose wishes have changed. */
-  onChange(listener: (policyKey: string) => void): void;
-}
-
-export interface Use {
-  readonly key: string;
-  /** KV paths without a pinned version. */
-  readonly reads: readonly string[];
-  readonly annotations: Readonly<Record<string, string>>;
-}
 
 /** An admission that was decided on. */
 export interface ReviewedWorkload {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { wishOf } from '../../../operator/rotation/baselines.ts';
-import type { RestartWish } from '../../../operator/workloads/plan.ts';
+import type { RestartWish } from '../../../operator/workloads/restarts.ts';
 import { annotation } from '../../../webhook/injection/names.ts';
 
 const DB = 'secret/data/shop/db';

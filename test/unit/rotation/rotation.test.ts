@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 
 import { allowedVaults } from '../../../operator/rotation/allowed-vaults.ts';
-import { type Use } from '../../../operator/rotation/baselines.ts';
 import { Rotation } from '../../../operator/rotation/rotation.ts';
 import type { Authority } from '../../../operator/vault/authorities.ts';
 import { VaultFailure } from '../../../operator/vault/metadata-port.ts';
+import type { Use } from '../../../operator/workloads/restarts.ts';
 import { annotation } from '../../../webhook/injection/names.ts';
 import { ManualClock, settle } from '../kubernetes/manual-clock.ts';
 import { testLog } from '../kubernetes/test-log.ts';

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import type { Rule } from '../../../operator/policies/rule.ts';
 import { plan } from '../../../operator/workloads/plan.ts';
-import type { Action, RestartWish, Tracked } from '../../../operator/workloads/plan.ts';
+import type { Action, Tracked } from '../../../operator/workloads/plan.ts';
+import type { RestartWish } from '../../../operator/workloads/restarts.ts';
 import { annotation } from '../../../webhook/injection/names.ts';
 import { ruleWith } from '../injection/fixtures.ts';
 import { Random } from '../injection/random.ts';

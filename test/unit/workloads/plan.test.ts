@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import type { Rule } from '../../../operator/policies/rule.ts';
 import { plan } from '../../../operator/workloads/plan.ts';
-import type { Plan, RestartWish, Tracked } from '../../../operator/workloads/plan.ts';
+import type { Plan, Tracked } from '../../../operator/workloads/plan.ts';
+import type { RestartWish } from '../../../operator/workloads/restarts.ts';
 import { formatRequest } from '../../../operator/workloads/request.ts';
 import type { RequestKind } from '../../../operator/workloads/request.ts';
 import type { RolloutState } from '../../../operator/workloads/rollout-state.ts';
