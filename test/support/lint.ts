@@ -1,5 +1,5 @@
 /** `make lint`: every check runs although an earlier one fails, and each says its name. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
@@ -23,14 +23,44 @@ const CHECKS: readonly Check[] = [
   { name: 'staticcheck', command: ['go', 'run', STATICCHECK, './...'], folder: vaultEnv },
 ];
 
-const failed = CHECKS.filter(({ name, command, folder, outputIsFailure }) => {
+// As many as processors that continuous integration has.
+const AT_ONCE = 2;
+
+const failed: string[] = [];
+const waiting = CHECKS.values();
+await Promise.all(Array.from({ length: AT_ONCE }, work));
+if (failed.length > 0) console.log(`lint: ${failed.join(', ')} failed`);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+async function work(): Promise<void> {
+  for (const check of waiting) if (!(await passes(check))) failed.push(check.name);
+}
+
+/** Prints a line, and under it what a check that fails has printed. */
+async function passes({ name, command, folder, outputIsFailure }: Check): Promise<boolean> {
   const [program = '', ...args] = command;
   const started = Date.now();
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder ?? root, encoding: 'utf8' });
+  const { status, stdout, stderr } = await run(program, args, folder ?? root);
   const bad = status !== 0 || (outputIsFailure === true && stdout.trim() !== '');
   console.log(`== ${name}: ${bad ? 'FAILED' : 'ok'} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
   if (bad) console.log(`${stdout}${stderr}`);
-  return bad;
-});
-if (failed.length > 0) console.log(`lint: ${failed.map(({ name }) => name).join(', ')} failed`);
-process.exitCode = failed.length === 0 ? 0 : 1;
+  return !bad;
+}
+
+interface Ended {
+  /** Undefined where it could not be started, or was killed. */
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(program: string, args: readonly string[], cwd: string): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.once('error', (error) => resolve({ status: undefined, stdout, stderr: `${error.message}\n` }));
+    child.once('close', (code) => resolve({ status: code ?? undefined, stdout, stderr }));
+  });
+}
