@@ -66,6 +66,7 @@ async function play(stage: Stage): Promise<void> {
   next('done');
 
   await workloadsAreCounted(cluster, samples.workloads);
+  if (stage.node !== undefined) await noneHasCrashed(cluster);
   heading(`What \`kubectl get vaultinjectionpolicies -n ${NAMESPACE}\` shows (-o wide shows more)`);
   say(await cluster.kubectl('get', 'vaultinjectionpolicies', '-n', NAMESPACE));
   heading(`What admission made of the pod template of deployment/${WEB}`);
@@ -99,6 +100,14 @@ async function workloadsAreCounted(cluster: Cluster, manifests: readonly Manifes
     const injected = counts.split(' ').reduce((sum, count) => sum + Number(count), 0);
     return injected >= wanted ? true : undefined;
   });
+}
+
+/** A container is available for a moment before it crashes. */
+async function noneHasCrashed(cluster: Cluster): Promise<void> {
+  const path = '{range .items[*].status.containerStatuses[*]}{.restartCount} {.name}{"\\n"}{end}';
+  const lines = await cluster.kubectl('get', 'pods', '-n', NAMESPACE, '-o', `jsonpath=${path}`);
+  const crashed = lines.split('\n').filter((line) => /^[1-9]/.test(line));
+  if (crashed.length > 0) throw new Error(`containers have crashed: ${crashed.join(', ')}`);
 }
 
 /** The same workload in a namespace without policies: what the API server makes of it by itself. */
