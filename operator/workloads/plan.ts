@@ -10,11 +10,12 @@ import { formatRequest, parseRequest } from './request.ts';
 import type { Request, RequestKind } from './request.ts';
 import type { RestartWish } from './restarts.ts';
 import type { Standing } from './standing.ts';
-import { workloadKey } from './workload.ts';
 import type { Workload, Writer } from './workload.ts';
 
 /** A workload that a policy counts for. */
 export interface Tracked {
+  /** As workloadKey() makes it. */
+  readonly key: string;
   readonly workload: Workload;
   readonly standing: Standing;
   /** Something has been sent to the API server about it, and the answer is not seen yet. */
@@ -67,7 +68,7 @@ const ROLLOUT_DEADLINE_MS = 600_000;
 /** @param tracked those that the policy of the rule counts for, and no others */
 export function plan(rule: Rule, tracked: readonly Tracked[], restarts: readonly RestartWish[], now: number): Plan {
   const draft = new Draft(now);
-  const sorted = tracked.toSorted((a, b) => (workloadKey(a.workload) < workloadKey(b.workload) ? -1 : 1));
+  const sorted = tracked.toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const wishes = new Map(restarts.map((wish) => [wish.key, wish]));
   for (const one of sorted) planRepair(one, rule, draft);
   planRollout(sorted, rule, wishes, draft);
@@ -109,9 +110,8 @@ class Draft {
 
 /** Missed ones, and whatever a person asked for by `apply`: neither waits for a slot. */
 function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
-  const { workload, standing } = one;
+  const { key, workload, standing } = one;
   if (one.pending) return;
-  const key = workloadKey(workload);
   const isAsked = workload.annotations[annotation.apply] === 'now';
   const isMissed = standing.state === 'Missed';
   // admission would refuse the edit that takes the annotation away
@@ -175,7 +175,7 @@ function planRollout(
 ): void {
   let isStopped = false;
   for (const one of tracked) {
-    const key = workloadKey(one.workload);
+    const { key } = one;
     const request = rolledBy(one);
     if (one.pending || draft.actions.has(key) || holdsSlot(one, request, draft)) draft.rolling.push(key);
     const failure = request && one.standing.state !== 'Outdated' ? failureOf(one, request, draft) : undefined;
@@ -186,7 +186,7 @@ function planRollout(
   if (isStopped) return;
   const holders = new Set(draft.rolling);
   for (const one of tracked) {
-    const key = workloadKey(one.workload);
+    const { key } = one;
     const hasSlot = holders.has(key);
     if (!hasSlot && draft.rolling.length >= rule.rollout.maxConcurrent) continue;
     if (rollOne(one, rule, wishes.get(key), draft) && !hasSlot) draft.rolling.push(key);
@@ -199,9 +199,9 @@ function planRollout(
  */
 function rolledBy(one: Tracked): Request | undefined {
   const { annotations, rollout, writers } = one.workload;
+  if (rollout.phase === 'Complete' || !isRolled(one)) return undefined;
   const request = parseRequest(annotations);
-  if (request === undefined || request.kind === 'Repair' || rollout.phase === 'Complete' || !isRolled(one))
-    return undefined;
+  if (request === undefined || request.kind === 'Repair') return undefined;
   const isOverwritten = writers.some((writer) => isOther(writer) && Date.parse(writer.time) > request.time);
   return isOverwritten ? undefined : request;
 }
@@ -224,8 +224,7 @@ function holdsSlot(one: Tracked, request: Request | undefined, draft: Draft): bo
 
 /** True if it is asked for. */
 function rollOne(one: Tracked, rule: Rule, wish: RestartWish | undefined, draft: Draft): boolean {
-  const { workload, standing } = one;
-  const key = workloadKey(workload);
+  const { key, workload, standing } = one;
   if (one.pending || draft.actions.has(key) || !isRolled(one)) return false;
   if (standing.state !== 'Outdated' && standing.state !== 'Injected') return false;
   const isWished = wish?.baselineOnly === false;
@@ -256,11 +255,10 @@ function failureOf({ workload }: Tracked, request: Request, draft: Draft): strin
 
 /** Only where nothing else changes: any edit of an outdated workload's annotations rolls it. */
 function noteBaseline(
-  { workload, standing, pending }: Tracked,
+  { key, workload, standing, pending }: Tracked,
   wishes: ReadonlyMap<string, RestartWish>,
   draft: Draft,
 ): void {
-  const key = workloadKey(workload);
   const wish = wishes.get(key);
   if (wish?.baselineOnly !== true || pending || draft.actions.has(key)) return;
   if (standing.state !== 'Injected' || standing.restartPending) return;

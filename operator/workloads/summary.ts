@@ -4,7 +4,6 @@ import type { ReasonCode } from '../reasons.ts';
 import type { Plan, Stall, Tracked } from './plan.ts';
 import { STATES } from './standing.ts';
 import type { State } from './standing.ts';
-import { workloadKey } from './workload.ts';
 
 /** Each in the status by the same name; `matched` is the sum of the others. */
 export type WorkloadCounts = Readonly<Record<'matched' | Uncapitalize<State>, number>>;
@@ -57,7 +56,7 @@ export function summaryOf(
   const own = namespace.filter(({ standing }) => standing.policy.name === name);
   const stalled = new Map(stalls.map((stall) => [stall.key, stall]));
   const attention = own
-    .map((one) => attentionOf(one, stalled.get(workloadKey(one.workload))))
+    .map((one) => attentionOf(one, stalled.get(one.key)))
     .filter((one) => one !== undefined)
     .sort((a, b) => a.rank - b.rank || compare(idOf(a.attention), idOf(b.attention)));
   const [first] = stalls;

@@ -237,6 +237,7 @@ export class WorkloadOperator {
     const outcome = this.#outcomes.of(key);
     const asked = workload.annotations[annotation.requested] ?? outcome?.request;
     return {
+      key,
       workload: asked === undefined ? workload : withAnnotation(workload, annotation.requested, asked),
       standing,
       pending: this.#mender.underWay(key) !== undefined,

@@ -110,6 +110,7 @@ class Simulated {
     const isRestartPending = restart !== this.#template;
     const phase = this.doneAt > now ? 'Progressing' : 'Complete';
     return {
+      key: this.key,
       workload: {
         apiVersion: 'apps/v1',
         kind: 'Deployment',
@@ -209,6 +210,7 @@ describe('a rollout over 40 workloads, with an operator that is restarted now an
   if (fresh === undefined) throw new Error('unreachable: a cluster of one has one');
   const one = (name: string, state: 'Injected' | 'Outdated', changes: Partial<Tracked['workload']> = {}): Tracked => ({
     ...fresh,
+    key: `Deployment/shop/${name}`,
     workload: { ...fresh.workload, metadata: { ...fresh.workload.metadata, name }, ...changes },
     standing: { ...fresh.standing, state },
   });

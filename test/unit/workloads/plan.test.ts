@@ -28,6 +28,7 @@ interface About extends Partial<Pick<Tracked, 'pending' | 'seenInjected' | 'frui
 function one(state: State, about: About = {}): Tracked {
   const { name = 'web', annotations = {}, rollout = {}, writers = [], restartPending = false, ...rest } = about;
   return {
+    key: `Deployment/shop/${name}`,
     workload: {
       apiVersion: 'apps/v1',
       kind: 'Deployment',

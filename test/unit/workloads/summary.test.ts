@@ -14,6 +14,7 @@ interface About {
 
 function one(name: string, state: State, { policy = 'shop-secrets', yielding = [], message }: About = {}): Tracked {
   return {
+    key: `Deployment/shop/${name}`,
     workload: {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
