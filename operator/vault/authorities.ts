@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import type { Clock } from '../clock.ts';
 import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
 import { ApiError } from '../kubernetes/object-client.ts';
@@ -33,10 +35,13 @@ interface Used {
 
 // Authorities live for years, and who changes one leaves the old one beside it for a while.
 const REREAD_MS = 300_000;
+// Somebody who mends it waits for that.
+const UNREAD_MS = 60_000;
 
 /**
  * The certificates that policies refer to by spec.vault.tls.caRef, for the operator's own requests to Vault: pods mount
- * the objects by themselves. It reads what rules in force name, each object once, and looks again every five minutes.
+ * the objects by themselves. It reads what rules in force name, each object once, and looks again every five minutes, or
+ * every minute where there was nothing to read.
  */
 export class Authorities {
   readonly #options: AuthoritiesOptions;
@@ -91,10 +96,10 @@ export class Authorities {
       .then((object) => authorityIn(object, ref))
       .catch((error: unknown) => ifForbidden(error, ref));
     if (this.#used.get(id) !== used) return;
-    this.#queue.addAfter(id, REREAD_MS * (0.9 + 0.2 * random()));
+    this.#queue.addAfter(id, ('unread' in authority ? UNREAD_MS : REREAD_MS) * (0.9 + 0.2 * random()));
     const before = used.authority;
     used.authority = authority;
-    if (JSON.stringify(before) === JSON.stringify(authority)) return;
+    if (isDeepStrictEqual(before, authority)) return;
     for (const listener of this.#listeners) listener(namespace);
   }
 }

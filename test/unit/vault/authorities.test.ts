@@ -121,7 +121,7 @@ describe('Authorities', () => {
     expect(authority).to.have.property('unread').that.contains('may not read Secret vault-ca').and.contains('Role');
     api.before = () => undefined;
     await store({ 'ca.crt': Buffer.from(PEM).toString('base64') }, SECRET);
-    await clock.advance(300_000);
+    await clock.advance(60_000);
     expect(authorities.of('shop', SECRET)).to.deep.equal({ caBundle: PEM });
   });
 
