@@ -142,8 +142,8 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     rereadMs: milliseconds(settings.sourceInterval),
   });
   const rotation = startRotation({ ...settings, ...shared, leader, authorities, registry: metrics.registry });
-  authorities.onChange((namespace) => policies.authoritiesChanged(namespace));
-  rotation.onChange((policy) => policies.summaryChanged(policy));
+  authorities.onChange((policy) => policies.factsChanged(policy));
+  rotation.onChange((policy) => policies.factsChanged(policy));
   const events = new EventRecorder({
     client,
     component: USER_AGENT,
@@ -162,7 +162,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     sources,
     rotation,
     registry: metrics.registry,
-    onSummary: (policy) => policies.summaryChanged(policy),
+    onSummary: (policy) => policies.factsChanged(policy),
   });
   certificates.onChange(() => configuration.wake());
   configuration.onChange(() => {

@@ -60,16 +60,8 @@ export class PolicyOperator extends OperatorAdapter {
     for (const { metadata } of this.#policies().list()) this.#queue.add(`${metadata.namespace}/${metadata.name}`);
   }
 
-  /** In this namespace `authorityOf` answers otherwise than before. */
-  authoritiesChanged(namespace: string): void {
-    if (!this.#loaded) return;
-    for (const { metadata } of this.#policies().list()) {
-      if (metadata.namespace === namespace) this.#queue.add(`${namespace}/${metadata.name}`);
-    }
-  }
-
-  /** What summaryOf or rotationOf say of the policy (`namespace/name`) has changed. */
-  summaryChanged(key: string): void {
+  /** What summaryOf, rotationOf or authorityOf say of the policy (`namespace/name`) has changed. */
+  factsChanged(key: string): void {
     if (this.#loaded) this.#queue.add(key);
   }
 

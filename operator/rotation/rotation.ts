@@ -18,8 +18,6 @@ export interface RotationOptions extends Omit<VersionPollerOptions, 'onChange'> 
 interface Wanted {
   readonly vault: RuleVault;
   readonly intervalMs: number;
-  /** Whom to ask, or why nobody is asked. */
-  readonly source: PollSource | RotatingStatement;
   readonly uses: readonly Use[];
   /** By the path that references name: that of the metadata; undefined where there is none. */
   readonly metadataPaths: ReadonlyMap<string, string | undefined>;
@@ -51,7 +49,6 @@ export class Rotation {
     const wanted: Wanted = {
       vault,
       intervalMs: rotation.intervalMs,
-      source: this.#sourceOf(policyKey, vault),
       uses,
       metadataPaths: new Map([...reads].map((path) => [path, metadataPathOf(path)])),
     };
@@ -75,7 +72,8 @@ export class Rotation {
   stateOf(policyKey: string): RotatingStatement | undefined {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return undefined;
-    if ('status' in wanted.source) return wanted.source;
+    const source = this.#sourceOf(policyKey, wanted.vault);
+    if ('status' in source) return source;
     const paths = [...new Set(wanted.metadataPaths.values())].filter((path) => path !== undefined);
     return rotatingOf({
       intervalMs: wanted.intervalMs,
@@ -85,15 +83,12 @@ export class Rotation {
     });
   }
 
-  /** In this namespace `authorityOf` answers otherwise than before. */
-  authoritiesChanged(namespace: string): void {
-    for (const [policyKey, wanted] of this.#wanted) {
-      if (!policyKey.startsWith(`${namespace}/`) || wanted.vault.tls.caRef === undefined) continue;
-      const changed = { ...wanted, source: this.#sourceOf(policyKey, wanted.vault) };
-      this.#wanted.set(policyKey, changed);
-      this.#watch(policyKey, changed);
-      for (const listener of this.#listeners) listener(policyKey);
-    }
+  /** `authorityOf` answers otherwise than before for this policy. */
+  authorityChanged(policyKey: string): void {
+    const wanted = this.#wanted.get(policyKey);
+    if (wanted === undefined) return;
+    this.#watch(policyKey, wanted);
+    for (const listener of this.#listeners) listener(policyKey);
   }
 
   /** `listener` is told each policy whose wishes or condition may be others now. */
@@ -117,7 +112,8 @@ export class Rotation {
     await poller?.stop();
   }
 
-  #watch(policyKey: string, { source, intervalMs, metadataPaths }: Wanted): void {
+  #watch(policyKey: string, { vault, intervalMs, metadataPaths }: Wanted): void {
+    const source = this.#sourceOf(policyKey, vault);
     if ('status' in source) {
       this.#poller?.unwatch(policyKey);
       return;
@@ -126,6 +122,7 @@ export class Rotation {
     this.#poller?.watch(policyKey, source, intervalMs, paths);
   }
 
+  /** Whom to ask, or why nobody is asked. */
   #sourceOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PollSource | RotatingStatement {
     const where = namespace === '' ? address : `${address}#${namespace}`;
     if (!this.#options.isAllowed(address, namespace)) {

@@ -53,7 +53,7 @@ export function startRotation(options: StartRotationOptions): Rotation {
     random,
     logger,
   });
-  authorities.onChange((namespace) => rotation.authoritiesChanged(namespace));
+  authorities.onChange((policy) => rotation.authorityChanged(policy));
   leader.onChange((leading) => (leading ? rotation.start() : void rotation.stop()));
   if (leader.isLeader) rotation.start();
   return rotation;

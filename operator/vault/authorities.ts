@@ -47,7 +47,7 @@ export class Authorities {
   readonly #options: AuthoritiesOptions;
   readonly #queue: WorkQueue;
   readonly #used = new Map<string, Used>();
-  readonly #listeners: ((namespace: string) => void)[] = [];
+  readonly #listeners: ((policyKey: string) => void)[] = [];
 
   constructor(options: AuthoritiesOptions) {
     const { rules, clock, random, logger } = options;
@@ -58,8 +58,8 @@ export class Authorities {
 
   readonly of: AuthorityOf = (namespace, ref) => this.#used.get(idOf(namespace, ref))?.authority;
 
-  /** `listener` is told of each namespace for which of() answers otherwise than before. */
-  onChange(listener: (namespace: string) => void): void {
+  /** `listener` is told of each policy (`namespace/name`) for which of() answers otherwise than before. */
+  onChange(listener: (policyKey: string) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -68,11 +68,7 @@ export class Authorities {
   }
 
   #rulesChanged(namespace: string): void {
-    const refs = this.#options.rules
-      .snapshot()
-      .rulesFor(namespace)
-      .flatMap(({ vault: { tls } }) => (tls.caRef === undefined ? [] : [tls.caRef]));
-    const wanted = new Map(refs.map((ref) => [idOf(namespace, ref), ref]));
+    const wanted = new Map(this.#referring(namespace).map(({ id, ref }) => [id, ref]));
     for (const [id, used] of this.#used) {
       if (used.namespace !== namespace || wanted.has(id)) continue;
       this.#used.delete(id);
@@ -100,7 +96,24 @@ export class Authorities {
     const before = used.authority;
     used.authority = authority;
     if (isDeepStrictEqual(before, authority)) return;
-    for (const listener of this.#listeners) listener(namespace);
+    const concerned = this.#referring(namespace).filter((one) => one.id === id);
+    for (const { policyKey } of concerned) for (const listener of this.#listeners) listener(policyKey);
+  }
+
+  /** The policies of the namespace that refer to an object, and to which. */
+  #referring(namespace: string): readonly { readonly policyKey: string; readonly id: string; readonly ref: CaRef }[] {
+    const rules = this.#options.rules.snapshot().rulesFor(namespace);
+    return rules.flatMap(
+      ({
+        policy,
+        vault: {
+          tls: { caRef },
+        },
+      }) =>
+        caRef === undefined
+          ? []
+          : [{ policyKey: `${namespace}/${policy.name}`, id: idOf(namespace, caRef), ref: caRef }],
+    );
   }
 }
 

@@ -142,7 +142,7 @@ describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
     leading = true;
     const counts = { matched: 3, injected: 2, outdated: 0, missed: 0, denied: 1, failed: 0, excluded: 0 };
     summary = { counts, attention: [], attentionOmitted: 0, conflicts: [] };
-    operator.summaryChanged('shop/a');
+    operator.factsChanged('shop/a');
     await eventually(() => expect(lastStatus()?.workloads).to.deep.equal(counts));
   });
 

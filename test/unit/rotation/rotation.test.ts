@@ -191,7 +191,7 @@ describe('rotation', () => {
       rotation.want('shop/shop', rotating({ tls }), [use('web', [DB])]);
       expect(rotation.stateOf('shop/shop')).to.include({ status: 'Unknown', reason: 'RotationPending' });
       authority = { unread: 'there is no ConfigMap ca' };
-      rotation.authoritiesChanged('shop');
+      rotation.authorityChanged('shop/shop');
       await clock.advance(600 * SECOND);
       expect([vault.connected, vault.asked]).to.deep.equal([[], []]);
       expect(rotation.stateOf('shop/shop')).to.deep.equal({
@@ -201,9 +201,9 @@ describe('rotation', () => {
       });
       expect(changed).to.deep.equal(['shop/shop']);
       authority = { caBundle: 'PEM' };
-      rotation.authoritiesChanged('bank');
+      rotation.authorityChanged('bank/shop');
       expect(changed, 'another namespace has another').to.deep.equal(['shop/shop']);
-      rotation.authoritiesChanged('shop');
+      rotation.authorityChanged('shop/shop');
       await settle();
       expect(vault.connected.map(({ caBundle }) => caBundle)).to.deep.equal(['PEM']);
       expect(rotation.stateOf('shop/shop')).to.include({ reason: 'RotationActive' });

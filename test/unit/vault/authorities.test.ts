@@ -26,7 +26,7 @@ describe('Authorities', () => {
     clock = new ManualClock();
     changed = [];
     authorities = new Authorities({ client: api, rules, clock, random: () => 0.5, logger: testLog().logger });
-    authorities.onChange((namespace) => changed.push(namespace));
+    authorities.onChange((policy) => changed.push(policy));
   });
   afterEach(() => authorities.stop());
 
@@ -57,7 +57,7 @@ describe('Authorities', () => {
     await settle();
     expect(authorities.of('shop', CONFIG_MAP)).to.deep.equal({ caBundle: PEM });
     expect(reads() - before).to.equal(1);
-    expect(changed).to.deep.equal(['shop']);
+    expect(changed, 'each of them').to.deep.equal(['shop/other', 'shop/shop']);
     expect(authorities.of('bank', CONFIG_MAP), 'of another namespace').to.equal(undefined);
   });
 
@@ -73,13 +73,13 @@ describe('Authorities', () => {
     use(CONFIG_MAP);
     await settle();
     await clock.advance(300_000);
-    expect(changed).to.deep.equal(['shop']);
+    expect(changed).to.deep.equal(['shop/shop']);
     await store({ 'ca.crt': `${PEM}${PEM}` });
     await clock.advance(299_999);
     expect(authorities.of('shop', CONFIG_MAP)).to.deep.equal({ caBundle: PEM });
     await clock.advance(1);
     expect(authorities.of('shop', CONFIG_MAP)).to.deep.equal({ caBundle: `${PEM}${PEM}` });
-    expect(changed).to.deep.equal(['shop', 'shop']);
+    expect(changed).to.deep.equal(['shop/shop', 'shop/shop']);
   });
 
   it('forgets what no rule names any more', async () => {
