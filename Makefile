@@ -20,24 +20,24 @@ setup: node_modules/.package-lock.json ## install the npm packages
 
 .PHONY: tools
 tools: setup ## build the pinned cluster tools into the user's cache (about 20 minutes the first time)
-	@node test/support/tools.ts
+	@node build/tools/tools.ts
 
 .PHONY: build
 build: setup ## dist/: the operator as one file, vault-env as a static executable
-	@node build.ts
+	@node build/bundle.ts
 
 .PHONY: images
 images: build ## dist/images/: OCI archives of the operator and of vault-env, to push where your cluster pulls from
-	@node images.ts
+	@node build/images.ts
 
 .PHONY: generate
 generate: setup ## what is made from a source: types from the CRD, the page of reasons
-	@node test/support/generate-policy-types.ts
-	@node test/support/generate-reasons.ts
+	@node build/generate/policy-types.ts
+	@node build/generate/reasons.ts
 
 .PHONY: lint
 lint: setup ## eslint, prettier, tsc, gofmt, go vet, staticcheck
-	@node test/support/lint.ts
+	@node build/lint.ts
 
 .PHONY: test-unit
 test-unit: setup ## TypeScript unit tests
@@ -49,7 +49,7 @@ test-go: setup ## vault-env's tests
 
 .PHONY: test
 test: setup ## everything but lint: unit, Go, integration (real API server and Vault), e2e (real kubelet, root on Linux)
-	@node test/support/run-all.ts
+	@node build/test.ts
 
 .PHONY: fuzz
 fuzz: ## each fuzz target of vault-env for a minute

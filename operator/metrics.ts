@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
 
-import type { EventRecorderOptions } from './kubernetes/event-recorder.ts';
-import type { InformerObserver } from './kubernetes/informer.ts';
+import type { EventRecorderOptions } from '../kube/event-recorder.ts';
+import type { InformerObserver } from '../kube/informer.ts';
 
 /** Counts what happens on the way to the API server, and the process's own figures, into `registry`. */
 export function createOperatorMetrics(registry: Registry, lastSeen: () => number | undefined): InformerObserver {
@@ -30,7 +30,7 @@ export function createOperatorMetrics(registry: Registry, lastSeen: () => number
   return { onRelist: () => relists.inc(), onRetry: () => retries.inc() };
 }
 
-/** What becomes of an event: kubernetes/event-recorder.ts. */
+/** What becomes of an event: kube/event-recorder.ts. */
 type EventOutcome = Parameters<NonNullable<EventRecorderOptions['onOutcome']>>[0];
 
 /** Whether this replica leads, and what becomes of the events that it tells, in `registry`. */

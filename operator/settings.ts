@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 
-import { parseDuration } from './duration.ts';
+import { parseDuration } from '../core/duration.ts';
 
 export interface Settings {
   readonly kubeconfig: string;

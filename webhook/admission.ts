@@ -1,8 +1,8 @@
-import type { Logger } from '../operator/log.ts';
-import type { RuleSnapshot, WorkloadKind } from '../operator/policies/rule.ts';
-import { asObject, asString } from './injection/json.ts';
-import type { MutationInput } from './injection/mutate.ts';
-import type { Denial, MutationResult, Outcome, Skipped } from './injection/outcome.ts';
+import type { Logger } from '../kube/log.ts';
+import type { RuleSnapshot, WorkloadKind } from '../core/policy/rule.ts';
+import { asObject, asString } from '../core/json.ts';
+import type { MutationInput } from '../core/injection/mutate.ts';
+import type { Denial, MutationResult, Outcome, Skipped } from '../core/injection/outcome.ts';
 import { createLookUps } from './look-ups.ts';
 import type { Ask, Known, LookUps } from './look-ups.ts';
 import type { Entry, WebhookMetrics } from './metrics.ts';

@@ -2,8 +2,8 @@
  * What a review asks of others before it is decided: what images start, and what ConfigMaps and Secrets hold. Both are
  * asked for at the same time; images a second time where it is an object that has a container wrapped.
  */
-import type { ImageAnswer, ImageNeeds, KnownImages } from './injection/images.ts';
-import type { KnownSources, SourceAnswer, SourceNeeds } from './injection/sources.ts';
+import type { ImageAnswer, ImageNeeds, KnownImages } from '../core/injection/images.ts';
+import type { KnownSources, SourceAnswer, SourceNeeds } from '../core/injection/sources.ts';
 
 /** Somebody who knows, or can find out. */
 export interface LookUp<Needs, Known> {

@@ -1,4 +1,4 @@
-import type { JsonPatchOperation } from './injection/patch.ts';
+import type { JsonPatchOperation } from '../core/injection/patch.ts';
 
 /**
  * The codec of AdmissionReview v1 (admission.k8s.io): raw bytes in, a request to decide on; a decision in, JSON out.

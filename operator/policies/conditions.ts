@@ -1,6 +1,6 @@
-import { toKubernetesTime } from '../kubernetes/time.ts';
-import type { ReasonCode } from '../reasons.ts';
-import type { Condition } from './policy.generated.ts';
+import { toKubernetesTime } from '../../kube/time.ts';
+import type { ReasonCode } from '../../core/reasons.ts';
+import type { Condition } from '../../core/policy/policy.generated.ts';
 import { isSameWorkloadStatus } from './workload-status.ts';
 import type { WorkloadStatus } from './workload-status.ts';
 

@@ -1,9 +1,9 @@
 import type { ResourceEvent } from '@dot-i/k8s-operator';
 
-import type { Informer } from '../kubernetes/informer.ts';
-import { OperatorAdapter } from '../kubernetes/operator-adapter.ts';
-import type { OperatorAdapterOptions } from '../kubernetes/operator-adapter.ts';
-import { WorkQueue } from '../kubernetes/work-queue.ts';
+import type { Informer } from '../../kube/informer.ts';
+import { OperatorAdapter } from '../../kube/operator-adapter.ts';
+import type { OperatorAdapterOptions } from '../../kube/operator-adapter.ts';
+import { WorkQueue } from '../../kube/work-queue.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import { HealthMonitor } from '../vault/health-monitor.ts';
 import type { VaultPort } from '../vault/vault-port.ts';

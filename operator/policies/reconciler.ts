@@ -1,17 +1,18 @@
-import type { Clock } from '../clock.ts';
-import type { KubernetesObject, ObjectClient, Resource } from '../kubernetes/object-client.ts';
-import { ApiError } from '../kubernetes/object-client.ts';
-import type { Logger } from '../log.ts';
-import type { ReasonCode } from '../reasons.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { KubernetesObject, Resource } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import { ApiError } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
+import type { ReasonCode } from '../../core/reasons.ts';
 import type { VaultHealth } from '../vault/vault-port.ts';
-import type { WorkloadSummary } from '../workloads/summary.ts';
-import type { CompiledPolicy } from './compile.ts';
+import type { WorkloadSummary } from '../../core/workload/summary.ts';
+import type { CompiledPolicy } from '../../core/policy/compile.ts';
 import type { PolicyStatus, Statement, Verdict } from './conditions.ts';
 import { conditionsOf, isSameStatus, isUrgent, nextStatus } from './conditions.ts';
-import type { VaultInjectionPolicy } from './policy.generated.ts';
+import type { VaultInjectionPolicy } from '../../core/policy/policy.generated.ts';
 import type { RuleCache } from './rule-cache.ts';
-import type { Rule, RuleVault } from './rule.ts';
-import type { CheckedPolicy } from './schema.ts';
+import type { Rule, RuleVault } from '../../core/policy/rule.ts';
+import type { CheckedPolicy } from '../../core/policy/schema.ts';
 import { keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
 
 export const POLICIES: Resource = {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Rule, RuleSnapshot } from './rule.ts';
+import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
 
 /** A namespace with rules, and what their policies want to happen when the webhook cannot answer. */
 export interface RuledNamespace {

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { toKubernetesTime } from '../kubernetes/time.ts';
-import type { Attention, WorkloadSummary } from '../workloads/summary.ts';
-import type { VaultInjectionPolicyStatus } from './policy.generated.ts';
+import { toKubernetesTime } from '../../kube/time.ts';
+import type { Attention, WorkloadSummary } from '../../core/workload/summary.ts';
+import type { VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 
 const FIELDS = ['workloads', 'lastAppliedTime', 'attention', 'attentionOmitted', 'conflicts'] as const;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
-import { annotation } from '../../webhook/injection/names.ts';
-import type { RestartWish, Use } from '../workloads/restarts.ts';
+import { annotation } from '../../core/injection/names.ts';
+import type { RestartWish, Use } from '../../core/workload/restarts.ts';
 
 // As short as the hash of a rule.
 const HASH_DIGITS = 12;

@@ -1,4 +1,4 @@
-import { ApiError } from '../kubernetes/object-client.ts';
+import { ApiError } from '../../kube/object-client.ts';
 import { VaultFailure } from '../vault/metadata-port.ts';
 
 /** What of the API server is needed: ApiClient. */

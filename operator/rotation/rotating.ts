@@ -1,4 +1,4 @@
-import type { ReasonCode } from '../reasons.ts';
+import type { ReasonCode } from '../../core/reasons.ts';
 import type { MetadataAnswer, VaultFailure } from '../vault/metadata-port.ts';
 
 /** The condition Rotating of a policy. */

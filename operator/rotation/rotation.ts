@@ -1,6 +1,6 @@
-import type { Rule, RuleVault } from '../policies/rule.ts';
+import type { Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
-import type { RestartWish, Use } from '../workloads/restarts.ts';
+import type { RestartWish, Use } from '../../core/workload/restarts.ts';
 import { wishOf } from './baselines.ts';
 import { metadataPathOf } from './kv-path.ts';
 import { rotatingOf, type RotatingStatement } from './rotating.ts';

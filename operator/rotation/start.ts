@@ -1,9 +1,9 @@
 /** Puts the parts together: from the operator's settings to who says what should restart. */
 import type { Registry } from 'prom-client';
 
-import type { Clock } from '../clock.ts';
-import type { Leadership } from '../kubernetes/leader-election.ts';
-import type { Logger } from '../log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { Leadership } from '../../kube/leader-election.ts';
+import type { Logger } from '../../kube/log.ts';
 import type { Authorities } from '../vault/authorities.ts';
 import { NodeVaultMetadata } from '../vault/node-vault-metadata.ts';
 import { allowedVaults } from './allowed-vaults.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../kube/clock.ts';
 import type { MetadataAnswer, MetadataConnection } from '../vault/metadata-port.ts';
 import { VaultFailure } from '../vault/metadata-port.ts';
 

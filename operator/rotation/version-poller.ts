@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.ts';
-import { Backoff, type BackoffLimits } from '../kubernetes/backoff.ts';
-import { WorkQueue } from '../kubernetes/work-queue.ts';
-import type { Logger } from '../log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { Backoff, type BackoffLimits } from '../../kube/backoff.ts';
+import { WorkQueue } from '../../kube/work-queue.ts';
+import type { Logger } from '../../kube/log.ts';
 import type { MetadataAnswer, MetadataPort, MetadataTarget } from '../vault/metadata-port.ts';
 import { VaultFailure } from '../vault/metadata-port.ts';
 import { VaultSession } from './vault-session.ts';

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import type { Clock } from '../clock.ts';
-import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
-import { ApiError } from '../kubernetes/object-client.ts';
-import { WorkQueue } from '../kubernetes/work-queue.ts';
-import type { Logger } from '../log.ts';
-import { faultOfCertificates } from '../pem.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import { ApiError } from '../../kube/object-client.ts';
+import { WorkQueue } from '../../kube/work-queue.ts';
+import type { Logger } from '../../kube/log.ts';
+import { faultOfCertificates } from '../../core/pem.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
-import type { CaRef } from '../policies/rule.ts';
+import type { CaRef } from '../../core/policy/rule.ts';
 
 /** What the operator trusts a Vault by, or why it cannot know. */
 export type Authority =

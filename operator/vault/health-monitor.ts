@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.ts';
-import { WorkQueue } from '../kubernetes/work-queue.ts';
-import type { Logger } from '../log.ts';
-import type { RuleVault } from '../policies/rule.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { WorkQueue } from '../../kube/work-queue.ts';
+import type { Logger } from '../../kube/log.ts';
+import type { RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from './authorities.ts';
 import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
 

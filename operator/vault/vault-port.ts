@@ -1,4 +1,4 @@
-import type { ReasonCode } from '../reasons.ts';
+import type { ReasonCode } from '../../core/reasons.ts';
 
 /** A Vault server as a policy names it. */
 export interface VaultTarget {

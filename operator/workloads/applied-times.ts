@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../kube/clock.ts';
 import type { Judgement } from './inventory.ts';
-import type { Tracked } from './plan.ts';
-import { parseRequest } from './request.ts';
+import type { Tracked } from '../../core/workload/plan.ts';
+import { parseRequest } from '../../core/workload/request.ts';
 
 /** When a policy last came into a workload: by an admission that this process saw, or by a request that had effect. */
 export class AppliedTimes {

@@ -1,9 +1,10 @@
-import type { Clock } from '../clock.ts';
-import { describeError } from '../kubernetes/errors.ts';
-import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
-import { ApiError } from '../kubernetes/object-client.ts';
-import { WorkQueue } from '../kubernetes/work-queue.ts';
-import type { Logger } from '../log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { describeError } from '../../kube/errors.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import { ApiError } from '../../kube/object-client.ts';
+import { WorkQueue } from '../../kube/work-queue.ts';
+import type { Logger } from '../../kube/log.ts';
 import { POLICIES } from '../policies/reconciler.ts';
 
 /** Owner of status.lastDenial in managedFields: not the other status fields', which another replica may be writing. */

@@ -1,14 +1,14 @@
-import type { Clock } from '../clock.ts';
-import type { InformerObserver } from '../kubernetes/informer.ts';
-import type { ObjectClient } from '../kubernetes/object-client.ts';
-import type { Logger } from '../log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { InformerObserver } from '../../kube/informer.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
-import type { RuleSnapshot } from '../policies/rule.ts';
+import type { RuleSnapshot } from '../../core/policy/rule.ts';
 import { NamespaceWatch } from './namespace-watch.ts';
 import { Slices } from './slices.ts';
-import type { Standing } from './standing.ts';
-import type { Workload } from './workload.ts';
-import { workloadKey } from './workload.ts';
+import type { Standing } from '../../core/workload/standing.ts';
+import type { Workload } from '../../core/workload/workload.ts';
+import { workloadKey } from '../../core/workload/workload.ts';
 
 /** A workload and how it stands under the policy that wins it. */
 export interface Judged {

@@ -1,10 +1,10 @@
-import type { RuleSnapshot } from '../policies/rule.ts';
-import type { ImageNeeds, KnownImages } from '../../webhook/injection/images.ts';
-import type { KnownSources, SourceNeeds } from '../../webhook/injection/sources.ts';
-import type { Standing } from './standing.ts';
-import { standingOf } from './standing.ts';
+import type { RuleSnapshot } from '../../core/policy/rule.ts';
+import type { ImageNeeds, KnownImages } from '../../core/injection/images.ts';
+import type { KnownSources, SourceNeeds } from '../../core/injection/sources.ts';
+import type { Standing } from '../../core/workload/standing.ts';
+import { standingOf } from '../../core/workload/standing.ts';
 import type { Warming } from './warming.ts';
-import type { Workload } from './workload.ts';
+import type { Workload } from '../../core/workload/workload.ts';
 
 export interface JudgeOptions {
   readonly images?: Pick<Warming<ImageNeeds, KnownImages>, 'use' | 'doubt'> | undefined;

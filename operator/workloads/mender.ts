@@ -1,14 +1,15 @@
-import type { Clock } from '../clock.ts';
-import { backoffDelay } from '../kubernetes/backoff.ts';
-import type { BackoffLimits } from '../kubernetes/backoff.ts';
-import { describeError, retryAfterOf } from '../kubernetes/errors.ts';
-import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
-import { ApiError } from '../kubernetes/object-client.ts';
-import type { Logger } from '../log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { backoffDelay } from '../../kube/backoff.ts';
+import type { BackoffLimits } from '../../kube/backoff.ts';
+import { describeError, retryAfterOf } from '../../kube/errors.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import { ApiError } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
 import { WORKLOADS } from './namespace-watch.ts';
-import type { Action } from './plan.ts';
-import { REQUEST_FIELD_MANAGER } from './plan.ts';
-import type { Workload } from './workload.ts';
+import type { Action } from '../../core/workload/plan.ts';
+import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
+import type { Workload } from '../../core/workload/workload.ts';
 
 export interface MenderOptions {
   readonly client: Pick<ObjectClient, 'patch'>;

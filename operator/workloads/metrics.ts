@@ -1,8 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 import type { RequestResult } from './mender.ts';
-import type { Action } from './plan.ts';
-import type { State } from './standing.ts';
+import type { Action } from '../../core/workload/plan.ts';
+import type { State } from '../../core/workload/standing.ts';
 
 /** Read when a scrape asks. */
 export interface WorkloadSources {

@@ -1,11 +1,12 @@
-import type { Clock } from '../clock.ts';
-import type { InformerObserver } from '../kubernetes/informer.ts';
-import { Informer } from '../kubernetes/informer.ts';
-import type { ObjectClient, Resource } from '../kubernetes/object-client.ts';
-import type { Logger } from '../log.ts';
-import type { WorkloadKind } from '../policies/rule.ts';
-import type { Workload } from './workload.ts';
-import { workloadOf } from './workload.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { InformerObserver } from '../../kube/informer.ts';
+import { Informer } from '../../kube/informer.ts';
+import type { Resource } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
+import type { WorkloadKind } from '../../core/policy/rule.ts';
+import type { Workload } from '../../core/workload/workload.ts';
+import { workloadOf } from '../../core/workload/workload.ts';
 
 export interface NamespaceWatchOptions {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;

@@ -1,6 +1,6 @@
-import { annotation } from '../../webhook/injection/names.ts';
+import { annotation } from '../../core/injection/names.ts';
 import type { Judgement } from './inventory.ts';
-import type { State } from './standing.ts';
+import type { State } from '../../core/workload/standing.ts';
 
 interface Outcome {
   /** The request that this process sees on the workload, or has sent last. */

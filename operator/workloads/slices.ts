@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../kube/clock.ts';
 
 export interface SlicesOptions {
   /** Brings one key up to date, at once. Must not throw. */

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.ts';
-import { backoffDelay } from '../kubernetes/backoff.ts';
-import type { BackoffLimits } from '../kubernetes/backoff.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { backoffDelay } from '../../kube/backoff.ts';
+import type { BackoffLimits } from '../../kube/backoff.ts';
 
 /** Who answers needs of one kind: webhook/image-config or webhook/sources. */
 export interface Answerer<Needs, Known> {

@@ -1,12 +1,12 @@
-import type { EventRecorder, Regarding } from '../kubernetes/event-recorder.ts';
-import type { Rule } from '../policies/rule.ts';
-import type { ReasonCode } from '../reasons.ts';
+import type { EventRecorder, Regarding } from '../../kube/event-recorder.ts';
+import type { Rule } from '../../core/policy/rule.ts';
+import type { ReasonCode } from '../../core/reasons.ts';
 import type { Judgement } from './inventory.ts';
-import type { Action } from './plan.ts';
-import type { Standing, State } from './standing.ts';
-import type { Workload } from './workload.ts';
+import type { Action } from '../../core/workload/plan.ts';
+import type { Standing, State } from '../../core/workload/standing.ts';
+import type { Workload } from '../../core/workload/workload.ts';
 
-/** What is told of events: kubernetes/event-recorder.ts. */
+/** What is told of events: kube/event-recorder.ts. */
 export type EventSink = Pick<EventRecorder, 'record'>;
 
 export interface WorkloadEventsOptions {

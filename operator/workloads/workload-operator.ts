@@ -2,18 +2,19 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { Registry } from 'prom-client';
 
-import type { Clock } from '../clock.ts';
-import type { InformerObserver } from '../kubernetes/informer.ts';
-import type { Leadership } from '../kubernetes/leader-election.ts';
-import type { KubernetesObject, ObjectClient } from '../kubernetes/object-client.ts';
-import { WorkQueue } from '../kubernetes/work-queue.ts';
-import type { Logger } from '../log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { InformerObserver } from '../../kube/informer.ts';
+import type { Leadership } from '../../kube/leader-election.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import { WorkQueue } from '../../kube/work-queue.ts';
+import type { Logger } from '../../kube/log.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
-import type { Rule } from '../policies/rule.ts';
-import type { ImageNeeds, KnownImages } from '../../webhook/injection/images.ts';
-import { isKnown } from '../../webhook/injection/images.ts';
-import { annotation } from '../../webhook/injection/names.ts';
-import type { KnownSources, SourceNeeds, SourceRef } from '../../webhook/injection/sources.ts';
+import type { Rule } from '../../core/policy/rule.ts';
+import type { ImageNeeds, KnownImages } from '../../core/injection/images.ts';
+import { isKnown } from '../../core/injection/images.ts';
+import { annotation } from '../../core/injection/names.ts';
+import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { AppliedTimes } from './applied-times.ts';
 import { Denials } from './denials.ts';
 import { Inventory } from './inventory.ts';
@@ -22,19 +23,19 @@ import { createJudge } from './judge.ts';
 import { Mender } from './mender.ts';
 import { createWorkloadMetrics } from './metrics.ts';
 import type { WorkloadMetrics } from './metrics.ts';
-import type { Action, Plan, Tracked } from './plan.ts';
-import { plan as planOf } from './plan.ts';
+import type { Action, Plan, Tracked } from '../../core/workload/plan.ts';
+import { plan as planOf } from '../../core/workload/plan.ts';
 import { RequestOutcomes } from './request-outcomes.ts';
-import type { RestartWishes, Use } from './restarts.ts';
-import type { Standing } from './standing.ts';
-import type { WorkloadSummary } from './summary.ts';
-import { summaryOf } from './summary.ts';
+import type { RestartWishes, Use } from '../../core/workload/restarts.ts';
+import type { Standing } from '../../core/workload/standing.ts';
+import type { WorkloadSummary } from '../../core/workload/summary.ts';
+import { summaryOf } from '../../core/workload/summary.ts';
 import { Warming } from './warming.ts';
 import type { Answerer } from './warming.ts';
 import { WorkloadEvents } from './workload-events.ts';
 import type { EventSink } from './workload-events.ts';
-import type { Workload } from './workload.ts';
-import { workloadOf } from './workload.ts';
+import type { Workload } from '../../core/workload/workload.ts';
+import { workloadOf } from '../../core/workload/workload.ts';
 
 /** An admission that was decided on. */
 export interface ReviewedWorkload {

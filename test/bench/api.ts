@@ -1,7 +1,7 @@
 /** The few requests of a benchmark to an API server, over one pool of connections, as many at once as it is told. */
 import { request } from 'undici';
 
-import { loadKubeConfig, type PooledKubeConfig } from '../../operator/kubernetes/kube-config.ts';
+import { loadKubeConfig, type PooledKubeConfig } from '../../kube/kube-config.ts';
 
 type Method = 'GET' | 'POST' | 'PATCH';
 

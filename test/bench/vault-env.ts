@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { freePort } from '../support/ports.ts';
-import { goBuild } from '../support/tool-build.ts';
+import { goBuild } from '../../build/tools/go-build.ts';
 import { enableOwnJwtAuth, enableTransit, writePolicy } from '../support/vault-engines.ts';
 import { startVault, writeSecret, type Vault } from '../support/vault.ts';
 import { openWorkspace, type Workspace } from '../support/workspace.ts';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 
 import type { LiveTemplate } from '../integration/cluster.ts';
 import type { Stage } from '../support/stage.ts';
-import { goBuild } from '../support/tool-build.ts';
+import { goBuild } from '../../build/tools/go-build.ts';
 
 const PRINTING_MS = 3000;
 

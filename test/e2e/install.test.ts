@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { operatorImage } from '../../images.ts';
+import { operatorImage } from '../../build/images.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { exposeLoopback } from '../support/loopback-service.ts';
 import { startNode, whyNoNode, type Node } from '../support/node.ts';
@@ -28,7 +28,7 @@ describe('an operator installed by config/default, from the image of make images
       console.log(`      skipped: ${reason}`);
       this.skip();
     }
-    execFileSync(process.execPath, [join(ROOT, 'build.ts')], { stdio: 'inherit' });
+    execFileSync(process.execPath, [join(ROOT, 'build/bundle.ts')], { stdio: 'inherit' });
     plane = await startControlPlane({ scheduler: true });
     node = await startNode(plane);
     cluster = new Cluster(plane);

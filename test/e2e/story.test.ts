@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { ApiClient } from '../../operator/kubernetes/api-client.ts';
-import { loadKubeConfig } from '../../operator/kubernetes/kube-config.ts';
-import type { KubernetesObject } from '../../operator/kubernetes/object-client.ts';
-import { rolloutStateOf } from '../../operator/workloads/rollout-state.ts';
+import { ApiClient } from '../../kube/api-client.ts';
+import { loadKubeConfig } from '../../kube/kube-config.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import { rolloutStateOf } from '../../core/workload/rollout-state.ts';
 import { Cluster, WRAPPER, type Live } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
 import { whyNoNode } from '../support/node.ts';

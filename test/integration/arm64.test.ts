@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { goBuild } from '../support/tool-build.ts';
-import { findTool } from '../support/tools.ts';
+import { goBuild } from '../../build/tools/go-build.ts';
+import { findTool } from '../../build/tools/tools.ts';
 
 describe('vault-env for linux/arm64', function () {
   this.timeout(300_000); // a first build compiles Go's standard library as well
@@ -33,9 +33,7 @@ describe('vault-env for linux/arm64', function () {
     before(function () {
       const found = findTool('qemu-aarch64');
       if (found === undefined) {
-        console.log(
-          '        skipped: there is no qemu-aarch64-static; node test/support/tools.ts qemu-aarch64 gets it',
-        );
+        console.log('        skipped: there is no qemu-aarch64-static; node build/tools/tools.ts qemu-aarch64 gets it');
         this.skip();
       }
       emulator = found.path;

@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { compilePolicy } from '../../operator/policies/compile.ts';
-import { goBuild } from '../support/tool-build.ts';
-import { admitted, container, containerOf, deployment } from '../unit/injection/fixtures.ts';
-import { defaults, policyOf } from '../unit/policies/example-policy.ts';
+import { compilePolicy } from '../../core/policy/compile.ts';
+import { goBuild } from '../../build/tools/go-build.ts';
+import { admitted, container, containerOf, deployment } from '../unit/core/injection/fixtures.ts';
+import { defaults, policyOf } from '../support/example-policy.ts';
 import { GOOD_POLICIES } from './policy-tables.ts';
 
 /** Whoever changes the keys on one side finds here that the other one refuses them. */

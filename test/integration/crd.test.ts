@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parse } from 'yaml';
-import { policyValidator } from '../../operator/policies/schema.ts';
+import { policyValidator } from '../../core/policy/schema.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
 import { BAD_POLICIES, GOOD_POLICIES, LARGEST_POLICY } from './policy-tables.ts';

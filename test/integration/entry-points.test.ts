@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
-import { buildImage } from '../support/image.ts';
+import { buildImage } from '../../build/image.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { createAuthority, type Authority } from '../support/pki.ts';
 import { pushImage } from '../support/registry-push.ts';

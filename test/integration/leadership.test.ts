@@ -1,17 +1,17 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock } from '../../operator/clock.ts';
-import { ApiClient } from '../../operator/kubernetes/api-client.ts';
-import { EventRecorder } from '../../operator/kubernetes/event-recorder.ts';
-import type { Occurrence } from '../../operator/kubernetes/event-recorder.ts';
-import { loadKubeConfig } from '../../operator/kubernetes/kube-config.ts';
-import type { PooledKubeConfig } from '../../operator/kubernetes/kube-config.ts';
-import { LeaderElection } from '../../operator/kubernetes/leader-election.ts';
-import type { ObjectClient } from '../../operator/kubernetes/object-client.ts';
+import { systemClock } from '../../kube/clock.ts';
+import { ApiClient } from '../../kube/api-client.ts';
+import { EventRecorder } from '../../kube/event-recorder.ts';
+import type { Occurrence } from '../../kube/event-recorder.ts';
+import { loadKubeConfig } from '../../kube/kube-config.ts';
+import type { PooledKubeConfig } from '../../kube/kube-config.ts';
+import { LeaderElection } from '../../kube/leader-election.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/operator.ts';
-import { testLog } from '../unit/kubernetes/test-log.ts';
+import { testLog } from '../support/test-log.ts';
 
 const BUILDING_MS = 3_600_000; // the first run builds the tools
 

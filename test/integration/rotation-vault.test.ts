@@ -1,14 +1,14 @@
 import { expect } from 'chai';
 import { pino } from 'pino';
 
-import { systemClock } from '../../operator/clock.ts';
-import { ApiClient } from '../../operator/kubernetes/api-client.ts';
-import { loadKubeConfig, type PooledKubeConfig } from '../../operator/kubernetes/kube-config.ts';
+import { systemClock } from '../../kube/clock.ts';
+import { ApiClient } from '../../kube/api-client.ts';
+import { loadKubeConfig, type PooledKubeConfig } from '../../kube/kube-config.ts';
 import { allowedVaults } from '../../operator/rotation/allowed-vaults.ts';
 import { ownToken } from '../../operator/rotation/own-token.ts';
 import { Rotation } from '../../operator/rotation/rotation.ts';
 import { NodeVaultMetadata } from '../../operator/vault/node-vault-metadata.ts';
-import { annotation } from '../../webhook/injection/names.ts';
+import { annotation } from '../../core/injection/names.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/operator.ts';
 import {
@@ -22,7 +22,7 @@ import {
   type Vault,
 } from '../support/vault.ts';
 import { layWire, type Wire } from '../support/wire.ts';
-import { ruleOf } from '../unit/policies/example-policy.ts';
+import { ruleOf } from '../support/example-policy.ts';
 
 const BUILDING_MS = 3_600_000; // the first run builds the tools
 const NAMESPACE = 'vault-injection-system';

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { kubeconfigFor } from './kubeconfig.ts';
 import { createAuthority, createKeys, type Authority } from './pki.ts';
 import { freePorts } from './ports.ts';
-import type { Log } from './tool-build.ts';
-import type { FoundTool } from './tools.ts';
-import { ensureTools } from './tools.ts';
+import type { Log } from '../../build/tools/go-build.ts';
+import type { FoundTool } from '../../build/tools/tools.ts';
+import { ensureTools } from '../../build/tools/tools.ts';
 import { openWorkspace, type Daemon, type Workspace } from './workspace.ts';
 
 export interface ControlPlaneOptions {

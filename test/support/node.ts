@@ -4,12 +4,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ControlPlane } from './control-plane.ts';
-import type { Image } from './image.ts';
+import type { Image } from '../../build/image.ts';
 import { containerdConfig, cniConfig, initScript, kubeletConfig, nodePaths } from './node-files.ts';
 import { freePorts } from './ports.ts';
 import { pauseImage } from './test-images.ts';
-import type { Log } from './tool-build.ts';
-import { ensureTools } from './tools.ts';
+import type { Log } from '../../build/tools/go-build.ts';
+import { ensureTools } from '../../build/tools/tools.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 export interface Node {

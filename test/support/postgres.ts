@@ -4,8 +4,8 @@ import { chmodSync, chownSync, cpSync, globSync, mkdirSync, realpathSync } from 
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './ports.ts';
-import type { Log } from './tool-build.ts';
-import { ensureTools, type FoundTool } from './tools.ts';
+import type { Log } from '../../build/tools/go-build.ts';
+import { ensureTools, type FoundTool } from '../../build/tools/tools.ts';
 import { openWorkspace } from './workspace.ts';
 
 export interface DatabaseUser {

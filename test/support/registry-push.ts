@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
-import type { Image } from './image.ts';
-import { untar } from './tar.ts';
+import type { Image } from '../../build/image.ts';
+import { untar } from '../../build/tar.ts';
 
 export interface PushTarget {
   /** Of the registry, without a slash at the end. */

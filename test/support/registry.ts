@@ -5,8 +5,8 @@ import { Agent, request } from 'undici';
 import type { FakeTokenServer } from './fake-token-server.ts';
 import { createAuthority, type Authority } from './pki.ts';
 import { freePort } from './ports.ts';
-import type { Log } from './tool-build.ts';
-import { ensureTools } from './tools.ts';
+import type { Log } from '../../build/tools/go-build.ts';
+import { ensureTools } from '../../build/tools/tools.ts';
 import { openWorkspace, type Daemon } from './workspace.ts';
 
 export interface RegistryUser {

@@ -6,7 +6,7 @@ import { startControlPlane, type ControlPlane } from './control-plane.ts';
 import { startNode, type Node } from './node.ts';
 import { startOperator, type RunningOperator } from './operator.ts';
 import { busyboxImage, glibcImage, injectorImage, probeImage } from './test-images.ts';
-import type { ToolName } from './tool-table.ts';
+import type { ToolName } from '../../build/tools/table.ts';
 import { allowReading, createRole, enableKubernetesAuth, startVault, writeSecret, type Vault } from './vault.ts';
 
 export interface Stage {

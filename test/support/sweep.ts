@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:f
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
+import { identify, isRunning, type ProcessIdentity } from '../../build/tools/process-identity.ts';
 
 const CGROUPS = '/sys/fs/cgroup';
 /** Where a node's containerd (node-files.ts) keeps a directory for each of its containers. */

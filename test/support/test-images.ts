@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildImage, type Image, type ImageFile } from './image.ts';
-import { goBuild, type Log } from './tool-build.ts';
-import { ensureTools } from './tools.ts';
+import { buildImage, type Image, type ImageFile } from '../../build/image.ts';
+import { goBuild, type Log } from '../../build/tools/go-build.ts';
+import { ensureTools } from '../../build/tools/tools.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 const TOOLS = join(REPOSITORY, 'test/tools');

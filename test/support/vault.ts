@@ -5,9 +5,9 @@ import { Agent, request } from 'undici';
 import type { ControlPlane } from './control-plane.ts';
 import { createAuthority } from './pki.ts';
 import { freePorts } from './ports.ts';
-import type { Log } from './tool-build.ts';
-import type { ToolName } from './tool-table.ts';
-import { ensureTools } from './tools.ts';
+import type { Log } from '../../build/tools/go-build.ts';
+import type { ToolName } from '../../build/tools/table.ts';
+import { ensureTools } from '../../build/tools/tools.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 export type Json = Readonly<Record<string, unknown>>;

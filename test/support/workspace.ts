@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { identify, isRunning } from './process-identity.ts';
+import { identify, isRunning } from '../../build/tools/process-identity.ts';
 import { recordedOwner, sweep } from './sweep.ts';
 
 // Short, because containerd's socket lies below it and a socket's path holds 108 bytes at most (unix(7)).

@@ -7,12 +7,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { ruleOf } from '../unit/policies/example-policy.ts';
-import { vaultEnvConfig } from '../../webhook/injection/config.ts';
-import { roleFor } from '../../webhook/injection/login.ts';
-import { settingsOf } from '../../webhook/injection/overrides.ts';
+import { ruleOf } from './example-policy.ts';
+import { vaultEnvConfig } from '../../core/injection/config.ts';
+import { roleFor } from '../../core/injection/login.ts';
+import { settingsOf } from '../../core/injection/overrides.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
-import { goBuild } from './tool-build.ts';
+import { goBuild } from '../../build/tools/go-build.ts';
 import { enableDatabase, enableOwnJwtAuth, enableTransit, POSTGRES_PLUGIN, writePolicy } from './vault-engines.ts';
 import { startVault, type Json, type Vault } from './vault.ts';
 

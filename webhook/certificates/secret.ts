@@ -1,4 +1,4 @@
-import type { KubernetesObject } from '../../operator/kubernetes/object-client.ts';
+import type { KubernetesObject } from '../../core/object.ts';
 import type { Authority } from './authority.ts';
 import { usableAuthority } from './authority.ts';
 import { isKeyOf, parseCertificate } from './inspect.ts';

@@ -1,5 +1,5 @@
 import { createAuthority } from './authority.ts';
-import type { RotationStep } from './rotation.ts';
+import type { RotationStep } from './renewal.ts';
 import type { CertificateSet, StoredSet } from './secret.ts';
 
 /** Carries out a step of the rotation on what was found; gives the set to write down. */

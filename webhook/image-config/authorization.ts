@@ -2,7 +2,7 @@
  * Answers a registry's challenge: with a password (RFC 7617), or with a token that the server it names gives for one or
  * to anybody (distribution.github.io/distribution/spec/auth/token; RFC 6750).
  */
-import { asObject, asString } from '../injection/json.ts';
+import { asObject, asString } from '../../core/json.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credential } from './docker-config.ts';
 import { ImageFailure } from './failure.ts';

@@ -3,8 +3,8 @@
  * (k8s.io/kubernetes/pkg/credentialprovider, keyring.go and config.go), so that what opens an image for a pod opens it
  * here, and nothing else does.
  */
-import { asObject, asString } from '../injection/json.ts';
-import type { RawObject } from '../injection/json.ts';
+import { asObject, asString } from '../../core/json.ts';
+import type { RawObject } from '../../core/json.ts';
 import type { ImageReference } from './reference.ts';
 
 export interface Credential {

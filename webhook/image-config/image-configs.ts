@@ -4,8 +4,8 @@
  * Whoever else asks has to open it for themselves.
  */
 import { hash } from 'node:crypto';
-import type { Clock } from '../../operator/clock.ts';
-import type { EntryPoint, ImageAnswer, ImageNeeds, KnownImages } from '../injection/images.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { EntryPoint, ImageAnswer, ImageNeeds, KnownImages } from '../../core/injection/images.ts';
 import { credentialsFor } from './docker-config.ts';
 import type { KeyringEntry } from './docker-config.ts';
 import { ImageFailure } from './failure.ts';

@@ -1,8 +1,8 @@
 /** The documents of an image, in OCI's and in Docker's words: index, manifest, configuration. Pure. */
 import { hash } from 'node:crypto';
-import { asList, asObject, asString, asStrings } from '../injection/json.ts';
-import type { RawObject } from '../injection/json.ts';
-import type { EntryPoint } from '../injection/images.ts';
+import { asList, asObject, asString, asStrings } from '../../core/json.ts';
+import type { RawObject } from '../../core/json.ts';
+import type { EntryPoint } from '../../core/injection/images.ts';
 import { ImageFailure } from './failure.ts';
 import type { Platform } from './platform.ts';
 import { chooseManifest, platformName } from './platform.ts';

@@ -1,7 +1,8 @@
-import type { Clock } from '../../operator/clock.ts';
-import { describeError } from '../../operator/kubernetes/errors.ts';
-import type { ObjectClient, Resource } from '../../operator/kubernetes/object-client.ts';
-import type { Logger } from '../../operator/log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { describeError } from '../../kube/errors.ts';
+import type { Resource } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
 import { parsePlatform, platformName } from './platform.ts';
 import type { Platform } from './platform.ts';
 

@@ -1,7 +1,8 @@
 /** Reads what a pod would pull its images with: the one place where the operator reads Secrets of other namespaces. */
-import type { KubernetesObject, ObjectClient, Resource } from '../../operator/kubernetes/object-client.ts';
-import { asList, asObject, asString } from '../injection/json.ts';
-import { nameOf } from '../injection/pod.ts';
+import type { KubernetesObject, Resource } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import { asList, asObject, asString } from '../../core/json.ts';
+import { nameOf } from '../../core/injection/pod.ts';
 import { readDockerConfigJson, readDockercfg } from './docker-config.ts';
 import type { KeyringEntry } from './docker-config.ts';
 

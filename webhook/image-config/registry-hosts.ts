@@ -1,5 +1,5 @@
 /** Which hosts stand for a registry, and what the settings allow of each. Pure. */
-import { matchesAny } from '../../operator/policies/match.ts';
+import { matchesAny } from '../../core/policy/match.ts';
 import { ImageFailure } from './failure.ts';
 import type { ImageReference } from './reference.ts';
 

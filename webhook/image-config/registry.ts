@@ -1,6 +1,6 @@
 /** From an image's name to its ENTRYPOINT and CMD: the pull side of OCI's distribution protocol, less the layers. */
-import type { Clock } from '../../operator/clock.ts';
-import type { EntryPoint } from '../injection/images.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { EntryPoint } from '../../core/injection/images.ts';
 import { authorize } from './authorization.ts';
 import { parseChallenges } from './challenge.ts';
 import type { Challenge } from './challenge.ts';

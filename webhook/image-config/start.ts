@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Registry } from 'prom-client';
-import type { Clock } from '../../operator/clock.ts';
-import type { ObjectClient } from '../../operator/kubernetes/object-client.ts';
-import type { Logger } from '../../operator/log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
 import { readDockerConfigJson } from './docker-config.ts';
 import type { KeyringEntry } from './docker-config.ts';
 import { createHttp } from './http.ts';

@@ -1,7 +1,8 @@
-import type { Clock } from '../../operator/clock.ts';
-import { Informer } from '../../operator/kubernetes/informer.ts';
-import type { KubernetesObject, ObjectClient } from '../../operator/kubernetes/object-client.ts';
-import type { Logger } from '../../operator/log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { Informer } from '../../kube/informer.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
 import { resourceOf } from './source-reader.ts';
 
 export interface WatchOptions {

@@ -1,9 +1,9 @@
 /** What is known of objects that environment comes from, and how long; who waits for which reading. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../../operator/clock.ts';
-import { ApiError } from '../../operator/kubernetes/object-client.ts';
-import type { KnownSources, SourceAnswer, SourceNeeds, SourceRef } from '../injection/sources.ts';
-import { sourceName } from '../injection/sources.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { ApiError } from '../../kube/object-client.ts';
+import type { KnownSources, SourceAnswer, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
+import { sourceName } from '../../core/injection/sources.ts';
 import { Lru } from '../lru.ts';
 import { slots } from '../slots.ts';
 import type { ReadResult, SourceMetrics } from './metrics.ts';

@@ -1,8 +1,9 @@
 /** Reads one ConfigMap or Secret, and keeps of it what injection has to know: keys, and values that may be references. */
-import type { KubernetesObject, ObjectClient, Resource } from '../../operator/kubernetes/object-client.ts';
-import { ApiError } from '../../operator/kubernetes/object-client.ts';
-import { asObject, asString } from '../injection/json.ts';
-import type { SourceAnswer, SourceRef } from '../injection/sources.ts';
+import type { KubernetesObject, Resource } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import { ApiError } from '../../kube/object-client.ts';
+import { asObject, asString } from '../../core/json.ts';
+import type { SourceAnswer, SourceRef } from '../../core/injection/sources.ts';
 
 export interface SourceReading {
   readonly answer: SourceAnswer;

@@ -1,5 +1,5 @@
-import type { KnownSources, SourceNeeds, SourceRef } from '../injection/sources.ts';
-import { sourceName } from '../injection/sources.ts';
+import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
+import { sourceName } from '../../core/injection/sources.ts';
 import { ConfigMapWatch } from './config-map-watch.ts';
 import type { WatchOptions } from './config-map-watch.ts';
 import { SourceMemory } from './source-memory.ts';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRunning, type ProcessIdentity } from '../../support/process-identity.ts';
+import { isRunning, type ProcessIdentity } from '../../../build/tools/process-identity.ts';
 import { openWorkspace } from '../../support/workspace.ts';
 
 describe('workspace', () => {

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import type { RuleSnapshot } from '../../../operator/policies/rule.ts';
+import type { RuleSnapshot } from '../../../core/policy/rule.ts';
 import { createAdmission } from '../../../webhook/admission.ts';
 import type { AdmissionOptions, Answer, Reviewed } from '../../../webhook/admission.ts';
-import type { ImageAnswer, ImageNeeds, KnownImages } from '../../../webhook/injection/images.ts';
-import type { MutationInput } from '../../../webhook/injection/mutate.ts';
-import type { MutationResult } from '../../../webhook/injection/outcome.ts';
-import type { KnownSources, SourceNeeds } from '../../../webhook/injection/sources.ts';
+import type { ImageAnswer, ImageNeeds, KnownImages } from '../../../core/injection/images.ts';
+import type { MutationInput } from '../../../core/injection/mutate.ts';
+import type { MutationResult } from '../../../core/injection/outcome.ts';
+import type { KnownSources, SourceNeeds } from '../../../core/injection/sources.ts';
 import type { LookUp, LookUps } from '../../../webhook/look-ups.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
 import type { Entry } from '../../../webhook/metrics.ts';

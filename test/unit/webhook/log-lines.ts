@@ -1,4 +1,4 @@
-import type { Logger } from '../../../operator/log.ts';
+import type { Logger } from '../../../kube/log.ts';
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';

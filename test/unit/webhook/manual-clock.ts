@@ -1,4 +1,4 @@
-import type { Clock } from '../../../operator/clock.ts';
+import type { Clock } from '../../../kube/clock.ts';
 
 interface Sleeper {
   readonly at: number;

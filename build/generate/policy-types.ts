@@ -1,0 +1,118 @@
+/**
+ * Writes core/policy/policy.generated.ts from the CRD:
+ *
+ *     node build/generate/policy-types.ts           writes the file
+ *     node build/generate/policy-types.ts --check   exits with 1 if the file is stale
+ *
+ * The types describe a policy as the API server hands it out: a field with a default is always there.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { parse } from 'yaml';
+
+/** The part of a structural schema that types come from. */
+interface Schema {
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema;
+  readonly items?: Schema;
+  readonly 'x-kubernetes-int-or-string'?: boolean;
+}
+
+interface Crd {
+  readonly spec: {
+    readonly versions: readonly { readonly schema: { readonly openAPIV3Schema: Schema } }[];
+  };
+}
+
+const repository = new URL('../../', import.meta.url);
+const CRD_FILE = 'crds/vaultinjectionpolicies.yaml';
+export const TYPES_FILE = 'core/policy/policy.generated.ts';
+
+/** The text that policy.generated.ts ought to have. */
+export async function policyTypes(): Promise<string> {
+  const crd = parse(readFileSync(new URL(CRD_FILE, repository), 'utf8')) as Crd;
+  const root = crd.spec.versions[0]?.schema.openAPIV3Schema;
+  const spec = root?.properties?.spec;
+  const status = root?.properties?.status;
+  const condition = status?.properties?.conditions?.items;
+  if (!root || !spec || !status || !condition) throw new Error(`${CRD_FILE} has no spec, status and conditions`);
+  const named = new Map([[condition, 'Condition']]);
+  const source = `// Generated from ${CRD_FILE} by build/generate/policy-types.ts. Do not edit.
+import type { KubernetesObject, ObjectMeta } from '../../core/object.ts';
+
+${comment(root)}export interface VaultInjectionPolicy extends KubernetesObject {
+  readonly metadata: ObjectMeta & { readonly namespace: string };
+  readonly spec: VaultInjectionPolicySpec;
+  readonly status?: VaultInjectionPolicyStatus;
+}
+
+${comment(spec)}export interface VaultInjectionPolicySpec ${typeOf(spec, named)}
+
+${comment(status)}export interface VaultInjectionPolicyStatus ${typeOf(status, named)}
+
+${comment(condition)}export interface Condition ${typeOf(condition, new Map())}
+`;
+  const file = fileURLToPath(new URL(TYPES_FILE, repository));
+  return format(source, { ...(await resolveConfig(file)), parser: 'typescript' });
+}
+
+function typeOf(schema: Schema, named: ReadonlyMap<Schema, string>): string {
+  const name = named.get(schema);
+  if (name !== undefined) return name;
+  if (schema['x-kubernetes-int-or-string']) return 'number | string';
+  if (schema.enum) return schema.enum.map((value) => `'${value}'`).join(' | ');
+  switch (schema.type) {
+    case 'string':
+    case 'boolean':
+      return schema.type;
+    case 'integer':
+      return 'number';
+    case 'array':
+      return `readonly (${typeOf(schema.items ?? {}, named)})[]`;
+    case 'object':
+      return objectType(schema, named);
+    case undefined:
+      break;
+  }
+  throw new Error(`no type for ${JSON.stringify(schema)}`);
+}
+
+function objectType(schema: Schema, named: ReadonlyMap<Schema, string>): string {
+  if (schema.additionalProperties) return `Readonly<Record<string, ${typeOf(schema.additionalProperties, named)}>>`;
+  const required = new Set(schema.required);
+  const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => {
+    const always = required.has(name) || field.default !== undefined;
+    return `${comment(field)}readonly ${name}${always ? '' : '?'}: ${typeOf(field, named)};`;
+  });
+  return `{\n${fields.join('\n')}\n}`;
+}
+
+/** A doc comment, wrapped so that no line is longer than a line of code. */
+function comment(schema: Schema): string {
+  if (!schema.description) return '';
+  const lines = [''];
+  for (const word of schema.description.replaceAll('*/', '* /').split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line.length + word.length > 90) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  if (lines.length === 1) return `/** ${lines.join('')} */\n`;
+  return `/**\n${lines.map((line) => ` * ${line}\n`).join('')} */\n`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const expected = await policyTypes();
+  const file = new URL(TYPES_FILE, repository);
+  if (!process.argv.includes('--check')) {
+    writeFileSync(file, expected);
+  } else if (readFileSync(file, 'utf8') !== expected) {
+    console.error(`${TYPES_FILE} is stale: run node build/generate/policy-types.ts`);
+    process.exitCode = 1;
+  }
+}

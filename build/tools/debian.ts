@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Log } from './go-build.ts';
+import { cacheDirectory, cachedPath, type DebianTool, type ToolName } from './table.ts';
+
+/** Unpacks a program out of its Debian package into the cache. Nothing is installed, and root is not needed. */
+export function fetchFromDebian(name: ToolName, tool: DebianTool, log: Log): void {
+  unpacking(name, tool, log, (dir, attempt) => {
+    attempt(() => download([tool.debianPackage], dir));
+    const root = unpack(dir);
+    mkdirSync(dirname(cachedPath(name)), { recursive: true });
+    copyFileSync(join(root, tool.path), cachedPath(name));
+  });
+}
+
+/**
+ * The same for a program that needs the files beside it: the cache gets the whole package, with those that it depends on
+ * and that are not installed, below root/, and a link to the program.
+ */
+export function fetchWholeFromDebian(name: ToolName, tool: DebianTool, log: Log): void {
+  unpacking(name, tool, log, (dir, attempt) => {
+    attempt(() => download(missingPackages(tool.debianPackage), dir));
+    unpack(dir);
+    const [program] = globSync(join('root', tool.path), { cwd: dir });
+    if (program === undefined) throw new Error(`the Debian package ${tool.debianPackage} has no ${tool.path}`);
+    symlinkSync(program, join(dir, basename(cachedPath(name))));
+    renameSync(dir, dirname(cachedPath(name)));
+  });
+}
+
+/** Runs `fetch` with a directory of its own in the cache, and a way to try again with fresh package lists. */
+function unpacking(
+  name: ToolName,
+  { debianPackage }: DebianTool,
+  log: Log,
+  fetch: (dir: string, attempt: (action: () => void) => void) => void,
+): void {
+  if (!existsSync('/usr/bin/apt-get')) {
+    throw new Error(
+      `${name} is neither on PATH nor to be had by apt-get: install the package of your system that has it`,
+    );
+  }
+  mkdirSync(cacheDirectory(), { recursive: true });
+  const dir = mkdtempSync(join(cacheDirectory(), `.${debianPackage}-`));
+  try {
+    log(`fetching the Debian package ${debianPackage} into the cache (it is not installed)`);
+    fetch(dir, (action) => withFreshLists(debianPackage, log, action));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function withFreshLists(debianPackage: string, log: Log, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (process.getuid?.() !== 0) {
+      const advice = `run "sudo apt-get update" or install ${debianPackage}, and try again`;
+      throw new Error(`apt-get download ${debianPackage} failed; ${advice}`, { cause: error });
+    }
+    log('apt-get update: this machine has no fresh package lists');
+    execFileSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    action();
+  }
+}
+
+function download(packages: readonly string[], dir: string): void {
+  execFileSync('apt-get', ['download', '-qq', ...packages], { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** What apt would install for a package, the package among it: its simulation says `Inst NAME (…)`, and needs no root. */
+function missingPackages(debianPackage: string): string[] {
+  const args = ['-s', '-o', 'APT::Install-Recommends=false', 'install', debianPackage];
+  const said = execFileSync('apt-get', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  return [...said.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name);
+}
+
+/** Unpacks the archives in a directory; gives the root of what was in them. */
+function unpack(dir: string): string {
+  const root = join(dir, 'root');
+  for (const archive of readdirSync(dir).filter((file) => file.endsWith('.deb'))) {
+    execFileSync('dpkg', ['-x', join(dir, archive), root]);
+    rmSync(join(dir, archive));
+  }
+  return root;
+}

@@ -1,0 +1,109 @@
+import type { Rule } from '../policy/rule.ts';
+import { loginFiles } from './login.ts';
+import type { Settings } from './overrides.ts';
+
+/** Where a container finds what is mounted for it. */
+export interface MountPaths {
+  readonly executable: string;
+  /** Only where the policy logs in with a token of the ServiceAccount. */
+  readonly token: string | undefined;
+  /** Only where the policy refers to a CA. */
+  readonly ca: string | undefined;
+  /** Only where the policy logs in with what a Secret holds. */
+  readonly credentials: string | undefined;
+}
+
+export const CA_FILE = 'ca.crt';
+
+/**
+ * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, less whatever vault-env takes by default, so
+ * that what is written is what somebody decided. Every `$` is doubled, because the kubelet expands `$(NAME)` and `$$` in
+ * values of variables.
+ */
+export function vaultEnvConfig(rule: Rule, settings: Settings, role: string, paths: MountPaths): string {
+  const { vault, process } = rule;
+  const { method, mountPath } = vault.auth;
+  const isDefaultAuth = method === 'Kubernetes' && mountPath === 'kubernetes';
+  const environment = environmentOf(rule, settings);
+  const log = given({
+    level: unless(settings.logLevel, 'Info'),
+    format: unless(process.log.format, 'Text'),
+  });
+  const config = given({
+    vault: given({
+      address: vault.address,
+      namespace: unless(vault.namespace, ''),
+      timeout: unless(vault.timeout, '10s'),
+      tls: given({
+        caBundle: unless(vault.tls.caBundle, ''),
+        caFile: paths.ca && `${paths.ca}/${CA_FILE}`,
+        serverName: unless(vault.tls.serverName, ''),
+      }),
+      auth: given({
+        ...(isDefaultAuth ? {} : { method, mountPath }),
+        role: unless(role, ''),
+        ...loginFiles(rule, paths),
+        ...vault.auth.details,
+      }),
+    }),
+    environment,
+    process: given({
+      mode: unless(settings.mode, 'Exec'),
+      leaseEnd: settings.mode === 'Daemon' ? leaseEndOf(process.leaseEnd) : undefined,
+      delay: unless(process.delay, '0s'),
+      revokeToken: process.revokeToken ? undefined : false,
+      refuseExec: process.refuseExec || undefined,
+      log,
+    }),
+  });
+  return JSON.stringify(config).replaceAll('$', () => '$$');
+}
+
+function environmentOf({ environment }: Rule, settings: Settings): object | undefined {
+  const fromPaths = settings.fromPaths.map(({ path, version, prefix, overwrite }) => ({
+    path,
+    ...(version === undefined ? {} : { version }),
+    ...(prefix === '' ? {} : { prefix }),
+    ...(overwrite ? { overwrite } : {}),
+  }));
+  return given({
+    fromPaths: unlessEmpty(fromPaths),
+    ignoreMissing: settings.ignoreMissing || undefined,
+    passthrough: unlessEmpty(environment.passthrough),
+    transit: transitOf(environment.transit),
+    allowedNames: unlessEmpty(environment.allowedNames),
+    allowedPaths: unlessEmpty(environment.allowedPaths),
+  });
+}
+
+function leaseEndOf(leaseEnd: Rule['process']['leaseEnd']): object | undefined {
+  if (leaseEnd === undefined) return undefined;
+  return given({
+    action: unless(leaseEnd.action, 'Restart'),
+    signal: unless(leaseEnd.signal, 'SIGTERM'),
+    gracePeriod: unless(leaseEnd.gracePeriod, '10s'),
+  });
+}
+
+/** Nothing without a key: then nothing is decrypted. */
+function transitOf({ keyID, mountPath, batchSize }: Rule['environment']['transit']): object | undefined {
+  if (keyID === '') return undefined;
+  return {
+    keyID,
+    mountPath: unless(mountPath, 'transit'),
+    batchSize: unless(batchSize, 25),
+  };
+}
+
+/** The object, or undefined when none of its fields is set; JSON.stringify leaves out fields that are undefined. */
+function given(fields: Readonly<Record<string, unknown>>): object | undefined {
+  return Object.values(fields).some((value) => value !== undefined) ? fields : undefined;
+}
+
+function unless<T extends string | number>(value: T, byDefault: T): T | undefined {
+  return value === byDefault ? undefined : value;
+}
+
+function unlessEmpty(list: readonly unknown[]): readonly unknown[] | undefined {
+  return list.length > 0 ? list : undefined;
+}

@@ -1,0 +1,248 @@
+/**
+ * Inject: puts vault-env in front of the programs of the selected containers. A pure function of the restored template
+ * and the rule: the same input gives the same template, key by key. What is added goes to the end of env, volumeMounts
+ * and volumes, where it changes nothing that comes before; only the init container goes first, as others need its work.
+ */
+import type { Rule } from '../policy/rule.ts';
+import { vaultEnvConfig } from './config.ts';
+import type { MountPaths } from './config.ts';
+import { installerFor, volumesFor } from './delivery.ts';
+import type { VolumeNames } from './delivery.ts';
+import { entrypointUnknown } from './entry-points.ts';
+import type { EntryPoints } from './entry-points.ts';
+import { asList, asString, without } from '../json.ts';
+import type { RawObject } from '../json.ts';
+import { roleFor, takesSecret, takesToken } from './login.ts';
+import { annotation, CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
+import type { Purpose } from './names.ts';
+import type { Denial, Skipped } from './outcome.ts';
+import type { Settings } from './overrides.ts';
+import {
+  annotationsOf,
+  CONTAINER_LISTS,
+  containersOf,
+  mapExecCommands,
+  mountsOf,
+  nameOf,
+  podSpecOf,
+  serviceAccountOf,
+  withAnnotations,
+} from './pod.ts';
+import { wrap, wrapExec } from './program.ts';
+import { encodeRecord, executableIn, shortHash } from './record.ts';
+import type { RecordedContainer } from './record.ts';
+import type { Selected } from './selection.ts';
+import { hasConfigVariable } from './traces.ts';
+
+// What etcd takes by default (--max-request-bytes, 1.5 MiB): more could not be stored, so it need not be made.
+const OBJECT_LIMIT = 1_572_864;
+
+export interface InjectionContext {
+  readonly rule: Rule;
+  readonly settings: Settings;
+  /** Of the containers to wrap. */
+  readonly entryPoints: EntryPoints;
+  /** Names that volumes of ours cannot have, other than those of the template's own volumes. */
+  readonly reservedVolumes: readonly string[];
+  /** What the template held of an earlier injection. */
+  readonly live: { readonly injected: unknown; readonly installer: RawObject | undefined };
+  /** Marks the pods as started anew; another value than the template's rolls them. */
+  readonly restart: string | undefined;
+  readonly warn: (text: string) => void;
+}
+
+export type Injected =
+  | {
+      readonly template: RawObject;
+      /** Names of containers. */
+      readonly wrapped: readonly string[];
+      /** Containers that were left alone because the policy ignores failures. */
+      readonly skipped: readonly Skipped[];
+    }
+  | { readonly denial: Denial };
+
+/** Wraps the selected containers of a template that holds nothing of ours. */
+export function inject(template: RawObject, selected: readonly Selected[], context: InjectionContext): Injected {
+  const podSpec = podSpecOf(template) ?? {};
+  const volumes = volumeNames(podSpec, context.reservedVolumes);
+  const role = roleFor(context.rule, context.settings.role, serviceAccountOf(podSpec));
+  const wrapped = new Map<Selected, Wrap>();
+  const config = configWriter(context, role);
+  const skipped: Skipped[] = [];
+  let generated = 0;
+  for (const target of selected) {
+    const result = wrapContainer(target, volumes, config, context);
+    generated += 'denial' in result ? 0 : result.configLength;
+    if (generated > OBJECT_LIMIT) return { denial: tooLarge(selected.length) };
+    if (!('denial' in result)) wrapped.set(target, result);
+    else if (context.rule.failurePolicy === 'Fail') return { denial: result.denial };
+    else {
+      context.warn(`not injected: ${result.denial.message}`);
+      result.notes?.forEach(context.warn);
+      skipped.push({ name: target.name, ...result.denial });
+    }
+  }
+  if (wrapped.size === 0) return { template, wrapped: [], skipped };
+  const spec = withAdditions(template, podSpec, volumes, wrapped, context);
+  const added = volumesFor(context.rule, volumes);
+  const record = encodeRecord({
+    volumes: added.map((volume) => nameOf(volume) ?? ''),
+    containers: [...wrapped.values()].map(({ entry }) => entry),
+  });
+  // One that came with a template from elsewhere would go at the next admission, and roll the pods once more.
+  const annotated = withAnnotations(template, {
+    ...without(annotationsOf(template) ?? {}, annotation.restart),
+    [annotation.injected]: injectedBy(context.rule, context.live.injected),
+    [annotation.original]: record,
+    ...(context.restart === undefined ? {} : { [annotation.restart]: context.restart }),
+  });
+  return {
+    template: { ...annotated, spec: { ...spec, volumes: [...(asList(podSpec.volumes) ?? []), ...added] } },
+    wrapped: [...wrapped.keys()].map(({ name }) => name),
+    skipped,
+  };
+}
+
+/**
+ * The value of the annotation `injected`. A new generation of a policy with the same hash (another selector, say) injects
+ * equally, so the value that is there stays: a change of it would roll every pod of the policy for nothing.
+ */
+function injectedBy({ policy, hash }: Rule, live: unknown): string {
+  const [name, generation = '', liveHash, ...more] = asString(live)?.split('/') ?? [];
+  const isAsGood = name === policy.name && liveHash === hash && more.length === 0 && /^\d{1,18}$/.test(generation);
+  return isAsGood ? String(live) : `${policy.name}/${policy.generation}/${hash}`;
+}
+
+function volumeNames(podSpec: RawObject, reserved: readonly string[]): VolumeNames {
+  // A mount of a volume that is not there is for the API server to refuse: ours must not stand in for it.
+  const taken = new Set(reserved);
+  for (const container of containersOf(podSpec)) for (const { volume } of mountsOf(container)) taken.add(volume);
+  for (const volume of asList(podSpec.volumes) ?? []) taken.add(nameOf(volume) ?? '');
+  const isTaken = (name: string): boolean => taken.has(name);
+  return {
+    executable: freeName('executable', isTaken),
+    token: freeName('token', isTaken),
+    ca: freeName('ca', isTaken),
+    credentials: freeName('credentials', isTaken),
+  };
+}
+
+interface Wrap {
+  readonly container: RawObject;
+  readonly entry: RecordedContainer;
+  /** UTF-16 units. */
+  readonly configLength: number;
+}
+
+interface Config {
+  readonly value: string;
+  readonly hash: string;
+}
+
+/** Writes VAULT_ENV_CONFIG once for all containers that mount at the same places: nearly always, for all of them. */
+function configWriter({ rule, settings }: InjectionContext, role: string): (paths: MountPaths) => Config {
+  const written = new Map<string, Config>();
+  return (paths) => {
+    const key = `${paths.token ?? ''} ${paths.ca ?? ''} ${paths.credentials ?? ''}`;
+    let config = written.get(key);
+    if (config === undefined) {
+      const value = vaultEnvConfig(rule, settings, role, paths);
+      config = { value, hash: shortHash(value) };
+      written.set(key, config);
+    }
+    return config;
+  };
+}
+
+function wrapContainer(
+  { name, container }: Selected,
+  volumes: VolumeNames,
+  configFor: (paths: MountPaths) => Config,
+  { rule, entryPoints, warn }: InjectionContext,
+): Wrap | { readonly denial: Denial; readonly notes?: readonly string[] } {
+  if (hasConfigVariable(container)) return { denial: variableReserved(name) };
+  const paths = mountPaths(container, rule);
+  const executable = executableIn(paths.executable);
+  const { original, unknown } = entryPoints.programOf(name, container);
+  const generated = wrap(original, executable);
+  if (generated === undefined) return entrypointUnknown(name, container, rule, unknown);
+  if (unknown !== undefined) warn(`container ${name} keeps the entry point known before: ${unknown.why}`);
+  const config = configFor(paths);
+  const exec: string[] = [];
+  const probed = rule.probes
+    ? mapExecCommands(container, (field, command) => {
+        const changed = wrapExec(command, executable);
+        if (changed !== command) exec.push(field);
+        return changed;
+      })
+    : container;
+  return {
+    container: {
+      ...probed,
+      command: generated.command,
+      args: generated.args,
+      env: [...(asList(container.env) ?? []), { name: CONFIG_VARIABLE, value: config.value }],
+      volumeMounts: [...(asList(container.volumeMounts) ?? []), ...mounts(volumes, paths)],
+    },
+    entry: { name, original, mountPath: paths.executable, exec, config: config.hash },
+    configLength: config.value.length,
+  };
+}
+
+/** Places where the container mounts nothing yet, neither there nor below. */
+function mountPaths(container: RawObject, rule: Rule): MountPaths {
+  // At a place or below it comes to the same first segment: ours have only one, and begin with the executable's name.
+  const mounted = mountsOf(container).filter(({ path }) => path.includes(EXECUTABLE));
+  const taken = new Set(mounted.map(({ path }) => path.split('/').find((segment) => segment !== '')));
+  const free = (purpose: Purpose): string => `/${freeName(purpose, (name) => taken.has(name))}`;
+  return {
+    executable: free('executable'),
+    token: takesToken(rule) ? free('token') : undefined,
+    ca: rule.vault.tls.caRef && free('ca'),
+    credentials: takesSecret(rule) ? free('credentials') : undefined,
+  };
+}
+
+function mounts(volumes: VolumeNames, paths: MountPaths): readonly RawObject[] {
+  return PURPOSES.filter((purpose) => paths[purpose] !== undefined).map((purpose) => ({
+    name: volumes[purpose],
+    mountPath: paths[purpose],
+    readOnly: true,
+  }));
+}
+
+function withAdditions(
+  template: RawObject,
+  podSpec: RawObject,
+  volumes: VolumeNames,
+  wrapped: ReadonlyMap<Selected, Wrap>,
+  { rule, live }: InjectionContext,
+): RawObject {
+  const spec: Record<string, unknown> = { ...podSpec };
+  for (const list of CONTAINER_LISTS) {
+    const changes = [...wrapped].filter(([target]) => target.list === list);
+    if (changes.length === 0) continue;
+    const containers = [...(asList(podSpec[list]) ?? [])];
+    for (const [{ index }, { container }] of changes) containers[index] = container;
+    spec[list] = containers;
+  }
+  if (rule.injector.delivery === 'InitContainer') {
+    const names = new Set(containersOf(podSpec).map(nameOf));
+    const name = freeName('executable', (candidate) => names.has(candidate));
+    const installer = installerFor(rule, name, volumes.executable, template, live.installer);
+    spec.initContainers = [installer, ...(asList(spec.initContainers) ?? [])];
+  }
+  return spec;
+}
+
+function tooLarge(containers: number): Denial {
+  const message =
+    `the configuration of vault-env in ${containers} containers would take more than the ${OBJECT_LIMIT} bytes that can ` +
+    'be stored: inject fewer containers, or refer to the CA by tls.caRef';
+  return { reason: 'RecordTooLarge', message };
+}
+
+function variableReserved(name: string): Denial {
+  const message = `container ${name} sets ${CONFIG_VARIABLE} itself: take it out, or exclude the container in the policy`;
+  return { reason: 'VariableReserved', message };
+}

@@ -1,0 +1,57 @@
+/** What the containers of a pod log in to Vault with: which volume of ours holds it, and by which names. */
+import type { AuthMethod, Rule } from '../policy/rule.ts';
+import type { MountPaths } from './config.ts';
+import { asList, asObject, asString } from '../json.ts';
+import type { RawObject } from '../json.ts';
+
+export const TOKEN_FILE = 'token';
+
+/** Keys of the Secret, which are the names of the files as well, by the keys of vault-env's settings. */
+const SECRET_FILES: Readonly<Partial<Record<AuthMethod, Readonly<Record<string, string>>>>> = {
+  AppRole: { roleIDFile: 'role-id', secretIDFile: 'secret-id' },
+  // as a Secret of the type kubernetes.io/tls has them
+  Certificate: { certFile: 'tls.crt', keyFile: 'tls.key' },
+};
+
+/** Whether the method takes a token of the pod's ServiceAccount; the pods of any other method are not given one. */
+export function takesToken({ vault }: Rule): boolean {
+  return vault.auth.method === 'Kubernetes' || vault.auth.method === 'JWT';
+}
+
+/** Whether the method takes what a Secret holds, and there is one. */
+export function takesSecret({ vault }: Rule): boolean {
+  return vault.auth.secretRef !== undefined && SECRET_FILES[vault.auth.method] !== undefined;
+}
+
+/** The keys of the Secret that are mounted: nothing else that it may hold is shown to the program. */
+export function secretKeys({ vault }: Rule): readonly string[] {
+  return Object.values(SECRET_FILES[vault.auth.method] ?? {});
+}
+
+/** Settings of vault-env: where the container has what it logs in with. */
+export function loginFiles({ vault }: Rule, paths: MountPaths): Readonly<Record<string, string>> {
+  if (paths.token !== undefined) return { tokenPath: `${paths.token}/${TOKEN_FILE}` };
+  const { credentials } = paths;
+  if (credentials === undefined) return {};
+  const files = Object.entries(SECRET_FILES[vault.auth.method] ?? {});
+  return Object.fromEntries(files.map(([setting, name]) => [setting, `${credentials}/${name}`]));
+}
+
+/** Whether the items of a volume are those of secretKeys() for some method. */
+export function areSecretItems(items: unknown): boolean {
+  const pathOf = (item: unknown): string | undefined => asString(asObject(item)?.path);
+  const paths = asList(items)?.map(pathOf).join();
+  return Object.values(SECRET_FILES).some((files) => Object.values(files).join() === paths);
+}
+
+/** The content of the volume with what the method takes from a Secret. */
+export function secretVolume(rule: Rule, defaultMode: number): RawObject {
+  const items = secretKeys(rule).map((key) => ({ key, path: key }));
+  return { secret: { secretName: rule.vault.auth.secretRef?.name, items, defaultMode } };
+}
+
+/** The role to log in as: what is asked for, else the pod's ServiceAccount where the method has a role to name. */
+export function roleFor({ vault }: Rule, asked: string, serviceAccount: string): string {
+  const isNameless = vault.auth.method === 'AppRole' || vault.auth.method === 'Certificate';
+  return asked === '' && !isNameless ? serviceAccount : asked;
+}

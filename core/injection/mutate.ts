@@ -1,0 +1,260 @@
+/**
+ * Admission of a workload, in one sentence: restore the pod template to what the user means, then inject what the policy
+ * says, and answer with the operations between what came in and what came out. Pure: no I/O, no clock, no state.
+ */
+import { matchingRules } from '../policy/match.ts';
+import type { Rule, RuleSnapshot, WorkloadKind } from '../policy/rule.ts';
+import { deniedPath } from './bounds.ts';
+import { entryPointsOf } from './entry-points.ts';
+import type { ImageNeeds, KnownImages } from './images.ts';
+import { inject } from './inject.ts';
+import { asList, asObject } from '../json.ts';
+import type { RawObject } from '../json.ts';
+import { annotation } from './names.ts';
+import { boundedWarnings } from './outcome.ts';
+import type { Denial, Details, Exclusion, MutationResult, Outcome, Skipped } from './outcome.ts';
+import { readWishes, settingsOf } from './overrides.ts';
+import type { Wishes } from './overrides.ts';
+import { diff } from './patch.ts';
+import type { JsonPatchOperation } from './patch.ts';
+import { annotationsOf, containersOf, nameOf, podSpecOf } from './pod.ts';
+import { readsOf } from './reads.ts';
+import { ANNOTATIONS_LIMIT } from './record.ts';
+import { restore } from './restore.ts';
+import type { Restored } from './restore.ts';
+import { select } from './selection.ts';
+import type { Selected } from './selection.ts';
+import { deniedSource, skippedSource, warnOfSource } from './source-notes.ts';
+import type { KnownSources, SourceNeeds } from './sources.ts';
+
+export interface MutationInput {
+  readonly kind: WorkloadKind;
+  readonly namespace: string;
+  /** Empty where the API server is still to generate it. */
+  readonly name: string;
+  /** The whole object as the API server sent it, parsed and otherwise untouched. */
+  readonly object: unknown;
+  readonly rules: RuleSnapshot;
+  /** What is known of images; left out, nothing is, and the result's `needs` says of which to ask. */
+  readonly images?: KnownImages;
+  /** The same of ConfigMaps and Secrets, and the result's `sourceNeeds`. */
+  readonly sources?: KnownSources;
+  /** Whether the result is to have `details`: an admission has no use for them. */
+  readonly detailed?: boolean;
+}
+
+const TEMPLATE_PATH = '/spec/template';
+const NOTHING: readonly JsonPatchOperation[] = [];
+const NONE: readonly never[] = [];
+
+/** What a result says beside its outcome and its patch. */
+interface About {
+  readonly rule?: Rule | undefined;
+  readonly reason?: string | undefined;
+  readonly exclusion?: Exclusion;
+  readonly wrapped?: readonly string[];
+  readonly skipped?: readonly Skipped[];
+  readonly details?: Details | undefined;
+  readonly needs?: ImageNeeds | undefined;
+  readonly sourceNeeds?: SourceNeeds | undefined;
+}
+
+type WithoutInjection = (outcome: Outcome, about?: About) => MutationResult;
+
+/** Decides about one Deployment or StatefulSet. Never throws, whatever the object is. */
+export function mutateWorkload(input: MutationInput): MutationResult {
+  const { kind, namespace, object, rules } = input;
+  const workload = asObject(object);
+  if (workload === undefined) {
+    return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' });
+  }
+  const matching = matchingRules(rules.rulesFor(namespace), kind, labelsOf(workload));
+  const template = asObject(asObject(workload.spec)?.template);
+  const podSpec = template && podSpecOf(template);
+  // Without a template or containers there is nothing to inject; the API server's validation says best what is missing.
+  if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
+  return review(workload, template, restore(template), matching, input);
+}
+
+function review(
+  workload: RawObject,
+  template: RawObject,
+  restored: Restored,
+  matching: readonly Rule[],
+  { images, sources, detailed = false }: MutationInput,
+): MutationResult {
+  const warnings: string[] = [];
+  const warn = (text: string): void => void warnings.push(text);
+  const detailsOf = (rule: Rule | undefined, known: Partial<Details> = {}): Details | undefined => {
+    if (!detailed) return undefined;
+    const yielding = matching.filter((other) => other !== rule).map(({ policy }) => policy.name);
+    return { unwrapped: [], reads: [], yielding, ...known };
+  };
+  const withoutInjection: WithoutInjection = (outcome, about = {}) => {
+    const patch = diff(template, restored.template, TEMPLATE_PATH);
+    const named = patch.length > 0 && outcome !== 'Excluded' ? 'Restored' : outcome;
+    return result(named, { patch, warnings, details: detailsOf(about.rule), ...about });
+  };
+  for (const name of restored.uncertain) {
+    warn(`container ${name}: the record of its command is gone; set its command and args again`);
+  }
+  const wishes = readWishes(workload, restored.template, warn);
+  const rule = choose(matching, wishes);
+  if (rule === undefined) return noRule(matching, wishes, warn, withoutInjection);
+  if (wishes.inject === false) {
+    return withoutInjection('Excluded', { rule, reason: 'inject is "false"', exclusion: 'AnnotatedFalse' });
+  }
+  if (rule.when === 'Annotation' && wishes.inject !== true) {
+    return withoutInjection('Excluded', { rule, reason: 'inject is not "true"', exclusion: 'AnnotationMissing' });
+  }
+
+  const settings = settingsOf(rule, wishes, warn);
+  const selection = select(podSpecOf(restored.template) ?? {}, {
+    rule,
+    settings,
+    known: sources,
+    wasWrapped: restored.wrapped,
+    isAsked: wishes.inject === true,
+    warn,
+  });
+  const { selected, untold } = selection;
+  const entryPoints = entryPointsOf(podSpecOf(restored.template) ?? {}, selected, rule, restored.images, images);
+  const needs = { needs: entryPoints.needs, sourceNeeds: selection.needs };
+  const refused = (why: Denial): MutationResult => denied(why, { warnings, rule, details: detailsOf(rule), ...needs });
+  const denial = deniedPath(selected, rule, settings) ?? deniedSource(untold, rule);
+  if (denial !== undefined) return refused(denial);
+  for (const one of untold) warnOfSource(one, warn);
+  const injected = inject(restored.template, selected, {
+    rule,
+    entryPoints,
+    settings,
+    reservedVolumes: claimNames(workload),
+    live: { injected: annotationsOf(template)?.[annotation.injected], installer: restored.installer },
+    restart: restartOf(workload),
+    warn,
+  });
+  if ('denial' in injected) return refused(injected.denial);
+  const { wrapped } = injected;
+  const skipped = [...untold.map(skippedSource), ...injected.skipped];
+  const notInjected = skipped.map(({ name, reason }) => `${name}:${reason}`).join(', ');
+  const about = {
+    ...needs,
+    rule,
+    wrapped,
+    skipped,
+    reason: notInjected === '' ? undefined : `not injected: ${notInjected}`,
+  };
+  if (wrapped.length === 0) {
+    return withoutInjection('Unchanged', skipped.length === 0 ? { ...about, exclusion: 'NothingToInject' } : about);
+  }
+  const oversize = oversizeOf(injected.template);
+  if (oversize !== undefined) return refused(oversize);
+  const patch = diff(template, injected.template, TEMPLATE_PATH);
+  const unwrapped = detailed ? unwrappedOf(template, selected, wrapped) : [];
+  const details = detailsOf(rule, { unwrapped, reads: detailed ? readsOf(selected, settings) : [] });
+  return result(patch.length > 0 ? 'Injected' : 'Unchanged', { ...about, patch, warnings, details });
+}
+
+/** Where restoring changed no command, there was no wrapper of ours. */
+function unwrappedOf(live: RawObject, selected: readonly Selected[], wrapped: readonly string[]): readonly string[] {
+  const commands = new Map(containersOf(podSpecOf(live) ?? {}).map((item) => [nameOf(item), item.command]));
+  return selected
+    .filter(({ name, container }) => wrapped.includes(name) && commands.get(name) === container.command)
+    .map(({ name }) => name);
+}
+
+/** What the operator asks for; anything else is somebody's own word, and rolls nothing. */
+function restartOf(workload: RawObject): string | undefined {
+  const value = annotationsOf(workload)?.[annotation.restart];
+  return typeof value === 'string' && /^[0-9a-f]{12}$/.test(value) ? value : undefined;
+}
+
+/** The rule that counts: the one that the workload names, else the first. */
+function choose(matching: readonly Rule[], { policy }: Wishes): Rule | undefined {
+  return policy === undefined ? matching[0] : matching.find((rule) => rule.policy.name === policy);
+}
+
+/** A named policy that does not match is a mistake to tell; injecting by another one would be worse than not at all. */
+function noRule(
+  matching: readonly Rule[],
+  wishes: Wishes,
+  warn: (text: string) => void,
+  withoutInjection: WithoutInjection,
+): MutationResult {
+  if (matching.length === 0) {
+    if (wishes.inject === true) warn(`${annotation.prefix}inject: no policy is for this workload; nothing is injected`);
+    return withoutInjection('NoPolicy');
+  }
+  const names = matching.map(({ policy }) => policy.name).join(', ');
+  warn(`${annotation.prefix}policy: no such policy is for this workload, nothing is injected; there is ${names}`);
+  const reason = 'the named policy is not for this workload';
+  return withoutInjection('Excluded', { reason, exclusion: 'OtherPolicyNamed' });
+}
+
+function labelsOf(workload: RawObject): Readonly<Record<string, string>> {
+  // Values that are no strings cannot equal any that a selector names.
+  return (asObject(asObject(workload.metadata)?.labels) ?? {}) as Readonly<Record<string, string>>;
+}
+
+/** A StatefulSet's claims become volumes of its pods and replace those of the template that have the same name. */
+function claimNames(workload: RawObject): readonly string[] {
+  const claims = asList(asObject(workload.spec)?.volumeClaimTemplates) ?? [];
+  return claims.map((claim) => nameOf(asObject(claim)?.metadata)).filter((name) => name !== undefined);
+}
+
+function oversizeOf(template: RawObject): Denial | undefined {
+  const entries = Object.entries(annotationsOf(template) ?? {});
+  const characters = entries.reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
+  if (characters * 3 <= ANNOTATIONS_LIMIT) return undefined; // UTF-8 takes at most 3 bytes a UTF-16 unit
+  const bytes = entries.reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(String(value)),
+    0,
+  );
+  if (bytes <= ANNOTATIONS_LIMIT) return undefined;
+  const message =
+    `the annotations of the pod template would take ${bytes} bytes, and Kubernetes allows ${ANNOTATIONS_LIMIT}: ` +
+    `${annotation.original} keeps what command and args were; shorten them, move scripts into a ConfigMap or the image, ` +
+    'or exclude the container in the policy';
+  return { reason: 'RecordTooLarge', message };
+}
+
+function denied(denial: Denial, about: About & { readonly warnings?: readonly string[] } = {}): MutationResult {
+  return { ...result('Denied', { ...about, reason: denial.reason }), denial };
+}
+
+function result(
+  outcome: Outcome,
+  about: About & { readonly patch?: readonly JsonPatchOperation[]; readonly warnings?: readonly string[] },
+): MutationResult {
+  const {
+    patch = NOTHING,
+    warnings = [],
+    rule,
+    reason,
+    wrapped = NONE,
+    skipped = NONE,
+    exclusion,
+    details,
+    needs,
+    sourceNeeds,
+  } = about;
+  const policy = rule && { name: rule.policy.name, generation: rule.policy.generation };
+  return {
+    outcome,
+    patch,
+    warnings: boundedWarnings(warnings),
+    ...(policy ? { policy } : {}),
+    wrapped,
+    skipped,
+    ...(exclusion === undefined ? {} : { exclusion }),
+    ...(details === undefined ? {} : { details }),
+    ...(needs === undefined ? {} : { needs }),
+    ...(sourceNeeds === undefined ? {} : { sourceNeeds }),
+    audit: {
+      result: outcome,
+      ...(policy ? { policy: policy.name, generation: String(policy.generation) } : {}),
+      ...(reason === undefined ? {} : { reason }),
+      ...(wrapped.length === 0 ? {} : { containers: wrapped.join(',') }),
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { asObject } from '../json.ts';
+
+const SUFFIX: Readonly<Record<string, readonly [base: bigint, exponent: number]>> = {
+  n: [10n, -9],
+  u: [10n, -6],
+  m: [10n, -3],
+  '': [10n, 0],
+  k: [10n, 3],
+  M: [10n, 6],
+  G: [10n, 9],
+  T: [10n, 12],
+  P: [10n, 15],
+  E: [10n, 18],
+  Ki: [2n, 10],
+  Mi: [2n, 20],
+  Gi: [2n, 30],
+  Ti: [2n, 40],
+  Pi: [2n, 50],
+  Ei: [2n, 60],
+};
+// The finest that Kubernetes keeps (resource.Quantity): one part of 10^9.
+const NANO = 1_000_000_000n;
+
+/**
+ * Whether two maps of names to Kubernetes quantities say the same. The API server writes quantities its own way (0.5
+ * comes back as 500m, 1024Mi as 1Gi), so that texts alone would tell a difference where there is none.
+ */
+export function sameQuantities(a: unknown, b: unknown): boolean {
+  const left = asObject(a) ?? {};
+  const right = asObject(b) ?? {};
+  const names = Object.keys(left);
+  return (
+    names.length === Object.keys(right).length &&
+    names.every((name) => Object.hasOwn(right, name) && sameQuantity(left[name], right[name]))
+  );
+}
+
+function sameQuantity(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  const left = nano(a);
+  return left !== undefined && left === nano(b);
+}
+
+/** A quantity in parts of 10^9, undefined for what is not one (or longer than anybody writes). */
+function nano(quantity: unknown): bigint | undefined {
+  if (typeof quantity !== 'string' || quantity.length > 32) return undefined;
+  const match = /^([+-]?)(\d*)\.?(\d*)(?:([numkMGTPE]?|[KMGTPE]i)|[eE]([+-]?\d{1,2}))$/.exec(quantity);
+  const [, sign = '', whole = '', fraction = '', suffix = '', decimal] = match ?? [];
+  if (match === null || whole + fraction === '') return undefined;
+  const [base, exponent] = decimal === undefined ? (SUFFIX[suffix] ?? [10n, 0]) : [10n, Number(decimal)];
+  let numerator = BigInt(whole + fraction) * NANO;
+  let denominator = 10n ** BigInt(fraction.length);
+  if (exponent < 0) denominator *= base ** BigInt(-exponent);
+  else numerator *= base ** BigInt(exponent);
+  const rounded = (numerator + denominator - 1n) / denominator;
+  return sign === '-' ? -rounded : rounded;
+}

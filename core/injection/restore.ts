@@ -1,0 +1,139 @@
+/**
+ * Restore: gives back the pod template that the user means. Field by field: where the live value still is what injection
+ * generated, the recorded original; else the live value, which an apply, an edit or a patch put there. Everything that
+ * injection added goes. What merges leave behind, and what edits of the record do, is told in restore.test.ts.
+ */
+import { asList, asObject, withField, without, keepWhere } from '../json.ts';
+import type { RawObject } from '../json.ts';
+import { annotation, CONFIG_VARIABLE } from './names.ts';
+import {
+  annotationsOf,
+  CONTAINER_LISTS,
+  containersOf,
+  mapExecCommands,
+  mountsOf,
+  nameOf,
+  podSpecOf,
+  withAnnotations,
+} from './pod.ts';
+import { entryFinder, executableIn, shortHash } from './record.ts';
+import type { ImageWords } from './program.ts';
+import type { RecordedContainer } from './record.ts';
+import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, ourSourceOf } from './traces.ts';
+import type { Traces } from './traces.ts';
+import { unwrap } from './unwrap.ts';
+
+export interface Restored {
+  /** The very same object when there was nothing to restore. */
+  readonly template: RawObject;
+  /** The init container that was taken out. */
+  readonly installer?: RawObject;
+  /** Names of containers that held something of ours. */
+  readonly wrapped: ReadonlySet<string>;
+  /** Names of containers whose original could not be told for certain. */
+  readonly uncertain: readonly string[];
+  /** By name of the container: what its image starts, as a registry told it when the container was injected. */
+  readonly images: ReadonlyMap<string, ImageWords>;
+}
+
+const NO_IMAGES: Restored['images'] = new Map();
+const NO_NAMES: Restored['wrapped'] = new Set();
+
+/** Never throws: of a template that is not shaped like one, whatever is not understood stays as it is. */
+export function restore(template: RawObject): Restored {
+  const podSpec = podSpecOf(template);
+  const traces = podSpec && findTraces(template, podSpec);
+  if (podSpec === undefined || traces === undefined)
+    return { template, wrapped: NO_NAMES, uncertain: [], images: NO_IMAGES };
+  const uncertain: string[] = [];
+  const wrapped = new Set<string>();
+  const images = new Map<string, ImageWords>();
+  const entryOf = entryFinder(traces.record);
+  const restored = (item: unknown): unknown => {
+    const container = asObject(item);
+    if (container === undefined) return item;
+    const name = nameOf(container) ?? '';
+    const entry = entryOf(name, container.args);
+    if (entry?.original.image?.of !== undefined) images.set(name, entry.original.image);
+    const original = restoreContainer(container, entry, traces, uncertain);
+    if (original !== container) wrapped.add(name);
+    return original;
+  };
+  let spec = podSpec;
+  let installer: RawObject | undefined;
+  for (const list of CONTAINER_LISTS) {
+    const containers = asList(spec[list]);
+    if (containers === undefined) continue;
+    installer ??= asObject(containers.find((container) => isInstaller(container, traces)));
+    const kept = keepWhere(containers, (container) => !isInstaller(container, traces));
+    spec = withField(spec, list, kept?.map(restored));
+  }
+  spec = withField(spec, 'volumes', restoreVolumes(spec, traces));
+  return {
+    template: withField(restoreAnnotations(template), 'spec', spec),
+    wrapped,
+    uncertain,
+    images,
+    ...(installer === undefined ? {} : { installer }),
+  };
+}
+
+function restoreAnnotations(template: RawObject): RawObject {
+  const annotations = annotationsOf(template);
+  if (annotations === undefined) return template;
+  const kept = without(annotations, annotation.injected, annotation.original, annotation.restart);
+  return kept === annotations ? template : withAnnotations(template, Object.keys(kept).length > 0 ? kept : undefined);
+}
+
+/**
+ * Ours go, unless something that stays still mounts them: then a user has taken to them. Of a volume into which an apply
+ * has merged a user's volume of the same name, only our content goes.
+ */
+function restoreVolumes(spec: RawObject, traces: Traces): readonly unknown[] | undefined {
+  const inUse = new Set(containersOf(spec).flatMap((container) => mountsOf(container).map(({ volume }) => volume)));
+  const volumes = asList(spec.volumes)?.map((item) => {
+    const volume = asObject(item);
+    const source = volume && ourSourceOf(volume);
+    if (volume === undefined || source === undefined || !traces.volumes.has(nameOf(volume) ?? '')) return item;
+    const rest = without(volume, source);
+    if (Object.keys(rest).length > 1) return rest;
+    return inUse.has(nameOf(volume) ?? '') ? item : undefined;
+  });
+  return keepWhere(volumes, (item) => item !== undefined);
+}
+
+function restoreContainer(
+  container: RawObject,
+  entry: RecordedContainer | undefined,
+  traces: Traces,
+  uncertain: string[],
+): RawObject {
+  const ours = mountsOf(container).filter((mount) => isOurMount(mount, traces));
+  const executables = new Set(executablesOf(container, traces));
+  if (entry) executables.add(executableIn(entry.mountPath));
+  if (ours.length === 0 && entry === undefined && executables.size === 0) return container;
+
+  const { command, args, trusted, isUncertain } = unwrap(container, entry, executables);
+  if (isUncertain) uncertain.push(nameOf(container) ?? '');
+  let result = withField(withField(container, 'command', command), 'args', args);
+  const mounts = new Set(ours.map(({ mount }) => mount));
+  result = withField(
+    result,
+    'volumeMounts',
+    keepWhere(asList(container.volumeMounts), (mount) => !mounts.has(mount as RawObject)),
+  );
+  if (hasConfigVariable(container)) result = withField(result, 'env', restoreEnv(container, trusted));
+  return mapExecCommands(result, (name, exec) => {
+    const isOurs = executables.has(exec[0] ?? '') && exec[1] === '--' && exec.length > 2;
+    return isOurs && (trusted === undefined || trusted.exec.includes(name)) ? exec.slice(2) : undefined;
+  });
+}
+
+/** VAULT_ENV_CONFIG goes; one whose value is not the recorded one was set by the user and stays. */
+function restoreEnv(container: RawObject, trusted: RecordedContainer | undefined): readonly unknown[] | undefined {
+  return keepWhere(asList(container.env), (variable) => {
+    if (nameOf(variable) !== CONFIG_VARIABLE) return true;
+    const value = asObject(variable)?.value;
+    return trusted !== undefined && (typeof value !== 'string' || shortHash(value) !== trusted.config);
+  });
+}

@@ -1,0 +1,113 @@
+/** Which containers of a pod template a rule wants wrapped. */
+import { matchesAny } from '../policy/match.ts';
+import type { Rule } from '../policy/rule.ts';
+import { expandedReferences, referringVariables } from './environment.ts';
+import type { ReferringVariable } from './environment.ts';
+import { asList, asObject } from '../json.ts';
+import type { RawObject } from '../json.ts';
+import type { Settings } from './overrides.ts';
+import { CONTAINER_LISTS, nameOf } from './pod.ts';
+import type { ContainerList } from './pod.ts';
+import { SourceNotes } from './source-notes.ts';
+import type { Untold } from './source-notes.ts';
+import { isSourced, sourcedEnvironment } from './sourced-environment.ts';
+import { sourceName } from './sources.ts';
+import type { KnownSources, SourceNeeds } from './sources.ts';
+
+export interface Selected {
+  readonly list: ContainerList;
+  readonly index: number;
+  readonly name: string;
+  readonly container: RawObject;
+  readonly references: readonly ReferringVariable[];
+}
+
+export interface Selection {
+  /** The containers to wrap, in the order in which they start. */
+  readonly selected: readonly Selected[];
+  readonly untold: readonly Untold[];
+  /** Undefined where nobody need be asked. */
+  readonly needs: SourceNeeds | undefined;
+}
+
+export interface SelectionContext {
+  readonly rule: Rule;
+  readonly settings: Settings;
+  /** What is known of the objects that environment comes from; left out, nothing is. */
+  readonly known: KnownSources | undefined;
+  /** Names of containers that an earlier admission has wrapped. */
+  readonly wasWrapped: ReadonlySet<string>;
+  /** The workload itself asks to be injected. */
+  readonly isAsked: boolean;
+  readonly warn: (text: string) => void;
+}
+
+/**
+ * Chooses the containers to wrap. Warns of what a person will not have meant: references in a container that the policy
+ * leaves out, malformed ones, ones that the kubelet expands before vault-env could, and objects nobody has looked into.
+ */
+export function select(podSpec: RawObject, context: SelectionContext): Selection {
+  const { rule, settings, known, warn } = context;
+  const notes = new SourceNotes(context.wasWrapped, warn);
+  const selected: Selected[] = [];
+  const names: string[] = [];
+  for (const list of CONTAINER_LISTS) {
+    for (const [index, item] of (asList(podSpec[list]) ?? []).entries()) {
+      const container = asObject(item);
+      const name = nameOf(container);
+      if (container === undefined || name === undefined) continue;
+      names.push(name);
+      const isLeftOut = !isIncluded(list, name, rule, settings);
+      const environment =
+        isLeftOut || !isSourced(container) ? undefined : sourcedEnvironment(container, rule.sources, known);
+      const references = environment?.references ?? referringVariables(container);
+      if (isLeftOut) {
+        if (references.length > 0) {
+          warn(
+            `container ${name}: refers to Vault, but policy ${rule.policy.name} leaves it out; it gets the references`,
+          );
+        }
+        continue;
+      }
+      if (environment !== undefined) notes.note(environment);
+      const isReferring = references.length > 0 || rule.when === 'Always' || settings.fromPaths.length > 0;
+      if (!isReferring && (environment === undefined || !notes.selects(name, environment))) continue;
+      if (references.length > 0) warnOfReferences(name, container, references, rule, warn);
+      selected.push({ list, index, name, container, references });
+    }
+  }
+  for (const pattern of settings.include === rule.containers.include ? [] : settings.include) {
+    if (!names.some((name) => matchesAny([pattern], name))) {
+      warn(`vaultinjection.dev/containers: there is no container ${pattern}`);
+    }
+  }
+  if (context.isAsked || (rule.when === 'References' && selected.length === 0)) notes.warnOfIgnored();
+  return { selected, untold: notes.untold, needs: notes.needs };
+}
+
+function isIncluded(list: ContainerList, name: string, rule: Rule, { include }: Settings): boolean {
+  if (list === 'initContainers' && !rule.initContainers) return false;
+  return matchesAny(include, name) && !matchesAny(rule.containers.exclude, name);
+}
+
+function warnOfReferences(
+  container: string,
+  raw: RawObject,
+  references: readonly ReferringVariable[],
+  { policy, environment }: Rule,
+  warn: (text: string) => void,
+): void {
+  for (const { name, source, fault, references: found } of references) {
+    const variable = source === undefined ? name : `${name} of ${sourceName(source)}`;
+    if (fault) warn(`container ${container}, ${variable}, column ${fault.column}: ${fault.message}`);
+    if (environment.transit.keyID === '' && found.some(({ kind }) => kind === 'Transit')) {
+      const advice = `set environment.transit.keyID in policy ${policy.name}`;
+      warn(`container ${container}, ${variable}: ${advice} to decrypt it; the program will not start`);
+    }
+  }
+  for (const { place, variable } of expandedReferences(raw, references)) {
+    warn(
+      `container ${container}: $(${variable}) in ${place} is expanded before vault-env: it becomes the reference's text`,
+    );
+  }
+}

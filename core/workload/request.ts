@@ -1,0 +1,32 @@
+/**
+ * What the operator has asked admission to do to a workload, as it stands in the workload's own annotation: so every
+ * replica knows, and one that starts. Any change of it makes the API server send the workload to the webhook. Pure.
+ */
+import { annotation } from '../injection/names.ts';
+
+export type RequestKind = 'Repair' | 'Rollout' | 'Restart';
+
+export interface Request {
+  readonly kind: RequestKind;
+  /** Of the rule that was in force, or for Restart of the versions: 12 hexadecimal digits. */
+  readonly hash: string;
+  /** From 1; rises where the one before had no effect that lasted. */
+  readonly attempt: number;
+  /** Milliseconds since the epoch, whole seconds. */
+  readonly time: number;
+}
+
+const FORM = /^(Repair|Rollout|Restart)\/([0-9a-f]{12})\/([1-9][0-9]{0,4})\/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/;
+
+/** Undefined where there is none, or where somebody else wrote it. */
+export function parseRequest(annotations: Readonly<Record<string, string>>): Request | undefined {
+  const [, kind, hash = '', attempt, time = ''] = FORM.exec(annotations[annotation.requested] ?? '') ?? [];
+  const ms = Date.parse(time);
+  if (kind === undefined || Number.isNaN(ms)) return undefined;
+  return { kind: kind as RequestKind, hash, attempt: Number(attempt), time: ms };
+}
+
+/** The value of the annotation. */
+export function formatRequest({ kind, hash, attempt, time }: Request): string {
+  return `${kind}/${hash}/${attempt}/${new Date(time).toISOString().replace(/\.\d+Z$/, 'Z')}`;
+}

@@ -1,0 +1,33 @@
+/** What workloads and rotation tell each other: what injected workloads read, and which of them should restart for it. */
+import type { Rule } from '../policy/rule.ts';
+
+/** An injected workload, and what it reads. */
+export interface Use {
+  /** As workloadKey() makes it. */
+  readonly key: string;
+  /** Paths of secrets without a pinned version, as its references name them. */
+  readonly reads: readonly string[];
+  /** Of the workload's metadata, those of vaultinjection.dev. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What rotation wants of a workload. */
+export interface RestartWish {
+  /** As workloadKey() makes it. */
+  readonly key: string;
+  /** By path: the version that its pods are to be started for. */
+  readonly versions: Readonly<Record<string, number>>;
+  /** Of `versions`: 12 hexadecimal digits. */
+  readonly hash: string;
+  /** Its pods are taken to have these versions already: only note it. */
+  readonly baselineOnly: boolean;
+}
+
+/** Who looks for newer versions of what workloads read. */
+export interface RestartWishes {
+  /** The injected workloads of a policy (`namespace/name`), all of them; without a rule, none any more. */
+  want(policyKey: string, rule: Rule | undefined, uses: readonly Use[]): void;
+  wishesOf(policyKey: string): readonly RestartWish[];
+  /** `listener` is told of each policy whose wishes have changed. */
+  onChange(listener: (policyKey: string) => void): void;
+}

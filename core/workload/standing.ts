@@ -1,0 +1,109 @@
+/**
+ * How a workload stands to the rules: what admission would do to it now, by the same function as admission. Pure; what it
+ * says depends on the workload and the rules alone, so it is the same after a restart of the operator.
+ */
+import type { ImageNeeds, KnownImages } from '../injection/images.ts';
+import { asObject } from '../json.ts';
+import type { RawObject } from '../json.ts';
+import { mutateWorkload } from '../injection/mutate.ts';
+import { annotation } from '../injection/names.ts';
+import type { MutationResult } from '../injection/outcome.ts';
+import { annotationsOf } from '../injection/pod.ts';
+import type { KnownSources, SourceNeeds } from '../injection/sources.ts';
+import type { Rule, RuleSnapshot } from '../policy/rule.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { Workload } from './workload.ts';
+
+/**
+ * - Injected: as the policy wants it
+ * - Outdated: injected, but not as it would be now
+ * - Missed: a container that should be injected is not
+ * - Denied: admission would refuse the workload as it is stored
+ * - Failed: a container cannot be injected, and the policy ignores failures
+ * - Excluded: the policy matches, and there is nothing to do
+ */
+export type State = 'Injected' | 'Outdated' | 'Missed' | 'Denied' | 'Failed' | 'Excluded';
+export const STATES: readonly State[] = ['Injected', 'Outdated', 'Missed', 'Denied', 'Failed', 'Excluded'];
+
+export interface Standing {
+  readonly state: State;
+  /** Why, where the state does not say it all. */
+  readonly reason?: ReasonCode;
+  readonly message?: string;
+  /** The policy that counts. */
+  readonly policy: { readonly name: string; readonly uid: string; readonly hash: string };
+  /** Names of policies that match as well, and lose. */
+  readonly yielding: readonly string[];
+  /** Paths of which a new version changes what the programs see. */
+  readonly reads: readonly string[];
+  /** Images that somebody has to be asked about. */
+  readonly needs?: ImageNeeds;
+  /** ConfigMaps and Secrets that somebody has to look into. */
+  readonly sourceNeeds?: SourceNeeds;
+  /** The operator wants its pods started anew, and the template does not know yet. */
+  readonly restartPending: boolean;
+}
+
+/** Undefined where no policy matches. */
+export function standingOf(
+  workload: Workload,
+  rules: RuleSnapshot,
+  known: { readonly images?: KnownImages; readonly sources?: KnownSources } = {},
+): Standing | undefined {
+  const { kind, metadata } = workload;
+  const object = JSON.parse(workload.text) as RawObject;
+  const { namespace, name } = metadata;
+  const input = { kind, namespace, name, object, rules, detailed: true, ...known };
+  const result = mutateWorkload(input);
+  const rule = rules.rulesFor(namespace).find(({ policy }) => policy.name === (result.policy?.name ?? firstOf(result)));
+  if (rule === undefined) return undefined;
+  const { hash, policy } = rule;
+  return {
+    ...judged(result),
+    policy: { name: policy.name, uid: policy.uid, hash },
+    yielding: (result.details?.yielding ?? []).filter((other) => other !== policy.name),
+    reads: result.details?.reads ?? [],
+    ...(result.needs && { needs: result.needs }),
+    ...(result.sourceNeeds && { sourceNeeds: result.sourceNeeds }),
+    restartPending: isRestartPending(workload, object, result),
+  };
+}
+
+/** Where a workload names a policy that is not for it, the ones that are for it do not get it: the first of them tells. */
+function firstOf({ exclusion, details }: MutationResult): string | undefined {
+  return exclusion === 'OtherPolicyNamed' ? details?.yielding[0] : undefined;
+}
+
+function judged(result: MutationResult): Pick<Standing, 'state' | 'reason' | 'message'> {
+  const { outcome, patch, denial, exclusion, wrapped, skipped, details } = result;
+  if (denial !== undefined) return { state: 'Denied', reason: denial.reason, message: denial.message };
+  if (details !== undefined && details.unwrapped.length > 0) {
+    return {
+      state: 'Missed',
+      reason: 'NotInjected',
+      message: `not injected: container ${details.unwrapped.join(', ')}`,
+    };
+  }
+  const isUnwanted = outcome === 'Excluded' || exclusion !== undefined;
+  if (patch.length > 0) {
+    return isUnwanted
+      ? { state: 'Outdated', reason: 'ToBeRestored', message: 'injected, and nothing asks for it any more' }
+      : { state: 'Outdated', reason: 'InjectionChanged', message: 'injected otherwise than it would be now' };
+  }
+  const [failure] = skipped;
+  if (failure !== undefined) return { state: 'Failed', reason: failure.reason, message: failure.message };
+  if (isUnwanted) return { state: 'Excluded', ...(exclusion && { reason: exclusion }) };
+  return wrapped.length > 0 ? { state: 'Injected' } : { state: 'Excluded', reason: 'NothingToInject' };
+}
+
+function isRestartPending(workload: Workload, object: RawObject, { wrapped }: MutationResult): boolean {
+  const wanted = workload.annotations[annotation.restart];
+  if (wanted === undefined || wrapped.length === 0) return false;
+  const template = asObject(asObject(object.spec)?.template);
+  return /^[0-9a-f]{12}$/.test(wanted) && annotationsOf(template)?.[annotation.restart] !== wanted;
+}
+
+/** The rule that a standing speaks of, if it is still in force. */
+export function ruleOf(standing: Standing, rules: readonly Rule[]): Rule | undefined {
+  return rules.find(({ policy }) => policy.name === standing.policy.name && policy.uid === standing.policy.uid);
+}

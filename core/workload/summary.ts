@@ -1,0 +1,126 @@
+/** What the status of a policy says about its workloads. Pure. */
+import type { Rule } from '../policy/rule.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { Plan, Stall, Tracked } from './plan.ts';
+import { STATES } from './standing.ts';
+import type { State } from './standing.ts';
+
+/** Each in the status by the same name; `matched` is the sum of the others. */
+export type WorkloadCounts = Readonly<Record<'matched' | Uncapitalize<State>, number>>;
+
+/** A workload that somebody should look at. */
+export interface Attention {
+  readonly kind: string;
+  readonly name: string;
+  readonly state: State;
+  readonly reason: ReasonCode;
+  readonly message: string;
+}
+
+/** Another policy that matches some of the same workloads. */
+export interface Conflict {
+  readonly policy: string;
+  /** Whether this one counts for them, and not the other. */
+  readonly wins: boolean;
+  readonly workloads: number;
+  /** `Kind/name` of one of them. */
+  readonly example: string;
+}
+
+export interface WorkloadSummary {
+  readonly counts: WorkloadCounts;
+  readonly attention: readonly Attention[];
+  /** How many more there are. */
+  readonly attentionOmitted: number;
+  readonly conflicts: readonly Conflict[];
+  /** Milliseconds since the epoch. */
+  readonly lastAppliedTime?: number;
+  /** Why the policy makes no progress. */
+  readonly stalled?: { readonly reason: ReasonCode; readonly message: string };
+}
+
+// As in the CRD.
+const MAX_ATTENTION = 20;
+const MAX_CONFLICTS = 10;
+const LONGEST_MESSAGE = 512;
+// What needs a person first comes first.
+const URGENCY: readonly State[] = ['Denied', 'Failed', 'Missed', 'Outdated'];
+
+/** @param namespace all workloads of the namespace that any policy counts for */
+export function summaryOf(
+  rule: Rule,
+  namespace: readonly Tracked[],
+  { stalls }: Pick<Plan, 'stalls'>,
+): WorkloadSummary {
+  const { name } = rule.policy;
+  const own = namespace.filter(({ standing }) => standing.policy.name === name);
+  const stalled = new Map(stalls.map((stall) => [stall.key, stall]));
+  const attention = own
+    .map((one) => attentionOf(one, stalled.get(one.key)))
+    .filter((one) => one !== undefined)
+    .sort((a, b) => a.rank - b.rank || compare(idOf(a.attention), idOf(b.attention)));
+  const [first] = stalls;
+  return {
+    counts: countsOf(own),
+    attention: attention.slice(0, MAX_ATTENTION).map(({ attention: one }) => one),
+    attentionOmitted: Math.max(0, attention.length - MAX_ATTENTION),
+    conflicts: conflictsOf(name, namespace),
+    ...(first && { stalled: { reason: first.reason, message: bounded(`${nameOf(first.key)}: ${first.message}`) } }),
+  };
+}
+
+function countsOf(own: readonly Tracked[]): WorkloadCounts {
+  const of = (state: State): number => own.filter(({ standing }) => standing.state === state).length;
+  const counts = Object.fromEntries(STATES.map((state) => [state.toLowerCase(), of(state)]));
+  return { matched: own.length, ...counts } as WorkloadCounts;
+}
+
+interface Ranked {
+  readonly attention: Attention;
+  readonly rank: number;
+}
+
+function attentionOf({ workload, standing }: Tracked, stall: Stall | undefined): Ranked | undefined {
+  const { state } = standing;
+  if (stall === undefined && !URGENCY.includes(state)) return undefined;
+  const { kind, metadata } = workload;
+  const reason = stall?.reason ?? standing.reason ?? 'NotInjected';
+  const message = bounded(stall?.message ?? standing.message ?? '');
+  return {
+    attention: { kind, name: metadata.name, state, reason, message },
+    rank: stall === undefined ? URGENCY.indexOf(state) : -1,
+  };
+}
+
+function conflictsOf(name: string, namespace: readonly Tracked[]): readonly Conflict[] {
+  const found = new Map<string, Conflict>();
+  for (const { workload, standing } of namespace) {
+    const wins = standing.policy.name === name;
+    const others = wins ? standing.yielding : standing.yielding.includes(name) ? [standing.policy.name] : [];
+    for (const policy of others) {
+      const id = `${wins} ${policy}`;
+      const before = found.get(id);
+      const example = before?.example ?? `${workload.kind}/${workload.metadata.name}`;
+      found.set(id, { policy, wins, workloads: (before?.workloads ?? 0) + 1, example });
+    }
+  }
+  return [...found.values()].sort((a, b) => compare(a.policy, b.policy)).slice(0, MAX_CONFLICTS);
+}
+
+function idOf({ kind, name }: Attention): string {
+  return `${kind}/${name}`;
+}
+
+/** `Kind/name` of a workload key. */
+function nameOf(key: string): string {
+  const [kind = '', , name = ''] = key.split('/');
+  return `${kind}/${name}`;
+}
+
+function bounded(text: string): string {
+  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE - 1).toWellFormed()}…` : text;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,242 @@
+import { createHash } from 'node:crypto';
+
+import type { Clock } from './clock.ts';
+import type { Logger } from './log.ts';
+import type { ReasonCode } from '../core/reasons.ts';
+import { describeError } from './errors.ts';
+import type { KubernetesObject, Resource } from '../core/object.ts';
+import type { ObjectClient } from './object-client.ts';
+import { ApiError } from './object-client.ts';
+import { toKubernetesTime } from './time.ts';
+
+export interface Regarding {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface Occurrence {
+  readonly regarding: Regarding;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: ReasonCode;
+  /** For people; never holds what a manifest holds. */
+  readonly message: string;
+}
+
+export interface EventRecorderOptions {
+  readonly client: Pick<ObjectClient, 'create' | 'patch'>;
+  /** Who reports, such as vault-injection-operator. */
+  readonly component: string;
+  /** Which process of these: the pod's name. */
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Told of each event what became of it; dropped ones were more than the rate allows. */
+  readonly onOutcome?: (outcome: 'Written' | 'Failed' | 'Dropped') => void;
+}
+
+/** One event: all occurrences of the same sentence about the same object. */
+interface Series {
+  readonly occurrence: Occurrence;
+  /** Occurrences that no write has told of yet. */
+  unwritten: number;
+  /** What the API server counts; 0: not known to be there. */
+  count: number;
+  firstTime: number;
+  lastTime: number;
+  /** When it was written last; undefined: never, or in vain. */
+  writtenAt: number | undefined;
+  queued: boolean;
+}
+
+interface Event extends KubernetesObject {
+  readonly count?: number;
+}
+
+// The same sentence all five minutes says as much as ten times a second; events live for an hour.
+const REPEAT_MS = 300_000;
+// For the whole process: a namespace of a thousand broken workloads must not use up the API server.
+const BURST = 25;
+const REFILL_MS = 200;
+const LONGEST_QUEUE = 500;
+// A few hundred bytes each.
+const MOST_SERIES = 2_000;
+// The limit of a note in events.k8s.io/v1, which is the same object.
+const LONGEST_MESSAGE = 1_024;
+const LONGEST_NAME = 253;
+const HASH_DIGITS = 16;
+
+/**
+ * Writes core/v1 Events. The name of an event follows from what it says about what, so that repeats, also those of other
+ * processes, count up one event. Never throws and never waits: what cannot be written is logged and counted.
+ */
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
+  readonly #stopped = new AbortController();
+  /** By event name, the least recently used first. */
+  readonly #series = new Map<string, Series>();
+  #queue: string[] = [];
+  #tokens = BURST;
+  #refilledAt: number;
+  #working: Promise<void> | undefined;
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#refilledAt = options.clock.now();
+  }
+
+  record(occurrence: Occurrence): void {
+    if (this.#stopped.signal.aborted) return;
+    const now = this.#options.clock.now();
+    const name = nameOf(occurrence);
+    const series = this.#series.get(name) ?? newSeries(occurrence, now);
+    this.#series.delete(name);
+    this.#series.set(name, series);
+    series.unwritten += 1;
+    series.lastTime = now;
+    if (series.queued || (series.writtenAt !== undefined && now - series.writtenAt < REPEAT_MS)) return;
+    if (this.#queue.length >= LONGEST_QUEUE) {
+      this.#series.delete(name);
+      this.#options.onOutcome?.('Dropped');
+      return;
+    }
+    series.queued = true;
+    this.#queue.push(name);
+    this.#forgetOldest();
+    this.#working ??= this.#work();
+  }
+
+  /** What waits is not written any more; resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#queue = [];
+    await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    for (let name = this.#queue.shift(); name !== undefined; name = this.#queue.shift()) {
+      await this.#token();
+      const series = this.#series.get(name);
+      if (series === undefined || this.#stopped.signal.aborted) continue;
+      series.queued = false;
+      await this.#write(name, series);
+    }
+    this.#working = undefined;
+  }
+
+  async #token(): Promise<void> {
+    const { clock } = this.#options;
+    const gained = Math.floor((clock.now() - this.#refilledAt) / REFILL_MS);
+    this.#tokens = Math.min(BURST, this.#tokens + gained);
+    this.#refilledAt += gained * REFILL_MS;
+    if (this.#tokens === 0) {
+      await clock.sleep(this.#refilledAt + REFILL_MS - clock.now(), this.#stopped.signal);
+      this.#refilledAt += REFILL_MS;
+      this.#tokens = 1;
+    }
+    this.#tokens -= 1;
+  }
+
+  async #write(name: string, series: Series): Promise<void> {
+    const { clock, logger, onOutcome } = this.#options;
+    const { occurrence, unwritten } = series;
+    series.writtenAt = clock.now();
+    series.unwritten = 0;
+    try {
+      series.count = await (series.count === 0
+        ? this.#create(name, series, unwritten)
+        : this.#count(name, series, unwritten));
+      onOutcome?.('Written');
+    } catch (error) {
+      // the next occurrence tries again
+      series.writtenAt = undefined;
+      series.unwritten += unwritten;
+      const { kind, namespace, name: object } = occurrence.regarding;
+      const line = { kind, object: `${namespace}/${object}`, reason: occurrence.reason, error: describeError(error) };
+      logger.warn(line, 'an event could not be written');
+      onOutcome?.('Failed');
+    }
+  }
+
+  /** Gives the count that the event has now. Rejects with ApiError, as #count does. */
+  async #create(name: string, series: Series, count: number): Promise<number> {
+    const { client } = this.#options;
+    try {
+      await client.create(resourceOf(series), this.#eventOf(name, series, count));
+      return count;
+    } catch (error) {
+      if (!(error instanceof ApiError && error.reason === 'AlreadyExists')) throw error;
+    }
+    // By another process, or this one before a restart: how often, its answer says, for the next time.
+    const event = await client.patch<Event>(resourceOf(series), name, this.#latest(series), this.#manager());
+    return event.count ?? count;
+  }
+
+  async #count(name: string, series: Series, unwritten: number): Promise<number> {
+    const count = series.count + unwritten;
+    try {
+      const changes = { ...this.#latest(series), count };
+      await this.#options.client.patch(resourceOf(series), name, changes, this.#manager());
+      return count;
+    } catch (error) {
+      // Events are gone after an hour or so: it begins anew.
+      if (!(error instanceof ApiError && error.code === 404)) throw error;
+    }
+    series.firstTime = series.lastTime;
+    return await this.#create(name, series, unwritten);
+  }
+
+  #eventOf(name: string, { occurrence, firstTime, lastTime }: Series, count: number): KubernetesObject {
+    const { component, instance } = this.#options;
+    const { regarding, type, reason, message } = occurrence;
+    return {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace: regarding.namespace },
+      involvedObject: { ...regarding },
+      type,
+      reason,
+      message: message.slice(0, LONGEST_MESSAGE),
+      count,
+      firstTimestamp: toKubernetesTime(firstTime),
+      lastTimestamp: toKubernetesTime(lastTime),
+      source: { component },
+      reportingComponent: component,
+      reportingInstance: instance,
+    };
+  }
+
+  #latest({ lastTime }: Series): Readonly<Record<string, unknown>> {
+    return { lastTimestamp: toKubernetesTime(lastTime) };
+  }
+
+  #manager(): { readonly fieldManager: string } {
+    return { fieldManager: this.#options.component };
+  }
+
+  #forgetOldest(): void {
+    for (const [name, { queued }] of this.#series) {
+      if (this.#series.size <= MOST_SERIES) return;
+      if (!queued) this.#series.delete(name);
+    }
+  }
+}
+
+function newSeries(occurrence: Occurrence, now: number): Series {
+  return { occurrence, unwritten: 0, count: 0, firstTime: now, lastTime: now, writtenAt: undefined, queued: false };
+}
+
+function nameOf({ regarding: { uid, name }, reason, message }: Occurrence): string {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([uid, reason, message]))
+    .digest('hex');
+  const suffix = `.${digest.slice(0, HASH_DIGITS)}`;
+  // what is cut off must not leave a dot or dash at the seam
+  return name.slice(0, LONGEST_NAME - suffix.length).replace(/[.-]+$/, '') + suffix;
+}
+
+function resourceOf({ occurrence }: Series): Resource {
+  return { group: '', version: 'v1', plural: 'events', namespace: occurrence.regarding.namespace };
+}

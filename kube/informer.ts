@@ -1,0 +1,278 @@
+import type { Clock } from './clock.ts';
+import type { Logger } from './log.ts';
+import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
+import { describeError, isGone, retryAfterOf } from './errors.ts';
+import type { KubernetesObject, Resource } from '../core/object.ts';
+import type { ObjectClient, ObjectList } from './object-client.ts';
+import { ApiError } from './object-client.ts';
+import type { Change } from './object-store.ts';
+import { ObjectStore } from './object-store.ts';
+
+export interface InformerOptions<T extends KubernetesObject> {
+  readonly client: Pick<ObjectClient, 'list' | 'watch'>;
+  readonly resource: Resource;
+  readonly fieldSelector?: string;
+  readonly labelSelector?: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Milliseconds between two lists, about: insurance against a watch that lost something without a sound. */
+  readonly relistMs?: number;
+  /** What is kept of each object, where that is less than all of it: its metadata's name, namespace, uid and version at least. */
+  readonly keep?: (object: T) => T;
+  /** Objects in one page of a list. */
+  readonly pageSize?: number;
+  /** How long a watch lasts at least; up to double. The longer, the fewer requests, and the older a silently dead one. */
+  readonly watchSeconds?: number;
+  /**
+   * Told of each change: `object` undefined means deleted, and `previous` is then the last that was known of it. Must only
+   * note the change (put the key on a queue). If it throws, the change is told again with the next list.
+   */
+  readonly onChange: (key: string, object: T | undefined, previous: T | undefined) => void;
+  /** The first list has arrived and all of it has been told. */
+  readonly onSynced?: () => void;
+  /** For metrics. */
+  readonly observer?: InformerObserver;
+}
+
+export interface InformerObserver {
+  readonly onRelist?: () => void;
+  readonly onRetry?: (error: unknown, delayMs: number) => void;
+}
+
+const RELIST_MS = 600_000;
+// The page size of kubectl and client-go.
+const PAGE = 500;
+// A watch lasts one to two minutes. On a quiet cluster API servers send no bookmark for as long as it lasts (seen: 108 s),
+// but always one 2 s before they end it: so this is how old the copy may be without anybody noticing a dead connection.
+const SHORTEST_WATCH_SECONDS = 60;
+// A watch that is closed at once and never said a word is a failure, else it would be opened without end.
+const VERY_SHORT_WATCH_MS = 500;
+// After so many broken watches in a row the version to resume from is doubted.
+const FAILURES_BEFORE_RELIST = 3;
+
+/**
+ * A local copy of one resource, kept by a list and a watch that goes on from it, for as long as the process lives: each
+ * error is waited out. What was deleted during an outage is found by the next list and told as deleted.
+ */
+export class Informer<T extends KubernetesObject = KubernetesObject> {
+  readonly #options: InformerOptions<T>;
+  readonly #store = new ObjectStore<T>();
+  readonly #backoff: Backoff;
+  readonly #untold = new Set<string>();
+  #resourceVersion: string | undefined;
+  #relistAt = 0;
+  #step: 'list' | 'watch' = 'list';
+  #failedStep: 'list' | 'watch' = 'list';
+  #synced = false;
+  #lastSeen: number | undefined;
+  #running: AbortController | undefined;
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(options: InformerOptions<T>) {
+    this.#options = options;
+    this.#backoff = new Backoff(API_SERVER_BACKOFF, options.random);
+  }
+
+  /** True from the first successful list on, also when the API server is away later. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** When the API server last proved the copy fresh (list, event or bookmark), as Clock.now(); undefined: never. */
+  get lastSeen(): number | undefined {
+    return this.#lastSeen;
+  }
+
+  get(key: string): T | undefined {
+    return this.#store.get(key);
+  }
+
+  list(): readonly T[] {
+    return this.#store.list();
+  }
+
+  /** Begins, or does nothing if it has begun. After stop() it goes on from where it was. */
+  start(): void {
+    if (this.#running !== undefined) return;
+    const running = new AbortController();
+    this.#running = running;
+    this.#done = this.#done.then(() => this.#run(running.signal));
+  }
+
+  /** Resolves when the watch is closed and nothing will be told any more. */
+  stop(): Promise<void> {
+    this.#running?.abort();
+    this.#running = undefined;
+    return this.#done;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (isGoing(signal)) {
+      try {
+        if (this.#resourceVersion === undefined || this.#options.clock.now() >= this.#relistAt)
+          await this.#relist(signal);
+        else await this.#watch(signal, this.#resourceVersion);
+      } catch (error) {
+        if (isGoing(signal)) await this.#waitOut(error, signal);
+      }
+    }
+  }
+
+  async #relist(signal: AbortSignal): Promise<void> {
+    this.#options.observer?.onRelist?.();
+    const { items, resourceVersion } = await this.#listAll(signal);
+    this.#resourceVersion = resourceVersion;
+    this.#relistAt = this.#options.clock.now() + this.#jittered(this.#options.relistMs ?? RELIST_MS);
+    this.#seen();
+    // A list that works says nothing of the watch that broke before it.
+    if (this.#failedStep === 'list') this.#backoff.reset();
+    const untold = [...this.#untold];
+    const changes = this.#store.replace(items);
+    for (const change of changes) this.#tell(change);
+    const told = new Set(changes.map(({ key }) => key));
+    for (const key of untold) {
+      if (!told.has(key)) this.#tell({ key, object: this.#store.get(key), previous: undefined });
+    }
+    if (!this.#synced) this.#tellSynced();
+  }
+
+  async #listAll(signal: AbortSignal): Promise<{ items: T[]; resourceVersion: string }> {
+    const { pageSize: limit = PAGE } = this.#options;
+    const items: T[] = [];
+    let page = await this.#page(signal, { limit });
+    items.push(...page.items.map((item) => this.#kept(item)));
+    while (page.metadata.continue) {
+      try {
+        page = await this.#page(signal, { limit, continue: page.metadata.continue });
+      } catch (error) {
+        // The pages took longer than etcd keeps their version: once more, in one piece.
+        if (!isGone(error)) throw error;
+        items.length = 0;
+        page = await this.#page(signal, {});
+      }
+      items.push(...page.items.map((item) => this.#kept(item)));
+    }
+    return { items, resourceVersion: page.metadata.resourceVersion };
+  }
+
+  async #page(signal: AbortSignal, paging: { limit?: number; continue?: string }): Promise<ObjectList<T>> {
+    this.#step = 'list';
+    return unlessAborted(
+      this.#options.client.list<T>(this.#options.resource, { ...this.#selectors(), ...paging }),
+      signal,
+    );
+  }
+
+  async #watch(signal: AbortSignal, resourceVersion: string): Promise<void> {
+    const { client, resource, clock, random, watchSeconds = SHORTEST_WATCH_SECONDS } = this.#options;
+    this.#step = 'watch';
+    const openedAt = clock.now();
+    const untilRelist = Math.max(1, Math.ceil((this.#relistAt - openedAt) / 1000));
+    const timeoutSeconds = Math.min(untilRelist, Math.round(watchSeconds * (1 + random())));
+    let silent = true;
+    for await (const event of client.watch<T>(resource, {
+      ...this.#selectors(),
+      resourceVersion,
+      timeoutSeconds,
+      signal,
+    })) {
+      if (signal.aborted) return;
+      if (event.type === 'ERROR') throw new ApiError(event.status.code, event.status.reason, errorEvent(event.status));
+      silent = false;
+      this.#seen();
+      this.#backoff.reset();
+      this.#resourceVersion = event.object.metadata.resourceVersion ?? this.#resourceVersion;
+      if (event.type === 'BOOKMARK') continue;
+      const object = this.#kept(event.object);
+      const changes = event.type === 'DELETED' ? this.#store.remove(object) : this.#store.put(object);
+      for (const change of changes) this.#tell(change);
+    }
+    if (signal.aborted) return;
+    if (silent && clock.now() - openedAt < VERY_SHORT_WATCH_MS) {
+      throw new ApiError(0, 'VeryShortWatch', 'the watch was closed as soon as it was open');
+    }
+    this.#backoff.reset();
+  }
+
+  async #waitOut(error: unknown, signal: AbortSignal): Promise<void> {
+    const { clock, logger, observer, resource } = this.#options;
+    this.#failedStep = this.#step;
+    // An old version is an everyday matter (a quiet resource, a compaction): the first time, list at once.
+    const everyday = isGone(error) && this.#backoff.failures === 0;
+    const wait = this.#backoff.next();
+    const delayMs = everyday ? 0 : Math.max(wait, retryAfterOf(error));
+    const doubted = error instanceof ApiError && error.reason === 'MalformedEvent';
+    if (isGone(error) || doubted || this.#backoff.failures >= FAILURES_BEFORE_RELIST) this.#resourceVersion = undefined;
+    const line = { resource: resource.plural, failures: this.#backoff.failures, delayMs, error: describeError(error) };
+    if (everyday) logger.debug(line, 'the watch is too old, listing again');
+    else logger.warn(line, 'lost the API server, will try again');
+    observer?.onRetry?.(error, delayMs);
+    await clock.sleep(delayMs, signal);
+  }
+
+  #tell({ key, object, previous }: Change<T>): void {
+    try {
+      this.#untold.delete(key);
+      this.#options.onChange(key, object, previous);
+    } catch (error) {
+      this.#untold.add(key);
+      this.#options.logger.error(
+        { key, error: describeError(error) },
+        'a change could not be noted, will be told again',
+      );
+    }
+  }
+
+  #tellSynced(): void {
+    this.#synced = true;
+    try {
+      this.#options.onSynced?.();
+    } catch (error) {
+      this.#options.logger.error({ error: describeError(error) }, 'what follows the first list failed');
+    }
+  }
+
+  #kept(object: T): T {
+    return this.#options.keep?.(object) ?? object;
+  }
+
+  #seen(): void {
+    this.#lastSeen = this.#options.clock.now();
+  }
+
+  // Ten per cent either way: replicas that started together do not list together for ever.
+  #jittered(ms: number): number {
+    return ms * (0.9 + 0.2 * this.#options.random());
+  }
+
+  #selectors(): { fieldSelector?: string; labelSelector?: string } {
+    const { fieldSelector, labelSelector } = this.#options;
+    return {
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+    };
+  }
+}
+
+// A function, because the compiler takes a signal that was not aborted for one that never will be.
+function isGoing(signal: AbortSignal): boolean {
+  return !signal.aborted;
+}
+
+function errorEvent({ code, reason }: { code: number; reason: string }): string {
+  return `the watch ended with an error: ${code} ${reason}`;
+}
+
+/** Rejects as soon as `signal` aborts; nobody waits for `promise` then. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(new ApiError(0, 'Aborted', 'stopped'));
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,194 @@
+import type { Clock } from './clock.ts';
+import type { Logger } from './log.ts';
+import { describeError } from './errors.ts';
+import type { KubernetesObject, Resource } from '../core/object.ts';
+import type { ObjectClient } from './object-client.ts';
+import { ApiError } from './object-client.ts';
+import { toKubernetesMicroTime } from './time.ts';
+
+/** Whether this process is the one that writes what only one may write. */
+export interface Leadership {
+  readonly isLeader: boolean;
+  /** Told each time it changes, after it has. Must only note it. */
+  onChange(listener: (leading: boolean) => void): void;
+}
+
+export interface LeaderElectionOptions {
+  readonly client: Pick<ObjectClient, 'get' | 'create' | 'replace'>;
+  /** Where the Lease is, and what it is called. */
+  readonly namespace: string;
+  readonly name: string;
+  /** Different in each process, also of one host. */
+  readonly identity: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+interface Lease extends KubernetesObject {
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+// As client-go has them: who holds the lease stops by itself (renew) well before others may take it (lease), however
+// long its requests hang; in between it has several attempts (retry).
+const LEASE_MS = 15_000;
+const RENEW_MS = 10_000;
+const RETRY_MS = 2_000;
+// Attempts of several processes drift apart: client-go waits up to 2.2 times as long, which would leave few attempts.
+const JITTER = 0.2;
+
+/**
+ * Leader election by a Lease (coordination.k8s.io/v1), as client-go does it: no clocks are compared, each process counts
+ * from when it saw the lease change. A leader counts from before it asked, the others from after they were told: so it
+ * has stopped before they begin.
+ */
+export class LeaderElection implements Leadership {
+  readonly #options: LeaderElectionOptions;
+  readonly #resource: Resource;
+  readonly #stopped = new AbortController();
+  readonly #listeners: ((leading: boolean) => void)[] = [];
+  /** The version of the lease that was seen last, and when it was seen first. */
+  #seen: { readonly version: string | undefined; readonly at: number } | undefined;
+  /** When the renewal that succeeded last was begun. */
+  #renewedAt = 0;
+  #leading = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: LeaderElectionOptions) {
+    this.#options = options;
+    const { namespace } = options;
+    this.#resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace };
+  }
+
+  /** Also false in a process that was held up so long that it has not got to stepping down. */
+  get isLeader(): boolean {
+    return this.#leading && this.#options.clock.now() - this.#renewedAt < RENEW_MS;
+  }
+
+  onChange(listener: (leading: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Gives the lease back, so that others need not wait for its end. What a leader does must have stopped before. */
+  async stop(): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
+    this.#stopped.abort();
+    // an attempt that hangs is not waited for: the lease ends by itself
+    await this.#atMost(RETRY_MS, this.#running);
+    this.#become(false, 'stopping');
+    // also where it does not lead: an attempt may have brought the lease just now
+    await this.#atMost(RETRY_MS, this.#release());
+  }
+
+  /** Resolves with `done`, or after `ms`; leaves no timer behind that would keep the process alive. */
+  async #atMost(ms: number, done: Promise<void> | undefined): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([done, this.#options.clock.sleep(ms, over.signal)]);
+    over.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random } = this.#options;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await this.#attempt();
+      await clock.sleep(RETRY_MS * (1 + JITTER * random()), signal);
+    }
+  }
+
+  async #attempt(): Promise<void> {
+    const begunAt = this.#options.clock.now();
+    try {
+      const held = await this.#acquireOrRenew();
+      if (!held) this.#become(false, 'another process holds the lease');
+      else this.#renewed(begunAt);
+    } catch (error) {
+      // to have been overtaken is how an election goes
+      if (error instanceof ApiError && error.code === 409) return;
+      this.#options.logger.warn({ error: describeError(error) }, 'the lease of the leader could not be looked after');
+    }
+  }
+
+  /** True: this process holds the lease from now on, or still. Rejects with ApiError. */
+  async #acquireOrRenew(): Promise<boolean> {
+    const { client, clock, name, namespace, identity } = this.#options;
+    const lease = await client.get<Lease>(this.#resource, name);
+    const now = clock.now();
+    if (lease === undefined) {
+      const metadata = { name, namespace };
+      await client.create(this.#resource, { ...HEAD, metadata, spec: this.#holding(now, 0) });
+      return true;
+    }
+    const { holderIdentity = '', leaseDurationSeconds, leaseTransitions = 0 } = lease.spec ?? {};
+    const { resourceVersion } = lease.metadata;
+    if (this.#seen?.version !== resourceVersion) this.#seen = { version: resourceVersion, at: now };
+    const mine = holderIdentity === identity;
+    const validMs = leaseDurationSeconds === undefined ? LEASE_MS : leaseDurationSeconds * 1000;
+    if (!mine && holderIdentity !== '' && now - (this.#seen?.at ?? now) < validMs) return false;
+    const spec = mine
+      ? { ...lease.spec, leaseDurationSeconds: LEASE_MS / 1000, renewTime: toKubernetesMicroTime(now) }
+      : this.#holding(now, leaseTransitions + 1);
+    await client.replace(this.#resource, { ...lease, spec });
+    return true;
+  }
+
+  #holding(now: number, leaseTransitions: number): Lease['spec'] {
+    const { identity: holderIdentity } = this.#options;
+    const leaseDurationSeconds = LEASE_MS / 1000;
+    const time = toKubernetesMicroTime(now);
+    return { holderIdentity, leaseDurationSeconds, acquireTime: time, renewTime: time, leaseTransitions };
+  }
+
+  #renewed(begunAt: number): void {
+    if (this.#stopped.signal.aborted) return;
+    const leftMs = begunAt + RENEW_MS - this.#options.clock.now();
+    // an answer that came too late: the lease is ours, and the next renewal will say so in time
+    if (leftMs <= 0) return;
+    this.#renewedAt = begunAt;
+    this.#become(true, 'holding the lease');
+    void this.#stepDownUnlessRenewed(begunAt, leftMs);
+  }
+
+  async #stepDownUnlessRenewed(begunAt: number, afterMs: number): Promise<void> {
+    const { signal } = this.#stopped;
+    await this.#options.clock.sleep(afterMs, signal);
+    if (signal.aborted || this.#renewedAt !== begunAt) return;
+    this.#become(false, 'the lease could not be renewed in time');
+  }
+
+  #become(leading: boolean, why: string): void {
+    if (this.#leading === leading) return;
+    this.#leading = leading;
+    this.#options.logger.info({ leading, why }, leading ? 'leading' : 'no longer leading');
+    for (const listener of this.#listeners) listener(leading);
+  }
+
+  async #release(): Promise<void> {
+    const { client, clock, name, identity, logger } = this.#options;
+    try {
+      const lease = await client.get<Lease>(this.#resource, name);
+      if (lease?.spec?.holderIdentity !== identity) return;
+      const spec = {
+        ...lease.spec,
+        holderIdentity: '',
+        leaseDurationSeconds: 1,
+        renewTime: toKubernetesMicroTime(clock.now()),
+      };
+      await client.replace(this.#resource, { ...lease, spec });
+    } catch (error) {
+      logger.warn({ error: describeError(error) }, 'the lease could not be given back: it ends by itself');
+    }
+  }
+}
+
+const HEAD = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };

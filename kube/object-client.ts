@@ -1,0 +1,77 @@
+/** What the operator asks of the API server, over raw JSON: fields that this code does not know survive. */
+import type { KubernetesObject, Resource } from '../core/object.ts';
+
+export interface ListOptions {
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly limit?: number;
+  readonly continue?: string;
+  /** Of each object apiVersion, kind and metadata alone (PartialObjectMetadata). */
+  readonly metadataOnly?: boolean;
+}
+
+export interface ObjectList<T extends KubernetesObject = KubernetesObject> {
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+  readonly items: readonly T[];
+}
+
+export interface WatchOptions {
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly resourceVersion: string;
+  /** The server ends the watch after this many seconds; the client ends it a little later if the server does not. */
+  readonly timeoutSeconds: number;
+  readonly signal: AbortSignal;
+  /** As of ListOptions. */
+  readonly metadataOnly?: boolean;
+}
+
+export type WatchEvent<T extends KubernetesObject = KubernetesObject> =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }
+  | { readonly type: 'ERROR'; readonly status: { readonly code: number; readonly reason: string } };
+
+/**
+ * An answer of the API server that is no success, or no answer at all (code 0).
+ * `message` holds the server's reason and its short message, never headers, bodies or credentials.
+ */
+export class ApiError extends Error {
+  readonly code: number;
+  readonly reason: string;
+  /** From Retry-After, in milliseconds, where the server sent one. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: number, reason: string, message: string, retryAfterMs?: number) {
+    super(message);
+    this.name = 'ApiError';
+    this.code = code;
+    this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** All methods reject with ApiError. */
+export interface ObjectClient {
+  /** The object, or undefined where there is none (404). */
+  get<T extends KubernetesObject>(resource: Resource, name: string): Promise<T | undefined>;
+  /** One page. */
+  list<T extends KubernetesObject>(resource: Resource, options?: ListOptions): Promise<ObjectList<T>>;
+  create<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T>;
+  /** PUT; with metadata.resourceVersion set it is refused (409 Conflict) when somebody else was faster. */
+  replace<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T>;
+  /** Server-side apply with force, of exactly these fields; `subresource` is such as 'status'. */
+  apply<T extends KubernetesObject>(
+    resource: Resource,
+    object: KubernetesObject,
+    options: { readonly fieldManager: string; readonly subresource?: string },
+  ): Promise<T>;
+  /** JSON merge patch (RFC 7386): null takes a field out. Rejects with code 404 where there is nothing to patch. */
+  patch<T extends KubernetesObject>(
+    resource: Resource,
+    name: string,
+    changes: Readonly<Record<string, unknown>>,
+    options: { readonly fieldManager: string; readonly subresource?: string },
+  ): Promise<T>;
+  delete(resource: Resource, name: string): Promise<void>;
+  /** Events until the server closes the stream (the iteration ends), it breaks (ApiError), or `signal` aborts (ends). */
+  watch<T extends KubernetesObject>(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent<T>>;
+}

@@ -1,0 +1,56 @@
+import type { KubernetesObject } from '../core/object.ts';
+
+/** `object` is what there is now (undefined: deleted), `previous` what there was (undefined: nothing). */
+export interface Change<T extends KubernetesObject> {
+  readonly key: string;
+  readonly object: T | undefined;
+  readonly previous: T | undefined;
+}
+
+/** `namespace/name`, or `name` of what is cluster-scoped. */
+export function keyOf(object: KubernetesObject): string {
+  const { namespace, name } = object.metadata;
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+/** The objects of one resource as last seen; tells what each list or event changed. */
+export class ObjectStore<T extends KubernetesObject> {
+  #objects = new Map<string, T>();
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(): readonly T[] {
+    return [...this.#objects.values()];
+  }
+
+  /** Takes a whole list. What is missing from it was deleted while nobody watched. */
+  replace(items: readonly T[]): Change<T>[] {
+    const listed = new Set(items.map(keyOf));
+    const vanished = this.list().filter((object) => !listed.has(keyOf(object)));
+    return [...vanished.flatMap((object) => this.remove(object)), ...items.flatMap((object) => this.put(object))];
+  }
+
+  /** Takes one object; no change if it is the one already known, two if another object took its name. */
+  put(object: T): Change<T>[] {
+    const key = keyOf(object);
+    const previous = this.#objects.get(key);
+    this.#objects.set(key, object);
+    if (previous === undefined) return [{ key, object, previous }];
+    if (previous.metadata.uid !== object.metadata.uid) {
+      return [
+        { key, object: undefined, previous },
+        { key, object, previous: undefined },
+      ];
+    }
+    const known = previous.metadata.resourceVersion === object.metadata.resourceVersion;
+    return known ? [] : [{ key, object, previous }];
+  }
+
+  /** Drops one object; `last` is how it looked at the end. */
+  remove(last: T): Change<T>[] {
+    const key = keyOf(last);
+    return this.#objects.delete(key) ? [{ key, object: undefined, previous: last }] : [];
+  }
+}

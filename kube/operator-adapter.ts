@@ -1,0 +1,212 @@
+import OperatorModule, { ResourceMetaImpl } from '@dot-i/k8s-operator';
+import type { OperatorLogger, ResourceEvent, ResourceMeta } from '@dot-i/k8s-operator';
+import { KubeConfig } from '@kubernetes/client-node';
+
+import type { Clock } from './clock.ts';
+import type { Logger } from './log.ts';
+import type { LibraryObject } from './event-feed.ts';
+import { EventFeed } from './event-feed.ts';
+import type { InformerObserver } from './informer.ts';
+import { Informer } from './informer.ts';
+import type { PooledKubeConfig } from './kube-config.ts';
+import type { KubernetesObject, Resource } from '../core/object.ts';
+import type { ObjectClient } from './object-client.ts';
+import { ApiError } from './object-client.ts';
+import { WorkQueue } from './work-queue.ts';
+
+export interface OperatorAdapterOptions {
+  readonly client: ObjectClient;
+  readonly kubeConfig: PooledKubeConfig;
+  /** Owner of the status fields in managedFields. */
+  readonly fieldManager: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly relistMs?: number;
+  readonly observer?: InformerObserver;
+}
+
+interface Watched {
+  readonly informer: Informer;
+  readonly queue: WorkQueue;
+}
+
+type EventHandler = (event: ResourceEvent) => Promise<void>;
+
+/**
+ * The library's `Operator` with all of its I/O replaced: it keeps `start()` → `init()` → `watchResource()` and the types of
+ * events. The stock watch loop ends the process on any watch error, loses objects that are deleted while it is away and
+ * swallows what a handler rejects with; its status writer does not work with client-node 2; its `stop()` is an error exit.
+ */
+export abstract class OperatorAdapter extends OperatorModule.default {
+  readonly #options: OperatorAdapterOptions;
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(options: OperatorAdapterOptions) {
+    // The stock constructor loads the default kubeconfig, which may be broken or another cluster's, and never this one.
+    const restore = withoutDefaultKubeConfig();
+    super(operatorLogger(options.logger));
+    restore();
+    this.#options = options;
+    this.kubeConfig = options.kubeConfig;
+    // k8sApi stays the dead client that it is now: typed clients lose every field that they do not know.
+  }
+
+  /** True once everything that is watched has been listed; never false again. */
+  get synced(): boolean {
+    return this.#watched.size > 0 && [...this.#watched.values()].every(({ informer }) => informer.synced);
+  }
+
+  /** When the API server last proved the oldest of the copies fresh, as Clock.now(); undefined: not yet. */
+  get lastSeen(): number | undefined {
+    const seen = [...this.#watched.values()].map(({ informer }) => informer.lastSeen);
+    return seen.includes(undefined) ? undefined : Math.min(...(seen as number[]));
+  }
+
+  /**
+   * Tells `onEvent` of each object: Added the first time, then Modified, at the end Deleted with the last that was known
+   * of it. Events of one object come one after the other, the newest state only; a rejection is tried again after a
+   * growing delay. Resolves at once: `synced` says when all is known.
+   */
+  protected override watchResource(
+    group: string,
+    version: string,
+    plural: string,
+    onEvent: EventHandler,
+    namespace?: string,
+  ): Promise<void> {
+    const resource: Resource = { group, version, plural, ...(namespace === undefined ? {} : { namespace }) };
+    const id = idOf(resource);
+    if (this.#watched.has(id)) return Promise.reject(new Error(`${id} is watched already`));
+    const watched = this.#watch(resource, onEvent);
+    this.#watched.set(id, watched);
+    watched.informer.start();
+    this.#options.logger.info({ resource: plural, group, namespace }, 'watching');
+    return Promise.resolve();
+  }
+
+  /** The local copy of what is watched. Throws if it is not. */
+  protected informer(group: string, version: string, plural: string, namespace?: string): Informer {
+    const id = idOf({ group, version, plural, ...(namespace === undefined ? {} : { namespace }) });
+    const watched = this.#watched.get(id);
+    if (watched === undefined) throw new Error(`${id} is not watched`);
+    return watched.informer;
+  }
+
+  /** Called once for each resource, when all that its first list held is on the queue; handlers have not run yet. */
+  protected onSynced(plural: string): void {
+    this.#options.logger.info({ resource: plural }, 'synced');
+  }
+
+  /** Closes the watches, lets running handlers end, resolves. Never exits the process. */
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the stock one returns nothing to wait for
+  override async stop(): Promise<void> {
+    const watched = [...this.#watched.values()];
+    await Promise.all(watched.map(({ informer }) => informer.stop()));
+    await Promise.all(watched.map(({ queue }) => queue.stop()));
+  }
+
+  /** Server-side apply of the whole status. Null: the object is gone. Rejects with ApiError. */
+  protected override async patchResourceStatus(meta: ResourceMeta, status: unknown): Promise<ResourceMeta | null> {
+    const { client, fieldManager } = this.#options;
+    const metadata = { name: meta.name, ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }) };
+    const object: KubernetesObject = { apiVersion: meta.apiVersion, kind: meta.kind, metadata, status };
+    try {
+      const applied = await client.apply(resourceOf(meta), object, { fieldManager, subresource: 'status' });
+      return ResourceMetaImpl.createWithId(meta.id, applied as unknown as LibraryObject);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 404) return null;
+      throw error;
+    }
+  }
+
+  /** The same: an apply sets what it names and takes back what it named before. */
+  protected override setResourceStatus(meta: ResourceMeta, status: unknown): Promise<ResourceMeta | null> {
+    return this.patchResourceStatus(meta, status);
+  }
+
+  protected override getCustomResourceApiUri(
+    group: string,
+    version: string,
+    plural: string,
+    namespace?: string,
+  ): string {
+    const base = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    const place = namespace === undefined ? '' : `/namespaces/${namespace}`;
+    return `${this.#options.kubeConfig.getCurrentCluster()?.server ?? ''}${base}${place}/${plural}`;
+  }
+
+  /** Refused: the stock one reports success whatever happens, and a cache needs no finalizer. */
+  protected override setResourceFinalizers(): Promise<void> {
+    return Promise.reject(new Error('this operator uses no finalizers'));
+  }
+
+  /** Refused, for the same reason. */
+  protected override handleResourceFinalizer(): Promise<boolean> {
+    return Promise.reject(new Error('this operator uses no finalizers'));
+  }
+
+  /** Refused: CRDs are installed beside the operator, which has no right to write them. */
+  protected override registerCustomResourceDefinition(): Promise<never> {
+    return Promise.reject(new Error('this operator does not install CRDs'));
+  }
+
+  #watch(resource: Resource, onEvent: EventHandler): Watched {
+    const { client, clock, random, logger, relistMs, observer } = this.#options;
+    const feed = new EventFeed({ plural: resource.plural, current: (key) => informer.get(key), onEvent });
+    const queue = new WorkQueue({ process: (key) => feed.tell(key), clock, random, logger });
+    const informer: Informer = new Informer({
+      client,
+      resource,
+      clock,
+      random,
+      logger,
+      ...(relistMs === undefined ? {} : { relistMs }),
+      ...(observer === undefined ? {} : { observer }),
+      onChange: (key, object, previous) => {
+        if (object === undefined && previous !== undefined) feed.noteEnd(key, previous);
+        queue.add(key);
+      },
+      onSynced: () => this.onSynced(resource.plural),
+    });
+    return { informer, queue };
+  }
+}
+
+function idOf({ group, version, plural, namespace }: Resource): string {
+  return [plural, group === '' ? version : `${group}/${version}`, ...(namespace === undefined ? [] : [namespace])].join(
+    '.',
+  );
+}
+
+// The library's id of a resource is `plural.apiVersion`, and a plural has no dot.
+function resourceOf(meta: ResourceMeta): Resource {
+  const [group = '', version = ''] = meta.apiVersion.includes('/') ? meta.apiVersion.split('/') : ['', meta.apiVersion];
+  const plural = meta.id.slice(0, meta.id.indexOf('.'));
+  return { group, version, plural, ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }) };
+}
+
+function operatorLogger(logger: Logger): OperatorLogger {
+  return {
+    debug: (message) => logger.debug(message),
+    info: (message) => logger.info(message),
+    warn: (message) => logger.warn(message),
+    error: (message) => logger.error(message),
+  };
+}
+
+/** Until the returned function is called, `loadFromDefault()` of any KubeConfig reads nothing. For a synchronous moment. */
+function withoutDefaultKubeConfig(): () => void {
+  const { prototype } = KubeConfig;
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- put back as it was, never called from here
+  const stock = prototype.loadFromDefault;
+  prototype.loadFromDefault = function (this: KubeConfig) {
+    this.loadFromClusterAndUser(
+      { name: 'none', server: 'https://none.invalid', skipTLSVerify: false },
+      { name: 'none' },
+    );
+  };
+  return () => {
+    prototype.loadFromDefault = stock;
+  };
+}

@@ -1,0 +1,92 @@
+import type { Clock } from './clock.ts';
+import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
+import { describeError } from './errors.ts';
+import type { Logger } from './log.ts';
+
+export interface PassLoopOptions {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** What a failed pass is called in the log. */
+  readonly what: string;
+  /** Looks at everything and does what is due. Gives the milliseconds until it wants to be called again, if sooner. */
+  readonly pass: () => Promise<number | undefined>;
+  /** Milliseconds after which it is called though nobody woke it. */
+  readonly everyMs: number;
+  /** Milliseconds between two passes, at least: what wakes it in a burst is answered by one of them. */
+  readonly gapMs: number;
+}
+
+/**
+ * Level-based work: the pass is told nothing of what happened and looks for itself, so no event can be lost and two
+ * can be one. A pass that fails is tried again with backoff, for ever.
+ */
+export class PassLoop {
+  readonly #options: PassLoopOptions;
+  readonly #backoff: Backoff;
+  #woken = false;
+  #wake = new AbortController();
+  #running: AbortController | undefined;
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(options: PassLoopOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(API_SERVER_BACKOFF, options.random);
+  }
+
+  start(): void {
+    if (this.#running !== undefined) return;
+    const running = new AbortController();
+    this.#running = running;
+    this.#done = this.#done.then(() => this.#run(running.signal));
+  }
+
+  /** Resolves when no pass is under way any more. */
+  stop(): Promise<void> {
+    this.#running?.abort();
+    this.#running = undefined;
+    this.#wake.abort();
+    return this.#done;
+  }
+
+  /** Asks for a pass that begins after this call. */
+  wake(): void {
+    this.#woken = true;
+    this.#wake.abort();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, gapMs, everyMs } = this.#options;
+    while (isGoing(signal)) {
+      this.#woken = false;
+      const waitMs = await this.#attempt();
+      await clock.sleep(gapMs, signal);
+      if (!isGoing(signal)) return;
+      this.#wake = new AbortController();
+      if (!this.#isWoken()) await clock.sleep(Math.min(waitMs ?? everyMs, everyMs), this.#wake.signal);
+    }
+  }
+
+  // A method, because the compiler does not see that wake() is called during an await.
+  #isWoken(): boolean {
+    return this.#woken;
+  }
+
+  async #attempt(): Promise<number | undefined> {
+    try {
+      const waitMs = await this.#options.pass();
+      this.#backoff.reset();
+      return waitMs;
+    } catch (error) {
+      const delayMs = this.#backoff.next();
+      const line = { failures: this.#backoff.failures, delayMs, error: describeError(error) };
+      this.#options.logger.warn(line, `${this.#options.what} failed, will try again`);
+      return delayMs;
+    }
+  }
+}
+
+// A function, because the compiler takes a signal that was not aborted for one that never will be.
+function isGoing(signal: AbortSignal): boolean {
+  return !signal.aborted;
+}

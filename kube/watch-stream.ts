@@ -1,0 +1,66 @@
+import type { KubernetesObject } from '../core/object.ts';
+import type { WatchEvent } from './object-client.ts';
+import { ApiError } from './object-client.ts';
+
+// etcd takes objects of 1.5 MiB, and the API server requests of 3 MiB; nothing that it sends on one line is this long.
+const LONGEST_LINE = 16 * 1024 * 1024;
+
+/**
+ * The lines of a stream of bytes, wherever its chunks begin and end, also amid a character. Empty lines are left out; a
+ * last line without its end is given too. Rejects with ApiError when a line is longer than 16 Mi characters.
+ */
+export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder();
+  // Pieces of the unfinished line: joined once, so that a line of many chunks costs no quadratic copying.
+  let pieces: string[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    const [first = '', ...others] = decoder.decode(chunk, { stream: true }).split('\n');
+    pieces.push(first);
+    length += first.length;
+    if (length > LONGEST_LINE) throw new ApiError(0, 'MalformedEvent', 'a watch sent a line of more than 16 MiB');
+    for (const next of others) {
+      const line = pieces.join('');
+      pieces = [next];
+      length = next.length;
+      if (line !== '') yield line;
+    }
+  }
+  const last = pieces.join('') + decoder.decode();
+  if (last !== '') yield last;
+}
+
+/** One line of a watch. Throws ApiError (code 0, MalformedEvent) if it is no event of Kubernetes. */
+export function parseWatchEvent<T extends KubernetesObject>(line: string): WatchEvent<T> {
+  const { type, object } = parseLine(line);
+  if (type === 'ERROR') {
+    const { code, reason } = object;
+    return {
+      type,
+      status: { code: typeof code === 'number' ? code : 0, reason: typeof reason === 'string' ? reason : 'Unknown' },
+    };
+  }
+  const metadata = object.metadata as Record<string, unknown> | undefined;
+  if (typeof metadata?.resourceVersion !== 'string') throw malformed();
+  if (type === 'BOOKMARK') return { type, object: object as unknown as T };
+  if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED') throw malformed();
+  if (typeof metadata.name !== 'string') throw malformed();
+  return { type, object: object as unknown as T };
+}
+
+function parseLine(line: string): { type: unknown; object: Record<string, unknown> } {
+  let event: unknown;
+  try {
+    event = JSON.parse(line);
+  } catch {
+    throw malformed();
+  }
+  const { type, object } = (event ?? {}) as { type?: unknown; object?: unknown };
+  if (typeof object !== 'object' || object === null) throw malformed();
+  return { type, object: object as Record<string, unknown> };
+}
+
+// What the line held stays out: it may be a Secret.
+function malformed(): ApiError {
+  return new ApiError(0, 'MalformedEvent', 'a watch sent a line that is no event');
+}

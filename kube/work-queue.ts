@@ -1,0 +1,140 @@
+import type { Clock } from './clock.ts';
+import type { Logger } from './log.ts';
+import type { BackoffLimits } from './backoff.ts';
+import { backoffDelay } from './backoff.ts';
+import { describeError, retryAfterOf } from './errors.ts';
+
+export interface WorkQueueOptions {
+  /** Brings one key up to date. A rejection is a failure: the key comes back after a growing delay. */
+  readonly process: (key: string) => Promise<void>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** How many keys at once; one key is never processed twice at the same time. */
+  readonly concurrency?: number;
+  readonly backoff?: BackoffLimits;
+  /** Told of every failure, for metrics. */
+  readonly onRetry?: (key: string, failures: number) => void;
+}
+
+// The first retry of one key is quick (a conflict is gone at once), the last ones leave a sick API server alone.
+const KEY_BACKOFF: BackoffLimits = { initialMs: 200, maxMs: 60_000 };
+
+/**
+ * A queue of keys, not of events: a key that is added often waits once, and whoever processes it looks at the world as
+ * it is then. What is added while it is being processed is processed once more afterwards.
+ */
+export class WorkQueue {
+  readonly #options: WorkQueueOptions;
+  readonly #concurrency: number;
+  readonly #backoff: BackoffLimits;
+  readonly #ready = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #addedWhileRunning = new Set<string>();
+  readonly #delayed = new Map<string, { readonly due: number; readonly cancel: AbortController }>();
+  readonly #failures = new Map<string, number>();
+  #stopped = false;
+  #waitingForIdle: (() => void)[] = [];
+
+  constructor(options: WorkQueueOptions) {
+    this.#options = options;
+    this.#concurrency = options.concurrency ?? 4;
+    this.#backoff = options.backoff ?? KEY_BACKOFF;
+  }
+
+  /** Keys that wait for their turn, without those that wait for their time. */
+  get depth(): number {
+    return this.#ready.size + this.#addedWhileRunning.size;
+  }
+
+  /** Wants `key` processed as soon as there is room; a delay that it waited for is over. */
+  add(key: string): void {
+    if (this.#stopped) return;
+    this.#cancelDelay(key);
+    if (this.#running.has(key)) this.#addedWhileRunning.add(key);
+    else this.#ready.add(key);
+    this.#pump();
+  }
+
+  /** Wants `key` processed in `ms` milliseconds at the latest. */
+  addAfter(key: string, ms: number): void {
+    if (this.#stopped) return;
+    const due = this.#options.clock.now() + ms;
+    const waiting = this.#delayed.get(key);
+    if (this.#ready.has(key) || (waiting !== undefined && waiting.due <= due)) return;
+    this.#cancelDelay(key);
+    const cancel = new AbortController();
+    this.#delayed.set(key, { due, cancel });
+    void this.#options.clock.sleep(ms, cancel.signal).then(() => {
+      if (!cancel.signal.aborted) this.add(key);
+    });
+  }
+
+  /** Drops what is known of `key`: its failures and what it waits for. */
+  forget(key: string): void {
+    this.#cancelDelay(key);
+    this.#ready.delete(key);
+    this.#addedWhileRunning.delete(key);
+    this.#failures.delete(key);
+  }
+
+  /** Resolves when nothing is ready and nothing runs; keys that wait for their time do not count. */
+  whenIdle(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#waitingForIdle.push(resolve));
+  }
+
+  /** Takes nothing more, drops what waits for its time, finishes what is ready; gives up after `drainMs` milliseconds. */
+  async stop(drainMs = 5_000): Promise<void> {
+    this.#stopped = true;
+    for (const key of [...this.#delayed.keys()]) this.#cancelDelay(key);
+    const drained = new AbortController();
+    await Promise.race([this.whenIdle(), this.#options.clock.sleep(drainMs, drained.signal)]);
+    drained.abort();
+    this.#ready.clear();
+    this.#addedWhileRunning.clear();
+  }
+
+  #pump(): void {
+    for (const key of this.#ready) {
+      if (this.#running.size >= this.#concurrency) return;
+      this.#ready.delete(key);
+      this.#running.add(key);
+      void this.#turn(key);
+    }
+  }
+
+  async #turn(key: string): Promise<void> {
+    try {
+      await this.#options.process(key);
+      this.#failures.delete(key);
+    } catch (error) {
+      this.#failed(key, error);
+    }
+    this.#running.delete(key);
+    if (this.#addedWhileRunning.delete(key)) {
+      this.#cancelDelay(key);
+      this.#ready.add(key);
+    }
+    this.#pump();
+    if (this.#isIdle()) this.#waitingForIdle.splice(0).forEach((resolve) => resolve());
+  }
+
+  #failed(key: string, error: unknown): void {
+    const failures = (this.#failures.get(key) ?? 0) + 1;
+    this.#failures.set(key, failures);
+    const delayMs = Math.max(backoffDelay(failures, this.#backoff, this.#options.random), retryAfterOf(error));
+    this.#options.logger.warn({ key, failures, delayMs, error: describeError(error) }, 'failed, will be tried again');
+    this.#options.onRetry?.(key, failures);
+    this.addAfter(key, delayMs);
+  }
+
+  #isIdle(): boolean {
+    return this.#ready.size === 0 && this.#running.size === 0;
+  }
+
+  #cancelDelay(key: string): void {
+    this.#delayed.get(key)?.cancel.abort();
+    this.#delayed.delete(key);
+  }
+}

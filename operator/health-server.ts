@@ -1,0 +1,97 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import type { Logger } from '../kube/log.ts';
+
+/** One thing that has to be so before reviews may be sent here. */
+export interface ReadinessCheck {
+  readonly name: string;
+  /** Undefined where it is so, else why it is not, in a few words. */
+  readonly check: () => string | undefined;
+}
+
+interface HealthAnswer {
+  readonly status: number;
+  readonly body: string;
+  readonly type?: string;
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+
+export interface HealthServerOptions {
+  readonly checks: readonly ReadinessCheck[];
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
+
+/**
+ * Probes and metrics, on a port of their own: plain HTTP for the kubelet and Prometheus, and out of reach for a flood
+ * of reviews. /livez says no more than that the event loop turns: a restart mends neither Vault nor an API server.
+ */
+export class HealthServer {
+  readonly #server: Server;
+  readonly #options: HealthServerOptions;
+
+  constructor(options: HealthServerOptions) {
+    this.#options = options;
+    this.#server = createServer((request, response) => {
+      void this.#answer(request.method, request.url?.split('?', 1)[0]).then(({ status, body, type = TEXT }) => {
+        response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
+        response.end(request.method === 'HEAD' ? undefined : body);
+      });
+    });
+  }
+
+  /** Every check and its result, one a line, in the manner of the API server's own /readyz. */
+  readiness(): { readonly ready: boolean; readonly text: string } {
+    let ready = true;
+    let text = '';
+    for (const { name, check } of this.#options.checks) {
+      const problem = check();
+      if (problem !== undefined) ready = false;
+      text += problem === undefined ? `[+] ${name} ok\n` : `[-] ${name}: ${problem}\n`;
+    }
+    return { ready, text: `${text}${ready ? 'ready' : 'not ready'}\n` };
+  }
+
+  listen(port: number, host: string | undefined): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#options.logger.error({ error: error.message }, 'health server'));
+        resolve(this.#server.address() as AddressInfo);
+      });
+    });
+  }
+
+  /** Cuts open connections: a probe is asked again, and nothing else comes here. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #answer(method: string | undefined, path: string | undefined): Promise<HealthAnswer> {
+    if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: 'only GET\n' };
+    if (path === '/livez') return { status: 200, body: 'ok\n' };
+    if (path === '/readyz') {
+      const { ready, text } = this.readiness();
+      return { status: ready ? 200 : 503, body: text };
+    }
+    if (path === '/metrics') return await this.#metrics();
+    return { status: 404, body: 'not found: /livez, /readyz, /metrics\n' };
+  }
+
+  async #metrics(): Promise<HealthAnswer> {
+    const { registry, logger } = this.#options;
+    try {
+      return { status: 200, body: await registry.metrics(), type: registry.contentType };
+    } catch (error) {
+      logger.error({ error: String(error) }, 'metrics could not be collected');
+      return { status: 500, body: 'metrics could not be collected\n' };
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import type { Clock } from '../../kube/clock.ts';
+import { systemClock } from '../../kube/clock.ts';
+
+/** A clock that stands still until it is moved. */
+export class ManualClock implements Clock {
+  #now: number;
+  #sleepers: { readonly due: number; readonly wake: () => void }[] = [];
+
+  constructor(now = 1_000_000) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  /** How long each of those that sleep has still to sleep, shortest first. */
+  get sleeping(): number[] {
+    return this.#sleepers.map(({ due }) => due - this.#now).sort((a, b) => a - b);
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) {
+        resolve();
+        return;
+      }
+      const sleeper = { due: this.#now + ms, wake: resolve };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener('abort', () => {
+        this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+        resolve();
+      });
+    });
+  }
+
+  /** Moves on by `ms` milliseconds; whoever's time comes wakes in order, and does what it does before time goes on. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await settle();
+    for (;;) {
+      const next = this.#sleepers.filter(({ due }) => due <= end).sort((a, b) => a.due - b.due)[0];
+      if (next === undefined) break;
+      this.#sleepers = this.#sleepers.filter((other) => other !== next);
+      this.#now = Math.max(this.#now, next.due);
+      next.wake();
+      await settle();
+    }
+    this.#now = end;
+    await settle();
+  }
+}
+
+/** The machine's clock, but nobody sleeps longer than a hundredth of a second: for tests with real sockets. */
+export const hurriedClock: Clock = {
+  now: () => systemClock.now(),
+  sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 10), signal),
+};
+
+/** Lets everything that needs no time happen. */
+export async function settle(): Promise<void> {
+  for (let round = 0; round < 5; round += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Waits until `check` no longer throws; after `withinMs` milliseconds what it throws is the failure. */
+export async function eventually(check: () => void, withinMs = 8_000): Promise<void> {
+  const end = Date.now() + withinMs;
+  for (;;) {
+    try {
+      check();
+      return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await systemClock.sleep(5);
+  }
+}

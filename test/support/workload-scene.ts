@@ -1,0 +1,157 @@
+import { Registry } from 'prom-client';
+
+import type { Occurrence } from '../../kube/event-recorder.ts';
+import type { KubernetesObject, Resource } from '../../core/object.ts';
+import { RuleCache } from '../../operator/policies/rule-cache.ts';
+import type { Rule } from '../../core/policy/rule.ts';
+import type { State } from '../../core/workload/standing.ts';
+import { WorkloadOperator } from '../../operator/workloads/workload-operator.ts';
+import type { WorkloadOperatorOptions } from '../../operator/workloads/workload-operator.ts';
+import type { EntryPoint, KnownImages } from '../../core/injection/images.ts';
+import { mutateWorkload } from '../../core/injection/mutate.ts';
+import { applyPatch } from '../unit/core/injection/apply-patch.ts';
+import { container, deployment, ruleWith } from '../unit/core/injection/fixtures.ts';
+import { ManualClock } from './manual-clock.ts';
+import { testLog } from './test-log.ts';
+import { MemoryApi } from './memory-api.ts';
+
+const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments' };
+const REFERRING = { env: [{ name: 'PASSWORD', value: 'vault:secret/data/shop/db#password' }] };
+
+/** Who knows one image, as long as its registry is there. */
+class Images {
+  isAway = false;
+  entryPoint: EntryPoint = { entrypoint: ['/entry'], cmd: [] };
+
+  get now(): KnownImages {
+    const answer = this.isAway ? { why: 'the registry is away' } : this.entryPoint;
+    return () => answer;
+  }
+
+  known(): KnownImages | undefined {
+    return undefined;
+  }
+
+  find(): Promise<KnownImages> {
+    return Promise.resolve(this.now);
+  }
+}
+
+/** The controller of Deployments has replaced all pods. */
+export function podsAreThere(object: Record<string, unknown>): void {
+  const { replicas = 1 } = object.spec as { replicas?: number };
+  object.status = { observedGeneration: 1, replicas, updatedReplicas: replicas, availableReplicas: replicas };
+}
+
+/** An API server in memory whose admissions are made by the webhook's own function, and the operator's part beside it. */
+export class Scene {
+  readonly api = new MemoryApi();
+  readonly clock = new ManualClock(Date.parse('2026-01-02T03:04:05Z'));
+  readonly rules = new RuleCache();
+  readonly images = new Images();
+  readonly log = testLog();
+  readonly events: Occurrence[] = [];
+  readonly summaries: string[] = [];
+  readonly registry = new Registry();
+  /** What API servers do with workloads: send them to the webhook, or store them as they are. */
+  webhookAnswers = true;
+  programmed = true;
+  isLeader = true;
+  patches = 0;
+  #leaderChanged: (leading: boolean) => void = () => undefined;
+  readonly workloads: WorkloadOperator;
+
+  constructor(options: Partial<WorkloadOperatorOptions> = {}) {
+    const { api, clock, rules, images, registry } = this;
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- read when it is asked for
+    const scene = this;
+    this.workloads = new WorkloadOperator({
+      client: {
+        list: (resource, list) => api.list(resource, list),
+        watch: (resource, watch) => api.watch(resource, watch),
+        apply: (resource, object, apply) => api.apply(resource, object, apply),
+        patch: (resource, name, changes, by) => this.#patch(resource, name, changes, by) as Promise<never>,
+      },
+      rules,
+      webhook: { programmed: () => scene.programmed, excludes: (namespace) => namespace === 'kube-system' },
+      leader: {
+        get isLeader() {
+          return scene.isLeader;
+        },
+        onChange: (listener) => (this.#leaderChanged = listener),
+      },
+      events: { record: (event) => this.events.push(event) },
+      images,
+      clock,
+      random: () => 1,
+      logger: this.log.logger,
+      registry,
+      onSummary: (policyKey) => this.summaries.push(policyKey),
+      ...options,
+    });
+  }
+
+  lead(isLeader: boolean): void {
+    this.isLeader = isLeader;
+    this.#leaderChanged(isLeader);
+  }
+
+  rule(changes: Parameters<typeof ruleWith>[0] = {}): Rule {
+    const rule = ruleWith({ failurePolicy: 'Ignore', ...changes });
+    this.rules.set(rule);
+    return rule;
+  }
+
+  /** Somebody creates a Deployment with a reference. */
+  async create(name: string, changes: { namespace?: string; container?: object; labels?: object } = {}): Promise<void> {
+    const { namespace = 'shop', labels = {} } = changes;
+    const written = deployment({ containers: [container({ ...REFERRING, ...changes.container })] });
+    const object = {
+      ...(written as object),
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, namespace, labels, generation: 1 },
+    } as unknown as KubernetesObject;
+    const admitted = this.#admitted(object);
+    await this.api.create({ ...DEPLOYMENTS, namespace }, admitted);
+  }
+
+  /** Somebody changes it behind the webhook's back. */
+  edit(name: string, manager: string, change: (object: Record<string, unknown>) => void): void {
+    this.api.edit({ ...DEPLOYMENTS, namespace: 'shop' }, name, manager, change);
+  }
+
+  async get(name: string): Promise<KubernetesObject> {
+    const found = await this.api.get({ ...DEPLOYMENTS, namespace: 'shop' }, name);
+    if (found === undefined) throw new Error(`there is no ${name}`);
+    return found;
+  }
+
+  delete(name: string): Promise<void> {
+    return this.api.delete({ ...DEPLOYMENTS, namespace: 'shop' }, name);
+  }
+
+  /** How many are in each state, as the metric says. */
+  async states(): Promise<Partial<Record<State, number>>> {
+    const metric = await this.registry.getSingleMetric('vault_injection_workloads')?.get();
+    const values = (metric?.values ?? []).filter(({ value }) => value > 0);
+    return Object.fromEntries(values.map(({ labels, value }) => [String(labels.state), value]));
+  }
+
+  async #patch(resource: Resource, name: string, changes: object, by: { fieldManager: string }): Promise<unknown> {
+    this.patches += 1;
+    const stored = await this.api.patch<KubernetesObject>(resource, name, changes as Record<string, unknown>, by);
+    const admitted: KubernetesObject = this.#admitted(stored);
+    // MemoryApi has no admission: what it stored in between, nobody could have seen
+    return this.api.replace<KubernetesObject>(resource, admitted);
+  }
+
+  #admitted(object: KubernetesObject): KubernetesObject {
+    if (!this.webhookAnswers) return object;
+    const { name, namespace = '' } = object.metadata;
+    const rules = this.rules.snapshot();
+    const images = this.images.now;
+    const { patch } = mutateWorkload({ kind: 'Deployment', namespace, name, object, rules, images });
+    return applyPatch(object, patch) as KubernetesObject;
+  }
+}

@@ -1,0 +1,103 @@
+import { expect } from 'chai';
+
+import { rolloutStateOf } from '../../../../core/workload/rollout-state.ts';
+import type { RolloutState } from '../../../../core/workload/rollout-state.ts';
+
+type Phase = RolloutState['phase'];
+
+const progressing = (reason: string, status = 'True'): object => ({
+  conditions: [
+    { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable' },
+    { type: 'Progressing', status, reason, message: `ReplicaSet "web-1" ${reason}` },
+  ],
+});
+const counts = (replicas: number, updatedReplicas: number, availableReplicas: number): object => ({
+  replicas,
+  updatedReplicas,
+  availableReplicas,
+});
+
+describe('how far the rollout of a Deployment is', () => {
+  const cases: readonly [string, object, object, Phase][] = [
+    ['just created: no status yet', {}, { observedGeneration: undefined }, 'Progressing'],
+    ['its controller has not seen the new template', {}, { observedGeneration: 2, ...counts(2, 2, 2) }, 'Progressing'],
+    ['the first new pod starts', {}, { ...counts(3, 1, 2), ...progressing('ReplicaSetUpdated') }, 'Progressing'],
+    ['old pods are still there', {}, { ...counts(3, 2, 3), ...progressing('ReplicaSetUpdated') }, 'Progressing'],
+    ['a new pod is not ready', {}, { ...counts(2, 2, 1), ...progressing('ReplicaSetUpdated') }, 'Progressing'],
+    ['all are new and available', {}, { ...counts(2, 2, 2), ...progressing('NewReplicaSetAvailable') }, 'Complete'],
+    ['a pod fails afterwards', {}, { ...counts(2, 2, 1), ...progressing('NewReplicaSetAvailable') }, 'Complete'],
+    ['scaled up', { replicas: 5 }, { ...counts(2, 2, 2), ...progressing('NewReplicaSetAvailable') }, 'Complete'],
+    ['scaled to 0', { replicas: 0 }, {}, 'Complete'],
+    ['its deadline is over', {}, { ...counts(3, 1, 2), ...progressing('ProgressDeadlineExceeded', 'False') }, 'Failed'],
+    [
+      'its deadline was over for the template before',
+      {},
+      { observedGeneration: 2, ...counts(3, 1, 2), ...progressing('ProgressDeadlineExceeded', 'False') },
+      'Progressing',
+    ],
+    ['without a deadline, stuck', {}, counts(3, 1, 2), 'Progressing'],
+  ];
+  for (const [what, spec, status, phase] of cases) {
+    it(`${what}: ${phase}`, () => {
+      const object = {
+        metadata: { generation: 3 },
+        spec: { replicas: 2, ...spec },
+        status: { observedGeneration: 3, ...status },
+      };
+      expect(rolloutStateOf('Deployment', object).phase).to.equal(phase);
+    });
+  }
+
+  it('says what the API server says of a failure', () => {
+    const status = { observedGeneration: 3, ...progressing('ProgressDeadlineExceeded', 'False') };
+    expect(rolloutStateOf('Deployment', { metadata: { generation: 3 }, spec: {}, status }).message).to.equal(
+      'ReplicaSet "web-1" ProgressDeadlineExceeded',
+    );
+  });
+
+  it('tells that it is paused', () => {
+    const object = { metadata: { generation: 1 }, spec: { paused: true }, status: { observedGeneration: 1 } };
+    expect(rolloutStateOf('Deployment', object)).to.include({ paused: true, onDelete: false });
+  });
+});
+
+describe('how far the rollout of a StatefulSet is', () => {
+  const moving = { currentRevision: 'web-1', updateRevision: 'web-2' };
+  const done = { currentRevision: 'web-2', updateRevision: 'web-2' };
+  const rolling = (partition: number): object => ({
+    updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition } },
+  });
+  const cases: readonly [string, object, object, Phase][] = [
+    ['just created: no status yet', {}, { observedGeneration: undefined }, 'Progressing'],
+    [
+      'its controller has not seen the new template',
+      {},
+      { observedGeneration: 2, ...counts(3, 3, 3), ...done },
+      'Progressing',
+    ],
+    ['two of three are new', {}, { ...counts(3, 2, 3), ...moving }, 'Progressing'],
+    ['all are new, one is not available', {}, { ...counts(3, 3, 2), ...moving }, 'Progressing'],
+    ['all are new and available', {}, { ...counts(3, 3, 3), ...done }, 'Complete'],
+    ['a pod fails afterwards', {}, { ...counts(3, 3, 2), ...done }, 'Complete'],
+    ['scaled up', { replicas: 5 }, { ...counts(3, 3, 3), ...done }, 'Complete'],
+    ['scaled to 0', { replicas: 0 }, { ...counts(0, 0, 0), ...moving }, 'Complete'],
+    ['those above the partition are new', rolling(2), { ...counts(3, 1, 3), ...moving }, 'Complete'],
+    ['one above the partition is old', rolling(1), { ...counts(3, 1, 3), ...moving }, 'Progressing'],
+    ['a partition above all', rolling(9), { ...counts(3, 0, 3), ...moving }, 'Complete'],
+  ];
+  for (const [what, spec, status, phase] of cases) {
+    it(`${what}: ${phase}`, () => {
+      const object = {
+        metadata: { generation: 3 },
+        spec: { replicas: 3, ...spec },
+        status: { observedGeneration: 3, ...status },
+      };
+      expect(rolloutStateOf('StatefulSet', object).phase).to.equal(phase);
+    });
+  }
+
+  it('tells that its pods are replaced by hand', () => {
+    const object = { metadata: { generation: 1 }, spec: { updateStrategy: { type: 'OnDelete' } }, status: {} };
+    expect(rolloutStateOf('StatefulSet', object)).to.include({ paused: false, onDelete: true });
+  });
+});

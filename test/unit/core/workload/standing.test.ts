@@ -1,0 +1,170 @@
+import { expect } from 'chai';
+
+import { standingOf } from '../../../../core/workload/standing.ts';
+import type { Standing } from '../../../../core/workload/standing.ts';
+import { workloadOf } from '../../../../core/workload/workload.ts';
+import type { KubernetesObject } from '../../../../core/object.ts';
+import type { Rule } from '../../../../core/policy/rule.ts';
+import type { KnownImages } from '../../../../core/injection/images.ts';
+import { mutateWorkload } from '../../../../core/injection/mutate.ts';
+import { admitted, container, deployment, knownSources, ruleWith, snapshotOf } from '../injection/fixtures.ts';
+import { Random } from '../injection/random.ts';
+import { randomRule, randomWorkload } from '../injection/random-workload.ts';
+
+/** As a list of the API server brings it. */
+function stored(object: unknown, annotations: Readonly<Record<string, string>> = {}): KubernetesObject {
+  const { metadata, ...rest } = object as { metadata: Record<string, unknown> };
+  const known = (metadata.annotations ?? {}) as Record<string, string>;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    ...rest,
+    metadata: {
+      name: 'web',
+      namespace: 'shop',
+      uid: 'u-1',
+      resourceVersion: '7',
+      ...metadata,
+      annotations: { ...known, ...annotations },
+    },
+  };
+}
+
+function standing(object: unknown, rules: readonly Rule[], images?: KnownImages): Standing | undefined {
+  return standingOf(workloadOf(stored(object)), snapshotOf(...rules), images && { images });
+}
+
+const REFERRING = { env: [{ name: 'PASSWORD', value: 'vault:secret/data/shop/db#password' }] };
+const plain = deployment({ containers: [container({ ...REFERRING })] });
+const rule = ruleWith({ failurePolicy: 'Ignore' });
+const injected = admitted(plain, rule);
+
+describe('how a workload stands to its policy', () => {
+  it('is nothing without a policy', () => {
+    expect(standing(plain, [])).to.equal(undefined);
+    expect(standing(injected, [])).to.equal(undefined);
+  });
+
+  it('is Injected as admission left it', () => {
+    expect(standing(injected, [rule])).to.deep.equal({
+      state: 'Injected',
+      policy: { name: rule.policy.name, uid: rule.policy.uid, hash: rule.hash },
+      yielding: [],
+      reads: ['secret/data/shop/db'],
+      restartPending: false,
+    });
+  });
+
+  it('is Missed where a container that should be wrapped is not', () => {
+    expect(standing(plain, [rule])).to.deep.include({ state: 'Missed', reason: 'NotInjected' });
+  });
+
+  it('is Missed where one of two containers is not, whatever the other one is', () => {
+    const two = deployment({ containers: [container({ ...REFERRING }), container({ ...REFERRING, name: 'other' })] });
+    const one = ruleWith({ failurePolicy: 'Ignore', containers: { include: ['other'] } });
+    expect(standing(admitted(two, one), [rule])?.state).to.equal('Missed');
+  });
+
+  it('is Outdated where the rule has changed since', () => {
+    const changed = ruleWith({ failurePolicy: 'Ignore', hash: 'bbbbbbbbbbbb', vault: { auth: { role: 'other' } } });
+    expect(standing(injected, [changed])).to.deep.include({ state: 'Outdated', reason: 'InjectionChanged' });
+  });
+
+  it('is Outdated where nothing asks for the injection any more', () => {
+    const excluded = {
+      ...injected,
+      metadata: { ...injected.metadata, annotations: { 'vaultinjection.dev/inject': 'false' } },
+    };
+    expect(standing(excluded, [rule])).to.deep.include({ state: 'Outdated', reason: 'ToBeRestored' });
+  });
+
+  it('is Excluded, and why', () => {
+    const annotated = (value: string): unknown => ({
+      ...plain,
+      metadata: { ...plain.metadata, annotations: { 'vaultinjection.dev/inject': value } },
+    });
+    expect(standing(annotated('false'), [rule])).to.deep.include({ state: 'Excluded', reason: 'AnnotatedFalse' });
+    const onDemand = ruleWith({ failurePolicy: 'Ignore', when: 'Annotation' });
+    expect(standing(plain, [onDemand])).to.deep.include({ state: 'Excluded', reason: 'AnnotationMissing' });
+    expect(standing(annotated('true'), [onDemand])?.state).to.equal('Missed');
+    const quiet = deployment({ containers: [container({ env: [] })] });
+    expect(standing(quiet, [rule])).to.deep.include({ state: 'Excluded', reason: 'NothingToInject' });
+    const named = { ...plain, metadata: { ...plain.metadata, annotations: { 'vaultinjection.dev/policy': 'other' } } };
+    expect(standing(named, [rule])).to.deep.include({ state: 'Excluded', reason: 'OtherPolicyNamed' });
+  });
+
+  it('is Denied where admission would refuse what is stored', () => {
+    const narrow = ruleWith({ environment: { allowedPaths: ['secret/data/other/*'] } });
+    expect(standing(plain, [narrow])).to.deep.include({ state: 'Denied', reason: 'PathNotAllowed' });
+  });
+
+  it('is Failed while nobody knows what the image starts, and Missed as soon as somebody does', () => {
+    const { name, image, env } = container({ ...REFERRING, name: 'image-only' });
+    const imageOnly = { name, image, env };
+    const both = deployment({ containers: [container({ ...REFERRING }), imageOnly] });
+    const half = admitted(both, rule);
+    const failed = standing(half, [rule]);
+    expect(failed).to.deep.include({ state: 'Failed', reason: 'EntrypointUnknown' });
+    expect(failed?.needs?.images).to.deep.equal([imageOnly.image]);
+    const known: KnownImages = () => ({ entrypoint: ['/run'], cmd: [] });
+    expect(standing(half, [rule], known)?.state).to.equal('Missed');
+  });
+
+  it('names the policies that match as well and lose', () => {
+    const loser = ruleWith({ policy: { name: 'loser', uid: 'uid-2' } });
+    expect(standing(injected, [rule, loser])).to.deep.include({ yielding: ['loser'] });
+  });
+
+  it('waits for a restart that the template does not know', () => {
+    const object = stored(injected, { 'vaultinjection.dev/restart': 'cccccccccccc' });
+    const before = standingOf(workloadOf(object), snapshotOf(rule));
+    expect(before).to.deep.include({ state: 'Outdated', restartPending: true });
+    const after = standingOf(workloadOf(stored(admitted(object as never, rule))), snapshotOf(rule));
+    expect(after).to.deep.include({ state: 'Injected', restartPending: false });
+  });
+
+  it('reads paths once each, those of the policy too, and no pinned version', () => {
+    const env = ['vault:a/data/b#c', 'vault:a/data/b#d', 'vault:pin/data/x#y#3', '${vault:e/data/f#g} and more'];
+    const workload = deployment({
+      containers: [container({ env: env.map((value, at) => ({ name: `V${at}`, value })) })],
+    });
+    const fromPaths = [
+      { path: 'z/data/all', prefix: '', overwrite: false },
+      { path: 'z/data/pinned', version: 2, prefix: '', overwrite: false },
+    ];
+    expect(standing(workload, [ruleWith({ environment: { fromPaths } })])?.reads).to.deep.equal([
+      'a/data/b',
+      'e/data/f',
+      'z/data/all',
+    ]);
+  });
+
+  it('reads what a ConfigMap refers to, and tells nothing of what a Secret does', () => {
+    const workload = deployment({
+      containers: [
+        container({ envFrom: [{ configMapRef: { name: 'settings' } }, { secretRef: { name: 'private' } }], env: [] }),
+      ],
+    });
+    const sources = knownSources({
+      'ConfigMap settings': { data: { A: 'vault:a/data/b#c' } },
+      'Secret private': { data: { B: 'vault:hidden/data/b#c' } },
+    });
+    const open = ruleWith({ failurePolicy: 'Ignore', sources: { secrets: 'Read' } });
+    const found = standingOf(workloadOf(stored(workload)), snapshotOf(open), { sources });
+    expect(found).to.deep.include({ state: 'Missed', reads: ['a/data/b'] });
+  });
+});
+
+describe('a slimmed workload', () => {
+  it('is judged as the whole one (500 random ones)', () => {
+    for (let seed = 1; seed <= 500; seed += 1) {
+      const random = new Random(seed);
+      const rules = snapshotOf(randomRule(random));
+      const object = stored(randomWorkload(random));
+      const about = { kind: 'Deployment', namespace: 'shop', name: 'web', rules, detailed: true } as const;
+      const whole = mutateWorkload({ ...about, object });
+      const slim = mutateWorkload({ ...about, object: JSON.parse(workloadOf(object).text) as unknown });
+      expect(slim, `seed ${seed}`).to.deep.equal(whole);
+    }
+  });
+});

@@ -1,0 +1,109 @@
+import { expect } from 'chai';
+
+import type { Stall, Tracked } from '../../../../core/workload/plan.ts';
+import type { State } from '../../../../core/workload/standing.ts';
+import { summaryOf } from '../../../../core/workload/summary.ts';
+import type { WorkloadSummary } from '../../../../core/workload/summary.ts';
+import { ruleWith } from '../injection/fixtures.ts';
+
+interface About {
+  readonly policy?: string;
+  readonly yielding?: readonly string[];
+  readonly message?: string;
+}
+
+function one(name: string, state: State, { policy = 'shop-secrets', yielding = [], message }: About = {}): Tracked {
+  return {
+    key: `Deployment/shop/${name}`,
+    workload: {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, namespace: 'shop', uid: name },
+      text: '{}',
+      annotations: {},
+      rollout: { phase: 'Complete', paused: false, onDelete: false },
+      writers: [],
+    },
+    standing: {
+      state,
+      ...(message !== undefined && { message }),
+      policy: { name: policy, uid: policy, hash: 'aaaaaaaaaaaa' },
+      yielding,
+      reads: [],
+      restartPending: false,
+    },
+    pending: false,
+    seenInjected: false,
+    fruitless: 0,
+  };
+}
+
+const summary = (tracked: readonly Tracked[], stalls: readonly Stall[] = []): WorkloadSummary =>
+  summaryOf(ruleWith(), tracked, { stalls });
+
+describe('what the status of a policy says about its workloads', () => {
+  it('is nothing of note where there are none', () => {
+    const none = { matched: 0, injected: 0, outdated: 0, missed: 0, denied: 0, failed: 0, excluded: 0 };
+    expect(summary([])).to.deep.equal({ counts: none, attention: [], attentionOmitted: 0, conflicts: [] });
+  });
+
+  it('counts each state, and only the workloads that the policy counts for', () => {
+    const states: readonly State[] = ['Injected', 'Injected', 'Outdated', 'Missed', 'Denied', 'Failed', 'Excluded'];
+    const all = [...states.map((state, index) => one(`w${index}`, state)), one('x', 'Injected', { policy: 'other' })];
+    const expected = { matched: 7, injected: 2, outdated: 1, missed: 1, denied: 1, failed: 1, excluded: 1 };
+    expect(summary(all).counts).to.deep.equal(expected);
+  });
+
+  it('names first what needs somebody first, and nothing that is as it should be', () => {
+    const states: readonly State[] = ['Outdated', 'Injected', 'Missed', 'Excluded', 'Failed', 'Denied'];
+    const { attention } = summary(states.map((state, index) => one(`w${index}`, state)));
+    expect(attention.map(({ state }) => state)).to.deep.equal(['Denied', 'Failed', 'Missed', 'Outdated']);
+  });
+
+  it('names twenty in the order of their names and counts the others', () => {
+    const all = Array.from({ length: 25 }, (_, index) => one(`w${String(24 - index).padStart(2, '0')}`, 'Outdated'));
+    const { attention, attentionOmitted } = summary(all);
+    expect(attention.map(({ name }) => name)).to.deep.equal(
+      Array.from({ length: 20 }, (_, index) => `w${String(index).padStart(2, '0')}`),
+    );
+    expect(attentionOmitted).to.equal(5);
+  });
+
+  it('cuts long messages, and no character in two', () => {
+    const { attention } = summary([one('a', 'Denied', { message: '😀'.repeat(1_000) })]);
+    expect(attention[0]?.message).to.have.length.at.most(512);
+    expect(attention[0]?.message.isWellFormed()).to.equal(true);
+  });
+
+  it('puts what stalls above all, with why, although the workload itself is injected', () => {
+    const stall: Stall = { key: 'Deployment/shop/b', reason: 'RolloutFailed', message: 'does not come up' };
+    const { attention, stalled } = summary([one('a', 'Denied'), one('b', 'Injected')], [stall]);
+    expect(attention[0]).to.deep.equal({
+      kind: 'Deployment',
+      name: 'b',
+      state: 'Injected',
+      reason: 'RolloutFailed',
+      message: 'does not come up',
+    });
+    expect(stalled).to.deep.equal({ reason: 'RolloutFailed', message: 'Deployment/b: does not come up' });
+  });
+
+  it('tells with which policies it shares workloads, how many, and who wins', () => {
+    const { conflicts } = summary([
+      one('a', 'Injected', { yielding: ['z'] }),
+      one('b', 'Missed', { yielding: ['z', 'y'] }),
+      one('c', 'Injected', { policy: 'first', yielding: ['shop-secrets', 'z'] }),
+      one('d', 'Injected', { policy: 'first', yielding: ['z'] }),
+    ]);
+    expect(conflicts).to.deep.equal([
+      { policy: 'first', wins: false, workloads: 1, example: 'Deployment/c' },
+      { policy: 'y', wins: true, workloads: 1, example: 'Deployment/b' },
+      { policy: 'z', wins: true, workloads: 2, example: 'Deployment/a' },
+    ]);
+  });
+
+  it('names ten of them', () => {
+    const yielding = Array.from({ length: 12 }, (_, index) => `p${index}`);
+    expect(summary([one('a', 'Injected', { yielding })]).conflicts).to.have.length(10);
+  });
+});

@@ -1,0 +1,90 @@
+import { expect } from 'chai';
+import { PassLoop } from '../../../kube/pass-loop.ts';
+import { collectLog } from '../webhook/log-lines.ts';
+import { ManualClock, settle } from '../webhook/manual-clock.ts';
+
+describe('a loop of passes', () => {
+  const clock = new ManualClock();
+  let times: number[];
+  let next: () => Promise<number | undefined>;
+  let loop: PassLoop;
+  let began: number;
+
+  beforeEach(() => {
+    times = [];
+    next = () => Promise.resolve(undefined);
+    began = clock.now();
+    loop = new PassLoop({
+      clock,
+      random: () => 1,
+      logger: collectLog().logger,
+      what: 'looking',
+      pass: () => {
+        times.push(clock.now() - began);
+        return next();
+      },
+      everyMs: 60_000,
+      gapMs: 100,
+    });
+    loop.start();
+  });
+  afterEach(() => loop.stop());
+
+  it('passes at once, then each minute', async () => {
+    await clock.advance(120_300);
+    expect(times).to.deep.equal([0, 60_100, 120_200]);
+  });
+
+  it('passes when woken, once for a burst', async () => {
+    await clock.advance(1000);
+    for (let count = 0; count < 10; count++) loop.wake();
+    await clock.advance(1000);
+    expect(times).to.deep.equal([0, 1000]);
+  });
+
+  it('keeps its distance, but forgets no call', async () => {
+    await settle();
+    loop.wake();
+    await clock.advance(50);
+    loop.wake();
+    await clock.advance(1000);
+    expect(times).to.deep.equal([0, 100]);
+  });
+
+  it('passes again for a call that came while it was at it', async () => {
+    await clock.advance(1000);
+    const slow = Promise.withResolvers<undefined>();
+    next = () => slow.promise;
+    loop.wake();
+    await clock.advance(500);
+    loop.wake();
+    await clock.advance(500);
+    next = () => Promise.resolve(undefined);
+    slow.resolve(undefined);
+    await clock.advance(500);
+    expect(times).to.deep.equal([0, 1000, 2100]);
+  });
+
+  it('passes when the pass asked for it', async () => {
+    next = () => Promise.resolve(times.length === 1 ? 5000 : undefined);
+    await clock.advance(10_000);
+    expect(times).to.deep.equal([0, 5100]);
+  });
+
+  it('tries again after a failure, later each time, and at once when woken', async () => {
+    next = () => Promise.reject(new Error('no'));
+    await clock.advance(4000);
+    expect(times).to.deep.equal([0, 600, 1700, 3800]);
+    loop.wake();
+    await clock.advance(1);
+    expect(times.at(-1)).to.equal(4000);
+  });
+
+  it('passes no more once stopped', async () => {
+    await clock.advance(10);
+    await loop.stop();
+    loop.wake();
+    await clock.advance(200_000);
+    expect(times).to.deep.equal([0]);
+  });
+});

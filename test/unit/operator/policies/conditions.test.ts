@@ -1,0 +1,201 @@
+import { expect } from 'chai';
+
+import type { PolicyFacts, PolicyStatus } from '../../../../operator/policies/conditions.ts';
+import { conditionsOf, isSameStatus, nextStatus } from '../../../../operator/policies/conditions.ts';
+
+const REACHABLE = { status: 'True', reason: 'VaultReachable', message: 'answers' } as const;
+const SEALED = { status: 'False', reason: 'VaultSealed', message: 'sealed' } as const;
+
+const IN_FORCE: PolicyFacts = {
+  verdict: { ok: true, suspended: false },
+  inForce: 3,
+  programmed: true,
+  excluded: false,
+  certificateReady: true,
+  vault: REACHABLE,
+};
+
+const FAULT = { ok: false, reason: 'AddressInvalid', message: 'spec.vault.address: write http or https' } as const;
+
+/** `Accepted=True/Accepted …` in the order they are written. */
+function summary(facts: PolicyFacts): string[] {
+  return conditionsOf(facts).map(({ type, status, reason }) => `${type}=${status}/${reason}`);
+}
+
+function messageOf(facts: PolicyFacts, type: string): string | undefined {
+  return conditionsOf(facts).find((condition) => condition.type === type)?.message;
+}
+
+describe('conditions of a policy', () => {
+  const cases: Readonly<Record<string, { facts: Partial<PolicyFacts>; expected: string[] }>> = {
+    'in force': {
+      facts: {},
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=True/Programmed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=True/Active',
+      ],
+    },
+    'in force, with a sealed Vault: which informs and no more': {
+      facts: { vault: SEALED },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=True/Programmed',
+        'VaultReachable=False/VaultSealed',
+        'CertificateReady=True/CertificateReady',
+        'Ready=True/Active',
+      ],
+    },
+    'not programmed yet': {
+      facts: { programmed: false },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=False/NotProgrammed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/NotProgrammed',
+        'Reconciling=True/NotProgrammed',
+      ],
+    },
+    'without a certificate: the cause of not being programmed': {
+      facts: { programmed: false, certificateReady: false },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=False/NotProgrammed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=False/CertificateNotReady',
+        'Ready=False/CertificateNotReady',
+        'Reconciling=True/CertificateNotReady',
+      ],
+    },
+    suspended: {
+      facts: { verdict: { ok: true, suspended: true }, inForce: undefined },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=False/Suspended',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/Suspended',
+      ],
+    },
+    'refused, with nothing to fall back on': {
+      facts: { verdict: FAULT, inForce: undefined },
+      expected: [
+        'Accepted=False/AddressInvalid',
+        'Programmed=False/NotAccepted',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/AddressInvalid',
+        'Stalled=True/AddressInvalid',
+      ],
+    },
+    'refused, while an earlier generation stays in force': {
+      facts: { verdict: FAULT, inForce: 2 },
+      expected: [
+        'Accepted=False/AddressInvalid',
+        'Programmed=True/Programmed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/AddressInvalid',
+        'Stalled=True/AddressInvalid',
+      ],
+    },
+    'in force, while workloads do not get where they should': {
+      facts: { stalled: { reason: 'RolloutFailed', message: 'Deployment/web' } },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=True/Programmed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=True/Active',
+        'Stalled=True/RolloutFailed',
+      ],
+    },
+    'in force, and asks for rotation that cannot be: which informs and no more': {
+      facts: { rotating: SEALED },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=True/Programmed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Rotating=False/VaultSealed',
+        'Ready=True/Active',
+      ],
+    },
+    'in a namespace that is never injected': {
+      facts: { excluded: true, programmed: false },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=False/NamespaceExcluded',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/NamespaceExcluded',
+        'Stalled=True/NamespaceExcluded',
+      ],
+    },
+  };
+  for (const [what, { facts, expected }] of Object.entries(cases)) {
+    it(`that is ${what}`, () => expect(summary({ ...IN_FORCE, ...facts })).to.deep.equal(expected));
+  }
+
+  it('say which generation stays in force, or that none does', () => {
+    expect(messageOf({ ...IN_FORCE, verdict: FAULT, inForce: 2 }, 'Accepted')).to.equal(
+      'spec.vault.address: write http or https; generation 2 stays in force until this is mended',
+    );
+    expect(messageOf({ ...IN_FORCE, verdict: FAULT, inForce: undefined }, 'Accepted')).to.equal(
+      'spec.vault.address: write http or https; no rule is in force',
+    );
+    expect(messageOf(IN_FORCE, 'Ready')).to.equal('generation 3 is in force');
+  });
+});
+
+describe('the status of a policy', () => {
+  const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 789);
+  const LATER = NOON + 3_600_000;
+  const first = nextStatus(undefined, conditionsOf(IN_FORCE), 3, NOON);
+
+  it('has the generation it is about, on itself and on each condition', () => {
+    expect(first.observedGeneration).to.equal(3);
+    expect(first.conditions?.every(({ observedGeneration }) => observedGeneration === 3)).to.equal(true);
+  });
+
+  it('has times as Kubernetes writes them', () => {
+    expect(first.conditions?.[0]?.lastTransitionTime).to.equal('2026-01-02T12:00:00Z');
+  });
+
+  it('moves the time of a transition only where the status flips', () => {
+    const next = nextStatus(first, conditionsOf({ ...IN_FORCE, vault: SEALED, inForce: 4 }), 4, LATER);
+    const moved = next.conditions?.filter(({ lastTransitionTime }) => lastTransitionTime === '2026-01-02T13:00:00Z');
+    expect(moved?.map(({ type }) => type)).to.deep.equal(['VaultReachable']);
+    expect(next.conditions?.find(({ type }) => type === 'Ready')?.message).to.equal('generation 4 is in force');
+  });
+
+  it('is the same when nothing has changed, whatever the order and whoever has added a condition', () => {
+    const foreign = {
+      type: 'Audited',
+      status: 'True',
+      reason: 'By',
+      message: '',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    } as const;
+    const stored: PolicyStatus = { ...first, conditions: [foreign, ...(first.conditions ?? []).toReversed()] };
+    expect(isSameStatus(stored, nextStatus(stored, conditionsOf(IN_FORCE), 3, LATER))).to.equal(true);
+  });
+
+  const differences: Readonly<Record<string, PolicyStatus>> = {
+    'another generation': nextStatus(first, conditionsOf(IN_FORCE), 4, LATER),
+    'another message': nextStatus(first, conditionsOf({ ...IN_FORCE, inForce: 2 }), 3, LATER),
+    'another status': nextStatus(first, conditionsOf({ ...IN_FORCE, vault: SEALED }), 3, LATER),
+    'one condition more': nextStatus(first, conditionsOf({ ...IN_FORCE, programmed: false }), 3, LATER),
+  };
+  for (const [what, next] of Object.entries(differences)) {
+    it(`is another with ${what}`, () => {
+      expect(isSameStatus(first, next)).to.equal(false);
+      expect(isSameStatus(next, first)).to.equal(false);
+    });
+  }
+
+  it('is another where there was none', () => expect(isSameStatus(undefined, first)).to.equal(false));
+});

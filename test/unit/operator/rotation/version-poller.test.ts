@@ -1,0 +1,266 @@
+import { expect } from 'chai';
+
+import {
+  VersionPoller,
+  type PollSource,
+  type VersionPollerOptions,
+} from '../../../../operator/rotation/version-poller.ts';
+import { VaultFailure } from '../../../../operator/vault/metadata-port.ts';
+import { ManualClock, settle } from '../../../support/manual-clock.ts';
+import { testLog, type LogLine } from '../../../support/test-log.ts';
+import { CANARIES, ScriptedVault } from './scripted-vault.ts';
+
+const DB = 'secret/metadata/shop/db';
+const API = 'secret/metadata/shop/api';
+const SECOND = 1_000;
+
+const at = (address: string, more: Partial<PollSource['target']> = {}): PollSource => ({
+  target: { address, caBundle: '', serverName: '', namespace: '', ...more },
+  mountPath: 'kubernetes',
+});
+const SOURCE = at('https://vault.example');
+
+/** Lets as many requests happen as a test makes at most: each takes a turn of the event loop. */
+async function quiet(): Promise<void> {
+  for (let round = 0; round < 40; round += 1) await settle();
+}
+
+describe('the poller of versions', () => {
+  let vault: ScriptedVault;
+  let clock: ManualClock;
+  let lines: LogLine[];
+  let changes: string[];
+  let poller: VersionPoller;
+
+  beforeEach(() => {
+    vault = new ScriptedVault();
+    vault.secrets.set(DB, 1).set(API, 1);
+    clock = new ManualClock();
+    changes = [];
+    const log = testLog();
+    lines = log.lines;
+    const options: VersionPollerOptions = {
+      vaults: vault,
+      jwt: () => Promise.resolve(CANARIES.jwt),
+      role: 'operator',
+      clock,
+      random: () => 0.5,
+      logger: log.logger,
+      onChange: (users) => void changes.push(...users),
+    };
+    poller = new VersionPoller(options);
+  });
+
+  afterEach(() => poller.stop());
+
+  const watch = (user: string, seconds: number, ...paths: string[]): void =>
+    poller.watch(user, SOURCE, seconds * SECOND, new Set(paths));
+
+  it('asks at once, tells what it has heard, and whom it concerns', async () => {
+    watch('a', 60, DB, API);
+    expect(poller.answerFor('a', DB)).to.equal(undefined);
+    await settle();
+    expect(poller.answerFor('a', DB)).to.deep.equal({ kind: 'Version', version: 1 });
+    expect(changes).to.deep.equal(['a']);
+  });
+
+  it('shares one poll and one login among all users of a path', async () => {
+    for (const user of ['a', 'b', 'c']) watch(user, 60, DB);
+    await clock.advance(600 * SECOND);
+    // every 54 s, and a first one
+    expect(vault.reads()).to.have.length(12);
+    expect(vault.take('login')).to.have.length(1);
+    expect(vault.connected).to.have.length(1);
+  });
+
+  it('keeps Vaults apart by address, authority, server name, namespace and auth mount', async () => {
+    const sources = [
+      SOURCE,
+      at('https://other.example'),
+      at('https://vault.example', { caBundle: 'PEM' }),
+      at('https://vault.example', { serverName: 'vault' }),
+      at('https://vault.example', { namespace: 'team' }),
+      { ...SOURCE, mountPath: 'clusters/eu' },
+    ];
+    sources.forEach((source, index) => poller.watch(`user ${index}`, source, 60 * SECOND, new Set([DB])));
+    await settle();
+    await settle();
+    expect(vault.connected).to.have.length(6);
+    expect(vault.take('login')).to.have.length(6);
+    expect(vault.reads()).to.have.length(6);
+  });
+
+  it('sees a new version within the interval, and tells only whom it concerns', async () => {
+    watch('a', 60, DB);
+    watch('b', 60, API);
+    await settle();
+    changes.length = 0;
+    vault.secrets.set(DB, 2);
+    await clock.advance(60 * SECOND);
+    expect(changes).to.deep.equal(['a']);
+    expect(poller.answerFor('a', DB)).to.deep.equal({ kind: 'Version', version: 2 });
+  });
+
+  it('asks as often as the shortest interval of its users demands, from when it is shortened', async () => {
+    watch('a', 3_600, DB);
+    await clock.advance(100 * SECOND);
+    expect(vault.reads()).to.deep.equal([DB]);
+    watch('b', 10, DB);
+    await clock.advance(100 * SECOND);
+    expect(vault.reads().length).to.be.within(10, 12);
+    poller.unwatch('b');
+    await clock.advance(10 * SECOND); // one that was due already
+    vault.reads();
+    await clock.advance(1_000 * SECOND);
+    expect(vault.reads()).to.deep.equal([]);
+    await clock.advance(3_000 * SECOND);
+    expect(vault.reads()).to.deep.equal([DB]);
+  });
+
+  it('is not made to ask more often by being told the same again and again', async () => {
+    for (let second = 0; second < 600; second += 1) {
+      watch('a', 60, DB);
+      await clock.advance(SECOND);
+    }
+    expect(vault.reads()).to.have.length(12);
+  });
+
+  it('asks for a path that is added at once, and for one that is dropped no more', async () => {
+    watch('a', 60, DB);
+    await settle();
+    watch('a', 60, API);
+    await clock.advance(120 * SECOND);
+    expect(vault.reads()).to.deep.equal([DB, API, API, API]);
+    expect(poller.answerFor('a', DB)).to.equal(undefined);
+    expect(vault.take('login')).to.have.length(1);
+  });
+
+  it('gives its token back when nobody wants anything of a Vault any more', async () => {
+    watch('a', 60, DB);
+    await settle();
+    poller.unwatch('a');
+    await clock.advance(600 * SECOND);
+    expect({ tokens: vault.tokens, closed: vault.closed, reads: vault.reads() }).to.deep.equal({
+      tokens: 0,
+      closed: 1,
+      reads: [DB],
+    });
+  });
+
+  it('gives all tokens back when it stops, and asks nothing after that', async () => {
+    watch('a', 60, DB);
+    await settle();
+    await poller.stop();
+    vault.reads();
+    await clock.advance(600 * SECOND);
+    expect({ tokens: vault.tokens, reads: vault.reads() }).to.deep.equal({ tokens: 0, reads: [] });
+  });
+
+  describe('a Vault that is away', () => {
+    const many = Array.from({ length: 50 }, (_, n) => `secret/metadata/app-${n}`);
+
+    beforeEach(async () => {
+      for (const path of many) vault.secrets.set(path, 1);
+      watch('a', 10, ...many);
+      watch('b', 10, DB);
+      await quiet();
+      changes.length = 0;
+      vault.asked.length = 0;
+    });
+
+    it('is tried with one request at a time, less and less often', async () => {
+      vault.goAway();
+      await clock.advance(20 * SECOND);
+      vault.reads();
+      await clock.advance(600 * SECOND);
+      // every 22.5 s, between half of 30 s and the whole of it
+      expect(vault.reads().length).to.be.within(25, 28);
+    });
+
+    it('is told once to everybody whom it concerns, and what was known stays known', async () => {
+      vault.goAway();
+      await clock.advance(600 * SECOND);
+      expect(changes.sort()).to.deep.equal(['a', 'b']);
+      expect(poller.failureFor('a')?.message).to.contain('ECONNREFUSED');
+      expect(poller.answerFor('b', DB)).to.deep.equal({ kind: 'Version', version: 1 });
+      expect(lines.filter(({ level }) => level === 'warn')).to.have.length(1);
+    });
+
+    it('is asked once for each path when it is back, four at a time', async () => {
+      vault.goAway();
+      await clock.advance(600 * SECOND);
+      vault.reads();
+      vault.busiest = 0;
+      vault.failure = undefined;
+      while (vault.busiest === 0) await clock.advance(SECOND / 10);
+      await quiet();
+      expect(vault.reads().sort()).to.deep.equal([...many, DB].sort());
+      expect(vault.busiest).to.equal(4);
+      expect(poller.failureFor('a')).to.equal(undefined);
+    });
+
+    it('keeps no other Vault waiting', async () => {
+      vault.goAway();
+      await clock.advance(20 * SECOND);
+      const up = vault;
+      up.failure = undefined;
+      poller.watch('c', at('https://other.example'), 10 * SECOND, new Set([DB]));
+      await settle();
+      expect(poller.answerFor('c', DB)).to.deep.equal({ kind: 'Version', version: 1 });
+    });
+
+    it('is not asked sooner because somebody wants something new of it', async () => {
+      vault.goAway();
+      await clock.advance(120 * SECOND);
+      vault.reads();
+      for (let n = 0; n < 100; n += 1) watch(`new ${n}`, 10, `secret/metadata/new-${n}`);
+      await clock.advance(SECOND / 10);
+      expect(vault.reads().length).to.be.at.most(1);
+    });
+
+    it('tells why when it does not let the operator in', async () => {
+      vault.forgetTokens();
+      vault.loginFailure = new VaultFailure('LoginRefused', 'Vault does not let the operator in (HTTP 403)');
+      await clock.advance(120 * SECOND);
+      expect(poller.failureFor('a')?.kind).to.equal('LoginRefused');
+      vault.loginFailure = undefined;
+      await clock.advance(60 * SECOND);
+      await quiet();
+      expect(poller.failureFor('a')).to.equal(undefined);
+    });
+  });
+
+  it('lets a path that alone fails keep no other waiting for good', async () => {
+    const failing = 'secret/metadata/failing';
+    const read = new VaultFailure('Away', 'the answer took too long');
+    const original = vault.secrets;
+    Object.defineProperty(vault, 'secrets', {
+      value: {
+        get: (path: string) => {
+          if (path === failing) throw read;
+          return original.get(path);
+        },
+      },
+    });
+    watch('a', 10, failing, DB, API);
+    await clock.advance(60 * SECOND);
+    original.set(DB, 2).set(API, 2);
+    await clock.advance(120 * SECOND);
+    expect(poller.answerFor('a', DB)).to.deep.equal({ kind: 'Version', version: 2 });
+    expect(poller.answerFor('a', API)).to.deep.equal({ kind: 'Version', version: 2 });
+  });
+
+  it('says nothing of tokens, in whatever goes well or wrong', async () => {
+    watch('a', 10, DB);
+    await clock.advance(60 * SECOND);
+    vault.goAway();
+    await clock.advance(60 * SECOND);
+    vault.failure = undefined;
+    vault.forgetTokens();
+    vault.loginFailure = new VaultFailure('LoginRefused', 'no');
+    await clock.advance(600 * SECOND);
+    const said = JSON.stringify([lines, poller.failureFor('a')]);
+    expect(said).to.contain('versions of secrets');
+    expect(said).not.to.contain('canary');
+  });
+});

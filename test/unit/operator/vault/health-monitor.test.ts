@@ -1,0 +1,186 @@
+import { expect } from 'chai';
+
+import type { RuleVault } from '../../../../core/policy/rule.ts';
+import type { Authority } from '../../../../operator/vault/authorities.ts';
+import { HealthMonitor } from '../../../../operator/vault/health-monitor.ts';
+import type { VaultHealth, VaultTarget } from '../../../../operator/vault/vault-port.ts';
+import { ManualClock, settle } from '../../../support/manual-clock.ts';
+import { testLog } from '../../../support/test-log.ts';
+
+const UP: VaultHealth = { status: 'True', reason: 'VaultReachable', message: 'up' };
+const SEALED: VaultHealth = { status: 'False', reason: 'VaultSealed', message: 'sealed' };
+
+function ruleVault(address: string, tls: Partial<RuleVault['tls']> = {}, namespace = ''): RuleVault {
+  return {
+    address,
+    namespace,
+    timeout: '10s',
+    tls: { caBundle: '', serverName: '', ...tls },
+    auth: {
+      method: 'Kubernetes',
+      mountPath: 'kubernetes',
+      role: '',
+      audience: '',
+      tokenExpirationSeconds: 600,
+      details: {},
+    },
+  };
+}
+
+describe('HealthMonitor', () => {
+  let clock: ManualClock;
+  let asked: VaultTarget[];
+  let answers: Map<string, VaultHealth | Error>;
+  let changed: (readonly string[])[];
+  let authority: Authority | undefined;
+  let monitor: HealthMonitor;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    asked = [];
+    answers = new Map();
+    changed = [];
+    authority = undefined;
+    monitor = new HealthMonitor({
+      vault: {
+        health: (target) => {
+          asked.push(target);
+          const answer = answers.get(target.address) ?? UP;
+          return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+        },
+      },
+      authorityOf: (namespace, { name }) => (`${namespace}/${name}` === 'shop/vault-ca' ? authority : undefined),
+      clock,
+      random: () => 0.5,
+      logger: testLog().logger,
+      intervalMs: 60_000,
+      onChange: (policies) => changed.push(policies),
+    });
+  });
+
+  it('asks at once, then once per interval, however many policies name the same Vault', async () => {
+    for (const policy of ['shop/a', 'shop/b', 'pay/c']) monitor.watch(policy, ruleVault('https://one'));
+    await settle();
+    expect(asked).to.have.length(1);
+    await clock.advance(180_000);
+    expect(asked).to.have.length(4);
+  });
+
+  it('asks once for namespaces of one Vault, since it is asked about the whole server', async () => {
+    monitor.watch('shop/a', ruleVault('https://one', {}, 'team-a'));
+    monitor.watch('shop/b', ruleVault('https://one', {}, 'team-b'));
+    await settle();
+    expect(asked).to.have.length(1);
+  });
+
+  it('asks apart what is reached by another CA or server name', async () => {
+    monitor.watch('shop/a', ruleVault('https://one'));
+    monitor.watch('shop/b', ruleVault('https://one', { caBundle: 'PEM' }));
+    monitor.watch('shop/c', ruleVault('https://one', { serverName: 'vault' }));
+    await settle();
+    expect(asked).to.deep.equal([
+      { address: 'https://one', caBundle: '', serverName: '' },
+      { address: 'https://one', caBundle: 'PEM', serverName: '' },
+      { address: 'https://one', caBundle: '', serverName: 'vault' },
+    ]);
+  });
+
+  it('knows nothing before the first answer', () => {
+    monitor.watch('shop/a', ruleVault('https://one'));
+    expect(monitor.health('shop/a')).to.include({ status: 'Unknown', reason: 'VaultNotChecked' });
+  });
+
+  it('tells the policies of a Vault when its health changes, and only then', async () => {
+    monitor.watch('shop/a', ruleVault('https://one'));
+    monitor.watch('shop/b', ruleVault('https://one'));
+    monitor.watch('shop/other', ruleVault('https://two'));
+    await settle();
+    changed.length = 0;
+    await clock.advance(120_000);
+    expect(changed).to.deep.equal([]);
+    answers.set('https://one', SEALED);
+    await clock.advance(60_000);
+    expect(changed).to.deep.equal([['shop/a', 'shop/b']]);
+    expect(monitor.health('shop/b')).to.equal(SEALED);
+    expect(monitor.health('shop/other')).to.equal(UP);
+  });
+
+  it('gives a policy that comes later the health that is known', async () => {
+    monitor.watch('shop/a', ruleVault('https://one'));
+    await settle();
+    monitor.watch('shop/b', ruleVault('https://one'));
+    expect(monitor.health('shop/b')).to.equal(UP);
+    expect(asked).to.have.length(1);
+  });
+
+  it('asks a Vault no more when no policy names it', async () => {
+    monitor.watch('shop/a', ruleVault('https://one'));
+    await settle();
+    monitor.watch('shop/a', ruleVault('https://two'));
+    await settle();
+    monitor.unwatch('shop/a');
+    await clock.advance(600_000);
+    expect(asked.map(({ address }) => address)).to.deep.equal(['https://one', 'https://two']);
+  });
+
+  describe('where the authority is in an object of the namespace', () => {
+    const vault = ruleVault('https://one', { caRef: { kind: 'ConfigMap', name: 'vault-ca', key: 'ca.crt' } });
+
+    it('asks by what is in the object, as soon as that is known and whenever it is another', async () => {
+      monitor.watch('shop/a', vault);
+      await settle();
+      expect(asked, 'not yet').to.deep.equal([]);
+      expect(monitor.health('shop/a')).to.include({ status: 'Unknown', reason: 'VaultNotChecked' });
+      for (const caBundle of ['PEM 1', 'PEM 2']) {
+        authority = { caBundle };
+        monitor.watch('shop/a', vault);
+        await settle();
+        expect(asked.at(-1)).to.deep.equal({ address: 'https://one', caBundle, serverName: '' });
+        expect(monitor.health('shop/a')).to.equal(UP);
+      }
+      await clock.advance(60_000);
+      expect(asked, 'and no longer by the former one').to.have.length(3);
+    });
+
+    it('asks nobody where there is none to read, and says why', async () => {
+      authority = { unread: 'there is no ConfigMap vault-ca' };
+      monitor.watch('shop/a', vault);
+      await settle();
+      expect(asked).to.deep.equal([]);
+      expect(monitor.health('shop/a')).to.deep.equal({
+        status: 'Unknown',
+        reason: 'VaultNotChecked',
+        message: 'there is no ConfigMap vault-ca',
+      });
+    });
+  });
+
+  it('asks no Vault for a policy that is not in force', async () => {
+    monitor.watch('shop/a', ruleVault('https://one'));
+    await settle();
+    monitor.watch('shop/a', undefined);
+    await clock.advance(600_000);
+    expect(asked).to.have.length(1);
+    expect(monitor.health('shop/a')).to.include({
+      reason: 'VaultNotChecked',
+      message: 'the policy is not in force, so its Vault is not asked',
+    });
+  });
+
+  it('goes on after a check that fails in a way that nobody thought of', async () => {
+    answers.set('https://one', new Error('unheard of'));
+    monitor.watch('shop/a', ruleVault('https://one'));
+    await settle();
+    answers.clear();
+    await clock.advance(60_000);
+    expect(monitor.health('shop/a')).to.equal(UP);
+  });
+
+  it('asks nobody any more once it has stopped', async () => {
+    monitor.watch('shop/a', ruleVault('https://one'));
+    await settle();
+    await monitor.stop();
+    await clock.advance(600_000);
+    expect(asked).to.have.length(1);
+  });
+});

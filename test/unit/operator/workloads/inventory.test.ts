@@ -1,0 +1,189 @@
+import { expect } from 'chai';
+
+import type { KubernetesObject, Resource } from '../../../../core/object.ts';
+import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
+import { Inventory } from '../../../../operator/workloads/inventory.ts';
+import type { Judgement } from '../../../../operator/workloads/inventory.ts';
+import type { State } from '../../../../core/workload/standing.ts';
+import { workloadOf } from '../../../../core/workload/workload.ts';
+import { ruleWith } from '../../core/injection/fixtures.ts';
+import { ManualClock, settle } from '../../../support/manual-clock.ts';
+import { testLog } from '../../../support/test-log.ts';
+import { MemoryApi } from '../../../support/memory-api.ts';
+
+const resourceOf = (plural: string, namespace: string): Resource => ({
+  group: 'apps',
+  version: 'v1',
+  plural,
+  namespace,
+});
+
+describe('Inventory', () => {
+  let api: MemoryApi;
+  let rules: RuleCache;
+  let judged: string[];
+  let judgements: Judgement[];
+  let gone: string[];
+  let changed: string[];
+  let settled: string[];
+  let state: State;
+  let lines: ReturnType<typeof testLog>['lines'];
+  let inventory: Inventory;
+
+  beforeEach(() => {
+    api = new MemoryApi();
+    rules = new RuleCache();
+    [judged, judgements, gone, changed, settled, state] = [[], [], [], [], [], 'Injected'];
+    const log = testLog();
+    lines = log.lines;
+    inventory = new Inventory({
+      client: api,
+      rules,
+      excludes: () => false,
+      judge: (key, { metadata }) => {
+        judged.push(key);
+        if (metadata.name === 'defect') throw new Error('secret/of/a/manifest');
+        const policy = { name: 'shop-secrets', uid: 'uid-1', hash: 'aaaaaaaaaaaa' };
+        return { state, policy, yielding: ['other'], reads: [], restartPending: false };
+      },
+      clock: new ManualClock(),
+      random: () => 0.5,
+      logger: log.logger,
+      onJudged: (judgement) => judgements.push(judgement),
+      onGone: (key) => gone.push(key),
+      onChanged: (policyKey) => changed.push(policyKey),
+      onSettled: (namespace) => settled.push(namespace),
+    });
+  });
+  afterEach(() => inventory.stop());
+
+  async function create(name: string, namespace = 'shop', plural = 'deployments'): Promise<KubernetesObject> {
+    const kind = plural === 'deployments' ? 'Deployment' : 'StatefulSet';
+    const object = { apiVersion: 'apps/v1', kind, metadata: { name, namespace }, spec: {} };
+    return api.create(resourceOf(plural, namespace), object);
+  }
+
+  const rule = (namespace: string, name = 'shop-secrets'): boolean =>
+    rules.set(ruleWith({ policy: { namespace, name, generation: Math.random() } }));
+
+  it('knows Deployments and StatefulSets of the namespaces with rules, and of no others', async () => {
+    for (const namespace of ['shop', 'bank', 'none']) await create('web', namespace);
+    await create('db', 'shop', 'statefulsets');
+    rule('shop');
+    inventory.start();
+    rule('bank');
+    await settle();
+    expect(judged.toSorted()).to.deep.equal(['Deployment/bank/web', 'Deployment/shop/web', 'StatefulSet/shop/db']);
+    expect(inventory.counts()).to.deep.equal({ Injected: 3 });
+    expect(inventory.settled('shop')).to.equal(true);
+    expect(inventory.settled('none')).to.equal(false);
+    expect(inventory.ofNamespace('shop').map(({ key }) => key)).to.have.members([
+      'Deployment/shop/web',
+      'StatefulSet/shop/db',
+    ]);
+  });
+
+  it('judges only the namespace anew whose rules have changed', async () => {
+    await create('web');
+    await create('web', 'bank');
+    rule('shop');
+    rule('bank');
+    inventory.start();
+    await settle();
+    judged.length = 0;
+    rule('bank');
+    expect(inventory.settled('bank'), 'until it is judged').to.equal(false);
+    expect(inventory.settled('shop')).to.equal(true);
+    await settle();
+    expect(judged).to.deep.equal(['Deployment/bank/web']);
+    expect(inventory.settled('bank')).to.equal(true);
+    expect(settled.at(-1)).to.equal('bank');
+  });
+
+  it('tells what it judges, what was before, and what has just been created', async () => {
+    await create('old');
+    rule('shop');
+    inventory.start();
+    await settle();
+    await create('new');
+    await settle();
+    state = 'Missed';
+    inventory.judgeAgain('Deployment/shop/old');
+    await settle();
+    const told = judgements.map(({ key, standing, before, isNew }) => [key, standing?.state, before?.state, isNew]);
+    expect(told).to.deep.equal([
+      ['Deployment/shop/old', 'Injected', undefined, false],
+      ['Deployment/shop/new', 'Injected', undefined, true],
+      ['Deployment/shop/old', 'Missed', 'Injected', false],
+    ]);
+    expect(changed).to.include.members(['shop/shop-secrets', 'shop/other']);
+  });
+
+  it('takes the answer to a write at once, and nothing older that comes later', async () => {
+    const object = await create('web');
+    rule('shop');
+    inventory.start();
+    await settle();
+    const at = (version: string, generation: number): KubernetesObject => ({
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: version, generation },
+    });
+    inventory.saw(workloadOf(at('1000', 7)));
+    expect(inventory.get('Deployment/shop/web')?.workload.metadata.generation).to.equal(7);
+    inventory.saw(workloadOf(at('999', 6)));
+    api.edit(resourceOf('deployments', 'shop'), 'web', 'somebody', (one) => (one.spec = { replicas: 2 }));
+    await settle();
+    expect(inventory.get('Deployment/shop/web')?.workload.metadata.generation).to.equal(7);
+    inventory.saw(workloadOf({ ...at('1', 1), metadata: { ...at('1', 1).metadata, uid: 'another' } }));
+    expect(inventory.get('Deployment/shop/web')?.workload.metadata.uid, 'another object').to.equal('another');
+  });
+
+  it('judges at once what its watch has told of already and is still to be judged', async () => {
+    await create('web');
+    rule('shop');
+    inventory.start();
+    await settle();
+    state = 'Missed';
+    inventory.judgeAgain('Deployment/shop/web');
+    expect(inventory.settled('shop')).to.equal(false);
+    const known = inventory.get('Deployment/shop/web');
+    if (known === undefined) throw new Error('it is known');
+    inventory.saw(known.workload);
+    expect(inventory.get('Deployment/shop/web')?.standing.state).to.equal('Missed');
+    expect(inventory.settled('shop')).to.equal(true);
+    judged.length = 0;
+    inventory.saw(known.workload);
+    await settle();
+    expect(judged, 'and no second time').to.deep.equal([]);
+  });
+
+  it('forgets what is deleted, and a namespace without rules', async () => {
+    await create('web');
+    await create('db', 'shop', 'statefulsets');
+    rule('shop');
+    inventory.start();
+    await settle();
+    await api.delete(resourceOf('deployments', 'shop'), 'web');
+    await settle();
+    expect(gone).to.deep.equal(['Deployment/shop/web']);
+    rules.delete('shop', 'shop-secrets');
+    expect(gone).to.deep.equal(['Deployment/shop/web', 'StatefulSet/shop/db']);
+    expect(inventory.counts()).to.deep.equal({});
+    judged.length = 0;
+    rule('shop');
+    await settle();
+    expect(judged, 'and finds it again').to.deep.equal(['StatefulSet/shop/db']);
+  });
+
+  it('goes on when one cannot be judged, and logs nothing of it', async () => {
+    await create('defect');
+    await create('web');
+    rule('shop');
+    inventory.start();
+    await settle();
+    expect(inventory.counts()).to.deep.equal({ Injected: 1 });
+    expect(inventory.settled('shop')).to.equal(true);
+    expect(lines.filter(({ level }) => level === 'error')).to.have.length(1);
+    expect(JSON.stringify(lines)).not.to.include('manifest');
+  });
+});

@@ -1,0 +1,289 @@
+import { expect } from 'chai';
+
+import { annotation } from '../../../../core/injection/names.ts';
+import { podsAreThere, Scene } from '../../../support/workload-scene.ts';
+
+const KEY = 'shop/shop-secrets';
+
+describe('WorkloadOperator', () => {
+  let scene: Scene;
+
+  beforeEach(() => {
+    scene = new Scene();
+  });
+  afterEach(() => scene.workloads.stop());
+
+  const counts = (): unknown => scene.workloads.summaryOf(KEY)?.counts;
+  const about = (changes: object): object => ({
+    matched: 0,
+    injected: 0,
+    outdated: 0,
+    missed: 0,
+    denied: 0,
+    failed: 0,
+    excluded: 0,
+    ...changes,
+  });
+
+  /** Begins, and lets it do what it does in a second. */
+  async function start(): Promise<void> {
+    scene.workloads.start();
+    await scene.clock.advance(1_000);
+  }
+
+  it('has what was created while the webhook was away injected, by an annotation alone', async () => {
+    scene.rule();
+    scene.webhookAnswers = false;
+    await scene.create('web');
+    scene.webhookAnswers = true;
+    await start();
+    expect(counts()).to.deep.equal(about({ matched: 1, injected: 1 }));
+    expect(scene.patches).to.equal(1);
+    const { annotations } = (await scene.get('web')).metadata;
+    expect(annotations?.[annotation.requested]).to.match(/^Repair\/aaaaaaaaaaaa\/1\/2026-01-02T03:04:05Z$/);
+    expect(scene.events.map(({ type, reason, regarding }) => [type, reason, regarding.name])).to.deep.equal([
+      ['Warning', 'NotInjected', 'web'],
+      ['Normal', 'Repaired', 'web'],
+    ]);
+    await scene.clock.advance(3_600_000);
+    expect(scene.patches, 'and leaves it alone then').to.equal(1);
+  });
+
+  it('looks at a namespace as soon as it has a policy, and no longer', async () => {
+    await start();
+    scene.webhookAnswers = false;
+    await scene.create('web');
+    expect(scene.api.calls.filter((call) => call.startsWith('list'))).to.deep.equal([]);
+    scene.webhookAnswers = true;
+    scene.rule();
+    await scene.clock.advance(1_000);
+    expect(await scene.states()).to.deep.equal({ Injected: 1 });
+    scene.rules.delete('shop', 'shop-secrets');
+    await scene.clock.advance(1_000);
+    expect(await scene.states()).to.deep.equal({});
+    expect(scene.workloads.summaryOf(KEY)).to.equal(undefined);
+    expect(scene.summaries.at(-1)).to.equal(KEY);
+  });
+
+  it('forgets a policy that is deleted, also one without workloads beside others', async () => {
+    scene.rule();
+    scene.rule({ policy: { name: 'other', uid: 'uid-2', createdAt: 1 } });
+    await start();
+    expect(scene.workloads.summaryOf('shop/other')?.counts).to.deep.equal(about({}));
+    scene.rules.delete('shop', 'other');
+    await scene.clock.advance(1_000);
+    expect(scene.workloads.summaryOf('shop/other')).to.equal(undefined);
+    expect(counts()).to.deep.equal(about({}));
+  });
+
+  it('never looks at a namespace that is excluded', async () => {
+    scene.rule({ policy: { namespace: 'kube-system' } });
+    await start();
+    expect(scene.api.calls).to.deep.equal([]);
+  });
+
+  it('touches nothing while another replica leads, nor before the namespace is programmed', async () => {
+    scene.rule();
+    scene.webhookAnswers = false;
+    await scene.create('web');
+    scene.webhookAnswers = true;
+    scene.isLeader = false;
+    await start();
+    expect(counts(), 'but knows').to.deep.equal(about({ matched: 1, missed: 1 }));
+    expect([scene.patches, scene.events.length]).to.deep.equal([0, 0]);
+    scene.programmed = false;
+    scene.lead(true);
+    await scene.clock.advance(1_000);
+    expect(scene.patches).to.equal(0);
+    expect(
+      scene.events.map(({ reason }) => reason),
+      'who leads tells',
+    ).to.deep.equal(['NotInjected']);
+    scene.programmed = true;
+    scene.workloads.lookAtAll();
+    await scene.clock.advance(1_000);
+    expect(counts()).to.deep.equal(about({ matched: 1, injected: 1 }));
+  });
+
+  it('goes on asking, ever more rarely, while no request has effect', async () => {
+    scene.rule();
+    scene.webhookAnswers = false;
+    await scene.create('web');
+    await start();
+    expect(scene.patches).to.equal(1);
+    await scene.clock.advance(300_000);
+    const first = scene.patches;
+    expect(first).to.be.within(3, 6);
+    expect(scene.workloads.summaryOf(KEY)?.stalled?.reason).to.equal('RequestWithoutEffect');
+    await scene.clock.advance(3_600_000);
+    expect(scene.patches - first).to.be.within(10, 14); // once in five minutes
+    scene.webhookAnswers = true;
+    await scene.clock.advance(300_000);
+    expect(counts()).to.deep.equal(about({ matched: 1, injected: 1 }));
+    expect(scene.workloads.summaryOf(KEY)?.stalled).to.equal(undefined);
+  });
+
+  for (const [how, takesRequest] of [
+    ['the template', false],
+    ['the whole object, with the annotations of the operator', true],
+  ] as const) {
+    it(`stops after the third time that somebody puts back ${how}`, async () => {
+      scene.rule();
+      scene.webhookAnswers = false;
+      await scene.create('web');
+      const bare = await scene.get('web');
+      scene.webhookAnswers = true;
+      await start();
+      for (let n = 0; n < 8; n++) {
+        scene.edit('web', 'fighter', (object) => {
+          object.spec = structuredClone(bare.spec);
+          if (takesRequest) delete (object.metadata as Record<string, unknown>).annotations;
+        });
+        await scene.clock.advance(600_000);
+      }
+      expect(scene.patches).to.equal(3);
+      expect(counts()).to.deep.equal(about({ matched: 1, missed: 1 }));
+      const summary = scene.workloads.summaryOf(KEY);
+      expect(summary?.stalled?.reason).to.equal('RepairUndone');
+      expect(summary?.attention[0]).to.deep.include({ kind: 'Deployment', name: 'web', reason: 'RepairUndone' });
+      expect(scene.events.map(({ reason, regarding }) => `${reason} ${regarding.kind}`)).to.include.members([
+        'RepairUndone Deployment',
+        'RepairUndone VaultInjectionPolicy',
+      ]);
+    });
+  }
+
+  it('judges anew what failed while the registry was away, and has it injected', async () => {
+    scene.rule();
+    scene.images.isAway = true;
+    await scene.create('web', { container: { command: undefined, args: undefined } });
+    await start();
+    expect(counts()).to.deep.equal(about({ matched: 1, failed: 1 }));
+    expect(scene.workloads.summaryOf(KEY)?.attention[0]).to.deep.include({
+      state: 'Failed',
+      reason: 'EntrypointUnknown',
+    });
+    expect(scene.patches).to.equal(0);
+    scene.images.isAway = false;
+    await scene.clock.advance(29_500);
+    expect(scene.events.map(({ reason }) => reason)).to.deep.include.members(['EntrypointUnknown', 'NotInjected']);
+    expect(scene.patches, 'it became Missed').to.equal(1);
+    expect(counts()).to.deep.equal(about({ matched: 1, injected: 1 }));
+  });
+
+  it('believes what admission has just learned of a tag that moved, and asks itself', async () => {
+    scene.rule({ rollout: { strategy: 'Automatic', maxConcurrent: 3 } });
+    const container = { command: undefined, args: undefined };
+    for (const name of ['moved', 'other']) await scene.create(name, { container });
+    await start();
+    expect(counts()).to.deep.equal(about({ matched: 2, injected: 2 }));
+    await scene.clock.advance(60_000);
+    scene.images.entryPoint = { entrypoint: ['/moved'], cmd: [] };
+    await scene.delete('moved');
+    await scene.create('moved', { container });
+    await scene.clock.advance(1_000);
+    scene.edit('other', 'kube-controller-manager', podsAreThere);
+    await scene.clock.advance(3_600_000);
+    expect(counts()).to.deep.equal(about({ matched: 2, injected: 2 }));
+    expect(scene.patches, 'the other one is rolled, and nothing is asked of the one that is as it should be').to.equal(
+      1,
+    );
+    expect(scene.workloads.summaryOf(KEY)?.stalled).to.equal(undefined);
+  });
+
+  it('counts what is outdated after a change of the rule, and rolls it where the policy says so, some at a time', async () => {
+    scene.rule();
+    for (const name of ['a', 'b', 'c', 'd']) await scene.create(name);
+    await start();
+    expect(counts()).to.deep.equal(about({ matched: 4, injected: 4 }));
+    scene.rule({ hash: 'bbbbbbbbbbbb', vault: { auth: { role: 'other' } } });
+    await scene.clock.advance(1_000);
+    expect(counts()).to.deep.equal(about({ matched: 4, outdated: 4 }));
+    expect(scene.patches).to.equal(0);
+    scene.rule({
+      hash: 'bbbbbbbbbbbb',
+      vault: { auth: { role: 'other' } },
+      rollout: { strategy: 'Automatic', maxConcurrent: 3 },
+    });
+    await scene.clock.advance(1_000);
+    await scene.clock.advance(60_000);
+    expect(counts(), 'the fourth waits').to.deep.equal(about({ matched: 4, injected: 3, outdated: 1 }));
+    scene.edit('b', 'kube-controller-manager', podsAreThere);
+    await scene.clock.advance(1_000);
+    expect(counts()).to.deep.equal(about({ matched: 4, injected: 4 }));
+    expect(scene.patches).to.equal(4);
+    expect(scene.events.map(({ reason }) => reason)).to.deep.equal(Array(4).fill('RolloutStarted'));
+  });
+
+  it('says when the policy last came into a workload', async () => {
+    scene.rule();
+    await scene.create('old');
+    await start();
+    expect(scene.workloads.summaryOf(KEY)?.lastAppliedTime, 'nobody knows').to.equal(undefined);
+    await scene.clock.advance(60_000);
+    await scene.create('new');
+    await scene.clock.advance(1_000);
+    expect(scene.workloads.summaryOf(KEY)?.lastAppliedTime).to.equal(Date.parse('2026-01-02T03:05:06Z'));
+  });
+
+  it('tells both policies of a conflict', async () => {
+    scene.rule();
+    scene.rule({ policy: { name: 'other', uid: 'uid-2', createdAt: 1 } });
+    await scene.create('web');
+    await start();
+    const conflict = { workloads: 1, example: 'Deployment/web' };
+    expect(scene.workloads.summaryOf(KEY)?.conflicts).to.deep.equal([{ policy: 'other', wins: true, ...conflict }]);
+    expect(scene.workloads.summaryOf('shop/other')?.conflicts).to.deep.equal([
+      { policy: 'shop-secrets', wins: false, ...conflict },
+    ]);
+    await scene.delete('web');
+    await scene.clock.advance(1_000);
+    expect(scene.workloads.summaryOf('shop/other')?.conflicts).to.deep.equal([]);
+  });
+
+  it('notes a denial in the status of the policy and as an event, leader or not', async () => {
+    scene.isLeader = false;
+    scene.rule();
+    await start();
+    const denial = { reason: 'PathNotAllowed', message: 'path secret/x is not allowed' };
+    const reviewed = { namespace: 'shop', kind: 'Deployment', name: 'web', policy: { name: 'shop-secrets' }, denial };
+    scene.workloads.reviewed(reviewed);
+    await scene.clock.advance(1_000);
+    expect(scene.api.calls).to.include('apply shop-secrets');
+    expect(scene.events).to.have.length(1);
+    expect(scene.events[0]).to.deep.include({ type: 'Warning', reason: 'Denied' });
+  });
+
+  it('tells rotation what injected workloads read, and follows its wishes', async () => {
+    const wanted: unknown[] = [];
+    let changed: (policyKey: string) => void = () => undefined;
+    let wishes: { key: string; versions: Record<string, number>; hash: string; baselineOnly: boolean }[] = [];
+    scene = new Scene({
+      rotation: {
+        want: (policyKey, rule, uses) => wanted.push([policyKey, rule?.policy.name, uses]),
+        wishesOf: () => wishes,
+        onChange: (listener) => (changed = listener),
+      },
+    });
+    scene.rule({ rotation: { strategy: 'Restart' } });
+    await scene.create('web');
+    await start();
+    expect(wanted.at(-1)).to.deep.equal([
+      KEY,
+      'shop-secrets',
+      [{ key: 'Deployment/shop/web', reads: ['secret/data/shop/db'], annotations: {} }],
+    ]);
+    wishes = [
+      { key: 'Deployment/shop/web', versions: { 'secret/data/shop/db': 2 }, hash: '0123456789ab', baselineOnly: false },
+    ];
+    changed(KEY);
+    await scene.clock.advance(1_000);
+    const { metadata, spec } = await scene.get('web');
+    expect(metadata.annotations?.[annotation.restart]).to.equal('0123456789ab');
+    expect(JSON.stringify(spec)).to.include(`"${annotation.restart}":"0123456789ab"`);
+    expect(scene.events.at(-1)).to.deep.include({ reason: 'RestartStarted' });
+    scene.rules.delete('shop', 'shop-secrets');
+    await scene.clock.advance(1_000);
+    expect(wanted.at(-1)).to.deep.equal([KEY, undefined, []]);
+  });
+});

@@ -1,0 +1,355 @@
+import { X509Certificate } from 'node:crypto';
+import { expect } from 'chai';
+import { ApiError } from '../../../../kube/object-client.ts';
+import type { Resource } from '../../../../core/object.ts';
+import { isTrusted } from '../../../../webhook/certificates/inspect.ts';
+import { CertificateKeeper, SECRET_NAME } from '../../../../webhook/certificates/keeper.ts';
+import type { CertificateKeeperOptions } from '../../../../webhook/certificates/keeper.ts';
+import { LEAF_LIFE_MS } from '../../../../webhook/certificates/leaf.ts';
+import { PUBLISH_WAIT_MS } from '../../../../webhook/certificates/renewal.ts';
+import { decodeSet } from '../../../../webhook/certificates/secret.ts';
+import type { Secret } from '../../../../webhook/certificates/secret.ts';
+import { collectLog } from '../log-lines.ts';
+import { ManualClock } from '../manual-clock.ts';
+import { MemoryApi } from '../../../support/memory-api.ts';
+
+const DAY = 24 * 3600_000;
+const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespace: 'vault' };
+
+class World {
+  readonly api = new MemoryApi();
+  readonly clock = new ManualClock();
+  readonly log = collectLog();
+  /** What the cluster's configuration holds, and since when. */
+  published = new Map<string, number>();
+  repairs = 0;
+
+  replica(options: Partial<CertificateKeeperOptions> = {}): CertificateKeeper {
+    return new CertificateKeeper({
+      client: this.api,
+      clock: this.clock,
+      random: () => 0,
+      logger: this.log.logger,
+      namespace: 'vault',
+      labels: { 'app.kubernetes.io/managed-by': 'vault-injection-operator' },
+      names: ['webhook.vault.svc'],
+      publishedSince: (pem) => this.published.get(pem.trim()),
+      onRepaired: () => {
+        this.repairs += 1;
+      },
+      ...options,
+    });
+  }
+
+  /** The configuration now holds this replica's bundle. */
+  publish(replica: CertificateKeeper): void {
+    const blocks = replica.bundlePem().match(/-----BEGIN[\s\S]+?END CERTIFICATE-----/g) ?? [];
+    this.published = new Map(blocks.map((pem) => [pem, this.published.get(pem) ?? this.clock.now()]));
+  }
+
+  async secret(): Promise<Secret> {
+    const secret = await this.api.get<Secret>(SECRETS, SECRET_NAME);
+    if (secret === undefined) throw new Error('there is no Secret');
+    return secret;
+  }
+
+  async stage(): Promise<string> {
+    const { next, previous } = decodeSet(await this.secret());
+    return next ? 'next' : previous ? 'previous' : 'steady';
+  }
+
+  corrupt(key: string): void {
+    this.api.edit(SECRETS, SECRET_NAME, 'kubectl-edit', (secret) => {
+      secret.data = { ...(secret.data as object), [key]: 'AAAA' };
+    });
+  }
+}
+
+function serves(replica: CertificateKeeper, bundle: string, now: number): boolean {
+  const pair = replica.servingPair();
+  return pair !== undefined && isTrusted(pair.cert, bundle, now);
+}
+
+/** Passes until the keeper has nothing more to do at once. */
+async function settle(replica: CertificateKeeper): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) if ((await replica.pass()) !== 0) return;
+  throw new Error('the keeper does not come to rest');
+}
+
+describe('the keeper of certificates', () => {
+  it('makes an authority and a certificate where there are none, and writes them down before it serves', async () => {
+    const world = new World();
+    const replica = world.replica();
+    await settle(replica);
+    const secret = await world.secret();
+    expect(secret.type).to.equal('Opaque');
+    expect(secret.metadata.labels).to.deep.equal({ 'app.kubernetes.io/managed-by': 'vault-injection-operator' });
+    expect(decodeSet(secret).leaf).to.deep.equal(replica.servingPair());
+    expect(serves(replica, replica.bundlePem(), world.clock.now())).to.equal(true);
+    expect(replica.certificateStatus()).to.deep.equal({
+      ready: true,
+      stage: 'Steady',
+      leafNotAfter: world.clock.now() + LEAF_LIFE_MS,
+      authorityNotAfter: world.clock.now() + 365 * DAY,
+    });
+    expect(world.repairs).to.equal(0);
+  });
+
+  it('fills an empty Secret that came with the installation', async () => {
+    const world = new World();
+    const metadata = { name: SECRET_NAME, namespace: 'vault', labels: { team: 'platform' } };
+    await world.api.create(SECRETS, { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata });
+    await settle(world.replica());
+    const secret = await world.secret();
+    expect(decodeSet(secret).damaged).to.deep.equal([]);
+    expect(secret.metadata.labels).to.include({ team: 'platform' });
+    expect(world.repairs).to.equal(0);
+  });
+
+  it('says so, and tries again, where its namespace is not there', async () => {
+    const world = new World();
+    world.api.before = (operation) => {
+      if (operation === 'create') throw new ApiError(404, 'NotFound', 'namespaces "vault" not found');
+    };
+    const error = await world
+      .replica()
+      .pass()
+      .catch((reason: unknown) => reason);
+    expect(error).to.have.property('message', 'namespaces "vault" not found');
+  });
+
+  it('takes what the Secret holds after a restart, and writes nothing', async () => {
+    const world = new World();
+    const first = world.replica();
+    await settle(first);
+    world.api.calls.length = 0;
+    const second = world.replica();
+    await settle(second);
+    expect(second.servingPair()).to.deep.equal(first.servingPair());
+    expect(world.api.calls).to.deep.equal([`get ${SECRET_NAME}`]);
+  });
+
+  it('issues another certificate when it is called by another name', async () => {
+    const world = new World();
+    await settle(world.replica());
+    const moved = world.replica({ names: ['127.0.0.1'] });
+    await settle(moved);
+    expect(new X509Certificate(moved.servingPair()?.cert ?? '').checkIP('127.0.0.1')).not.to.equal(undefined);
+    expect(decodeSet(await world.secret()).leaf).to.deep.equal(moved.servingPair());
+  });
+
+  it('lets one of two replicas that start together create the Secret; the other takes it', async () => {
+    const world = new World();
+    const [one, two] = [world.replica(), world.replica()];
+    await Promise.all([settle(one), settle(two)]);
+    expect(two.bundlePem()).to.equal(one.bundlePem());
+    expect(serves(one, two.bundlePem(), world.clock.now())).to.equal(true);
+    expect(serves(two, one.bundlePem(), world.clock.now())).to.equal(true);
+  });
+
+  it('renews the certificate at two thirds of its life under the same authority', async () => {
+    const world = new World();
+    const replica = world.replica();
+    await settle(replica);
+    const before = { pair: replica.servingPair(), bundle: replica.bundlePem() };
+    let told = 0;
+    replica.onChange(() => {
+      told += 1;
+    });
+    await world.clock.advance(4 * DAY);
+    await settle(replica);
+    expect([replica.servingPair(), told]).to.deep.equal([before.pair, 0]);
+    await world.clock.advance(DAY);
+    await settle(replica);
+    expect(replica.servingPair()).not.to.deep.equal(before.pair);
+    expect([replica.bundlePem(), told]).to.deep.equal([before.bundle, 1]);
+    expect(decodeSet(await world.secret()).leaf).to.deep.equal(replica.servingPair());
+  });
+
+  it('goes through the stages of a rotation, and what it serves is trusted at each of them', async () => {
+    const world = new World();
+    const replica = world.replica();
+    await settle(replica);
+    world.publish(replica);
+    const trusted = (): boolean => serves(replica, [...world.published.keys()].join('\n'), world.clock.now());
+    const stages = [await world.stage()];
+    const old = decodeSet(await world.secret()).current;
+    await world.clock.advance(250 * DAY);
+    for (let hours = 0; hours < 24 * 10; hours++) {
+      await settle(replica);
+      expect(trusted(), `after ${hours} hours`).to.equal(true);
+      const stage = await world.stage();
+      if (stage !== stages.at(-1)) stages.push(stage);
+      world.publish(replica);
+      expect(trusted(), `after ${hours} hours, published`).to.equal(true);
+      await world.clock.advance(3600_000);
+    }
+    expect(stages).to.deep.equal(['steady', 'next', 'previous', 'steady']);
+    expect(decodeSet(await world.secret()).current).not.to.deep.equal(old);
+  });
+
+  it('stays with the old authority while nobody publishes the new one', async () => {
+    const world = new World();
+    const replica = world.replica();
+    await settle(replica);
+    await world.clock.advance(300 * DAY);
+    await settle(replica);
+    await world.clock.advance(10 * PUBLISH_WAIT_MS);
+    await settle(replica);
+    expect(await world.stage()).to.equal('next');
+    expect(replica.certificateStatus().stage).to.equal('Publishing');
+  });
+
+  it('goes on from wherever a crash left it', async () => {
+    // the whole rotation by processes that die: each lives for one pass, and every second one loses the answer to its write
+    const world = new World();
+    const stages = new Set<string>();
+    let write = 0;
+    world.api.after = (operation) => {
+      if ((operation === 'create' || operation === 'replace') && write++ % 2 === 0) {
+        throw new ApiError(0, 'Crashed', 'the answer was lost');
+      }
+    };
+    await world.clock.advance(1);
+    for (let pass = 0; pass < 60; pass++) {
+      const replica = world.replica();
+      await replica.pass().catch(() => undefined);
+      const secret = await world.secret();
+      expect(decodeSet(secret).damaged).to.deep.equal([]);
+      stages.add(await world.stage());
+      world.publish(replica);
+      await world.clock.advance(pass === 5 ? 250 * DAY : PUBLISH_WAIT_MS);
+      if (pass > 20) await world.clock.advance(DAY);
+    }
+    expect([...stages]).to.deep.equal(['steady', 'next', 'previous']);
+    expect(await world.stage()).to.equal('steady');
+  });
+
+  it('writes the Secret again from memory when it was deleted', async () => {
+    const world = new World();
+    const replica = world.replica();
+    await settle(replica);
+    const before = await world.secret();
+    await world.api.delete(SECRETS, SECRET_NAME);
+    await settle(replica);
+    expect((await world.secret()).data).to.deep.equal(before.data);
+    expect(world.repairs).to.equal(1);
+    expect(world.log.lines.map(({ message }) => message)).to.contain('the Secret of the certificates was deleted');
+  });
+
+  for (const key of ['ca.crt', 'ca.key', 'tls.crt', 'tls.key']) {
+    it(`writes the Secret again from memory when ${key} was damaged`, async () => {
+      const world = new World();
+      const replica = world.replica();
+      await settle(replica);
+      const before = await world.secret();
+      world.corrupt(key);
+      await settle(replica);
+      expect((await world.secret()).data).to.deep.equal(before.data);
+      expect(world.log.lines.filter(({ level }) => level === 'warn')).to.have.length(1);
+    });
+
+    it(`makes anew what cannot be saved when ${key} was damaged while it was away`, async () => {
+      const world = new World();
+      await settle(world.replica());
+      world.corrupt(key);
+      const later = world.replica();
+      await settle(later);
+      expect(decodeSet(await world.secret()).damaged).to.deep.equal([]);
+      expect(serves(later, later.bundlePem(), world.clock.now())).to.equal(true);
+      const keys = JSON.stringify(world.log.lines);
+      expect(keys).to.contain(key);
+      expect(keys).not.to.contain('PRIVATE KEY');
+    });
+  }
+
+  it('goes on serving what is trusted when the authority had to be made anew, until the new one is published', async () => {
+    const world = new World();
+    const first = world.replica();
+    await settle(first);
+    world.publish(first);
+    world.corrupt('ca.key');
+    const later = world.replica();
+    await settle(later);
+    expect(later.servingPair()).to.deep.equal(first.servingPair());
+    expect(later.bundlePem()).to.contain(first.bundlePem().trim());
+    world.publish(later);
+    await settle(later);
+    expect(later.servingPair()).not.to.deep.equal(first.servingPair());
+    expect(serves(later, later.bundlePem(), world.clock.now())).to.equal(true);
+  });
+
+  it('takes over a set that another replica or a backup put there', async () => {
+    const world = new World();
+    const other = new World();
+    const [replica, stranger] = [world.replica(), other.replica()];
+    await settle(replica);
+    await settle(stranger);
+    const { data } = await other.secret();
+    world.api.edit(SECRETS, SECRET_NAME, 'kubectl-edit', (secret) => void (secret.data = data));
+    await settle(replica);
+    expect(replica.bundlePem()).to.equal(stranger.bundlePem());
+    expect(serves(replica, stranger.bundlePem(), world.clock.now())).to.equal(true);
+    expect(world.repairs).to.equal(0);
+  });
+
+  it('lets another replica serve a certificate of its own without taking turns in the Secret', async () => {
+    const world = new World();
+    const [one, two] = [world.replica(), world.replica({ names: ['127.0.0.1'] })];
+    await settle(one);
+    await settle(two);
+    world.api.calls.length = 0;
+    for (let turn = 0; turn < 5; turn++) {
+      await settle(one);
+      await settle(two);
+    }
+    expect(world.api.calls.filter((call) => !call.startsWith('get'))).to.deep.equal([]);
+  });
+
+  it('renews what it serves although it may not read the Secret any more', async () => {
+    const world = new World();
+    const replica = world.replica();
+    await settle(replica);
+    await world.clock.advance(6 * DAY);
+    world.api.before = () => {
+      throw new ApiError(403, 'Forbidden', 'secrets is forbidden');
+    };
+    const error = await replica.pass().then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).to.be.instanceOf(ApiError);
+    expect(serves(replica, replica.bundlePem(), world.clock.now() + 5 * DAY)).to.equal(true);
+  });
+
+  it('runs by itself: it starts when the API server is there, and mends the Secret when told by the watch', async () => {
+    const world = new World();
+    let away = true;
+    world.api.before = () => {
+      if (away) throw new ApiError(0, 'ConnectionRefused', 'no API server');
+    };
+    const replica = world.replica();
+    const started = replica.start();
+    await world.clock.advance(10_000);
+    expect(replica.servingPair()).to.equal(undefined);
+    away = false;
+    await untilTrue(world.clock, () => replica.servingPair() !== undefined);
+    await started;
+    await untilTrue(world.clock, () => world.api.calls.some((call) => call.startsWith('watch')));
+    await world.api.delete(SECRETS, SECRET_NAME);
+    await untilTrue(world.clock, () => world.repairs === 1);
+    await world.clock.advance(1000);
+    expect(decodeSet(await world.secret()).leaf).to.deep.equal(replica.servingPair());
+    await replica.stop();
+  });
+});
+
+/** Real cryptography takes real time, which the manual clock knows nothing of. */
+async function untilTrue(clock: ManualClock, ask: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 500; turn++) {
+    if (ask()) return;
+    await clock.advance(1000);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error('it never became true');
+}

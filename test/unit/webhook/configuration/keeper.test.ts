@@ -1,0 +1,320 @@
+import { expect } from 'chai';
+import { ApiError } from '../../../../kube/object-client.ts';
+import type { Resource } from '../../../../core/object.ts';
+import { CONFIGURATION_NAME } from '../../../../webhook/configuration/configuration.ts';
+import type { WebhookConfiguration } from '../../../../webhook/configuration/configuration.ts';
+import { ConfigurationKeeper } from '../../../../webhook/configuration/keeper.ts';
+import { RECHECK_MS, SETTLE_MS } from '../../../../webhook/configuration/namespaces.ts';
+import { IN_FORCE_MS } from '../../../../webhook/configuration/published.ts';
+import { collectLog } from '../log-lines.ts';
+import { ManualClock } from '../manual-clock.ts';
+import { MemoryApi } from '../../../support/memory-api.ts';
+
+const CONFIGURATIONS: Resource = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'mutatingwebhookconfigurations',
+};
+const pem = (name: string): string => `-----BEGIN CERTIFICATE-----\n${name}\n-----END CERTIFICATE-----\n`;
+const deployments = (namespace: string): Resource => ({
+  group: 'apps',
+  version: 'v1',
+  plural: 'deployments',
+  namespace,
+});
+
+class World {
+  readonly api = new MemoryApi();
+  readonly clock = new ManualClock();
+  readonly log = collectLog();
+  bundle = pem('one');
+  repairs = 0;
+  readonly #started: ConfigurationKeeper[] = [];
+
+  keeper(): ConfigurationKeeper {
+    const keeper = new ConfigurationKeeper({
+      client: this.api,
+      clock: this.clock,
+      random: () => 0,
+      logger: this.log.logger,
+      target: { url: 'https://127.0.0.1:9443' },
+      labels: { 'app.kubernetes.io/managed-by': 'vault-injection-operator' },
+      bundlePem: () => this.bundle,
+      onRepaired: () => {
+        this.repairs += 1;
+      },
+    });
+    keeper.start();
+    this.#started.push(keeper);
+    return keeper;
+  }
+
+  async running(policies: Record<string, 'Ignore' | 'Fail'>): Promise<ConfigurationKeeper> {
+    const keeper = this.keeper();
+    keeper.setPolicies(new Map(Object.entries(policies)));
+    await this.clock.advance(1000);
+    return keeper;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#started.map((keeper) => keeper.stop()));
+  }
+
+  async configuration(): Promise<WebhookConfiguration> {
+    const found = await this.api.get<WebhookConfiguration>(CONFIGURATIONS, CONFIGURATION_NAME);
+    if (found === undefined) throw new Error('there is no configuration');
+    return found;
+  }
+
+  /** Namespaces by entry, as the cluster has them. */
+  async entries(): Promise<Record<string, string[]>> {
+    const { webhooks = [] } = await this.configuration();
+    const entries: Record<string, string[]> = {};
+    for (const { name, namespaceSelector } of webhooks) {
+      const { matchExpressions } = namespaceSelector as { matchExpressions: { values: string[] }[] };
+      entries[name.replace('.vaultinjection.dev', '')] = matchExpressions[0]?.values ?? [];
+    }
+    return entries;
+  }
+
+  edit(change: (entry: Record<string, unknown>, object: Record<string, unknown>) => void): void {
+    this.api.edit(CONFIGURATIONS, CONFIGURATION_NAME, 'kubectl-edit', (object) => {
+      for (const entry of object.webhooks as Record<string, unknown>[]) change(entry, object);
+    });
+  }
+
+  async workload(namespace: string, annotations: Record<string, string>, name = 'web'): Promise<void> {
+    const object = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { namespace, name } };
+    await this.api.create(deployments(namespace), { ...object, spec: { template: { metadata: { annotations } } } });
+  }
+
+  writes(): readonly string[] {
+    return this.api.calls.filter((call) => /^(apply|replace|create)/.test(call));
+  }
+}
+
+const INJECTED = { 'vaultinjection.dev/injected': 'default/1/abc' };
+
+describe('the keeper of the webhook configuration', () => {
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+  });
+  afterEach(() => world.stop());
+
+  it('writes nothing before the policies and the bundle are known', async () => {
+    world.bundle = '';
+    const keeper = world.keeper();
+    await world.clock.advance(5000);
+    keeper.setPolicies(new Map([['shop', 'Ignore']]));
+    await world.clock.advance(5000);
+    expect(world.writes()).to.deep.equal([]);
+    world.bundle = pem('one');
+    keeper.wake();
+    await world.clock.advance(1000);
+    expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
+  });
+
+  it('keeps the object without entries where there are no policies', async () => {
+    await world.running({});
+    expect((await world.configuration()).webhooks).to.deep.equal([]);
+  });
+
+  it('writes once for a burst of policies, and not again when nothing changed', async () => {
+    const keeper = await world.running({ a: 'Ignore' });
+    const before = world.writes().length;
+    for (let index = 0; index < 100; index++) {
+      keeper.setPolicies(new Map(Array.from({ length: index + 2 }, (_, at) => [`namespace-${at}`, 'Ignore'])));
+    }
+    await world.clock.advance(500);
+    expect(world.writes().length - before).to.be.within(1, 2);
+    expect((await world.entries()).ignore).to.have.length(102);
+    await world.clock.advance(600_000);
+    expect(world.writes().length - before).to.be.within(1, 3); // namespace `a` drains meanwhile
+    expect(world.repairs).to.equal(0);
+  });
+
+  it('says programmed a quarter of a second after the configuration is seen, and tells then', async () => {
+    const keeper = await world.running({ shop: 'Ignore' });
+    keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+    let toldAt: number | undefined;
+    let writtenAt = 0;
+    world.api.after = () => (writtenAt = world.clock.now());
+    keeper.onChange(() => (toldAt ??= keeper.programmed('bank') ? world.clock.now() : undefined));
+    expect(keeper.programmed('bank')).to.equal(false);
+    await world.clock.advance(2000);
+    expect(keeper.programmed('bank')).to.equal(true);
+    expect((toldAt ?? 0) - writtenAt).to.be.within(IN_FORCE_MS, IN_FORCE_MS + 100);
+    expect(keeper.programmed('elsewhere')).to.equal(false);
+  });
+
+  it('says programmed anew when a namespace moves to the other entry', async () => {
+    const keeper = await world.running({ shop: 'Ignore' });
+    expect(keeper.programmed('shop')).to.equal(true);
+    keeper.setPolicies(new Map([['shop', 'Fail']]));
+    expect(keeper.programmed('shop')).to.equal(false);
+    await world.clock.advance(1000);
+    expect(keeper.programmed('shop')).to.equal(true);
+    expect(await world.entries()).to.deep.equal({ fail: ['shop'] });
+  });
+
+  it('never says so of the namespaces of the cluster', async () => {
+    const keeper = await world.running({ 'kube-system': 'Fail' });
+    expect(keeper.excludes('kube-system')).to.equal(true);
+    expect(keeper.programmed('kube-system')).to.equal(false);
+    expect((await world.configuration()).webhooks).to.deep.equal([]);
+  });
+
+  it('publishes the bundle whenever it changes, without taking back that namespaces are programmed', async () => {
+    const keeper = await world.running({ shop: 'Ignore', bank: 'Fail' });
+    expect(keeper.publishedSince(pem('two'))).to.equal(undefined);
+    world.bundle = pem('one') + pem('two');
+    keeper.wake();
+    expect(keeper.programmed('shop')).to.equal(true);
+    await world.clock.advance(1000);
+    expect(keeper.publishedBundle()).to.equal(world.bundle);
+    expect(keeper.publishedSince(pem('two'))).to.be.within(world.clock.now() - 1000, world.clock.now());
+    world.bundle = pem('two') + pem('one');
+    keeper.wake();
+    expect(keeper.programmed('shop')).to.equal(true);
+    await world.clock.advance(1000);
+    world.bundle = pem('three');
+    keeper.wake();
+    await world.clock.advance(150);
+    expect(keeper.programmed('shop'), 'trust in the new authority is young').to.equal(false);
+    await world.clock.advance(1000);
+    expect(keeper.programmed('shop')).to.equal(true);
+  });
+
+  it('counts everything as published where no entry distrusts it', async () => {
+    const keeper = await world.running({});
+    expect(keeper.publishedSince(pem('one'))).to.be.a('number');
+    expect(keeper.publishedBundle()).to.equal(undefined);
+  });
+
+  describe('repairs', () => {
+    const damage: readonly [string, (world: World) => void | Promise<void>][] = [
+      ['a deleted object', (at) => at.api.delete(CONFIGURATIONS, CONFIGURATION_NAME)],
+      ['a changed timeout', (at) => at.edit((entry) => (entry.timeoutSeconds = 30))],
+      ['a changed selector', (at) => at.edit((entry) => (entry.namespaceSelector = {}))],
+      [
+        'another bundle',
+        (at) =>
+          at.edit((entry) => (entry.clientConfig = { url: 'https://127.0.0.1:9443/mutate/ignore', caBundle: 'AAAA' })),
+      ],
+      ['removed entries', (at) => at.edit((_, object) => (object.webhooks = []))],
+      [
+        'a condition added beside ours, which nobody can take back by apply',
+        (at) => at.edit((entry) => (entry.matchConditions as object[]).push({ name: 'never', expression: 'false' })),
+      ],
+    ];
+    for (const [what, spoil] of damage) {
+      it(`${what} within a second`, async () => {
+        const keeper = await world.running({ shop: 'Ignore' });
+        const { webhooks } = await world.configuration();
+        await spoil(world);
+        await world.clock.advance(150);
+        expect(keeper.programmed('shop')).to.equal(false);
+        await world.clock.advance(850);
+        expect((await world.configuration()).webhooks).to.deep.equal(webhooks);
+        expect(keeper.programmed('shop')).to.equal(true);
+        expect(world.repairs).to.equal(1);
+      });
+    }
+
+    it('says in the log who it was', async () => {
+      await world.running({ shop: 'Ignore' });
+      world.edit((entry) => (entry.timeoutSeconds = 30));
+      await world.clock.advance(1000);
+      const line = world.log.lines.find(({ message }) => message === 'the webhook configuration was changed');
+      expect(line?.fields).to.include({ by: 'kubectl-edit' });
+    });
+
+    it('leaves the entries of others alone', async () => {
+      await world.running({ shop: 'Ignore' });
+      world.edit((_, object) => (object.webhooks = [{ name: 'other.example.com' }, ...(object.webhooks as object[])]));
+      await world.clock.advance(1000);
+      expect(world.repairs).to.equal(0);
+      world.edit((entry) => (entry.timeoutSeconds = 30));
+      await world.clock.advance(1000);
+      const names = (await world.configuration()).webhooks?.map(({ name }) => name);
+      expect(names).to.have.members(['other.example.com', 'ignore.vaultinjection.dev']);
+    });
+
+    it('do not become a storm when somebody else repairs against them', async () => {
+      await world.running({ shop: 'Ignore' });
+      for (let at = 0; at < 600; at++) {
+        world.edit((entry) => (entry.timeoutSeconds = 30));
+        await world.clock.advance(100);
+      }
+      expect(world.repairs).to.be.within(5, 12); // of 600: five at once, then one in ten seconds
+    });
+  });
+
+  it('waits out an API server that is away, without forgetting', async () => {
+    const keeper = await world.running({ shop: 'Ignore' });
+    world.api.before = () => {
+      throw new ApiError(0, 'ConnectionRefused', 'no API server');
+    };
+    keeper.setPolicies(new Map([['bank', 'Fail']]));
+    await world.clock.advance(60_000);
+    expect(keeper.programmed('bank')).to.equal(false);
+    world.api.before = () => undefined;
+    await world.clock.advance(31_000);
+    expect(keeper.programmed('bank')).to.equal(true);
+  });
+
+  describe('a namespace without policies', () => {
+    it('stays while it holds an injected workload, and goes soon after that was restored', async () => {
+      const keeper = await world.running({ shop: 'Fail' });
+      await world.workload('shop', INJECTED);
+      keeper.setPolicies(new Map());
+      await world.clock.advance(3600_000);
+      expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
+      await world.api.delete(deployments('shop'), 'web');
+      await world.workload('shop', {});
+      keeper.noteRestored('shop');
+      await world.clock.advance(4000);
+      expect(await world.entries()).to.deep.equal({});
+    });
+
+    it('goes when what was admitted last is stored and nothing is injected', async () => {
+      const keeper = await world.running({ shop: 'Ignore' });
+      await world.workload('shop', {});
+      keeper.setPolicies(new Map());
+      await world.clock.advance(SETTLE_MS - 1000);
+      expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
+      await world.clock.advance(3000);
+      expect(await world.entries()).to.deep.equal({});
+    });
+
+    it('stays while nobody can tell what it holds', async () => {
+      const keeper = await world.running({ shop: 'Ignore' });
+      world.api.before = (operation, name) => {
+        if (operation === 'list' && name === 'statefulsets') throw new ApiError(403, 'Forbidden', 'forbidden');
+      };
+      keeper.setPolicies(new Map());
+      await world.clock.advance(10 * RECHECK_MS);
+      expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
+    });
+
+    it('is found again after a restart, in the configuration', async () => {
+      const first = await world.running({ shop: 'Fail', bank: 'Ignore' });
+      await world.workload('shop', INJECTED);
+      await first.stop();
+      const second = await world.running({ bank: 'Ignore' });
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
+      await world.clock.advance(3600_000);
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
+      expect(second.programmed('bank')).to.equal(true);
+    });
+
+    it('is found in the cluster when the configuration is gone', async () => {
+      await world.workload('shop', INJECTED);
+      await world.workload('elsewhere', {});
+      await world.running({ bank: 'Ignore' });
+      await world.clock.advance(5000);
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
+    });
+  });
+});

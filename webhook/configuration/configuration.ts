@@ -1,0 +1,217 @@
+import type { KubernetesObject } from '../../core/object.ts';
+import type { Entry } from '../metrics.ts';
+
+/** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is so. */
+
+export const CONFIGURATION_NAME = 'vault-injection-operator';
+export const FIELD_MANAGER = 'vault-injection-operator-webhook';
+
+/** The API server's names for the two entries; they also stand before each audit annotation. */
+export const ENTRY_NAMES = {
+  ignore: 'ignore.vaultinjection.dev',
+  fail: 'fail.vaultinjection.dev',
+} as const satisfies Record<Entry, string>;
+
+/** How API servers reach the webhook. */
+export type WebhookTarget =
+  | { readonly service: { readonly name: string; readonly namespace: string; readonly port: number } }
+  /** https, without a path, for an operator outside of the cluster. */
+  | { readonly url: string };
+
+export interface ConfigurationInput {
+  readonly target: WebhookTarget;
+  /** PEM. */
+  readonly caBundle: string;
+  readonly namespaces: Readonly<Record<Entry, readonly string[]>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+export interface WebhookEntry extends Json {
+  readonly name: string;
+}
+
+export interface WebhookConfiguration extends KubernetesObject {
+  readonly webhooks?: readonly WebhookEntry[];
+}
+
+const NAMESPACE_LABEL = 'kubernetes.io/metadata.name';
+
+// A webhook that is away must not keep the cluster from healing itself.
+const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'];
+
+// Admission takes about a millisecond here; the rest is for a connection that has to be opened anew, once retried.
+const TIMEOUT_SECONDS = 5;
+
+// CEL, evaluated by the API server before it calls: most updates of a Deployment are its controllers' and change
+// nothing that injection looks at (replicas, paused, finalizers). Absent and empty maps are equal in what they mean.
+const orEmpty = (owner: string, map: string): string => `(has(${owner}.${map}) ? ${owner}.${map} : {})`;
+const differs = (map: string): string => `${orEmpty('object.metadata', map)} != ${orEmpty('oldObject.metadata', map)}`;
+const MATCH_CONDITIONS = [
+  { name: 'is-not-being-deleted', expression: '!has(object.metadata.deletionTimestamp)' },
+  {
+    name: 'changes-what-injection-reads',
+    expression:
+      `request.operation == 'CREATE' || object.spec.template != oldObject.spec.template || ` +
+      `${differs('labels')} || ${differs('annotations')}`,
+  },
+];
+
+/** Namespaces that are never sent here, whatever policies they hold: the cluster's, and the operator's own. */
+export function excludedNamespaces(target: WebhookTarget): readonly string[] {
+  // an operator that is called by URL runs elsewhere
+  return [...new Set([...SYSTEM_NAMESPACES, ...('service' in target ? [target.service.namespace] : [])])].sort();
+}
+
+/**
+ * The whole object. An entry is there only while it has namespaces: an empty list in a selector would be refused, and
+ * an outage of the webhook is to touch nobody who does not use it. With no namespaces at all the object stays, with an
+ * empty list of webhooks: its presence is what tells a repair from a first start.
+ *
+ * Every field of an entry is written, defaults too: server-side apply then takes back whatever another writer sets.
+ */
+export function buildConfiguration(input: ConfigurationInput): WebhookConfiguration {
+  const entries: readonly Entry[] = ['ignore', 'fail'];
+  return {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    metadata: { name: CONFIGURATION_NAME, labels: input.labels },
+    webhooks: entries.filter((entry) => input.namespaces[entry].length > 0).map((entry) => buildEntry(entry, input)),
+  };
+}
+
+function buildEntry(entry: Entry, { target, caBundle, namespaces }: ConfigurationInput): WebhookEntry {
+  return {
+    name: ENTRY_NAMES[entry],
+    admissionReviewVersions: ['v1'],
+    clientConfig: { ...clientConfigOf(target, `/mutate/${entry}`), caBundle: toBase64(caBundle) },
+    rules: [
+      {
+        apiGroups: ['apps'],
+        apiVersions: ['v1'],
+        operations: ['CREATE', 'UPDATE'],
+        resources: ['deployments', 'statefulsets'],
+        scope: 'Namespaced',
+      },
+    ],
+    namespaceSelector: {
+      matchExpressions: [
+        { key: NAMESPACE_LABEL, operator: 'In', values: [...namespaces[entry]].sort() },
+        { key: NAMESPACE_LABEL, operator: 'NotIn', values: excludedNamespaces(target) },
+      ],
+    },
+    objectSelector: {},
+    matchConditions: MATCH_CONDITIONS,
+    matchPolicy: 'Equivalent',
+    // a webhook that runs later may add containers or variables
+    reinvocationPolicy: 'IfNeeded',
+    sideEffects: 'None',
+    timeoutSeconds: TIMEOUT_SECONDS,
+    failurePolicy: entry === 'fail' ? 'Fail' : 'Ignore',
+  };
+}
+
+function clientConfigOf(target: WebhookTarget, path: string): Json {
+  if ('service' in target) return { service: { ...target.service, path } };
+  return { url: target.url.replace(/\/+$/, '') + path };
+}
+
+/** Whether the cluster's object is what it should be, in all that the operator owns: its labels and its two entries. */
+export function isAsDesired(observed: WebhookConfiguration | undefined, desired: WebhookConfiguration): boolean {
+  if (observed === undefined) return false;
+  const labels = observed.metadata.labels ?? {};
+  const hasLabels = Object.entries(desired.metadata.labels ?? {}).every(([key, value]) => labels[key] === value);
+  return (
+    hasLabels &&
+    Object.values(ENTRY_NAMES).every((name) => isEqualJson(entryNamed(observed, name), entryNamed(desired, name)))
+  );
+}
+
+/** Of an object with entries of others in it: the others stay, the operator's are exactly these. */
+export function withExactEntries(observed: WebhookConfiguration, desired: WebhookConfiguration): WebhookConfiguration {
+  const own: readonly string[] = Object.values(ENTRY_NAMES);
+  const others = (observed.webhooks ?? []).filter(({ name }) => !own.includes(name));
+  const labels = { ...observed.metadata.labels, ...desired.metadata.labels };
+  return {
+    ...observed,
+    metadata: { ...observed.metadata, labels },
+    webhooks: [...others, ...(desired.webhooks ?? [])],
+  };
+}
+
+/** The namespaces that an object sends here, by entry. */
+export function namespacesIn(observed: WebhookConfiguration): Record<Entry, readonly string[]> {
+  return { ignore: namespacesOf(observed, 'ignore'), fail: namespacesOf(observed, 'fail') };
+}
+
+/** The authorities (PEM) that every entry of the operator trusts; undefined where it has no entry. */
+export function publishedBundle(observed: WebhookConfiguration): string | undefined {
+  const bundles = Object.values(ENTRY_NAMES).flatMap((name) => {
+    const entry = entryNamed(observed, name);
+    return entry === undefined ? [] : [fromBase64(entry.clientConfig)];
+  });
+  const [first] = bundles;
+  return bundles.every((bundle) => bundle === first) ? first : '';
+}
+
+/**
+ * The namespaces whose workloads the API server sends here, and trusts this webhook for, going by this object: those of
+ * entries that are whole but for their list of namespaces and their bundle, and whose bundle holds `authority` (PEM).
+ */
+export function servedNamespaces(
+  observed: WebhookConfiguration,
+  target: WebhookTarget,
+  authority: string,
+): Record<Entry, ReadonlySet<string>> {
+  const namespaces = namespacesIn(observed);
+  const served = (entry: Entry): ReadonlySet<string> => {
+    const found = entryNamed(observed, ENTRY_NAMES[entry]);
+    const caBundle = fromBase64(found?.clientConfig);
+    const isWhole = isEqualJson(found, buildEntry(entry, { target, caBundle, namespaces, labels: {} }));
+    return new Set(isWhole && pemBlocks(caBundle).includes(authority.trim()) ? namespaces[entry] : []);
+  };
+  return { ignore: served('ignore'), fail: served('fail') };
+}
+
+/** The certificates of a bundle, as text without surrounding space. */
+export function pemBlocks(bundle: string): readonly string[] {
+  return bundle.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+}
+
+/** Who else wrote last, by managedFields; for the log. */
+export function lastOtherManager(observed: WebhookConfiguration): string | undefined {
+  const managed = observed.metadata.managedFields;
+  if (!Array.isArray(managed)) return undefined;
+  const others = (managed as { manager?: string; time?: string }[]).filter(({ manager }) => manager !== FIELD_MANAGER);
+  return others.sort((a, b) => (b.time ?? '').localeCompare(a.time ?? ''))[0]?.manager;
+}
+
+function entryNamed({ webhooks }: WebhookConfiguration, name: string): WebhookEntry | undefined {
+  return webhooks?.find((entry) => entry.name === name);
+}
+
+function namespacesOf(observed: WebhookConfiguration, entry: Entry): readonly string[] {
+  const selector = entryNamed(observed, ENTRY_NAMES[entry])?.namespaceSelector as
+    { matchExpressions?: { key?: string; operator?: string; values?: string[] }[] } | undefined;
+  const wanted = selector?.matchExpressions?.find(({ key, operator }) => key === NAMESPACE_LABEL && operator === 'In');
+  return wanted?.values ?? [];
+}
+
+function isEqualJson(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const left = a as Json;
+  const right = b as Json;
+  const keys = Object.keys(left);
+  return keys.length === Object.keys(right).length && keys.every((key) => isEqualJson(left[key], right[key]));
+}
+
+function toBase64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
+function fromBase64(clientConfig: unknown): string {
+  const { caBundle } = (clientConfig ?? {}) as { caBundle?: unknown };
+  return typeof caBundle === 'string' ? Buffer.from(caBundle, 'base64').toString('utf8') : '';
+}

@@ -1,0 +1,252 @@
+import type { Clock } from '../../kube/clock.ts';
+import { Informer } from '../../kube/informer.ts';
+import { ApiError } from '../../kube/object-client.ts';
+import type { Resource } from '../../core/object.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
+import {
+  CONFIGURATION_NAME,
+  FIELD_MANAGER,
+  buildConfiguration,
+  excludedNamespaces,
+  isAsDesired,
+  lastOtherManager,
+  namespacesIn,
+  withExactEntries,
+} from './configuration.ts';
+import type { WebhookConfiguration, WebhookTarget } from './configuration.ts';
+import { DrainWatch } from './drain-watch.ts';
+import { NamespaceLedger } from './namespaces.ts';
+import type { NamespacePolicies } from './namespaces.ts';
+import { PassLoop } from '../../kube/pass-loop.ts';
+import { Published } from './published.ts';
+
+export interface ConfigurationKeeperOptions {
+  readonly client: ObjectClient;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly target: WebhookTarget;
+  readonly labels: Readonly<Record<string, string>>;
+  /** PEM of the authorities to publish, the one in use first; '' while there is none yet. */
+  readonly bundlePem: () => string;
+  /** Somebody else had changed or deleted the configuration. */
+  readonly onRepaired?: () => void;
+}
+
+const RESOURCE: Resource = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'mutatingwebhookconfigurations',
+};
+
+const EVERY_MS = 60_000;
+// A burst of policies (kubectl apply -f of a directory) becomes a few writes.
+const GAP_MS = 100;
+// So many repairs in a minute are made at once; after that somebody else is at it as steadily as we are, and the load
+// on the API server is bounded.
+const PROMPT_REPAIRS = 5;
+const PROMPT_WITHIN_MS = 60_000;
+const SLOW_REPAIR_MS = 10_000;
+
+/** Writes the MutatingWebhookConfiguration whenever it is not what it should be, and knows what of it is in force. */
+export class ConfigurationKeeper {
+  readonly #options: ConfigurationKeeperOptions;
+  readonly #ledger: NamespaceLedger;
+  readonly #published: Published;
+  readonly #drains: DrainWatch;
+  readonly #loop: PassLoop;
+  readonly #informer: Informer<WebhookConfiguration>;
+  #observed: WebhookConfiguration | undefined;
+  #isRemembered = false;
+  /** What was last seen to be in place: a difference from it is somebody else's doing. */
+  #settled = '';
+  #repairs: number[] = [];
+
+  constructor(options: ConfigurationKeeperOptions) {
+    const { client, clock, random, logger, target } = options;
+    this.#options = options;
+    this.#ledger = new NamespaceLedger(excludedNamespaces(target));
+    this.#published = new Published(clock, target);
+    this.#drains = new DrainWatch({
+      client,
+      clock,
+      random,
+      logger,
+      ledger: this.#ledger,
+      onDropped: () => this.wake(),
+    });
+    this.#loop = new PassLoop({
+      clock,
+      random,
+      logger,
+      what: 'keeping the webhook configuration',
+      pass: () => this.pass(),
+      everyMs: EVERY_MS,
+      gapMs: GAP_MS,
+    });
+    this.#informer = new Informer<WebhookConfiguration>({
+      client,
+      resource: RESOURCE,
+      fieldSelector: `metadata.name=${CONFIGURATION_NAME}`,
+      clock,
+      random,
+      logger,
+      onChange: (_, object, previous) => this.#noticed(object, previous),
+      onSynced: () => this.wake(),
+    });
+  }
+
+  start(): void {
+    this.#informer.start();
+    this.#loop.start();
+    this.#drains.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#informer.stop(), this.#loop.stop(), this.#drains.stop()]);
+  }
+
+  /** All namespaces that have policies now. Nothing is written before it was called once. */
+  setPolicies(policies: NamespacePolicies): void {
+    this.#ledger.setPolicies(policies, this.#options.clock.now());
+    this.#drains.wake();
+    this.wake();
+  }
+
+  /** An admission gave a workload of this namespace back what its user meant. */
+  noteRestored(namespace: string): void {
+    this.#ledger.noteRestored(namespace, this.#options.clock.now());
+    this.#drains.wake();
+  }
+
+  /** Something that the configuration is made of has changed, such as the bundle. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** Whether the API server sends this namespace's workloads here by now, as its policies ask for. */
+  programmed(namespace: string): boolean {
+    const entry = this.#ledger.entryOf(namespace);
+    return entry !== undefined && this.#published.isInForce(entry, namespace);
+  }
+
+  /** Policies of such a namespace are never programmed. */
+  excludes(namespace: string): boolean {
+    return excludedNamespaces(this.#options.target).includes(namespace);
+  }
+
+  /** Since when (milliseconds since the epoch) everything that API servers were told to trust has held this certificate. */
+  publishedSince(certificatePem: string): number | undefined {
+    return this.#published.since(certificatePem);
+  }
+
+  /** The bundle (PEM) that is in the cluster; undefined where nothing there calls this webhook. */
+  publishedBundle(): string | undefined {
+    return this.#published.bundle;
+  }
+
+  /** Calls `listener` after changes of what `programmed` and `publishedSince` say; gives what ends that. */
+  onChange(listener: () => void): () => void {
+    return this.#published.onChange(listener);
+  }
+
+  /** One look at everything; start() makes them follow one another. Gives the milliseconds until the next, if sooner. */
+  async pass(): Promise<number | undefined> {
+    if (!this.#informer.synced) return undefined;
+    this.#remember();
+    const namespaces = this.#ledger.assignment();
+    const caBundle = this.#options.bundlePem();
+    if (namespaces === undefined || caBundle === '') return undefined;
+    const { target, labels } = this.#options;
+    const desired = buildConfiguration({ target, caBundle, namespaces, labels });
+    if (!isAsDesired(this.#observed, desired)) {
+      this.#published.look(this.#observed, caBundle);
+      const waitMs = this.#beforeWriting(desired);
+      if (waitMs > 0) return waitMs;
+      if (!(await this.#write(desired))) return 0;
+    }
+    this.#settled = JSON.stringify(desired);
+    return this.#published.look(this.#observed, caBundle);
+  }
+
+  /** The configuration from before this process is the memory of which namespaces may hold injected workloads. */
+  #remember(): void {
+    if (this.#isRemembered) return;
+    this.#isRemembered = true;
+    if (this.#observed === undefined) {
+      this.#drains.sweep();
+      return;
+    }
+    const { ignore, fail } = namespacesIn(this.#observed);
+    this.#ledger.remember([...ignore, ...fail], this.#options.clock.now());
+    this.#drains.wake();
+  }
+
+  /** Notes a repair; gives the milliseconds to wait with it. */
+  #beforeWriting(desired: WebhookConfiguration): number {
+    const { clock, logger, onRepaired } = this.#options;
+    if (this.#settled !== JSON.stringify(desired)) return 0;
+    const now = clock.now();
+    this.#repairs = this.#repairs.filter((time) => time > now - PROMPT_WITHIN_MS);
+    const last = this.#repairs.at(-1);
+    if (last !== undefined && this.#repairs.length >= PROMPT_REPAIRS && now < last + SLOW_REPAIR_MS) {
+      return last + SLOW_REPAIR_MS - now;
+    }
+    this.#repairs.push(now);
+    onRepaired?.();
+    const observed = this.#observed;
+    logger.warn(
+      { configuration: CONFIGURATION_NAME, by: observed && lastOtherManager(observed), repairs: this.#repairs.length },
+      observed === undefined ? 'the webhook configuration was deleted' : 'the webhook configuration was changed',
+    );
+    return 0;
+  }
+
+  /** False where somebody wrote in between. */
+  async #write(desired: WebhookConfiguration): Promise<boolean> {
+    const { client, logger } = this.#options;
+    let written = await client.apply<WebhookConfiguration>(RESOURCE, desired, { fieldManager: FIELD_MANAGER });
+    if (!isAsDesired(written, desired)) {
+      // apply takes back fields, but not what another manager added to the lists inside of an entry
+      const replaced = await this.#replace(withExactEntries(written, desired));
+      if (replaced === undefined) return false;
+      written = replaced;
+    }
+    this.#observed = written;
+    const { ignore, fail } = namespacesIn(desired);
+    logger.info({ ignore: ignore.length, fail: fail.length }, 'webhook configuration written');
+    return true;
+  }
+
+  async #replace(object: WebhookConfiguration): Promise<WebhookConfiguration | undefined> {
+    try {
+      return await this.#options.client.replace<WebhookConfiguration>(RESOURCE, object);
+    } catch (error) {
+      if (error instanceof ApiError && (error.code === 409 || error.code === 404)) return undefined;
+      throw error;
+    }
+  }
+
+  #noticed(object: WebhookConfiguration | undefined, previous: WebhookConfiguration | undefined): void {
+    const known = this.#observed?.metadata;
+    const isLate =
+      object === undefined
+        ? known?.uid !== previous?.metadata.uid
+        : known !== undefined && isOlder(object.metadata, known);
+    if (isLate) return;
+    this.#observed = object;
+    this.wake();
+  }
+}
+
+/** The answer to an own write comes before the watch tells of it, and of what was before it. */
+function isOlder(
+  a: { readonly uid?: string; readonly resourceVersion?: string },
+  b: { readonly uid?: string; readonly resourceVersion?: string },
+): boolean {
+  if (a.uid !== b.uid) return false;
+  const [left = '', right = ''] = [a.resourceVersion, b.resourceVersion];
+  // a number in every API server there is (KEP-5504 says so); one that is none counts as new
+  return /^\d+$/.test(left) && /^\d+$/.test(right) && BigInt(left) < BigInt(right);
+}
