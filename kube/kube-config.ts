@@ -15,7 +15,7 @@ export class KubeConfigError extends Error {
   override readonly name = 'KubeConfigError';
 }
 
-export interface KubeConfigSource {
+export interface KubeConfigOptions {
   /** A kubeconfig file; '' or undefined: KUBECONFIG, then ~/.kube/config, then the pod's ServiceAccount. */
   readonly file?: string | undefined;
   /** A context of it; '' or undefined: its current one. */
@@ -120,18 +120,21 @@ function headersOf(options: RequestOptions): Record<string, string> {
  * Loads a kubeconfig and chooses its context.
  * Throws KubeConfigError when there is none, it cannot be read, or it does not say which server to use.
  */
-export function loadKubeConfig(source: KubeConfigSource = {}, env: NodeJS.ProcessEnv = process.env): PooledKubeConfig {
+export function loadKubeConfig(
+  options: KubeConfigOptions = {},
+  env: NodeJS.ProcessEnv = process.env,
+): PooledKubeConfig {
   const config = new PooledKubeConfig();
-  const files = filesOf(source, env);
+  const files = filesOf(options, env);
   if (files.length > 0) for (const file of files) addFile(config, file);
   else if (env.KUBERNETES_SERVICE_HOST !== undefined && existsSync(SERVICE_ACCOUNT_TOKEN)) config.loadFromCluster();
   else throw new KubeConfigError('no cluster: give a kubeconfig, or run in a pod with a ServiceAccount token');
-  chooseContext(config, source.context);
+  chooseContext(config, options.context);
   return config;
 }
 
-function filesOf(source: KubeConfigSource, env: NodeJS.ProcessEnv): string[] {
-  if (source.file) return [source.file];
+function filesOf(options: KubeConfigOptions, env: NodeJS.ProcessEnv): string[] {
+  if (options.file) return [options.file];
   const named = (env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '');
   // As kubectl: files of the list that do not exist are passed over, unless none does.
   if (named.length > 0)

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Registry } from 'prom-client';
+import type { Registry as Register } from 'prom-client';
 import type { Logger } from '../kube/log.ts';
 
 /** One thing that has to be so before reviews may be sent here. */
@@ -21,7 +21,7 @@ const TEXT = 'text/plain; charset=utf-8';
 
 export interface HealthServerOptions {
   readonly checks: readonly ReadinessCheck[];
-  readonly registry: Registry;
+  readonly register: Register;
   readonly logger: Logger;
 }
 
@@ -86,9 +86,9 @@ export class HealthServer {
   }
 
   async #metrics(): Promise<HealthAnswer> {
-    const { registry, logger } = this.#options;
+    const { register, logger } = this.#options;
     try {
-      return { status: 200, body: await registry.metrics(), type: registry.contentType };
+      return { status: 200, body: await register.metrics(), type: register.contentType };
     } catch (error) {
       logger.error({ error: String(error) }, 'metrics could not be collected');
       return { status: 500, body: 'metrics could not be collected\n' };

@@ -34,11 +34,11 @@ import { ApiError } from '../kube/object-client.ts';
 import type { Logger } from '../kube/log.ts';
 import { createLeaderMetrics, createOperatorMetrics } from './metrics.ts';
 import { compilePolicy } from '../core/policy/compile.ts';
-import { PolicyOperator } from './policies/policy-operator.ts';
+import { PolicyController } from './policies/policy-controller.ts';
 import { RuleCache } from './policies/rule-cache.ts';
 import { policyValidator } from '../core/policy/schema.ts';
 import { startRotation } from './rotation/start.ts';
-import { WorkloadOperator } from './workloads/workload-operator.ts';
+import { WorkloadController } from './workloads/workload-controller.ts';
 import { readSettings, SettingsError, settingsHelp, type Settings } from './settings.ts';
 import { Authorities } from './vault/authorities.ts';
 import { NodeVaultClient } from './vault/node-vault-client.ts';
@@ -104,9 +104,9 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
       })
     : undefined;
   const leader: Leadership = election ?? { isLeader: true, onChange: () => undefined };
-  const leaderMetrics = createLeaderMetrics(metrics.registry, () => leader.isLeader);
-  const observer = createOperatorMetrics(metrics.registry, () => policies.lastSeen);
-  const policies = new PolicyOperator({
+  const leaderMetrics = createLeaderMetrics(metrics.register, () => leader.isLeader);
+  const observer = createOperatorMetrics(metrics.register, () => policies.lastSeen);
+  const policies = new PolicyController({
     ...shared,
     kubeConfig,
     relistMs: milliseconds(settings.relistInterval),
@@ -130,7 +130,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     client: new ApiClient({ kubeConfig, userAgent: USER_AGENT, timeoutMs: milliseconds(settings.registryTimeout) }),
     userAgent: USER_AGENT,
     proxies: proxiesOf(process.env),
-    registry: metrics.registry,
+    register: metrics.register,
     clock,
     random,
     logger,
@@ -138,10 +138,10 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
   const sources = new Sources({
     ...shared,
     read: sourceReader(new ApiClient({ kubeConfig, userAgent: USER_AGENT, timeoutMs: SOURCE_READ_MS })),
-    metrics: createSourceMetrics(metrics.registry),
+    metrics: createSourceMetrics(metrics.register),
     rereadMs: milliseconds(settings.sourceInterval),
   });
-  const rotation = startRotation({ ...settings, ...shared, leader, authorities, registry: metrics.registry });
+  const rotation = startRotation({ ...settings, ...shared, leader, authorities, register: metrics.register });
   authorities.onChange((policy) => policies.factsChanged(policy));
   rotation.onChange((policy) => policies.factsChanged(policy));
   const events = new EventRecorder({
@@ -152,7 +152,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     logger,
     onOutcome: (outcome) => leaderMetrics.told(outcome),
   });
-  const workloads: WorkloadOperator = new WorkloadOperator({
+  const workloads: WorkloadController = new WorkloadController({
     ...shared,
     rules,
     webhook: configuration,
@@ -161,7 +161,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
     images: images.configs,
     sources,
     rotation,
-    registry: metrics.registry,
+    register: metrics.register,
     onSummary: (policy) => policies.factsChanged(policy),
   });
   certificates.onChange(() => configuration.wake());
@@ -182,7 +182,7 @@ async function start(settings: Settings, logger: Logger): Promise<() => Promise<
       },
       { name: 'webhook', check: () => (server === undefined ? 'not listening yet' : draining(server)) },
     ],
-    registry: metrics.registry,
+    register: metrics.register,
     logger,
   });
   const healthAddress = await health.listen(settings.healthPort, settings.healthHost || undefined);

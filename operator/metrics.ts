@@ -1,12 +1,12 @@
-import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, type Registry as Register } from 'prom-client';
 
 import type { EventRecorderOptions } from '../kube/event-recorder.ts';
 import type { InformerObserver } from '../kube/informer.ts';
 
-/** Counts what happens on the way to the API server, and the process's own figures, into `registry`. */
-export function createOperatorMetrics(registry: Registry, lastSeen: () => number | undefined): InformerObserver {
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+/** Counts what happens on the way to the API server, and the process's own figures, into `register`. */
+export function createOperatorMetrics(register: Register, lastSeen: () => number | undefined): InformerObserver {
+  const registers = [register];
+  collectDefaultMetrics({ register });
   const relists = new Counter({
     name: 'vault_injection_relists_total',
     help: 'Times that all policies were listed: at the start, every relist interval, and after a watch that was lost.',
@@ -33,12 +33,12 @@ export function createOperatorMetrics(registry: Registry, lastSeen: () => number
 /** What becomes of an event: kube/event-recorder.ts. */
 type EventOutcome = Parameters<NonNullable<EventRecorderOptions['onOutcome']>>[0];
 
-/** Whether this replica leads, and what becomes of the events that it tells, in `registry`. */
+/** Whether this replica leads, and what becomes of the events that it tells, in `register`. */
 export function createLeaderMetrics(
-  registry: Registry,
+  register: Register,
   isLeader: () => boolean,
 ): { told(outcome: EventOutcome): void } {
-  const registers = [registry];
+  const registers = [register];
   new Gauge({
     name: 'vault_injection_leader',
     help: '1 in the replica that writes statuses and repairs workloads, 0 in all others.',

@@ -5,7 +5,8 @@ import type { MutationInput } from '../core/injection/mutate.ts';
 import type { Denial, MutationResult, Outcome, Skipped } from '../core/injection/outcome.ts';
 import { createLookUps } from './look-ups.ts';
 import type { Ask, Known, LookUps } from './look-ups.ts';
-import type { Entry, WebhookMetrics } from './metrics.ts';
+import type { Entry } from './configuration/configuration.ts';
+import type { WebhookMetrics } from './metrics.ts';
 import { BadReview, decodeReview, encodeReview } from './review.ts';
 import type { ReviewRequest, ReviewResponse } from './review.ts';
 

@@ -1,10 +1,8 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-
-/** The two entries of the MutatingWebhookConfiguration, by the failure policy that each stands for. */
-export type Entry = 'ignore' | 'fail';
+import { Counter, Gauge, Histogram, Registry as Register } from 'prom-client';
+import type { Entry } from './configuration/configuration.ts';
 
 /** Read when a scrape asks, not before. Undefined: not known (yet), the series is left out. */
-export interface MetricSources {
+export interface WebhookFigures {
   readonly rules?: () => number | undefined;
   /** Milliseconds since the epoch. */
   readonly leafNotAfter?: () => number | undefined;
@@ -13,7 +11,7 @@ export interface MetricSources {
 
 /** What admission, server and configuration count. No label holds a name or a namespace: series stay few. */
 export interface WebhookMetrics {
-  readonly registry: Registry;
+  readonly register: Register;
   reviewed(entry: Entry, operation: string, outcome: string, seconds: number): void;
   /** A request that never became a review, by HTTP status. */
   refused(status: number): void;
@@ -29,9 +27,12 @@ const DURATION_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 
 const OPERATIONS = new Set(['CREATE', 'UPDATE', 'DELETE', 'CONNECT']);
 
-/** Metrics in a registry of their own, so that two of them can live in one process (tests). */
-export function createWebhookMetrics(sources: MetricSources = {}, registry: Registry = new Registry()): WebhookMetrics {
-  const registers = [registry];
+/** Metrics in a register of their own, so that two of them can live in one process (tests). */
+export function createWebhookMetrics(
+  figures: WebhookFigures = {},
+  register: Register = new Register(),
+): WebhookMetrics {
+  const registers = [register];
   const reviews = new Counter({
     name: 'vault_injection_reviews_total',
     help: 'Admission reviews answered, by entry of the configuration, operation and outcome.',
@@ -64,21 +65,21 @@ export function createWebhookMetrics(sources: MetricSources = {}, registry: Regi
   // a series that is there from the start makes rate() and absent() say what they should
   for (const object of ['configuration', 'certificates']) repairs.inc({ object }, 0);
   for (const code of ['400', '404', '405', '413', '415', '500', '503']) refused.inc({ code }, 0);
-  readWhenAsked(registers, 'vault_injection_rules', 'Rules in the cache that admission consults.', sources.rules);
+  readWhenAsked(registers, 'vault_injection_rules', 'Rules in the cache that admission consults.', figures.rules);
   readWhenAsked(
     registers,
     'vault_injection_certificate_not_after_seconds',
     'When the certificate that is served ends, in seconds since the epoch.',
-    inSeconds(sources.leafNotAfter),
+    inSeconds(figures.leafNotAfter),
   );
   readWhenAsked(
     registers,
     'vault_injection_authority_not_after_seconds',
     'When the certificate authority in use ends, in seconds since the epoch.',
-    inSeconds(sources.authorityNotAfter),
+    inSeconds(figures.authorityNotAfter),
   );
   return {
-    registry,
+    register,
     reviewed: (entry, operation, outcome, seconds) => {
       reviews.inc({ entry, operation: OPERATIONS.has(operation) ? operation : 'other', outcome });
       duration.observe(seconds);
@@ -92,7 +93,7 @@ export function createWebhookMetrics(sources: MetricSources = {}, registry: Regi
 }
 
 function readWhenAsked(
-  registers: Registry[],
+  registers: Register[],
   name: string,
   help: string,
   read: (() => number | undefined) | undefined,

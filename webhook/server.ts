@@ -7,7 +7,8 @@ import type { Logger } from '../kube/log.ts';
 import { plain } from './admission.ts';
 import type { Admission, Answer } from './admission.ts';
 import type { ServingPair } from './certificates/inspect.ts';
-import type { Entry, WebhookMetrics } from './metrics.ts';
+import type { Entry } from './configuration/configuration.ts';
+import type { WebhookMetrics } from './metrics.ts';
 import { receiveBody } from './request-body.ts';
 import type { BodyLimits } from './request-body.ts';
 

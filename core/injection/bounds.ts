@@ -1,13 +1,13 @@
 import { matchesAny } from '../policy/match.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Denial } from './outcome.ts';
-import type { Settings } from './overrides.ts';
+import type { EffectiveOptions } from './overrides.ts';
 import type { Selected } from './selection.ts';
 import { sourceName } from './sources.ts';
 import type { SourceRef } from './sources.ts';
 
 /** Checks every path that the selected containers would read, and those of an annotation, against the policy's bounds. */
-export function deniedPath(selected: readonly Selected[], rule: Rule, settings: Settings): Denial | undefined {
+export function deniedPath(selected: readonly Selected[], rule: Rule, options: EffectiveOptions): Denial | undefined {
   const allowed = rule.environment.allowedPaths;
   if (allowed.length === 0) return undefined;
   const denied: string[] = [];
@@ -17,7 +17,7 @@ export function deniedPath(selected: readonly Selected[], rule: Rule, settings: 
     // What a Secret holds is not for everybody who reads a message.
     denied.push(source?.kind === 'Secret' ? `${where} refers to a path` : `${where} refers to the path ${path}`);
   };
-  for (const { path } of settings.areOwnPaths ? settings.fromPaths : [])
+  for (const { path } of options.areOwnPaths ? options.fromPaths : [])
     check(path, 'annotation vaultinjection.dev/from-paths');
   for (const { name, references } of selected) {
     for (const { name: variable, source, references: found } of references) {

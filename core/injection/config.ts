@@ -1,6 +1,6 @@
 import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
-import type { Settings } from './overrides.ts';
+import type { EffectiveOptions } from './overrides.ts';
 
 /** Where a container finds what is mounted for it. */
 export interface MountPaths {
@@ -20,13 +20,13 @@ export const CA_FILE = 'ca.crt';
  * that what is written is what somebody decided. Every `$` is doubled, because the kubelet expands `$(NAME)` and `$$` in
  * values of variables.
  */
-export function vaultEnvConfig(rule: Rule, settings: Settings, role: string, paths: MountPaths): string {
+export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: string, paths: MountPaths): string {
   const { vault, process } = rule;
   const { method, mountPath } = vault.auth;
   const isDefaultAuth = method === 'Kubernetes' && mountPath === 'kubernetes';
-  const environment = environmentOf(rule, settings);
+  const environment = environmentOf(rule, options);
   const log = given({
-    level: unless(settings.logLevel, 'Info'),
+    level: unless(options.logLevel, 'Info'),
     format: unless(process.log.format, 'Text'),
   });
   const config = given({
@@ -48,8 +48,8 @@ export function vaultEnvConfig(rule: Rule, settings: Settings, role: string, pat
     }),
     environment,
     process: given({
-      mode: unless(settings.mode, 'Exec'),
-      leaseEnd: settings.mode === 'Daemon' ? leaseEndOf(process.leaseEnd) : undefined,
+      mode: unless(options.mode, 'Exec'),
+      leaseEnd: options.mode === 'Daemon' ? leaseEndOf(process.leaseEnd) : undefined,
       delay: unless(process.delay, '0s'),
       revokeToken: process.revokeToken ? undefined : false,
       refuseExec: process.refuseExec || undefined,
@@ -59,8 +59,8 @@ export function vaultEnvConfig(rule: Rule, settings: Settings, role: string, pat
   return JSON.stringify(config).replaceAll('$', () => '$$');
 }
 
-function environmentOf({ environment }: Rule, settings: Settings): object | undefined {
-  const fromPaths = settings.fromPaths.map(({ path, version, prefix, overwrite }) => ({
+function environmentOf({ environment }: Rule, options: EffectiveOptions): object | undefined {
+  const fromPaths = options.fromPaths.map(({ path, version, prefix, overwrite }) => ({
     path,
     ...(version === undefined ? {} : { version }),
     ...(prefix === '' ? {} : { prefix }),
@@ -68,7 +68,7 @@ function environmentOf({ environment }: Rule, settings: Settings): object | unde
   }));
   return given({
     fromPaths: unlessEmpty(fromPaths),
-    ignoreMissing: settings.ignoreMissing || undefined,
+    ignoreMissing: options.ignoreMissing || undefined,
     passthrough: unlessEmpty(environment.passthrough),
     transit: transitOf(environment.transit),
     allowedNames: unlessEmpty(environment.allowedNames),

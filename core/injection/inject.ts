@@ -16,7 +16,7 @@ import { roleFor, takesSecret, takesToken } from './login.ts';
 import { annotation, CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
 import type { Purpose } from './names.ts';
 import type { Denial, Skipped } from './outcome.ts';
-import type { Settings } from './overrides.ts';
+import type { EffectiveOptions } from './overrides.ts';
 import {
   annotationsOf,
   CONTAINER_LISTS,
@@ -39,7 +39,7 @@ const OBJECT_LIMIT = 1_572_864;
 
 export interface InjectionContext {
   readonly rule: Rule;
-  readonly settings: Settings;
+  readonly options: EffectiveOptions;
   /** Of the containers to wrap. */
   readonly entryPoints: EntryPoints;
   /** Names that volumes of ours cannot have, other than those of the template's own volumes. */
@@ -65,7 +65,7 @@ export type Injected =
 export function inject(template: RawObject, selected: readonly Selected[], context: InjectionContext): Injected {
   const podSpec = podSpecOf(template) ?? {};
   const volumes = volumeNames(podSpec, context.reservedVolumes);
-  const role = roleFor(context.rule, context.settings.role, serviceAccountOf(podSpec));
+  const role = roleFor(context.rule, context.options.role, serviceAccountOf(podSpec));
   const wrapped = new Map<Selected, Wrap>();
   const config = configWriter(context, role);
   const skipped: Skipped[] = [];
@@ -140,13 +140,13 @@ interface Config {
 }
 
 /** Writes VAULT_ENV_CONFIG once for all containers that mount at the same places: nearly always, for all of them. */
-function configWriter({ rule, settings }: InjectionContext, role: string): (paths: MountPaths) => Config {
+function configWriter({ rule, options }: InjectionContext, role: string): (paths: MountPaths) => Config {
   const written = new Map<string, Config>();
   return (paths) => {
     const key = `${paths.token ?? ''} ${paths.ca ?? ''} ${paths.credentials ?? ''}`;
     let config = written.get(key);
     if (config === undefined) {
-      const value = vaultEnvConfig(rule, settings, role, paths);
+      const value = vaultEnvConfig(rule, options, role, paths);
       config = { value, hash: shortHash(value) };
       written.set(key, config);
     }

@@ -13,7 +13,7 @@ import type { RawObject } from '../json.ts';
 import { annotation } from './names.ts';
 import { boundedWarnings } from './outcome.ts';
 import type { Denial, Details, Exclusion, MutationResult, Outcome, Skipped } from './outcome.ts';
-import { readWishes, settingsOf } from './overrides.ts';
+import { readWishes, optionsOf } from './overrides.ts';
 import type { Wishes } from './overrides.ts';
 import { diff } from './patch.ts';
 import type { JsonPatchOperation } from './patch.ts';
@@ -108,10 +108,10 @@ function review(
     return withoutInjection('Excluded', { rule, reason: 'inject is not "true"', exclusion: 'AnnotationMissing' });
   }
 
-  const settings = settingsOf(rule, wishes, warn);
+  const options = optionsOf(rule, wishes, warn);
   const selection = select(podSpecOf(restored.template) ?? {}, {
     rule,
-    settings,
+    options,
     known: sources,
     wasWrapped: restored.wrapped,
     isAsked: wishes.inject === true,
@@ -121,13 +121,13 @@ function review(
   const entryPoints = entryPointsOf(podSpecOf(restored.template) ?? {}, selected, rule, restored.images, images);
   const needs = { needs: entryPoints.needs, sourceNeeds: selection.needs };
   const refused = (why: Denial): MutationResult => denied(why, { warnings, rule, details: detailsOf(rule), ...needs });
-  const denial = deniedPath(selected, rule, settings) ?? deniedSource(untold, rule);
+  const denial = deniedPath(selected, rule, options) ?? deniedSource(untold, rule);
   if (denial !== undefined) return refused(denial);
   for (const one of untold) warnOfSource(one, warn);
   const injected = inject(restored.template, selected, {
     rule,
     entryPoints,
-    settings,
+    options,
     reservedVolumes: claimNames(workload),
     live: { injected: annotationsOf(template)?.[annotation.injected], installer: restored.installer },
     restart: restartOf(workload),
@@ -151,7 +151,7 @@ function review(
   if (oversize !== undefined) return refused(oversize);
   const patch = diff(template, injected.template, TEMPLATE_PATH);
   const unwrapped = detailed ? unwrappedOf(template, selected, wrapped) : [];
-  const details = detailsOf(rule, { unwrapped, reads: detailed ? readsOf(selected, settings) : [] });
+  const details = detailsOf(rule, { unwrapped, reads: detailed ? readsOf(selected, options) : [] });
   return result(patch.length > 0 ? 'Injected' : 'Unchanged', { ...about, patch, warnings, details });
 }
 

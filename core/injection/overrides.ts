@@ -22,7 +22,7 @@ export interface Wishes {
 }
 
 /** What of a rule annotations can change, after they did. */
-export interface Settings {
+export interface EffectiveOptions {
   /** '': the name of the pod's ServiceAccount. */
   readonly role: string;
   readonly fromPaths: readonly FromPath[];
@@ -34,8 +34,8 @@ export interface Settings {
   readonly logLevel: Rule['process']['log']['level'];
 }
 
-/** Parses a value into the settings that it changes; gives a sentence on what to write where it cannot. */
-type Parse = (value: string, rule: Rule) => Partial<Settings> | string;
+/** Parses a value into the options that it changes; gives a sentence on what to write where it cannot. */
+type Parse = (value: string, rule: Rule) => Partial<EffectiveOptions> | string;
 
 const OVERRIDES: Readonly<Record<string, { readonly override: Override; readonly parse: Parse }>> = {
   role: { override: 'Role', parse: parseRole },
@@ -53,8 +53,8 @@ const MAX_ITEMS = 32;
 // More warnings than that are only counted.
 const MAX_SUGGESTIONS = 10;
 const READ = [...SWITCHES, ...Object.keys(OVERRIDES)];
-const MODES: readonly Settings['mode'][] = ['Exec', 'Daemon'];
-const LOG_LEVELS: readonly Settings['logLevel'][] = ['Debug', 'Info', 'Warn', 'Error'];
+const MODES: readonly EffectiveOptions['mode'][] = ['Exec', 'Daemon'];
+const LOG_LEVELS: readonly EffectiveOptions['logLevel'][] = ['Debug', 'Info', 'Warn', 'Error'];
 
 /** Reads the annotations of the workload and of its pod template; where both have one, the template's counts. */
 export function readWishes(workload: RawObject, template: RawObject, warn: Warn): Wishes {
@@ -76,9 +76,9 @@ export function readWishes(workload: RawObject, template: RawObject, warn: Warn)
   return { inject: readInject(values.get('inject'), warn), policy: policy === '' ? undefined : policy, values };
 }
 
-/** The rule's settings with those that annotations may change changed. */
-export function settingsOf(rule: Rule, { values }: Wishes, warn: Warn): Settings {
-  let settings: Settings = {
+/** The rule's options with those that annotations may change changed. */
+export function optionsOf(rule: Rule, { values }: Wishes, warn: Warn): EffectiveOptions {
+  let options: EffectiveOptions = {
     role: rule.vault.auth.role,
     fromPaths: rule.environment.fromPaths,
     areOwnPaths: false,
@@ -99,9 +99,9 @@ export function settingsOf(rule: Rule, { values }: Wishes, warn: Warn): Settings
     }
     const parsed = known.parse(value, rule);
     if (typeof parsed === 'string') warn(`${annotation.prefix}${name}: ignored, ${parsed}`);
-    else settings = { ...settings, ...parsed };
+    else options = { ...options, ...parsed };
   }
-  return settings;
+  return options;
 }
 
 function readInject(value: string | undefined, warn: Warn): boolean | undefined {
@@ -111,7 +111,7 @@ function readInject(value: string | undefined, warn: Warn): boolean | undefined 
   return asked;
 }
 
-function parseRole(value: string, { overrides, policy, vault }: Rule): Partial<Settings> | string {
+function parseRole(value: string, { overrides, policy, vault }: Rule): Partial<EffectiveOptions> | string {
   const role = value.trim();
   if (vault.auth.method === 'AppRole') return `policy ${policy.name} logs in with AppRole: its role-id says the role`;
   if (!/^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?$/.test(role)) return 'write the name of a Vault role';
@@ -121,7 +121,7 @@ function parseRole(value: string, { overrides, policy, vault }: Rule): Partial<S
   return { role };
 }
 
-function parseFromPaths(value: string): Partial<Settings> | string {
+function parseFromPaths(value: string): Partial<EffectiveOptions> | string {
   const fromPaths: FromPath[] = [];
   const items = listed(value);
   if (items.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} paths`;
@@ -141,24 +141,24 @@ function parseFromPaths(value: string): Partial<Settings> | string {
   return { fromPaths, areOwnPaths: true };
 }
 
-function parseContainers(value: string): Partial<Settings> | string {
+function parseContainers(value: string): Partial<EffectiveOptions> | string {
   const include = listed(value);
   if (include.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} names`;
   if (include.length > 0 && include.every((name) => /^[-a-z0-9*]{1,63}$/.test(name))) return { include };
   return 'write names of containers (* as wildcard), with commas between them';
 }
 
-function parseIgnoreMissing(value: string): Partial<Settings> | string {
+function parseIgnoreMissing(value: string): Partial<EffectiveOptions> | string {
   const ignoreMissing = asBoolean(value);
   return ignoreMissing === undefined ? 'write "true" or "false"' : { ignoreMissing };
 }
 
-function parseMode(value: string): Partial<Settings> | string {
+function parseMode(value: string): Partial<EffectiveOptions> | string {
   const mode = oneOf(MODES, value);
   return mode === undefined ? `write one of ${MODES.join(', ')}` : { mode };
 }
 
-function parseLogLevel(value: string): Partial<Settings> | string {
+function parseLogLevel(value: string): Partial<EffectiveOptions> | string {
   const logLevel = oneOf(LOG_LEVELS, value);
   return logLevel === undefined ? `write one of ${LOG_LEVELS.join(', ')}` : { logLevel };
 }

@@ -5,7 +5,7 @@ import { expandedReferences, referringVariables } from './environment.ts';
 import type { ReferringVariable } from './environment.ts';
 import { asList, asObject } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import type { Settings } from './overrides.ts';
+import type { EffectiveOptions } from './overrides.ts';
 import { CONTAINER_LISTS, nameOf } from './pod.ts';
 import type { ContainerList } from './pod.ts';
 import { SourceNotes } from './source-notes.ts';
@@ -32,7 +32,7 @@ export interface Selection {
 
 export interface SelectionContext {
   readonly rule: Rule;
-  readonly settings: Settings;
+  readonly options: EffectiveOptions;
   /** What is known of the objects that environment comes from; left out, nothing is. */
   readonly known: KnownSources | undefined;
   /** Names of containers that an earlier admission has wrapped. */
@@ -47,7 +47,7 @@ export interface SelectionContext {
  * leaves out, malformed ones, ones that the kubelet expands before vault-env could, and objects nobody has looked into.
  */
 export function select(podSpec: RawObject, context: SelectionContext): Selection {
-  const { rule, settings, known, warn } = context;
+  const { rule, options, known, warn } = context;
   const notes = new SourceNotes(context.wasWrapped, warn);
   const selected: Selected[] = [];
   const names: string[] = [];
@@ -57,7 +57,7 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
       const name = nameOf(container);
       if (container === undefined || name === undefined) continue;
       names.push(name);
-      const isLeftOut = !isIncluded(list, name, rule, settings);
+      const isLeftOut = !isIncluded(list, name, rule, options);
       const environment =
         isLeftOut || !isSourced(container) ? undefined : sourcedEnvironment(container, rule.sources, known);
       const references = environment?.references ?? referringVariables(container);
@@ -70,13 +70,13 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
         continue;
       }
       if (environment !== undefined) notes.note(environment);
-      const isReferring = references.length > 0 || rule.when === 'Always' || settings.fromPaths.length > 0;
+      const isReferring = references.length > 0 || rule.when === 'Always' || options.fromPaths.length > 0;
       if (!isReferring && (environment === undefined || !notes.selects(name, environment))) continue;
       if (references.length > 0) warnOfReferences(name, container, references, rule, warn);
       selected.push({ list, index, name, container, references });
     }
   }
-  for (const pattern of settings.include === rule.containers.include ? [] : settings.include) {
+  for (const pattern of options.include === rule.containers.include ? [] : options.include) {
     if (!names.some((name) => matchesAny([pattern], name))) {
       warn(`vaultinjection.dev/containers: there is no container ${pattern}`);
     }
@@ -85,7 +85,7 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
   return { selected, untold: notes.untold, needs: notes.needs };
 }
 
-function isIncluded(list: ContainerList, name: string, rule: Rule, { include }: Settings): boolean {
+function isIncluded(list: ContainerList, name: string, rule: Rule, { include }: EffectiveOptions): boolean {
   if (list === 'initContainers' && !rule.initContainers) return false;
   return matchesAny(include, name) && !matchesAny(rule.containers.exclude, name);
 }

@@ -1,10 +1,10 @@
-import { Counter, type Registry } from 'prom-client';
+import { Counter, type Registry as Register } from 'prom-client';
 
 import type { PollerObserver } from './version-poller.ts';
 
-/** Counts what rotation asks of Vaults into `registry`. */
-export function createRotationMetrics(registry: Registry): Required<PollerObserver> {
-  const registers = [registry];
+/** Counts what rotation asks of Vaults into `register`. */
+export function createRotationMetrics(register: Register): Required<PollerObserver> {
+  const registers = [register];
   const polls = new Counter({
     name: 'vault_injection_rotation_polls_total',
     help: 'Looks at the newest version of a secret, by what came of them.',

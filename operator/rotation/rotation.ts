@@ -4,7 +4,7 @@ import type { RestartWish, Use } from '../../core/workload/restarts.ts';
 import { wishOf } from './baselines.ts';
 import { metadataPathOf } from './kv-path.ts';
 import { rotatingOf, type RotatingStatement } from './rotating.ts';
-import { VersionPoller, type PollSource, type VersionPollerOptions } from './version-poller.ts';
+import { VersionPoller, type PolledVault, type VersionPollerOptions } from './version-poller.ts';
 
 export interface RotationOptions extends Omit<VersionPollerOptions, 'onChange'> {
   /** Whether the operator may log in to this namespace of this Vault. */
@@ -72,8 +72,8 @@ export class Rotation {
   stateOf(policyKey: string): RotatingStatement | undefined {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return undefined;
-    const source = this.#sourceOf(policyKey, wanted.vault);
-    if ('status' in source) return source;
+    const polled = this.#polledVaultOf(policyKey, wanted.vault);
+    if ('status' in polled) return polled;
     const paths = [...new Set(wanted.metadataPaths.values())].filter((path) => path !== undefined);
     return rotatingOf({
       intervalMs: wanted.intervalMs,
@@ -113,17 +113,17 @@ export class Rotation {
   }
 
   #watch(policyKey: string, { vault, intervalMs, metadataPaths }: Wanted): void {
-    const source = this.#sourceOf(policyKey, vault);
-    if ('status' in source) {
+    const polled = this.#polledVaultOf(policyKey, vault);
+    if ('status' in polled) {
       this.#poller?.unwatch(policyKey);
       return;
     }
     const paths = new Set([...metadataPaths.values()].filter((path) => path !== undefined));
-    this.#poller?.watch(policyKey, source, intervalMs, paths);
+    this.#poller?.watch(policyKey, polled, intervalMs, paths);
   }
 
   /** Whom to ask, or why nobody is asked. */
-  #sourceOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PollSource | RotatingStatement {
+  #polledVaultOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PolledVault | RotatingStatement {
     const where = namespace === '' ? address : `${address}#${namespace}`;
     if (!this.#options.isAllowed(address, namespace)) {
       const message = `the operator logs in to no Vault that its setting rotationVaults does not name, and ${where} is none of these`;

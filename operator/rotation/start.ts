@@ -1,5 +1,5 @@
 /** Puts the parts together: from the operator's settings to who says what should restart. */
-import type { Registry } from 'prom-client';
+import type { Registry as Register } from 'prom-client';
 
 import type { Clock } from '../../kube/clock.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
@@ -28,7 +28,7 @@ export interface StartRotationOptions extends RotationSettings {
   readonly leader: Leadership;
   readonly authorities: Pick<Authorities, 'of' | 'onChange'>;
   /** Of metrics. */
-  readonly registry: Registry;
+  readonly register: Register;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -36,7 +36,7 @@ export interface StartRotationOptions extends RotationSettings {
 
 /** Asks Vaults whenever this replica leads, until it is stopped. */
 export function startRotation(options: StartRotationOptions): Rotation {
-  const { client, leader, authorities, registry, clock, random, logger } = options;
+  const { client, leader, authorities, register, clock, random, logger } = options;
   const rotation = new Rotation({
     vaults: new NodeVaultMetadata({ connections: REQUESTS }),
     jwt: ownToken(client, {
@@ -48,7 +48,7 @@ export function startRotation(options: StartRotationOptions): Rotation {
     mountPath: options.rotationMount,
     isAllowed: allowedVaults(options.rotationVaults),
     authorityOf: authorities.of,
-    observer: createRotationMetrics(registry),
+    observer: createRotationMetrics(register),
     clock,
     random,
     logger,

@@ -7,7 +7,7 @@ import { VaultFailure } from '../vault/metadata-port.ts';
 import { VaultSession } from './vault-session.ts';
 
 /** A Vault, and where to log in to it. */
-export interface PollSource {
+export interface PolledVault {
   readonly target: MetadataTarget;
   /** Of the auth method, without auth/ before it. */
   readonly mountPath: string;
@@ -41,7 +41,7 @@ interface Poll {
   answer?: MetadataAnswer;
 }
 
-interface Source {
+interface Polling {
   readonly id: string;
   readonly address: string;
   readonly session: VaultSession;
@@ -53,7 +53,7 @@ interface Source {
 }
 
 /** Vaults at a time: enough for some that time out. */
-const SOURCES = 8;
+const VAULTS_AT_ONCE = 8;
 /** Requests to one Vault at a time. */
 export const REQUESTS = 4;
 // A Vault that comes back is asked within half a minute; one that does not sees two requests a minute.
@@ -69,24 +69,24 @@ const ROUND_MS = 500;
 export class VersionPoller {
   readonly #options: VersionPollerOptions;
   readonly #queue: WorkQueue;
-  readonly #sources = new Map<string, Source>();
-  readonly #sourceOf = new Map<string, string>();
+  readonly #pollings = new Map<string, Polling>();
+  readonly #pollingOf = new Map<string, string>();
   readonly #ending = new Set<Promise<void>>();
 
   constructor(options: VersionPollerOptions) {
     const { clock, random, logger } = options;
     this.#options = options;
     const process = (id: string): Promise<void> => this.#round(id);
-    this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: SOURCES });
+    this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: VAULTS_AT_ONCE });
   }
 
   /** What `user` wants to know from now on, all of it. */
-  watch(user: string, source: PollSource, intervalMs: number, paths: ReadonlySet<string>): void {
-    const id = idOf(source);
-    if (paths.size === 0 || this.#sourceOf.get(user) !== id) this.unwatch(user);
+  watch(user: string, polling: PolledVault, intervalMs: number, paths: ReadonlySet<string>): void {
+    const id = idOf(polling);
+    if (paths.size === 0 || this.#pollingOf.get(user) !== id) this.unwatch(user);
     if (paths.size === 0) return;
-    const joined = this.#sources.get(id) ?? this.#open(id, source);
-    this.#sourceOf.set(user, id);
+    const joined = this.#pollings.get(id) ?? this.#open(id, polling);
+    this.#pollingOf.set(user, id);
     for (const path of paths) this.#join(joined, path, user, intervalMs);
     this.#leave(user, paths);
     this.#schedule(joined);
@@ -99,21 +99,21 @@ export class VersionPoller {
 
   /** What was last heard of a path that `user` watches; undefined: nothing yet. */
   answerFor(user: string, path: string): MetadataAnswer | undefined {
-    return this.#sources.get(this.#sourceOf.get(user) ?? '')?.polls.get(path)?.answer;
+    return this.#pollings.get(this.#pollingOf.get(user) ?? '')?.polls.get(path)?.answer;
   }
 
   /** Why nothing is heard now from the Vault of `user`. */
   failureFor(user: string): VaultFailure | undefined {
-    return this.#sources.get(this.#sourceOf.get(user) ?? '')?.failure;
+    return this.#pollings.get(this.#pollingOf.get(user) ?? '')?.failure;
   }
 
   /** Asks nothing any more, and revokes its tokens. */
   async stop(): Promise<void> {
-    for (const id of [...this.#sources.keys()]) this.#close(id);
+    for (const id of [...this.#pollings.keys()]) this.#close(id);
     await Promise.all([this.#queue.stop(), ...this.#ending]);
   }
 
-  #open(id: string, { target, mountPath }: PollSource): Source {
+  #open(id: string, { target, mountPath }: PolledVault): Polling {
     const { vaults, jwt, role, clock, random, observer } = this.#options;
     const session = new VaultSession({
       connection: vaults.connect(target),
@@ -125,21 +125,21 @@ export class VersionPoller {
     });
     const backoff = new Backoff(BACKOFF, random);
     const { address } = target;
-    const source: Source = { id, address, session, polls: new Map(), backoff, notBefore: 0, failure: undefined };
-    this.#sources.set(id, source);
-    return source;
+    const polling: Polling = { id, address, session, polls: new Map(), backoff, notBefore: 0, failure: undefined };
+    this.#pollings.set(id, polling);
+    return polling;
   }
 
   #close(id: string): void {
-    const source = this.#sources.get(id);
-    if (source === undefined) return;
-    this.#sources.delete(id);
+    const polling = this.#pollings.get(id);
+    if (polling === undefined) return;
+    this.#pollings.delete(id);
     this.#queue.forget(id);
-    const ending = source.session.end().finally(() => this.#ending.delete(ending));
+    const ending = polling.session.end().finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
 
-  #join({ polls }: Source, path: string, user: string, intervalMs: number): void {
+  #join({ polls }: Polling, path: string, user: string, intervalMs: number): void {
     const now = this.#options.clock.now();
     const poll: Poll = polls.get(path) ?? { path, users: new Map(), due: now };
     polls.set(path, poll);
@@ -149,62 +149,62 @@ export class VersionPoller {
 
   /** `user` keeps only `paths`; what nobody wants is forgotten. */
   #leave(user: string, paths: ReadonlySet<string>): void {
-    const source = this.#sources.get(this.#sourceOf.get(user) ?? '');
-    if (paths.size === 0) this.#sourceOf.delete(user);
-    if (source === undefined) return;
-    for (const [path, poll] of source.polls) {
+    const polling = this.#pollings.get(this.#pollingOf.get(user) ?? '');
+    if (paths.size === 0) this.#pollingOf.delete(user);
+    if (polling === undefined) return;
+    for (const [path, poll] of polling.polls) {
       if (paths.has(path)) continue;
       poll.users.delete(user);
-      if (poll.users.size === 0) source.polls.delete(path);
+      if (poll.users.size === 0) polling.polls.delete(path);
     }
-    if (source.polls.size === 0) this.#close(source.id);
+    if (polling.polls.size === 0) this.#close(polling.id);
   }
 
-  #schedule(source: Source): void {
+  #schedule(polling: Polling): void {
     const now = this.#options.clock.now();
-    const due = Math.min(...[...source.polls.values()].map((poll) => poll.due));
-    if (due === Infinity || this.#sources.get(source.id) !== source) return;
-    const at = Math.max(due, source.notBefore);
-    if (at <= now) this.#queue.add(source.id);
-    else this.#queue.addAfter(source.id, Math.max(ROUND_MS, at - now));
+    const due = Math.min(...[...polling.polls.values()].map((poll) => poll.due));
+    if (due === Infinity || this.#pollings.get(polling.id) !== polling) return;
+    const at = Math.max(due, polling.notBefore);
+    if (at <= now) this.#queue.add(polling.id);
+    else this.#queue.addAfter(polling.id, Math.max(ROUND_MS, at - now));
   }
 
   async #round(id: string): Promise<void> {
-    const source = this.#sources.get(id);
-    if (source === undefined) return;
+    const polling = this.#pollings.get(id);
+    if (polling === undefined) return;
     const now = this.#options.clock.now();
     const changed = new Set<string>();
-    if (source.notBefore <= now) await this.#askDue(source, now, changed);
+    if (polling.notBefore <= now) await this.#askDue(polling, now, changed);
     // Ended meanwhile: nobody is interested.
-    if (this.#sources.get(id) !== source) return;
-    this.#schedule(source);
+    if (this.#pollings.get(id) !== polling) return;
+    this.#schedule(polling);
     if (changed.size > 0) this.#options.onChange([...changed]);
   }
 
   /** Asks for everything that is due: one path first, to see whether the Vault is there. */
-  async #askDue(source: Source, now: number, changed: Set<string>): Promise<void> {
-    const due = [...source.polls.values()].filter((poll) => poll.due <= now).sort((a, b) => a.due - b.due);
+  async #askDue(polling: Polling, now: number, changed: Set<string>): Promise<void> {
+    const due = [...polling.polls.values()].filter((poll) => poll.due <= now).sort((a, b) => a.due - b.due);
     const ask = async (poll: Poll): Promise<void> => {
       // Wanted by nobody since the round began.
-      if (source.polls.get(poll.path) !== poll) return;
-      for (const user of await this.#ask(source, poll)) changed.add(user);
+      if (polling.polls.get(poll.path) !== poll) return;
+      for (const user of await this.#ask(polling, poll)) changed.add(user);
     };
     const first = due.shift();
     if (first === undefined) return;
     try {
       await ask(first);
       await inParallel(due, REQUESTS, ask);
-      this.#note(source, undefined, changed);
+      this.#note(polling, undefined, changed);
     } catch (error) {
       if (!(error instanceof VaultFailure)) throw error;
-      this.#note(source, error, changed);
+      this.#note(polling, error, changed);
     }
   }
 
-  async #ask(source: Source, poll: Poll): Promise<readonly string[]> {
+  async #ask(polling: Polling, poll: Poll): Promise<readonly string[]> {
     const { clock, random, observer, logger } = this.#options;
     try {
-      const answer = await source.session.read(poll.path);
+      const answer = await polling.session.read(poll.path);
       observer?.onPoll?.(answer.kind);
       const before = poll.answer;
       poll.answer = answer;
@@ -212,7 +212,7 @@ export class VersionPoller {
       // A little early, so that rounds and jitter together stay within the interval.
       poll.due = poll.askedAt + Math.min(...poll.users.values()) * (0.85 + 0.1 * random());
       if (before !== undefined && isSameAnswer(before, answer)) return [];
-      logger.debug({ address: source.address, path: poll.path, ...answer }, 'a secret has another version');
+      logger.debug({ address: polling.address, path: poll.path, ...answer }, 'a secret has another version');
       return [...poll.users.keys()];
     } catch (error) {
       if (!(error instanceof VaultFailure)) throw error;
@@ -223,21 +223,21 @@ export class VersionPoller {
     }
   }
 
-  #note(source: Source, failure: VaultFailure | undefined, changed: Set<string>): void {
+  #note(polling: Polling, failure: VaultFailure | undefined, changed: Set<string>): void {
     const { clock, logger } = this.#options;
-    if (this.#sources.get(source.id) !== source) return; // its connections were closed
-    if (failure === undefined) source.backoff.reset();
-    else source.notBefore = clock.now() + source.backoff.next();
-    if (source.failure?.message === failure?.message) return;
-    const { address } = source;
+    if (this.#pollings.get(polling.id) !== polling) return; // its connections were closed
+    if (failure === undefined) polling.backoff.reset();
+    else polling.notBefore = clock.now() + polling.backoff.next();
+    if (polling.failure?.message === failure?.message) return;
+    const { address } = polling;
     if (failure === undefined) logger.info({ address }, 'versions of secrets are read again');
     else logger.warn({ address, kind: failure.kind, error: failure.message }, 'versions of secrets cannot be read');
-    source.failure = failure;
-    for (const { users } of source.polls.values()) for (const user of users.keys()) changed.add(user);
+    polling.failure = failure;
+    for (const { users } of polling.polls.values()) for (const user of users.keys()) changed.add(user);
   }
 }
 
-function idOf({ target, mountPath }: PollSource): string {
+function idOf({ target, mountPath }: PolledVault): string {
   const { address, caBundle, serverName, namespace } = target;
   return JSON.stringify([address, caBundle, serverName, namespace, mountPath]);
 }

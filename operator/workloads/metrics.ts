@@ -1,11 +1,11 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry as Register } from 'prom-client';
 
 import type { RequestResult } from './mender.ts';
 import type { Action } from '../../core/workload/plan.ts';
 import type { State } from '../../core/workload/standing.ts';
 
 /** Read when a scrape asks. */
-export interface WorkloadSources {
+export interface WorkloadFigures {
   readonly counts: () => Readonly<Partial<Record<State, number>>>;
   /** Workloads whose rollout the operator waits for. */
   readonly rolling: () => number;
@@ -18,16 +18,16 @@ export interface WorkloadMetrics {
 
 const STATES: readonly State[] = ['Injected', 'Outdated', 'Missed', 'Denied', 'Failed', 'Excluded'];
 
-/** What is known of workloads, in `registry`. No label holds a name: series stay few. */
-export function createWorkloadMetrics(registry: Registry, sources: WorkloadSources): WorkloadMetrics {
-  const registers = [registry];
+/** What is known of workloads, in `register`. No label holds a name: series stay few. */
+export function createWorkloadMetrics(register: Register, figures: WorkloadFigures): WorkloadMetrics {
+  const registers = [register];
   new Gauge({
     name: 'vault_injection_workloads',
     help: 'Workloads that a policy is for, by state.',
     labelNames: ['state'],
     registers,
     collect() {
-      const counts = sources.counts();
+      const counts = figures.counts();
       for (const state of STATES) this.set({ state }, counts[state] ?? 0);
     },
   });
@@ -36,7 +36,7 @@ export function createWorkloadMetrics(registry: Registry, sources: WorkloadSourc
     help: 'Workloads whose pods are being replaced because the operator asked for it.',
     registers,
     collect() {
-      this.set(sources.rolling());
+      this.set(figures.rolling());
     },
   });
   new Gauge({
@@ -44,7 +44,7 @@ export function createWorkloadMetrics(registry: Registry, sources: WorkloadSourc
     help: 'Images and other objects that workloads need known, and about which nobody has answered yet.',
     registers,
     collect() {
-      this.set(sources.unanswered());
+      this.set(figures.unanswered());
     },
   });
   const requests = new Counter({

@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Registry } from 'prom-client';
+import { Registry as Register } from 'prom-client';
 import { systemClock } from '../../kube/clock.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -73,7 +73,7 @@ describe('looking images up in a real registry', function () {
       client: { get, list: () => Promise.reject(new Error('the platforms are set')) },
       userAgent: 'test',
       proxies,
-      registry: new Registry(),
+      register: new Register(),
       clock: systemClock,
       random: Math.random,
       logger: collectLog().logger,

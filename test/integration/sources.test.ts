@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Registry } from 'prom-client';
+import { Registry as Register } from 'prom-client';
 import { parseAllDocuments } from 'yaml';
 import { systemClock } from '../../kube/clock.ts';
 import { ApiClient } from '../../kube/api-client.ts';
@@ -272,7 +272,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
         clock: systemClock,
         random: Math.random,
         logger: testLog().logger,
-        metrics: createSourceMetrics(new Registry()),
+        metrics: createSourceMetrics(new Register()),
         rereadMs: 1_000,
       });
       sources.onChange((namespace, ref) => changes.push(`${namespace} ${sourceName(ref)}`));

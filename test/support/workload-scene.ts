@@ -1,12 +1,12 @@
-import { Registry } from 'prom-client';
+import { Registry as Register } from 'prom-client';
 
 import type { Occurrence } from '../../kube/event-recorder.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import { RuleCache } from '../../operator/policies/rule-cache.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import type { State } from '../../core/workload/standing.ts';
-import { WorkloadOperator } from '../../operator/workloads/workload-operator.ts';
-import type { WorkloadOperatorOptions } from '../../operator/workloads/workload-operator.ts';
+import { WorkloadController } from '../../operator/workloads/workload-controller.ts';
+import type { WorkloadControllerOptions } from '../../operator/workloads/workload-controller.ts';
 import type { EntryPoint, KnownImages } from '../../core/injection/images.ts';
 import { mutateWorkload } from '../../core/injection/mutate.ts';
 import { applyPatch } from '../unit/core/injection/apply-patch.ts';
@@ -18,13 +18,13 @@ import { MemoryApi } from './memory-api.ts';
 const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments' };
 const REFERRING = { env: [{ name: 'PASSWORD', value: 'vault:secret/data/shop/db#password' }] };
 
-/** Who knows one image, as long as its registry is there. */
+/** Who knows one image, as long as its register is there. */
 class Images {
   isAway = false;
   entryPoint: EntryPoint = { entrypoint: ['/entry'], cmd: [] };
 
   get now(): KnownImages {
-    const answer = this.isAway ? { why: 'the registry is away' } : this.entryPoint;
+    const answer = this.isAway ? { why: 'the register is away' } : this.entryPoint;
     return () => answer;
   }
 
@@ -52,20 +52,20 @@ export class Scene {
   readonly log = testLog();
   readonly events: Occurrence[] = [];
   readonly summaries: string[] = [];
-  readonly registry = new Registry();
+  readonly register = new Register();
   /** What API servers do with workloads: send them to the webhook, or store them as they are. */
   webhookAnswers = true;
   programmed = true;
   isLeader = true;
   patches = 0;
   #leaderChanged: (leading: boolean) => void = () => undefined;
-  readonly workloads: WorkloadOperator;
+  readonly workloads: WorkloadController;
 
-  constructor(options: Partial<WorkloadOperatorOptions> = {}) {
-    const { api, clock, rules, images, registry } = this;
+  constructor(options: Partial<WorkloadControllerOptions> = {}) {
+    const { api, clock, rules, images, register } = this;
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- read when it is asked for
     const scene = this;
-    this.workloads = new WorkloadOperator({
+    this.workloads = new WorkloadController({
       client: {
         list: (resource, list) => api.list(resource, list),
         watch: (resource, watch) => api.watch(resource, watch),
@@ -85,7 +85,7 @@ export class Scene {
       clock,
       random: () => 1,
       logger: this.log.logger,
-      registry,
+      register,
       onSummary: (policyKey) => this.summaries.push(policyKey),
       ...options,
     });
@@ -133,7 +133,7 @@ export class Scene {
 
   /** How many are in each state, as the metric says. */
   async states(): Promise<Partial<Record<State, number>>> {
-    const metric = await this.registry.getSingleMetric('vault_injection_workloads')?.get();
+    const metric = await this.register.getSingleMetric('vault_injection_workloads')?.get();
     const values = (metric?.values ?? []).filter(({ value }) => value > 0);
     return Object.fromEntries(values.map(({ labels, value }) => [String(labels.state), value]));
   }

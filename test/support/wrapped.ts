@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { ruleOf } from './example-policy.ts';
 import { vaultEnvConfig } from '../../core/injection/config.ts';
 import { roleFor } from '../../core/injection/login.ts';
-import { settingsOf } from '../../core/injection/overrides.ts';
+import { optionsOf } from '../../core/injection/overrides.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import { goBuild } from '../../build/tools/go-build.ts';
 import { enableDatabase, enableOwnJwtAuth, enableTransit, POSTGRES_PLUGIN, writePolicy } from './vault-engines.ts';
@@ -131,7 +131,7 @@ function configuration(vault: Vault, folder: string, spec: Spec): string {
   const { auth } = spec.vault ?? { auth: { method: 'JWT' } };
   const connection = { address: vault.tlsAddress, tls: { caBundle: vault.caPem }, auth };
   const rule = ruleOf({ ...spec, vault: connection });
-  const settings = settingsOf(rule, { inject: undefined, policy: undefined, values: new Map() }, () => undefined);
+  const settings = optionsOf(rule, { inject: undefined, policy: undefined, values: new Map() }, () => undefined);
   const takesToken = rule.vault.auth.secretRef === undefined;
   const paths = {
     executable: '',

@@ -8,7 +8,7 @@ import { PassLoop } from '../../kube/pass-loop.ts';
 import { isTrusted, parseCertificate, validityOf } from './inspect.ts';
 import type { ServingPair, Validity } from './inspect.ts';
 import { isServable, issueLeaf, leafRenewalTime } from './leaf.ts';
-import { planRotation } from './renewal.ts';
+import { planRenewal } from './renewal.ts';
 import { takeStep } from './step.ts';
 import { bundleOf, decodeSet, encodeSet } from './secret.ts';
 import type { CertificateSet, Secret, StoredSet } from './secret.ts';
@@ -173,7 +173,7 @@ export class CertificateKeeper {
     const { clock, logger, publishedSince } = this.#options;
     const now = clock.now();
     const { current, next, previous, promotedAt } = found;
-    const step = planRotation(
+    const step = planRenewal(
       {
         current: current && validityOfPem(current.certificate),
         next: next && validityOfPem(next.certificate),

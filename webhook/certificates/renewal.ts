@@ -15,7 +15,7 @@ import type { Validity } from './inspect.ts';
  * Each step is derived from what is written down and from what is published, never from what this process did before:
  * after a crash at any point, or in another replica, the same question gets the same answer.
  */
-export interface RotationState {
+export interface RenewalState {
   /** The authority that signs; undefined where there is none, or none that is whole. */
   readonly current: Validity | undefined;
   readonly next: Validity | undefined;
@@ -26,7 +26,7 @@ export interface RotationState {
   readonly nextPublishedSince: number | undefined;
 }
 
-export type RotationStep =
+export type RenewalStep =
   /** Nothing is due. */
   | 'Rest'
   /** There is no authority that could sign: make one at once, without stages. */
@@ -42,7 +42,7 @@ export type RotationStep =
 export const PUBLISH_WAIT_MS = 60_000;
 
 /** The one step that is due now. */
-export function planRotation(state: RotationState, now: number): RotationStep {
+export function planRenewal(state: RenewalState, now: number): RenewalStep {
   const { current, next, previous } = state;
   const isNextUsable = next !== undefined && next.notBefore <= now && now < next.notAfter;
   // Without a valid current one nothing is trusted that could be lost, and the published bundle may hold the next one

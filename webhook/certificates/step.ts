@@ -1,9 +1,9 @@
 import { createAuthority } from './authority.ts';
-import type { RotationStep } from './renewal.ts';
+import type { RenewalStep } from './renewal.ts';
 import type { CertificateSet, StoredSet } from './secret.ts';
 
 /** Carries out a step of the rotation on what was found; gives the set to write down. */
-export async function takeStep(step: RotationStep, found: StoredSet, now: number): Promise<CertificateSet> {
+export async function takeStep(step: RenewalStep, found: StoredSet, now: number): Promise<CertificateSet> {
   const { current, next, previous, promotedAt, leaf, orphan } = found;
   const kept = {
     ...(next && { next }),

@@ -1,10 +1,12 @@
 import type { KubernetesObject } from '../../core/object.ts';
-import type { Entry } from '../metrics.ts';
 
 /** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is so. */
 
 export const CONFIGURATION_NAME = 'vault-injection-operator';
 export const FIELD_MANAGER = 'vault-injection-operator-webhook';
+
+/** The two entries of the MutatingWebhookConfiguration, by the failure policy that each stands for. */
+export type Entry = 'ignore' | 'fail';
 
 /** The API server's names for the two entries; they also stand before each audit annotation. */
 export const ENTRY_NAMES = {

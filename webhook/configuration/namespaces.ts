@@ -1,4 +1,4 @@
-import type { Entry } from '../metrics.ts';
+import type { Entry } from './configuration.ts';
 
 /** What the policies of a namespace say of the webhook being away, taken together: any Fail makes it Fail. */
 export type NamespacePolicies = ReadonlyMap<string, 'Ignore' | 'Fail'>;

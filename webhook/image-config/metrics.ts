@@ -1,5 +1,5 @@
 import { Counter, Gauge } from 'prom-client';
-import type { Registry } from 'prom-client';
+import type { Registry as Register } from 'prom-client';
 import { FAILURE_CODES } from './failure.ts';
 import type { FailureCode } from './failure.ts';
 
@@ -15,9 +15,9 @@ export interface ImageMetrics {
   watchSize(read: () => number): void;
 }
 
-/** Counts into `registry`. No label holds an image or a registry: series stay few. */
-export function createImageMetrics(registry: Registry): ImageMetrics {
-  const registers = [registry];
+/** Counts into `register`. No label holds an image or a registry: series stay few. */
+export function createImageMetrics(register: Register): ImageMetrics {
+  const registers = [register];
   const lookUps = new Counter({
     name: 'vault_injection_image_lookups_total',
     help: 'Entry points of images that injection asked for, by how the question ended.',

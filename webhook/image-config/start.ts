@@ -1,7 +1,7 @@
 /** Puts the parts together: from the operator's settings to the look-up that admission asks. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { Registry } from 'prom-client';
+import type { Registry as Register } from 'prom-client';
 import type { Clock } from '../../kube/clock.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -32,7 +32,7 @@ export interface ImageLookUpOptions extends ImageSettings {
   readonly userAgent: string;
   readonly proxies: Proxies;
   /** Of metrics. */
-  readonly registry: Registry;
+  readonly register: Register;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -59,7 +59,7 @@ export function startImageLookUp(options: ImageLookUpOptions): {
     registry: new RegistryClient({ send, hosts, platforms: () => platforms.current, clock }),
     pullSecrets: pullSecretReader(client),
     ownEntries: () => ownEntries(options),
-    metrics: createImageMetrics(options.registry),
+    metrics: createImageMetrics(options.register),
     clock,
   });
   const end = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 import { Counter, Gauge } from 'prom-client';
-import type { Registry } from 'prom-client';
+import type { Registry as Register } from 'prom-client';
 
 /**
  * How a question after an object ended. Remembered: without asking; Kept: it could not be read now, so what was known
@@ -14,9 +14,9 @@ export interface SourceMetrics {
   watchSize(read: () => number): void;
 }
 
-/** Counts into `registry`. No label holds a name: series stay few. */
-export function createSourceMetrics(registry: Registry): SourceMetrics {
-  const registers = [registry];
+/** Counts into `register`. No label holds a name: series stay few. */
+export function createSourceMetrics(register: Register): SourceMetrics {
+  const registers = [register];
   const reads = new Counter({
     name: 'vault_injection_source_reads_total',
     help: 'ConfigMaps and Secrets that injection asked for because environment comes from them, by how that ended.',

@@ -12,12 +12,12 @@ describe('the health server', () => {
   beforeEach(async () => {
     problem = undefined;
     notAfter = undefined;
-    const { registry } = createWebhookMetrics({ rules: () => 3, leafNotAfter: () => notAfter });
+    const { register } = createWebhookMetrics({ rules: () => 3, leafNotAfter: () => notAfter });
     const checks = [
       { name: 'rules', check: () => undefined },
       { name: 'certificate', check: () => problem },
     ];
-    server = new HealthServer({ checks, registry, logger: collectLog().logger });
+    server = new HealthServer({ checks, register, logger: collectLog().logger });
     const { port } = await server.listen(0, '127.0.0.1');
     base = `http://127.0.0.1:${port}`;
   });

@@ -8,7 +8,7 @@ import type { MutationResult } from '../../../core/injection/outcome.ts';
 import type { KnownSources, SourceNeeds } from '../../../core/injection/sources.ts';
 import type { LookUp, LookUps } from '../../../webhook/look-ups.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
-import type { Entry } from '../../../webhook/metrics.ts';
+import type { Entry } from '../../../webhook/configuration/configuration.ts';
 import { collectLog } from './log-lines.ts';
 import type { LogLine } from './log-lines.ts';
 
@@ -142,7 +142,7 @@ describe('admission', () => {
     expect(lines.map(({ level }) => level)).to.deep.equal(['error']);
     expect(lines[0]?.fields).to.include({ uid: 'uid-1', error: 'TypeError' });
     expect(JSON.stringify(lines)).not.to.contain(SECRET);
-    expect(await metrics.registry.metrics()).to.match(/reviews_total\{.*outcome="Error"\} 1/);
+    expect(await metrics.register.metrics()).to.match(/reviews_total\{.*outcome="Error"\} 1/);
   });
 
   it('logs one line a review, without the object or the patch', () => {
@@ -184,7 +184,7 @@ describe('admission', () => {
     const { admit, metrics } = start();
     admit('ignore', body());
     admit('fail', body({ operation: 'PATCHWORK' }));
-    const text = await metrics.registry.metrics();
+    const text = await metrics.register.metrics();
     expect(text).to.contain('vault_injection_reviews_total{entry="ignore",operation="CREATE",outcome="NoPolicy"} 1');
     expect(text).to.contain('vault_injection_reviews_total{entry="fail",operation="other",outcome="Skipped"} 1');
   });
@@ -232,7 +232,7 @@ describe('admission', () => {
       expect(warningsOf(await answer)).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
       expect(asked).to.deep.equal(['shop', needs, 0]);
       expect(rulesAsked).to.equal(1);
-      expect(await metrics.registry.metrics(), 'one review').to.match(/reviews_total\{[^}]*outcome="Injected"\} 1\n/);
+      expect(await metrics.register.metrics(), 'one review').to.match(/reviews_total\{[^}]*outcome="Injected"\} 1\n/);
     });
 
     it('is answered as if nothing were known where nobody can be asked', () => {

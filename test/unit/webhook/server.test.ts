@@ -125,7 +125,7 @@ describe('the webhook server', () => {
     expect(JSON.parse(replies[1]?.text ?? '')).to.have.nested.property('response.uid', 'uid-1');
     expect(replies[1]?.headers).to.include({ 'content-type': 'application/json' });
     expect(replies[1]?.headers.connection).to.equal('keep-alive');
-    expect(await metrics.registry.metrics()).to.contain('entry="ignore",operation="CREATE",outcome="NoPolicy"} 2');
+    expect(await metrics.register.metrics()).to.contain('entry="ignore",operation="CREATE",outcome="NoPolicy"} 2');
   });
 
   it('takes a review in chunks, and one near the limit', async () => {
@@ -186,11 +186,11 @@ describe('the webhook server', () => {
       await raw(`${POST}Content-Length: 1000\r\n\r\n{`),
       await raw(`${POST}Content-Length: 1000\r\n\r\n{`),
     ];
-    await eventually(async () => (await metrics.registry.metrics()).includes('requests_in_flight 2'));
+    await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 2'));
     const reply = await post(review());
     expect([reply.status, reply.headers['retry-after']]).to.deep.equal([503, '1']);
     for (const socket of unfinished) socket.destroy();
-    await eventually(async () => (await metrics.registry.metrics()).includes('requests_in_flight 0'));
+    await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 0'));
     expect((await post(review())).status).to.equal(200);
   });
 
@@ -377,7 +377,7 @@ describe('the webhook server', () => {
   it('drains by its deadline although a client never finishes', async () => {
     await start();
     const stuck = await raw(`${POST}Content-Length: 1000\r\n\r\n{`);
-    await eventually(async () => (await metrics.registry.metrics()).includes('requests_in_flight 1'));
+    await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 1'));
     await Promise.all([server.drain({ graceMs: 0, deadlineMs: 50 }), once(stuck, 'close')]);
   });
 });

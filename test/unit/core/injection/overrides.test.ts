@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import type { Rule } from '../../../../core/policy/rule.ts';
-import { readWishes, settingsOf } from '../../../../core/injection/overrides.ts';
-import type { Settings } from '../../../../core/injection/overrides.ts';
+import { readWishes, optionsOf } from '../../../../core/injection/overrides.ts';
+import type { EffectiveOptions } from '../../../../core/injection/overrides.ts';
 import { admitted, container, deployment, mutate, ruleWith, templateOf } from './fixtures.ts';
 
 const ALL = ['Role', 'FromPaths', 'IgnoreMissing', 'Containers', 'Mode', 'LogLevel'] as const;
 const open = ruleWith({ overrides: { allow: ALL } });
-const PLAIN: Settings = {
+const PLAIN: EffectiveOptions = {
   role: 'shop',
   fromPaths: [],
   areOwnPaths: false,
@@ -16,15 +16,15 @@ const PLAIN: Settings = {
   logLevel: 'Info',
 };
 
-/** What annotations make of a rule's settings, written without the prefix. */
+/** What annotations make of a rule's options, written without the prefix. */
 function ask(annotations: Record<string, unknown>, rule: Rule = open): { changed: object; warnings: string[] } {
   const warnings: string[] = [];
   const warn = (text: string): void => void warnings.push(text);
   const prefixed = Object.entries(annotations).map(([name, value]) => [`vaultinjection.dev/${name}`, value]);
   const object = deployment({ containers: [] }, Object.fromEntries(prefixed) as object);
-  const settings = settingsOf(rule, readWishes(object, templateOf(object), warn), warn);
-  const changed = Object.entries(settings).filter(
-    ([name, value]) => JSON.stringify(value) !== JSON.stringify(PLAIN[name as keyof Settings]),
+  const options = optionsOf(rule, readWishes(object, templateOf(object), warn), warn);
+  const changed = Object.entries(options).filter(
+    ([name, value]) => JSON.stringify(value) !== JSON.stringify(PLAIN[name as keyof EffectiveOptions]),
   );
   return { changed: Object.fromEntries(changed), warnings };
 }

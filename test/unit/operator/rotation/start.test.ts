@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { expect } from 'chai';
-import { Registry } from 'prom-client';
+import { Registry as Register } from 'prom-client';
 
 import { startRotation } from '../../../../operator/rotation/start.ts';
 import { systemClock } from '../../../../kube/clock.ts';
@@ -32,7 +32,7 @@ describe('rotation in several replicas', () => {
   it('asks Vault in the one that leads, from when to when it does, and counts what it asks', async () => {
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const listeners: ((leading: boolean) => void)[] = [];
-    const registry = new Registry();
+    const register = new Register();
     const rotation = startRotation({
       namespace: 'system',
       rotationVaults: address,
@@ -43,7 +43,7 @@ describe('rotation in several replicas', () => {
       client: { createToken: () => Promise.resolve('eyJ') },
       authorities: { of: () => undefined, onChange: () => undefined },
       leader: { isLeader: false, onChange: (listener) => void listeners.push(listener) },
-      registry,
+      register,
       clock: systemClock,
       random: Math.random,
       logger: testLog().logger,
@@ -63,7 +63,7 @@ describe('rotation in several replicas', () => {
       ]),
     );
     expect(rotation.wishesOf('shop/shop')).to.deep.equal([]);
-    const metrics = await registry.metrics();
+    const metrics = await register.metrics();
     expect(metrics).to.contain('vault_injection_rotation_polls_total{result="Version"} 1');
     expect(metrics).to.contain('vault_injection_rotation_logins_total{result="success"} 1');
   });

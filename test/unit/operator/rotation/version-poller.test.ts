@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import {
   VersionPoller,
-  type PollSource,
+  type PolledVault,
   type VersionPollerOptions,
 } from '../../../../operator/rotation/version-poller.ts';
 import { VaultFailure } from '../../../../operator/vault/metadata-port.ts';
@@ -14,7 +14,7 @@ const DB = 'secret/metadata/shop/db';
 const API = 'secret/metadata/shop/api';
 const SECOND = 1_000;
 
-const at = (address: string, more: Partial<PollSource['target']> = {}): PollSource => ({
+const at = (address: string, more: Partial<PolledVault['target']> = {}): PolledVault => ({
   target: { address, caBundle: '', serverName: '', namespace: '', ...more },
   mountPath: 'kubernetes',
 });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { LEAF_LIFE_MS } from '../../../../webhook/certificates/leaf.ts';
-import { PUBLISH_WAIT_MS, planRotation } from '../../../../webhook/certificates/renewal.ts';
-import type { RotationState, RotationStep } from '../../../../webhook/certificates/renewal.ts';
+import { PUBLISH_WAIT_MS, planRenewal } from '../../../../webhook/certificates/renewal.ts';
+import type { RenewalState, RenewalStep } from '../../../../webhook/certificates/renewal.ts';
 
 const DAY = 24 * 3600_000;
 const NOW = Date.parse('2026-11-23T12:00:00Z');
@@ -12,7 +12,7 @@ const aged = (days: number): { notBefore: number; notAfter: number } => ({
   notAfter: NOW + (360 - days) * DAY,
 });
 
-const EMPTY: RotationState = {
+const EMPTY: RenewalState = {
   current: undefined,
   next: undefined,
   previous: undefined,
@@ -20,7 +20,7 @@ const EMPTY: RotationState = {
   nextPublishedSince: undefined,
 };
 
-const table: readonly [string, Partial<RotationState>, RotationStep][] = [
+const table: readonly [string, Partial<RenewalState>, RenewalStep][] = [
   ['nothing there: an authority is made', {}, 'Create'],
   ['a young authority', { current: aged(1) }, 'Rest'],
   ['just before two thirds of its life', { current: aged(239) }, 'Rest'],
@@ -69,6 +69,6 @@ const table: readonly [string, Partial<RotationState>, RotationStep][] = [
 
 describe('the rotation of authorities', () => {
   for (const [what, state, step] of table) {
-    it(`${what}: ${step}`, () => expect(planRotation({ ...EMPTY, ...state }, NOW)).to.equal(step));
+    it(`${what}: ${step}`, () => expect(planRenewal({ ...EMPTY, ...state }, NOW)).to.equal(step));
   }
 });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Registry } from 'prom-client';
+import { Registry as Register } from 'prom-client';
 import { ImageFailure } from '../../../../webhook/image-config/failure.ts';
 import type { FailureCode } from '../../../../webhook/image-config/failure.ts';
 import { ImageConfigs } from '../../../../webhook/image-config/image-configs.ts';
@@ -26,7 +26,7 @@ function start(secrets: PullSecrets = { entries: [], unread: [] }) {
   const clock = new ManualClock();
   const asked: { reference: ImageReference; options: LookUpOptions }[] = [];
   const answers: ((found: Found | ImageFailure) => void)[] = [];
-  const registry = new Registry();
+  const register = new Register();
   const configs = new ImageConfigs({
     registry: {
       lookUp: (reference, options) => {
@@ -38,7 +38,7 @@ function start(secrets: PullSecrets = { entries: [], unread: [] }) {
     },
     pullSecrets: () => Promise.resolve(secrets),
     ownEntries: () => Promise.resolve([{ pattern: 'own.example', credential: { username: 'own', password: 'p' } }]),
-    metrics: createImageMetrics(registry),
+    metrics: createImageMetrics(register),
     clock,
   });
   const find = async (image: string, waitMs = 2500, namespace = 'shop', pullSecrets?: string[]) =>
@@ -62,8 +62,8 @@ function start(secrets: PullSecrets = { entries: [], unread: [] }) {
       return promise;
     },
     count: async (result: string): Promise<string | undefined> =>
-      new RegExp(`lookups_total\\{result="${result}"\\} (\\d+)`).exec(await registry.metrics())?.[1],
-    metrics: () => registry.metrics(),
+      new RegExp(`lookups_total\\{result="${result}"\\} (\\d+)`).exec(await register.metrics())?.[1],
+    metrics: () => register.metrics(),
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Registry } from 'prom-client';
+import { Registry as Register } from 'prom-client';
 import { ApiError } from '../../../../kube/object-client.ts';
 import type { KubernetesObject } from '../../../../core/object.ts';
 import type { KnownSources, SourceAnswer, SourceRef } from '../../../../core/injection/sources.ts';
@@ -22,14 +22,14 @@ const MISSING = { missing: true };
 describe('Sources', () => {
   let api: MemoryApi;
   let clock: ManualClock;
-  let registry: Registry;
+  let register: Register;
   let sources: Sources;
   let changes: string[];
 
   beforeEach(() => {
     api = new MemoryApi();
     clock = new ManualClock();
-    registry = new Registry();
+    register = new Register();
     changes = [];
     sources = new Sources({
       read: sourceReader(api),
@@ -37,7 +37,7 @@ describe('Sources', () => {
       clock,
       random: () => 0.5,
       logger: testLog().logger,
-      metrics: createSourceMetrics(registry),
+      metrics: createSourceMetrics(register),
       rereadMs: 60_000,
     });
     sources.onChange((namespace, ref) => changes.push(`${namespace} ${sourceName(ref)}`));
@@ -71,7 +71,7 @@ describe('Sources', () => {
   const fresh = (ref: SourceRef): unknown => answerOf(sources.fresh('shop', { objects: [ref] }), ref);
 
   async function counted(result: string): Promise<number | undefined> {
-    const metric = await registry.getSingleMetric('vault_injection_source_reads_total')?.get();
+    const metric = await register.getSingleMetric('vault_injection_source_reads_total')?.get();
     return metric?.values.find(({ labels }) => labels.result === result)?.value;
   }
 
@@ -129,7 +129,7 @@ describe('Sources', () => {
       await put(ref, text);
       await find(ref);
     }
-    const size = await registry.getSingleMetric('vault_injection_source_cache_size')?.get();
+    const size = await register.getSingleMetric('vault_injection_source_cache_size')?.get();
     expect(size?.values[0]?.value).to.equal(3);
   });
 

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-import type { Registry } from 'prom-client';
+import type { Registry as Register } from 'prom-client';
 
 import type { Clock } from '../../kube/clock.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
@@ -54,7 +54,7 @@ export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {
   onChange(listener: (namespace: string, ref: SourceRef) => void): void;
 }
 
-export interface WorkloadOperatorOptions {
+export interface WorkloadControllerOptions {
   readonly client: Pick<ObjectClient, 'list' | 'watch' | 'patch' | 'apply'>;
   readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
   readonly webhook: {
@@ -73,7 +73,7 @@ export interface WorkloadOperatorOptions {
   readonly random: () => number;
   readonly logger: Logger;
   /** Of metrics. */
-  readonly registry: Registry;
+  readonly register: Register;
   readonly observer?: InformerObserver;
   readonly turn?: () => Promise<unknown>;
   /** What summaryOf() says of this policy (`namespace/name`) has changed. */
@@ -93,8 +93,8 @@ const GATHER_MS = 100;
  * Joins what is known of workloads with what is done about them: for each policy, whenever something about its workloads
  * changes, it makes the plan, has it carried out by the mender, and keeps the summary for the status.
  */
-export class WorkloadOperator {
-  readonly #options: WorkloadOperatorOptions;
+export class WorkloadController {
+  readonly #options: WorkloadControllerOptions;
   readonly #inventory: Inventory;
   readonly #mender: Mender;
   readonly #denials: Denials;
@@ -109,8 +109,8 @@ export class WorkloadOperator {
   readonly #looked = new Map<string, Looked>();
   readonly #metrics: WorkloadMetrics;
 
-  constructor(options: WorkloadOperatorOptions) {
-    const { client, rules, clock, random, logger, registry, leader, webhook } = options;
+  constructor(options: WorkloadControllerOptions) {
+    const { client, rules, clock, random, logger, register, leader, webhook } = options;
     this.#options = options;
     this.#applied = new AppliedTimes(clock);
     this.#events = new WorkloadEvents({ events: options.events, isLeader: () => leader.isLeader });
@@ -145,7 +145,7 @@ export class WorkloadOperator {
       onResult: (kind, result) => this.#metrics.requested(kind, result),
     });
     this.#denials = new Denials({ client, clock, random, logger });
-    this.#metrics = createWorkloadMetrics(registry, {
+    this.#metrics = createWorkloadMetrics(register, {
       counts: () => this.#inventory.counts(),
       rolling: () => [...this.#looked.values()].reduce((sum, { rolling }) => sum + rolling, 0),
       unanswered: () => (this.#images?.open ?? 0) + (this.#sources?.open ?? 0),

@@ -10,7 +10,7 @@ import type { VaultPort } from '../vault/vault-port.ts';
 import { POLICIES, Reconciler, STATUS_FIELD_MANAGER } from './reconciler.ts';
 import type { ReconcilerOptions } from './reconciler.ts';
 
-export interface PolicyOperatorOptions
+export interface PolicyControllerOptions
   extends
     Omit<OperatorAdapterOptions, 'fieldManager'>,
     Pick<
@@ -24,13 +24,13 @@ export interface PolicyOperatorOptions
 }
 
 /** The Operator of VaultInjectionPolicies: watches them, and has each reconciled whenever something about it changes. */
-export class PolicyOperator extends OperatorAdapter {
+export class PolicyController extends OperatorAdapter {
   readonly #reconciler: Reconciler;
   readonly #queue: WorkQueue;
   readonly #monitor: HealthMonitor;
   #loaded = false;
 
-  constructor(options: PolicyOperatorOptions) {
+  constructor(options: PolicyControllerOptions) {
     super({ ...options, fieldManager: STATUS_FIELD_MANAGER });
     const { authorityOf, clock, random, logger, vaultCheckMs } = options;
     const process = (key: string): Promise<void> => this.#reconciler.reconcile(key);

@@ -7,7 +7,7 @@ import { ApiClient } from '../../../../kube/api-client.ts';
 import type { PooledKubeConfig } from '../../../../kube/kube-config.ts';
 import { compilePolicy } from '../../../../core/policy/compile.ts';
 import type { PolicyStatus } from '../../../../operator/policies/conditions.ts';
-import { PolicyOperator } from '../../../../operator/policies/policy-operator.ts';
+import { PolicyController } from '../../../../operator/policies/policy-controller.ts';
 import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
 import { policyValidator } from '../../../../core/policy/schema.ts';
 import type { WorkloadSummary } from '../../../../core/workload/summary.ts';
@@ -26,7 +26,7 @@ const policy = (generation: number, timeout = '10s'): Record<string, unknown> =>
   spec: { vault: { address: 'https://vault.example:8200', timeout } },
 });
 
-describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
+describe('PolicyController, with the real CRD, on a list-watch fake', () => {
   let server: ListWatchServer;
   let kubeConfig: PooledKubeConfig;
   let rules: RuleCache;
@@ -34,7 +34,7 @@ describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
   let programmed: boolean;
   let leading: boolean;
   let summary: WorkloadSummary | undefined;
-  let operator: PolicyOperator;
+  let operator: PolicyController;
 
   beforeEach(async () => {
     server = await ListWatchServer.start();
@@ -44,7 +44,7 @@ describe('PolicyOperator, with the real CRD, on a list-watch fake', () => {
     programmed = true;
     leading = true;
     summary = undefined;
-    operator = new PolicyOperator({
+    operator = new PolicyController({
       client: new ApiClient({ kubeConfig, userAgent: 'test/1' }),
       kubeConfig,
       clock: hurriedClock,

@@ -5,7 +5,7 @@ import { podsAreThere, Scene } from '../../../support/workload-scene.ts';
 
 const KEY = 'shop/shop-secrets';
 
-describe('WorkloadOperator', () => {
+describe('WorkloadController', () => {
   let scene: Scene;
 
   beforeEach(() => {
