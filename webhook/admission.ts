@@ -1,5 +1,7 @@
 import type { Logger } from '../kube/log.ts';
-import type { RuleSnapshot, WorkloadKind } from '../core/policy/rule.ts';
+import { KINDS, kindOf } from '../core/kinds.ts';
+import type { WorkloadKind } from '../core/kinds.ts';
+import type { RuleSnapshot } from '../core/policy/rule.ts';
 import { asObject, asString } from '../core/json.ts';
 import type { MutationInput } from '../core/injection/mutate.ts';
 import type { Denial, MutationResult, Outcome, Skipped } from '../core/injection/outcome.ts';
@@ -23,12 +25,12 @@ export interface AdmissionOptions {
   readonly onReviewed?: (reviewed: Reviewed) => void;
 }
 
-/** Skipped: no Deployment or StatefulSet, or nothing that is to be stored. */
+/** Skipped: no workload, or nothing of it that is to be stored and may change. */
 export type ReviewOutcome = Outcome | 'Skipped';
 
 /** What was decided about one object. Nothing of its content but the names of containers that were skipped. */
 export interface Reviewed {
-  /** As the request says: a Deployment or StatefulSet unless the outcome is Skipped. */
+  /** As the request says: one of core/kinds.ts unless the outcome is Skipped. */
   readonly kind: string;
   readonly namespace: string;
   /** Its generateName while it has none yet. */
@@ -169,8 +171,8 @@ function decide(uid: string, result: MutationResult | typeof SKIPPED): Decision 
 
 function workloadKind({ kind, operation }: ReviewRequest): WorkloadKind | undefined {
   if (operation !== 'CREATE' && operation !== 'UPDATE') return undefined;
-  if (kind.group !== 'apps' || kind.version !== 'v1') return undefined;
-  return kind.kind === 'Deployment' || kind.kind === 'StatefulSet' ? kind.kind : undefined;
+  const known = kindOf(kind.group, kind.version, kind.kind);
+  return known !== undefined && (operation === 'CREATE' || KINDS[known].templateMayChange) ? known : undefined;
 }
 
 function auditOf({ audit, policy, outcome }: MutationResult): Record<string, string> {

@@ -3,7 +3,9 @@
  * says, and answer with the operations between what came in and what came out. Pure: no I/O, no clock, no state.
  */
 import { matchingRules } from '../policy/match.ts';
-import type { Rule, RuleSnapshot, WorkloadKind } from '../policy/rule.ts';
+import { KINDS, templateOf } from '../kinds.ts';
+import type { WorkloadKind } from '../kinds.ts';
+import type { Rule, RuleSnapshot } from '../policy/rule.ts';
 import { deniedPath } from './bounds.ts';
 import { entryPointsOf } from './entry-points.ts';
 import type { ImageNeeds, KnownImages } from './images.ts';
@@ -43,7 +45,6 @@ export interface MutationInput {
   readonly detailed?: boolean;
 }
 
-const TEMPLATE_PATH = '/spec/template';
 const NOTHING: readonly JsonPatchOperation[] = [];
 const NONE: readonly never[] = [];
 
@@ -61,7 +62,7 @@ interface About {
 
 type WithoutInjection = (outcome: Outcome, about?: About) => MutationResult;
 
-/** Decides about one Deployment or StatefulSet. Never throws, whatever the object is. */
+/** Decides about one workload. Never throws, whatever the object is. */
 export function mutateWorkload(input: MutationInput): MutationResult {
   const { kind, namespace, object, rules } = input;
   const workload = asObject(object);
@@ -69,7 +70,7 @@ export function mutateWorkload(input: MutationInput): MutationResult {
     return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' });
   }
   const matching = matchingRules(rules.rulesFor(namespace), kind, labelsOf(workload));
-  const template = asObject(asObject(workload.spec)?.template);
+  const template = templateOf(kind, workload);
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation says best what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
@@ -81,8 +82,9 @@ function review(
   template: RawObject,
   restored: Restored,
   matching: readonly Rule[],
-  { images, sources, detailed = false }: MutationInput,
+  { kind, images, sources, detailed = false }: MutationInput,
 ): MutationResult {
+  const templatePath = `/${KINDS[kind].template.join('/')}`;
   const warnings: string[] = [];
   const warn = (text: string): void => void warnings.push(text);
   const detailsOf = (rule: Rule | undefined, known: Partial<Details> = {}): Details | undefined => {
@@ -91,7 +93,7 @@ function review(
     return { unwrapped: [], reads: [], yielding, ...known };
   };
   const withoutInjection: WithoutInjection = (outcome, about = {}) => {
-    const patch = diff(template, restored.template, TEMPLATE_PATH);
+    const patch = diff(template, restored.template, templatePath);
     const named = patch.length > 0 && outcome !== 'Excluded' ? 'Restored' : outcome;
     return result(named, { patch, warnings, details: detailsOf(about.rule), ...about });
   };
@@ -149,7 +151,7 @@ function review(
   }
   const oversize = oversizeOf(injected.template);
   if (oversize !== undefined) return refused(oversize);
-  const patch = diff(template, injected.template, TEMPLATE_PATH);
+  const patch = diff(template, injected.template, templatePath);
   const unwrapped = detailed ? unwrappedOf(template, selected, wrapped) : [];
   const details = detailsOf(rule, { unwrapped, reads: detailed ? readsOf(selected, options) : [] });
   return result(patch.length > 0 ? 'Injected' : 'Unchanged', { ...about, patch, warnings, details });

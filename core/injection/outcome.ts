@@ -45,7 +45,7 @@ export interface Details {
 export interface MutationResult {
   readonly outcome: Outcome;
   readonly denial?: Denial;
-  /** Operations on the whole object; all of them are below /spec/template. */
+  /** Operations on the whole object; all of them are in its pod template. */
   readonly patch: readonly JsonPatchOperation[];
   readonly warnings: readonly string[];
   readonly policy?: { readonly name: string; readonly generation: number };

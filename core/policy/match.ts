@@ -1,5 +1,6 @@
 /** Small predicates that decide which rules a workload meets. Pure; none can fail, whatever a user wrote. */
-import type { LabelRequirement, Rule, WorkloadKind } from './rule.ts';
+import type { WorkloadKind } from '../kinds.ts';
+import type { LabelRequirement, Rule } from './rule.ts';
 
 type Labels = Readonly<Record<string, string>>;
 

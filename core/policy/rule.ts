@@ -2,8 +2,7 @@
  * A rule is what a policy compiles to: every default filled in, durations checked, the injector's image decided.
  * Admission reads rules and nothing else. Plain data, never changed after it was made.
  */
-
-export type WorkloadKind = 'Deployment' | 'StatefulSet';
+import type { WorkloadKind } from '../kinds.ts';
 
 /** What to do about environment that stands in another object. */
 export type SourceMode = 'Read' | 'Ignore' | 'Assume';

@@ -4,6 +4,7 @@
  * their pods are, what was asked for before), so a restart of the operator in the middle of a rollout changes nothing.
  */
 import { annotation } from '../injection/names.ts';
+import { KINDS } from '../kinds.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { formatRequest, parseRequest } from './request.ts';
@@ -121,7 +122,7 @@ function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
     draft.actions.set(key, { key, kind: 'ClearApply', annotations: { [annotation.apply]: null }, message });
     return;
   }
-  if (!isMissed && !isAsked) return;
+  if ((!isMissed && !isAsked) || !mayChange(one)) return;
   const kind: RequestKind = isMissed ? 'Repair' : standing.restartPending ? 'Restart' : 'Rollout';
   const last = parseRequest(workload.annotations);
   const before = isSameAffair(last, rule, draft.now) ? last : undefined;
@@ -241,8 +242,14 @@ function rollOne(one: Tracked, rule: Rule, wish: RestartWish | undefined, draft:
 }
 
 /** Whose pods a change of the template replaces at once. */
-function isRolled({ workload: { rollout } }: Tracked): boolean {
-  return !rollout.paused && !rollout.onDelete;
+function isRolled(one: Tracked): boolean {
+  const { paused, onDelete } = one.workload.rollout;
+  return mayChange(one) && !paused && !onDelete;
+}
+
+/** Whether admission can do anything about its template. */
+function mayChange({ workload }: Tracked): boolean {
+  return KINDS[workload.kind].templateMayChange;
 }
 
 function failureOf({ workload }: Tracked, request: Request, draft: Draft): string | undefined {

@@ -3,8 +3,8 @@
  * says depends on the workload and the rules alone, so it is the same after a restart of the operator.
  */
 import type { ImageNeeds, KnownImages } from '../injection/images.ts';
-import { asObject } from '../json.ts';
 import type { RawObject } from '../json.ts';
+import { templateOf } from '../kinds.ts';
 import { mutateWorkload } from '../injection/mutate.ts';
 import { annotation } from '../injection/names.ts';
 import type { MutationResult } from '../injection/outcome.ts';
@@ -99,7 +99,7 @@ function judged(result: MutationResult): Pick<Standing, 'state' | 'reason' | 'me
 function isRestartPending(workload: Workload, object: RawObject, { wrapped }: MutationResult): boolean {
   const wanted = workload.annotations[annotation.restart];
   if (wanted === undefined || wrapped.length === 0) return false;
-  const template = asObject(asObject(object.spec)?.template);
+  const template = templateOf(workload.kind, object);
   return /^[0-9a-f]{12}$/.test(wanted) && annotationsOf(template)?.[annotation.restart] !== wanted;
 }
 

@@ -1,11 +1,10 @@
-/** What the inventory keeps of a Deployment or StatefulSet: all that decisions need, and nothing else. Pure. */
+/** What the inventory keeps of a workload: all that decisions need, and nothing else. Pure. */
 import { asList, asObject, asString, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { annotation } from '../injection/names.ts';
+import { KINDS, kindOfObject, objectWith, rolloutStateOf, templateOf } from '../kinds.ts';
+import type { RolloutState, WorkloadKind } from '../kinds.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';
-import type { WorkloadKind } from '../policy/rule.ts';
-import { rolloutStateOf } from './rollout-state.ts';
-import type { RolloutState } from './rollout-state.ts';
 
 /** Who has written to an object, as managedFields tells it. */
 export interface Writer {
@@ -48,20 +47,20 @@ const UNUSED_IN_CONTAINER = [
 ];
 const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'];
 
-/** Slims a Deployment or StatefulSet of apps/v1, as a list or a watch brought it. */
+/** Slims an object of a kind of the table, as a list or a watch brought it. */
 export function workloadOf(object: KubernetesObject): Workload {
   const { apiVersion, metadata } = object;
-  const kind: WorkloadKind = object.kind === 'StatefulSet' ? 'StatefulSet' : 'Deployment';
+  const kind = kindOfObject(object);
   const { name, namespace = '', uid = '', resourceVersion, generation } = metadata;
   const annotations = ours(metadata.annotations);
   return {
     apiVersion,
     kind,
     metadata: { name, namespace, uid, ...(resourceVersion && { resourceVersion }), ...(generation && { generation }) },
-    text: JSON.stringify({ metadata: { name, labels: metadata.labels, annotations }, spec: specOf(object) }),
+    text: JSON.stringify({ metadata: { name, labels: metadata.labels, annotations }, spec: specOf(kind, object) }),
     annotations,
     rollout: rolloutStateOf(kind, object),
-    writers: writersOf(metadata.managedFields),
+    writers: writersOf(kind, metadata.managedFields),
   };
 }
 
@@ -75,15 +74,15 @@ function ours(annotations: ObjectMeta['annotations']): Readonly<Record<string, s
   return Object.fromEntries(entries);
 }
 
-function specOf(object: KubernetesObject): object {
-  const spec = asObject(object.spec) ?? {};
-  const template = asObject(spec.template);
+function specOf(kind: WorkloadKind, object: KubernetesObject): object {
+  const template = templateOf(kind, object);
   const podSpec = asObject(template?.spec);
-  const claims = asList(spec.volumeClaimTemplates)?.map((claim) => ({
+  const slim = podSpec === undefined ? template : { ...template, spec: podSpecOf(podSpec) };
+  const claims = asList(asObject(object.spec)?.volumeClaimTemplates)?.map((claim) => ({
     metadata: { name: asObject(asObject(claim)?.metadata)?.name },
   }));
   return {
-    template: podSpec === undefined ? template : { ...template, spec: podSpecOf(podSpec) },
+    ...asObject(objectWith(kind, slim).spec),
     ...(claims && { volumeClaimTemplates: claims }),
   };
 }
@@ -103,7 +102,7 @@ function slimContainer(item: unknown): unknown {
   return without(container, ...UNUSED_IN_CONTAINER, ...probes);
 }
 
-function writersOf(managedFields: unknown): readonly Writer[] {
+function writersOf(kind: WorkloadKind, managedFields: unknown): readonly Writer[] {
   const writers = (asList(managedFields) ?? []).map(asObject).filter((entry) => entry !== undefined);
   return writers
     .filter(({ subresource }) => subresource === undefined || subresource === '')
@@ -111,12 +110,12 @@ function writersOf(managedFields: unknown): readonly Writer[] {
       manager: asString(entry.manager) ?? '',
       operation: asString(entry.operation) ?? '',
       time: asString(entry.time) ?? '',
-      template: ownsTemplate(asObject(entry.fieldsV1)),
+      template: ownsTemplate(kind, asObject(entry.fieldsV1)),
     }))
     .sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0))
     .slice(0, MAX_WRITERS);
 }
 
-function ownsTemplate(fields: RawObject | undefined): boolean {
-  return asObject(fields?.['f:spec'])?.['f:template'] !== undefined;
+function ownsTemplate(kind: WorkloadKind, fields: RawObject | undefined): boolean {
+  return KINDS[kind].template.reduce((at: unknown, field) => asObject(at)?.[`f:${field}`], fields) !== undefined;
 }

@@ -6,7 +6,7 @@ import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
-import { WORKLOADS } from './namespace-watch.ts';
+import { KINDS } from '../../core/kinds.ts';
 import type { Action } from '../../core/workload/plan.ts';
 import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
 import type { Workload } from '../../core/workload/workload.ts';
@@ -132,7 +132,7 @@ export class Mender {
     // The uid: what has taken the name since is judged by itself. No version: others may write at the same time.
     const changes = { metadata: { uid, annotations: action.annotations } };
     try {
-      const resource = { ...WORKLOADS[workload.kind], namespace };
+      const resource = { ...KINDS[workload.kind].resource, namespace };
       const object = await client.patch(resource, name, changes, { fieldManager: REQUEST_FIELD_MANAGER });
       this.#failed.delete(action.key);
       logger.info({ workload: action.key, action: action.kind }, 'asked for an admission');

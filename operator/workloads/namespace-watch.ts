@@ -1,10 +1,10 @@
 import type { Clock } from '../../kube/clock.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
 import { Informer } from '../../kube/informer.ts';
-import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
-import type { WorkloadKind } from '../../core/policy/rule.ts';
+import { KINDS, WORKLOAD_KINDS } from '../../core/kinds.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 import { workloadOf } from '../../core/workload/workload.ts';
 
@@ -23,11 +23,6 @@ export interface NamespaceWatchOptions {
   readonly onSynced: () => void;
 }
 
-export const WORKLOADS: Readonly<Record<WorkloadKind, Resource>> = {
-  Deployment: { group: 'apps', version: 'v1', plural: 'deployments' },
-  StatefulSet: { group: 'apps', version: 'v1', plural: 'statefulsets' },
-};
-
 // Ten times as long as usual: a hundred namespaces have two hundred watches, and nobody is served from this copy.
 const WATCH_SECONDS = 600;
 const RELIST_MS = 3_600_000;
@@ -39,7 +34,7 @@ export class NamespaceWatch {
   readonly #informers: readonly Informer<Workload>[];
 
   constructor(options: NamespaceWatchOptions) {
-    this.#informers = (['Deployment', 'StatefulSet'] as const).map((kind) => this.#informer(kind, options));
+    this.#informers = WORKLOAD_KINDS.map((kind) => this.#informer(kind, options));
   }
 
   get synced(): boolean {
@@ -58,7 +53,7 @@ export class NamespaceWatch {
     const { client, namespace, clock, random, logger, observer, relistMs = RELIST_MS, onChange, onSynced } = options;
     return new Informer<Workload>({
       client,
-      resource: { ...WORKLOADS[kind], namespace },
+      resource: { ...KINDS[kind].resource, namespace },
       clock,
       random,
       logger,

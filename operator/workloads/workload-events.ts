@@ -1,4 +1,5 @@
 import type { EventRecorder, Regarding } from '../../kube/event-recorder.ts';
+import { apiVersionOf } from '../../core/kinds.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
 import type { Judgement } from './inventory.ts';
@@ -72,7 +73,7 @@ export class WorkloadEvents {
 }
 
 function regardingOf({ kind, metadata: { namespace, name, uid } }: Workload): Regarding {
-  return { apiVersion: 'apps/v1', kind, namespace, name, uid };
+  return { apiVersion: apiVersionOf(kind), kind, namespace, name, uid };
 }
 
 function regardingPolicy({ policy: { namespace, name, uid } }: Rule): Regarding {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../kube/api-client.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
 import type { KubernetesObject } from '../../core/object.ts';
-import { rolloutStateOf } from '../../core/workload/rollout-state.ts';
+import { rolloutStateOf } from '../../core/kinds.ts';
 import { Cluster, WRAPPER, type Live } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
 import { whyNoNode } from '../support/node.ts';

@@ -55,3 +55,37 @@ export function ruleOf(written?: Written): Rule {
   if (compiled.suspended) throw new Error('suspended');
   return compiled.rule;
 }
+
+/** What tests look into of a schema. */
+export interface Schema {
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+  readonly maxItems?: number;
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly 'x-kubernetes-validations'?: readonly {
+    readonly rule: string;
+    readonly message: string;
+    readonly fieldPath?: string;
+    readonly reason?: string;
+  }[];
+}
+
+/** The schema of a field of the policy's spec, such as vault.auth; throws where there is none. */
+export function specSchema(path: string): Schema {
+  return schemaAt(`spec.${path}`);
+}
+
+/** The same of its status. */
+export function statusSchema(path: string): Schema {
+  return schemaAt(`status.${path}`);
+}
+
+function schemaAt(path: string): Schema {
+  const { spec } = crd as { spec: { versions: { schema: { openAPIV3Schema: Schema } }[] } };
+  const root = spec.versions[0]?.schema.openAPIV3Schema;
+  const found = path.split('.').reduce((at: Schema | undefined, step) => at?.properties?.[step], root);
+  if (found === undefined) throw new Error(`the CRD has no ${path}`);
+  return found;
+}

@@ -1,4 +1,5 @@
 import type { KubernetesObject } from '../../core/object.ts';
+import { templateDiffers, workloadRules } from './workload-rules.ts';
 
 /** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is so. */
 
@@ -54,9 +55,7 @@ const MATCH_CONDITIONS = [
   { name: 'is-not-being-deleted', expression: '!has(object.metadata.deletionTimestamp)' },
   {
     name: 'changes-what-injection-reads',
-    expression:
-      `request.operation == 'CREATE' || object.spec.template != oldObject.spec.template || ` +
-      `${differs('labels')} || ${differs('annotations')}`,
+    expression: `request.operation == 'CREATE' || ${templateDiffers()} || ${differs('labels')} || ${differs('annotations')}`,
   },
 ];
 
@@ -88,15 +87,7 @@ function buildEntry(entry: Entry, { target, caBundle, namespaces }: Configuratio
     name: ENTRY_NAMES[entry],
     admissionReviewVersions: ['v1'],
     clientConfig: { ...clientConfigOf(target, `/mutate/${entry}`), caBundle: toBase64(caBundle) },
-    rules: [
-      {
-        apiGroups: ['apps'],
-        apiVersions: ['v1'],
-        operations: ['CREATE', 'UPDATE'],
-        resources: ['deployments', 'statefulsets'],
-        scope: 'Namespaced',
-      },
-    ],
+    rules: workloadRules(),
     namespaceSelector: {
       matchExpressions: [
         { key: NAMESPACE_LABEL, operator: 'In', values: [...namespaces[entry]].sort() },

@@ -1,51 +1,48 @@
-import type { KubernetesObject, Resource } from '../../core/object.ts';
+import { annotationsOf } from '../../core/injection/pod.ts';
+import { annotation } from '../../core/injection/names.ts';
+import { KINDS, templateOf, WORKLOAD_KINDS } from '../../core/kinds.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
+import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 
 /** Where injected workloads are, as the API server has them stored. */
 
-interface Workload extends KubernetesObject {
-  readonly spec?: {
-    readonly template?: {
-      readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | null } | null;
-    };
-  };
-}
-
-const INJECTED = 'vaultinjection.dev/injected';
-const KINDS: readonly Resource[] = [
-  { group: 'apps', version: 'v1', plural: 'deployments' },
-  { group: 'apps', version: 'v1', plural: 'statefulsets' },
-];
 // Half of kubectl's: templates are large, and one hit is enough.
 const PAGE = 250;
 
-/** Whether any Deployment or StatefulSet of the namespace has an injected template. */
+/** Whether any workload of the namespace has an injected template. */
 export async function holdsInjected(client: ObjectClient, namespace: string): Promise<boolean> {
-  for await (const workload of workloads(client, namespace)) if (isInjected(workload)) return true;
+  for await (const { kind, object } of workloads(client, namespace)) if (isInjected(kind, object)) return true;
   return false;
 }
 
 /** All namespaces of the cluster that hold one. */
 export async function namespacesWithInjected(client: ObjectClient): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
-  for await (const workload of workloads(client)) {
-    if (workload.metadata.namespace !== undefined && isInjected(workload)) found.add(workload.metadata.namespace);
+  for await (const { kind, object } of workloads(client)) {
+    const { namespace } = object.metadata;
+    if (namespace !== undefined && isInjected(kind, object)) found.add(namespace);
   }
   return found;
 }
 
-async function* workloads(client: ObjectClient, namespace?: string): AsyncGenerator<Workload> {
-  for (const kind of KINDS) {
-    const resource = namespace === undefined ? kind : { ...kind, namespace };
+interface Found {
+  readonly kind: WorkloadKind;
+  readonly object: KubernetesObject;
+}
+
+async function* workloads(client: ObjectClient, namespace?: string): AsyncGenerator<Found> {
+  for (const kind of WORKLOAD_KINDS) {
+    const resource = { ...KINDS[kind].resource, ...(namespace !== undefined && { namespace }) };
     let next: string | undefined;
     do {
-      const page = await client.list<Workload>(resource, { limit: PAGE, ...(next && { continue: next }) });
-      yield* page.items;
+      const page = await client.list(resource, { limit: PAGE, ...(next && { continue: next }) });
+      for (const object of page.items) yield { kind, object };
       next = page.metadata.continue;
     } while (next);
   }
 }
 
-function isInjected({ spec }: Workload): boolean {
-  return spec?.template?.metadata?.annotations?.[INJECTED] !== undefined;
+function isInjected(kind: WorkloadKind, object: KubernetesObject): boolean {
+  return annotationsOf(templateOf(kind, object))?.[annotation.injected] !== undefined;
 }

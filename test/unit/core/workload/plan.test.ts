@@ -6,7 +6,7 @@ import type { Plan, Tracked } from '../../../../core/workload/plan.ts';
 import type { RestartWish } from '../../../../core/workload/restarts.ts';
 import { formatRequest } from '../../../../core/workload/request.ts';
 import type { RequestKind } from '../../../../core/workload/request.ts';
-import type { RolloutState } from '../../../../core/workload/rollout-state.ts';
+import type { RolloutState } from '../../../../core/kinds.ts';
 import type { State } from '../../../../core/workload/standing.ts';
 import { annotation } from '../../../../core/injection/names.ts';
 import { ruleWith } from '../injection/fixtures.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
-import { rolloutStateOf } from '../../../../core/workload/rollout-state.ts';
-import type { RolloutState } from '../../../../core/workload/rollout-state.ts';
+import { rolloutStateOf } from '../../../core/kinds.ts';
+import type { RolloutState } from '../../../core/kinds.ts';
 
 type Phase = RolloutState['phase'];
 
