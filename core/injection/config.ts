@@ -1,3 +1,4 @@
+import { DEFAULTS } from '../policy/defaults.generated.ts';
 import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
 import type { EffectiveOptions } from './overrides.ts';
@@ -16,24 +17,24 @@ export interface MountPaths {
 export const CA_FILE = 'ca.crt';
 
 /**
- * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, less whatever vault-env takes by default, so
- * that what is written is what somebody decided. Every `$` is doubled, because the kubelet expands `$(NAME)` and `$$` in
+ * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, less the defaults of the CRD, which
+ * vault-env has as well (build/generate/defaults.ts), so that what is written is what somebody decided. Every `$` is doubled, because the kubelet expands `$(NAME)` and `$$` in
  * values of variables.
  */
 export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: string, paths: MountPaths): string {
   const { vault, process } = rule;
   const { method, mountPath } = vault.auth;
-  const isDefaultAuth = method === 'Kubernetes' && mountPath === 'kubernetes';
+  const isDefaultAuth = method === DEFAULTS.vault.auth.method && mountPath === 'kubernetes';
   const environment = environmentOf(rule, options);
   const log = given({
-    level: unless(options.logLevel, 'Info'),
-    format: unless(process.log.format, 'Text'),
+    level: unless(options.logLevel, DEFAULTS.process.log.level),
+    format: unless(process.log.format, DEFAULTS.process.log.format),
   });
   const config = given({
     vault: given({
       address: vault.address,
       namespace: unless(vault.namespace, ''),
-      timeout: unless(vault.timeout, '10s'),
+      timeout: unless(vault.timeout, DEFAULTS.vault.timeout),
       tls: given({
         caBundle: unless(vault.tls.caBundle, ''),
         caFile: paths.ca && `${paths.ca}/${CA_FILE}`,
@@ -48,11 +49,11 @@ export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: stri
     }),
     environment,
     process: given({
-      mode: unless(options.mode, 'Exec'),
+      mode: unless(options.mode, DEFAULTS.process.mode),
       leaseEnd: options.mode === 'Daemon' ? leaseEndOf(process.leaseEnd) : undefined,
-      delay: unless(process.delay, '0s'),
-      revokeToken: process.revokeToken ? undefined : false,
-      refuseExec: process.refuseExec || undefined,
+      delay: unless(process.delay, DEFAULTS.process.delay),
+      revokeToken: unless(process.revokeToken, DEFAULTS.process.revokeToken),
+      refuseExec: unless(process.refuseExec, DEFAULTS.process.refuseExec),
       log,
     }),
   });
@@ -62,13 +63,13 @@ export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: stri
 function environmentOf({ environment }: Rule, options: EffectiveOptions): object | undefined {
   const fromPaths = options.fromPaths.map(({ path, version, prefix, overwrite }) => ({
     path,
-    ...(version === undefined ? {} : { version }),
-    ...(prefix === '' ? {} : { prefix }),
-    ...(overwrite ? { overwrite } : {}),
+    version,
+    prefix: unless(prefix, ''),
+    overwrite: unless(overwrite, DEFAULTS.environment.fromPaths.overwrite),
   }));
   return given({
     fromPaths: unlessEmpty(fromPaths),
-    ignoreMissing: options.ignoreMissing || undefined,
+    ignoreMissing: unless(options.ignoreMissing, DEFAULTS.environment.ignoreMissing),
     passthrough: unlessEmpty(environment.passthrough),
     transit: transitOf(environment.transit),
     allowedNames: unlessEmpty(environment.allowedNames),
@@ -78,10 +79,11 @@ function environmentOf({ environment }: Rule, options: EffectiveOptions): object
 
 function leaseEndOf(leaseEnd: Rule['process']['leaseEnd']): object | undefined {
   if (leaseEnd === undefined) return undefined;
+  const { action, signal, gracePeriod } = DEFAULTS.process.leaseEnd;
   return given({
-    action: unless(leaseEnd.action, 'Restart'),
-    signal: unless(leaseEnd.signal, 'SIGTERM'),
-    gracePeriod: unless(leaseEnd.gracePeriod, '10s'),
+    action: unless(leaseEnd.action, action),
+    signal: unless(leaseEnd.signal, signal),
+    gracePeriod: unless(leaseEnd.gracePeriod, gracePeriod),
   });
 }
 
@@ -90,8 +92,8 @@ function transitOf({ keyID, mountPath, batchSize }: Rule['environment']['transit
   if (keyID === '') return undefined;
   return {
     keyID,
-    mountPath: unless(mountPath, 'transit'),
-    batchSize: unless(batchSize, 25),
+    mountPath: unless(mountPath, DEFAULTS.environment.transit.mountPath),
+    batchSize: unless(batchSize, DEFAULTS.environment.transit.batchSize),
   };
 }
 
@@ -100,7 +102,7 @@ function given(fields: Readonly<Record<string, unknown>>): object | undefined {
   return Object.values(fields).some((value) => value !== undefined) ? fields : undefined;
 }
 
-function unless<T extends string | number>(value: T, byDefault: T): T | undefined {
+function unless<T extends string | number | boolean>(value: T, byDefault: T): T | undefined {
   return value === byDefault ? undefined : value;
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { parseDuration } from '../duration.ts';
+import { DEFAULTS } from './defaults.generated.ts';
 import { faultOf } from './faults.ts';
 import type { PolicyFault } from './faults.ts';
 import type { VaultInjectionPolicy, VaultInjectionPolicySpec } from './policy.generated.ts';
@@ -69,7 +70,8 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
 
 /** A field that came later counts where somebody set it: else an upgrade of the operator would roll every workload. */
 function isDefault({ configMaps, secrets }: VaultInjectionPolicySpec['inject']['sources']): boolean {
-  return configMaps === 'Read' && secrets === 'Ignore';
+  const byDefault = DEFAULTS.inject.sources;
+  return configMaps === byDefault.configMaps && secrets === byDefault.secrets;
 }
 
 function identityOf({ metadata }: VaultInjectionPolicy): Rule['policy'] {

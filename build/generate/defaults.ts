@@ -1,0 +1,68 @@
+/**
+ * The defaults of the CRD, for the two programs that have to know them: the operator leaves them out of what it writes
+ * for vault-env, and vault-env takes them for what is left out.
+ */
+import { parseDuration } from '../../core/duration.ts';
+import { CRD_FILE, specFields, treeOf } from './crd.ts';
+import { formatted, gofmt } from './format.ts';
+
+export const DEFAULTS_FILE = 'core/policy/defaults.generated.ts';
+export const GO_DEFAULTS_FILE = 'vault-env/internal/defaults/defaults_generated.go';
+const GO_PACKAGE = 'defaults';
+
+// What VAULT_ENV_CONFIG is made of.
+const VAULT_ENV_SECTIONS = ['vault', 'environment', 'process'];
+// Fields of these that shape the volumes of a pod, and of which vault-env sees the files alone.
+const FOR_VOLUMES = ['vault.tls.caRef.key', 'vault.auth.tokenExpiration'];
+
+/** The text that defaults.generated.ts ought to have. */
+export function defaults(): Promise<string> {
+  // {} at an object says that the defaults of its fields hold where it is left out
+  const tree = treeOf((schema) => (schema.type === 'object' ? undefined : schema.default));
+  return formatted(
+    DEFAULTS_FILE,
+    `// Generated from ${CRD_FILE} by build/generate/defaults.ts. Do not edit.
+
+/** What the fields of a policy's spec hold where their author leaves them out. */
+export const DEFAULTS = ${tree} as const;
+`,
+  );
+}
+
+/** The text that defaults_generated.go ought to have. */
+export function goDefaults(): string {
+  const constants = specFields().flatMap(({ path, schema }) => {
+    const [section = ''] = path;
+    const field = path.join('.');
+    if (!VAULT_ENV_SECTIONS.includes(section) || FOR_VOLUMES.includes(field)) return [];
+    const value = goValue(schema.default);
+    return value === undefined ? [] : [`${path.map(capitalized).join('')} = ${value} // spec.${field}`];
+  });
+  const needsTime = constants.some((line) => line.includes('time.'));
+  return gofmt(`// Code generated from ${CRD_FILE} by build/generate; DO NOT EDIT.
+
+package ${GO_PACKAGE}
+
+${needsTime ? 'import "time"\n\n' : ''}const (
+${constants.join('\n')}
+)
+`);
+}
+
+/** Undefined for what is no scalar. */
+function goValue(value: unknown): string | undefined {
+  if (typeof value === 'boolean' || typeof value === 'number') return String(value);
+  if (typeof value !== 'string') return undefined;
+  const ms = parseDuration(value);
+  return ms === undefined ? JSON.stringify(value) : goDuration(ms);
+}
+
+function goDuration(ms: number): string {
+  if (ms % 1000 !== 0) return `${ms} * time.Millisecond`;
+  if (ms === 0 || ms % 60_000 !== 0) return `${ms / 1000} * time.Second`;
+  return `${ms / 60_000} * time.Minute`;
+}
+
+function capitalized(name: string): string {
+  return name.slice(0, 1).toUpperCase() + name.slice(1);
+}
