@@ -1,3 +1,4 @@
+import { AUTH_METHODS } from '../auth-methods.ts';
 import { DEFAULTS } from '../policy/defaults.generated.ts';
 import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
@@ -24,7 +25,7 @@ export const CA_FILE = 'ca.crt';
 export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: string, paths: MountPaths): string {
   const { vault, process } = rule;
   const { method, mountPath } = vault.auth;
-  const isDefaultAuth = method === DEFAULTS.vault.auth.method && mountPath === 'kubernetes';
+  const isDefaultAuth = method === DEFAULTS.vault.auth.method && mountPath === AUTH_METHODS[method].mountPath;
   const environment = environmentOf(rule, options);
   const log = given({
     level: unless(options.logLevel, DEFAULTS.process.log.level),

@@ -1,31 +1,25 @@
 /** What the containers of a pod log in to Vault with: which volume of ours holds it, and by which names. */
-import type { AuthMethod, Rule } from '../policy/rule.ts';
+import { AUTH_METHODS } from '../auth-methods.ts';
+import type { Rule } from '../policy/rule.ts';
 import type { MountPaths } from './config.ts';
 import { asList, asObject, asString } from '../json.ts';
 import type { RawObject } from '../json.ts';
 
 export const TOKEN_FILE = 'token';
 
-/** Keys of the Secret, which are the names of the files as well, by the keys of vault-env's settings. */
-const SECRET_FILES: Readonly<Partial<Record<AuthMethod, Readonly<Record<string, string>>>>> = {
-  AppRole: { roleIDFile: 'role-id', secretIDFile: 'secret-id' },
-  // as a Secret of the type kubernetes.io/tls has them
-  Certificate: { certFile: 'tls.crt', keyFile: 'tls.key' },
-};
-
 /** Whether the method takes a token of the pod's ServiceAccount; the pods of any other method are not given one. */
 export function takesToken({ vault }: Rule): boolean {
-  return vault.auth.method === 'Kubernetes' || vault.auth.method === 'JWT';
+  return AUTH_METHODS[vault.auth.method].takesToken;
 }
 
 /** Whether the method takes what a Secret holds, and there is one. */
 export function takesSecret({ vault }: Rule): boolean {
-  return vault.auth.secretRef !== undefined && SECRET_FILES[vault.auth.method] !== undefined;
+  return vault.auth.secretRef !== undefined && AUTH_METHODS[vault.auth.method].secretFiles !== undefined;
 }
 
 /** The keys of the Secret that are mounted: nothing else that it may hold is shown to the program. */
 export function secretKeys({ vault }: Rule): readonly string[] {
-  return Object.values(SECRET_FILES[vault.auth.method] ?? {});
+  return Object.values(AUTH_METHODS[vault.auth.method].secretFiles ?? {});
 }
 
 /** Settings of vault-env: where the container has what it logs in with. */
@@ -33,7 +27,7 @@ export function loginFiles({ vault }: Rule, paths: MountPaths): Readonly<Record<
   if (paths.token !== undefined) return { tokenPath: `${paths.token}/${TOKEN_FILE}` };
   const { credentials } = paths;
   if (credentials === undefined) return {};
-  const files = Object.entries(SECRET_FILES[vault.auth.method] ?? {});
+  const files = Object.entries(AUTH_METHODS[vault.auth.method].secretFiles ?? {});
   return Object.fromEntries(files.map(([setting, name]) => [setting, `${credentials}/${name}`]));
 }
 
@@ -41,7 +35,9 @@ export function loginFiles({ vault }: Rule, paths: MountPaths): Readonly<Record<
 export function areSecretItems(items: unknown): boolean {
   const pathOf = (item: unknown): string | undefined => asString(asObject(item)?.path);
   const paths = asList(items)?.map(pathOf).join();
-  return Object.values(SECRET_FILES).some((files) => Object.values(files).join() === paths);
+  return Object.values(AUTH_METHODS).some(
+    ({ secretFiles }) => secretFiles && Object.values(secretFiles).join() === paths,
+  );
 }
 
 /** The content of the volume with what the method takes from a Secret. */
@@ -52,6 +48,6 @@ export function secretVolume(rule: Rule, defaultMode: number): RawObject {
 
 /** The role to log in as: what is asked for, else the pod's ServiceAccount where the method has a role to name. */
 export function roleFor({ vault }: Rule, asked: string, serviceAccount: string): string {
-  const isNameless = vault.auth.method === 'AppRole' || vault.auth.method === 'Certificate';
-  return asked === '' && !isNameless ? serviceAccount : asked;
+  const isNamed = asked !== '' || AUTH_METHODS[vault.auth.method].unnamedRole === 'None';
+  return isNamed ? asked : serviceAccount;
 }

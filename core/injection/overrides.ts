@@ -2,6 +2,7 @@
  * What a workload's annotations ask for, and how much of it the policy allows. Whatever is unknown, misspelt, not allowed
  * or invalid changes nothing, and a warning says why.
  */
+import { AUTH_METHODS } from '../auth-methods.ts';
 import { matchesAny } from '../policy/match.ts';
 import type { FromPath, Override, Rule } from '../policy/rule.ts';
 import { own } from '../json.ts';
@@ -113,7 +114,9 @@ function readInject(value: string | undefined, warn: Warn): boolean | undefined 
 
 function parseRole(value: string, { overrides, policy, vault }: Rule): Partial<EffectiveOptions> | string {
   const role = value.trim();
-  if (vault.auth.method === 'AppRole') return `policy ${policy.name} logs in with AppRole: its role-id says the role`;
+  const { method } = vault.auth;
+  const { fixedRole } = AUTH_METHODS[method];
+  if (fixedRole !== undefined) return `policy ${policy.name} logs in with ${method}: ${fixedRole}`;
   if (!/^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?$/.test(role)) return 'write the name of a Vault role';
   if (overrides.roles.length > 0 && !matchesAny(overrides.roles, role)) {
     return `policy ${policy.name} does not allow this role (overrides.roles)`;

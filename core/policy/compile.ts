@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { AUTH_DETAILS, AUTH_METHODS } from '../auth-methods.ts';
 import { parseDuration } from '../duration.ts';
 import { DEFAULTS } from './defaults.generated.ts';
 import { faultOf } from './faults.ts';
 import type { PolicyFault } from './faults.ts';
 import type { VaultInjectionPolicy, VaultInjectionPolicySpec } from './policy.generated.ts';
-import type { AuthMethod, FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
+import type { FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
 
 /** What the operator is configured with and a policy may leave out. */
 export interface InjectorDefaults {
@@ -99,34 +100,17 @@ function vaultOf({ address, namespace = '', timeout, tls = {}, auth }: VaultInje
   };
 }
 
-// Where `vault auth enable` mounts a method unless it is told otherwise.
-const MOUNT_PATHS: Readonly<Record<AuthMethod, string>> = {
-  Kubernetes: 'kubernetes',
-  JWT: 'jwt',
-  AppRole: 'approle',
-  Certificate: 'cert',
-  AWS: 'aws',
-  GCP: 'gcp',
-  Azure: 'azure',
-};
-
 function authOf(auth: VaultInjectionPolicySpec['vault']['auth']): RuleVault['auth'] {
-  const { method, secretRef, secretIDWrapped, type, region, headerValue, serviceAccount, resource } = auth;
+  const { method, secretRef } = auth;
+  const details = AUTH_DETAILS.flatMap((name) => (auth[name] ? [[name, auth[name]] as const] : []));
   return {
     method,
-    mountPath: auth.mountPath ?? MOUNT_PATHS[method],
+    mountPath: auth.mountPath ?? AUTH_METHODS[method].mountPath,
     role: auth.role ?? '',
     audience: auth.audience ?? '',
     tokenExpirationSeconds: Math.floor((parseDuration(auth.tokenExpiration) ?? 0) / 1000),
     ...(secretRef && { secretRef: { name: secretRef.name } }),
-    details: {
-      ...(secretIDWrapped === true && { secretIDWrapped }),
-      ...(type && { type }),
-      ...(region && { region }),
-      ...(headerValue && { headerValue }),
-      ...(serviceAccount && { serviceAccount }),
-      ...(resource && { resource }),
-    },
+    details: Object.fromEntries(details),
   };
 }
 

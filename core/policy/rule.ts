@@ -2,16 +2,19 @@
  * A rule is what a policy compiles to: every default filled in, durations checked, the injector's image decided.
  * Admission reads rules and nothing else. Plain data, never changed after it was made.
  */
+import type { AuthDetail, AuthMethod } from '../auth-methods.ts';
 import type { WorkloadKind } from '../kinds.ts';
+import type { VaultInjectionPolicySpec as Spec } from './policy.generated.ts';
 
 /** What to do about environment that stands in another object. */
-export type SourceMode = 'Read' | 'Ignore' | 'Assume';
+export type SourceMode = Spec['inject']['sources']['configMaps'];
 
-export type Override = 'Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'Mode' | 'LogLevel';
+/** What a policy may let annotations change. */
+export type Override = NonNullable<NonNullable<Spec['overrides']>['allow']>[number];
 
 export interface LabelRequirement {
   readonly key: string;
-  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+  readonly operator: NonNullable<NonNullable<Spec['selector']>['matchExpressions']>[number]['operator'];
   readonly values: readonly string[];
 }
 
@@ -31,20 +34,14 @@ export interface ImageHint {
   readonly cmd: readonly string[];
 }
 
-/** Kubernetes and JWT log in with a token of the pod's ServiceAccount, AppRole and Certificate with what a Secret holds. */
-export type AuthMethod = 'Kubernetes' | 'JWT' | 'AppRole' | 'Certificate' | 'AWS' | 'GCP' | 'Azure';
-
 export interface CaRef {
-  readonly kind: 'ConfigMap' | 'Secret';
+  readonly kind: NonNullable<NonNullable<Spec['vault']['tls']>['caRef']>['kind'];
   readonly name: string;
   readonly key: string;
 }
 
-export interface RuleVault {
-  readonly address: string;
-  readonly namespace: string;
-  /** Go duration, such as 10s. */
-  readonly timeout: string;
+/** Fields that are not told here are as in the policy, empty where it leaves them out. */
+export interface RuleVault extends Required<Omit<Spec['vault'], 'tls' | 'auth'>> {
   readonly tls: {
     /** PEM; '' when the system's roots or caRef are meant. */
     readonly caBundle: string;
@@ -61,22 +58,22 @@ export interface RuleVault {
     readonly tokenExpirationSeconds: number;
     /** The Secret of AppRole and Certificate. */
     readonly secretRef?: { readonly name: string };
-    /** What else is written for one method, by the names that policy and vault-env share. */
-    readonly details: {
-      readonly secretIDWrapped?: true;
-      readonly type?: 'IAM' | 'GCE';
-      readonly region?: string;
-      readonly headerValue?: string;
-      readonly serviceAccount?: string;
-      readonly resource?: string;
-    };
+    /** What else is written for one method; only what says something. */
+    readonly details: { readonly [D in AuthDetail]?: NonNullable<Spec['vault']['auth'][D]> };
   };
+}
+
+/** Fields that are not told here are as in the policy, empty where it leaves them out. */
+export interface RuleEnvironment extends Required<Omit<Spec['environment'], 'fromPaths' | 'transit'>> {
+  readonly fromPaths: readonly FromPath[];
+  /** keyID '': ciphertexts cannot be decrypted. */
+  readonly transit: Required<Spec['environment']['transit']>;
 }
 
 export interface RuleInjector {
   readonly image: string;
-  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
-  readonly delivery: 'InitContainer' | 'ImageVolume';
+  readonly imagePullPolicy: NonNullable<Spec['injector']['imagePullPolicy']>;
+  readonly delivery: Exclude<Spec['injector']['delivery'], 'Auto'>;
   readonly resources: {
     readonly requests?: Readonly<Record<string, string>>;
     readonly limits?: Readonly<Record<string, string>>;
@@ -99,54 +96,24 @@ export interface Rule {
     readonly matchLabels: Readonly<Record<string, string>>;
     readonly matchExpressions: readonly LabelRequirement[];
   };
-  readonly when: 'References' | 'Annotation' | 'Always';
+  readonly when: Spec['inject']['when'];
   /** Container names with * as wildcard. */
   readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly initContainers: boolean;
   readonly probes: boolean;
   readonly sources: { readonly configMaps: SourceMode; readonly secrets: SourceMode };
   readonly vault: RuleVault;
-  readonly environment: {
-    readonly fromPaths: readonly FromPath[];
-    readonly ignoreMissing: boolean;
-    readonly passthrough: readonly string[];
-    readonly transit: {
-      /** '' where ciphertexts cannot be decrypted. */
-      readonly keyID: string;
-      readonly mountPath: string;
-      readonly batchSize: number;
-    };
-    /** Names of variables that fromPaths may set although they make programs run code. */
-    readonly allowedNames: readonly string[];
-    /** Path patterns with * as wildcard; empty: no bound. */
-    readonly allowedPaths: readonly string[];
-  };
-  readonly process: {
-    readonly mode: 'Exec' | 'Daemon';
-    /** Undefined: as vault-env does it by itself. */
-    readonly leaseEnd?: {
-      readonly action: 'Restart' | 'Keep';
-      readonly signal: string;
-      /** Go duration. */
-      readonly gracePeriod: string;
-    };
-    /** Go duration to wait before the program starts. */
-    readonly delay: string;
-    readonly revokeToken: boolean;
-    readonly refuseExec: boolean;
-    readonly log: {
-      readonly level: 'Debug' | 'Info' | 'Warn' | 'Error';
-      readonly format: 'Text' | 'JSON';
-    };
-  };
+  readonly environment: RuleEnvironment;
+  /** leaseEnd undefined: as vault-env does it by itself. */
+  readonly process: Spec['process'];
   readonly injector: RuleInjector;
   readonly images: readonly ImageHint[];
   readonly overrides: { readonly allow: readonly Override[]; readonly roles: readonly string[] };
-  readonly failurePolicy: 'Ignore' | 'Fail';
+  readonly failurePolicy: Spec['failurePolicy'];
   /** What happens when this rule would inject otherwise than a workload is injected. */
-  readonly rollout: { readonly strategy: 'Manual' | 'Automatic'; readonly maxConcurrent: number };
+  readonly rollout: Spec['rollout'];
   /** What happens when a secret has a newer version. */
-  readonly rotation: { readonly strategy: 'None' | 'Restart'; readonly intervalMs: number };
+  readonly rotation: { readonly strategy: Spec['rotation']['strategy']; readonly intervalMs: number };
   /** Short hash (hex) of everything in it that shapes the injected template; equal hashes inject equally. */
   readonly hash: string;
 }

@@ -1,3 +1,4 @@
+import { AUTH_METHODS } from '../../core/auth-methods.ts';
 import type { Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
@@ -135,7 +136,7 @@ export class Rotation {
       return { status: 'Unknown', reason: 'RotationPending', message: 'the authority of Vault has not been read yet' };
     }
     if ('unread' in authority) return { status: 'False', reason: 'RotationAuthorityUnread', message: authority.unread };
-    const takesOurToken = auth.method === 'Kubernetes' || auth.method === 'JWT';
+    const takesOurToken = AUTH_METHODS[auth.method].takesToken;
     const target = { address, caBundle: authority.caBundle, serverName: tls.serverName, namespace };
     return { target, mountPath: takesOurToken ? auth.mountPath : this.#options.mountPath };
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { AuthMethod, Rule } from '../../../../core/policy/rule.ts';
+import type { AuthMethod } from '../../../../core/auth-methods.ts';
+import type { Rule } from '../../../../core/policy/rule.ts';
 import { admitted, container, containerOf, deployment, ruleWith, templateOf } from './fixtures.ts';
 
 const simple = deployment({ containers: [container()] });

@@ -1,4 +1,5 @@
-import type { AuthMethod, Rule } from '../../../../core/policy/rule.ts';
+import type { AuthMethod } from '../../../../core/auth-methods.ts';
+import type { Rule } from '../../../../core/policy/rule.ts';
 import { deployment, ruleWith } from './fixtures.ts';
 import type { Workload } from './fixtures.ts';
 import type { Random } from './random.ts';
