@@ -4,55 +4,14 @@ import { mutateWorkload } from '../../../../core/injection/mutate.ts';
 import type { MutationResult } from '../../../../core/injection/outcome.ts';
 import { sourceName } from '../../../../core/injection/sources.ts';
 import type { KnownSources, SourceAnswer } from '../../../../core/injection/sources.ts';
+import { ruleOf } from '../../../support/example-policy.ts';
 import { applyPatch } from './apply-patch.ts';
 
 type Deep<T> = T extends readonly unknown[] ? T : T extends object ? { readonly [K in keyof T]?: Deep<T[K]> } : T;
 
 const PLAIN_RULE: Rule = {
+  ...ruleOf({ vault: { auth: { role: 'shop' } }, failurePolicy: 'Fail' }),
   policy: { namespace: 'shop', name: 'shop-secrets', uid: 'uid-1', generation: 1, createdAt: 0 },
-  priority: 0,
-  targets: ['Deployment', 'StatefulSet'],
-  selector: { matchLabels: {}, matchExpressions: [] },
-  when: 'References',
-  containers: { include: ['*'], exclude: [] },
-  initContainers: true,
-  probes: false,
-  sources: { configMaps: 'Read', secrets: 'Ignore' },
-  vault: {
-    address: 'https://vault.vault.svc:8200',
-    namespace: '',
-    timeout: '10s',
-    tls: { caBundle: '', serverName: '' },
-    auth: {
-      method: 'Kubernetes',
-      mountPath: 'kubernetes',
-      role: 'shop',
-      audience: '',
-      tokenExpirationSeconds: 600,
-      details: {},
-    },
-  },
-  environment: {
-    fromPaths: [],
-    ignoreMissing: false,
-    passthrough: [],
-    transit: { keyID: '', mountPath: 'transit', batchSize: 25 },
-    allowedNames: [],
-    allowedPaths: [],
-  },
-  process: { mode: 'Exec', delay: '0s', revokeToken: true, refuseExec: false, log: { level: 'Info', format: 'Text' } },
-  injector: {
-    image: 'registry.example.com/vault-env:1.0.0',
-    imagePullPolicy: 'IfNotPresent',
-    delivery: 'InitContainer',
-    resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
-    securityContext: {},
-  },
-  images: [],
-  overrides: { allow: [], roles: [] },
-  failurePolicy: 'Fail',
-  rollout: { strategy: 'Manual', maxConcurrent: 1 },
-  rotation: { strategy: 'None', intervalMs: 60_000 },
   hash: 'aaaaaaaaaaaa',
 };
 
