@@ -1,7 +1,8 @@
+import { annotation } from '../annotations.ts';
+import type { EffectiveOptions } from '../annotations.ts';
 import { matchesAny } from '../policy/match.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Denial } from './outcome.ts';
-import type { EffectiveOptions } from './overrides.ts';
 import type { Selected } from './selection.ts';
 import { sourceName } from './sources.ts';
 import type { SourceRef } from './sources.ts';
@@ -18,7 +19,7 @@ export function deniedPath(selected: readonly Selected[], rule: Rule, options: E
     denied.push(source?.kind === 'Secret' ? `${where} refers to a path` : `${where} refers to the path ${path}`);
   };
   for (const { path } of options.areOwnPaths ? options.fromPaths : [])
-    check(path, 'annotation vaultinjection.dev/from-paths');
+    check(path, `annotation ${annotation['from-paths']}`);
   for (const { name, references } of selected) {
     for (const { name: variable, source, references: found } of references) {
       const origin = source === undefined ? '' : ` of ${sourceName(source)}`;

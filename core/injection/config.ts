@@ -2,7 +2,7 @@ import { AUTH_METHODS } from '../auth-methods.ts';
 import { DEFAULTS } from '../policy/defaults.generated.ts';
 import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
-import type { EffectiveOptions } from './overrides.ts';
+import type { EffectiveOptions } from '../annotations.ts';
 
 /** Where a container finds what is mounted for it. */
 export interface MountPaths {

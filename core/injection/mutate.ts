@@ -12,7 +12,7 @@ import type { ImageNeeds, KnownImages } from './images.ts';
 import { inject } from './inject.ts';
 import { asList, asObject } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { annotation } from './names.ts';
+import { annotation } from '../annotations.ts';
 import { boundedWarnings } from './outcome.ts';
 import type { Denial, Details, Exclusion, MutationResult, Outcome, Skipped } from './outcome.ts';
 import { readWishes, optionsOf } from './overrides.ts';
@@ -184,11 +184,11 @@ function noRule(
   withoutInjection: WithoutInjection,
 ): MutationResult {
   if (matching.length === 0) {
-    if (wishes.inject === true) warn(`${annotation.prefix}inject: no policy is for this workload; nothing is injected`);
+    if (wishes.inject === true) warn(`${annotation.inject}: no policy is for this workload; nothing is injected`);
     return withoutInjection('NoPolicy');
   }
   const names = matching.map(({ policy }) => policy.name).join(', ');
-  warn(`${annotation.prefix}policy: no such policy is for this workload, nothing is injected; there is ${names}`);
+  warn(`${annotation.policy}: no such policy is for this workload, nothing is injected; there is ${names}`);
   const reason = 'the named policy is not for this workload';
   return withoutInjection('Excluded', { reason, exclusion: 'OtherPolicyNamed' });
 }

@@ -1,26 +1,8 @@
 /**
- * Every name that injection writes into a pod template or reads from it, and how a name of ours is told from a user's:
+ * Every name that injection writes into a pod template beside its annotations (core/annotations.ts), and how a name of ours is told from a user's:
  * by `vault-env`, `vault-env-token`, `vault-env-ca` and `vault-env-credentials`, each with `-2`, `-3`, … where the plain
  * name was taken.
  */
-
-const PREFIX = 'vaultinjection.dev/';
-
-export const annotation = {
-  prefix: PREFIX,
-  /** `<policy>/<generation>/<hash of the rule>`: what the template was injected by. */
-  injected: `${PREFIX}injected`,
-  /** The record: what was there before (record.ts). */
-  original: `${PREFIX}original`,
-  /** On the workload, written by the operator; copied into the template, so that its pods start anew. */
-  restart: `${PREFIX}restart`,
-  /** On the workload: what the operator asked admission for (core/workload/request.ts). */
-  requested: `${PREFIX}requested`,
-  /** On the workload: the versions of secrets that its pods were started for. */
-  versions: `${PREFIX}versions`,
-  /** On the workload: `now` asks for an outdated workload to be rolled. */
-  apply: `${PREFIX}apply`,
-} as const;
 
 /** Settings of vault-env, in each wrapped container. */
 export const CONFIG_VARIABLE = 'VAULT_ENV_CONFIG';

@@ -2,14 +2,21 @@
  * What a workload's annotations ask for, and how much of it the policy allows. Whatever is unknown, misspelt, not allowed
  * or invalid changes nothing, and a warning says why.
  */
-import { AUTH_METHODS } from '../auth-methods.ts';
-import { matchesAny } from '../policy/match.ts';
-import type { FromPath, Override, Rule } from '../policy/rule.ts';
+import {
+  annotation,
+  ANNOTATION_NAMES,
+  ANNOTATION_PREFIX,
+  annotationRow,
+  ANNOTATIONS,
+  asBoolean,
+  isWish,
+  optionsOfRule,
+} from '../annotations.ts';
+import type { EffectiveOptions } from '../annotations.ts';
+import type { Rule } from '../policy/rule.ts';
 import { own } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { annotation } from './names.ts';
 import { annotationsOf } from './pod.ts';
-import { parseValue } from './references.ts';
 
 type Warn = (text: string) => void;
 
@@ -22,56 +29,28 @@ export interface Wishes {
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** What of a rule annotations can change, after they did. */
-export interface EffectiveOptions {
-  /** '': the name of the pod's ServiceAccount. */
-  readonly role: string;
-  readonly fromPaths: readonly FromPath[];
-  /** Whether fromPaths came with the workload, so that the policy's allowedPaths bound them. */
-  readonly areOwnPaths: boolean;
-  readonly include: readonly string[];
-  readonly ignoreMissing: boolean;
-  readonly mode: Rule['process']['mode'];
-  readonly logLevel: Rule['process']['log']['level'];
-}
-
-/** Parses a value into the options that it changes; gives a sentence on what to write where it cannot. */
-type Parse = (value: string, rule: Rule) => Partial<EffectiveOptions> | string;
-
-const OVERRIDES: Readonly<Record<string, { readonly override: Override; readonly parse: Parse }>> = {
-  role: { override: 'Role', parse: parseRole },
-  'from-paths': { override: 'FromPaths', parse: parseFromPaths },
-  containers: { override: 'Containers', parse: parseContainers },
-  'ignore-missing': { override: 'IgnoreMissing', parse: parseIgnoreMissing },
-  mode: { override: 'Mode', parse: parseMode },
-  'log-level': { override: 'LogLevel', parse: parseLogLevel },
-};
-const SWITCHES: readonly string[] = ['inject', 'policy'];
-// Written by admission, by the operator or by tools: known, and never a wish.
-const WRITTEN: readonly string[] = ['injected', 'original', 'requested', 'restart', 'versions', 'apply'];
-// As many as the policy's own lists may have.
-const MAX_ITEMS = 32;
+const WISHES: readonly string[] = ANNOTATION_NAMES.filter((name) => isWish(ANNOTATIONS[name]));
 // More warnings than that are only counted.
 const MAX_SUGGESTIONS = 10;
-const READ = [...SWITCHES, ...Object.keys(OVERRIDES)];
-const MODES: readonly EffectiveOptions['mode'][] = ['Exec', 'Daemon'];
-const LOG_LEVELS: readonly EffectiveOptions['logLevel'][] = ['Debug', 'Info', 'Warn', 'Error'];
 
 /** Reads the annotations of the workload and of its pod template; where both have one, the template's counts. */
 export function readWishes(workload: RawObject, template: RawObject, warn: Warn): Wishes {
   const values = new Map<string, string>();
   for (const annotations of [annotationsOf(template), annotationsOf(workload)]) {
     for (const key in annotations) {
-      if (!key.startsWith(annotation.prefix)) continue;
-      const name = key.slice(annotation.prefix.length);
+      if (!key.startsWith(ANNOTATION_PREFIX)) continue;
+      const name = key.slice(ANNOTATION_PREFIX.length);
       const value = own(annotations, key);
-      if (typeof value === 'string' && !WRITTEN.includes(name) && !values.has(name)) values.set(name, value);
+      const row = annotationRow(name);
+      // one that is unknown is a misspelt wish
+      const isMeant = row === undefined || isWish(row);
+      if (typeof value === 'string' && isMeant && !values.has(name)) values.set(name, value);
     }
   }
   const apply = own(annotationsOf(workload) ?? {}, annotation.apply);
   if (apply !== undefined && apply !== 'now') warn(`${annotation.apply}: ignored, write "now"`);
   if (values.size === 0) return { inject: undefined, policy: undefined, values };
-  const unknown = [...values.keys()].filter((name) => !READ.includes(name));
+  const unknown = [...values.keys()].filter((name) => !WISHES.includes(name));
   for (const [index, name] of unknown.entries()) warn(unknownAnnotation(name, index < MAX_SUGGESTIONS));
   const policy = values.get('policy')?.trim();
   return { inject: readInject(values.get('inject'), warn), policy: policy === '' ? undefined : policy, values };
@@ -79,27 +58,18 @@ export function readWishes(workload: RawObject, template: RawObject, warn: Warn)
 
 /** The rule's options with those that annotations may change changed. */
 export function optionsOf(rule: Rule, { values }: Wishes, warn: Warn): EffectiveOptions {
-  let options: EffectiveOptions = {
-    role: rule.vault.auth.role,
-    fromPaths: rule.environment.fromPaths,
-    areOwnPaths: false,
-    include: rule.containers.include,
-    ignoreMissing: rule.environment.ignoreMissing,
-    mode: rule.process.mode,
-    logLevel: rule.process.log.level,
-  };
+  let options = optionsOfRule(rule);
   for (const [name, value] of values) {
-    if (!Object.hasOwn(OVERRIDES, name)) continue;
-    const known = OVERRIDES[name];
-    if (known === undefined) continue;
-    if (!rule.overrides.allow.includes(known.override)) {
+    const override = annotationRow(name)?.override;
+    if (override === undefined) continue;
+    if (!rule.overrides.allow.includes(override.allow)) {
       warn(
-        `${annotation.prefix}${name}: ignored, policy ${rule.policy.name} does not allow it (overrides.allow ${known.override})`,
+        `${ANNOTATION_PREFIX}${name}: ignored, policy ${rule.policy.name} does not allow it (overrides.allow ${override.allow})`,
       );
       continue;
     }
-    const parsed = known.parse(value, rule);
-    if (typeof parsed === 'string') warn(`${annotation.prefix}${name}: ignored, ${parsed}`);
+    const parsed = override.parse(value, rule);
+    if (typeof parsed === 'string') warn(`${ANNOTATION_PREFIX}${name}: ignored, ${parsed}`);
     else options = { ...options, ...parsed };
   }
   return options;
@@ -108,85 +78,14 @@ export function optionsOf(rule: Rule, { values }: Wishes, warn: Warn): Effective
 function readInject(value: string | undefined, warn: Warn): boolean | undefined {
   if (value === undefined) return undefined;
   const asked = asBoolean(value);
-  if (asked === undefined) warn(`${annotation.prefix}inject: ignored, write "true" or "false"`);
+  if (asked === undefined) warn(`${annotation.inject}: ignored, write "true" or "false"`);
   return asked;
 }
 
-function parseRole(value: string, { overrides, policy, vault }: Rule): Partial<EffectiveOptions> | string {
-  const role = value.trim();
-  const { method } = vault.auth;
-  const { fixedRole } = AUTH_METHODS[method];
-  if (fixedRole !== undefined) return `policy ${policy.name} logs in with ${method}: ${fixedRole}`;
-  if (!/^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?$/.test(role)) return 'write the name of a Vault role';
-  if (overrides.roles.length > 0 && !matchesAny(overrides.roles, role)) {
-    return `policy ${policy.name} does not allow this role (overrides.roles)`;
-  }
-  return { role };
-}
-
-function parseFromPaths(value: string): Partial<EffectiveOptions> | string {
-  const fromPaths: FromPath[] = [];
-  const items = listed(value);
-  if (items.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} paths`;
-  for (const item of items) {
-    const [path = '', version, ...more] = item.split('#').map((part) => part.trim());
-    // A path is good where a reference to it is; that check also takes superfluous slashes out.
-    const [reference] = path === '' ? [] : parseValue('', `vault:${path}#key`).references;
-    if (reference?.kind !== 'Read' || more.length > 0) return 'write path[#version], with commas between them';
-    if (version !== undefined && !/^[1-9][0-9]{0,8}$/.test(version)) return 'a version is a whole number from 1 on';
-    fromPaths.push({
-      path: reference.path,
-      ...(version === undefined ? {} : { version: Number(version) }),
-      prefix: '',
-      overwrite: false,
-    });
-  }
-  return { fromPaths, areOwnPaths: true };
-}
-
-function parseContainers(value: string): Partial<EffectiveOptions> | string {
-  const include = listed(value);
-  if (include.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} names`;
-  if (include.length > 0 && include.every((name) => /^[-a-z0-9*]{1,63}$/.test(name))) return { include };
-  return 'write names of containers (* as wildcard), with commas between them';
-}
-
-function parseIgnoreMissing(value: string): Partial<EffectiveOptions> | string {
-  const ignoreMissing = asBoolean(value);
-  return ignoreMissing === undefined ? 'write "true" or "false"' : { ignoreMissing };
-}
-
-function parseMode(value: string): Partial<EffectiveOptions> | string {
-  const mode = oneOf(MODES, value);
-  return mode === undefined ? `write one of ${MODES.join(', ')}` : { mode };
-}
-
-function parseLogLevel(value: string): Partial<EffectiveOptions> | string {
-  const logLevel = oneOf(LOG_LEVELS, value);
-  return logLevel === undefined ? `write one of ${LOG_LEVELS.join(', ')}` : { logLevel };
-}
-
-/** The name that is meant, in whatever case it is written. */
-function oneOf<T extends string>(names: readonly T[], value: string): T | undefined {
-  return names.find((name) => name.toLowerCase() === value.trim().toLowerCase());
-}
-
-function asBoolean(value: string): boolean | undefined {
-  const text = value.trim().toLowerCase();
-  return text === 'true' ? true : text === 'false' ? false : undefined;
-}
-
-function listed(value: string): readonly string[] {
-  return value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
-
 function unknownAnnotation(name: string, suggest: boolean): string {
-  const text = `${annotation.prefix}${name}: ignored, there is no such annotation`;
+  const text = `${ANNOTATION_PREFIX}${name}: ignored, there is no such annotation`;
   if (!suggest) return text;
-  const nearest = READ.map((known) => ({ known, distance: editDistance(name.slice(0, 32), known) })).sort(
+  const nearest = WISHES.map((known) => ({ known, distance: editDistance(name.slice(0, 32), known) })).sort(
     (a, b) => a.distance - b.distance,
   )[0];
   // A third of the letters wrong is a slip of the finger; more is another word.

@@ -5,7 +5,8 @@
  */
 import { asList, asObject, withField, without, keepWhere } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { annotation, CONFIG_VARIABLE } from './names.ts';
+import { INJECTED_ANNOTATIONS } from '../annotations.ts';
+import { CONFIG_VARIABLE } from './names.ts';
 import {
   annotationsOf,
   CONTAINER_LISTS,
@@ -81,7 +82,7 @@ export function restore(template: RawObject): Restored {
 function restoreAnnotations(template: RawObject): RawObject {
   const annotations = annotationsOf(template);
   if (annotations === undefined) return template;
-  const kept = without(annotations, annotation.injected, annotation.original, annotation.restart);
+  const kept = without(annotations, ...INJECTED_ANNOTATIONS);
   return kept === annotations ? template : withAnnotations(template, Object.keys(kept).length > 0 ? kept : undefined);
 }
 

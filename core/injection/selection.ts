@@ -1,11 +1,12 @@
 /** Which containers of a pod template a rule wants wrapped. */
+import { annotation } from '../annotations.ts';
+import type { EffectiveOptions } from '../annotations.ts';
 import { matchesAny } from '../policy/match.ts';
 import type { Rule } from '../policy/rule.ts';
 import { expandedReferences, referringVariables } from './environment.ts';
 import type { ReferringVariable } from './environment.ts';
 import { asList, asObject } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import type { EffectiveOptions } from './overrides.ts';
 import { CONTAINER_LISTS, nameOf } from './pod.ts';
 import type { ContainerList } from './pod.ts';
 import { SourceNotes } from './source-notes.ts';
@@ -78,7 +79,7 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
   }
   for (const pattern of options.include === rule.containers.include ? [] : options.include) {
     if (!names.some((name) => matchesAny([pattern], name))) {
-      warn(`vaultinjection.dev/containers: there is no container ${pattern}`);
+      warn(`${annotation.containers}: there is no container ${pattern}`);
     }
   }
   if (context.isAsked || (rule.when === 'References' && selected.length === 0)) notes.warnOfIgnored();

@@ -1,7 +1,7 @@
 /** What the inventory keeps of a workload: all that decisions need, and nothing else. Pure. */
 import { asList, asObject, asString, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { annotation } from '../injection/names.ts';
+import { ANNOTATION_PREFIX } from '../annotations.ts';
 import { KINDS, kindOfObject, objectWith, rolloutStateOf, templateOf } from '../kinds.ts';
 import type { RolloutState, WorkloadKind } from '../kinds.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';
@@ -70,7 +70,7 @@ export function workloadKey({ kind, metadata }: Pick<Workload, 'kind' | 'metadat
 }
 
 function ours(annotations: ObjectMeta['annotations']): Readonly<Record<string, string>> {
-  const entries = Object.entries(annotations ?? {}).filter(([key]) => key.startsWith(annotation.prefix));
+  const entries = Object.entries(annotations ?? {}).filter(([key]) => key.startsWith(ANNOTATION_PREFIX));
   return Object.fromEntries(entries);
 }
 

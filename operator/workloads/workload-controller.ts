@@ -13,7 +13,7 @@ import type { RuleCache } from '../policies/rule-cache.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import type { ImageNeeds, KnownImages } from '../../core/injection/images.ts';
 import { isKnown } from '../../core/injection/images.ts';
-import { annotation } from '../../core/injection/names.ts';
+import { annotation } from '../../core/annotations.ts';
 import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { AppliedTimes } from './applied-times.ts';
 import { Denials } from './denials.ts';

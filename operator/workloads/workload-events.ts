@@ -2,6 +2,7 @@ import type { EventRecorder, Regarding } from '../../kube/event-recorder.ts';
 import { apiVersionOf } from '../../core/kinds.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
+import { POLICIES } from '../policies/reconciler.ts';
 import type { Judgement } from './inventory.ts';
 import type { Action } from '../../core/workload/plan.ts';
 import type { Standing, State } from '../../core/workload/standing.ts';
@@ -77,5 +78,5 @@ function regardingOf({ kind, metadata: { namespace, name, uid } }: Workload): Re
 }
 
 function regardingPolicy({ policy: { namespace, name, uid } }: Rule): Regarding {
-  return { apiVersion: 'vaultinjection.dev/v1alpha1', kind: 'VaultInjectionPolicy', namespace, name, uid };
+  return { apiVersion: `${POLICIES.group}/${POLICIES.version}`, kind: 'VaultInjectionPolicy', namespace, name, uid };
 }
