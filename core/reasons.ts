@@ -3,24 +3,26 @@
  * documentation share. docs/reference/reasons.md is made of it.
  */
 
+/** The types of a policy's conditions, in the order of the documentation. */
+export const CONDITION_TYPES = [
+  'Accepted',
+  'Programmed',
+  'VaultReachable',
+  'Rotating',
+  'CertificateReady',
+  'Ready',
+  'Reconciling',
+  'Stalled',
+] as const;
+
+export type ConditionType = (typeof CONDITION_TYPES)[number];
+
 export interface Reason {
   /**
    * The conditions that carry it; Admission where it is an outcome or a denial of the webhook, Workload where it says how a
    * workload stands to its policy (status.attention), Event where an Event carries it.
    */
-  readonly usedBy: readonly (
-    | 'Accepted'
-    | 'Programmed'
-    | 'VaultReachable'
-    | 'Rotating'
-    | 'CertificateReady'
-    | 'Ready'
-    | 'Reconciling'
-    | 'Stalled'
-    | 'Admission'
-    | 'Workload'
-    | 'Event'
-  )[];
+  readonly usedBy: readonly (ConditionType | 'Admission' | 'Workload' | 'Event')[];
   /** One sentence: what it says. */
   readonly meaning: string;
   /** One sentence: what to do about it; '' where there is nothing to do. */
@@ -340,3 +342,8 @@ export const REASONS = {
 } as const satisfies Record<string, Reason>;
 
 export type ReasonCode = keyof typeof REASONS;
+
+/** The reasons that `Use` carries. */
+export type ReasonOf<Use extends Reason['usedBy'][number]> = {
+  [Code in ReasonCode]: Use extends (typeof REASONS)[Code]['usedBy'][number] ? Code : never;
+}[ReasonCode];

@@ -1,3 +1,4 @@
+import type { ReasonOf } from '../reasons.ts';
 import type { ImageNeeds } from './images.ts';
 import type { JsonPatchOperation } from './patch.ts';
 import type { SourceNeeds } from './sources.ts';
@@ -14,13 +15,7 @@ export type Outcome = 'Injected' | 'Restored' | 'Unchanged' | 'NoPolicy' | 'Excl
 
 /** Why a workload is denied; the code is for machines, the message for the person at kubectl. */
 export interface Denial {
-  readonly reason:
-    | 'EntrypointUnknown'
-    | 'MalformedObject'
-    | 'PathNotAllowed'
-    | 'RecordTooLarge'
-    | 'SourceUnreadable'
-    | 'VariableReserved';
+  readonly reason: Extract<ReasonOf<'Admission'>, ReasonOf<'Workload'>>;
   readonly message: string;
 }
 
@@ -30,7 +25,7 @@ export interface Skipped extends Denial {
 }
 
 /** Why a workload that a policy matches is not injected, and nothing is wrong with it. */
-export type Exclusion = 'AnnotatedFalse' | 'AnnotationMissing' | 'OtherPolicyNamed' | 'NothingToInject';
+export type Exclusion = Exclude<ReasonOf<'Workload'>, ReasonOf<'Event'>>;
 
 /** What the inventory wants to know beside the answer of an admission. */
 export interface Details {

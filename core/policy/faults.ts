@@ -1,16 +1,11 @@
 import { parseDuration } from '../duration.ts';
 import { faultOfCertificates } from '../pem.ts';
 import { matchesAny } from './match.ts';
+import type { ReasonOf } from '../reasons.ts';
 import type { VaultInjectionPolicySpec } from './policy.generated.ts';
 
-/** Why a policy that the API server has taken cannot be used; the reason of Accepted=False. */
-export type FaultReason =
-  | 'AddressInvalid'
-  | 'CABundleInvalid'
-  | 'DurationInvalid'
-  | 'InjectorImageMissing'
-  | 'PathNotAllowed'
-  | 'ResourcesInvalid';
+/** Why a policy that the API server has taken cannot be used: the reasons of Accepted=False that compilation finds. */
+export type FaultReason = Exclude<ReasonOf<'Accepted'>, 'Accepted' | 'SchemaInvalid'>;
 
 export interface PolicyFault {
   readonly reason: FaultReason;

@@ -4,7 +4,8 @@
  */
 import { annotation } from '../annotations.ts';
 
-export type RequestKind = 'Repair' | 'Rollout' | 'Restart';
+export const REQUEST_KINDS = ['Repair', 'Rollout', 'Restart'] as const;
+export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 export interface Request {
   readonly kind: RequestKind;
@@ -16,7 +17,9 @@ export interface Request {
   readonly time: number;
 }
 
-const FORM = /^(Repair|Rollout|Restart)\/([0-9a-f]{12})\/([1-9][0-9]{0,4})\/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/;
+const FORM = new RegExp(
+  String.raw`^(${REQUEST_KINDS.join('|')})/([0-9a-f]{12})/([1-9][0-9]{0,4})/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$`,
+);
 
 /** Undefined where there is none, or where somebody else wrote it. */
 export function parseRequest(annotations: Readonly<Record<string, string>>): Request | undefined {

@@ -10,20 +10,36 @@ import { annotation } from '../annotations.ts';
 import type { MutationResult } from '../injection/outcome.ts';
 import { annotationsOf } from '../injection/pod.ts';
 import type { KnownSources, SourceNeeds } from '../injection/sources.ts';
+import type { VaultInjectionPolicyStatus } from '../policy/policy.generated.ts';
 import type { Rule, RuleSnapshot } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Workload } from './workload.ts';
 
-/**
- * - Injected: as the policy wants it
- * - Outdated: injected, but not as it would be now
- * - Missed: a container that should be injected is not
- * - Denied: admission would refuse the workload as it is stored
- * - Failed: a container cannot be injected, and the policy ignores failures
- * - Excluded: the policy matches, and there is nothing to do
- */
-export type State = 'Injected' | 'Outdated' | 'Missed' | 'Denied' | 'Failed' | 'Excluded';
-export const STATES: readonly State[] = ['Injected', 'Outdated', 'Missed', 'Denied', 'Failed', 'Excluded'];
+export type State = NonNullable<VaultInjectionPolicyStatus['attention']>[number]['state'];
+
+export interface StateRow {
+  /** How soon somebody should look at such a workload, from 0 on; left out: nobody need. */
+  readonly urgency?: number;
+  /** Whether an Event tells of it: the others are as somebody wants it. */
+  readonly isTold: boolean;
+}
+
+export const STATES: Readonly<Record<State, StateRow>> = {
+  /** As the policy wants it. */
+  Injected: { isTold: false },
+  /** Injected, but not as it would be now. */
+  Outdated: { urgency: 3, isTold: false },
+  /** A container that should be injected is not. */
+  Missed: { urgency: 2, isTold: true },
+  /** Admission would refuse the workload as it is stored. */
+  Denied: { urgency: 0, isTold: true },
+  /** A container cannot be injected, and the policy ignores failures. */
+  Failed: { urgency: 1, isTold: true },
+  /** The policy matches, and there is nothing to do. */
+  Excluded: { isTold: false },
+};
+
+export const STATE_NAMES = Object.keys(STATES) as readonly State[];
 
 export interface Standing {
   readonly state: State;

@@ -2,7 +2,7 @@
 import type { Rule } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Plan, Stall, Tracked } from './plan.ts';
-import { STATES } from './standing.ts';
+import { STATE_NAMES, STATES } from './standing.ts';
 import type { State } from './standing.ts';
 
 /** Each in the status by the same name; `matched` is the sum of the others. */
@@ -43,8 +43,6 @@ export interface WorkloadSummary {
 const MAX_ATTENTION = 20;
 const MAX_CONFLICTS = 10;
 const LONGEST_MESSAGE = 512;
-// What needs a person first comes first.
-const URGENCY: readonly State[] = ['Denied', 'Failed', 'Missed', 'Outdated'];
 
 /** @param namespace all workloads of the namespace that any policy counts for */
 export function summaryOf(
@@ -71,7 +69,7 @@ export function summaryOf(
 
 function countsOf(own: readonly Tracked[]): WorkloadCounts {
   const of = (state: State): number => own.filter(({ standing }) => standing.state === state).length;
-  const counts = Object.fromEntries(STATES.map((state) => [state.toLowerCase(), of(state)]));
+  const counts = Object.fromEntries(STATE_NAMES.map((state) => [state.toLowerCase(), of(state)]));
   return { matched: own.length, ...counts } as WorkloadCounts;
 }
 
@@ -82,14 +80,13 @@ interface Ranked {
 
 function attentionOf({ workload, standing }: Tracked, stall: Stall | undefined): Ranked | undefined {
   const { state } = standing;
-  if (stall === undefined && !URGENCY.includes(state)) return undefined;
+  // what is stalled comes first, then what needs a person first
+  const rank = stall === undefined ? STATES[state].urgency : -1;
+  if (rank === undefined) return undefined;
   const { kind, metadata } = workload;
   const reason = stall?.reason ?? standing.reason ?? 'NotInjected';
   const message = bounded(stall?.message ?? standing.message ?? '');
-  return {
-    attention: { kind, name: metadata.name, state, reason, message },
-    rank: stall === undefined ? URGENCY.indexOf(state) : -1,
-  };
+  return { attention: { kind, name: metadata.name, state, reason, message }, rank };
 }
 
 function conflictsOf(name: string, namespace: readonly Tracked[]): readonly Conflict[] {

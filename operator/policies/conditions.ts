@@ -1,5 +1,6 @@
 import { toKubernetesTime } from '../../kube/time.ts';
-import type { ReasonCode } from '../../core/reasons.ts';
+import { CONDITION_TYPES } from '../../core/reasons.ts';
+import type { ConditionType, ReasonCode } from '../../core/reasons.ts';
 import type { Condition } from '../../core/policy/policy.generated.ts';
 import { isSameWorkloadStatus } from './workload-status.ts';
 import type { WorkloadStatus } from './workload-status.ts';
@@ -27,16 +28,7 @@ export type Verdict =
   | { readonly ok: true; readonly suspended: boolean }
   | { readonly ok: false; readonly reason: ReasonCode; readonly message: string };
 
-const OWN_TYPES: ReadonlySet<string> = new Set<ConditionType>([
-  'Accepted',
-  'Programmed',
-  'VaultReachable',
-  'CertificateReady',
-  'Rotating',
-  'Ready',
-  'Reconciling',
-  'Stalled',
-]);
+const OWN_TYPES: ReadonlySet<string> = new Set(CONDITION_TYPES);
 
 /** A condition without its name. */
 export interface Statement {
@@ -44,9 +36,6 @@ export interface Statement {
   readonly reason: ReasonCode;
   readonly message: string;
 }
-
-export type ConditionType =
-  'Accepted' | 'Programmed' | 'VaultReachable' | 'CertificateReady' | 'Rotating' | 'Ready' | 'Reconciling' | 'Stalled';
 
 export interface DesiredCondition extends Statement {
   readonly type: ConditionType;

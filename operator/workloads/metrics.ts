@@ -2,6 +2,8 @@ import { Counter, Gauge, type Registry as Register } from 'prom-client';
 
 import type { RequestResult } from './mender.ts';
 import type { Action } from '../../core/workload/plan.ts';
+import { REQUEST_KINDS } from '../../core/workload/request.ts';
+import { STATE_NAMES } from '../../core/workload/standing.ts';
 import type { State } from '../../core/workload/standing.ts';
 
 /** Read when a scrape asks. */
@@ -16,8 +18,6 @@ export interface WorkloadMetrics {
   requested(kind: Action['kind'], result: RequestResult): void;
 }
 
-const STATES: readonly State[] = ['Injected', 'Outdated', 'Missed', 'Denied', 'Failed', 'Excluded'];
-
 /** What is known of workloads, in `register`. No label holds a name: series stay few. */
 export function createWorkloadMetrics(register: Register, figures: WorkloadFigures): WorkloadMetrics {
   const registers = [register];
@@ -28,7 +28,7 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
     registers,
     collect() {
       const counts = figures.counts();
-      for (const state of STATES) this.set({ state }, counts[state] ?? 0);
+      for (const state of STATE_NAMES) this.set({ state }, counts[state] ?? 0);
     },
   });
   new Gauge({
@@ -53,6 +53,6 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
     labelNames: ['kind', 'result'],
     registers,
   });
-  for (const kind of ['Repair', 'Rollout', 'Restart']) requests.inc({ kind, result: 'Done' }, 0);
+  for (const kind of REQUEST_KINDS) requests.inc({ kind, result: 'Done' }, 0);
   return { requested: (kind, result) => requests.inc({ kind, result }) };
 }

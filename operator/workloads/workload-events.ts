@@ -5,7 +5,8 @@ import type { ReasonCode } from '../../core/reasons.ts';
 import { POLICIES } from '../policies/reconciler.ts';
 import type { Judgement } from './inventory.ts';
 import type { Action } from '../../core/workload/plan.ts';
-import type { Standing, State } from '../../core/workload/standing.ts';
+import { STATES } from '../../core/workload/standing.ts';
+import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 
 /** What is told of events: kube/event-recorder.ts. */
@@ -16,9 +17,6 @@ export interface WorkloadEventsOptions {
   /** All replicas see the same workloads; one of them tells. */
   readonly isLeader: () => boolean;
 }
-
-// The others are as somebody wants it.
-const TOLD: ReadonlySet<State> = new Set<State>(['Missed', 'Denied', 'Failed']);
 
 const DONE = { Repair: 'Repaired', Rollout: 'RolloutStarted', Restart: 'RestartStarted' } as const;
 
@@ -40,7 +38,7 @@ export class WorkloadEvents {
 
   /** What somebody should know of how a workload stands: also when this replica begins to lead. */
   stands(workload: Workload, { state, reason, message, policy }: Standing): void {
-    if (!TOLD.has(state) || !this.#options.isLeader()) return;
+    if (!STATES[state].isTold || !this.#options.isLeader()) return;
     const text = `${message ?? state} (policy ${policy.name})`;
     this.#record(regardingOf(workload), 'Warning', reason ?? 'NotInjected', text);
   }

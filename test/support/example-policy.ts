@@ -62,6 +62,7 @@ export interface Schema {
   readonly default?: unknown;
   readonly enum?: readonly string[];
   readonly maxItems?: number;
+  readonly required?: readonly string[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly 'x-kubernetes-validations'?: readonly {
