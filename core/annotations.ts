@@ -5,7 +5,7 @@
  */
 import { AUTH_METHODS } from './auth-methods.ts';
 import { parseValue } from './injection/references.ts';
-import { ENUMS } from './policy/enums.generated.ts';
+import { ENUMS } from './policy/policy.generated.ts';
 import { matchesAny } from './policy/match.ts';
 import type { FromPath, Override, Rule } from './policy/rule.ts';
 

@@ -7,8 +7,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { defaults, DEFAULTS_FILE, GO_DEFAULTS_FILE, goDefaults } from './defaults.ts';
-import { enums, ENUMS_FILE } from './enums.ts';
+import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
 import { reasonsPage, REASONS_FILE } from './reasons.ts';
 
@@ -23,8 +22,6 @@ const root = join(import.meta.dirname, '../..');
 
 export const GENERATED: readonly Generated[] = [
   { file: TYPES_FILE, text: policyTypes },
-  { file: DEFAULTS_FILE, text: defaults },
-  { file: ENUMS_FILE, text: enums },
   ...(existsSync(join(root, dirname(GO_DEFAULTS_FILE))) ? [{ file: GO_DEFAULTS_FILE, text: goDefaults }] : []),
   { file: REASONS_FILE, text: reasonsPage },
 ];

@@ -1,7 +1,8 @@
 /**
- * The types of policies, as the API server hands them out: a field with a default is always there.
+ * The types of policies as the API server hands them out, where a field with a default is always there; and what the CRD
+ * says of fields beside their type: defaults and choices.
  */
-import { CRD_FILE, policySchema } from './crd.ts';
+import { CRD_FILE, policySchema, treeOf } from './crd.ts';
 import type { Schema } from './crd.ts';
 import { formatted } from './format.ts';
 
@@ -29,8 +30,19 @@ ${comment(spec)}export interface VaultInjectionPolicySpec ${typeOf(spec, named)}
 ${comment(status)}export interface VaultInjectionPolicyStatus ${typeOf(status, named)}
 
 ${comment(condition)}export interface Condition ${typeOf(condition, new Map())}
+
+/** What the fields of a policy's spec hold where its author leaves them out. */
+export const DEFAULTS = ${treeOf(defaultOf)} as const;
+
+/** What the fields of a policy's spec may hold, where that is one of a few words. */
+export const ENUMS = ${treeOf((schema) => schema.enum)} as const;
 `;
   return formatted(TYPES_FILE, source);
+}
+
+/** {} at an object only says that the defaults of its fields hold where it is left out. */
+function defaultOf(schema: Schema): unknown {
+  return schema.type === 'object' ? undefined : schema.default;
 }
 
 function typeOf(schema: Schema, named: ReadonlyMap<Schema, string>): string {

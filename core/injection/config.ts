@@ -1,5 +1,5 @@
 import { AUTH_METHODS } from '../auth-methods.ts';
-import { DEFAULTS } from '../policy/defaults.generated.ts';
+import { DEFAULTS } from '../policy/policy.generated.ts';
 import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
 import type { EffectiveOptions } from '../annotations.ts';
@@ -18,9 +18,9 @@ export interface MountPaths {
 export const CA_FILE = 'ca.crt';
 
 /**
- * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, less the defaults of the CRD, which
- * vault-env has as well (build/generate/defaults.ts), so that what is written is what somebody decided. Every `$` is doubled, because the kubelet expands `$(NAME)` and `$$` in
- * values of variables.
+ * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, less the defaults of the CRD, so that what is
+ * written is what somebody decided; vault-env has the same ones (build/generate/go-defaults.ts). Every `$` is doubled,
+ * because the kubelet expands `$(NAME)` and `$$` in values of variables.
  */
 export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: string, paths: MountPaths): string {
   const { vault, process } = rule;

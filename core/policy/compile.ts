@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { AUTH_DETAILS, AUTH_METHODS } from '../auth-methods.ts';
 import { parseDuration } from '../duration.ts';
-import { DEFAULTS } from './defaults.generated.ts';
 import { faultOf } from './faults.ts';
 import type { PolicyFault } from './faults.ts';
+import { DEFAULTS } from './policy.generated.ts';
 import type { VaultInjectionPolicy, VaultInjectionPolicySpec } from './policy.generated.ts';
 import type { FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
 

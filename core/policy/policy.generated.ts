@@ -476,3 +476,62 @@ export interface Condition {
   /** The cause, as a sentence for people. */
   readonly message: string;
 }
+
+/** What the fields of a policy's spec hold where its author leaves them out. */
+export const DEFAULTS = {
+  suspend: false,
+  priority: 0,
+  targets: ['Deployment', 'StatefulSet'],
+  inject: {
+    when: 'References',
+    containers: { include: ['*'] },
+    initContainers: true,
+    probes: false,
+    sources: { configMaps: 'Read', secrets: 'Ignore' },
+  },
+  vault: { timeout: '10s', tls: { caRef: { key: 'ca.crt' } }, auth: { method: 'Kubernetes', tokenExpiration: '10m' } },
+  environment: {
+    fromPaths: { overwrite: false },
+    ignoreMissing: false,
+    transit: { mountPath: 'transit', batchSize: 25 },
+  },
+  process: {
+    mode: 'Exec',
+    leaseEnd: { action: 'Restart', signal: 'SIGTERM', gracePeriod: '10s' },
+    delay: '0s',
+    revokeToken: true,
+    refuseExec: false,
+    log: { level: 'Info', format: 'Text' },
+  },
+  injector: { delivery: 'Auto' },
+  rollout: { strategy: 'Manual', maxConcurrent: 1 },
+  rotation: { strategy: 'None', interval: '1m' },
+  failurePolicy: 'Ignore',
+} as const;
+
+/** What the fields of a policy's spec may hold, where that is one of a few words. */
+export const ENUMS = {
+  targets: ['Deployment', 'StatefulSet'],
+  selector: { matchExpressions: { operator: ['In', 'NotIn', 'Exists', 'DoesNotExist'] } },
+  inject: {
+    when: ['References', 'Annotation', 'Always'],
+    sources: { configMaps: ['Read', 'Ignore', 'Assume'], secrets: ['Read', 'Ignore', 'Assume'] },
+  },
+  vault: {
+    tls: { caRef: { kind: ['ConfigMap', 'Secret'] } },
+    auth: { method: ['Kubernetes', 'JWT', 'AppRole', 'Certificate', 'AWS', 'GCP', 'Azure'], type: ['IAM', 'GCE'] },
+  },
+  process: {
+    mode: ['Exec', 'Daemon'],
+    leaseEnd: { action: ['Restart', 'Keep'] },
+    log: { level: ['Debug', 'Info', 'Warn', 'Error'], format: ['Text', 'JSON'] },
+  },
+  injector: {
+    imagePullPolicy: ['Always', 'IfNotPresent', 'Never'],
+    delivery: ['Auto', 'InitContainer', 'ImageVolume'],
+  },
+  overrides: { allow: ['Role', 'FromPaths', 'IgnoreMissing', 'Containers', 'Mode', 'LogLevel'] },
+  rollout: { strategy: ['Manual', 'Automatic'] },
+  rotation: { strategy: ['None', 'Restart'] },
+  failurePolicy: ['Ignore', 'Fail'],
+} as const;

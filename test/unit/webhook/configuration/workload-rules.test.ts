@@ -4,7 +4,7 @@ import { KINDS } from '../../../../core/kinds.ts';
 import type { Kind } from '../../../../core/kinds.ts';
 import { templateDiffers, workloadRules } from '../../../../webhook/configuration/workload-rules.ts';
 
-const { Deployment } = KINDS;
+const { Deployment, StatefulSet } = KINDS;
 const CronJob: Kind = {
   ...Deployment,
   resource: { group: 'batch', version: 'v1', plural: 'cronjobs' },
@@ -18,7 +18,7 @@ const Job: Kind = {
 
 describe('what the API server sends of the kinds of workloads', () => {
   it('is one rule for those of one group, version and kind of template', () => {
-    expect(workloadRules({ ...KINDS, CronJob, Job })).to.deep.equal([
+    expect(workloadRules({ Deployment, StatefulSet, CronJob, Job })).to.deep.equal([
       {
         apiGroups: ['apps'],
         apiVersions: ['v1'],
@@ -38,7 +38,7 @@ describe('what the API server sends of the kinds of workloads', () => {
   });
 
   it('are updates that change the template, looked for where the kind has it', () => {
-    expect(templateDiffers(KINDS)).to.equal('object.spec.template != oldObject.spec.template');
+    expect(templateDiffers({ Deployment, StatefulSet })).to.equal('object.spec.template != oldObject.spec.template');
     expect(templateDiffers({ Deployment, CronJob })).to.equal(
       "(request.kind.kind in ['Deployment'] && object.spec.template != oldObject.spec.template) || " +
         "(request.kind.kind in ['CronJob'] && " +

@@ -1,12 +1,11 @@
 /**
- * The defaults of the CRD, for the two programs that have to know them: the operator leaves them out of what it writes
- * for vault-env, and vault-env takes them for what is left out.
+ * The defaults of the CRD for vault-env, which takes them for what the operator leaves out of VAULT_ENV_CONFIG: by those
+ * in core/policy/policy.generated.ts.
  */
 import { parseDuration } from '../../core/duration.ts';
-import { CRD_FILE, specFields, treeOf } from './crd.ts';
-import { formatted, gofmt } from './format.ts';
+import { CRD_FILE, specFields } from './crd.ts';
+import { gofmt } from './format.ts';
 
-export const DEFAULTS_FILE = 'core/policy/defaults.generated.ts';
 export const GO_DEFAULTS_FILE = 'vault-env/internal/defaults/defaults_generated.go';
 const GO_PACKAGE = 'defaults';
 
@@ -14,20 +13,6 @@ const GO_PACKAGE = 'defaults';
 const VAULT_ENV_SECTIONS = ['vault', 'environment', 'process'];
 // Fields of these that shape the volumes of a pod, and of which vault-env sees the files alone.
 const FOR_VOLUMES = ['vault.tls.caRef.key', 'vault.auth.tokenExpiration'];
-
-/** The text that defaults.generated.ts ought to have. */
-export function defaults(): Promise<string> {
-  // {} at an object says that the defaults of its fields hold where it is left out
-  const tree = treeOf((schema) => (schema.type === 'object' ? undefined : schema.default));
-  return formatted(
-    DEFAULTS_FILE,
-    `// Generated from ${CRD_FILE} by build/generate/defaults.ts. Do not edit.
-
-/** What the fields of a policy's spec hold where their author leaves them out. */
-export const DEFAULTS = ${tree} as const;
-`,
-  );
-}
 
 /** The text that defaults_generated.go ought to have. */
 export function goDefaults(): string {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { goDefaults } from '../../../../build/generate/defaults.ts';
+import { goDefaults } from '../../../../build/generate/go-defaults.ts';
 
 describe('the defaults of vault-env', () => {
   const text = goDefaults();
