@@ -1,5 +1,6 @@
 import { AUTH_METHODS } from '../auth-methods.ts';
 import { DEFAULTS } from '../policy/policy.generated.ts';
+import { withoutDefaults } from '../policy/defaults.ts';
 import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
 import type { EffectiveOptions } from '../annotations.ts';
@@ -23,14 +24,10 @@ export const CA_FILE = 'ca.crt';
  * because the kubelet expands `$(NAME)` and `$$` in values of variables.
  */
 export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: string, paths: MountPaths): string {
-  const { vault, process } = rule;
+  const { vault } = rule;
   const { method, mountPath } = vault.auth;
   const isDefaultAuth = method === DEFAULTS.vault.auth.method && mountPath === AUTH_METHODS[method].mountPath;
   const environment = environmentOf(rule, options);
-  const log = given({
-    level: unless(options.logLevel, DEFAULTS.process.log.level),
-    format: unless(process.log.format, DEFAULTS.process.log.format),
-  });
   const config = given({
     vault: given({
       address: vault.address,
@@ -49,14 +46,7 @@ export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: stri
       }),
     }),
     environment,
-    process: given({
-      mode: unless(options.mode, DEFAULTS.process.mode),
-      leaseEnd: options.mode === 'Daemon' ? leaseEndOf(process.leaseEnd) : undefined,
-      delay: unless(process.delay, DEFAULTS.process.delay),
-      revokeToken: unless(process.revokeToken, DEFAULTS.process.revokeToken),
-      refuseExec: unless(process.refuseExec, DEFAULTS.process.refuseExec),
-      log,
-    }),
+    process: processOf(rule, options),
   });
   return JSON.stringify(config).replaceAll('$', () => '$$');
 }
@@ -78,14 +68,12 @@ function environmentOf({ environment }: Rule, options: EffectiveOptions): object
   });
 }
 
-function leaseEndOf(leaseEnd: Rule['process']['leaseEnd']): object | undefined {
-  if (leaseEnd === undefined) return undefined;
-  const { action, signal, gracePeriod } = DEFAULTS.process.leaseEnd;
-  return given({
-    action: unless(leaseEnd.action, action),
-    signal: unless(leaseEnd.signal, signal),
-    gracePeriod: unless(leaseEnd.gracePeriod, gracePeriod),
-  });
+/** The whole section of the policy, with what annotations have changed. */
+function processOf({ process }: Rule, { mode, logLevel }: EffectiveOptions): object | undefined {
+  const { leaseEnd, ...others } = process;
+  const changed = { ...others, mode, log: { ...process.log, level: logLevel } };
+  // mode Exec renews nothing
+  return withoutDefaults(mode === 'Daemon' ? { ...changed, leaseEnd } : changed, DEFAULTS.process);
 }
 
 /** Nothing without a key: then nothing is decrypted. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { AUTH_DETAILS, AUTH_METHODS } from '../auth-methods.ts';
 import { parseDuration } from '../duration.ts';
+import { knownFields, withoutDefaults } from './defaults.ts';
 import { faultOf } from './faults.ts';
 import type { PolicyFault } from './faults.ts';
 import { DEFAULTS } from './policy.generated.ts';
@@ -47,7 +48,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     probes: spec.inject.probes,
     vault: vaultOf(spec.vault),
     environment: environmentOf(spec.environment),
-    process: processOf(spec.process),
+    process: knownFields(spec.process, DEFAULTS.process),
     injector: injectorOf(spec.injector, defaults),
     images: (spec.images ?? []).map(({ match, entrypoint = [], cmd = [] }) => ({ match, entrypoint, cmd })),
   };
@@ -64,12 +65,30 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     failurePolicy: spec.failurePolicy,
     rollout: { strategy, maxConcurrent },
     rotation: { strategy: spec.rotation.strategy, intervalMs: parseDuration(spec.rotation.interval) ?? 0 },
-    hash: hashOf(isDefault(spec.inject.sources) ? shape : { ...shape, sources: { configMaps, secrets } }),
+    hash: hashOf({
+      ...shape,
+      process: withoutDefaults(shape.process, DEFAULTS.process, (field) => !FIRST_OF_PROCESS.includes(field)),
+      ...(isDefault(spec.inject.sources) ? {} : { sources: { configMaps, secrets } }),
+    }),
   };
   return { ok: true, suspended: false, rule };
 }
 
-/** A field that came later counts where somebody set it: else an upgrade of the operator would roll every workload. */
+// A field that came later counts for the hash where somebody set it: else an upgrade of the operator would roll every
+// workload. Of process, these were there from the first version on; the list stays as it is.
+const FIRST_OF_PROCESS = [
+  'mode',
+  'leaseEnd.action',
+  'leaseEnd.signal',
+  'leaseEnd.gracePeriod',
+  'delay',
+  'revokeToken',
+  'refuseExec',
+  'log.level',
+  'log.format',
+];
+
+/** Sources came later. */
 function isDefault({ configMaps, secrets }: VaultInjectionPolicySpec['inject']['sources']): boolean {
   const byDefault = DEFAULTS.inject.sources;
   return configMaps === byDefault.configMaps && secrets === byDefault.secrets;
@@ -125,20 +144,6 @@ function environmentOf(environment: VaultInjectionPolicySpec['environment']): Ru
   }));
   const transit = { keyID, mountPath, batchSize };
   return { fromPaths: sources, ignoreMissing, passthrough, transit, allowedNames, allowedPaths };
-}
-
-function processOf(process: VaultInjectionPolicySpec['process']): Rule['process'] {
-  const { mode, leaseEnd, delay, revokeToken, refuseExec, log } = process;
-  return {
-    mode,
-    ...(leaseEnd && {
-      leaseEnd: { action: leaseEnd.action, signal: leaseEnd.signal, gracePeriod: leaseEnd.gracePeriod },
-    }),
-    delay,
-    revokeToken,
-    refuseExec,
-    log: { level: log.level, format: log.format },
-  };
 }
 
 function injectorOf(injector: VaultInjectionPolicySpec['injector'], defaults: InjectorDefaults): RuleInjector {
