@@ -13,6 +13,7 @@ import type { MutationResult } from '../../../core/injection/outcome.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
 import { WebhookServer } from '../../../webhook/server.ts';
 import type { Limits } from '../../../webhook/server.ts';
+import { loopback } from '../../support/loopback.ts';
 import { collectLog } from './log-lines.ts';
 
 const MIB = 2 ** 20;
@@ -63,13 +64,14 @@ describe('the webhook server', () => {
     const rules = { version: 1, rulesFor: () => [] };
     server = new WebhookServer({
       admission: admission ?? createAdmission({ rules: () => rules, mutate, metrics, logger }),
-      pair,
+      place: loopback(),
+      certificate: () => pair,
       metrics,
       logger,
       clock: systemClock,
       limits,
     });
-    ({ port } = await server.listen(0, '127.0.0.1'));
+    ({ port } = await server.start());
     agent = new Agent({ keepAlive: true, ca: authority.certificate });
   }
 
@@ -363,7 +365,7 @@ describe('the webhook server', () => {
     const idle = await raw(`${POST}Content-Length: ${review().length}\r\n\r\n${review().toString()}`);
     await once(idle, 'data');
     const drained = server.drain({ graceMs: 200, deadlineMs: 5000 });
-    expect(server.draining).to.equal(true);
+    expect(server.problem).to.equal('draining');
     const reply = await post(review());
     expect([reply.status, reply.headers.connection]).to.deep.equal([200, 'close']);
     await Promise.all([drained, once(idle, 'close')]);

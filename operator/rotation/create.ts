@@ -2,7 +2,6 @@
 import type { Registry as Register } from 'prom-client';
 
 import type { Clock } from '../../kube/clock.ts';
-import type { Leadership } from '../../kube/leader-election.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { Authorities } from '../vault/authorities.ts';
 import { NodeVaultMetadata } from '../vault/node-vault-metadata.ts';
@@ -22,10 +21,8 @@ export interface RotationSettings {
   readonly rotationServiceAccount: string;
 }
 
-export interface StartRotationOptions extends RotationSettings {
+export interface CreateRotationOptions extends RotationSettings {
   readonly client: TokenIssuer;
-  /** Who may restart workloads is the one to look for reasons. */
-  readonly leader: Leadership;
   readonly authorities: Pick<Authorities, 'of' | 'onChange'>;
   /** Of metrics. */
   readonly register: Register;
@@ -34,9 +31,9 @@ export interface StartRotationOptions extends RotationSettings {
   readonly logger: Logger;
 }
 
-/** Asks Vaults whenever this replica leads, until it is stopped. */
-export function startRotation(options: StartRotationOptions): Rotation {
-  const { client, leader, authorities, register, clock, random, logger } = options;
+/** The rotation that the settings ask for. It asks nobody before its start(). */
+export function createRotation(options: CreateRotationOptions): Rotation {
+  const { client, authorities, register, clock, random, logger } = options;
   const rotation = new Rotation({
     vaults: new NodeVaultMetadata({ connections: REQUESTS }),
     jwt: ownToken(client, {
@@ -54,7 +51,5 @@ export function startRotation(options: StartRotationOptions): Rotation {
     logger,
   });
   authorities.onChange((policy) => rotation.authorityChanged(policy));
-  leader.onChange((leading) => (leading ? rotation.start() : void rotation.stop()));
-  if (leader.isLeader) rotation.start();
   return rotation;
 }

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { Registry as Register } from 'prom-client';
 
-import { startRotation } from '../../../../operator/rotation/start.ts';
+import { createRotation } from '../../../../operator/rotation/create.ts';
+import { whileLeading } from '../../../../kube/while-leading.ts';
 import { systemClock } from '../../../../kube/clock.ts';
 import { eventually } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
@@ -33,7 +34,15 @@ describe('rotation in several replicas', () => {
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const listeners: ((leading: boolean) => void)[] = [];
     const register = new Register();
-    const rotation = startRotation({
+    const leader = {
+      isLeader: false,
+      onChange: (listener: (leading: boolean) => void) => void listeners.push(listener),
+    };
+    const lead = (leading: boolean): void => {
+      leader.isLeader = leading;
+      listeners.forEach((tell) => tell(leading));
+    };
+    const rotation = createRotation({
       namespace: 'system',
       rotationVaults: address,
       rotationRole: 'operator',
@@ -42,19 +51,22 @@ describe('rotation in several replicas', () => {
       rotationServiceAccount: 'operator',
       client: { createToken: () => Promise.resolve('eyJ') },
       authorities: { of: () => undefined, onChange: () => undefined },
-      leader: { isLeader: false, onChange: (listener) => void listeners.push(listener) },
       register,
       clock: systemClock,
       random: Math.random,
       logger: testLog().logger,
     });
+    const { logger } = testLog();
+    const name = 'rotation';
+    const part = whileLeading(leader, { name, start: () => rotation.start(), stop: () => rotation.stop() }, logger);
+    await part.start?.();
     const rule = ruleOf({ vault: { address }, rotation: { strategy: 'Restart' } });
     rotation.want('shop/shop', rule, [{ key: 'web', reads: ['secret/data/shop/db'], annotations: {} }]);
     await systemClock.sleep(20);
     expect(asked).to.deep.equal([]);
-    listeners.forEach((tell) => tell(true));
+    lead(true);
     await eventually(() => expect(rotation.wishesOf('shop/shop')).to.have.length(1));
-    listeners.forEach((tell) => tell(false));
+    lead(false);
     await eventually(() =>
       expect(asked).to.deep.equal([
         'POST /v1/auth/kubernetes/login',

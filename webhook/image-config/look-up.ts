@@ -38,13 +38,15 @@ export interface ImageLookUpOptions extends ImageSettings {
   readonly logger: Logger;
 }
 
-/** Throws the system's error where the file of authorities cannot be read. */
-export function startImageLookUp(options: ImageLookUpOptions): {
-  configs: ImageConfigs;
+export interface ImageLookUp {
+  readonly configs: ImageConfigs;
   /** Resolves when it is known what the nodes run, as far as that can be known. Never rejects. */
-  begin: () => Promise<void>;
-  close: () => Promise<void>;
-} {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Throws the system's error where the file of authorities cannot be read. */
+export function createImageLookUp(options: ImageLookUpOptions): ImageLookUp {
   const { userAgent, clock, client } = options;
   const hosts = new RegistryHosts({
     registries: readList(options.registries),
@@ -62,11 +64,11 @@ export function startImageLookUp(options: ImageLookUpOptions): {
     metrics: createImageMetrics(options.register),
     clock,
   });
-  const end = async (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     await platforms.stop();
     await close();
   };
-  return { configs, begin: () => platforms.start(), close: end };
+  return { configs, start: () => platforms.start(), stop };
 }
 
 /** A file that is being replaced, or is gone, keeps nobody from images that need no credentials. */
