@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/template"
 
-	"vaultinjection.dev/vault-env/reference"
+	"vaultinjection.dev/vault-env/internal/reference"
 )
 
 // readKey names one request to Vault for a secret: a read or, where write is true, a write whose answer is the secret.

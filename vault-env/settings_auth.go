@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"vaultinjection.dev/vault-env/reference"
+	"vaultinjection.dev/vault-env/internal/reference"
 )
 
 // The kubelet mounts the pod's own token here unless a policy mounts another one.

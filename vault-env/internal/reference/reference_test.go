@@ -23,7 +23,7 @@ type row struct {
 
 func table(t testing.TB) []row {
 	t.Helper()
-	b, err := os.ReadFile("../testdata/references.json")
+	b, err := os.ReadFile("../../testdata/references.json")
 	if err != nil {
 		t.Fatal(err)
 	}
