@@ -103,9 +103,6 @@ type answer struct {
 	http2  bool
 }
 
-// cancelled is what a request gives that was given up because another one failed.
-var cancelled = &failure{exitUnavailable, "cancelled"}
-
 // do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
 // and not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
 func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*answer, *failure) {

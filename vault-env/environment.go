@@ -108,8 +108,3 @@ func checkEntry(entry string) *failure {
 	}
 	return nil
 }
-
-// quoteName makes the name of a key fit for a log line.
-func quoteName(name string) string {
-	return `"` + shorten(oneLine(name), 100) + `"`
-}

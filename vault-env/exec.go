@@ -79,11 +79,3 @@ func execFailure(program string, err error) *failure {
 	}
 	return failf(exitCannotRun, "%s cannot be executed: %v", file, errnoOf(err))
 }
-
-func errnoOf(err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return errno
-	}
-	return errors.New("unknown error")
-}

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Exit statuses of vault-env's own failures, after sysexits(3), so that `kubectl get pod` tells the kinds apart.
 // 126 and 127 mean what they mean in a shell. Every other status is the program's.
@@ -41,20 +38,5 @@ func (f *failure) under(name string) *failure {
 	return &failure{f.status, name + ": " + f.message}
 }
 
-// oneLine makes text that comes from elsewhere fit for one line of a log.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0x2028 || r == 0x2029 || r == 0x85 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-}
-
-// shorten cuts text that comes from elsewhere to at most n bytes.
-func shorten(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
+// cancelled is the failure of a request that was given up because another one failed.
+var cancelled = &failure{exitUnavailable, "cancelled"}

@@ -3,8 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -93,12 +91,4 @@ func appendFile(pool *x509.CertPool, path string) *failure {
 		return failf(exitSettings, "the CA file %s holds no certificate: write PEM certificates", path)
 	}
 	return nil
-}
-
-func fileFailure(what, path string, err error) *failure {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		err = pathError.Err
-	}
-	return failf(exitSettings, "%s %s cannot be read: %v", what, path, err)
 }
