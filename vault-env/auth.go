@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // loginRequest is what a method sends to auth/MOUNT/login.
@@ -19,7 +21,7 @@ type loginRequest struct {
 }
 
 // givenToken gives the token that the settings hold or point to; empty: log in.
-func givenToken(v *vaultSettings) (string, *failure) {
+func givenToken(v *vaultSettings) (string, *failure.Failure) {
 	switch {
 	case v.tokenFile != "":
 		return readSecretFile("the token file", v.tokenFile)
@@ -33,36 +35,36 @@ func givenToken(v *vaultSettings) (string, *failure) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fileFailure("the token file", v.tokenPath, err)
+		return "", failure.Unreadable("the token file", v.tokenPath, err)
 	}
 	return strings.TrimSpace(string(token)), nil
 }
 
 // readSecretFile gives the content of a file that holds one secret, without the white space around it.
-func readSecretFile(what, path string) (string, *failure) {
+func readSecretFile(what, path string) (string, *failure.Failure) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return "", fileFailure(what, path, err)
+		return "", failure.Unreadable(what, path, err)
 	}
 	secret := strings.TrimSpace(string(content))
 	switch {
 	case secret == "":
-		return "", failf(exitSettings, "%s %s is empty", what, path)
-	case oneLine(secret) != secret:
-		return "", failf(exitSettings, "%s %s is malformed: it must hold one line of text", what, path)
+		return "", failure.Newf(failure.Settings, "%s %s is empty", what, path)
+	case failure.OneLine(secret) != secret:
+		return "", failure.Newf(failure.Settings, "%s %s is malformed: it must hold one line of text", what, path)
 	}
 	return secret, nil
 }
 
 // login gets a token by the method that the settings name.
-func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *failure) {
+func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *failure.Failure) {
 	request, f := c.loginRequest(ctx, v)
 	if f != nil {
 		return nil, f
 	}
 	body, err := json.Marshal(request.fields)
 	if err != nil {
-		return nil, failf(exitSettings, "the request for the login cannot be written as JSON")
+		return nil, failure.Newf(failure.Settings, "the request for the login cannot be written as JSON")
 	}
 	path := "auth/" + v.authMount + "/login"
 	refusal := func(said string) string {
@@ -70,11 +72,11 @@ func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *fai
 	}
 	e := c.exchange(http.MethodPost, path, "", body, request.secrets...)
 	late := e.late
-	e.late = func(reason string) *failure {
+	e.late = func(reason string) *failure.Failure {
 		// Vault's azure and cert methods say no with this status. It is tried again all the same, for a Vault that
 		// changes its leader has it, too.
 		if strings.HasPrefix(reason, "500 ") {
-			return failf(exitDenied, "%s", refusal(reason))
+			return failure.Newf(failure.Denied, "%s", refusal(reason))
 		}
 		return late(reason)
 	}
@@ -87,7 +89,7 @@ func (c *client) login(ctx context.Context, v *vaultSettings) (*answerAuth, *fai
 	}
 	decoded, err := decodeAnswer(answer.body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
-		return nil, failf(exitProtocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, c.address)
+		return nil, failure.Newf(failure.Protocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, c.address)
 	}
 	c.http2 = answer.http2
 	return decoded.Auth, nil
@@ -97,10 +99,10 @@ func ofRole(role string) string {
 	if role == "" {
 		return ""
 	}
-	return " of the role " + quoteName(role)
+	return " of the role " + failure.QuoteName(role)
 }
 
-func (c *client) loginRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+func (c *client) loginRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
 	switch v.method {
 	case authAppRole:
 		return c.appRoleRequest(ctx, v)
@@ -120,7 +122,7 @@ func (c *client) loginRequest(ctx context.Context, v *vaultSettings) (*loginRequ
 
 // jwtRequest trades the pod's ServiceAccount token for a token of Vault. The methods kubernetes and jwt take the same
 // request.
-func jwtRequest(v *vaultSettings) (*loginRequest, *failure) {
+func jwtRequest(v *vaultSettings) (*loginRequest, *failure.Failure) {
 	jwt, f := readSecretFile("the ServiceAccount token", v.jwtFile)
 	if f != nil {
 		return nil, f

@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // appRoleRequest logs in with a role id and a secret id, both from files.
-func (c *client) appRoleRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+func (c *client) appRoleRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
 	roleID, f := readSecretFile("the role id file", v.roleIDFile)
 	if f != nil {
 		return nil, f
@@ -29,7 +31,7 @@ func (c *client) appRoleRequest(ctx context.Context, v *vaultSettings) (*loginRe
 	return request, nil
 }
 
-func (c *client) readSecretID(ctx context.Context, v *vaultSettings) (string, *failure) {
+func (c *client) readSecretID(ctx context.Context, v *vaultSettings) (string, *failure.Failure) {
 	if !v.secretIDWrapped {
 		return readSecretFile("the secret id file", v.secretIDFile)
 	}
@@ -39,7 +41,7 @@ func (c *client) readSecretID(ctx context.Context, v *vaultSettings) (string, *f
 	}
 	unwrapped, f := c.unwrap(ctx, v, wrapping)
 	if f != nil {
-		return "", f.under("the wrapped secret id " + v.secretIDFile)
+		return "", f.Under("the wrapped secret id " + v.secretIDFile)
 	}
 	return unwrapped, nil
 }
@@ -47,7 +49,7 @@ func (c *client) readSecretID(ctx context.Context, v *vaultSettings) (string, *f
 // unwrap opens a response-wrapped secret id, after it has made sure that the AppRole engine made it: whoever got at
 // the wrapping token first can open it and wrap the secret id anew, but not with the same creation path (this is the
 // check of Vault's own agent; see "response wrapping token validation" in Vault's documentation).
-func (c *client) unwrap(ctx context.Context, v *vaultSettings, wrapping string) (string, *failure) {
+func (c *client) unwrap(ctx context.Context, v *vaultSettings, wrapping string) (string, *failure.Failure) {
 	asWrapping := *c
 	asWrapping.token = wrapping
 	data, f := asWrapping.wrapped(ctx, http.MethodGet, "sys/wrapping/lookup")
@@ -56,7 +58,7 @@ func (c *client) unwrap(ctx context.Context, v *vaultSettings, wrapping string) 
 	}
 	path, _ := data["creation_path"].(string)
 	if !madeBy(v, path) {
-		return "", failf(exitDenied, "it was made at %s, not by %s: take it for stolen, revoke the secret id and issue a new one", quoteName(path), "auth/"+v.authMount+"/role/"+orAny(v.role)+"/secret-id")
+		return "", failure.Newf(failure.Denied, "it was made at %s, not by %s: take it for stolen, revoke the secret id and issue a new one", failure.QuoteName(path), "auth/"+v.authMount+"/role/"+orAny(v.role)+"/secret-id")
 	}
 	data, f = asWrapping.wrapped(ctx, http.MethodPost, "sys/wrapping/unwrap")
 	if f != nil {
@@ -64,7 +66,7 @@ func (c *client) unwrap(ctx context.Context, v *vaultSettings, wrapping string) 
 	}
 	secretID, _ := data["secret_id"].(string)
 	if secretID == "" {
-		return "", failf(exitProtocol, "it holds no secret id: wrap the answer of auth/%s/role/%s/secret-id", v.authMount, orAny(v.role))
+		return "", failure.Newf(failure.Protocol, "it holds no secret id: wrap the answer of auth/%s/role/%s/secret-id", v.authMount, orAny(v.role))
 	}
 	return secretID, nil
 }
@@ -92,7 +94,7 @@ func madeBy(v *vaultSettings, path string) bool {
 }
 
 // wrapped asks Vault for what concerns the client's token, a wrapping one.
-func (c *client) wrapped(ctx context.Context, method, path string) (map[string]any, *failure) {
+func (c *client) wrapped(ctx context.Context, method, path string) (map[string]any, *failure.Failure) {
 	answer, f := c.do(ctx, method, path, "", nil)
 	if f != nil {
 		return nil, f
@@ -102,9 +104,9 @@ func (c *client) wrapped(ctx context.Context, method, path string) (map[string]a
 	case answer.status == http.StatusOK && err == nil && decoded.Data != nil:
 		return decoded.Data, nil
 	case answer.status == http.StatusOK:
-		return nil, failf(exitProtocol, "the answer to %s is not one of Vault's: check that %s is a Vault", path, c.address)
+		return nil, failure.Newf(failure.Protocol, "the answer to %s is not one of Vault's: check that %s is a Vault", path, c.address)
 	case answer.status == http.StatusBadRequest || answer.status == http.StatusForbidden:
-		return nil, failf(exitDenied, "its wrapping token is used up, expired or of another Vault (%s): issue a new one; if nobody is known to have used it, take the secret id for stolen and revoke it", statusText(answer.status, vaultErrors(answer.body, c.token)))
+		return nil, failure.Newf(failure.Denied, "its wrapping token is used up, expired or of another Vault (%s): issue a new one; if nobody is known to have used it, take the secret id for stolen and revoke it", statusText(answer.status, vaultErrors(answer.body, c.token)))
 	}
 	return nil, refused(answer.status, "Vault refused %s (%s): check the namespace", path, statusText(answer.status, vaultErrors(answer.body, c.token)))
 }

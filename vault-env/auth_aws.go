@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // awsRequest logs in with a request for sts:GetCallerIdentity that is signed here and sent by Vault: who it is signed
 // by, AWS tells Vault (the type iam of Vault's aws method). The request is of no use for anything else, and for a
 // quarter of an hour only.
-func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
 	k := c.newCloud(v)
 	defer k.close()
 	credentials, f := k.awsCredentials(ctx, v.region)
@@ -37,7 +39,7 @@ func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginReques
 	authorization := request.sign(credentials, region, "sts", c.log.now())
 	headers, err := json.Marshal(request.forVault(authorization))
 	if err != nil {
-		return nil, failf(exitSettings, "the request to STS cannot be written as JSON")
+		return nil, failure.Newf(failure.Settings, "the request to STS cannot be written as JSON")
 	}
 	fields := map[string]any{
 		"iam_http_request_method": request.method,

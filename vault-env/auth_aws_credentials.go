@@ -7,29 +7,31 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // awsCredentials finds the workload's credentials where AWS' SDKs find them, and in their order: keys in the
 // environment, a web identity (IRSA), a container's endpoint (EKS Pod Identity, ECS), the instance's profile. The
 // files in ~/.aws are a person's, not a workload's, and not read.
-func (k *cloud) awsCredentials(ctx context.Context, region string) (awsCredentials, *failure) {
+func (k *cloud) awsCredentials(ctx context.Context, region string) (awsCredentials, *failure.Failure) {
 	id, secret := k.lookup("AWS_ACCESS_KEY_ID"), k.lookup("AWS_SECRET_ACCESS_KEY")
 	var c awsCredentials
-	var f *failure
+	var f *failure.Failure
 	switch {
 	case id != "" && secret != "":
 		c = awsCredentials{id, secret, k.lookup("AWS_SESSION_TOKEN")}
 		if !c.wellFormed() {
-			f = failf(exitSettings, "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds a control character")
+			f = failure.Newf(failure.Settings, "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds a control character")
 		}
 	case id != "" || secret != "":
-		f = failf(exitSettings, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: set both or none")
+		f = failure.Newf(failure.Settings, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: set both or none")
 	case k.lookup("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
 		c, f = k.webIdentity(ctx, region)
 	case k.lookup("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "" || k.lookup("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "":
 		c, f = k.containerCredentials(ctx)
 	case strings.EqualFold(k.lookup("AWS_EC2_METADATA_DISABLED"), "true"):
-		f = failf(exitSettings, "the container has no AWS credentials: give its ServiceAccount an IAM role (IRSA or EKS Pod Identity)")
+		f = failure.Newf(failure.Settings, "the container has no AWS credentials: give its ServiceAccount an IAM role (IRSA or EKS Pod Identity)")
 	default:
 		c, f = k.instanceCredentials(ctx)
 	}
@@ -38,16 +40,16 @@ func (k *cloud) awsCredentials(ctx context.Context, region string) (awsCredentia
 
 func (c awsCredentials) wellFormed() bool {
 	all := c.keyID + c.secret + c.token
-	return c.keyID != "" && c.secret != "" && oneLine(all) == all && !strings.ContainsAny(c.keyID, ", /")
+	return c.keyID != "" && c.secret != "" && failure.OneLine(all) == all && !strings.ContainsAny(c.keyID, ", /")
 }
 
 // webIdentity trades the ServiceAccount token that EKS mounts for credentials of the role that EKS names
 // (sts:AssumeRoleWithWebIdentity, a request without a signature).
-func (k *cloud) webIdentity(ctx context.Context, region string) (awsCredentials, *failure) {
+func (k *cloud) webIdentity(ctx context.Context, region string) (awsCredentials, *failure.Failure) {
 	const name = "AWS STS"
 	role := k.lookup("AWS_ROLE_ARN")
 	if role == "" {
-		return awsCredentials{}, failf(exitSettings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN: set both, as EKS does for a ServiceAccount with a role")
+		return awsCredentials{}, failure.Newf(failure.Settings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN: set both, as EKS does for a ServiceAccount with a role")
 	}
 	token, f := readSecretFile("the web identity token", k.lookup("AWS_WEB_IDENTITY_TOKEN_FILE"))
 	if f != nil {
@@ -92,10 +94,10 @@ func (k *cloud) webIdentity(ctx context.Context, region string) (awsCredentials,
 }
 
 // stsEndpoint gives where to ask STS: of the region that Vault is to ask too, else of the container's.
-func (k *cloud) stsEndpoint(region string) (string, *failure) {
+func (k *cloud) stsEndpoint(region string) (string, *failure.Failure) {
 	if endpoint := k.lookup("AWS_ENDPOINT_URL_STS"); endpoint != "" {
 		if u, err := url.Parse(endpoint); err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return "", failf(exitSettings, "AWS_ENDPOINT_URL_STS is no URL: write https://HOST, or remove it")
+			return "", failure.Newf(failure.Settings, "AWS_ENDPOINT_URL_STS is no URL: write https://HOST, or remove it")
 		}
 		return endpoint, nil
 	}
@@ -105,7 +107,7 @@ func (k *cloud) stsEndpoint(region string) (string, *failure) {
 		}
 	}
 	if region != "" && !isRegion(region) {
-		return "", failf(exitSettings, `AWS_REGION is not an AWS region: write one like "eu-west-1"`)
+		return "", failure.Newf(failure.Settings, `AWS_REGION is not an AWS region: write one like "eu-west-1"`)
 	}
 	return "https://" + stsHost(region) + "/", nil
 }
@@ -151,7 +153,7 @@ func (e endpointCredentials) credentials() awsCredentials {
 }
 
 // containerCredentials asks the agent on the node that EKS Pod Identity or ECS names.
-func (k *cloud) containerCredentials(ctx context.Context) (awsCredentials, *failure) {
+func (k *cloud) containerCredentials(ctx context.Context) (awsCredentials, *failure.Failure) {
 	request := cloudRequest{
 		name:    "the container's AWS credentials endpoint",
 		said:    containerError,
@@ -160,26 +162,26 @@ func (k *cloud) containerCredentials(ctx context.Context) (awsCredentials, *fail
 	}
 	if path := k.lookup("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); path != "" {
 		if !strings.HasPrefix(path, "/") {
-			return awsCredentials{}, failf(exitSettings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with "/"`)
+			return awsCredentials{}, failure.Newf(failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with "/"`)
 		}
 		request.url = "http://169.254.170.2" + path
 	} else {
 		request.url = k.lookup("AWS_CONTAINER_CREDENTIALS_FULL_URI")
 	}
 	if !strings.HasPrefix(request.url, "http://") && !strings.HasPrefix(request.url, "https://") {
-		return awsCredentials{}, failf(exitSettings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL: it must begin with http:// or https://")
+		return awsCredentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL: it must begin with http:// or https://")
 	}
 	request.local = strings.HasPrefix(request.url, "http:")
 	token := k.lookup("AWS_CONTAINER_AUTHORIZATION_TOKEN")
 	if path := k.lookup("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); path != "" {
-		var f *failure
+		var f *failure.Failure
 		if token, f = readSecretFile("the container's authorization token", path); f != nil {
 			return awsCredentials{}, f
 		}
 	}
 	if token != "" {
-		if oneLine(token) != token {
-			return awsCredentials{}, failf(exitSettings, "AWS_CONTAINER_AUTHORIZATION_TOKEN holds a control character")
+		if failure.OneLine(token) != token {
+			return awsCredentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_AUTHORIZATION_TOKEN holds a control character")
 		}
 		request.header = [][2]string{{"Authorization", token}}
 		request.secrets = []string{token}
@@ -204,7 +206,7 @@ func containerError(body []byte) string {
 
 // instanceCredentials asks the EC2 metadata service for those of the node's profile, in its second version only: the
 // first answers whoever can make the pod send a request.
-func (k *cloud) instanceCredentials(ctx context.Context) (awsCredentials, *failure) {
+func (k *cloud) instanceCredentials(ctx context.Context) (awsCredentials, *failure.Failure) {
 	endpoint := strings.TrimRight(k.lookup("AWS_EC2_METADATA_SERVICE_ENDPOINT"), "/")
 	switch {
 	case endpoint != "":

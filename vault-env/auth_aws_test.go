@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 func encodeBase64URL(b []byte) string          { return base64.RawURLEncoding.EncodeToString(b) }
@@ -276,14 +278,14 @@ func TestAWSLogin(t *testing.T) {
 	cloud.login(vault, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
 	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=" + shortTerm.keyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.secret, "AWS_SESSION_TOKEN=" + shortTerm.token}, asAWS(withID)).wantToken(t)
 
-	cloud.login(vault, env, asAWS()).wantFailure(t, exitDenied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, exitDenied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
+	cloud.login(vault, env, asAWS()).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
 	if asked := cloud.seen(); len(asked) != 0 {
 		t.Errorf("keys in the environment, but asked %v", asked)
 	}
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, exitSettings, "go together")
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, exitSettings, "AWS_ACCESS_KEY_ID")
-	cloud.login(vault, environment{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, exitSettings, "no AWS credentials: give its ServiceAccount an IAM role")
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, failure.Settings, "go together")
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, failure.Settings, "AWS_ACCESS_KEY_ID")
+	cloud.login(vault, environment{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, failure.Settings, "no AWS credentials: give its ServiceAccount an IAM role")
 }
 
 // What Vault repeats of a request is shortened, and a credential may be what is cut in two.
@@ -296,7 +298,7 @@ func TestAWSCredentialsAreNotRepeated(t *testing.T) {
 	})
 	env := environment{"AWS_ACCESS_KEY_ID=" + shortTerm.keyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.secret, "AWS_SESSION_TOKEN=" + shortTerm.token}
 	l := newFakeCloud(t).login(vault, env, asAWS())
-	l.wantFailure(t, exitDenied, "xxx…")
+	l.wantFailure(t, failure.Denied, "xxx…")
 	if strings.Contains(l.said, shortTerm.token[:5]) {
 		t.Errorf("a half of the token is said: %s", l.said)
 	}
@@ -400,23 +402,23 @@ func TestAWSCredentialsDenied(t *testing.T) {
 		status int
 		says   string
 	}{
-		"a web identity that is none": {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", "canary"), "AWS_ROLE_ARN=" + iamRole}, exitDenied,
+		"a web identity that is none": {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", "canary"), "AWS_ROLE_ARN=" + iamRole}, failure.Denied,
 			"AWS STS refused (400: InvalidIdentityToken: The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): …): check AWS_ROLE_ARN, and that its trust policy"},
-		"a role that does not trust":            {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=arn:aws:iam::1:role/x"}, exitDenied, "AWS STS refused (403: AccessDenied: Not authorized to perform"},
-		"no role":                               {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token}, exitSettings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"},
-		"no token":                              {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=" + iamRole}, exitSettings, "the web identity token /nonexistent cannot be read: no such file"},
-		"a region that is a host":               {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_REGION=evil.example/"}, exitSettings, "AWS_REGION is not an AWS region"},
-		"an STS that is no URL":                 {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=sts"}, exitSettings, "AWS_ENDPOINT_URL_STS is no URL"},
-		"an STS without TLS elsewhere":          {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, exitSettings, "AWS STS is at an address that is not this machine's"},
-		"a token that the agent does not know":  {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, exitDenied, "the container's AWS credentials endpoint refused (400: InvalidTokenException: Token provided in the request is invalid: …): check that the ServiceAccount has a Pod Identity association"},
-		"an agent elsewhere":                    {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, exitSettings, "not this machine's: only loopback"},
-		"an agent at another link-local":        {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.1.1/"}, exitSettings, "not this machine's"},
-		"an agent that hides behind userinfo":   {environment{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@192.0.2.1/"}, exitSettings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path`},
-		"an agent that is no URL":               {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=file:///etc/passwd"}, exitSettings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL"},
-		"an agent that is no URL at all":        {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[::1"}, exitSettings, "no URL"},
-		"an agent's token with a line break":    {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary\r\nX: y"}, exitSettings, "control character"},
-		"an agent's token file that is missing": {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/nonexistent"}, exitSettings, "authorization token /nonexistent cannot be read"},
-		"metadata elsewhere":                    {environment{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, exitSettings, "the EC2 metadata service is at an address that is not this machine's"},
+		"a role that does not trust":            {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=arn:aws:iam::1:role/x"}, failure.Denied, "AWS STS refused (403: AccessDenied: Not authorized to perform"},
+		"no role":                               {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token}, failure.Settings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"},
+		"no token":                              {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=" + iamRole}, failure.Settings, "the web identity token /nonexistent cannot be read: no such file"},
+		"a region that is a host":               {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_REGION=evil.example/"}, failure.Settings, "AWS_REGION is not an AWS region"},
+		"an STS that is no URL":                 {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=sts"}, failure.Settings, "AWS_ENDPOINT_URL_STS is no URL"},
+		"an STS without TLS elsewhere":          {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, failure.Settings, "AWS STS is at an address that is not this machine's"},
+		"a token that the agent does not know":  {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Denied, "the container's AWS credentials endpoint refused (400: InvalidTokenException: Token provided in the request is invalid: …): check that the ServiceAccount has a Pod Identity association"},
+		"an agent elsewhere":                    {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Settings, "not this machine's: only loopback"},
+		"an agent at another link-local":        {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.1.1/"}, failure.Settings, "not this machine's"},
+		"an agent that hides behind userinfo":   {environment{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@192.0.2.1/"}, failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path`},
+		"an agent that is no URL":               {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=file:///etc/passwd"}, failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL"},
+		"an agent that is no URL at all":        {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[::1"}, failure.Settings, "no URL"},
+		"an agent's token with a line break":    {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary\r\nX: y"}, failure.Settings, "control character"},
+		"an agent's token file that is missing": {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/nonexistent"}, failure.Settings, "authorization token /nonexistent cannot be read"},
+		"metadata elsewhere":                    {environment{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, failure.Settings, "the EC2 metadata service is at an address that is not this machine's"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud.login(vault, c.env, asAWS()).wantFailure(t, c.status, c.says)
@@ -454,7 +456,7 @@ func TestSTSNotTrusted(t *testing.T) {
 	stranger.serve("sts.amazonaws.com:443", fakeSTS)
 	cloud.hosts = stranger.hosts
 	l := cloud.login(vault, environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
-	l.wantFailure(t, exitUnavailable, "the certificate of AWS STS is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
+	l.wantFailure(t, failure.Unavailable, "the certificate of AWS STS is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
 }
 
 func TestXMLText(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 
 // azureRequest logs in with a token of Microsoft Entra ID: of the workload identity, where AKS has given the pod one,
 // else of the node's managed identity.
-func (c *client) azureRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+func (c *client) azureRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
 	k := c.newCloud(v)
 	defer k.close()
 	if k.lookup("AZURE_FEDERATED_TOKEN_FILE") != "" {
@@ -42,7 +44,7 @@ func (c *client) azureRequest(ctx context.Context, v *vaultSettings) (*loginRequ
 }
 
 // managedToken asks the metadata service for a token of the identity that AZURE_CLIENT_ID names, or of the only one.
-func (k *cloud) managedToken(ctx context.Context, resource string) (string, *failure) {
+func (k *cloud) managedToken(ctx context.Context, resource string) (string, *failure.Failure) {
 	query := url.Values{"api-version": {azureAPIVersion}, "resource": {resource}}
 	if id := k.lookup("AZURE_CLIENT_ID"); id != "" {
 		query.Set("client_id", id)
@@ -51,7 +53,7 @@ func (k *cloud) managedToken(ctx context.Context, resource string) (string, *fai
 }
 
 // azureInstance adds what Vault wants to know of the machine: a role may be bound to it.
-func (k *cloud) azureInstance(ctx context.Context, fields map[string]any) *failure {
+func (k *cloud) azureInstance(ctx context.Context, fields map[string]any) *failure.Failure {
 	request := k.azureMetadata("/instance?api-version=" + azureAPIVersion)
 	var instance struct {
 		Compute struct {
@@ -92,17 +94,17 @@ func (k *cloud) azureMetadata(what string) cloudRequest {
 
 // federatedToken trades the ServiceAccount token that AKS mounts for one of the identity that AKS names (the client
 // credentials grant with a client assertion, RFC 7523).
-func (k *cloud) federatedToken(ctx context.Context, resource string) (string, *failure) {
+func (k *cloud) federatedToken(ctx context.Context, resource string) (string, *failure.Failure) {
 	client, tenant := k.lookup("AZURE_CLIENT_ID"), k.lookup("AZURE_TENANT_ID")
 	if client == "" || tenant == "" {
-		return "", failf(exitSettings, "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID or AZURE_TENANT_ID: annotate the ServiceAccount with azure.workload.identity/client-id")
+		return "", failure.Newf(failure.Settings, "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID or AZURE_TENANT_ID: annotate the ServiceAccount with azure.workload.identity/client-id")
 	}
 	authority := k.lookup("AZURE_AUTHORITY_HOST")
 	if authority == "" {
 		authority = azureAuthority
 	}
 	if u, err := url.Parse(authority); err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return "", failf(exitSettings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST, or remove it")
+		return "", failure.Newf(failure.Settings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST, or remove it")
 	}
 	assertion, f := readSecretFile("the federated token", k.lookup("AZURE_FEDERATED_TOKEN_FILE"))
 	if f != nil {
@@ -128,7 +130,7 @@ func (k *cloud) federatedToken(ctx context.Context, resource string) (string, *f
 	})
 }
 
-func (k *cloud) entraToken(ctx context.Context, request cloudRequest) (string, *failure) {
+func (k *cloud) entraToken(ctx context.Context, request cloudRequest) (string, *failure.Failure) {
 	var answer struct {
 		Token string `json:"access_token"`
 	}

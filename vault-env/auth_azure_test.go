@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const (
@@ -125,9 +127,9 @@ func TestAzureManagedIdentity(t *testing.T) {
 	if asked := cloud.seen(); !strings.Contains(asked[2], "client_id="+azureClient) {
 		t.Errorf("the identity is not named: %v", asked)
 	}
-	cloud.login(vault, environment{"AZURE_CLIENT_ID=other"}, asAzure()).wantFailure(t, exitDenied,
+	cloud.login(vault, environment{"AZURE_CLIENT_ID=other"}, asAzure()).wantFailure(t, failure.Denied,
 		"Azure's metadata service refused (400: invalid_request: Identity not found): give the node a managed identity, name one of several in AZURE_CLIENT_ID, or use workload identity")
-	cloud.login(vault, nil, asAzure(func(v *vaultSettings) { v.resource = "api://other" })).wantFailure(t, exitDenied,
+	cloud.login(vault, nil, asAzure(func(v *vaultSettings) { v.resource = "api://other" })).wantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/azure/login (400: oidc: expected audience`, "in …)", "check the role and what it is bound to, and the resource")
 }
 
@@ -150,12 +152,12 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 		status int
 		says   string
 	}{
-		{append(environment{"AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", "canary")}, env[:2]...), exitDenied,
+		{append(environment{"AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", "canary")}, env[:2]...), failure.Denied,
 			"Microsoft Entra ID refused (401: invalid_client: AADSTS700213: No matching federated identity record found for presented assertion …"},
-		{append(environment{"AZURE_CLIENT_ID=other"}, env[1:]...), exitDenied, "401: unauthorized_client: AADSTS700016"},
-		{env[1:], exitSettings, "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID or AZURE_TENANT_ID"},
-		{append(environment{"AZURE_AUTHORITY_HOST=http://login.microsoftonline.com"}, env...), exitSettings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST"},
-		{append(environment{"AZURE_FEDERATED_TOKEN_FILE=/nonexistent"}, env[:2]...), exitSettings, "the federated token /nonexistent cannot be read"},
+		{append(environment{"AZURE_CLIENT_ID=other"}, env[1:]...), failure.Denied, "401: unauthorized_client: AADSTS700016"},
+		{env[1:], failure.Settings, "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID or AZURE_TENANT_ID"},
+		{append(environment{"AZURE_AUTHORITY_HOST=http://login.microsoftonline.com"}, env...), failure.Settings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST"},
+		{append(environment{"AZURE_FEDERATED_TOKEN_FILE=/nonexistent"}, env[:2]...), failure.Settings, "the federated token /nonexistent cannot be read"},
 	} {
 		cloud.login(vault, c.env, asAzure()).wantFailure(t, c.status, c.says)
 	}
@@ -229,7 +231,7 @@ func TestCloudAnswerWithoutEnd(t *testing.T) {
 			io.WriteString(w, strings.Repeat(" ", 1024))
 		}
 	})
-	cloud.login(vault, nil, asAzure()).wantFailure(t, exitProtocol, "the answer of Azure's metadata service is malformed")
+	cloud.login(vault, nil, asAzure()).wantFailure(t, failure.Protocol, "the answer of Azure's metadata service is malformed")
 }
 
 // A service that does not come back on one connection may on the next: no attempt takes all the time.

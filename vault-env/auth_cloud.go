@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // maxCloudAnswer is far above any token and any description of an instance.
@@ -120,7 +122,7 @@ type cloudRequest struct {
 }
 
 // ask gives the body of an answer with status 200.
-func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure) {
+func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure.Failure) {
 	if r.method == "" {
 		r.method = http.MethodGet
 	}
@@ -128,17 +130,17 @@ func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure) {
 		label:    r.name,
 		send:     func(ctx context.Context) (*answer, time.Duration, error) { return k.once(ctx, &r) },
 		again:    func(a *answer) bool { return worthRetrying(a.status) || r.again != nil && r.again(a) },
-		final:    func(err error) *failure { return r.final(err) },
+		final:    func(err error) *failure.Failure { return r.final(err) },
 		describe: func(a *answer, err error) string { return r.describe(a, err) },
-		late: func(reason string) *failure {
-			return failf(exitUnavailable, "%s gave no answer in time (%s): %s", r.name, reason, r.missing)
+		late: func(reason string) *failure.Failure {
+			return failure.Newf(failure.Unavailable, "%s gave no answer in time (%s): %s", r.name, reason, r.missing)
 		},
 	})
 	if f != nil {
 		return nil, f
 	}
 	if a.status != http.StatusOK {
-		return nil, failf(exitDenied, "%s refused (%s): %s", r.name, r.describe(a, nil), r.refused)
+		return nil, failure.Newf(failure.Denied, "%s refused (%s): %s", r.name, r.describe(a, nil), r.refused)
 	}
 	return a.body, nil
 }
@@ -184,30 +186,30 @@ func (k *cloud) once(ctx context.Context, r *cloudRequest) (*answer, time.Durati
 var errNotURL = errors.New("not a URL")
 
 // final gives the failure of errors that another attempt would only repeat.
-func (r *cloudRequest) final(err error) *failure {
+func (r *cloudRequest) final(err error) *failure.Failure {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, errNotLocal):
-		return failf(exitSettings, "%s is at an address that is not this machine's: only loopback and the clouds' own metadata addresses are asked without TLS", r.name)
+		return failure.Newf(failure.Settings, "%s is at an address that is not this machine's: only loopback and the clouds' own metadata addresses are asked without TLS", r.name)
 	case errors.Is(err, errNotURL):
-		return failf(exitSettings, "%s is at an address that is no URL: check the variable it comes from", r.name)
+		return failure.Newf(failure.Settings, "%s is at an address that is no URL: check the variable it comes from", r.name)
 	case errors.Is(err, errTooLong):
 		return r.malformed()
 	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
-		return failf(exitUnavailable, "%s answers without TLS: check what answers there", r.name)
+		return failure.Newf(failure.Unavailable, "%s answers without TLS: check what answers there", r.name)
 	case errors.As(err, &certificate):
-		return failf(exitUnavailable, "the certificate of %s is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE", r.name)
+		return failure.Newf(failure.Unavailable, "the certificate of %s is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE", r.name)
 	}
 	return nil
 }
 
-func (r *cloudRequest) malformed() *failure {
-	return failf(exitProtocol, "the answer of %s is malformed: check what answers there", r.name)
+func (r *cloudRequest) malformed() *failure.Failure {
+	return failure.Newf(failure.Protocol, "the answer of %s is malformed: check what answers there", r.name)
 }
 
 // askJSON reads an answer that is one JSON object into fields.
-func (k *cloud) askJSON(ctx context.Context, r cloudRequest, fields any) *failure {
+func (k *cloud) askJSON(ctx context.Context, r cloudRequest, fields any) *failure.Failure {
 	body, f := k.ask(ctx, r)
 	if f != nil {
 		return f
@@ -219,13 +221,13 @@ func (k *cloud) askJSON(ctx context.Context, r cloudRequest, fields any) *failur
 }
 
 // askText reads an answer that is one line of text.
-func (k *cloud) askText(ctx context.Context, r cloudRequest) (string, *failure) {
+func (k *cloud) askText(ctx context.Context, r cloudRequest) (string, *failure.Failure) {
 	body, f := k.ask(ctx, r)
 	if f != nil {
 		return "", f
 	}
 	text := strings.TrimSpace(string(body))
-	if text == "" || oneLine(text) != text {
+	if text == "" || failure.OneLine(text) != text {
 		return "", r.malformed()
 	}
 	return text, nil

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const (
@@ -22,7 +24,7 @@ func vaultAudience(role string) string { return "vault/" + role }
 
 // gceRequest logs in with an identity token of the instance, with its description ("full") in it (the type gce of
 // Vault's gcp method).
-func (c *client) gceRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+func (c *client) gceRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
 	k := c.newCloud(v)
 	defer k.close()
 	query := url.Values{"audience": {vaultAudience(v.role)}, "format": {"full"}}
@@ -35,17 +37,17 @@ func (c *client) gceRequest(ctx context.Context, v *vaultSettings) (*loginReques
 
 // gcpIAMRequest logs in with a JWT that Google signs in the name of the service account (the type iam of Vault's gcp
 // method). The account needs the permission iam.serviceAccounts.signJwt on itself.
-func (c *client) gcpIAMRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure) {
+func (c *client) gcpIAMRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
 	k := c.newCloud(v)
 	defer k.close()
 	account := v.serviceAccount
 	if account == "" {
-		var f *failure
+		var f *failure.Failure
 		if account, f = k.askText(ctx, k.googleMetadata("default", "email")); f != nil {
 			return nil, f
 		}
 		if !isServiceAccount(account) {
-			return nil, failf(exitDenied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
+			return nil, failure.Newf(failure.Denied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
 		}
 	}
 	var access struct {
@@ -55,7 +57,7 @@ func (c *client) gcpIAMRequest(ctx context.Context, v *vaultSettings) (*loginReq
 	if f := k.askJSON(ctx, request, &access); f != nil {
 		return nil, f
 	}
-	if access.Token == "" || oneLine(access.Token) != access.Token {
+	if access.Token == "" || failure.OneLine(access.Token) != access.Token {
 		return nil, request.malformed()
 	}
 	jwt, f := k.signJWT(ctx, v.role, account, access.Token)
@@ -66,18 +68,18 @@ func (c *client) gcpIAMRequest(ctx context.Context, v *vaultSettings) (*loginReq
 }
 
 // signJWT calls projects.serviceAccounts.signJwt of the IAM Service Account Credentials API.
-func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) (string, *failure) {
+func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) (string, *failure.Failure) {
 	claims, err := json.Marshal(struct {
 		Audience string `json:"aud"`
 		Subject  string `json:"sub"`
 		Expiry   int64  `json:"exp"`
 	}{vaultAudience(role), account, k.client.log.now().Add(googleJWTLife).Unix()})
 	if err != nil {
-		return "", failf(exitSettings, "the claims for Vault cannot be written as JSON")
+		return "", failure.Newf(failure.Settings, "the claims for Vault cannot be written as JSON")
 	}
 	body, err := json.Marshal(map[string]string{"payload": string(claims)})
 	if err != nil {
-		return "", failf(exitSettings, "the claims for Vault cannot be written as JSON")
+		return "", failure.Newf(failure.Settings, "the claims for Vault cannot be written as JSON")
 	}
 	request := cloudRequest{
 		name:   "Google's IAM Credentials API",
@@ -142,5 +144,5 @@ func googleError(body []byte) string {
 // isServiceAccount keeps an account from being more than a segment of a path.
 func isServiceAccount(account string) bool {
 	name, domain, ok := strings.Cut(account, "@")
-	return ok && name != "" && domain != "" && oneLine(account) == account && !strings.ContainsAny(account, "/?#%: ")
+	return ok && name != "" && domain != "" && failure.OneLine(account) == account && !strings.ContainsAny(account, "/?#%: ")
 }

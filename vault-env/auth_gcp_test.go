@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const (
@@ -119,9 +121,9 @@ func TestGCELogin(t *testing.T) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
 	cloud.login(vault, nil, asGCP(authGCE, func(v *vaultSettings) { v.role = "other" })).
-		wantFailure(t, exitDenied, `Vault refused the login of the role "other" at auth/gcp/login (400: role not found): check the role, its bindings, and its type`)
+		wantFailure(t, failure.Denied, `Vault refused the login of the role "other" at auth/gcp/login (400: role not found): check the role, its bindings, and its type`)
 	cloud.login(vault, nil, asGCP(authGCE, func(v *vaultSettings) { v.serviceAccount = "other@project.iam.gserviceaccount.com" })).
-		wantFailure(t, exitDenied, "Google's metadata service refused (404", "give the instance, or by Workload Identity the pod's ServiceAccount, a service account")
+		wantFailure(t, failure.Denied, "Google's metadata service refused (404", "give the instance, or by Workload Identity the pod's ServiceAccount, a service account")
 }
 
 func TestGCPIAMLogin(t *testing.T) {
@@ -144,7 +146,7 @@ func TestGCPIAMLogin(t *testing.T) {
 		t.Errorf("the account is set, but asked for: %v", asked[len(want):])
 	}
 	cloud.login(vault, nil, asGCP(authGCPIAM, func(v *vaultSettings) { v.serviceAccount = "other@project.iam.gserviceaccount.com" })).
-		wantFailure(t, exitDenied, "Google's IAM Credentials API refused (403: PERMISSION_DENIED: Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist) for …)",
+		wantFailure(t, failure.Denied, "Google's IAM Credentials API refused (403: PERMISSION_DENIED: Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist) for …)",
 			"give the pod's service account the role roles/iam.serviceAccountTokenCreator on other@project.iam.gserviceaccount.com")
 }
 
@@ -153,7 +155,7 @@ func TestGCPWithoutAccount(t *testing.T) {
 	vault := newFakeVault(t)
 	cloud := newFakeCloud(t)
 	cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "project.svc.id.goog") })
-	cloud.login(vault, nil, asGCP(authGCPIAM)).wantFailure(t, exitDenied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
+	cloud.login(vault, nil, asGCP(authGCPIAM)).wantFailure(t, failure.Denied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
 }
 
 func TestGoogleMetadataHost(t *testing.T) {
@@ -162,9 +164,9 @@ func TestGoogleMetadataHost(t *testing.T) {
 	cloud := newFakeCloud(t)
 	cloud.serve("metadata.google.internal:80", fakeGoogleMetadata)
 	cloud.login(vault, environment{"GCE_METADATA_HOST=metadata.google.internal"}, asGCP(authGCE)).wantToken(t)
-	cloud.login(vault, environment{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(authGCE)).wantFailure(t, exitSettings, "Google's metadata service is at an address that is not this machine's")
-	cloud.login(vault, environment{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(authGCE)).wantFailure(t, exitSettings, "not this machine's")
-	cloud.login(vault, environment{"GCE_METADATA_HOST=a b"}, asGCP(authGCE)).wantFailure(t, exitSettings, "no URL")
+	cloud.login(vault, environment{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "Google's metadata service is at an address that is not this machine's")
+	cloud.login(vault, environment{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "not this machine's")
+	cloud.login(vault, environment{"GCE_METADATA_HOST=a b"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "no URL")
 }
 
 func TestGoogleTrouble(t *testing.T) {

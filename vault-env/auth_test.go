@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // The logins that a real Vault checks are in integration_auth_test.go; here is what a real Vault does not say.
@@ -68,31 +70,31 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 		status int
 		says   string
 	}{
-		"no Vault":                    {lookup, 200, "<html>", exitProtocol, "sys/wrapping/lookup is not one of Vault's"},
-		"nothing known of it":         {lookup, 200, `{"data":{}}`, exitDenied, `it was made at "", not by auth/approle/role/*/secret-id: take it for stolen`},
-		"a path that is no text":      {lookup, 200, `{"data":{"creation_path":["auth/approle/role/shop/secret-id"]}}`, exitDenied, "take it for stolen"},
-		"a path beside the mount":     {lookup, 200, `{"data":{"creation_path":"auth/approle2/role/shop/secret-id"}}`, exitDenied, "take it for stolen"},
-		"a path below the secret id":  {lookup, 200, `{"data":{"creation_path":"auth/approle/role/shop/secret-id/x"}}`, exitDenied, "take it for stolen"},
-		"a path of no role":           {lookup, 200, `{"data":{"creation_path":"auth/approle/role//secret-id"}}`, exitDenied, "take it for stolen"},
-		"a token that Vault repeats":  {lookup, 403, `{"errors":["bad token hvs.canary-wrapping"]}`, exitDenied, "(403: bad token …): issue a new one"},
-		"not there":                   {lookup, 404, `{"errors":[]}`, exitMissing, "Vault refused sys/wrapping/lookup (404): check the namespace"},
-		"sealed":                      {lookup, 503, `{"errors":["Vault is sealed"]}`, exitUnavailable, "Vault is sealed"},
-		"opened by somebody meantime": {unwrap, 400, `{"errors":["wrapping token is not valid or does not exist"]}`, exitDenied, "if nobody is known to have used it, take the secret id for stolen"},
-		"something else in it":        {unwrap, 200, `{"data":{"token":"canary"}}`, exitProtocol, "it holds no secret id: wrap the answer of auth/approle/role/*/secret-id"},
-		"no data":                     {unwrap, 200, `{}`, exitProtocol, "not one of Vault's"},
+		"no Vault":                    {lookup, 200, "<html>", failure.Protocol, "sys/wrapping/lookup is not one of Vault's"},
+		"nothing known of it":         {lookup, 200, `{"data":{}}`, failure.Denied, `it was made at "", not by auth/approle/role/*/secret-id: take it for stolen`},
+		"a path that is no text":      {lookup, 200, `{"data":{"creation_path":["auth/approle/role/shop/secret-id"]}}`, failure.Denied, "take it for stolen"},
+		"a path beside the mount":     {lookup, 200, `{"data":{"creation_path":"auth/approle2/role/shop/secret-id"}}`, failure.Denied, "take it for stolen"},
+		"a path below the secret id":  {lookup, 200, `{"data":{"creation_path":"auth/approle/role/shop/secret-id/x"}}`, failure.Denied, "take it for stolen"},
+		"a path of no role":           {lookup, 200, `{"data":{"creation_path":"auth/approle/role//secret-id"}}`, failure.Denied, "take it for stolen"},
+		"a token that Vault repeats":  {lookup, 403, `{"errors":["bad token hvs.canary-wrapping"]}`, failure.Denied, "(403: bad token …): issue a new one"},
+		"not there":                   {lookup, 404, `{"errors":[]}`, failure.Missing, "Vault refused sys/wrapping/lookup (404): check the namespace"},
+		"sealed":                      {lookup, 503, `{"errors":["Vault is sealed"]}`, failure.Unavailable, "Vault is sealed"},
+		"opened by somebody meantime": {unwrap, 400, `{"errors":["wrapping token is not valid or does not exist"]}`, failure.Denied, "if nobody is known to have used it, take the secret id for stolen"},
+		"something else in it":        {unwrap, 200, `{"data":{"token":"canary"}}`, failure.Protocol, "it holds no secret id: wrap the answer of auth/approle/role/*/secret-id"},
+		"no data":                     {unwrap, 200, `{}`, failure.Protocol, "not one of Vault's"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			vault := newFakeVault(t)
 			fakeWrapping(vault, "auth/approle/role/shop/secret-id")
 			vault.says(c.at, c.code, c.body)
 			s := wrappedSettings(t, vault)
-			if c.status == exitUnavailable {
+			if c.status == failure.Unavailable {
 				s.vault.timeout = time.Second
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
 			o.wantFailure(t, c.status, "the wrapped secret id "+s.vault.secretIDFile, c.says)
-			if strings.Contains(o.failure.message, "canary") {
-				t.Errorf("a credential is said: %s", o.failure.message)
+			if strings.Contains(o.failure.Message, "canary") {
+				t.Errorf("a credential is said: %s", o.failure.Message)
 			}
 		})
 	}
@@ -104,7 +106,7 @@ func TestLoginRefusedLikeAFault(t *testing.T) {
 	vault.says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+testJWT+`"]}`)
 	s := vault.settings(t)
 	s.vault.timeout = 1500 * time.Millisecond
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitDenied,
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
 	if n := len(vault.seen()); n < 2 {
 		t.Errorf("%d attempts", n)
@@ -125,7 +127,7 @@ func TestClientCertificateRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := vault.settings(t)
 			change(&s.vault)
-			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitDenied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
+			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
 		})
 	}
 }
@@ -177,9 +179,9 @@ func TestFilesOfLogins(t *testing.T) {
 			s := vault.settings(t)
 			c.change(&s.vault)
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
-			o.wantFailure(t, exitSettings, c.says)
-			if strings.Contains(o.failure.message, "canary") {
-				t.Errorf("a credential is said: %s", o.failure.message)
+			o.wantFailure(t, failure.Settings, c.says)
+			if strings.Contains(o.failure.Message, "canary") {
+				t.Errorf("a credential is said: %s", o.failure.Message)
 			}
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that change what happens there and
@@ -15,7 +17,7 @@ var notSupported = []string{
 
 // bankVaultsSettings reads the variables that Bank-Vaults' vault-env reads, so that a container made for it works
 // unchanged. Where that one takes a malformed value for false, zero or the default, this one refuses it.
-func bankVaultsSettings(env environment) (settings, *failure) {
+func bankVaultsSettings(env environment) (settings, *failure.Failure) {
 	s := defaultSettings()
 	s.strip = true
 	r := variableReader{env: env}
@@ -54,13 +56,13 @@ func readConnection(r *variableReader, v *vaultSettings) {
 	if r.text("VAULT_AGENT_ADDR", "") != "" {
 		name = "VAULT_AGENT_ADDR"
 	}
-	var f *failure
+	var f *failure.Failure
 	v.address, f = parseAddress(name, r.text(name, "https://127.0.0.1:8200"))
 	r.fail(f)
 	v.namespace = r.text("VAULT_NAMESPACE", "")
 	v.timeout = r.duration("VAULT_CLIENT_TIMEOUT", defaultTimeout)
 	if v.timeout == 0 {
-		r.fail(failf(exitSettings, `VAULT_CLIENT_TIMEOUT is zero: write a duration like "10s", or remove it`))
+		r.fail(failure.Newf(failure.Settings, `VAULT_CLIENT_TIMEOUT is zero: write a duration like "10s", or remove it`))
 	}
 	v.caPEM = r.text("VAULT_CACERT_BYTES", "")
 	v.caFile = r.text("VAULT_CACERT", "")
@@ -70,14 +72,14 @@ func readConnection(r *variableReader, v *vaultSettings) {
 	v.certFile = r.text("VAULT_CLIENT_CERT", "")
 	v.keyFile = r.text("VAULT_CLIENT_KEY", "")
 	if (v.certFile == "") != (v.keyFile == "") {
-		r.fail(failf(exitSettings, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together: set both or none"))
+		r.fail(failure.Newf(failure.Settings, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together: set both or none"))
 	}
 	v.serverName = r.text("VAULT_TLS_SERVER_NAME", "")
 	v.skipVerify = r.bool("VAULT_SKIP_VERIFY")
 }
 
 func readTransit(r *variableReader, t *transitSettings) {
-	var f *failure
+	var f *failure.Failure
 	if id := r.text("VAULT_TRANSIT_KEY_ID", ""); id != "" {
 		t.keyID, f = parsePath("VAULT_TRANSIT_KEY_ID", id)
 		r.fail(f)
@@ -87,7 +89,7 @@ func readTransit(r *variableReader, t *transitSettings) {
 	if size := r.text("VAULT_TRANSIT_BATCH_SIZE", ""); size != "" {
 		n, err := strconv.ParseUint(size, 10, 31)
 		if err != nil || n == 0 {
-			r.fail(failf(exitSettings, "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1: write one, or remove it"))
+			r.fail(failure.Newf(failure.Settings, "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1: write one, or remove it"))
 		}
 		t.batchSize = int(n)
 	}
@@ -96,10 +98,10 @@ func readTransit(r *variableReader, t *transitSettings) {
 // variableReader reads settings from variables and keeps the first failure.
 type variableReader struct {
 	env   environment
-	first *failure
+	first *failure.Failure
 }
 
-func (r *variableReader) fail(f *failure) {
+func (r *variableReader) fail(f *failure.Failure) {
 	if r.first == nil {
 		r.first = f
 	}
@@ -117,7 +119,7 @@ func (r *variableReader) bool(name string) bool {
 	text := r.text(name, "false")
 	value, err := strconv.ParseBool(text)
 	if err != nil {
-		r.fail(failf(exitSettings, "%s is neither true nor false: write one of them", name))
+		r.fail(failure.Newf(failure.Settings, "%s is neither true nor false: write one of them", name))
 	}
 	return value
 }
@@ -133,7 +135,7 @@ func (r *variableReader) duration(name string, unset time.Duration) time.Duratio
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		r.fail(failf(exitSettings, `%s is not a duration: write one like "10s", or seconds`, name))
+		r.fail(failure.Newf(failure.Settings, `%s is not a duration: write one like "10s", or seconds`, name))
 	}
 	return d
 }
@@ -177,7 +179,7 @@ func (r *variableReader) fromPath(entry string) fromPath {
 	r.fail(f)
 	if versioned {
 		if _, err := strconv.ParseUint(version, 10, 31); err != nil {
-			r.fail(failf(exitSettings, "VAULT_ENV_FROM_PATH: a version is not a whole number: write PATH#VERSION"))
+			r.fail(failure.Newf(failure.Settings, "VAULT_ENV_FROM_PATH: a version is not a whole number: write PATH#VERSION"))
 		}
 	}
 	return fromPath{path: path, version: version}

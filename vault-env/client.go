@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const (
@@ -48,7 +50,7 @@ type client struct {
 // newClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
 // at once: then they must share a connection from the start, for http.Transport dials one for each of them. After a
 // login there is a connection that they find.
-func newClient(v *vaultSettings, loggedIn bool, log *logger) (*client, *failure) {
+func newClient(v *vaultSettings, loggedIn bool, log *logger) (*client, *failure.Failure) {
 	config, f := tlsConfig(v)
 	if f != nil {
 		return nil, f
@@ -105,7 +107,7 @@ type answer struct {
 
 // do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
 // and not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
-func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*answer, *failure) {
+func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*answer, *failure.Failure) {
 	return c.repeat(ctx, c.exchange(method, path, version, body, c.token))
 }
 
@@ -119,10 +121,10 @@ func (c *client) exchange(method, path, version string, body []byte, secrets ...
 		label:    method + " " + path,
 		send:     func(ctx context.Context) (*answer, time.Duration, error) { return c.once(ctx, method, target, body) },
 		again:    func(a *answer) bool { return worthRetrying(a.status) },
-		final:    func(err error) *failure { return finalError(err, c.address) },
+		final:    func(err error) *failure.Failure { return finalError(err, c.address) },
 		describe: func(a *answer, err error) string { return describe(a, err, secrets...) },
-		late: func(reason string) *failure {
-			return failf(exitUnavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
+		late: func(reason string) *failure.Failure {
+			return failure.Newf(failure.Unavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
 		},
 	}
 }
@@ -236,7 +238,7 @@ func describe(a *answer, err error, secrets ...string) string {
 		if errors.Is(err, context.DeadlineExceeded) {
 			return "timeout"
 		}
-		return shorten(oneLine(err.Error()), 200)
+		return failure.Shorten(failure.OneLine(err.Error()), 200)
 	}
 	reason := strconv.Itoa(a.status) + " " + http.StatusText(a.status)
 	if text := vaultErrors(a.body, secrets...); text != "" {
@@ -246,24 +248,24 @@ func describe(a *answer, err error, secrets ...string) string {
 }
 
 // finalError gives the failure of errors that another attempt would only repeat, else nil.
-func finalError(err error, address string) *failure {
+func finalError(err error, address string) *failure.Failure {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var noHost x509.HostnameError
 	var alert *net.OpError
 	switch {
 	case errors.Is(err, errTooLong):
-		return failf(exitProtocol, "the answer of %s is longer than %d MiB: check that it is a Vault", address, maxAnswer>>20)
+		return failure.Newf(failure.Protocol, "the answer of %s is longer than %d MiB: check that it is a Vault", address, maxAnswer>>20)
 	case errors.Is(err, errTooMuch):
-		return failf(exitProtocol, "the answers of %s are longer than %d MiB together: check that it is a Vault, and refer to smaller secrets", address, maxAnswers>>20)
+		return failure.Newf(failure.Protocol, "the answers of %s are longer than %d MiB together: check that it is a Vault, and refer to smaller secrets", address, maxAnswers>>20)
 	case errors.As(err, &noHost):
-		return failf(exitUnavailable, "the certificate of Vault at %s is for another name: check the address, or set tls.serverName", address)
+		return failure.Newf(failure.Unavailable, "the certificate of Vault at %s is for another name: check the address, or set tls.serverName", address)
 	case errors.As(err, &certificate):
-		return failf(exitUnavailable, "the certificate of Vault at %s is not trusted (%s): check the CA", address, shorten(oneLine(certificate.Err.Error()), 120))
+		return failure.Newf(failure.Unavailable, "the certificate of Vault at %s is not trusted (%s): check the CA", address, failure.Shorten(failure.OneLine(certificate.Err.Error()), 120))
 	case errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Err.Error(), "certificate"):
-		return failf(exitDenied, "Vault at %s refused the client certificate (%s): check its dates and its CA, or set one where there is none", address, alert.Err)
+		return failure.Newf(failure.Denied, "Vault at %s refused the client certificate (%s): check its dates and its CA, or set one where there is none", address, alert.Err)
 	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
-		return failf(exitUnavailable, "there is no TLS at %s: check the scheme and the port", address)
+		return failure.Newf(failure.Unavailable, "there is no TLS at %s: check the scheme and the port", address)
 	}
 	return nil
 }
@@ -286,7 +288,7 @@ func quoted(said string, secrets ...string) string {
 			said = strings.ReplaceAll(said, secret, "…")
 		}
 	}
-	return shorten(oneLine(said), 200)
+	return failure.Shorten(failure.OneLine(said), 200)
 }
 
 // escapePath makes a path fit for a URL, segment by segment: "%2e%2e" in a reference stays just that for Vault.

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const read = "GET secret/data/a"
@@ -114,7 +116,7 @@ func TestWhatDoesNotHealInTimeFails(t *testing.T) {
 			vault.handle(read, c.answer)
 			s := vault.settings(t)
 			s.vault.timeout = 400 * time.Millisecond
-			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitUnavailable, "X: Vault at "+vault.URL, c.says)
+			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "X: Vault at "+vault.URL, c.says)
 		})
 	}
 }
@@ -151,7 +153,7 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 			t.Parallel()
 			vault := newFakeVault(t)
 			vault.handle(read, answer)
-			resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").wantFailure(t, exitProtocol, "X: ")
+			resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "X: ")
 		})
 	}
 }
@@ -165,7 +167,7 @@ func TestAnswersThatAreTooLongTogether(t *testing.T) {
 		vault.kv1(path, `{"k":"v","long":"`+long+`"}`)
 		env = append(env, fmt.Sprintf("X%d=vault:%s#k", i, path))
 	}
-	resolveWith(t, vault.settings(t), env...).wantFailure(t, exitProtocol, "longer than 32 MiB together")
+	resolveWith(t, vault.settings(t), env...).wantFailure(t, failure.Protocol, "longer than 32 MiB together")
 	resolveWith(t, vault.settings(t), env[:2]...).want(t, "X0=v", "X1=v")
 }
 
@@ -185,9 +187,9 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	vault.handle(read, status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
 	vault.handle("POST auth/jwt/login", status(307, "", "Location", other.URL))
 	s := vault.settings(t)
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitProtocol, "307, a redirect")
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "307, a redirect")
 	s.vault.authMount = "jwt"
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitProtocol, "auth/jwt/login (307, a redirect")
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "auth/jwt/login (307, a redirect")
 	if asked.Load() {
 		t.Error("the redirect was followed")
 	}
@@ -200,16 +202,16 @@ func TestLoginFailures(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"a wrong role":      {change: func(s *settings) { s.vault.role = "nobody" }, status: exitDenied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
-		"a wrong token":     {change: func(s *settings) { os.WriteFile(s.vault.jwtFile, []byte("other"), 0o600) }, status: exitDenied, says: []string{"403: permission denied"}},
-		"no token file":     {change: func(s *settings) { s.vault.jwtFile = "/nonexistent/token" }, status: exitSettings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
-		"an empty token":    {change: func(s *settings) { os.WriteFile(s.vault.jwtFile, []byte(" \n"), 0o600) }, status: exitSettings, says: []string{"is empty"}},
-		"an unknown mount":  {change: func(s *settings) { s.vault.authMount = "k8s/x" }, status: exitMissing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
-		"an echoed token":   {answer: status(400, `{"errors":["bad token `+testJWT+`"]}`), status: exitDenied, says: []string{"400: bad token …"}},
-		"no token in it":    {answer: status(200, `{"auth":{}}`), status: exitProtocol, says: []string{"holds no token"}},
-		"no auth in it":     {answer: status(200, `{"data":{}}`), status: exitProtocol, says: []string{"holds no token"}},
-		"a page":            {answer: status(200, `<html>`), status: exitProtocol, says: []string{"holds no token"}},
-		"a malformed token": {answer: status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: exitSettings, says: []string{"malformed"}},
+		"a wrong role":      {change: func(s *settings) { s.vault.role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
+		"a wrong token":     {change: func(s *settings) { os.WriteFile(s.vault.jwtFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
+		"no token file":     {change: func(s *settings) { s.vault.jwtFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
+		"an empty token":    {change: func(s *settings) { os.WriteFile(s.vault.jwtFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
+		"an unknown mount":  {change: func(s *settings) { s.vault.authMount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
+		"an echoed token":   {answer: status(400, `{"errors":["bad token `+testJWT+`"]}`), status: failure.Denied, says: []string{"400: bad token …"}},
+		"no token in it":    {answer: status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
+		"no auth in it":     {answer: status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
+		"a page":            {answer: status(200, `<html>`), status: failure.Protocol, says: []string{"holds no token"}},
+		"a malformed token": {answer: status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: failure.Settings, says: []string{"malformed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			vault := newFakeVault(t)
@@ -255,12 +257,12 @@ func TestTokensFromFiles(t *testing.T) {
 	t.Run("a token file that is not there", func(t *testing.T) {
 		s := vault.settings(t)
 		s.vault.tokenFile = "/nonexistent"
-		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitSettings, "the token file /nonexistent cannot be read")
+		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")
 	})
 	t.Run("a token that was revoked", func(t *testing.T) {
 		s := vault.settings(t)
 		s.vault.token = "revoked"
-		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitDenied, "403")
+		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "403")
 	})
 }
 
@@ -296,14 +298,14 @@ func TestTLS(t *testing.T) {
 		status int
 		says   string
 	}{
-		"no CA":                     {func(v *vaultSettings) { v.caPEM = "" }, exitUnavailable, "not trusted"},
-		"a name that does not fit":  {func(v *vaultSettings) { v.serverName = "vault.example" }, exitUnavailable, "for another name"},
-		"TLS where there is none":   {func(v *vaultSettings) { v.address = strings.Replace(plain.URL, "http:", "https:", 1) }, exitUnavailable, "no TLS"},
-		"a CA file that is not":     {func(v *vaultSettings) { v.caFile = "/nonexistent" }, exitSettings, "the CA file /nonexistent cannot be read"},
-		"a CA file without one":     {func(v *vaultSettings) { v.caFile = write(t, "ca", "hello") }, exitSettings, "holds no certificate"},
-		"a CA bundle without one":   {func(v *vaultSettings) { v.caPEM = "hello" }, exitSettings, "holds no certificate"},
-		"a CA directory that isn't": {func(v *vaultSettings) { v.caDir = "/nonexistent" }, exitSettings, "the CA directory"},
-		"a client certificate lost": {func(v *vaultSettings) { v.certFile, v.keyFile = "/nonexistent", "/nonexistent" }, exitSettings, "client certificate"},
+		"no CA":                     {func(v *vaultSettings) { v.caPEM = "" }, failure.Unavailable, "not trusted"},
+		"a name that does not fit":  {func(v *vaultSettings) { v.serverName = "vault.example" }, failure.Unavailable, "for another name"},
+		"TLS where there is none":   {func(v *vaultSettings) { v.address = strings.Replace(plain.URL, "http:", "https:", 1) }, failure.Unavailable, "no TLS"},
+		"a CA file that is not":     {func(v *vaultSettings) { v.caFile = "/nonexistent" }, failure.Settings, "the CA file /nonexistent cannot be read"},
+		"a CA file without one":     {func(v *vaultSettings) { v.caFile = write(t, "ca", "hello") }, failure.Settings, "holds no certificate"},
+		"a CA bundle without one":   {func(v *vaultSettings) { v.caPEM = "hello" }, failure.Settings, "holds no certificate"},
+		"a CA directory that isn't": {func(v *vaultSettings) { v.caDir = "/nonexistent" }, failure.Settings, "the CA directory"},
+		"a client certificate lost": {func(v *vaultSettings) { v.certFile, v.keyFile = "/nonexistent", "/nonexistent" }, failure.Settings, "client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := vault.settings(t)
@@ -356,7 +358,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	defer old.Close()
 	s := vault.settings(t)
 	s.vault.address, s.vault.timeout = old.URL, 200*time.Millisecond
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, exitUnavailable, "tls: ")
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "tls: ")
 	if len(vault.seen()) > 0 {
 		t.Error("the token was sent all the same")
 	}
@@ -389,9 +391,9 @@ func TestNobodyThere(t *testing.T) {
 	s.vault.address = "https://127.0.0.1:1"
 	s.vault.jwtFile = write(t, "jwt", testJWT)
 	s.vault.timeout = 200 * time.Millisecond
-	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, exitUnavailable, "https://127.0.0.1:1", "connection refused")
+	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
 	s.vault.address = "https://vault.invalid:8200"
-	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, exitUnavailable, "vault.invalid")
+	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "vault.invalid")
 }
 
 func TestNamespace(t *testing.T) {
@@ -420,7 +422,7 @@ func TestAFailureEndsTheOtherReads(t *testing.T) {
 	vault.says("GET secret/data/sealed", 503, "")
 	s := vault.settings(t)
 	s.vault.timeout = time.Hour
-	resolveWith(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").wantFailure(t, exitMissing, "B: ", "secret/data/absent")
+	resolveWith(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").wantFailure(t, failure.Missing, "B: ", "secret/data/absent")
 }
 
 func TestBackoffGrowsWithinBounds(t *testing.T) {

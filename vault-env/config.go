@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // parseConfig reads VAULT_ENV_CONFIG: the keys of the policy's own spec, and vault.auth.tokenPath. It is strict: what
@@ -15,15 +17,15 @@ import (
 //
 // The JSON is decoded into maps, not into a struct: what reflection prepares for a struct of this size costs every
 // start a tenth of its time.
-func parseConfig(text string) (settings, *failure) {
+func parseConfig(text string) (settings, *failure.Failure) {
 	s := defaultSettings()
 	var value any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return s, failf(exitSettings, "not JSON at byte %d: write one JSON object", syntax.Offset)
+			return s, failure.Newf(failure.Settings, "not JSON at byte %d: write one JSON object", syntax.Offset)
 		}
-		return s, failf(exitSettings, "not JSON: write one JSON object")
+		return s, failure.Newf(failure.Settings, "not JSON: write one JSON object")
 	}
 	r := &configReader{}
 	root := r.object("", value)
@@ -95,7 +97,7 @@ func configVault(o configObject, s *settings) {
 	if address == "" {
 		o.fail("address", "is missing: write https://HOST[:PORT]")
 	} else {
-		var f *failure
+		var f *failure.Failure
 		s.vault.address, f = parseAddress(o.name("address"), address)
 		o.reader.fail(f)
 	}
@@ -146,9 +148,9 @@ func configTransit(o configObject, t *transitSettings) {
 }
 
 // configReader keeps the first failure of a configuration.
-type configReader struct{ first *failure }
+type configReader struct{ first *failure.Failure }
 
-func (r *configReader) fail(f *failure) {
+func (r *configReader) fail(f *failure.Failure) {
 	if r.first == nil {
 		r.first = f
 	}
@@ -177,7 +179,7 @@ func (o configObject) name(key string) string {
 }
 
 func (o configObject) fail(key, message string) {
-	o.reader.fail(failf(exitSettings, "%s %s", o.name(key), message))
+	o.reader.fail(failure.Newf(failure.Settings, "%s %s", o.name(key), message))
 }
 
 // take gives nil for a key that is not there, and for null.
@@ -189,7 +191,7 @@ func (o configObject) take(key string) any {
 
 func (o configObject) done() {
 	for _, key := range slices.Sorted(maps.Keys(o.fields)) {
-		o.reader.fail(failf(exitSettings, "unknown key %s: remove it, or update vault-env", o.name(shorten(oneLine(key), 60))))
+		o.reader.fail(failure.Newf(failure.Settings, "unknown key %s: remove it, or update vault-env", o.name(failure.Shorten(failure.OneLine(key), 60))))
 	}
 }
 
@@ -260,7 +262,7 @@ func (o configObject) cleanPath(key, path string) string {
 	return clean
 }
 
-func wrongType(path string, value any, want string) *failure {
+func wrongType(path string, value any, want string) *failure.Failure {
 	got := "an object"
 	switch value.(type) {
 	case string:
@@ -277,5 +279,5 @@ func wrongType(path string, value any, want string) *failure {
 	if path == "" {
 		path = "it"
 	}
-	return failf(exitSettings, "%s holds %s: write %s", path, got, want)
+	return failure.Newf(failure.Settings, "%s holds %s: write %s", path, got, want)
 }

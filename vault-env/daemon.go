@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // revocationTime is how long the end of a program may be held up by what is given back.
@@ -54,7 +56,7 @@ type daemon struct {
 }
 
 // runDaemon starts the program as a child and stays with it. It gives the program's exit status.
-func runDaemon(program string, argv []string, env environment, s *settings, log *logger) (int, *failure) {
+func runDaemon(program string, argv []string, env environment, s *settings, log *logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
 	// The kernel ends the program when this thread is no more; so it must not be one that Go gives up.
 	runtime.LockOSThread()
@@ -76,14 +78,14 @@ func runDaemon(program string, argv []string, env environment, s *settings, log 
 }
 
 // resolve gives the program's environment, nothing where a signal ends it all before.
-func (d *daemon) resolve(env environment) (resolved []string, l *loan, f *failure) {
+func (d *daemon) resolve(env environment) (resolved []string, l *loan, f *failure.Failure) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r, failure := resolve(ctx, env, d.settings, d.log)
-		if f = failure; f == nil {
+		r, failed := resolve(ctx, env, d.settings, d.log)
+		if f = failed; f == nil {
 			resolved, l = r.environment, loanOf(r, d.settings.revoke)
 			if l == nil && r.answers.client != nil {
 				r.answers.client.http.CloseIdleConnections()
@@ -101,7 +103,7 @@ func (d *daemon) resolve(env environment) (resolved []string, l *loan, f *failur
 
 // until waits for something before the program is started, and keeps the signals that arrive meanwhile for it. One
 // that would end it comes first: then it is not started at all.
-func (d *daemon) until(done <-chan struct{}) *failure {
+func (d *daemon) until(done <-chan struct{}) *failure.Failure {
 	for {
 		select {
 		case <-done:
@@ -109,7 +111,7 @@ func (d *daemon) until(done <-chan struct{}) *failure {
 		case s := <-d.signals:
 			switch s := s.(syscall.Signal); {
 			case endsEarly(s):
-				return failf(signalStatus(s), "%s came before the program was started: it is not started", signalName(s))
+				return failure.Newf(signalStatus(s), "%s came before the program was started: it is not started", signalName(s))
 			case isForwarded(s):
 				d.early = append(d.early, s)
 			}
@@ -118,7 +120,7 @@ func (d *daemon) until(done <-chan struct{}) *failure {
 }
 
 // wait lets the settings' delay pass.
-func (d *daemon) wait() *failure {
+func (d *daemon) wait() *failure.Failure {
 	if d.settings.delay <= 0 {
 		return nil
 	}
@@ -129,7 +131,7 @@ func (d *daemon) wait() *failure {
 }
 
 // start starts the program in a process group of its own, and hands over what waits for it.
-func (d *daemon) start(program string, argv, env []string) *failure {
+func (d *daemon) start(program string, argv, env []string) *failure.Failure {
 	if err := becomeReaper(); err != nil && d.log.debugs() {
 		d.log.debug(fmt.Sprintf("orphans are left to process 1: %v", err))
 	}

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // tellSignals is a program that says "ready" and then each signal it receives, the last of which is SIGTERM.
@@ -205,9 +207,9 @@ func TestDaemonFailsAsExecDoes(t *testing.T) {
 		status  int
 		says    string
 	}{
-		"no such program": {"no-such-program", exitNotFound, "is not in PATH"},
-		"no program":      {script(t, 0o755, "hello"), exitCannotRun, "neither a program for this machine"},
-		"no interpreter":  {script(t, 0o755, "#!/no/such\n"), exitCannotRun, "its interpreter or loader is not in the image"},
+		"no such program": {"no-such-program", failure.NotFound, "is not in PATH"},
+		"no program":      {script(t, 0o755, "hello"), failure.CannotRun, "neither a program for this machine"},
+		"no interpreter":  {script(t, 0o755, "#!/no/such\n"), failure.CannotRun, "its interpreter or loader is not in the image"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ENV_DAEMON=true"}, c.program)
@@ -692,7 +694,7 @@ func TestAFailedStartGivesBack(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.lend(600, true)
 	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds), script(t, 0o755, "hello"))
-	r.ends(exitCannotRun)
+	r.ends(failure.CannotRun)
 	if vault.count("PUT auth/token/revoke-self") != 1 {
 		t.Errorf("%v", vault.seen())
 	}

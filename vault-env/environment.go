@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+)
 
 // environment is what the kernel gave: "NAME=VALUE", in order. Of two variables of one name the first counts, as for
 // most C libraries; the others are dropped, so that no two parts of the program see different values.
@@ -45,19 +49,19 @@ func (b *environmentBuilder) keep(entry string) {
 }
 
 // resolved takes a variable whose references are resolved.
-func (b *environmentBuilder) resolved(name, value string) *failure {
+func (b *environmentBuilder) resolved(name, value string) *failure.Failure {
 	entry := name + "=" + value
 	if f := checkEntry(entry); f != nil {
-		return f.under(name)
+		return f.Under(name)
 	}
 	b.first(name, entry)
 	return nil
 }
 
 // add takes one key of a secret of fromPaths. What the container sets itself wins, unless the path says overwrite.
-func (b *environmentBuilder) add(from fromPath, key, value string) *failure {
+func (b *environmentBuilder) add(from fromPath, key, value string) *failure.Failure {
 	name := from.prefix + key
-	source := "the key " + quoteName(key) + " of " + from.path
+	source := "the key " + failure.QuoteName(key) + " of " + from.path
 	switch {
 	case name == "" || strings.ContainsAny(name, "=\x00"):
 		b.log.warn(source + " is left out: it cannot be the name of a variable")
@@ -78,7 +82,7 @@ func (b *environmentBuilder) add(from fromPath, key, value string) *failure {
 	}
 	entry := name + "=" + value
 	if f := checkEntry(entry); f != nil {
-		return f.under(source)
+		return f.Under(source)
 	}
 	b.put(name, entry)
 	return nil
@@ -99,12 +103,12 @@ func (b *environmentBuilder) put(name, entry string) {
 	b.entries = append(b.entries, entry)
 }
 
-func checkEntry(entry string) *failure {
+func checkEntry(entry string) *failure.Failure {
 	switch {
 	case strings.IndexByte(entry, 0) >= 0:
-		return failf(exitData, `the value holds a NUL byte, which no variable can: use "| b64enc" in a template`)
+		return failure.Newf(failure.Data, `the value holds a NUL byte, which no variable can: use "| b64enc" in a template`)
 	case len(entry) > maxEntry:
-		return failf(exitData, "the value is longer than Linux takes in a variable (%d bytes with its name): put it in a file instead", maxEntry)
+		return failure.Newf(failure.Data, "the value is longer than Linux takes in a variable (%d bytes with its name): put it in a file instead", maxEntry)
 	}
 	return nil
 }

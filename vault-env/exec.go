@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // defaultPath is where container runtimes look when an image sets no PATH.
@@ -12,18 +14,18 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 // lookPath finds a program as a shell does: a name with a slash is a file, any other is looked for in PATH, where an
 // empty entry is the current directory, and a file that cannot be executed is passed over for a later one that can.
-func lookPath(name string, env environment) (string, *failure) {
+func lookPath(name string, env environment) (string, *failure.Failure) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
 	}
 	if name == "" {
-		return "", failf(exitNotFound, "the command is empty")
+		return "", failure.Newf(failure.NotFound, "the command is empty")
 	}
 	path, ok := env.lookup("PATH")
 	if !ok {
 		path = defaultPath
 	}
-	var found *failure
+	var found *failure.Failure
 	for dir := range strings.SplitSeq(path, ":") {
 		if dir == "" {
 			dir = "."
@@ -33,49 +35,49 @@ func lookPath(name string, env environment) (string, *failure) {
 		if f == nil {
 			return file, nil
 		}
-		if f.status == exitCannotRun && found == nil {
+		if f.Status == failure.CannotRun && found == nil {
 			found = f
 		}
 	}
 	if found != nil {
 		return "", found
 	}
-	return "", failf(exitNotFound, "the command %s is not in PATH: check the command, or the image", quoteName(name))
+	return "", failure.Newf(failure.NotFound, "the command %s is not in PATH: check the command, or the image", failure.QuoteName(name))
 }
 
-func executable(file string) *failure {
+func executable(file string) *failure.Failure {
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
-		return failf(exitNotFound, "there is no file %s: check the command, or the image", quoteName(file))
+		return failure.Newf(failure.NotFound, "there is no file %s: check the command, or the image", failure.QuoteName(file))
 	case err != nil:
-		return failf(exitCannotRun, "%s cannot be executed: %v", quoteName(file), errnoOf(err))
+		return failure.Newf(failure.CannotRun, "%s cannot be executed: %v", failure.QuoteName(file), failure.Errno(err))
 	case info.IsDir():
-		return failf(exitCannotRun, "%s cannot be executed: it is a directory", quoteName(file))
+		return failure.Newf(failure.CannotRun, "%s cannot be executed: it is a directory", failure.QuoteName(file))
 	}
 	const executeOK = 1 // X_OK of access(2)
 	if err := syscall.Access(file, executeOK); err != nil || info.Mode()&0o111 == 0 {
-		return failf(exitCannotRun, "%s cannot be executed: permission denied", quoteName(file))
+		return failure.Newf(failure.CannotRun, "%s cannot be executed: permission denied", failure.QuoteName(file))
 	}
 	return nil
 }
 
 // replaceProcess only returns where it failed.
-func replaceProcess(program string, argv, env []string) *failure {
+func replaceProcess(program string, argv, env []string) *failure.Failure {
 	return execFailure(program, syscall.Exec(program, argv, env))
 }
 
-func execFailure(program string, err error) *failure {
-	file := quoteName(program)
+func execFailure(program string, err error) *failure.Failure {
+	file := failure.QuoteName(program)
 	switch {
 	case errors.Is(err, syscall.ENOENT): // the file was there a moment ago
-		return failf(exitCannotRun, "%s cannot be executed: its interpreter or loader is not in the image", file)
+		return failure.Newf(failure.CannotRun, "%s cannot be executed: its interpreter or loader is not in the image", file)
 	case errors.Is(err, syscall.ENOEXEC):
-		return failf(exitCannotRun, "%s cannot be executed: it is neither a program for this machine nor a script that begins with #!", file)
+		return failure.Newf(failure.CannotRun, "%s cannot be executed: it is neither a program for this machine nor a script that begins with #!", file)
 	case errors.Is(err, syscall.E2BIG):
-		return failf(exitCannotRun, "%s cannot be executed: arguments and environment together are longer than Linux takes", file)
+		return failure.Newf(failure.CannotRun, "%s cannot be executed: arguments and environment together are longer than Linux takes", file)
 	case errors.Is(err, syscall.EINVAL):
-		return failf(exitCannotRun, "%s cannot be executed: an argument or a variable holds a NUL byte", file)
+		return failure.Newf(failure.CannotRun, "%s cannot be executed: an argument or a variable holds a NUL byte", file)
 	}
-	return failf(exitCannotRun, "%s cannot be executed: %v", file, errnoOf(err))
+	return failure.Newf(failure.CannotRun, "%s cannot be executed: %v", file, failure.Errno(err))
 }

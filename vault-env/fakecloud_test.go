@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // fakeCloud stands for the network of a machine in a cloud: it leads the real addresses and names of the services that
@@ -83,7 +85,7 @@ func (f *fakeCloud) seen() []string {
 // loggedIn is what a login gave.
 type loggedIn struct {
 	token   string
-	failure *failure
+	failure *failure.Failure
 	said    string // log and failure
 }
 
@@ -106,7 +108,7 @@ func (f *fakeCloud) login(vault *fakeVault, env environment, change func(*vaultS
 	if l.failure = failed; failed == nil {
 		l.token = auth.ClientToken
 	} else {
-		b.WriteString(failed.message)
+		b.WriteString(failed.Message)
 	}
 	l.said = b.String()
 	if strings.Contains(l.said, "canary") || strings.Contains(l.said, "eyJ") { // as every JWT begins
@@ -134,23 +136,23 @@ var trouble = []struct {
 	status int
 	says   string
 }{
-	{"denied", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) }, exitDenied, " refused (403"},
-	{"not authorized", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }, exitDenied, " refused (401"},
+	{"denied", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) }, failure.Denied, " refused (403"},
+	{"not authorized", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }, failure.Denied, " refused (401"},
 	{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
-	}, exitDenied, " refused (302"},
-	{"empty", func(w http.ResponseWriter, r *http.Request) {}, exitProtocol, " is malformed"},
-	{"something else", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>\n<body>\nhello\n") }, exitProtocol, " is malformed"},
-	{"an empty object", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{\n}") }, exitProtocol, " is malformed"},
-	{"endless", func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, maxCloudAnswer+1)) }, exitProtocol, " is malformed"},
+	}, failure.Denied, " refused (302"},
+	{"empty", func(w http.ResponseWriter, r *http.Request) {}, failure.Protocol, " is malformed"},
+	{"something else", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>\n<body>\nhello\n") }, failure.Protocol, " is malformed"},
+	{"an empty object", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{\n}") }, failure.Protocol, " is malformed"},
+	{"endless", func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, maxCloudAnswer+1)) }, failure.Protocol, " is malformed"},
 	{"cut off", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, "{")
-	}, exitUnavailable, " gave no answer in time (unexpected EOF)"},
-	{"busy", notNow(http.StatusTooManyRequests), exitUnavailable, " gave no answer in time (429"},
-	{"out of order", notNow(http.StatusInternalServerError), exitUnavailable, " gave no answer in time (500"},
-	{"starting", notNow(http.StatusServiceUnavailable), exitUnavailable, " gave no answer in time (503"},
-	{"silent", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, exitUnavailable, " gave no answer in time (timeout)"},
+	}, failure.Unavailable, " gave no answer in time (unexpected EOF)"},
+	{"busy", notNow(http.StatusTooManyRequests), failure.Unavailable, " gave no answer in time (429"},
+	{"out of order", notNow(http.StatusInternalServerError), failure.Unavailable, " gave no answer in time (500"},
+	{"starting", notNow(http.StatusServiceUnavailable), failure.Unavailable, " gave no answer in time (503"},
+	{"silent", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, failure.Unavailable, " gave no answer in time (timeout)"},
 }
 
 // notNow asks to wait longer than there is time, so that no test has to.

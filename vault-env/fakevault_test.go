@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const (
@@ -188,7 +190,7 @@ func write(t *testing.T, name, content string) string {
 // outcome is what one run of resolve gave.
 type outcome struct {
 	env     []string
-	failure *failure
+	failure *failure.Failure
 	log     string
 }
 
@@ -205,7 +207,7 @@ func resolveWith(t *testing.T, s *settings, env ...string) outcome {
 	o.log = b.String()
 	said := o.log
 	if f != nil {
-		said += f.message
+		said += f.Message
 	}
 	for _, secret := range []string{testToken, testJWT, "c2lnbmF0dXJl", "hunter2"} {
 		if strings.Contains(said, secret) {
@@ -218,7 +220,7 @@ func resolveWith(t *testing.T, s *settings, env ...string) outcome {
 func (o outcome) want(t *testing.T, env ...string) {
 	t.Helper()
 	if o.failure != nil {
-		t.Fatalf("failed with %d: %s", o.failure.status, o.failure.message)
+		t.Fatalf("failed with %d: %s", o.failure.Status, o.failure.Message)
 	}
 	if got, want := strings.Join(o.env, "\n"), strings.Join(env, "\n"); got != want {
 		t.Errorf("environment\n got %q\nwant %q", o.env, env)
@@ -230,15 +232,15 @@ func (o outcome) wantFailure(t *testing.T, status int, parts ...string) {
 	if o.failure == nil {
 		t.Fatalf("no failure, but %q", o.env)
 	}
-	if o.failure.status != status {
-		t.Errorf("status %d; want %d: %s", o.failure.status, status, o.failure.message)
+	if o.failure.Status != status {
+		t.Errorf("status %d; want %d: %s", o.failure.Status, status, o.failure.Message)
 	}
 	for _, part := range parts {
-		if !strings.Contains(o.failure.message, part) {
-			t.Errorf("the failure does not say %q: %s", part, o.failure.message)
+		if !strings.Contains(o.failure.Message, part) {
+			t.Errorf("the failure does not say %q: %s", part, o.failure.Message)
 		}
 	}
-	if strings.ContainsAny(oneLine(o.failure.message), "\n\r") {
-		t.Errorf("more than one line: %q", o.failure.message)
+	if strings.ContainsAny(failure.OneLine(o.failure.Message), "\n\r") {
+		t.Errorf("more than one line: %q", o.failure.Message)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // faultProxy stands before a Vault and spoils the answers to one kind of request.
@@ -140,18 +142,18 @@ var faults = []fault{
 	{"silence", instead(func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body) // else the server would not notice that the client is gone
 		<-r.Context().Done()
-	}), false, exitUnavailable, false},
-	{"a reset", hardReset, true, exitUnavailable, false},
-	{"half an answer", half, true, exitUnavailable, false},
-	{"429", instead(status(429, `{"errors":["request path \"x\": rate limit quota exceeded"]}`, "Retry-After", "0")), true, exitUnavailable, false},
-	{"500", instead(status(500, `{"errors":["internal error"]}`)), true, exitUnavailable, false},
-	{"502", instead(status(502, `<html>hunter2</html>`)), true, exitUnavailable, false},
-	{"503", instead(status(503, ``)), true, exitUnavailable, false},
-	{"sealed", instead(status(503, `{"errors":["Vault is sealed"]}`)), true, exitUnavailable, false},
-	{"a length too long", withLength(+100, true), true, exitUnavailable, false},
-	{"a length too long, and silence", withLength(+100, false), false, exitUnavailable, true},
-	{"a length too short", withLength(-10, true), false, exitProtocol, true},
-	{"a length too short, and more to come", withLength(-10, false), false, exitProtocol, true},
+	}), false, failure.Unavailable, false},
+	{"a reset", hardReset, true, failure.Unavailable, false},
+	{"half an answer", half, true, failure.Unavailable, false},
+	{"429", instead(status(429, `{"errors":["request path \"x\": rate limit quota exceeded"]}`, "Retry-After", "0")), true, failure.Unavailable, false},
+	{"500", instead(status(500, `{"errors":["internal error"]}`)), true, failure.Unavailable, false},
+	{"502", instead(status(502, `<html>hunter2</html>`)), true, failure.Unavailable, false},
+	{"503", instead(status(503, ``)), true, failure.Unavailable, false},
+	{"sealed", instead(status(503, `{"errors":["Vault is sealed"]}`)), true, failure.Unavailable, false},
+	{"a length too long", withLength(+100, true), true, failure.Unavailable, false},
+	{"a length too long, and silence", withLength(+100, false), false, failure.Unavailable, true},
+	{"a length too short", withLength(-10, true), false, failure.Protocol, true},
+	{"a length too short, and more to come", withLength(-10, false), false, failure.Protocol, true},
 }
 
 var stages = []string{"login", "read", "transit", "write", "revoke"}
@@ -173,7 +175,7 @@ func (c faultCase) want() int {
 	case c.stage == "revoke" || c.times == once && c.heals:
 		return 0
 	case c.stage == "login" && c.name == "500": // so Vault answers to a token that it does not like, too
-		return exitDenied
+		return failure.Denied
 	}
 	return c.status
 }
@@ -181,9 +183,9 @@ func (c faultCase) want() int {
 // timeout is short where the start is to run into it, and long where a slow machine must not make it do so.
 func (c faultCase) timeout() time.Duration {
 	switch c.want() {
-	case exitUnavailable:
+	case failure.Unavailable:
 		return time.Second
-	case exitDenied: // at the timeout, too, but after an answer
+	case failure.Denied: // at the timeout, too, but after an answer
 		return 3 * time.Second
 	}
 	return 20 * time.Second

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // No answer, however it lies, breaks decoding, and what is taken for a secret can be told from what is not.
@@ -24,9 +26,11 @@ func FuzzDecodeAnswer(f *testing.F) {
 	}
 	c := &client{address: "https://vault", log: &logger{level: levelError}}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, ask := range []func() (*secret, *failure){
-			func() (*secret, *failure) { return c.found(readKey{path: "p"}, &answer{status: 200, body: body}) },
-			func() (*secret, *failure) {
+		for _, ask := range []func() (*secret, *failure.Failure){
+			func() (*secret, *failure.Failure) {
+				return c.found(readKey{path: "p"}, &answer{status: 200, body: body})
+			},
+			func() (*secret, *failure.Failure) {
 				return c.notFound(readKey{path: "p"}, &answer{status: 404, body: body}, false)
 			},
 		} {
@@ -77,8 +81,8 @@ func FuzzTransitAnswer(f *testing.F) {
 		d := c.decryptions(p)[0]
 		fail = d.take("transit/decrypt/shop", &answer{status: status, body: body})
 		if fail != nil {
-			if oneLine(fail.message) != fail.message || len(fail.message) > 1000 {
-				t.Fatalf("%q: %q", body, fail.message)
+			if failure.OneLine(fail.Message) != fail.Message || len(fail.Message) > 1000 {
+				t.Fatalf("%q: %q", body, fail.Message)
 			}
 			return
 		}
@@ -117,8 +121,8 @@ func FuzzTemplate(f *testing.F) {
 		data := map[string]any{"a": "hunter2(", "b": json.Number("7"), "list": []any{"hunter2("}, "n": map[string]any{"x": true}}
 		before, _ := json.Marshal(data)
 		_, fail = evaluate(parsed, data)
-		if fail != nil && strings.Contains(fail.message, "hunter2(") && !strings.Contains(text, "hunter2") {
-			t.Fatalf("%q: the failure says the secret: %s", text, fail.message)
+		if fail != nil && strings.Contains(fail.Message, "hunter2(") && !strings.Contains(text, "hunter2") {
+			t.Fatalf("%q: the failure says the secret: %s", text, fail.Message)
 		}
 		if after, _ := json.Marshal(data); !bytes.Equal(before, after) {
 			t.Fatalf("%q changes the secret: %s", text, after)
@@ -196,7 +200,7 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		s, fail := parseConfig(text)
 		if fail != nil {
-			if oneLine(fail.message) == "" || fail.status != exitSettings {
+			if failure.OneLine(fail.Message) == "" || fail.Status != failure.Settings {
 				t.Fatalf("%q: %+v", text, fail)
 			}
 			return

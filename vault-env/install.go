@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // install copies the executable to DIR/vault-env: first under another name, read back and compared by its digest,
 // then renamed, so that nobody ever sees half of it. A second installation into the same directory replaces the first.
-func install(executable, dir string) *failure {
+func install(executable, dir string) *failure.Failure {
 	source, err := os.Open(executable)
 	if err != nil {
 		return installFailure("this executable cannot be read", err)
@@ -44,7 +46,7 @@ func install(executable, dir string) *failure {
 	return nil
 }
 
-func verify(file *os.File, want []byte) *failure {
+func verify(file *os.File, want []byte) *failure.Failure {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return installFailure("the copy cannot be read", err)
 	}
@@ -53,11 +55,11 @@ func verify(file *os.File, want []byte) *failure {
 		return installFailure("the copy cannot be read", err)
 	}
 	if !bytes.Equal(digest.Sum(nil), want) {
-		return failf(exitInstall, "the copy differs from this executable: check the volume")
+		return failure.Newf(failure.Install, "the copy differs from this executable: check the volume")
 	}
 	return nil
 }
 
-func installFailure(what string, err error) *failure {
-	return failf(exitInstall, "%s: %v", what, errnoOf(err))
+func installFailure(what string, err error) *failure.Failure {
+	return failure.Newf(failure.Install, "%s: %v", what, failure.Errno(err))
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // TestRealVaultLogins logs in to a real Vault by the methods that need no cloud.
@@ -52,13 +54,13 @@ func (v *realVault) testAppRole(t *testing.T) {
 	v.with(auth).wantSecret(t)
 
 	e := v.with(auth)
-	e.wantLine(t, exitDenied, "Vault refused the login at auth/approle/login (400: invalid role or secret ID): check that role id and secret id belong together")
+	e.wantLine(t, failure.Denied, "Vault refused the login at auth/approle/login (400: invalid role or secret ID): check that role id and secret id belong together")
 	if strings.Contains(e.stderr, secretID) || strings.Contains(e.stderr, roleID) {
 		t.Errorf("a credential is said: %s", e.stderr)
 	}
 	open := v.call("GET", "auth/approle/role/open/role-id", nil)["role_id"].(string)
 	v.with(fields{"method": "AppRole", "roleIDFile": write(t, "role-id", open)}).wantSecret(t)
-	v.with(fields{"method": "AppRole", "roleIDFile": write(t, "role-id", roleID)}).wantLine(t, exitDenied, "missing secret_id")
+	v.with(fields{"method": "AppRole", "roleIDFile": write(t, "role-id", roleID)}).wantLine(t, failure.Denied, "missing secret_id")
 
 	// The same by Bank-Vaults' variables.
 	fresh := v.call("POST", "auth/approle/role/shop/secret-id", nil)["secret_id"].(string)
@@ -107,7 +109,7 @@ func (v *realVault) testWrappedSecretID(t *testing.T) {
 	secretID := "auth/approle/role/shop/secret-id"
 	token := v.wrap(secretID, "5m", nil)
 	with(token, "").wantSecret(t)
-	with(token, "").wantLine(t, exitDenied, "its wrapping token is used up, expired or of another Vault (400: wrapping token is not valid or does not exist)")
+	with(token, "").wantLine(t, failure.Denied, "its wrapping token is used up, expired or of another Vault (400: wrapping token is not valid or does not exist)")
 	with(v.wrap(secretID, "5m", nil), "shop").wantSecret(t)
 	with(v.wrap("auth/approle/role/shop/custom-secret-id", "5m", fields{"secret_id": "chosen"}), "shop").wantSecret(t)
 
@@ -119,7 +121,7 @@ func (v *realVault) testWrappedSecretID(t *testing.T) {
 		{"chosen by somebody", v.wrap("auth/approle/role/shop/custom-secret-id", "5m", fields{"secret_id": "known"}), ""},
 	} {
 		e := with(c.token, c.role)
-		e.wantLine(t, exitDenied, "take it for stolen")
+		e.wantLine(t, failure.Denied, "take it for stolen")
 		if strings.Contains(e.stderr, stolen) {
 			t.Errorf("%s: the secret id is said", c.name)
 		}
@@ -127,11 +129,11 @@ func (v *realVault) testWrappedSecretID(t *testing.T) {
 			t.Errorf("%s: it was opened", c.name)
 		}
 	}
-	with(v.wrap("sys/wrapping/wrap", "5m", fields{"secret_id": stolen}), "").wantLine(t, exitDenied, `it was made at "sys/wrapping/wrap", not by auth/approle/role/*/secret-id`)
+	with(v.wrap("sys/wrapping/wrap", "5m", fields{"secret_id": stolen}), "").wantLine(t, failure.Denied, `it was made at "sys/wrapping/wrap", not by auth/approle/role/*/secret-id`)
 	short := v.wrap(secretID, "1s", nil)
 	time.Sleep(1200 * time.Millisecond)
-	with(short, "").wantLine(t, exitDenied, "used up, expired or of another Vault")
-	with("hvs.nonsense", "").wantLine(t, exitDenied, "used up, expired or of another Vault")
+	with(short, "").wantLine(t, failure.Denied, "used up, expired or of another Vault")
+	with("hvs.nonsense", "").wantLine(t, failure.Denied, "used up, expired or of another Vault")
 }
 
 // pki makes a CA and certificates of it.
@@ -223,14 +225,14 @@ func (v *realVault) testCertificate(t *testing.T) {
 	v.run([]string{"VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_AUTH_METHOD=cert", "VAULT_CLIENT_CERT=" + certFile, "VAULT_CLIENT_KEY=" + keyFile,
 		"X=vault:secret/data/shop/db#password"}, "printenv", "X").wantSecret(t)
 
-	with(certFile, keyFile, "nothing").wantLine(t, exitDenied, `refused the login of the role "nothing" at auth/cert/login (400: `)
+	with(certFile, keyFile, "nothing").wantLine(t, failure.Denied, `refused the login of the role "nothing" at auth/cert/login (400: `)
 	strangerCert, strangerKey := newPKI(t).files("web.shop", same)
-	with(strangerCert, strangerKey, "web").wantLine(t, exitDenied, `(400: failed to match all constraints for this login certificate): check the role, the certificate `+strangerCert)
+	with(strangerCert, strangerKey, "web").wantLine(t, failure.Denied, `(400: failed to match all constraints for this login certificate): check the role, the certificate `+strangerCert)
 	oldCert, oldKey := p.files("web.shop", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
-	with(oldCert, oldKey, "web").wantLine(t, exitSettings, "the client certificate "+oldCert+" expired at 2")
-	with(certFile, strangerKey, "web").wantLine(t, exitSettings, "do not fit")
-	with(keyFile, certFile, "web").wantLine(t, exitSettings, "do not fit")
-	with(certFile, "/nonexistent", "web").wantLine(t, exitSettings, "the client certificate's key /nonexistent cannot be read: no such file")
+	with(oldCert, oldKey, "web").wantLine(t, failure.Settings, "the client certificate "+oldCert+" expired at 2")
+	with(certFile, strangerKey, "web").wantLine(t, failure.Settings, "do not fit")
+	with(keyFile, certFile, "web").wantLine(t, failure.Settings, "do not fit")
+	with(certFile, "/nonexistent", "web").wantLine(t, failure.Settings, "the client certificate's key /nonexistent cannot be read: no such file")
 	key, err := os.ReadFile(keyFile)
 	if err != nil {
 		t.Fatal(err)

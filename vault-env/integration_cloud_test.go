@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // TestRealVaultClouds lets Vault's own plugins judge what vault-env sends them; only the clouds behind both are fakes.
@@ -66,10 +68,10 @@ func (v *realVault) testAWS(t *testing.T, cloud *fakeCloud) {
 	v.in(cloud, auth, "AWS_CONTAINER_CREDENTIALS_FULL_URI="+agent.URL+"/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="+write(t, "token", podIdentityJWT)).wantSecret(t)
 	v.in(cloud, auth, "AWS_EC2_METADATA_SERVICE_ENDPOINT="+ec2.URL).wantSecret(t)
 
-	v.in(cloud, fields{"method": "AWS", "role": "shop"}, keys...).wantLine(t, exitDenied, `(400: error validating X-Vault-AWS-IAM-Server-ID header: missing header "X-Vault-AWS-IAM-Server-ID")`)
-	v.in(cloud, fields{"method": "AWS", "role": "other", "headerValue": "vault.example"}, keys...).wantLine(t, exitDenied, `does not belong to the role`)
+	v.in(cloud, fields{"method": "AWS", "role": "shop"}, keys...).wantLine(t, failure.Denied, `(400: error validating X-Vault-AWS-IAM-Server-ID header: missing header "X-Vault-AWS-IAM-Server-ID")`)
+	v.in(cloud, fields{"method": "AWS", "role": "other", "headerValue": "vault.example"}, keys...).wantLine(t, failure.Denied, `does not belong to the role`)
 	e := v.in(cloud, auth, "AWS_ACCESS_KEY_ID="+shortTerm.keyID, "AWS_SECRET_ACCESS_KEY=wrong", "AWS_SESSION_TOKEN="+shortTerm.token)
-	e.wantLine(t, exitDenied, "received error code 403 from STS")
+	e.wantLine(t, failure.Denied, "received error code 403 from STS")
 	if strings.Contains(e.stderr, "canary") {
 		t.Errorf("a credential is said: %s", e.stderr)
 	}
@@ -77,7 +79,7 @@ func (v *realVault) testAWS(t *testing.T, cloud *fakeCloud) {
 	v.call("POST", "auth/aws/config/client", fields{"use_sts_region_from_client": true, "iam_server_id_header_value": "vault.example"})
 	v.in(cloud, regional, keys...).wantSecret(t)
 	v.run(append(append(keys, cloud.environment()...), "VAULT_ADDR=https://"+v.address, "VAULT_CACERT="+v.caFile(), "VAULT_AUTH_METHOD=aws-iam", "VAULT_ROLE=shop",
-		"X=vault:secret/data/shop/db#password"), "printenv", "X").wantLine(t, exitDenied, "X-Vault-AWS-IAM-Server-ID")
+		"X=vault:secret/data/shop/db#password"), "printenv", "X").wantLine(t, failure.Denied, "X-Vault-AWS-IAM-Server-ID")
 	v.call("POST", "auth/aws/config/client", fields{"iam_server_id_header_value": ""})
 	v.run(append(append(keys, cloud.environment()...), "VAULT_ADDR=https://"+v.address, "VAULT_CACERT="+v.caFile(), "VAULT_AUTH_METHOD=aws-iam", "VAULT_ROLE=shop",
 		"AWS_STS_REGIONAL_ENDPOINTS=regional", "AWS_REGION=eu-west-1", "X=vault:secret/data/shop/db#password"), "printenv", "X").wantSecret(t)
@@ -121,7 +123,7 @@ func (v *realVault) testGCP(t *testing.T, cloud *fakeCloud) {
 	v.in(cloud, fields{"method": "GCP", "role": "shop"}, host).wantSecret(t)
 	v.in(cloud, fields{"method": "GCP", "role": "short", "serviceAccount": googleServiceAccount}, host).wantSecret(t)
 	e := v.in(cloud, fields{"method": "GCP", "role": "other"}, host)
-	e.wantLine(t, exitDenied, `refused the login of the role "other" at auth/gcp/login (400: service account `)
+	e.wantLine(t, failure.Denied, `refused the login of the role "other" at auth/gcp/login (400: service account `)
 	if strings.Contains(e.stderr, "eyJ") {
 		t.Errorf("the JWT is said: %s", e.stderr)
 	}
@@ -146,6 +148,6 @@ func (v *realVault) testAzure(t *testing.T, cloud *fakeCloud) {
 	v.call("POST", "auth/azure/role/other", fields{"bound_service_principal_ids": []string{"other"}})
 	env := []string{"AZURE_CLIENT_ID=" + azureClient, "AZURE_TENANT_ID=" + azureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", azureAssertion)}
 	v.in(cloud, fields{"method": "Azure", "role": "shop"}, env...).wantSecret(t)
-	v.in(cloud, fields{"method": "Azure", "role": "other"}, env...).wantLine(t, exitDenied, "service principal not authorized")
-	v.in(cloud, fields{"method": "Azure", "role": "shop", "resource": "api://other"}, env...).wantLine(t, exitDenied, "expected audience")
+	v.in(cloud, fields{"method": "Azure", "role": "other"}, env...).wantLine(t, failure.Denied, "service principal not authorized")
+	v.in(cloud, fields{"method": "Azure", "role": "shop", "resource": "api://other"}, env...).wantLine(t, failure.Denied, "expected audience")
 }

@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const rootToken = "root-of-this-test"
@@ -310,22 +312,22 @@ func (v *realVault) testFailures(t *testing.T) {
 		status      int
 		says        string
 	}{
-		{"no such secret", "vault:secret/data/shop/absent#k", nil, exitMissing, `X: Vault has no secret at "secret/data/shop/absent" (404)`},
-		{"no such version", "vault:secret/data/shop/db#user#99", nil, exitMissing, "version 99 (404)"},
-		{"no such key", "vault:secret/data/shop/db#absent", nil, exitMissing, `has no key "absent"`},
-		{"a deleted version", "vault:secret/data/shop/deleted#k", nil, exitMissing, "version 1 was deleted at 2"},
-		{"a destroyed version", "vault:secret/data/shop/destroyed#k", nil, exitMissing, "version 1 is destroyed"},
-		{"a path of KV version 2 without data", "vault:secret/shop/db#user", nil, exitMissing, "is read at MOUNT/data/NAME"},
-		{"a path that the policy does not give", "vault:secret/data/other#k", nil, exitDenied, `X: Vault denies reading "secret/data/other" (403: 1 error occurred:`},
-		{"a list", "vault:secret/data/shop/db#hosts", nil, exitData, "holds a list"},
-		{"a role that is not there", "vault:secret/data/shop/db#user", auth("role", "nobody"), exitDenied, `refused the login of the role "nobody" at auth/jwt/login (400: role "nobody" could not be found)`},
-		{"another audience", "vault:secret/data/shop/db#user", auth("tokenPath", write(t, "jwt", v.jwt("other"))), exitDenied, "audience"},
-		{"a mount that is not there", "vault:secret/data/shop/db#user", auth("mountPath", "k8s"), exitDenied, "auth/k8s/login (403: permission denied)"},
-		{"another CA", "vault:secret/data/shop/db#user", func(c fields) { c["vault"].(fields)["tls"] = fields{} }, exitUnavailable, "not trusted"},
+		{"no such secret", "vault:secret/data/shop/absent#k", nil, failure.Missing, `X: Vault has no secret at "secret/data/shop/absent" (404)`},
+		{"no such version", "vault:secret/data/shop/db#user#99", nil, failure.Missing, "version 99 (404)"},
+		{"no such key", "vault:secret/data/shop/db#absent", nil, failure.Missing, `has no key "absent"`},
+		{"a deleted version", "vault:secret/data/shop/deleted#k", nil, failure.Missing, "version 1 was deleted at 2"},
+		{"a destroyed version", "vault:secret/data/shop/destroyed#k", nil, failure.Missing, "version 1 is destroyed"},
+		{"a path of KV version 2 without data", "vault:secret/shop/db#user", nil, failure.Missing, "is read at MOUNT/data/NAME"},
+		{"a path that the policy does not give", "vault:secret/data/other#k", nil, failure.Denied, `X: Vault denies reading "secret/data/other" (403: 1 error occurred:`},
+		{"a list", "vault:secret/data/shop/db#hosts", nil, failure.Data, "holds a list"},
+		{"a role that is not there", "vault:secret/data/shop/db#user", auth("role", "nobody"), failure.Denied, `refused the login of the role "nobody" at auth/jwt/login (400: role "nobody" could not be found)`},
+		{"another audience", "vault:secret/data/shop/db#user", auth("tokenPath", write(t, "jwt", v.jwt("other"))), failure.Denied, "audience"},
+		{"a mount that is not there", "vault:secret/data/shop/db#user", auth("mountPath", "k8s"), failure.Denied, "auth/k8s/login (403: permission denied)"},
+		{"another CA", "vault:secret/data/shop/db#user", func(c fields) { c["vault"].(fields)["tls"] = fields{} }, failure.Unavailable, "not trusted"},
 		{"nobody at the address", "vault:secret/data/shop/db#user", func(c fields) {
 			c["vault"].(fields)["address"] = "https://127.0.0.1:1"
 			c["vault"].(fields)["timeout"] = "300ms"
-		}, exitUnavailable, "connection refused"},
+		}, failure.Unavailable, "connection refused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var changes []func(fields)
@@ -344,7 +346,7 @@ func (v *realVault) testIgnoreMissing(t *testing.T) {
 	if e.status != 0 || e.stdout != "PATH=/usr/bin:/bin\nY=ab\n" {
 		t.Errorf("%+v", e)
 	}
-	v.run([]string{config, "X=vault:secret/data/shop/deleted#k"}, "echo", "started").wantLine(t, exitMissing, "was deleted")
+	v.run([]string{config, "X=vault:secret/data/shop/deleted#k"}, "echo", "started").wantLine(t, failure.Missing, "was deleted")
 }
 
 func (v *realVault) testLoginToken(t *testing.T) {

@@ -68,7 +68,7 @@ func (v *vaultLender) send(ctx context.Context, method, path, id string) (*answe
 	if v.client == nil {
 		c, f := newClient(v.settings, true, v.log)
 		if f != nil { // a file of the settings is not there just now
-			return nil, 0, f.message
+			return nil, 0, f.Message
 		}
 		c.token = v.token
 		v.client = c

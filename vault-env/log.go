@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 type logLevel int
@@ -37,7 +39,7 @@ func (l *logger) write(level logLevel, message string) {
 	if level < l.level {
 		return
 	}
-	message = oneLine(message)
+	message = failure.OneLine(message)
 	if !l.json {
 		io.WriteString(l.out, "vault-env: "+level.String()+": "+message+"\n")
 		return

@@ -15,6 +15,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+
 	stdlog "log"
 	"os"
 	"runtime"
@@ -53,20 +56,20 @@ func run(args []string, env environment, stdout, stderr io.Writer) int {
 	log := &logger{out: stderr, level: levelInfo, now: time.Now}
 	status, f := command(args, env, stdout, log)
 	if f != nil {
-		log.error(f.message)
-		return f.status
+		log.error(f.Message)
+		return f.Status
 	}
 	return status
 }
 
-func command(args []string, env environment, stdout io.Writer, log *logger) (int, *failure) {
+func command(args []string, env environment, stdout io.Writer, log *logger) (int, *failure.Failure) {
 	if len(args) == 0 {
-		return 0, failf(exitUsage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
+		return 0, failure.Newf(failure.Usage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
 	}
 	switch first := args[0]; {
 	case first == "--":
 		if len(args) == 1 {
-			return 0, failf(exitUsage, `there is no command after "--": write vault-env [--] COMMAND [ARGS…]`)
+			return 0, failure.Newf(failure.Usage, `there is no command after "--": write vault-env [--] COMMAND [ARGS…]`)
 		}
 		return wrap(args[1:], env, log)
 	case first == "--version" && len(args) == 1:
@@ -77,18 +80,18 @@ func command(args []string, env environment, stdout io.Writer, log *logger) (int
 		return 0, nil
 	case first == "--install":
 		if len(args) != 2 {
-			return 0, failf(exitUsage, "write vault-env --install DIR")
+			return 0, failure.Newf(failure.Usage, "write vault-env --install DIR")
 		}
 		return 0, install("/proc/self/exe", args[1])
 	case first == "" || first[0] == '-':
-		return 0, failf(exitUsage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
+		return 0, failure.Newf(failure.Usage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
 	}
 	return wrap(args, env, log)
 }
 
 // wrap starts the program argv with the references in env resolved: in place of this process, or, in daemon mode, as a
 // child, whose exit status it gives.
-func wrap(argv []string, env environment, log *logger) (int, *failure) {
+func wrap(argv []string, env environment, log *logger) (int, *failure.Failure) {
 	s, f := loadSettings(env)
 	log.level, log.json = s.logLevel, s.logJSON
 	if f != nil {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // TestMain makes this test's executable vault-env itself, for the tests that need a process which becomes another, or
@@ -98,16 +100,16 @@ func TestCommandLine(t *testing.T) {
 		status int
 		says   string
 	}{
-		{nil, exitUsage, "there is no command"},
-		{[]string{"--"}, exitUsage, `there is no command after "--"`},
-		{[]string{"--verison"}, exitUsage, "unknown option"},
-		{[]string{"-c", "x"}, exitUsage, "unknown option"},
-		{[]string{""}, exitUsage, "unknown option"},
-		{[]string{"--", ""}, exitNotFound, "the command is empty"},
-		{[]string{"--install"}, exitUsage, "--install DIR"},
-		{[]string{"--install", "a", "b"}, exitUsage, "--install DIR"},
-		{[]string{"--version", "x"}, exitUsage, "unknown option"},
-		{[]string{"--", "--version"}, exitNotFound, `"--version" is not in PATH`},
+		{nil, failure.Usage, "there is no command"},
+		{[]string{"--"}, failure.Usage, `there is no command after "--"`},
+		{[]string{"--verison"}, failure.Usage, "unknown option"},
+		{[]string{"-c", "x"}, failure.Usage, "unknown option"},
+		{[]string{""}, failure.Usage, "unknown option"},
+		{[]string{"--", ""}, failure.NotFound, "the command is empty"},
+		{[]string{"--install"}, failure.Usage, "--install DIR"},
+		{[]string{"--install", "a", "b"}, failure.Usage, "--install DIR"},
+		{[]string{"--version", "x"}, failure.Usage, "unknown option"},
+		{[]string{"--", "--version"}, failure.NotFound, `"--version" is not in PATH`},
 	} {
 		vaultEnv(t, []string{"PATH=/usr/bin:/bin"}, c.args...).wantLine(t, c.status, c.says)
 	}
@@ -126,19 +128,19 @@ func TestProgramsThatCannotRun(t *testing.T) {
 		status              int
 		says                string
 	}{
-		{"not in PATH", "/usr/bin", "no-such-program", exitNotFound, `the command "no-such-program" is not in PATH`},
-		{"no such file", "/usr/bin", "/no/such", exitNotFound, `there is no file "/no/such"`},
-		{"below a file", "/usr/bin", "/etc/passwd/x", exitNotFound, "there is no file"},
-		{"a directory", "/usr/bin", dir, exitCannotRun, "it is a directory"},
-		{"not executable", "/usr/bin", script(t, 0o644, "#!/bin/sh\n"), exitCannotRun, "permission denied"},
-		{"not executable, in PATH", filepath.Dir(script(t, 0o644, "#!/bin/sh\n")), "script", exitCannotRun, "permission denied"},
-		{"no interpreter", "/usr/bin", script(t, 0o755, "#!/no/such/interpreter\n"), exitCannotRun, "its interpreter or loader is not in the image"},
-		{"neither program nor script", "/usr/bin", script(t, 0o755, "hello"), exitCannotRun, "neither a program for this machine"},
+		{"not in PATH", "/usr/bin", "no-such-program", failure.NotFound, `the command "no-such-program" is not in PATH`},
+		{"no such file", "/usr/bin", "/no/such", failure.NotFound, `there is no file "/no/such"`},
+		{"below a file", "/usr/bin", "/etc/passwd/x", failure.NotFound, "there is no file"},
+		{"a directory", "/usr/bin", dir, failure.CannotRun, "it is a directory"},
+		{"not executable", "/usr/bin", script(t, 0o644, "#!/bin/sh\n"), failure.CannotRun, "permission denied"},
+		{"not executable, in PATH", filepath.Dir(script(t, 0o644, "#!/bin/sh\n")), "script", failure.CannotRun, "permission denied"},
+		{"no interpreter", "/usr/bin", script(t, 0o755, "#!/no/such/interpreter\n"), failure.CannotRun, "its interpreter or loader is not in the image"},
+		{"neither program nor script", "/usr/bin", script(t, 0o755, "hello"), failure.CannotRun, "neither a program for this machine"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// The program is looked for before anything else that could fail.
 			env := []string{"PATH=" + c.path}
-			if c.status == exitNotFound {
+			if c.status == failure.NotFound {
 				env = append(env, "VAULT_ADDR=https://127.0.0.1:1", "X=vault:a#b")
 			}
 			vaultEnv(t, env, c.command).wantLine(t, c.status, c.says)
@@ -156,12 +158,12 @@ func TestProgramsThatCannotRun(t *testing.T) {
 			env = append(env, strconv.Itoa(i)+"="+strings.Repeat("x", 100000))
 		}
 		err := replaceProcess("/bin/true", []string{"true"}, env)
-		if err.status != exitCannotRun || !strings.Contains(err.message, "longer than Linux takes") {
+		if err.Status != failure.CannotRun || !strings.Contains(err.Message, "longer than Linux takes") {
 			t.Errorf("%+v", err)
 		}
 	})
 	t.Run("a NUL byte in an argument", func(t *testing.T) {
-		if f := replaceProcess("/bin/true", []string{"true", "\x00"}, nil); !strings.Contains(f.message, "NUL byte") {
+		if f := replaceProcess("/bin/true", []string{"true", "\x00"}, nil); !strings.Contains(f.Message, "NUL byte") {
 			t.Errorf("%+v", f)
 		}
 	})
@@ -172,7 +174,7 @@ func TestFailuresAreOneLine(t *testing.T) {
 	path := "PATH=/usr/bin:/bin"
 	t.Run("text", func(t *testing.T) {
 		e := vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "echo", "started")
-		e.wantLine(t, exitSettings, "vault-env: error: the ServiceAccount token /nonexistent cannot be read")
+		e.wantLine(t, failure.Settings, "vault-env: error: the ServiceAccount token /nonexistent cannot be read")
 	})
 	t.Run("JSON", func(t *testing.T) {
 		e := vaultEnv(t, []string{path, "X=vault:a", "VAULT_ENV_CONFIG=" + config + `,"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
@@ -184,19 +186,19 @@ func TestFailuresAreOneLine(t *testing.T) {
 		if err := json.Unmarshal([]byte(e.stderr), &line); err != nil {
 			t.Fatalf("%q: %v", e.stderr, err)
 		}
-		if line.Level != "error" || line.App != "vault-env" || !strings.HasPrefix(line.Message, "X: malformed reference at column 8") || time.Since(line.Time) > time.Minute || e.status != exitSettings {
+		if line.Level != "error" || line.App != "vault-env" || !strings.HasPrefix(line.Message, "X: malformed reference at column 8") || time.Since(line.Time) > time.Minute || e.status != failure.Settings {
 			t.Errorf("%+v", e)
 		}
 	})
 	t.Run("JSON, where the settings themselves are wrong", func(t *testing.T) {
 		e := vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
-		e.wantLine(t, exitSettings, `"msg":"VAULT_ENV_CONFIG: vault.address is missing`)
+		e.wantLine(t, failure.Settings, `"msg":"VAULT_ENV_CONFIG: vault.address is missing`)
 	})
 	t.Run("settings are checked even where nothing is to be resolved", func(t *testing.T) {
-		vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"vault":{"address":"https://v","auth":{"role":"r"}},"vualt":{}}`}, "echo", "started").wantLine(t, exitSettings, "unknown key vualt")
+		vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"vault":{"address":"https://v","auth":{"role":"r"}},"vualt":{}}`}, "echo", "started").wantLine(t, failure.Settings, "unknown key vualt")
 	})
 	t.Run("line breaks of a name", func(t *testing.T) {
-		vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "a\nb").wantLine(t, exitNotFound, `"a b" is not in PATH`)
+		vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "a\nb").wantLine(t, failure.NotFound, `"a b" is not in PATH`)
 	})
 }
 
@@ -305,10 +307,10 @@ func TestInstall(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 
-	vaultEnv(t, nil, "--install", "/no/such/dir").wantLine(t, exitInstall, "nothing can be written to /no/such/dir: no such file or directory")
+	vaultEnv(t, nil, "--install", "/no/such/dir").wantLine(t, failure.Install, "nothing can be written to /no/such/dir: no such file or directory")
 	os.Mkdir(filepath.Join(dir, "x"), 0o755)
 	os.Mkdir(filepath.Join(dir, "x", "vault-env"), 0o755)
-	vaultEnv(t, nil, "--install", filepath.Join(dir, "x")).wantLine(t, exitInstall, "cannot be put in its place")
+	vaultEnv(t, nil, "--install", filepath.Join(dir, "x")).wantLine(t, failure.Install, "cannot be put in its place")
 	if entries, _ := os.ReadDir(filepath.Join(dir, "x")); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
 	}
@@ -320,7 +322,7 @@ func TestVerifyFindsADamagedCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if f := verify(file, []byte("another digest")); f == nil || f.status != exitInstall {
+	if f := verify(file, []byte("another digest")); f == nil || f.Status != failure.Install {
 		t.Errorf("%v", f)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/template"
 
+	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/reference"
 )
 
@@ -66,7 +67,7 @@ func noteWant[K comparable](by map[K]want, key K, name string) bool {
 
 // newPlan parses every reference and every template and checks the paths, so that a mistake in one is told before
 // anybody logs in.
-func newPlan(env environment, s *settings) (*plan, *failure) {
+func newPlan(env environment, s *settings) (*plan, *failure.Failure) {
 	p := &plan{settings: s, variables: make([]variable, 0, len(env)), readBy: map[readKey]want{}, decryptBy: map[string]want{}}
 	for _, entry := range env {
 		v, f := p.variable(entry)
@@ -84,7 +85,7 @@ func newPlan(env environment, s *settings) (*plan, *failure) {
 	return p, nil
 }
 
-func (p *plan) variable(entry string) (variable, *failure) {
+func (p *plan) variable(entry string) (variable, *failure.Failure) {
 	name, value, _ := strings.Cut(entry, "=")
 	v := variable{entry: entry, name: name}
 	if name == configVariable {
@@ -104,15 +105,15 @@ func (p *plan) variable(entry string) (variable, *failure) {
 	return v, nil
 }
 
-func referenceFailure(name string, err error) *failure {
+func referenceFailure(name string, err error) *failure.Failure {
 	var fault *reference.Error
 	if errors.As(err, &fault) {
-		return failf(exitSettings, "%s: malformed reference at column %d: %s", name, fault.Column, fault.Message)
+		return failure.Newf(failure.Settings, "%s: malformed reference at column %d: %s", name, fault.Column, fault.Message)
 	}
-	return failf(exitSettings, "%s: malformed reference", name)
+	return failure.Newf(failure.Settings, "%s: malformed reference", name)
 }
 
-func (p *plan) want(name string, r reference.Reference) (*template.Template, *failure) {
+func (p *plan) want(name string, r reference.Reference) (*template.Template, *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:
 		p.login = true
@@ -128,14 +129,14 @@ func (p *plan) want(name string, r reference.Reference) (*template.Template, *fa
 	}
 	t, f := parseTemplate(r.Template)
 	if f != nil {
-		return nil, f.under(name)
+		return nil, f.Under(name)
 	}
 	return t, nil
 }
 
-func (p *plan) wantPath(name string, key readKey) *failure {
+func (p *plan) wantPath(name string, key readKey) *failure.Failure {
 	if !isAllowed(key.path, p.settings.allowedPaths) {
-		return failf(exitSettings, "%s: the policy's allowedPaths do not allow %s", name, quoteName(key.path))
+		return failure.Newf(failure.Settings, "%s: the policy's allowedPaths do not allow %s", name, failure.QuoteName(key.path))
 	}
 	if noteWant(p.readBy, key, name) {
 		p.reads = append(p.reads, key)
@@ -143,9 +144,9 @@ func (p *plan) wantPath(name string, key readKey) *failure {
 	return nil
 }
 
-func (p *plan) wantPlaintext(name, ciphertext string) *failure {
+func (p *plan) wantPlaintext(name, ciphertext string) *failure.Failure {
 	if p.settings.transit.keyID == "" {
-		return failf(exitSettings, "%s: a transit ciphertext needs a key: set environment.transit.keyID (VAULT_TRANSIT_KEY_ID) to the name of the key that made it", name)
+		return failure.Newf(failure.Settings, "%s: a transit ciphertext needs a key: set environment.transit.keyID (VAULT_TRANSIT_KEY_ID) to the name of the key that made it", name)
 	}
 	if noteWant(p.decryptBy, ciphertext, name) {
 		p.decrypts = append(p.decrypts, ciphertext)
@@ -181,7 +182,7 @@ type answers struct {
 }
 
 // environment puts the answers in place of the references. It parses nothing of what Vault gave.
-func (p *plan) environment(a *answers, log *logger) ([]string, *failure) {
+func (p *plan) environment(a *answers, log *logger) ([]string, *failure.Failure) {
 	b := newEnvironmentBuilder(p.settings, p.login, log, len(p.variables))
 	for i := range p.variables {
 		v := &p.variables[i]
@@ -191,7 +192,7 @@ func (p *plan) environment(a *answers, log *logger) ([]string, *failure) {
 		}
 		value, present, f := v.resolve(a)
 		if f != nil {
-			return nil, f.under(v.name)
+			return nil, f.Under(v.name)
 		}
 		if !present {
 			log.warn(v.name + " is left out: Vault has nothing for its reference, and missing ones are ignored")
@@ -209,15 +210,15 @@ func (p *plan) environment(a *answers, log *logger) ([]string, *failure) {
 	return b.entries, nil
 }
 
-func addPath(b *environmentBuilder, from fromPath, s *secret, log *logger) *failure {
+func addPath(b *environmentBuilder, from fromPath, s *secret, log *logger) *failure.Failure {
 	if s == nil {
-		log.warn("fromPaths: there is no secret at " + quoteName(from.path) + ", and missing ones are ignored")
+		log.warn("fromPaths: there is no secret at " + failure.QuoteName(from.path) + ", and missing ones are ignored")
 		return nil
 	}
 	for _, key := range s.keys() {
 		value, f := s.text(key)
 		if f != nil {
-			return f.under("fromPaths: " + from.path)
+			return f.Under("fromPaths: " + from.path)
 		}
 		if f := b.add(from, key, value); f != nil {
 			return f
@@ -228,7 +229,7 @@ func addPath(b *environmentBuilder, from fromPath, s *secret, log *logger) *fail
 
 // resolve gives the variable's value, and false where it is not to be set: its only reference is to something that is
 // not there. In a text around it, such a reference becomes empty.
-func (v *variable) resolve(a *answers) (string, bool, *failure) {
+func (v *variable) resolve(a *answers) (string, bool, *failure.Failure) {
 	resolved := make([]string, len(v.value.References))
 	for i, r := range v.value.References {
 		text, present, f := a.text(r, v.templates[i])
@@ -244,7 +245,7 @@ func (v *variable) resolve(a *answers) (string, bool, *failure) {
 }
 
 // text gives what stands for a reference, and false where there is nothing.
-func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure) {
+func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:
 		return a.token, true, nil
@@ -262,7 +263,7 @@ func (a *answers) text(r reference.Reference, t *template.Template) (text string
 		text, f = s.text(r.Key)
 	}
 	if f != nil {
-		return "", false, f.under(r.Path)
+		return "", false, f.Under(r.Path)
 	}
 	return text, true, nil
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // read gives the secret that a read or a write of its path answers, nil where there is none and that is to be ignored.
-func (c *client) read(ctx context.Context, key readKey, ignoreMissing bool) (*secret, *failure) {
+func (c *client) read(ctx context.Context, key readKey, ignoreMissing bool) (*secret, *failure.Failure) {
 	answer, f := c.request(ctx, key)
 	if f != nil {
 		return nil, f
@@ -30,29 +32,29 @@ func (c *client) read(ctx context.Context, key readKey, ignoreMissing bool) (*se
 		if key.write {
 			doing, capability = "writing", "update"
 		}
-		return nil, failf(exitDenied, `Vault denies %s %s (%s): give the role's policy "%s" on it`, doing, quoteName(key.path), statusText(answer.status, said), capability)
+		return nil, failure.Newf(failure.Denied, `Vault denies %s %s (%s): give the role's policy "%s" on it`, doing, failure.QuoteName(key.path), statusText(answer.status, said), capability)
 	}
 	if key.write {
-		return nil, refused(answer.status, "Vault refused to write %s (%s): check the path and the JSON of the reference", quoteName(key.path), statusText(answer.status, said))
+		return nil, refused(answer.status, "Vault refused to write %s (%s): check the path and the JSON of the reference", failure.QuoteName(key.path), statusText(answer.status, said))
 	}
-	return nil, refused(answer.status, "Vault refused to read %s (%s): check the path", quoteName(key.path), statusText(answer.status, said))
+	return nil, refused(answer.status, "Vault refused to read %s (%s): check the path", failure.QuoteName(key.path), statusText(answer.status, said))
 }
 
-func (c *client) request(ctx context.Context, key readKey) (*answer, *failure) {
+func (c *client) request(ctx context.Context, key readKey) (*answer, *failure.Failure) {
 	if key.write {
 		return c.do(ctx, http.MethodPut, key.path, "", []byte(key.body))
 	}
 	return c.do(ctx, http.MethodGet, key.path, key.version, nil)
 }
 
-func (c *client) found(key readKey, answer *answer) (*secret, *failure) {
+func (c *client) found(key readKey, answer *answer) (*secret, *failure.Failure) {
 	decoded, err := decodeAnswer(answer.body)
 	if err != nil || decoded.Data == nil {
-		return nil, failf(exitProtocol, "the answer for %s is not one of Vault's: check that %s is a Vault, and that the path is one to read", quoteName(key.path), c.address)
+		return nil, failure.Newf(failure.Protocol, "the answer for %s is not one of Vault's: check that %s is a Vault, and that the path is one to read", failure.QuoteName(key.path), c.address)
 	}
 	s, f := asSecret(decoded.Data)
 	if f != nil {
-		return nil, f.under(key.path)
+		return nil, f.Under(key.path)
 	}
 	s.lease, _ = leaseOf(key, decoded)
 	return s, nil
@@ -60,10 +62,10 @@ func (c *client) found(key readKey, answer *answer) (*secret, *failure) {
 
 // notFound tells four cases of 404 apart: a deleted version of KV version 2, a path of KV version 2 without its
 // "data" segment, nothing, and an answer of somebody who is no Vault (which must not pass for a missing secret).
-func (c *client) notFound(key readKey, answer *answer, ignoreMissing bool) (*secret, *failure) {
+func (c *client) notFound(key readKey, answer *answer, ignoreMissing bool) (*secret, *failure.Failure) {
 	decoded, err := decodeAnswer(answer.body)
 	if err != nil || decoded.Data == nil && decoded.Errors == nil && decoded.Warnings == nil {
-		return nil, failf(exitProtocol, "the answer for %s (404) is not one of Vault's: check that %s is a Vault", quoteName(key.path), c.address)
+		return nil, failure.Newf(failure.Protocol, "the answer for %s (404) is not one of Vault's: check that %s is a Vault", failure.QuoteName(key.path), c.address)
 	}
 	if _, versioned := asKVVersion(decoded.Data); versioned {
 		return c.found(key, answer)
@@ -75,13 +77,13 @@ func (c *client) notFound(key readKey, answer *answer, ignoreMissing bool) (*sec
 	return missing(key, statusText(answer.status, vaultErrors(answer.body)), hint, ignoreMissing)
 }
 
-func missing(key readKey, status, hint string, ignore bool) (*secret, *failure) {
+func missing(key readKey, status, hint string, ignore bool) (*secret, *failure.Failure) {
 	if ignore {
 		return nil, nil
 	}
-	which := quoteName(key.path)
+	which := failure.QuoteName(key.path)
 	if key.version != "" {
 		which += " version " + key.version
 	}
-	return nil, failf(exitMissing, "Vault has no secret at %s (%s): %s", which, status, hint)
+	return nil, failure.Newf(failure.Missing, "Vault has no secret at %s (%s): %s", which, status, hint)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const (
@@ -86,7 +88,7 @@ func leaseName(l lease) string {
 	if l.id == "" {
 		return "the token"
 	}
-	return "the lease of " + quoteName(l.key.path)
+	return "the lease of " + failure.QuoteName(l.key.path)
 }
 
 // twoThirds of a lease's time, less up to a tenth of them, so that leases of one hour do not come back at once.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // resolution is what a program gets, and what Vault has lent for it.
@@ -16,7 +18,7 @@ type resolution struct {
 }
 
 // resolve gives what the program gets; nobody is asked where nothing refers to Vault.
-func resolve(ctx context.Context, env environment, s *settings, log *logger) (*resolution, *failure) {
+func resolve(ctx context.Context, env environment, s *settings, log *logger) (*resolution, *failure.Failure) {
 	p, f := newPlan(env, s)
 	if f != nil {
 		return nil, f
@@ -24,7 +26,7 @@ func resolve(ctx context.Context, env environment, s *settings, log *logger) (*r
 	r := &resolution{answers: &answers{}, login: p.login, asked: time.Now()}
 	if !p.nothing() {
 		if s.refuseExec && startedBefore("/proc", os.Getpid()) {
-			return nil, failf(exitDenied, "this is not the first process of the container (kubectl exec?), and the policy's refuseExec lets only that one read secrets")
+			return nil, failure.Newf(failure.Denied, "this is not the first process of the container (kubectl exec?), and the policy's refuseExec lets only that one read secrets")
 		}
 		concealMemory()
 		if s.vault.skipVerify {

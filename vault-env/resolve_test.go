@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 func TestResolve(t *testing.T) {
@@ -49,7 +51,7 @@ func TestResolve(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			o := resolveWith(t, vault.settings(t), "A=1", "X="+c.value, "B=2")
 			if o.failure != nil {
-				t.Fatal(o.failure.message)
+				t.Fatal(o.failure.Message)
 			}
 			if want := []string{"A=1", "X=" + c.want, "B=2"}; !slices.Equal(o.env, want) {
 				t.Errorf("got %q; want %q", o.env, want)
@@ -145,18 +147,18 @@ func TestMissingSecrets(t *testing.T) {
 		says    []string
 		ignored bool // by ignoreMissing
 	}{
-		{"vault:secret/data/absent#k", exitMissing, []string{"X: ", `no secret at "secret/data/absent" (404)`}, true},
-		{"vault:secret/data/absent#k#4", exitMissing, []string{`"secret/data/absent" version 4`}, true},
-		{"vault:secret/data/empty#k", exitMissing, []string{"(204)"}, true},
-		{"vault:secret/here#k", exitMissing, []string{"MOUNT/data/NAME"}, true},
-		{"vault:secret/data/here#absent", exitMissing, []string{`no key "absent"`, "secret/data/here"}, false},
-		{"vault:secret/data/here#${.absent}", exitMissing, []string{"${.absent}", "does not have"}, false},
-		{"vault:secret/data/deleted#k", exitMissing, []string{"version 3 was deleted at 2026-02-03T04:05:06Z", "secret/data/deleted"}, false},
-		{"vault:secret/data/destroyed#k", exitMissing, []string{"version 3 is destroyed"}, false},
-		{"vault:secret/data/nodata#k", exitMissing, []string{"version 3 holds no data"}, false},
-		{"vault:secret/data/denied#k", exitDenied, []string{`denies reading "secret/data/denied" (403: 1 error occurred:`, "permission denied"}, false},
-		{"vault:secret/data/foreign#k", exitProtocol, []string{"not one of Vault's"}, false},
-		{"vault:secret/data/foreign-json#k", exitProtocol, []string{"not one of Vault's"}, false},
+		{"vault:secret/data/absent#k", failure.Missing, []string{"X: ", `no secret at "secret/data/absent" (404)`}, true},
+		{"vault:secret/data/absent#k#4", failure.Missing, []string{`"secret/data/absent" version 4`}, true},
+		{"vault:secret/data/empty#k", failure.Missing, []string{"(204)"}, true},
+		{"vault:secret/here#k", failure.Missing, []string{"MOUNT/data/NAME"}, true},
+		{"vault:secret/data/here#absent", failure.Missing, []string{`no key "absent"`, "secret/data/here"}, false},
+		{"vault:secret/data/here#${.absent}", failure.Missing, []string{"${.absent}", "does not have"}, false},
+		{"vault:secret/data/deleted#k", failure.Missing, []string{"version 3 was deleted at 2026-02-03T04:05:06Z", "secret/data/deleted"}, false},
+		{"vault:secret/data/destroyed#k", failure.Missing, []string{"version 3 is destroyed"}, false},
+		{"vault:secret/data/nodata#k", failure.Missing, []string{"version 3 holds no data"}, false},
+		{"vault:secret/data/denied#k", failure.Denied, []string{`denies reading "secret/data/denied" (403: 1 error occurred:`, "permission denied"}, false},
+		{"vault:secret/data/foreign#k", failure.Protocol, []string{"not one of Vault's"}, false},
+		{"vault:secret/data/foreign-json#k", failure.Protocol, []string{"not one of Vault's"}, false},
 	} {
 		t.Run(c.value, func(t *testing.T) {
 			s := vault.settings(t)
@@ -195,7 +197,7 @@ func TestDataThatDoesNotFit(t *testing.T) {
 		{"vault:secret/data/odd#${(index .list 0) | fromJson}", []string{"failed at"}},
 	} {
 		t.Run(c.value, func(t *testing.T) {
-			resolveWith(t, vault.settings(t), "X="+c.value).wantFailure(t, exitData, c.says...)
+			resolveWith(t, vault.settings(t), "X="+c.value).wantFailure(t, failure.Data, c.says...)
 		})
 	}
 	t.Run("the longest that fits", func(t *testing.T) {
@@ -229,11 +231,11 @@ func TestMistakesInReferences(t *testing.T) {
 		{"X=${vault:secret/data/shop/a#k}${vault:secret/data/b#k}", []string{`"secret/data/b"`}},
 	} {
 		t.Run(c.entry, func(t *testing.T) {
-			resolveWith(t, s, "A=1", c.entry).wantFailure(t, exitSettings, c.says...)
+			resolveWith(t, s, "A=1", c.entry).wantFailure(t, failure.Settings, c.says...)
 		})
 	}
 	s.fromPaths = []fromPath{{path: "secret/data/else"}}
-	resolveWith(t, s).wantFailure(t, exitSettings, "fromPaths[0]", `"secret/data/else"`)
+	resolveWith(t, s).wantFailure(t, failure.Settings, "fromPaths[0]", `"secret/data/else"`)
 	if seen := vault.seen(); len(seen) > 0 {
 		t.Errorf("Vault was asked: %v", seen)
 	}
@@ -297,12 +299,12 @@ func TestFromPaths(t *testing.T) {
 	t.Run("an object has no place in a variable", func(t *testing.T) {
 		s := vault.settings(t)
 		s.fromPaths = []fromPath{{path: "secret/data/object"}}
-		resolveWith(t, s).wantFailure(t, exitData, "fromPaths: secret/data/object", `"a" holds an object`)
+		resolveWith(t, s).wantFailure(t, failure.Data, "fromPaths: secret/data/object", `"a" holds an object`)
 	})
 	t.Run("a missing path", func(t *testing.T) {
 		s := vault.settings(t)
 		s.fromPaths = []fromPath{{path: "secret/data/absent"}, two}
-		resolveWith(t, s).wantFailure(t, exitMissing, "fromPaths[0]", "secret/data/absent")
+		resolveWith(t, s).wantFailure(t, failure.Missing, "fromPaths[0]", "secret/data/absent")
 		s.ignoreMissing = true
 		resolveWith(t, s, "C=vault:secret/data/absent#c").want(t, "B=two", "C=two")
 	})
@@ -312,5 +314,5 @@ func TestAFailureNamesWhoWantedThePath(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.kv2("secret/data/a", `{"k":"v"}`)
 	resolveWith(t, vault.settings(t), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
-		wantFailure(t, exitMissing, "B (and 2 more): Vault has no secret")
+		wantFailure(t, failure.Missing, "B (and 2 more): Vault has no secret")
 }

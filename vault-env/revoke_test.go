@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const revocationRequest = "PUT " + revokePath
@@ -40,13 +42,13 @@ func TestTheTokenIsRevoked(t *testing.T) {
 		"not where the program gets it":               {env: "VAULT_TOKEN=vault:login"},
 		"not where a lease depends on it":             {env: "X=vault:database/creds/a#username"},
 		"nor then if it is asked for":                 {env: "X=vault:database/creds/a#username", change: []func(*settings){any}},
-		"not where it is of type batch":               {env: "X=vault:kv/a#k", login: batch, status: exitDenied},
-		"when a read has failed":                      {env: "X=vault:kv/absent#k", status: exitMissing, want: true},
-		"when a value does not fit":                   {env: "X=vault:kv/a#object", status: exitData, want: true},
-		"when a start fails, with what it has lent":   {env: "X=vault:database/creds/a#absent", status: exitMissing, want: true},
-		"even where the program was to get it":        {env: "VAULT_TOKEN=vault:login\nX=vault:kv/absent#k", status: exitMissing, want: true},
-		"not when a start fails with a given one":     {env: "X=vault:kv/absent#k", change: []func(*settings){given, any}, status: exitMissing},
-		"not when a start fails where it's forbidden": {env: "X=vault:kv/absent#k", change: []func(*settings){never}, status: exitMissing},
+		"not where it is of type batch":               {env: "X=vault:kv/a#k", login: batch, status: failure.Denied},
+		"when a read has failed":                      {env: "X=vault:kv/absent#k", status: failure.Missing, want: true},
+		"when a value does not fit":                   {env: "X=vault:kv/a#object", status: failure.Data, want: true},
+		"when a start fails, with what it has lent":   {env: "X=vault:database/creds/a#absent", status: failure.Missing, want: true},
+		"even where the program was to get it":        {env: "VAULT_TOKEN=vault:login\nX=vault:kv/absent#k", status: failure.Missing, want: true},
+		"not when a start fails with a given one":     {env: "X=vault:kv/absent#k", change: []func(*settings){given, any}, status: failure.Missing},
+		"not when a start fails where it's forbidden": {env: "X=vault:kv/absent#k", change: []func(*settings){never}, status: failure.Missing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +68,7 @@ func TestTheTokenIsRevoked(t *testing.T) {
 			if c.status != 0 {
 				o.wantFailure(t, c.status)
 			} else if o.failure != nil {
-				t.Fatal(o.failure.message)
+				t.Fatal(o.failure.Message)
 			}
 			said := strings.Contains(o.log, "the token is to be revoked") || strings.Contains(o.log, "the token is revoked")
 			if said != c.want {
@@ -108,7 +110,7 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 			s := vault.settings(t)
 			s.revoke = revokeOwn
 			resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v")
-			resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, exitMissing, "kv/absent")
+			resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
 		})
 	}
 	t.Run("silence", func(t *testing.T) {
@@ -117,7 +119,7 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 		s := vault.settings(t)
 		s.revoke, s.vault.timeout = revokeOwn, 300*time.Millisecond
 		start := time.Now()
-		resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, exitMissing, "kv/absent")
+		resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
 		if took := time.Since(start); took > 3*time.Second {
 			t.Errorf("the failure took %s", took)
 		}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 func TestStartedBefore(t *testing.T) {
@@ -63,7 +65,7 @@ func TestRefuseExec(t *testing.T) {
 	config := vault.config(t, func(c fields) { c["process"] = fields{"refuseExec": true} })
 	path := "PATH=/usr/bin:/bin"
 	// This test itself is in the same cgroup, and was there before.
-	vaultEnv(t, []string{path, config, "X=vault:kv/a#k"}, "echo", "started").wantLine(t, exitDenied, "this is not the first process of the container (kubectl exec?)")
+	vaultEnv(t, []string{path, config, "X=vault:kv/a#k"}, "echo", "started").wantLine(t, failure.Denied, "this is not the first process of the container (kubectl exec?)")
 	if len(vault.seen()) > 0 {
 		t.Errorf("Vault was asked: %v", vault.seen())
 	}

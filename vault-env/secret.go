@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // secret is the data at a path: of KV version 2 the inner data, of every other engine what the answer holds.
@@ -19,10 +21,10 @@ type secret struct {
 func (s *secret) keys() []string { return slices.Sorted(maps.Keys(s.data)) }
 
 // text gives the value of a key as a string.
-func (s *secret) text(key string) (string, *failure) {
+func (s *secret) text(key string) (string, *failure.Failure) {
 	value, ok := s.data[key]
 	if !ok {
-		return "", failf(exitMissing, "the secret has no key %s: check the key, or read another version", quoteName(key))
+		return "", failure.Newf(failure.Missing, "the secret has no key %s: check the key, or read another version", failure.QuoteName(key))
 	}
 	switch value := value.(type) {
 	case string:
@@ -34,7 +36,7 @@ func (s *secret) text(key string) (string, *failure) {
 	case nil: // as Bank-Vaults
 		return "", nil
 	}
-	return "", failf(exitData, "the key %s holds %s, not a string: write a template like vault:PATH#${.KEY | toJson}", quoteName(key), jsonKind(value))
+	return "", failure.Newf(failure.Data, "the key %s holds %s, not a string: write a template like vault:PATH#${.KEY | toJson}", failure.QuoteName(key), jsonKind(value))
 }
 
 func jsonKind(value any) string {
@@ -113,7 +115,7 @@ func asKVVersion(data map[string]any) (kvVersion, bool) {
 }
 
 // asSecret gives the secret of an answer's data.
-func asSecret(data map[string]any) (*secret, *failure) {
+func asSecret(data map[string]any) (*secret, *failure.Failure) {
 	v, versioned := asKVVersion(data)
 	if !versioned {
 		return &secret{data: data}, nil
@@ -121,12 +123,12 @@ func asSecret(data map[string]any) (*secret, *failure) {
 	if v.data != nil {
 		return &secret{data: v.data}, nil
 	}
-	version := "version " + shorten(oneLine(v.version), 20)
+	version := "version " + failure.Shorten(failure.OneLine(v.version), 20)
 	switch {
 	case v.destroyed:
-		return nil, failf(exitMissing, "%s is destroyed: write the secret again, or refer to another version", version)
+		return nil, failure.Newf(failure.Missing, "%s is destroyed: write the secret again, or refer to another version", version)
 	case v.deleted != "":
-		return nil, failf(exitMissing, "%s was deleted at %s: undelete it, or refer to another version", version, shorten(oneLine(v.deleted), 40))
+		return nil, failure.Newf(failure.Missing, "%s was deleted at %s: undelete it, or refer to another version", version, failure.Shorten(failure.OneLine(v.deleted), 40))
 	}
-	return nil, failf(exitMissing, "%s holds no data: write the secret again, or refer to another version", version)
+	return nil, failure.Newf(failure.Missing, "%s holds no data: write the secret again, or refer to another version", version)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const (
@@ -117,45 +119,45 @@ func defaultSettings() settings {
 
 // loadSettings reads VAULT_ENV_CONFIG where it is set, else the variables of Bank-Vaults' vault-env. The settings
 // it gives beside a failure tell how to log it.
-func loadSettings(env environment) (settings, *failure) {
+func loadSettings(env environment) (settings, *failure.Failure) {
 	config, ok := env.lookup(configVariable)
 	if !ok {
 		return bankVaultsSettings(env)
 	}
 	s, f := parseConfig(config)
 	if f != nil {
-		f = f.under(configVariable)
+		f = f.Under(configVariable)
 	}
 	s.vault.environment = env
 	return s, f
 }
 
 // parseAddress checks the address of a Vault: http or https, a host, an optional port and path, nothing else.
-func parseAddress(name, address string) (string, *failure) {
+func parseAddress(name, address string) (string, *failure.Failure) {
 	u, err := url.Parse(address)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil ||
 		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "" {
 		// The address itself is left out: a userinfo in it would be a password.
-		return "", failf(exitSettings, "%s is not the address of a Vault: write https://HOST[:PORT][/PATH]", name)
+		return "", failure.Newf(failure.Settings, "%s is not the address of a Vault: write https://HOST[:PORT][/PATH]", name)
 	}
 	return strings.TrimRight(address, "/"), nil
 }
 
 // parsePath cleans a path and an auth mount of the slashes that do not count, and refuses what a reference must not
 // hold either.
-func parsePath(name, path string) (string, *failure) {
+func parsePath(name, path string) (string, *failure.Failure) {
 	var segments []string
 	for segment := range strings.SplitSeq(strings.TrimSpace(path), "/") {
 		switch {
 		case segment == "":
-		case segment == "." || segment == ".." || strings.ContainsAny(segment, "#?") || oneLine(segment) != segment:
-			return "", failf(exitSettings, `%s is not a path in Vault: write it without ".", "..", "#", "?" and control characters`, name)
+		case segment == "." || segment == ".." || strings.ContainsAny(segment, "#?") || failure.OneLine(segment) != segment:
+			return "", failure.Newf(failure.Settings, `%s is not a path in Vault: write it without ".", "..", "#", "?" and control characters`, name)
 		default:
 			segments = append(segments, segment)
 		}
 	}
 	if len(segments) == 0 {
-		return "", failf(exitSettings, "%s is empty: write a path in Vault", name)
+		return "", failure.Newf(failure.Settings, "%s is empty: write a path in Vault", name)
 	}
 	return strings.Join(segments, "/"), nil
 }

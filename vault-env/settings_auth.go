@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/reference"
 )
 
@@ -118,7 +119,7 @@ func configAWS(o configObject, v *vaultSettings) {
 	if v.region != "" && !isRegion(v.region) {
 		o.fail("region", `is not an AWS region: write one like "eu-west-1", or leave it out for the global STS`)
 	}
-	if strings.TrimSpace(oneLine(v.headerValue)) != v.headerValue {
+	if strings.TrimSpace(failure.OneLine(v.headerValue)) != v.headerValue {
 		o.fail("headerValue", "is no value of a header: write it without control characters and white space around it")
 	}
 }
@@ -167,7 +168,7 @@ func readMethod(r *variableReader, v *vaultSettings) string {
 	case "cert":
 		v.method, v.role = authCertificate, r.text("VAULT_ROLE", "")
 		if v.certFile == "" || !strings.HasPrefix(v.address, "https:") {
-			r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is cert: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, and a VAULT_ADDR that begins with https://"))
+			r.fail(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is cert: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, and a VAULT_ADDR that begins with https://"))
 		}
 		return "cert"
 	case "aws-iam":
@@ -183,9 +184,9 @@ func readMethod(r *variableReader, v *vaultSettings) string {
 		v.method, v.resource = authAzure, defaultAzureResource
 		return "azure"
 	case "aws-ec2":
-		r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is aws-ec2, which knows nodes but no pods, and is not supported: write aws-iam"))
+		r.fail(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is aws-ec2, which knows nodes but no pods, and is not supported: write aws-iam"))
 	default:
-		r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is unknown: write jwt, kubernetes, approle, cert, aws-iam, gcp-gce, gcp-iam or azure"))
+		r.fail(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is unknown: write jwt, kubernetes, approle, cert, aws-iam, gcp-gce, gcp-iam or azure"))
 	}
 	return "kubernetes"
 }
@@ -195,7 +196,7 @@ func readAppRole(r *variableReader, v *vaultSettings) {
 	v.roleIDFile, v.secretIDFile = r.text("VAULT_ROLE_ID_FILE", ""), r.text("VAULT_SECRET_ID_FILE", "")
 	v.secretIDWrapped = r.bool("VAULT_SECRET_ID_WRAPPED")
 	if v.roleIDFile == "" || v.secretIDWrapped && v.secretIDFile == "" {
-		r.fail(failf(exitSettings, "VAULT_AUTH_METHOD is approle: set VAULT_ROLE_ID_FILE, and VAULT_SECRET_ID_FILE unless the role needs no secret id"))
+		r.fail(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is approle: set VAULT_ROLE_ID_FILE, and VAULT_SECRET_ID_FILE unless the role needs no secret id"))
 	}
 }
 
@@ -206,7 +207,7 @@ func readRegion(r *variableReader) string {
 	}
 	region := r.text("AWS_REGION", r.text("AWS_DEFAULT_REGION", ""))
 	if region != "" && !isRegion(region) {
-		r.fail(failf(exitSettings, `AWS_REGION is not an AWS region: write one like "eu-west-1"`))
+		r.fail(failure.Newf(failure.Settings, `AWS_REGION is not an AWS region: write one like "eu-west-1"`))
 	}
 	return region
 }

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 func TestAuthConfig(t *testing.T) {
@@ -64,12 +66,12 @@ func TestBadAuthConfig(t *testing.T) {
 		{`{"method":"Azure","role":"r","region":"x"}`, "unknown key vault.auth.region"},
 	} {
 		_, f := parseConfig(`{"vault":{"address":"https://v","auth":` + c.auth + `}}`)
-		if f == nil || f.status != exitSettings || !strings.Contains(f.message, c.says) || strings.Contains(f.message, "hunter2") {
+		if f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) || strings.Contains(f.Message, "hunter2") {
 			t.Errorf("%s: %v; want %q", c.auth, f, c.says)
 		}
 	}
 	_, f := parseConfig(`{"vault":{"address":"http://v","auth":{"method":"Certificate","certFile":"/c","keyFile":"/k"}}}`)
-	if f == nil || !strings.Contains(f.message, "vault.auth.method is Certificate, which needs TLS") {
+	if f == nil || !strings.Contains(f.Message, "vault.auth.method is Certificate, which needs TLS") {
 		t.Errorf("a certificate without TLS: %v", f)
 	}
 }
@@ -109,7 +111,7 @@ func TestBankVaultsAuth(t *testing.T) {
 		{"VAULT_AUTH_METHOD=cert VAULT_ADDR=http://v VAULT_CLIENT_CERT=/c VAULT_CLIENT_KEY=/k", "begins with https://"},
 		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_REGION=evil.example/", "AWS_REGION is not an AWS region"},
 	} {
-		if _, f := loadSettings(strings.Fields(c.env)); f == nil || f.status != exitSettings || !strings.Contains(f.message, c.says) {
+		if _, f := loadSettings(strings.Fields(c.env)); f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) {
 			t.Errorf("%s: %v; want %q", c.env, f, c.says)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const fullConfig = `{
@@ -125,9 +127,9 @@ func TestBadConfig(t *testing.T) {
 		switch {
 		case f == nil:
 			t.Errorf("%s: no failure", c.config)
-		case f.status != exitSettings || !strings.HasPrefix(f.message, "VAULT_ENV_CONFIG: ") || !strings.Contains(f.message, c.says):
-			t.Errorf("%s: %d %s; want %q", c.config, f.status, f.message, c.says)
-		case strings.Contains(f.message, "hunter2"):
+		case f.Status != failure.Settings || !strings.HasPrefix(f.Message, "VAULT_ENV_CONFIG: ") || !strings.Contains(f.Message, c.says):
+			t.Errorf("%s: %d %s; want %q", c.config, f.Status, f.Message, c.says)
+		case strings.Contains(f.Message, "hunter2"):
 			t.Errorf("%s: says the password", c.config)
 		}
 	}
@@ -191,7 +193,7 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 		t.Helper()
 		s, f := loadSettings(entries)
 		if f != nil {
-			t.Fatalf("%q: %s", entries, f.message)
+			t.Fatalf("%q: %s", entries, f.Message)
 		}
 		return s
 	}
@@ -248,7 +250,7 @@ func TestBadBankVaultsVariables(t *testing.T) {
 		{"VAULT_TRANSIT_KEY_ID=../x", "VAULT_TRANSIT_KEY_ID is not a path"},
 		{"VAULT_TRANSIT_PATH=?", "VAULT_TRANSIT_PATH is not a path"},
 	} {
-		if _, f := loadSettings(environment{c.entry}); f == nil || f.status != exitSettings || !strings.Contains(f.message, c.says) {
+		if _, f := loadSettings(environment{c.entry}); f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) {
 			t.Errorf("%s: %v; want %q", c.entry, f, c.says)
 		}
 	}

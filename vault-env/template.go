@@ -5,27 +5,29 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // templateName stands in text/template's own messages; nobody sees it.
 const templateName = "t"
 
 // parseTemplate reads a template with ${…} expressions. Nothing of text/template is touched by a start that has none.
-func parseTemplate(text string) (*template.Template, *failure) {
+func parseTemplate(text string) (*template.Template, *failure.Failure) {
 	t, err := template.New(templateName).Delims("${", "}").Option("missingkey=error").Funcs(templateFunctions()).Parse(text)
 	if err != nil {
 		// "template: t:1: function "env" not defined". What it quotes is the template's text, never a secret.
 		message := strings.TrimPrefix(err.Error(), "template: "+templateName+":")
-		return nil, failf(exitSettings, "the template is wrong, line %s", shorten(oneLine(message), 200))
+		return nil, failure.Newf(failure.Settings, "the template is wrong, line %s", failure.Shorten(failure.OneLine(message), 200))
 	}
 	return t, nil
 }
 
 // evaluate applies a template to a copy of a secret's data, for set and unset change what they are given.
-func evaluate(t *template.Template, data map[string]any) (text string, f *failure) {
+func evaluate(t *template.Template, data map[string]any) (text string, f *failure.Failure) {
 	defer func() { // text/template lets some panics of its own through
 		if recover() != nil {
-			f = failf(exitData, "the template failed: check it against the secret's keys")
+			f = failure.Newf(failure.Data, "the template failed: check it against the secret's keys")
 		}
 	}()
 	var out strings.Builder
@@ -38,18 +40,18 @@ func evaluate(t *template.Template, data map[string]any) (text string, f *failur
 // templateFailure says where a template failed. Why it failed is withheld where functions speak, for their errors
 // quote their arguments, and these are secrets ("invalid syntax: hunter2"). A missing key is told, as it is a name in
 // the template and not in the secret.
-func templateFailure(err error) *failure {
+func templateFailure(err error) *failure.Failure {
 	message := err.Error()
 	_, message, _ = strings.Cut(message, "at <")
 	where, why, found := strings.Cut(message, ">: ")
 	if !found {
-		return failf(exitData, "the template failed: check it against the secret's keys")
+		return failure.Newf(failure.Data, "the template failed: check it against the secret's keys")
 	}
-	where = "${" + shorten(oneLine(where), 60) + "}"
+	where = "${" + failure.Shorten(failure.OneLine(where), 60) + "}"
 	if strings.HasPrefix(why, `map has no entry for key "`) {
-		return failf(exitMissing, "the template's %s names a key that the secret does not have: check the key, or read another version", where)
+		return failure.Newf(failure.Missing, "the template's %s names a key that the secret does not have: check the key, or read another version", where)
 	}
-	return failf(exitData, "the template failed at %s: check it against the secret's keys", where)
+	return failure.Newf(failure.Data, "the template failed at %s: check it against the secret's keys", where)
 }
 
 func copyValue(value any) any {

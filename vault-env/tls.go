@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // tlsConfig trusts the CA that the settings name and no other; the system's, where they name none.
-func tlsConfig(v *vaultSettings) (*tls.Config, *failure) {
+func tlsConfig(v *vaultSettings) (*tls.Config, *failure.Failure) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: v.serverName, InsecureSkipVerify: v.skipVerify}
 	if v.caPEM != "" || v.caFile != "" || v.caDir != "" {
 		pool, f := caPool(v)
@@ -30,30 +32,30 @@ func tlsConfig(v *vaultSettings) (*tls.Config, *failure) {
 
 // clientCertificate reads a certificate, the ones between it and its CA behind it, and its key. What is wrong with them
 // is not quoted: a key that lies in the wrong file would be.
-func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure) {
+func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Failure) {
 	certPEM, err := os.ReadFile(certFile)
 	if err != nil {
-		return tls.Certificate{}, fileFailure("the client certificate", certFile, err)
+		return tls.Certificate{}, failure.Unreadable("the client certificate", certFile, err)
 	}
 	keyPEM, err := os.ReadFile(keyFile)
 	if err != nil {
-		return tls.Certificate{}, fileFailure("the client certificate's key", keyFile, err)
+		return tls.Certificate{}, failure.Unreadable("the client certificate's key", keyFile, err)
 	}
 	certificate, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return tls.Certificate{}, failf(exitSettings, "the client certificate %s and the key %s do not fit: the first must hold a PEM certificate, the second its PEM key, unencrypted", certFile, keyFile)
+		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s and the key %s do not fit: the first must hold a PEM certificate, the second its PEM key, unencrypted", certFile, keyFile)
 	}
 	// Vault answers 500 to it, which looks as if another attempt might help.
 	if end := certificate.Leaf.NotAfter; time.Now().After(end) {
-		return tls.Certificate{}, failf(exitSettings, "the client certificate %s expired at %s: renew it", certFile, end.UTC().Format(time.RFC3339))
+		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s expired at %s: renew it", certFile, end.UTC().Format(time.RFC3339))
 	}
 	return certificate, nil
 }
 
-func caPool(v *vaultSettings) (*x509.CertPool, *failure) {
+func caPool(v *vaultSettings) (*x509.CertPool, *failure.Failure) {
 	pool := x509.NewCertPool()
 	if v.caPEM != "" && !pool.AppendCertsFromPEM([]byte(v.caPEM)) {
-		return nil, failf(exitSettings, "the CA bundle for Vault holds no certificate: write PEM certificates")
+		return nil, failure.Newf(failure.Settings, "the CA bundle for Vault holds no certificate: write PEM certificates")
 	}
 	if v.caFile != "" {
 		if f := appendFile(pool, v.caFile); f != nil {
@@ -65,7 +67,7 @@ func caPool(v *vaultSettings) (*x509.CertPool, *failure) {
 	}
 	names, err := os.ReadDir(v.caDir)
 	if err != nil {
-		return nil, fileFailure("the CA directory", v.caDir, err)
+		return nil, failure.Unreadable("the CA directory", v.caDir, err)
 	}
 	for _, name := range names {
 		if name.IsDir() || name.Name()[0] == '.' { // a mounted volume has ..data and its like
@@ -82,13 +84,13 @@ func caPool(v *vaultSettings) (*x509.CertPool, *failure) {
 	return pool, nil
 }
 
-func appendFile(pool *x509.CertPool, path string) *failure {
+func appendFile(pool *x509.CertPool, path string) *failure.Failure {
 	pem, err := os.ReadFile(path)
 	if err != nil {
-		return fileFailure("the CA file", path, err)
+		return failure.Unreadable("the CA file", path, err)
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return failf(exitSettings, "the CA file %s holds no certificate: write PEM certificates", path)
+		return failure.Newf(failure.Settings, "the CA file %s holds no certificate: write PEM certificates", path)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // decryption is one batch of ciphertexts, sent in one request to the transit engine.
@@ -33,21 +35,21 @@ func (c *client) decryptions(p *plan) []*decryption {
 }
 
 // run sends the batch.
-func (d *decryption) run(ctx context.Context) *failure {
+func (d *decryption) run(ctx context.Context) *failure.Failure {
 	t := &d.plan.settings.transit
 	path := t.mountPath + "/decrypt/" + t.keyID
 	answer, f := d.client.do(ctx, http.MethodPut, path, "", d.body())
 	if f != nil {
-		return f.under(d.wanted().String())
+		return f.Under(d.wanted().String())
 	}
 	return d.take(path, answer)
 }
 
 // take takes the plaintexts out of an answer.
-func (d *decryption) take(path string, answer *answer) *failure {
+func (d *decryption) take(path string, answer *answer) *failure.Failure {
 	results, f := d.results(path, answer)
 	if f != nil {
-		return f.under(d.wanted().String())
+		return f.Under(d.wanted().String())
 	}
 	for i, result := range results {
 		ciphertext := d.ciphertexts[i]
@@ -55,8 +57,8 @@ func (d *decryption) take(path string, answer *answer) *failure {
 		switch {
 		case f == nil:
 			d.plaintexts[ciphertext] = plaintext
-		case f.status != exitDenied || !d.plan.settings.ignoreMissing:
-			return f.under(d.plan.decryptBy[ciphertext].String())
+		case f.Status != failure.Denied || !d.plan.settings.ignoreMissing:
+			return f.Under(d.plan.decryptBy[ciphertext].String())
 		}
 	}
 	return nil
@@ -82,7 +84,7 @@ func (d *decryption) wanted() want {
 }
 
 // results gives one result for each ciphertext, or none where the key or the engine is missing and may be.
-func (d *decryption) results(path string, answer *answer) ([]any, *failure) {
+func (d *decryption) results(path string, answer *answer) ([]any, *failure.Failure) {
 	decoded, err := decodeAnswer(answer.body)
 	if err != nil {
 		decoded = &answerBody{}
@@ -95,25 +97,25 @@ func (d *decryption) results(path string, answer *answer) ([]any, *failure) {
 	said := statusText(answer.status, strings.ReplaceAll(vaultErrors(answer.body), d.client.token, "…"))
 	switch status := answer.status; {
 	case status < 300 || status == http.StatusNotFound && !fromVault:
-		return nil, failf(exitProtocol, "the answer of %s (%d) is not one of Vault's transit engine: check that %s is a Vault, and transit.mountPath", quoteName(path), status, d.client.address)
+		return nil, failure.Newf(failure.Protocol, "the answer of %s (%d) is not one of Vault's transit engine: check that %s is a Vault, and transit.mountPath", failure.QuoteName(path), status, d.client.address)
 	case status == http.StatusForbidden:
-		return nil, failf(exitDenied, `Vault denies decrypting with %s (%s): give the role's policy "update" on it`, quoteName(path), said)
+		return nil, failure.Newf(failure.Denied, `Vault denies decrypting with %s (%s): give the role's policy "update" on it`, failure.QuoteName(path), said)
 	case d.plan.settings.ignoreMissing && fromVault && (status == http.StatusBadRequest || status == http.StatusNotFound):
 		return nil, nil
 	}
-	return nil, refused(answer.status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", quoteName(path), said)
+	return nil, refused(answer.status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", failure.QuoteName(path), said)
 }
 
 // plaintext gives what one result of a batch holds.
-func (d *decryption) plaintext(path string, result any) (string, *failure) {
+func (d *decryption) plaintext(path string, result any) (string, *failure.Failure) {
 	fields, _ := result.(map[string]any)
 	if said, _ := fields["error"].(string); said != "" {
-		return "", failf(exitDenied, "Vault cannot decrypt the ciphertext with %s (%s): check the ciphertext, and that this is the key that made it", quoteName(path), shorten(oneLine(said), 200))
+		return "", failure.Newf(failure.Denied, "Vault cannot decrypt the ciphertext with %s (%s): check the ciphertext, and that this is the key that made it", failure.QuoteName(path), failure.Shorten(failure.OneLine(said), 200))
 	}
 	encoded, isText := fields["plaintext"].(string)
 	plaintext, err := base64.StdEncoding.DecodeString(encoded)
 	if !isText || err != nil {
-		return "", failf(exitProtocol, "the answer of %s holds no plaintext: check that %s is a Vault", quoteName(path), d.client.address)
+		return "", failure.Newf(failure.Protocol, "the answer of %s holds no plaintext: check that %s is a Vault", failure.QuoteName(path), d.client.address)
 	}
 	return string(plaintext), nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 const decryptPath = "PUT transit/decrypt/shop"
@@ -116,7 +118,7 @@ func TestTransitBatchesAreSentAtTheSameTime(t *testing.T) {
 		env = append(env, fmt.Sprintf("A%d=%s", i, encrypted(fmt.Sprint(i))))
 	}
 	if o := resolveWith(t, s, env...); o.failure != nil {
-		t.Error(o.failure.message)
+		t.Error(o.failure.Message)
 	}
 }
 
@@ -129,20 +131,20 @@ func TestTransitFailures(t *testing.T) {
 		says    []string
 		ignored bool // by ignoreMissing
 	}{
-		"a damaged ciphertext": {nil, exitDenied, []string{"X (and 1 more): Vault cannot decrypt the ciphertext with " + path + " (cipher: message authentication failed)"}, true},
-		"an older Vault's 200": {status(200, `{"data":{"batch_results":[{"plaintext":"aHVudGVyMg=="},{"error":"no such version"}]}}`), exitDenied, []string{"X (and 1 more): ", "no such version"}, true},
-		"no such key":          {status(400, `{"errors":["encryption key not found"]}`), exitDenied, []string{"GOOD (and 2 more): Vault refused to decrypt with " + path + " (400: encryption key not found)"}, true},
-		"no such mount":        {status(404, `{"errors":["no handler for route \"transit/decrypt/shop\". route entry not found."]}`), exitMissing, []string{"GOOD (and 2 more): ", "transit.mountPath"}, true},
-		"denied":               {status(403, `{"errors":["permission denied"]}`), exitDenied, []string{"GOOD (and 2 more): Vault denies decrypting with " + path + " (403: permission denied)", `"update"`}, false},
-		"somebody's 400":       {status(400, `<html>`), exitDenied, []string{"400"}, false},
-		"somebody's 404":       {status(404, `<html>`), exitProtocol, []string{"is not one of Vault's"}, false},
-		"too few results":      {status(200, `{"data":{"batch_results":[{"plaintext":""}]}}`), exitProtocol, []string{"is not one of Vault's transit engine"}, false},
-		"no results":           {status(200, `{"data":{"plaintext":"aHVudGVyMg=="}}`), exitProtocol, []string{"is not one of Vault's transit engine"}, false},
-		"204":                  {status(204, ""), exitProtocol, []string{"(204) is not one of Vault's"}, false},
-		"no base64":            {status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":"hunter2!"}]}}`), exitProtocol, []string{"X (and 1 more): ", "holds no plaintext"}, false},
-		"a number":             {status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":7}]}}`), exitProtocol, []string{"holds no plaintext"}, false},
-		"null":                 {status(200, `{"data":{"batch_results":[null,null]}}`), exitProtocol, []string{"GOOD: ", "holds no plaintext"}, false},
-		"a redirect":           {status(307, "", "Location", "https://elsewhere.invalid/"), exitProtocol, []string{"307, a redirect"}, false},
+		"a damaged ciphertext": {nil, failure.Denied, []string{"X (and 1 more): Vault cannot decrypt the ciphertext with " + path + " (cipher: message authentication failed)"}, true},
+		"an older Vault's 200": {status(200, `{"data":{"batch_results":[{"plaintext":"aHVudGVyMg=="},{"error":"no such version"}]}}`), failure.Denied, []string{"X (and 1 more): ", "no such version"}, true},
+		"no such key":          {status(400, `{"errors":["encryption key not found"]}`), failure.Denied, []string{"GOOD (and 2 more): Vault refused to decrypt with " + path + " (400: encryption key not found)"}, true},
+		"no such mount":        {status(404, `{"errors":["no handler for route \"transit/decrypt/shop\". route entry not found."]}`), failure.Missing, []string{"GOOD (and 2 more): ", "transit.mountPath"}, true},
+		"denied":               {status(403, `{"errors":["permission denied"]}`), failure.Denied, []string{"GOOD (and 2 more): Vault denies decrypting with " + path + " (403: permission denied)", `"update"`}, false},
+		"somebody's 400":       {status(400, `<html>`), failure.Denied, []string{"400"}, false},
+		"somebody's 404":       {status(404, `<html>`), failure.Protocol, []string{"is not one of Vault's"}, false},
+		"too few results":      {status(200, `{"data":{"batch_results":[{"plaintext":""}]}}`), failure.Protocol, []string{"is not one of Vault's transit engine"}, false},
+		"no results":           {status(200, `{"data":{"plaintext":"aHVudGVyMg=="}}`), failure.Protocol, []string{"is not one of Vault's transit engine"}, false},
+		"204":                  {status(204, ""), failure.Protocol, []string{"(204) is not one of Vault's"}, false},
+		"no base64":            {status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":"hunter2!"}]}}`), failure.Protocol, []string{"X (and 1 more): ", "holds no plaintext"}, false},
+		"a number":             {status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":7}]}}`), failure.Protocol, []string{"holds no plaintext"}, false},
+		"null":                 {status(200, `{"data":{"batch_results":[null,null]}}`), failure.Protocol, []string{"GOOD: ", "holds no plaintext"}, false},
+		"a redirect":           {status(307, "", "Location", "https://elsewhere.invalid/"), failure.Protocol, []string{"307, a redirect"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			vault, _, s := withTransit(t)
@@ -167,11 +169,11 @@ func TestTransitFailures(t *testing.T) {
 	}
 	t.Run("a NUL byte", func(t *testing.T) {
 		_, _, s := withTransit(t)
-		resolveWith(t, s, "X="+encrypted("a\x00b")).wantFailure(t, exitData, "X: ", "NUL byte")
+		resolveWith(t, s, "X="+encrypted("a\x00b")).wantFailure(t, failure.Data, "X: ", "NUL byte")
 	})
 	t.Run("no key is told before anybody is asked", func(t *testing.T) {
 		vault := newFakeVault(t)
-		resolveWith(t, vault.settings(t), "X=vault:v1:abc").wantFailure(t, exitSettings, "X: a transit ciphertext needs a key")
+		resolveWith(t, vault.settings(t), "X=vault:v1:abc").wantFailure(t, failure.Settings, "X: a transit ciphertext needs a key")
 		if len(vault.seen()) > 0 {
 			t.Error(vault.seen())
 		}

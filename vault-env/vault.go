@@ -8,13 +8,15 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // ask gets everything that the plan wants: one token, then every path and every ciphertext once.
-func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure) {
+func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure.Failure) {
 	v := &p.settings.vault
 	a := &answers{}
-	var f *failure
+	var f *failure.Failure
 	if a.token, f = givenToken(v); f != nil {
 		return nil, f
 	}
@@ -31,8 +33,8 @@ func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure) {
 		}
 		a.token, a.tokenLease, a.own = auth.ClientToken, tokenLeaseOf(auth), true
 	}
-	if oneLine(a.token) != a.token { // it goes into a header
-		return nil, failf(exitSettings, "the token for Vault is malformed: it holds a control character")
+	if failure.OneLine(a.token) != a.token { // it goes into a header
+		return nil, failure.Newf(failure.Settings, "the token for Vault is malformed: it holds a control character")
 	}
 	c.token = a.token
 	c.allowance = &atomic.Int64{}
@@ -49,15 +51,15 @@ func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure) {
 }
 
 // getAll gets the plan's secrets and plaintexts into the answers, all at the same time.
-func (c *client) getAll(ctx context.Context, p *plan, a *answers) *failure {
+func (c *client) getAll(ctx context.Context, p *plan, a *answers) *failure.Failure {
 	secrets := make([]*secret, len(p.reads))
 	decrypts := c.decryptions(p)
 	jobs := make([]job, 0, len(p.reads)+len(decrypts))
 	for i, key := range p.reads {
-		jobs = append(jobs, func(ctx context.Context) *failure {
-			var f *failure
+		jobs = append(jobs, func(ctx context.Context) *failure.Failure {
+			var f *failure.Failure
 			if secrets[i], f = c.read(ctx, key, p.settings.ignoreMissing); f != nil {
-				return f.under(p.readBy[key].String())
+				return f.Under(p.readBy[key].String())
 			}
 			return nil
 		})
@@ -83,14 +85,14 @@ func (c *client) getAll(ctx context.Context, p *plan, a *answers) *failure {
 }
 
 // job is one of the requests that are sent at the same time.
-type job func(context.Context) *failure
+type job func(context.Context) *failure.Failure
 
 // runAll runs the jobs, as many at once as the connection bears. The first failure in their order is the one told; one
 // that cannot heal ends the others.
-func (c *client) runAll(whole context.Context, jobs []job) *failure {
+func (c *client) runAll(whole context.Context, jobs []job) *failure.Failure {
 	ctx, cancel := context.WithCancel(whole)
 	defer cancel()
-	failures := make([]*failure, len(jobs))
+	failures := make([]*failure.Failure, len(jobs))
 	free := make(chan struct{}, c.concurrency())
 	var running sync.WaitGroup
 	for i, run := range jobs {
@@ -107,25 +109,25 @@ func (c *client) runAll(whole context.Context, jobs []job) *failure {
 	}
 	running.Wait()
 	for _, f := range failures {
-		if f != nil && f != cancelled {
+		if f != nil && f != failure.Cancelled {
 			return f
 		}
 	}
 	if errors.Is(whole.Err(), context.Canceled) {
-		return cancelled
+		return failure.Cancelled
 	}
 	return nil
 }
 
 // refused gives the failure for a final status of 300 and above.
-func refused(status int, format string, args ...any) *failure {
+func refused(status int, format string, args ...any) *failure.Failure {
 	switch {
 	case status == http.StatusNotFound:
-		return failf(exitMissing, format, args...)
+		return failure.Newf(failure.Missing, format, args...)
 	case status >= 400:
-		return failf(exitDenied, format, args...)
+		return failure.Newf(failure.Denied, format, args...)
 	}
-	return failf(exitProtocol, format, args...)
+	return failure.Newf(failure.Protocol, format, args...)
 }
 
 func statusText(status int, said string) string {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
 )
 
 // fakeEngine lends a new credential at every request, as the database engine does, and remembers the bodies.
@@ -46,7 +48,7 @@ func TestDifferentWritesAreDifferentRequests(t *testing.T) {
 	vault.handle("GET pki/issue/web", engine.lend)
 	o := resolveWith(t, vault.settings(t), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
 	if o.failure != nil {
-		t.Fatal(o.failure.message)
+		t.Fatal(o.failure.Message)
 	}
 	got := map[string]int{}
 	for _, body := range engine.bodies {
@@ -67,12 +69,12 @@ func TestWriteFailures(t *testing.T) {
 		says    []string
 		ignored bool // by ignoreMissing
 	}{
-		"denied":                   {status(403, `{"errors":["permission denied"]}`), exitDenied, []string{`X: Vault denies writing "pki/issue/web" (403: permission denied)`, `"update"`}, false},
-		"a body that does not fit": {status(400, `{"errors":["common name is required"]}`), exitDenied, []string{`X: Vault refused to write "pki/issue/web" (400: common name is required)`, "JSON"}, false},
-		"no such mount":            {status(404, `{"errors":["no handler for route"]}`), exitMissing, []string{"404: no handler for route"}, true},
-		"nothing to take":          {status(204, ""), exitMissing, []string{"answers nothing"}, true},
-		"no data":                  {status(200, `{"auth":{"client_token":"x"}}`), exitProtocol, []string{"not one of Vault's"}, false},
-		"no such key":              {status(200, `{"data":{"other":"x"}}`), exitMissing, []string{`no key "username"`}, false},
+		"denied":                   {status(403, `{"errors":["permission denied"]}`), failure.Denied, []string{`X: Vault denies writing "pki/issue/web" (403: permission denied)`, `"update"`}, false},
+		"a body that does not fit": {status(400, `{"errors":["common name is required"]}`), failure.Denied, []string{`X: Vault refused to write "pki/issue/web" (400: common name is required)`, "JSON"}, false},
+		"no such mount":            {status(404, `{"errors":["no handler for route"]}`), failure.Missing, []string{"404: no handler for route"}, true},
+		"nothing to take":          {status(204, ""), failure.Missing, []string{"answers nothing"}, true},
+		"no data":                  {status(200, `{"auth":{"client_token":"x"}}`), failure.Protocol, []string{"not one of Vault's"}, false},
+		"no such key":              {status(200, `{"data":{"other":"x"}}`), failure.Missing, []string{`no key "username"`}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			vault := newFakeVault(t)

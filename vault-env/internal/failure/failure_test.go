@@ -1,4 +1,4 @@
-package main
+package failure
 
 import (
 	"errors"
@@ -10,17 +10,17 @@ func TestOneLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\nb\r\tc\x00d\x7f": "a b  c d ", "é\u2028\u0085x": "é  x", "bad\xff": "bad?", "": "",
 	} {
-		if got := oneLine(in); got != want {
+		if got := OneLine(in); got != want {
 			t.Errorf("oneLine(%q) = %q; want %q", in, got, want)
 		}
 	}
-	if got := shorten("ééé", 3); got != "é…" {
+	if got := Shorten("ééé", 3); got != "é…" {
 		t.Errorf("shorten cuts a character: %q", got)
 	}
 }
 
 func TestErrnoOf(t *testing.T) {
-	if errnoOf(errors.New("with a path /secret")).Error() != "unknown error" || errnoOf(syscall.EACCES) != syscall.EACCES {
+	if Errno(errors.New("with a path /secret")).Error() != "unknown error" || Errno(syscall.EACCES) != syscall.EACCES {
 		t.Error("errnoOf")
 	}
 }
