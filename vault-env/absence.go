@@ -45,7 +45,7 @@ func (k *keeper) missed(r renewal, now time.Time) {
 	case !first.IsZero():
 		line += "; the first lease ends in " + rounded(first.Sub(now)).String()
 	}
-	k.log.warn(line)
+	k.log.Warn(line)
 	if a.said {
 		a.reminder = min(2*a.reminder, lastReminder)
 	}
@@ -55,7 +55,7 @@ func (k *keeper) missed(r renewal, now time.Time) {
 // answered is any answer of a Vault that is there.
 func (k *keeper) answered(now time.Time) {
 	if k.absence.said {
-		k.log.info(fmt.Sprintf("Vault at %s answers again after %s", k.address, rounded(now.Sub(k.absence.since))))
+		k.log.Info(fmt.Sprintf("Vault at %s answers again after %s", k.address, rounded(now.Sub(k.absence.since))))
 	}
 	k.absence = absence{remindAt: k.absence.remindAt}
 }

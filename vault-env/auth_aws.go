@@ -36,7 +36,7 @@ func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginReques
 	if v.headerValue != "" {
 		request.headers["x-vault-aws-iam-server-id"] = v.headerValue
 	}
-	authorization := request.sign(credentials, region, "sts", c.log.now())
+	authorization := request.sign(credentials, region, "sts", c.log.Now())
 	headers, err := json.Marshal(request.forVault(authorization))
 	if err != nil {
 		return nil, failure.Newf(failure.Settings, "the request to STS cannot be written as JSON")

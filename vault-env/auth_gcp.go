@@ -73,7 +73,7 @@ func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) 
 		Audience string `json:"aud"`
 		Subject  string `json:"sub"`
 		Expiry   int64  `json:"exp"`
-	}{vaultAudience(role), account, k.client.log.now().Add(googleJWTLife).Unix()})
+	}{vaultAudience(role), account, k.client.log.Now().Add(googleJWTLife).Unix()})
 	if err != nil {
 		return "", failure.Newf(failure.Settings, "the claims for Vault cannot be written as JSON")
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that change what happens there and
@@ -151,19 +152,19 @@ func (r *variableReader) list(name string) []string {
 }
 
 // level does not fail: how much is logged is not worth a program that does not start.
-func (r *variableReader) level(name string, s *settings) logLevel {
+func (r *variableReader) level(name string, s *settings) logging.Level {
 	switch strings.ToLower(r.text(name, "info")) {
 	case "trace", "debug":
-		return levelDebug
+		return logging.Debug
 	case "info":
-		return levelInfo
+		return logging.Info
 	case "warn", "warning":
-		return levelWarn
+		return logging.Warn
 	case "error":
-		return levelError
+		return logging.Error
 	}
 	s.warnings = append(s.warnings, name+" is unknown, info is taken: write debug, info, warn or error")
-	return levelInfo
+	return logging.Info
 }
 
 func (r *variableReader) path(name, unset string) string {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 const (
@@ -40,7 +41,7 @@ type client struct {
 	address   string
 	namespace string
 	token     string
-	log       *logger
+	log       *logging.Logger
 	random    func() float64 // in [0,1)
 	http2     bool           // reads are sent over HTTP/2, as far as is known
 	outside   outside        // to the services that say who this is
@@ -50,7 +51,7 @@ type client struct {
 // newClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
 // at once: then they must share a connection from the start, for http.Transport dials one for each of them. After a
 // login there is a connection that they find.
-func newClient(v *vaultSettings, loggedIn bool, log *logger) (*client, *failure.Failure) {
+func newClient(v *vaultSettings, loggedIn bool, log *logging.Logger) (*client, *failure.Failure) {
 	config, f := tlsConfig(v)
 	if f != nil {
 		return nil, f

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // parseConfig reads VAULT_ENV_CONFIG: the keys of the policy's own spec, and vault.auth.tokenPath. It is strict: what
@@ -42,11 +43,11 @@ func configProcess(o configObject, s *settings) {
 	switch log.text("level") {
 	case "", "Info":
 	case "Debug":
-		s.logLevel = levelDebug
+		s.logLevel = logging.Debug
 	case "Warn":
-		s.logLevel = levelWarn
+		s.logLevel = logging.Warn
 	case "Error":
-		s.logLevel = levelError
+		s.logLevel = logging.Error
 	default:
 		log.fail("level", "is unknown: write Debug, Info, Warn or Error")
 	}

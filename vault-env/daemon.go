@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // revocationTime is how long the end of a program may be held up by what is given back.
@@ -45,7 +46,7 @@ func loanOf(r *resolution, revoke revocation) *loan {
 // signal is sent to a program that has just been reaped, and whose number may be another's.
 type daemon struct {
 	settings *settings
-	log      *logger
+	log      *logging.Logger
 	signals  <-chan os.Signal
 	early    []syscall.Signal // those for a program that is not started yet
 	terminal *terminal
@@ -56,7 +57,7 @@ type daemon struct {
 }
 
 // runDaemon starts the program as a child and stays with it. It gives the program's exit status.
-func runDaemon(program string, argv []string, env environment, s *settings, log *logger) (int, *failure.Failure) {
+func runDaemon(program string, argv []string, env environment, s *settings, log *logging.Logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
 	// The kernel ends the program when this thread is no more; so it must not be one that Go gives up.
 	runtime.LockOSThread()
@@ -132,8 +133,8 @@ func (d *daemon) wait() *failure.Failure {
 
 // start starts the program in a process group of its own, and hands over what waits for it.
 func (d *daemon) start(program string, argv, env []string) *failure.Failure {
-	if err := becomeReaper(); err != nil && d.log.debugs() {
-		d.log.debug(fmt.Sprintf("orphans are left to process 1: %v", err))
+	if err := becomeReaper(); err != nil && d.log.Debugs() {
+		d.log.Debug(fmt.Sprintf("orphans are left to process 1: %v", err))
 	}
 	d.terminal = controllingTerminal()
 	var err error
@@ -178,7 +179,7 @@ func (d *daemon) supervise(ended <-chan string) int {
 			d.endProgram(why)
 			graceOver = time.After(d.settings.leaseEnd.gracePeriod)
 		case <-graceOver:
-			d.log.warn(fmt.Sprintf("the program has not ended within %s: SIGKILL", d.settings.leaseEnd.gracePeriod))
+			d.log.Warn(fmt.Sprintf("the program has not ended within %s: SIGKILL", d.settings.leaseEnd.gracePeriod))
 			d.kill(-d.program, syscall.SIGKILL)
 		}
 	}
@@ -203,7 +204,7 @@ func (d *daemon) kill(pid int, s syscall.Signal) {
 	// A program that has another user than vault-env may be out of its reach.
 	if err := syscall.Kill(pid, s); err == syscall.EPERM && !d.deaf {
 		d.deaf = true
-		d.log.warn("the program runs as another user, and signals cannot be sent to it: give the container the capability KILL")
+		d.log.Warn("the program runs as another user, and signals cannot be sent to it: give the container the capability KILL")
 	}
 }
 
@@ -228,7 +229,7 @@ func (d *daemon) stopped(by syscall.Signal) {
 
 func (d *daemon) endProgram(why string) {
 	l := d.settings.leaseEnd
-	d.log.warn(fmt.Sprintf("%s: the program gets %s, and SIGKILL after %s, to be started again with what is valid", why, signalName(l.signal), l.gracePeriod))
+	d.log.Warn(fmt.Sprintf("%s: the program gets %s, and SIGKILL after %s, to be started again with what is valid", why, signalName(l.signal), l.gracePeriod))
 	d.kill(d.program, l.signal)
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // environment is what the kernel gave: "NAME=VALUE", in order. Of two variables of one name the first counts, as for
@@ -26,12 +27,12 @@ const maxEntry = 32*4096 - 1
 type environmentBuilder struct {
 	settings *settings
 	login    bool // the program gets the login token
-	log      *logger
+	log      *logging.Logger
 	entries  []string
 	index    map[string]int
 }
 
-func newEnvironmentBuilder(s *settings, login bool, log *logger, size int) *environmentBuilder {
+func newEnvironmentBuilder(s *settings, login bool, log *logging.Logger, size int) *environmentBuilder {
 	return &environmentBuilder{s, login, log, make([]string, 0, size), make(map[string]int, size)}
 }
 
@@ -64,19 +65,19 @@ func (b *environmentBuilder) add(from fromPath, key, value string) *failure.Fail
 	source := "the key " + failure.QuoteName(key) + " of " + from.path
 	switch {
 	case name == "" || strings.ContainsAny(name, "=\x00"):
-		b.log.warn(source + " is left out: it cannot be the name of a variable")
+		b.log.Warn(source + " is left out: it cannot be the name of a variable")
 		return nil
 	case name != configVariable && b.settings.allowedNames[name]:
 	case isDangerous(name):
-		b.log.warn(source + " is left out: a variable of this name makes programs run code, and it is not in allowedNames")
+		b.log.Warn(source + " is left out: a variable of this name makes programs run code, and it is not in allowedNames")
 		return nil
 	case name == configVariable || isStripped(name, b.settings.passthrough, false):
-		b.log.warn(source + " is left out: it is a setting of Vault's clients, and not in the passthrough list")
+		b.log.Warn(source + " is left out: it is a setting of Vault's clients, and not in the passthrough list")
 		return nil
 	}
 	if _, set := b.index[name]; set && !from.overwrite {
-		if b.log.debugs() {
-			b.log.debug(source + " is left out: the variable is set already")
+		if b.log.Debugs() {
+			b.log.Debug(source + " is left out: the variable is set already")
 		}
 		return nil
 	}

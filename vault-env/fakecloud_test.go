@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // fakeCloud stands for the network of a machine in a cloud: it leads the real addresses and names of the services that
@@ -96,7 +97,7 @@ func (f *fakeCloud) login(vault *fakeVault, env environment, change func(*vaultS
 	s.vault.environment = env
 	change(&s.vault)
 	var b bytes.Buffer
-	c, failed := newClient(&s.vault, false, &logger{out: &b, level: levelDebug, now: time.Now})
+	c, failed := newClient(&s.vault, false, &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now})
 	if failed != nil {
 		f.t.Fatal(failed)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 const (
@@ -197,7 +198,7 @@ type outcome struct {
 func resolveWith(t *testing.T, s *settings, env ...string) outcome {
 	t.Helper()
 	var b bytes.Buffer
-	log := &logger{out: &b, level: levelDebug, now: time.Now}
+	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
 	o := outcome{}
 	r, f := resolve(t.Context(), env, s, log)
 	if o.failure = f; f == nil {

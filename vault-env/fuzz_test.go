@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // No answer, however it lies, breaks decoding, and what is taken for a secret can be told from what is not.
@@ -24,7 +25,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 	} {
 		f.Add([]byte(body))
 	}
-	c := &client{address: "https://vault", log: &logger{level: levelError}}
+	c := &client{address: "https://vault", log: &logging.Logger{Level: logging.Error}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, ask := range []func() (*secret, *failure.Failure){
 			func() (*secret, *failure.Failure) {
@@ -77,7 +78,7 @@ func FuzzTransitAnswer(f *testing.F) {
 		if fail != nil {
 			t.Fatal(fail)
 		}
-		c := &client{address: "https://vault", token: "hvs.token", log: &logger{level: levelError}}
+		c := &client{address: "https://vault", token: "hvs.token", log: &logging.Logger{Level: logging.Error}}
 		d := c.decryptions(p)[0]
 		fail = d.take("transit/decrypt/shop", &answer{status: status, body: body})
 		if fail != nil {
@@ -161,7 +162,7 @@ func FuzzEnvironment(f *testing.F) {
 			a.secrets[read] = &secret{data: map[string]any{key: value, "k": "other"}}
 		}
 		var log bytes.Buffer
-		got, fail := p.environment(a, &logger{out: &log, level: levelDebug, now: time.Now})
+		got, fail := p.environment(a, &logging.Logger{Out: &log, Level: logging.Debug, Now: time.Now})
 		if fail != nil {
 			return
 		}

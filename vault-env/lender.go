@@ -6,13 +6,15 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // vaultLender renews and gives back what one Vault has lent to one token.
 type vaultLender struct {
 	settings *vaultSettings
 	token    string
-	log      *logger
+	log      *logging.Logger
 	client   *client // nil: a new one is to be made
 }
 
@@ -58,8 +60,8 @@ func (v *vaultLender) revoke(ctx context.Context, path, id string) {
 	if answer != nil {
 		reason = v.hide(statusText(answer.status, vaultErrors(answer.body)), id)
 	}
-	if v.log.debugs() {
-		v.log.debug(path + ": " + reason)
+	if v.log.Debugs() {
+		v.log.Debug(path + ": " + reason)
 	}
 }
 

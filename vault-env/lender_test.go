@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // What Vault 1.21 says, word for word, where no other source is named.
@@ -70,7 +72,7 @@ func lenderOf(t *testing.T, vault *fakeVault) (*vaultLender, *bytes.Buffer) {
 	var b bytes.Buffer
 	s := vault.settings(t)
 	s.vault.timeout = time.Second
-	return &vaultLender{settings: &s.vault, token: testToken, log: &logger{out: &b, level: levelDebug, now: time.Now}}, &b
+	return &vaultLender{settings: &s.vault, token: testToken, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
 }
 
 func TestLenderAsks(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"io"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 
 	stdlog "log"
 	"os"
@@ -53,16 +54,16 @@ func main() {
 
 // run gives the exit status; it does not return where the program took this process's place.
 func run(args []string, env environment, stdout, stderr io.Writer) int {
-	log := &logger{out: stderr, level: levelInfo, now: time.Now}
+	log := &logging.Logger{Out: stderr, Level: logging.Info, Now: time.Now}
 	status, f := command(args, env, stdout, log)
 	if f != nil {
-		log.error(f.Message)
+		log.Error(f.Message)
 		return f.Status
 	}
 	return status
 }
 
-func command(args []string, env environment, stdout io.Writer, log *logger) (int, *failure.Failure) {
+func command(args []string, env environment, stdout io.Writer, log *logging.Logger) (int, *failure.Failure) {
 	if len(args) == 0 {
 		return 0, failure.Newf(failure.Usage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
 	}
@@ -91,14 +92,14 @@ func command(args []string, env environment, stdout io.Writer, log *logger) (int
 
 // wrap starts the program argv with the references in env resolved: in place of this process, or, in daemon mode, as a
 // child, whose exit status it gives.
-func wrap(argv []string, env environment, log *logger) (int, *failure.Failure) {
+func wrap(argv []string, env environment, log *logging.Logger) (int, *failure.Failure) {
 	s, f := loadSettings(env)
-	log.level, log.json = s.logLevel, s.logJSON
+	log.Level, log.JSON = s.logLevel, s.logJSON
 	if f != nil {
 		return 0, f
 	}
 	for _, warning := range s.warnings {
-		log.warn(warning)
+		log.Warn(warning)
 	}
 	program, f := lookPath(argv[0], env)
 	if f != nil {

@@ -9,6 +9,7 @@ import (
 	"text/template"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/reference"
 )
 
@@ -182,7 +183,7 @@ type answers struct {
 }
 
 // environment puts the answers in place of the references. It parses nothing of what Vault gave.
-func (p *plan) environment(a *answers, log *logger) ([]string, *failure.Failure) {
+func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.Failure) {
 	b := newEnvironmentBuilder(p.settings, p.login, log, len(p.variables))
 	for i := range p.variables {
 		v := &p.variables[i]
@@ -195,7 +196,7 @@ func (p *plan) environment(a *answers, log *logger) ([]string, *failure.Failure)
 			return nil, f.Under(v.name)
 		}
 		if !present {
-			log.warn(v.name + " is left out: Vault has nothing for its reference, and missing ones are ignored")
+			log.Warn(v.name + " is left out: Vault has nothing for its reference, and missing ones are ignored")
 			continue
 		}
 		if f := b.resolved(v.name, value); f != nil {
@@ -210,9 +211,9 @@ func (p *plan) environment(a *answers, log *logger) ([]string, *failure.Failure)
 	return b.entries, nil
 }
 
-func addPath(b *environmentBuilder, from fromPath, s *secret, log *logger) *failure.Failure {
+func addPath(b *environmentBuilder, from fromPath, s *secret, log *logging.Logger) *failure.Failure {
 	if s == nil {
-		log.warn("fromPaths: there is no secret at " + failure.QuoteName(from.path) + ", and missing ones are ignored")
+		log.Warn("fromPaths: there is no secret at " + failure.QuoteName(from.path) + ", and missing ones are ignored")
 		return nil
 	}
 	for _, key := range s.keys() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 const (
@@ -61,13 +62,13 @@ type keeper struct {
 	address string // of Vault, for messages
 	action  leaseEnd
 	random  func() float64 // in [0,1)
-	log     *logger
+	log     *logging.Logger
 	leases  []*held
 	absence absence
 }
 
 // newKeeper takes leases as Vault gave them at a time: at the latest, for the sake of safety, when it was asked.
-func newKeeper(l lender, address string, action leaseEnd, random func() float64, log *logger, since time.Time, leases []lease) *keeper {
+func newKeeper(l lender, address string, action leaseEnd, random func() float64, log *logging.Logger, since time.Time, leases []lease) *keeper {
 	k := &keeper{lender: l, address: address, action: action, random: random, log: log}
 	for _, lease := range leases {
 		h := &held{lease: lease, name: leaseName(lease)}
@@ -146,7 +147,7 @@ func (k *keeper) take(h *held, r renewal, asked time.Time) string {
 		return k.ended(h, cmp.Or(h.last, r.reason), now)
 	case r.verdict == fixed:
 		k.lastTime(h, now, r.reason)
-		k.log.warn(fmt.Sprintf("%s is not renewed (%s): it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
+		k.log.Warn(fmt.Sprintf("%s is not renewed (%s): it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
 	default:
 		k.postpone(h, r, now)
 	}
@@ -190,15 +191,15 @@ func (k *keeper) extend(h *held, r renewal, asked, now time.Time) string {
 	switch {
 	case !moved:
 		k.lastTime(h, now, "it has reached the longest time that Vault allows")
-		k.log.info(fmt.Sprintf("%s ends in %s: %s", h.name, rounded(h.end.Sub(now)), h.last))
+		k.log.Info(fmt.Sprintf("%s ends in %s: %s", h.name, rounded(h.end.Sub(now)), h.last))
 	case !r.renewable:
 		h.end = end
 		k.lastTime(h, now, "it is not renewable any more")
 	default:
 		h.end = end
 		h.next = asked.Add(k.twoThirds(r.duration))
-		if k.log.debugs() {
-			k.log.debug(fmt.Sprintf("%s is renewed for %s", h.name, r.duration))
+		if k.log.Debugs() {
+			k.log.Debug(fmt.Sprintf("%s is renewed for %s", h.name, r.duration))
 		}
 	}
 	return ""
@@ -207,7 +208,7 @@ func (k *keeper) extend(h *held, r renewal, asked, now time.Time) string {
 // postpone tries again soon, and says so the first time.
 func (k *keeper) postpone(h *held, r renewal, now time.Time) {
 	if h.pause == 0 {
-		k.log.warn(fmt.Sprintf("%s cannot be renewed (%s): trying again until it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
+		k.log.Warn(fmt.Sprintf("%s cannot be renewed (%s): trying again until it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
 	}
 	h.pause = min(max(2*h.pause, firstPause), k.longestPause())
 	h.next = now.Add(max(k.jittered(h.pause), r.wait))
@@ -229,7 +230,7 @@ func (k *keeper) ended(h *held, why string, now time.Time) string {
 	if k.action.restart {
 		return what
 	}
-	k.log.warn(what + ": the program goes on with what no longer is valid")
+	k.log.Warn(what + ": the program goes on with what no longer is valid")
 	if k.drop(h); h.lease.id == "" {
 		k.leases = nil
 	}

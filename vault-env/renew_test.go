@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // modelVault lends as Vault does: every renewal is for ttl from then on, and never beyond the longest end. It runs on
@@ -93,7 +95,7 @@ func runKeeper(t *testing.T, m *modelVault, o keepOptions) (result kept) {
 			}
 		}
 		var log bytes.Buffer
-		k := newKeeper(m, "https://vault", o.action, func() float64 { return o.random }, &logger{out: &log, level: levelInfo, now: time.Now}, m.start, leases)
+		k := newKeeper(m, "https://vault", o.action, func() float64 { return o.random }, &logging.Logger{Out: &log, Level: logging.Info, Now: time.Now}, m.start, leases)
 		ctx, cancel := context.WithTimeout(t.Context(), o.until)
 		defer cancel()
 		result.why = k.run(noDeadline{ctx})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // resolution is what a program gets, and what Vault has lent for it.
@@ -18,7 +19,7 @@ type resolution struct {
 }
 
 // resolve gives what the program gets; nobody is asked where nothing refers to Vault.
-func resolve(ctx context.Context, env environment, s *settings, log *logger) (*resolution, *failure.Failure) {
+func resolve(ctx context.Context, env environment, s *settings, log *logging.Logger) (*resolution, *failure.Failure) {
 	p, f := newPlan(env, s)
 	if f != nil {
 		return nil, f
@@ -30,13 +31,13 @@ func resolve(ctx context.Context, env environment, s *settings, log *logger) (*r
 		}
 		concealMemory()
 		if s.vault.skipVerify {
-			log.warn("VAULT_SKIP_VERIFY is true: whoever is in between can read the token and the secrets")
+			log.Warn("VAULT_SKIP_VERIFY is true: whoever is in between can read the token and the secrets")
 		}
 		if r.answers, f = ask(ctx, p, log); f != nil {
 			return nil, f
 		}
-		if log.debugs() {
-			log.debug(fmt.Sprintf("%d paths and %d ciphertexts, answered by %s in %s", len(p.reads), len(p.decrypts), s.vault.address, time.Since(r.asked).Round(100*time.Microsecond)))
+		if log.Debugs() {
+			log.Debug(fmt.Sprintf("%d paths and %d ciphertexts, answered by %s in %s", len(p.reads), len(p.decrypts), s.vault.address, time.Since(r.asked).Round(100*time.Microsecond)))
 		}
 	}
 	if r.environment, f = p.environment(r.answers, log); f != nil {

@@ -40,8 +40,8 @@ func (c *client) repeat(ctx context.Context, e exchange) (*answer, *failure.Fail
 			reason = e.describe(a, err)
 		}
 		wait = max(wait, c.backoff(ctx, attempt))
-		if c.log.debugs() {
-			c.log.debug(e.label + ": " + reason + ", trying again")
+		if c.log.Debugs() {
+			c.log.Debug(e.label + ": " + reason + ", trying again")
 		}
 		if !sleep(ctx, wait) {
 			if errors.Is(ctx.Err(), context.Canceled) {

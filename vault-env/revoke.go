@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 const (
@@ -30,7 +32,7 @@ func (c *client) endToken(p *plan, a *answers) {
 		return
 	}
 	if len(a.leases) > 0 {
-		c.log.debug("the token is not revoked: leases depend on it")
+		c.log.Debug("the token is not revoked: leases depend on it")
 		return
 	}
 	r := &revoking{written: make(chan struct{}), answered: make(chan struct{})}
@@ -49,7 +51,7 @@ func (c *client) endToken(p *plan, a *answers) {
 
 // settleToken waits until the request to revoke the token is written, if there is one. It does not wait for the answer:
 // the program starts meanwhile. Vault finishes what it has begun although the connection is closed then, as exec does.
-func (a *answers) settleToken(log *logger) {
+func (a *answers) settleToken(log *logging.Logger) {
 	if a.revoking == nil || a.revoking.settled {
 		return
 	}
@@ -58,11 +60,11 @@ func (a *answers) settleToken(log *logger) {
 	defer timer.Stop()
 	select {
 	case <-a.revoking.written:
-		log.debug("the token is to be revoked: the request is sent")
+		log.Debug("the token is to be revoked: the request is sent")
 	case <-a.revoking.answered:
-		log.debug("the token is to be revoked: the request is answered")
+		log.Debug("the token is to be revoked: the request is answered")
 	case <-timer.C:
-		log.debug("the token is not revoked: the request could not be written in time")
+		log.Debug("the token is not revoked: the request could not be written in time")
 	}
 }
 
@@ -82,10 +84,10 @@ func (c *client) abandon(ctx context.Context, s *settings, a *answers) {
 	ctx, cancel := context.WithTimeout(context.Background(), left)
 	defer cancel()
 	if reason := c.revoke(ctx); reason != "" {
-		c.log.debug("the token is not revoked: " + reason)
+		c.log.Debug("the token is not revoked: " + reason)
 		return
 	}
-	c.log.debug("the token is revoked")
+	c.log.Debug("the token is revoked")
 }
 
 // revocable says whether the settings let the token be revoked. Tokens of type batch cannot be.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 const (
@@ -32,7 +33,7 @@ type settings struct {
 	delay         time.Duration
 	revoke        revocation
 	refuseExec    bool
-	logLevel      logLevel
+	logLevel      logging.Level
 	logJSON       bool
 	// strip is true where the settings came in the VAULT_* variables, which then are not for the program.
 	strip bool
@@ -108,7 +109,7 @@ func (from fromPath) key() readKey { return readKey{path: from.path, version: fr
 
 func defaultSettings() settings {
 	return settings{
-		logLevel:     levelInfo,
+		logLevel:     logging.Info,
 		leaseEnd:     leaseEnd{restart: true, signal: syscall.SIGTERM, gracePeriod: 10 * time.Second}, // as Bank-Vaults
 		passthrough:  map[string]bool{},
 		allowedNames: map[string]bool{},

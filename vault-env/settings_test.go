@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 const fullConfig = `{
@@ -41,7 +42,7 @@ func TestConfig(t *testing.T) {
 		revoke:        revokeNever,
 		refuseExec:    true,
 		delay:         time.Minute,
-		logLevel:      levelDebug,
+		logLevel:      logging.Debug,
 		logJSON:       true,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -59,7 +60,7 @@ func TestConfigDefaults(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
-	if want.vault.timeout != 10*time.Second || want.vault.authMount != "kubernetes" || want.logLevel != levelInfo || want.logJSON {
+	if want.vault.timeout != 10*time.Second || want.vault.authMount != "kubernetes" || want.logLevel != logging.Info || want.logJSON {
 		t.Errorf("defaults %+v", want)
 	}
 }
@@ -158,7 +159,7 @@ func TestBankVaultsVariables(t *testing.T) {
 		leaseEnd:      leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		revoke:        revokeAny,
 		delay:         2 * time.Second,
-		logLevel:      levelWarn,
+		logLevel:      logging.Warn,
 		logJSON:       true,
 		strip:         true,
 		warnings:      []string{"VAULT_MFA is not supported and ignored"},
@@ -180,7 +181,7 @@ func TestBankVaultsDefaults(t *testing.T) {
 		leaseEnd:     leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		passthrough:  map[string]bool{},
 		allowedNames: map[string]bool{},
-		logLevel:     levelInfo,
+		logLevel:     logging.Info,
 		strip:        true,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -215,7 +216,7 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.vault.timeout != 90*time.Second || s.delay != 5*time.Second {
 		t.Errorf("durations: %+v", s)
 	}
-	if s := one("VAULT_LOG_LEVEL=loud"); s.logLevel != levelInfo || len(s.warnings) != 1 {
+	if s := one("VAULT_LOG_LEVEL=loud"); s.logLevel != logging.Info || len(s.warnings) != 1 {
 		t.Errorf("log level: %+v", s)
 	}
 	if s := one("VAULT_ENV_DAEMON=true"); s.mode != modeDaemon {

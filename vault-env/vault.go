@@ -10,10 +10,11 @@ import (
 	"sync/atomic"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // ask gets everything that the plan wants: one token, then every path and every ciphertext once.
-func ask(ctx context.Context, p *plan, log *logger) (*answers, *failure.Failure) {
+func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.Failure) {
 	v := &p.settings.vault
 	a := &answers{}
 	var f *failure.Failure

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // fakeEngine lends a new credential at every request, as the database engine does, and remembers the bodies.
@@ -103,7 +104,7 @@ func TestLeasesAreRecorded(t *testing.T) {
 	if f != nil {
 		t.Fatal(f)
 	}
-	a, f := ask(t.Context(), p, &logger{out: io.Discard, now: time.Now})
+	a, f := ask(t.Context(), p, &logging.Logger{Out: io.Discard, Now: time.Now})
 	if f != nil {
 		t.Fatal(f)
 	}
