@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
 // awsRequest logs in with a request for sts:GetCallerIdentity that is signed here and sent by Vault: who it is signed
@@ -25,26 +26,26 @@ func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginReques
 		region = "us-east-1" // the global STS is signed for this one
 	}
 	host := stsHost(v.region)
-	request := awsRequest{
-		method: "POST",
-		headers: map[string]string{
+	request := sigv4.Request{
+		Method: "POST",
+		Headers: map[string]string{
 			"host":         host,
 			"content-type": "application/x-www-form-urlencoded; charset=utf-8",
 		},
-		body: "Action=GetCallerIdentity&Version=2011-06-15",
+		Body: "Action=GetCallerIdentity&Version=2011-06-15",
 	}
 	if v.headerValue != "" {
-		request.headers["x-vault-aws-iam-server-id"] = v.headerValue
+		request.Headers["x-vault-aws-iam-server-id"] = v.headerValue
 	}
-	authorization := request.sign(credentials, region, "sts", c.log.Now())
-	headers, err := json.Marshal(request.forVault(authorization))
+	authorization := request.Sign(credentials, region, "sts", c.log.Now())
+	headers, err := json.Marshal(headersForVault(request.Headers, authorization))
 	if err != nil {
 		return nil, failure.Newf(failure.Settings, "the request to STS cannot be written as JSON")
 	}
 	fields := map[string]any{
-		"iam_http_request_method": request.method,
+		"iam_http_request_method": request.Method,
 		"iam_request_url":         base64.StdEncoding.EncodeToString([]byte("https://" + host + "/")),
-		"iam_request_body":        base64.StdEncoding.EncodeToString([]byte(request.body)),
+		"iam_request_body":        base64.StdEncoding.EncodeToString([]byte(request.Body)),
 		"iam_request_headers":     base64.StdEncoding.EncodeToString(headers),
 	}
 	if v.role != "" {
@@ -53,15 +54,15 @@ func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginReques
 	_, signature, _ := strings.Cut(authorization, "Signature=")
 	return &loginRequest{
 		fields:  fields,
-		secrets: []string{credentials.secret, credentials.token, signature},
+		secrets: []string{credentials.Secret, credentials.Token, signature},
 		check:   "the role and its bound principals, that Vault's sts_endpoint is https://" + host + ", and the server id header",
 	}, nil
 }
 
-// forVault gives the headers as Vault reads them. It takes the host from the URL.
-func (r *awsRequest) forVault(authorization string) map[string][]string {
+// headersForVault returns the headers as Vault reads them. It takes the host from the URL.
+func headersForVault(signed map[string]string, authorization string) map[string][]string {
 	headers := map[string][]string{"Authorization": {authorization}}
-	for name, value := range r.headers {
+	for name, value := range signed {
 		if name != "host" {
 			headers[http.CanonicalHeaderKey(name)] = []string{value}
 		}

@@ -9,19 +9,20 @@ import (
 	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
 // awsCredentials finds the workload's credentials where AWS' SDKs find them, and in their order: keys in the
 // environment, a web identity (IRSA), a container's endpoint (EKS Pod Identity, ECS), the instance's profile. The
 // files in ~/.aws are a person's, not a workload's, and not read.
-func (k *cloud) awsCredentials(ctx context.Context, region string) (awsCredentials, *failure.Failure) {
+func (k *cloud) awsCredentials(ctx context.Context, region string) (sigv4.Credentials, *failure.Failure) {
 	id, secret := k.lookup("AWS_ACCESS_KEY_ID"), k.lookup("AWS_SECRET_ACCESS_KEY")
-	var c awsCredentials
+	var c sigv4.Credentials
 	var f *failure.Failure
 	switch {
 	case id != "" && secret != "":
-		c = awsCredentials{id, secret, k.lookup("AWS_SESSION_TOKEN")}
-		if !c.wellFormed() {
+		c = sigv4.Credentials{KeyID: id, Secret: secret, Token: k.lookup("AWS_SESSION_TOKEN")}
+		if !wellFormed(c) {
 			f = failure.Newf(failure.Settings, "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds a control character")
 		}
 	case id != "" || secret != "":
@@ -38,26 +39,26 @@ func (k *cloud) awsCredentials(ctx context.Context, region string) (awsCredentia
 	return c, f
 }
 
-func (c awsCredentials) wellFormed() bool {
-	all := c.keyID + c.secret + c.token
-	return c.keyID != "" && c.secret != "" && failure.OneLine(all) == all && !strings.ContainsAny(c.keyID, ", /")
+func wellFormed(c sigv4.Credentials) bool {
+	all := c.KeyID + c.Secret + c.Token
+	return c.KeyID != "" && c.Secret != "" && failure.OneLine(all) == all && !strings.ContainsAny(c.KeyID, ", /")
 }
 
 // webIdentity trades the ServiceAccount token that EKS mounts for credentials of the role that EKS names
 // (sts:AssumeRoleWithWebIdentity, a request without a signature).
-func (k *cloud) webIdentity(ctx context.Context, region string) (awsCredentials, *failure.Failure) {
+func (k *cloud) webIdentity(ctx context.Context, region string) (sigv4.Credentials, *failure.Failure) {
 	const name = "AWS STS"
 	role := k.lookup("AWS_ROLE_ARN")
 	if role == "" {
-		return awsCredentials{}, failure.Newf(failure.Settings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN: set both, as EKS does for a ServiceAccount with a role")
+		return sigv4.Credentials{}, failure.Newf(failure.Settings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN: set both, as EKS does for a ServiceAccount with a role")
 	}
 	token, f := readSecretFile("the web identity token", k.lookup("AWS_WEB_IDENTITY_TOKEN_FILE"))
 	if f != nil {
-		return awsCredentials{}, f
+		return sigv4.Credentials{}, f
 	}
 	endpoint, f := k.stsEndpoint(region)
 	if f != nil {
-		return awsCredentials{}, f
+		return sigv4.Credentials{}, f
 	}
 	session := k.lookup("AWS_ROLE_SESSION_NAME")
 	if session == "" {
@@ -84,11 +85,11 @@ func (k *cloud) webIdentity(ctx context.Context, region string) (awsCredentials,
 	}
 	body, f := k.ask(ctx, request)
 	if f != nil {
-		return awsCredentials{}, f
+		return sigv4.Credentials{}, f
 	}
-	c := awsCredentials{xmlText(body, "AccessKeyId"), xmlText(body, "SecretAccessKey"), xmlText(body, "SessionToken")}
-	if !c.wellFormed() || c.token == "" {
-		return awsCredentials{}, request.malformed()
+	c := sigv4.Credentials{KeyID: xmlText(body, "AccessKeyId"), Secret: xmlText(body, "SecretAccessKey"), Token: xmlText(body, "SessionToken")}
+	if !wellFormed(c) || c.Token == "" {
+		return sigv4.Credentials{}, request.malformed()
 	}
 	return c, nil
 }
@@ -148,12 +149,12 @@ type endpointCredentials struct {
 	Code            string // of the metadata service
 }
 
-func (e endpointCredentials) credentials() awsCredentials {
-	return awsCredentials{e.AccessKeyID, e.SecretAccessKey, e.Token}
+func (e endpointCredentials) credentials() sigv4.Credentials {
+	return sigv4.Credentials{KeyID: e.AccessKeyID, Secret: e.SecretAccessKey, Token: e.Token}
 }
 
 // containerCredentials asks the agent on the node that EKS Pod Identity or ECS names.
-func (k *cloud) containerCredentials(ctx context.Context) (awsCredentials, *failure.Failure) {
+func (k *cloud) containerCredentials(ctx context.Context) (sigv4.Credentials, *failure.Failure) {
 	request := cloudRequest{
 		name:    "the container's AWS credentials endpoint",
 		said:    containerError,
@@ -162,38 +163,38 @@ func (k *cloud) containerCredentials(ctx context.Context) (awsCredentials, *fail
 	}
 	if path := k.lookup("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); path != "" {
 		if !strings.HasPrefix(path, "/") {
-			return awsCredentials{}, failure.Newf(failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with "/"`)
+			return sigv4.Credentials{}, failure.Newf(failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with "/"`)
 		}
 		request.url = "http://169.254.170.2" + path
 	} else {
 		request.url = k.lookup("AWS_CONTAINER_CREDENTIALS_FULL_URI")
 	}
 	if !strings.HasPrefix(request.url, "http://") && !strings.HasPrefix(request.url, "https://") {
-		return awsCredentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL: it must begin with http:// or https://")
+		return sigv4.Credentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL: it must begin with http:// or https://")
 	}
 	request.local = strings.HasPrefix(request.url, "http:")
 	token := k.lookup("AWS_CONTAINER_AUTHORIZATION_TOKEN")
 	if path := k.lookup("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); path != "" {
 		var f *failure.Failure
 		if token, f = readSecretFile("the container's authorization token", path); f != nil {
-			return awsCredentials{}, f
+			return sigv4.Credentials{}, f
 		}
 	}
 	if token != "" {
 		if failure.OneLine(token) != token {
-			return awsCredentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_AUTHORIZATION_TOKEN holds a control character")
+			return sigv4.Credentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_AUTHORIZATION_TOKEN holds a control character")
 		}
 		request.header = [][2]string{{"Authorization", token}}
 		request.secrets = []string{token}
 	}
 	var answer endpointCredentials
 	if f := k.askJSON(ctx, request, &answer); f != nil {
-		return awsCredentials{}, f
+		return sigv4.Credentials{}, f
 	}
-	if c := answer.credentials(); c.wellFormed() {
+	if c := answer.credentials(); wellFormed(c) {
 		return c, nil
 	}
-	return awsCredentials{}, request.malformed()
+	return sigv4.Credentials{}, request.malformed()
 }
 
 func containerError(body []byte) string {
@@ -206,7 +207,7 @@ func containerError(body []byte) string {
 
 // instanceCredentials asks the EC2 metadata service for those of the node's profile, in its second version only: the
 // first answers whoever can make the pod send a request.
-func (k *cloud) instanceCredentials(ctx context.Context) (awsCredentials, *failure.Failure) {
+func (k *cloud) instanceCredentials(ctx context.Context) (sigv4.Credentials, *failure.Failure) {
 	endpoint := strings.TrimRight(k.lookup("AWS_EC2_METADATA_SERVICE_ENDPOINT"), "/")
 	switch {
 	case endpoint != "":
@@ -226,21 +227,21 @@ func (k *cloud) instanceCredentials(ctx context.Context) (awsCredentials, *failu
 	}
 	session, f := k.askText(ctx, request)
 	if f != nil {
-		return awsCredentials{}, f
+		return sigv4.Credentials{}, f
 	}
 	request.method, request.header = http.MethodGet, [][2]string{{"X-aws-ec2-metadata-token", session}}
 	request.url = endpoint + "/latest/meta-data/iam/security-credentials/"
 	role, f := k.askText(ctx, request)
 	if f != nil {
-		return awsCredentials{}, f
+		return sigv4.Credentials{}, f
 	}
 	request.url += url.PathEscape(role)
 	var answer endpointCredentials
 	if f := k.askJSON(ctx, request, &answer); f != nil {
-		return awsCredentials{}, f
+		return sigv4.Credentials{}, f
 	}
-	if c := answer.credentials(); c.wellFormed() && (answer.Code == "Success" || answer.Code == "") {
+	if c := answer.credentials(); wellFormed(c) && (answer.Code == "Success" || answer.Code == "") {
 		return c, nil
 	}
-	return awsCredentials{}, request.malformed()
+	return sigv4.Credentials{}, request.malformed()
 }

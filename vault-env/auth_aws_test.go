@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
 func encodeBase64URL(b []byte) string          { return base64.RawURLEncoding.EncodeToString(b) }
@@ -27,8 +28,8 @@ func decodeBase64(body map[string]any, key string) string {
 
 // The credentials that the fakes give and know.
 var (
-	longLived = awsCredentials{keyID: "AKIAEXAMPLE", secret: "canary/secret+key"}
-	shortTerm = awsCredentials{keyID: "ASIAEXAMPLE", secret: "canary/short+term", token: "IQoJb3JpZ2luX2VjEXAMPLE/canary//////////token=="}
+	longLived = sigv4.Credentials{KeyID: "AKIAEXAMPLE", Secret: "canary/secret+key"}
+	shortTerm = sigv4.Credentials{KeyID: "ASIAEXAMPLE", Secret: "canary/short+term", Token: "IQoJb3JpZ2luX2VjEXAMPLE/canary//////////token=="}
 )
 
 const (
@@ -76,7 +77,7 @@ func fakeSTS(w http.ResponseWriter, r *http.Request) {
     <Provider>arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/X</Provider>
   </AssumeRoleWithWebIdentityResult>
   <ResponseMetadata><RequestId>ad4156e9-bce1-11e2-82e6-6b6efEXAMPLE</RequestId></ResponseMetadata>
-</AssumeRoleWithWebIdentityResponse>`, form.Get("RoleSessionName"), shortTerm.token, shortTerm.secret, shortTerm.keyID)
+</AssumeRoleWithWebIdentityResponse>`, form.Get("RoleSessionName"), shortTerm.Token, shortTerm.Secret, shortTerm.KeyID)
 		}
 	default:
 		stsFault(w, 400, "InvalidAction", "Could not find operation "+form.Get("Action"))
@@ -103,9 +104,9 @@ func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
 		stsFault(w, 400, "IncompleteSignature", "Authorization header is malformed")
 		return
 	}
-	var credentials awsCredentials
-	for _, known := range []awsCredentials{longLived, shortTerm} {
-		if known.keyID == m[1] && known.token == r.Header.Get("X-Amz-Security-Token") {
+	var credentials sigv4.Credentials
+	for _, known := range []sigv4.Credentials{longLived, shortTerm} {
+		if known.KeyID == m[1] && known.Token == r.Header.Get("X-Amz-Security-Token") {
 			credentials = known
 		}
 	}
@@ -116,7 +117,7 @@ func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
 	}
 	names := strings.Split(m[4], ";")
 	switch {
-	case credentials.keyID == "":
+	case credentials.KeyID == "":
 		stsFault(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
 		return
 	case err != nil || time.Since(at).Abs() > 15*time.Minute || m[2] != at.Format("20060102"):
@@ -129,14 +130,13 @@ func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
 		stsFault(w, 403, "SignatureDoesNotMatch", "not in canonical form")
 		return
 	}
-	signed := awsRequest{method: r.Method, body: body, headers: map[string]string{}}
+	signed := sigv4.Request{Method: r.Method, Body: body, Headers: map[string]string{}}
 	for _, name := range names {
-		signed.headers[name] = r.Header.Get(name)
+		signed.Headers[name] = r.Header.Get(name)
 	}
-	signed.headers["host"] = r.Host
-	if want := signed.sign(credentials, region, "sts", at); want != r.Header.Get("Authorization") {
-		canonical, _ := signed.canonical()
-		stsFault(w, 403, "SignatureDoesNotMatch", "The Canonical String for this request should have been '"+canonical+"'")
+	signed.Headers["host"] = r.Host
+	if want := signed.Sign(credentials, region, "sts", at); want != r.Header.Get("Authorization") {
+		stsFault(w, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.")
 		return
 	}
 	io.WriteString(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
@@ -237,7 +237,7 @@ func fakeEC2(w http.ResponseWriter, r *http.Request) {
   "SecretAccessKey" : "%s",
   "Token" : "%s",
   "Expiration" : "2026-10-24T23:39:48Z"
-}`, shortTerm.keyID, shortTerm.secret, shortTerm.token)
+}`, shortTerm.KeyID, shortTerm.Secret, shortTerm.Token)
 	default:
 		w.WriteHeader(404)
 	}
@@ -253,7 +253,7 @@ func fakeAgent(token string) http.HandlerFunc {
 			return
 		}
 		fmt.Fprintf(w, `{"AccessKeyId":"%s","SecretAccessKey":"%s","Token":"%s","AccountId":"123456789012","Expiration":"2026-10-24T23:39:48Z"}`,
-			shortTerm.keyID, shortTerm.secret, shortTerm.token)
+			shortTerm.KeyID, shortTerm.Secret, shortTerm.Token)
 	}
 }
 
@@ -269,14 +269,14 @@ func asAWS(change ...func(*vaultSettings)) func(*vaultSettings) {
 func TestAWSLogin(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.answerLogin("aws", vaultAWS(fakeSTS, "vault.example"))
-	env := environment{"AWS_ACCESS_KEY_ID=" + longLived.keyID, "AWS_SECRET_ACCESS_KEY=" + longLived.secret}
+	env := environment{"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret}
 	withID := func(v *vaultSettings) { v.headerValue = "vault.example" }
 	cloud := newFakeCloud(t)
 	cloud.login(vault, env, asAWS(withID)).wantToken(t)
 	cloud.login(vault, env, asAWS(withID, func(v *vaultSettings) { v.role = "" })).wantToken(t)
 	cloud.login(vault, env, asAWS(withID, func(v *vaultSettings) { v.region = "eu-west-1" })).wantToken(t)
 	cloud.login(vault, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=" + shortTerm.keyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.secret, "AWS_SESSION_TOKEN=" + shortTerm.token}, asAWS(withID)).wantToken(t)
+	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}, asAWS(withID)).wantToken(t)
 
 	cloud.login(vault, env, asAWS()).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
 	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
@@ -294,12 +294,12 @@ func TestAWSCredentialsAreNotRepeated(t *testing.T) {
 	var sent http.Header
 	vault.answerLogin("aws", func(body map[string]any) string {
 		json.Unmarshal([]byte(decodeBase64(body, "iam_request_headers")), &sent)
-		return strings.Repeat("x", 190) + shortTerm.token + " " + sent.Get("Authorization")
+		return strings.Repeat("x", 190) + shortTerm.Token + " " + sent.Get("Authorization")
 	})
-	env := environment{"AWS_ACCESS_KEY_ID=" + shortTerm.keyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.secret, "AWS_SESSION_TOKEN=" + shortTerm.token}
+	env := environment{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}
 	l := newFakeCloud(t).login(vault, env, asAWS())
 	l.wantFailure(t, failure.Denied, "xxx…")
-	if strings.Contains(l.said, shortTerm.token[:5]) {
+	if strings.Contains(l.said, shortTerm.Token[:5]) {
 		t.Errorf("a half of the token is said: %s", l.said)
 	}
 }
@@ -369,7 +369,7 @@ func TestAWSCredentialsOrder(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
 	env := environment{
-		"AWS_ACCESS_KEY_ID=" + longLived.keyID, "AWS_SECRET_ACCESS_KEY=" + longLived.secret,
+		"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret,
 		"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole,
 		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/ecs",
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/eks",
@@ -481,7 +481,7 @@ func FuzzSTSAnswer(f *testing.F) {
 		if strings.ContainsAny(id, "<&") || id != "" && !strings.Contains(string(body), "<AccessKeyId>") {
 			t.Errorf("%q gives %q", body, id)
 		}
-		if c := (awsCredentials{id, "s", id}); c.wellFormed() && strings.ContainsAny(id, "\r\n,/ ") {
+		if c := (sigv4.Credentials{KeyID: id, Secret: "s", Token: id}); wellFormed(c) && strings.ContainsAny(id, "\r\n,/ ") {
 			t.Errorf("%q passes for a key's id", id)
 		}
 		if said := quoted(stsError(body), "secret"); len(said) > 210 || strings.ContainsAny(said, "\r\n") || strings.Contains(said, "secret") {
@@ -511,5 +511,23 @@ func TestMetadataIsAskedWithoutProxy(t *testing.T) {
 	k := (&client{outside: outside{dial: directly}}).newCloud(&vaultSettings{})
 	if k.local.Transport.(*http.Transport).Proxy != nil || k.public.Transport.(*http.Transport).Proxy == nil {
 		t.Error("the local services are asked by a proxy, or the others without")
+	}
+}
+
+func TestSTSHost(t *testing.T) {
+	for region, want := range map[string]string{
+		"":                "sts.amazonaws.com",
+		"eu-west-1":       "sts.eu-west-1.amazonaws.com",
+		"us-gov-west-1":   "sts.us-gov-west-1.amazonaws.com",
+		"cn-north-1":      "sts.cn-north-1.amazonaws.com.cn",
+		"eusc-de-east-1":  "sts.eusc-de-east-1.amazonaws.eu",
+		"us-iso-east-1":   "sts.us-iso-east-1.c2s.ic.gov",
+		"us-isob-east-1":  "sts.us-isob-east-1.sc2s.sgov.gov",
+		"us-isof-south-1": "sts.us-isof-south-1.csp.hci.ic.gov",
+		"eu-isoe-west-1":  "sts.eu-isoe-west-1.cloud.adc-e.uk",
+	} {
+		if got := stsHost(region); got != want {
+			t.Errorf("%q: %s; want %s", region, got, want)
+		}
 	}
 }

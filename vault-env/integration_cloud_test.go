@@ -62,7 +62,7 @@ func (v *realVault) testAWS(t *testing.T, cloud *fakeCloud) {
 	v.call("POST", "auth/aws/role/shop", fields{"auth_type": "iam", "bound_iam_principal_arn": "arn:aws:iam::123456789012:role/shop", "resolve_aws_unique_ids": false, "token_policies": []string{"shop"}})
 	v.call("POST", "auth/aws/role/other", fields{"auth_type": "iam", "bound_iam_principal_arn": "arn:aws:iam::123456789012:role/other", "resolve_aws_unique_ids": false})
 	auth := fields{"method": "AWS", "role": "shop", "headerValue": "vault.example"}
-	keys := []string{"AWS_ACCESS_KEY_ID=" + longLived.keyID, "AWS_SECRET_ACCESS_KEY=" + longLived.secret}
+	keys := []string{"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret}
 	v.in(cloud, auth, keys...).wantSecret(t)
 	v.in(cloud, auth, "AWS_ROLE_ARN="+iamRole, "AWS_REGION=eu-west-1", "AWS_WEB_IDENTITY_TOKEN_FILE="+write(t, "token", webIdentityJWT)).wantSecret(t)
 	v.in(cloud, auth, "AWS_CONTAINER_CREDENTIALS_FULL_URI="+agent.URL+"/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="+write(t, "token", podIdentityJWT)).wantSecret(t)
@@ -70,7 +70,7 @@ func (v *realVault) testAWS(t *testing.T, cloud *fakeCloud) {
 
 	v.in(cloud, fields{"method": "AWS", "role": "shop"}, keys...).wantLine(t, failure.Denied, `(400: error validating X-Vault-AWS-IAM-Server-ID header: missing header "X-Vault-AWS-IAM-Server-ID")`)
 	v.in(cloud, fields{"method": "AWS", "role": "other", "headerValue": "vault.example"}, keys...).wantLine(t, failure.Denied, `does not belong to the role`)
-	e := v.in(cloud, auth, "AWS_ACCESS_KEY_ID="+shortTerm.keyID, "AWS_SECRET_ACCESS_KEY=wrong", "AWS_SESSION_TOKEN="+shortTerm.token)
+	e := v.in(cloud, auth, "AWS_ACCESS_KEY_ID="+shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=wrong", "AWS_SESSION_TOKEN="+shortTerm.Token)
 	e.wantLine(t, failure.Denied, "received error code 403 from STS")
 	if strings.Contains(e.stderr, "canary") {
 		t.Errorf("a credential is said: %s", e.stderr)

@@ -1,4 +1,4 @@
-package main
+package sigv4
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 
 // The credentials, the time and the scope of AWS' published test suite for Signature Version 4.
 var (
-	suiteCredentials = awsCredentials{keyID: "AKIDEXAMPLE", secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+	suiteCredentials = Credentials{KeyID: "AKIDEXAMPLE", Secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 	suiteTime        = time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
 )
 
@@ -41,13 +41,13 @@ func TestSignatureTestSuite(t *testing.T) {
 			signed: "host;x-amz-date;x-amz-security-token", want: "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := awsRequest{method: c.method, body: c.body, headers: map[string]string{"host": "example.amazonaws.com"}}
+			r := Request{Method: c.method, Body: c.body, Headers: map[string]string{"host": "example.amazonaws.com"}}
 			for name, value := range c.headers {
-				r.headers[name] = value
+				r.Headers[name] = value
 			}
 			credentials := suiteCredentials
-			credentials.token = c.token
-			got := r.sign(credentials, "us-east-1", "service", suiteTime)
+			credentials.Token = c.token
+			got := r.Sign(credentials, "us-east-1", "service", suiteTime)
 			want := "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=" + c.signed + ", Signature=" + c.want
 			if got != want {
 				t.Errorf("\n got %s\nwant %s", got, want)
@@ -59,30 +59,12 @@ func TestSignatureTestSuite(t *testing.T) {
 // The example that AWS documents step by step in "Create a signed AWS API request": the signing key that the secret,
 // the date, the region and the service make.
 func TestSigningKey(t *testing.T) {
-	key := []byte("AWS4" + suiteCredentials.secret)
+	key := []byte("AWS4" + suiteCredentials.Secret)
 	for part := range strings.SplitSeq("20150830/us-east-1/iam/aws4_request", "/") {
 		key = hmacSHA256(key, part)
 	}
 	const want = "\xc4\xaf\xb1\xcc\x57\x71\xd8\x71\x76\x3a\x39\x3e\x44\xb7\x03\x57\x1b\x55\xcc\x28\x42\x4d\x1a\x5e\x86\xda\x6e\xd3\xc1\x54\xa4\xb9"
 	if string(key) != want {
 		t.Errorf("got %x", key)
-	}
-}
-
-func TestSTSHost(t *testing.T) {
-	for region, want := range map[string]string{
-		"":                "sts.amazonaws.com",
-		"eu-west-1":       "sts.eu-west-1.amazonaws.com",
-		"us-gov-west-1":   "sts.us-gov-west-1.amazonaws.com",
-		"cn-north-1":      "sts.cn-north-1.amazonaws.com.cn",
-		"eusc-de-east-1":  "sts.eusc-de-east-1.amazonaws.eu",
-		"us-iso-east-1":   "sts.us-iso-east-1.c2s.ic.gov",
-		"us-isob-east-1":  "sts.us-isob-east-1.sc2s.sgov.gov",
-		"us-isof-south-1": "sts.us-isof-south-1.csp.hci.ic.gov",
-		"eu-isoe-west-1":  "sts.eu-isoe-west-1.cloud.adc-e.uk",
-	} {
-		if got := stsHost(region); got != want {
-			t.Errorf("%q: %s; want %s", region, got, want)
-		}
 	}
 }
