@@ -11,6 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/reference"
+	"vaultinjection.dev/vault-env/internal/templates"
 )
 
 // readKey names one request to Vault for a secret: a read or, where write is true, a write whose answer is the secret.
@@ -128,7 +129,7 @@ func (p *plan) want(name string, r reference.Reference) (*template.Template, *fa
 	if r.Template == "" {
 		return nil, nil
 	}
-	t, f := parseTemplate(r.Template)
+	t, f := templates.Parse(r.Template)
 	if f != nil {
 		return nil, f.Under(name)
 	}
@@ -259,7 +260,7 @@ func (a *answers) text(r reference.Reference, t *template.Template) (text string
 	case s == nil:
 		return "", false, nil
 	case t != nil:
-		text, f = evaluate(t, s.data)
+		text, f = templates.Evaluate(t, s.data)
 	default:
 		text, f = s.text(r.Key)
 	}

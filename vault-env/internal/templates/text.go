@@ -1,19 +1,7 @@
-package main
+package templates
 
 import (
-	"bytes"
-	"crypto/rand"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"hash/adler32"
-	"io"
-	"math/big"
-	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -106,7 +94,7 @@ func initials(s string) string {
 	return b.String()
 }
 
-// substring gives s[start:end] in bytes; a negative start is 0, a negative or too large end is the text's.
+// substring returns s[start:end] in bytes; a negative start is 0, a negative or too large end is the text's.
 func substring(start, end int, s string) string {
 	if start < 0 {
 		return s[:end]
@@ -117,7 +105,7 @@ func substring(start, end int, s string) string {
 	return s[start:end]
 }
 
-// truncate gives the first n bytes, or the last -n.
+// truncate returns the first n bytes, or the last -n.
 func truncate(n int, s string) string {
 	switch {
 	case n < 0 && len(s)+n > 0:
@@ -206,123 +194,4 @@ func sortAlpha(list any) []string {
 	texts := toStrings(list)
 	slices.Sort(texts)
 	return texts
-}
-
-func sha1Hex(s string) string   { sum := sha1.Sum([]byte(s)); return hex.EncodeToString(sum[:]) }
-func sha256Hex(s string) string { sum := sha256.Sum256([]byte(s)); return hex.EncodeToString(sum[:]) }
-func sha512Hex(s string) string { sum := sha512.Sum512([]byte(s)); return hex.EncodeToString(sum[:]) }
-func adler32Decimal(s string) string {
-	return strconv.FormatUint(uint64(adler32.Checksum([]byte(s))), 10)
-}
-
-func fromJSON(s string) (any, error) {
-	decoder := json.NewDecoder(strings.NewReader(s))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, fmt.Errorf("data after the JSON value")
-	}
-	return v, nil
-}
-
-func toJSON(v any) (string, error)       { return asString(json.Marshal(v)) }
-func toPrettyJSON(v any) (string, error) { return asString(json.MarshalIndent(v, "", "  ")) }
-
-func toRawJSON(v any) (string, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return strings.TrimSuffix(b.String(), "\n"), err
-}
-
-func urlParse(s string) (map[string]any, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return nil, err
-	}
-	user := ""
-	if u.User != nil {
-		user = u.User.String()
-	}
-	return map[string]any{
-		"scheme": u.Scheme, "host": u.Host, "hostname": u.Hostname(), "path": u.Path, "query": u.RawQuery,
-		"opaque": u.Opaque, "fragment": u.Fragment, "userinfo": user,
-	}, nil
-}
-
-func urlJoin(parts map[string]any) (string, error) {
-	part := func(name string) string {
-		if v, ok := parts[name]; ok {
-			return toString(v)
-		}
-		return ""
-	}
-	u := url.URL{
-		Scheme: part("scheme"), Host: part("host"), Path: part("path"), RawQuery: part("query"),
-		Opaque: part("opaque"), Fragment: part("fragment"),
-	}
-	if user := part("userinfo"); user != "" {
-		parsed, err := url.Parse("proto://" + user + "@host")
-		if err != nil {
-			return "", err
-		}
-		u.User = parsed.User
-	}
-	return u.String(), nil
-}
-
-const (
-	digits  = "0123456789"
-	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
-
-// randomFunctions give what differs from start to start, from the kernel's randomness.
-func randomFunctions() template.FuncMap {
-	var printable strings.Builder
-	for c := byte(' '); c < 0x7f; c++ {
-		printable.WriteByte(c)
-	}
-	from := func(alphabet string) func(int) (string, error) {
-		return func(n int) (string, error) { return randomText(alphabet, n) }
-	}
-	return template.FuncMap{
-		"randAlphaNum": from(letters + digits),
-		"randAlpha":    from(letters),
-		"randNumeric":  from(digits),
-		"randAscii":    from(printable.String()),
-		"randInt": func(low, high int) (int64, error) {
-			n, err := rand.Int(rand.Reader, big.NewInt(int64(high-low)))
-			if err != nil {
-				return 0, err
-			}
-			return n.Int64() + int64(low), nil
-		},
-		"randBytes": func(n int) string {
-			b := make([]byte, n)
-			rand.Read(b)
-			return base64.StdEncoding.EncodeToString(b)
-		},
-		"uuidv4": func() string {
-			var b [16]byte
-			rand.Read(b[:])
-			b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-			return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-		},
-	}
-}
-
-func randomText(alphabet string, n int) (string, error) {
-	b := make([]byte, n)
-	for i := range b {
-		k, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))
-		if err != nil {
-			return "", err
-		}
-		b[i] = alphabet[k.Int64()]
-	}
-	return string(b), nil
 }

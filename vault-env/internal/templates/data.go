@@ -1,4 +1,4 @@
-package main
+package templates
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ func listFunctions() template.FuncMap {
 	}
 }
 
-// items gives a copy of any list.
+// items returns a copy of any list.
 func items(list any) ([]any, error) {
 	l := reflect.ValueOf(list)
 	if l.Kind() != reflect.Slice && l.Kind() != reflect.Array {

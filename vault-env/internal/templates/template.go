@@ -1,4 +1,10 @@
-package main
+// Package templates reads and evaluates the templates of references: Go's text/template with ${ and } as delimiters, over
+// the data of one secret, with the functions of Sprig less every one that reads what is not the secret's.
+//
+// It keeps two promises. A failure tells where a template failed and, unless a key is missing, not why, for the reason
+// would quote the secret. And nothing here is touched by a start that has no template: the functions are put together
+// when the first one is parsed.
+package templates
 
 import (
 	"maps"
@@ -12,9 +18,9 @@ import (
 // templateName stands in text/template's own messages; nobody sees it.
 const templateName = "t"
 
-// parseTemplate reads a template with ${…} expressions. Nothing of text/template is touched by a start that has none.
-func parseTemplate(text string) (*template.Template, *failure.Failure) {
-	t, err := template.New(templateName).Delims("${", "}").Option("missingkey=error").Funcs(templateFunctions()).Parse(text)
+// Parse returns the template of a text with ${…} expressions.
+func Parse(text string) (*template.Template, *failure.Failure) {
+	t, err := template.New(templateName).Delims("${", "}").Option("missingkey=error").Funcs(Functions()).Parse(text)
 	if err != nil {
 		// "template: t:1: function "env" not defined". What it quotes is the template's text, never a secret.
 		message := strings.TrimPrefix(err.Error(), "template: "+templateName+":")
@@ -23,8 +29,8 @@ func parseTemplate(text string) (*template.Template, *failure.Failure) {
 	return t, nil
 }
 
-// evaluate applies a template to a copy of a secret's data, for set and unset change what they are given.
-func evaluate(t *template.Template, data map[string]any) (text string, f *failure.Failure) {
+// Evaluate returns what a template makes of a copy of a secret's data, for set and unset change what they are given.
+func Evaluate(t *template.Template, data map[string]any) (text string, f *failure.Failure) {
 	defer func() { // text/template lets some panics of its own through
 		if recover() != nil {
 			f = failure.Newf(failure.Data, "the template failed: check it against the secret's keys")

@@ -1,4 +1,4 @@
-package main
+package templates
 
 import (
 	"bytes"
@@ -26,13 +26,13 @@ func FuzzTemplate(f *testing.F) {
 				return
 			}
 		}
-		parsed, fail := parseTemplate(text)
+		parsed, fail := Parse(text)
 		if fail != nil {
 			return
 		}
 		data := map[string]any{"a": "hunter2(", "b": json.Number("7"), "list": []any{"hunter2("}, "n": map[string]any{"x": true}}
 		before, _ := json.Marshal(data)
-		_, fail = evaluate(parsed, data)
+		_, fail = Evaluate(parsed, data)
 		if fail != nil && strings.Contains(fail.Message, "hunter2(") && !strings.Contains(text, "hunter2") {
 			t.Fatalf("%q: the failure says the secret: %s", text, fail.Message)
 		}

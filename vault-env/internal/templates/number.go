@@ -1,4 +1,4 @@
-package main
+package templates
 
 import (
 	"encoding/json"
@@ -90,7 +90,7 @@ func divide(a, b any, f func(a, b int64) int64) (int64, error) {
 	return f(toInt64(a), toInt64(b)), nil
 }
 
-// toInt64 gives the number that v is or holds, and 0 where it is none, as Sprig.
+// toInt64 returns the number that v is or holds, and 0 where it is none, as Sprig.
 func toInt64(v any) int64 {
 	switch v := v.(type) {
 	case json.Number:
