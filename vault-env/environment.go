@@ -7,19 +7,6 @@ import (
 	"vaultinjection.dev/vault-env/internal/logging"
 )
 
-// environment is what the kernel gave: "NAME=VALUE", in order. Of two variables of one name the first counts, as for
-// most C libraries; the others are dropped, so that no two parts of the program see different values.
-type environment []string
-
-func (e environment) lookup(name string) (string, bool) {
-	for _, entry := range e {
-		if rest, ok := strings.CutPrefix(entry, name); ok && strings.HasPrefix(rest, "=") {
-			return rest[1:], true
-		}
-	}
-	return "", false
-}
-
 // maxEntry is the longest "NAME=VALUE" that Linux takes, without its closing zero (MAX_ARG_STRLEN, 32 pages of 4 KiB).
 const maxEntry = 32*4096 - 1
 

@@ -315,14 +315,3 @@ func TestInstall(t *testing.T) {
 		t.Errorf("left behind: %v", entries)
 	}
 }
-
-func TestVerifyFindsADamagedCopy(t *testing.T) {
-	file, err := os.Open(write(t, "copy", "damaged"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if f := verify(file, []byte("another digest")); f == nil || f.Status != failure.Install {
-		t.Errorf("%v", f)
-	}
-}

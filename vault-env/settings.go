@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	configVariable = "VAULT_ENV_CONFIG"
-
 	// Bank-Vaults' default too; a login and a read take milliseconds, a Vault that is failing over takes seconds.
 	defaultTimeout = 10 * time.Second
 	// Bank-Vaults' webhook sets this one; enough to save round trips, few enough that batches share Vault's processors.

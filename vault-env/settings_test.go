@@ -2,7 +2,6 @@ package main
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -311,21 +310,5 @@ func TestMatches(t *testing.T) {
 	}
 	if !isAllowed("a", nil) || isAllowed("a", []string{"b", "c"}) || !isAllowed("c", []string{"b", "c"}) {
 		t.Error("isAllowed")
-	}
-}
-
-func TestLookup(t *testing.T) {
-	env := environment{"AB=1", "A=2", "A=3", "C"}
-	for name, want := range map[string]string{"A": "2", "AB": "1", "B": "-", "C": "-", "": "-"} {
-		got, ok := env.lookup(name)
-		if !ok {
-			got = "-"
-		}
-		if got != want {
-			t.Errorf("%q = %q; want %q", name, got, want)
-		}
-	}
-	if !slices.Contains(env, "C") {
-		t.Error("changed")
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -44,56 +42,3 @@ func endsEarly(s syscall.Signal) bool {
 
 // signalStatus is the exit status by which a shell tells that a signal ended a program.
 func signalStatus(s syscall.Signal) int { return 128 + int(s) }
-
-// endingSignals are those that may be meant to end a program, beside the real-time ones.
-var endingSignals = [...]struct {
-	name   string
-	signal syscall.Signal
-}{
-	{"SIGTERM", syscall.SIGTERM}, {"SIGINT", syscall.SIGINT}, {"SIGQUIT", syscall.SIGQUIT}, {"SIGHUP", syscall.SIGHUP},
-	{"SIGUSR1", syscall.SIGUSR1}, {"SIGUSR2", syscall.SIGUSR2}, {"SIGKILL", syscall.SIGKILL}, {"SIGABRT", syscall.SIGABRT},
-	{"SIGALRM", syscall.SIGALRM}, {"SIGPWR", syscall.SIGPWR},
-}
-
-// The real-time signals as the C libraries' and the container runtimes' SIGRTMIN and SIGRTMAX.
-const (
-	realTimeMin = 34
-	realTimeMax = 64
-)
-
-// parseSignal reads the name of a signal that may be meant to end a program: SIGTERM, SIGRTMIN+3.
-func parseSignal(name string) (syscall.Signal, bool) {
-	for _, s := range endingSignals {
-		if s.name == name {
-			return s.signal, true
-		}
-	}
-	if offset, ok := strings.CutPrefix(name, "SIGRTMIN"); ok {
-		n, ok := realTimeOffset(offset, "+")
-		return syscall.Signal(realTimeMin + n), ok
-	}
-	if offset, ok := strings.CutPrefix(name, "SIGRTMAX"); ok {
-		n, ok := realTimeOffset(offset, "-")
-		return syscall.Signal(realTimeMax - n), ok
-	}
-	return 0, false
-}
-
-func realTimeOffset(text, sign string) (int, bool) {
-	if text == "" {
-		return 0, true
-	}
-	digits, ok := strings.CutPrefix(text, sign)
-	n, err := strconv.ParseUint(digits, 10, 8)
-	return int(n), ok && err == nil && n <= 15
-}
-
-// signalName gives the name of a signal for a message.
-func signalName(s syscall.Signal) string {
-	for _, known := range endingSignals {
-		if known.signal == s {
-			return known.name
-		}
-	}
-	return "signal " + strconv.Itoa(int(s))
-}
