@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/sigv4"
 )
@@ -269,23 +270,23 @@ func asAWS(change ...func(*vaultSettings)) func(*vaultSettings) {
 func TestAWSLogin(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.answerLogin("aws", vaultAWS(fakeSTS, "vault.example"))
-	env := environment{"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret}
+	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret}
 	withID := func(v *vaultSettings) { v.headerValue = "vault.example" }
 	cloud := newFakeCloud(t)
 	cloud.login(vault, env, asAWS(withID)).wantToken(t)
 	cloud.login(vault, env, asAWS(withID, func(v *vaultSettings) { v.role = "" })).wantToken(t)
 	cloud.login(vault, env, asAWS(withID, func(v *vaultSettings) { v.region = "eu-west-1" })).wantToken(t)
 	cloud.login(vault, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}, asAWS(withID)).wantToken(t)
+	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}, asAWS(withID)).wantToken(t)
 
 	cloud.login(vault, env, asAWS()).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
+	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
 	if asked := cloud.seen(); len(asked) != 0 {
 		t.Errorf("keys in the environment, but asked %v", asked)
 	}
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, failure.Settings, "go together")
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, failure.Settings, "AWS_ACCESS_KEY_ID")
-	cloud.login(vault, environment{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, failure.Settings, "no AWS credentials: give its ServiceAccount an IAM role")
+	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, failure.Settings, "go together")
+	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, failure.Settings, "AWS_ACCESS_KEY_ID")
+	cloud.login(vault, environment.Variables{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, failure.Settings, "no AWS credentials: give its ServiceAccount an IAM role")
 }
 
 // What Vault repeats of a request is shortened, and a credential may be what is cut in two.
@@ -296,7 +297,7 @@ func TestAWSCredentialsAreNotRepeated(t *testing.T) {
 		json.Unmarshal([]byte(decodeBase64(body, "iam_request_headers")), &sent)
 		return strings.Repeat("x", 190) + shortTerm.Token + " " + sent.Get("Authorization")
 	})
-	env := environment{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}
+	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}
 	l := newFakeCloud(t).login(vault, env, asAWS())
 	l.wantFailure(t, failure.Denied, "xxx…")
 	if strings.Contains(l.said, shortTerm.Token[:5]) {
@@ -306,35 +307,37 @@ func TestAWSCredentialsAreNotRepeated(t *testing.T) {
 
 func TestAWSCredentials(t *testing.T) {
 	token := func(t *testing.T, content string) string { return write(t, "token", content) }
-	irsa := func(t *testing.T) environment {
-		return environment{"AWS_ROLE_ARN=" + iamRole, "AWS_WEB_IDENTITY_TOKEN_FILE=" + token(t, webIdentityJWT+"\n"), "AWS_REGION=eu-west-1"}
+	irsa := func(t *testing.T) environment.Variables {
+		return environment.Variables{"AWS_ROLE_ARN=" + iamRole, "AWS_WEB_IDENTITY_TOKEN_FILE=" + token(t, webIdentityJWT+"\n"), "AWS_REGION=eu-west-1"}
 	}
-	podIdentity := func(t *testing.T) environment {
-		return environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + token(t, podIdentityJWT)}
+	podIdentity := func(t *testing.T) environment.Variables {
+		return environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + token(t, podIdentityJWT)}
 	}
 	for name, c := range map[string]struct {
-		env     func(*testing.T) environment
+		env     func(*testing.T) environment.Variables
 		address string
 		fake    http.HandlerFunc
 		called  string
 		asked   []string
 	}{
 		"IRSA": {irsa, "sts.eu-west-1.amazonaws.com:443", fakeSTS, "AWS STS", []string{"POST sts.eu-west-1.amazonaws.com/"}},
-		"IRSA at the global STS": {func(t *testing.T) environment { return irsa(t)[:2] }, "sts.amazonaws.com:443", fakeSTS, "AWS STS",
+		"IRSA at the global STS": {func(t *testing.T) environment.Variables { return irsa(t)[:2] }, "sts.amazonaws.com:443", fakeSTS, "AWS STS",
 			[]string{"POST sts.amazonaws.com/"}},
 		"EKS Pod Identity": {podIdentity, "169.254.170.23:80", fakeAgent(podIdentityJWT), "the container's AWS credentials endpoint",
 			[]string{"GET 169.254.170.23/v1/credentials"}},
-		"EKS Pod Identity over IPv6": {func(t *testing.T) environment {
-			return environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[fd00:ec2::23]/v1/credentials", podIdentity(t)[1]}
+		"EKS Pod Identity over IPv6": {func(t *testing.T) environment.Variables {
+			return environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[fd00:ec2::23]/v1/credentials", podIdentity(t)[1]}
 		}, "[fd00:ec2::23]:80", fakeAgent(podIdentityJWT), "the container's AWS credentials endpoint", []string{"GET [fd00:ec2::23]/v1/credentials"}},
-		"ECS": {func(*testing.T) environment {
-			return environment{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/1?id=2"}
+		"ECS": {func(*testing.T) environment.Variables {
+			return environment.Variables{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/1?id=2"}
 		}, "169.254.170.2:80", fakeAgent(""), "the container's AWS credentials endpoint", []string{"GET 169.254.170.2/v2/credentials/1?id=2"}},
-		"the instance": {func(*testing.T) environment { return nil }, "169.254.169.254:80", fakeEC2, "the EC2 metadata service", []string{
+		"the instance": {func(*testing.T) environment.Variables { return nil }, "169.254.169.254:80", fakeEC2, "the EC2 metadata service", []string{
 			"PUT 169.254.169.254/latest/api/token",
 			"GET 169.254.169.254/latest/meta-data/iam/security-credentials/",
 			"GET 169.254.169.254/latest/meta-data/iam/security-credentials/node-role"}},
-		"the instance over IPv6": {func(*testing.T) environment { return environment{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6"} }, "[fd00:ec2::254]:80", fakeEC2, "the EC2 metadata service", []string{
+		"the instance over IPv6": {func(*testing.T) environment.Variables {
+			return environment.Variables{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6"}
+		}, "[fd00:ec2::254]:80", fakeEC2, "the EC2 metadata service", []string{
 			"PUT [fd00:ec2::254]/latest/api/token",
 			"GET [fd00:ec2::254]/latest/meta-data/iam/security-credentials/",
 			"GET [fd00:ec2::254]/latest/meta-data/iam/security-credentials/node-role"}},
@@ -368,7 +371,7 @@ func TestAWSCredentials(t *testing.T) {
 func TestAWSCredentialsOrder(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
-	env := environment{
+	env := environment.Variables{
 		"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret,
 		"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole,
 		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/ecs",
@@ -388,7 +391,7 @@ func TestAWSCredentialsOrder(t *testing.T) {
 	// Keys that are to come out of Vault are the program's.
 	cloud := newFakeCloud(t)
 	cloud.serve("169.254.169.254:80", fakeEC2)
-	cloud.login(vault, environment{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS()).wantToken(t)
+	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS()).wantToken(t)
 }
 
 func TestAWSCredentialsDenied(t *testing.T) {
@@ -398,27 +401,27 @@ func TestAWSCredentialsDenied(t *testing.T) {
 	cloud.serve("169.254.170.23:80", fakeAgent(podIdentityJWT))
 	token := write(t, "token", webIdentityJWT)
 	for name, c := range map[string]struct {
-		env    environment
+		env    environment.Variables
 		status int
 		says   string
 	}{
-		"a web identity that is none": {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", "canary"), "AWS_ROLE_ARN=" + iamRole}, failure.Denied,
+		"a web identity that is none": {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", "canary"), "AWS_ROLE_ARN=" + iamRole}, failure.Denied,
 			"AWS STS refused (400: InvalidIdentityToken: The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): …): check AWS_ROLE_ARN, and that its trust policy"},
-		"a role that does not trust":            {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=arn:aws:iam::1:role/x"}, failure.Denied, "AWS STS refused (403: AccessDenied: Not authorized to perform"},
-		"no role":                               {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token}, failure.Settings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"},
-		"no token":                              {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=" + iamRole}, failure.Settings, "the web identity token /nonexistent cannot be read: no such file"},
-		"a region that is a host":               {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_REGION=evil.example/"}, failure.Settings, "AWS_REGION is not an AWS region"},
-		"an STS that is no URL":                 {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=sts"}, failure.Settings, "AWS_ENDPOINT_URL_STS is no URL"},
-		"an STS without TLS elsewhere":          {environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, failure.Settings, "AWS STS is at an address that is not this machine's"},
-		"a token that the agent does not know":  {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Denied, "the container's AWS credentials endpoint refused (400: InvalidTokenException: Token provided in the request is invalid: …): check that the ServiceAccount has a Pod Identity association"},
-		"an agent elsewhere":                    {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Settings, "not this machine's: only loopback"},
-		"an agent at another link-local":        {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.1.1/"}, failure.Settings, "not this machine's"},
-		"an agent that hides behind userinfo":   {environment{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@192.0.2.1/"}, failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path`},
-		"an agent that is no URL":               {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=file:///etc/passwd"}, failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL"},
-		"an agent that is no URL at all":        {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[::1"}, failure.Settings, "no URL"},
-		"an agent's token with a line break":    {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary\r\nX: y"}, failure.Settings, "control character"},
-		"an agent's token file that is missing": {environment{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/nonexistent"}, failure.Settings, "authorization token /nonexistent cannot be read"},
-		"metadata elsewhere":                    {environment{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, failure.Settings, "the EC2 metadata service is at an address that is not this machine's"},
+		"a role that does not trust":            {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=arn:aws:iam::1:role/x"}, failure.Denied, "AWS STS refused (403: AccessDenied: Not authorized to perform"},
+		"no role":                               {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token}, failure.Settings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"},
+		"no token":                              {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=" + iamRole}, failure.Settings, "the web identity token /nonexistent cannot be read: no such file"},
+		"a region that is a host":               {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_REGION=evil.example/"}, failure.Settings, "AWS_REGION is not an AWS region"},
+		"an STS that is no URL":                 {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=sts"}, failure.Settings, "AWS_ENDPOINT_URL_STS is no URL"},
+		"an STS without TLS elsewhere":          {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, failure.Settings, "AWS STS is at an address that is not this machine's"},
+		"a token that the agent does not know":  {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Denied, "the container's AWS credentials endpoint refused (400: InvalidTokenException: Token provided in the request is invalid: …): check that the ServiceAccount has a Pod Identity association"},
+		"an agent elsewhere":                    {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Settings, "not this machine's: only loopback"},
+		"an agent at another link-local":        {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.1.1/"}, failure.Settings, "not this machine's"},
+		"an agent that hides behind userinfo":   {environment.Variables{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@192.0.2.1/"}, failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path`},
+		"an agent that is no URL":               {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=file:///etc/passwd"}, failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL"},
+		"an agent that is no URL at all":        {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[::1"}, failure.Settings, "no URL"},
+		"an agent's token with a line break":    {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary\r\nX: y"}, failure.Settings, "control character"},
+		"an agent's token file that is missing": {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/nonexistent"}, failure.Settings, "authorization token /nonexistent cannot be read"},
+		"metadata elsewhere":                    {environment.Variables{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, failure.Settings, "the EC2 metadata service is at an address that is not this machine's"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud.login(vault, c.env, asAWS()).wantFailure(t, c.status, c.says)
@@ -442,7 +445,7 @@ func TestSTSAsksAgain(t *testing.T) {
 		}
 		fakeSTS(w, r)
 	})
-	l := cloud.login(vault, environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
+	l := cloud.login(vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
 	l.wantToken(t)
 	if !strings.Contains(l.said, "AWS STS: 400: IDPCommunicationError: The identity provider could not be reached, trying again") {
 		t.Errorf("said %s", l.said)
@@ -455,7 +458,7 @@ func TestSTSNotTrusted(t *testing.T) {
 	cloud, stranger := newFakeCloud(t), newFakeCloud(t)
 	stranger.serve("sts.amazonaws.com:443", fakeSTS)
 	cloud.hosts = stranger.hosts
-	l := cloud.login(vault, environment{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
+	l := cloud.login(vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
 	l.wantFailure(t, failure.Unavailable, "the certificate of AWS STS is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
@@ -123,11 +124,11 @@ func TestAzureManagedIdentity(t *testing.T) {
 	if asked := cloud.seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
-	cloud.login(vault, environment{"AZURE_CLIENT_ID=" + azureClient}, asAzure()).wantToken(t)
+	cloud.login(vault, environment.Variables{"AZURE_CLIENT_ID=" + azureClient}, asAzure()).wantToken(t)
 	if asked := cloud.seen(); !strings.Contains(asked[2], "client_id="+azureClient) {
 		t.Errorf("the identity is not named: %v", asked)
 	}
-	cloud.login(vault, environment{"AZURE_CLIENT_ID=other"}, asAzure()).wantFailure(t, failure.Denied,
+	cloud.login(vault, environment.Variables{"AZURE_CLIENT_ID=other"}, asAzure()).wantFailure(t, failure.Denied,
 		"Azure's metadata service refused (400: invalid_request: Identity not found): give the node a managed identity, name one of several in AZURE_CLIENT_ID, or use workload identity")
 	cloud.login(vault, nil, asAzure(func(v *vaultSettings) { v.resource = "api://other" })).wantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/azure/login (400: oidc: expected audience`, "in …)", "check the role and what it is bound to, and the resource")
@@ -140,7 +141,7 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 	cloud.serve("login.microsoftonline.com:443", fakeEntra)
 	cloud.serve("login.partner.microsoftonline.cn:443", fakeEntra)
 	file := write(t, "assertion", azureAssertion+"\n")
-	env := environment{"AZURE_CLIENT_ID=" + azureClient, "AZURE_TENANT_ID=" + azureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + file}
+	env := environment.Variables{"AZURE_CLIENT_ID=" + azureClient, "AZURE_TENANT_ID=" + azureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + file}
 	cloud.login(vault, env, asAzure()).wantToken(t)
 	cloud.login(vault, append(env, "AZURE_AUTHORITY_HOST=https://login.partner.microsoftonline.cn/"), asAzure()).wantToken(t)
 	want := []string{"POST login.microsoftonline.com/" + azureTenant + "/oauth2/v2.0/token", "POST login.partner.microsoftonline.cn/" + azureTenant + "/oauth2/v2.0/token"}
@@ -148,16 +149,16 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
 	for _, c := range []struct {
-		env    environment
+		env    environment.Variables
 		status int
 		says   string
 	}{
-		{append(environment{"AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", "canary")}, env[:2]...), failure.Denied,
+		{append(environment.Variables{"AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", "canary")}, env[:2]...), failure.Denied,
 			"Microsoft Entra ID refused (401: invalid_client: AADSTS700213: No matching federated identity record found for presented assertion …"},
-		{append(environment{"AZURE_CLIENT_ID=other"}, env[1:]...), failure.Denied, "401: unauthorized_client: AADSTS700016"},
+		{append(environment.Variables{"AZURE_CLIENT_ID=other"}, env[1:]...), failure.Denied, "401: unauthorized_client: AADSTS700016"},
 		{env[1:], failure.Settings, "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID or AZURE_TENANT_ID"},
-		{append(environment{"AZURE_AUTHORITY_HOST=http://login.microsoftonline.com"}, env...), failure.Settings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST"},
-		{append(environment{"AZURE_FEDERATED_TOKEN_FILE=/nonexistent"}, env[:2]...), failure.Settings, "the federated token /nonexistent cannot be read"},
+		{append(environment.Variables{"AZURE_AUTHORITY_HOST=http://login.microsoftonline.com"}, env...), failure.Settings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST"},
+		{append(environment.Variables{"AZURE_FEDERATED_TOKEN_FILE=/nonexistent"}, env[:2]...), failure.Settings, "the federated token /nonexistent cannot be read"},
 	} {
 		cloud.login(vault, c.env, asAzure()).wantFailure(t, c.status, c.says)
 	}
@@ -184,7 +185,7 @@ func TestAzureMetadataUpdating(t *testing.T) {
 func TestAzureTrouble(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.answerLogin("azure", vaultAzure(false))
-	federated := environment{"AZURE_CLIENT_ID=" + azureClient, "AZURE_TENANT_ID=" + azureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", azureAssertion)}
+	federated := environment.Variables{"AZURE_CLIENT_ID=" + azureClient, "AZURE_TENANT_ID=" + azureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", azureAssertion)}
 	onlyInstance := func(fake http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/metadata/instance" {
@@ -198,7 +199,7 @@ func TestAzureTrouble(t *testing.T) {
 		name, called, address string
 		fake                  http.HandlerFunc
 		only                  func(http.HandlerFunc) http.HandlerFunc
-		env                   environment
+		env                   environment.Variables
 	}{
 		{"token", "Azure's metadata service", "169.254.169.254:80", fakeAzureMetadata, nil, nil},
 		{"instance", "Azure's metadata service", "169.254.169.254:80", fakeAzureMetadata, onlyInstance, nil},

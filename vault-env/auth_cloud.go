@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
@@ -27,7 +28,7 @@ const maxCloudAnswer = 256 << 10
 // Neither is for Vault's own connection: that one has the CA of the policy, these have the system's.
 type cloud struct {
 	client      *client // whose retries, log and clock these are
-	environment environment
+	environment environment.Variables
 	attempt     time.Duration // for one request; there is time for another one
 	local       *http.Client
 	public      *http.Client
@@ -102,7 +103,7 @@ func isLocal(ip netip.Addr) bool {
 
 // lookup gives a variable of the container, empty where it refers to Vault.
 func (k *cloud) lookup(name string) string {
-	value, _ := k.environment.lookup(name)
+	value, _ := k.environment.Lookup(name)
 	return unlessReference(name, strings.TrimSpace(value))
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
@@ -163,10 +164,10 @@ func TestGoogleMetadataHost(t *testing.T) {
 	vault.answerLogin("gcp", vaultGCP(true))
 	cloud := newFakeCloud(t)
 	cloud.serve("metadata.google.internal:80", fakeGoogleMetadata)
-	cloud.login(vault, environment{"GCE_METADATA_HOST=metadata.google.internal"}, asGCP(authGCE)).wantToken(t)
-	cloud.login(vault, environment{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "Google's metadata service is at an address that is not this machine's")
-	cloud.login(vault, environment{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "not this machine's")
-	cloud.login(vault, environment{"GCE_METADATA_HOST=a b"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "no URL")
+	cloud.login(vault, environment.Variables{"GCE_METADATA_HOST=metadata.google.internal"}, asGCP(authGCE)).wantToken(t)
+	cloud.login(vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "Google's metadata service is at an address that is not this machine's")
+	cloud.login(vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "not this machine's")
+	cloud.login(vault, environment.Variables{"GCE_METADATA_HOST=a b"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "no URL")
 }
 
 func TestGoogleTrouble(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -18,7 +19,7 @@ var notSupported = []string{
 
 // bankVaultsSettings reads the variables that Bank-Vaults' vault-env reads, so that a container made for it works
 // unchanged. Where that one takes a malformed value for false, zero or the default, this one refuses it.
-func bankVaultsSettings(env environment) (settings, *failure.Failure) {
+func bankVaultsSettings(env environment.Variables) (settings, *failure.Failure) {
 	s := defaultSettings()
 	s.strip = true
 	r := variableReader{env: env}
@@ -98,7 +99,7 @@ func readTransit(r *variableReader, t *transitSettings) {
 
 // variableReader reads settings from variables and keeps the first failure.
 type variableReader struct {
-	env   environment
+	env   environment.Variables
 	first *failure.Failure
 }
 
@@ -110,7 +111,7 @@ func (r *variableReader) fail(f *failure.Failure) {
 
 // text takes an empty variable for an unset one, as Vault's own client does.
 func (r *variableReader) text(name, unset string) string {
-	if value, ok := r.env.lookup(name); ok && value != "" {
+	if value, ok := r.env.Lookup(name); ok && value != "" {
 		return value
 	}
 	return unset

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -57,7 +58,7 @@ type daemon struct {
 }
 
 // runDaemon starts the program as a child and stays with it. It gives the program's exit status.
-func runDaemon(program string, argv []string, env environment, s *settings, log *logging.Logger) (int, *failure.Failure) {
+func runDaemon(program string, argv []string, env environment.Variables, s *settings, log *logging.Logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
 	// The kernel ends the program when this thread is no more; so it must not be one that Go gives up.
 	runtime.LockOSThread()
@@ -79,7 +80,7 @@ func runDaemon(program string, argv []string, env environment, s *settings, log 
 }
 
 // resolve gives the program's environment, nothing where a signal ends it all before.
-func (d *daemon) resolve(env environment) (resolved []string, l *loan, f *failure.Failure) {
+func (d *daemon) resolve(env environment.Variables) (resolved []string, l *loan, f *failure.Failure) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan struct{})

@@ -107,9 +107,9 @@ func (r *running) endAll() {
 
 func (r *running) pid() int { return r.cmd.Process.Pid }
 
-func (r *running) signal(signals ...syscall.Signal) {
+func (r *running) signal(all ...syscall.Signal) {
 	r.t.Helper()
-	for _, s := range signals {
+	for _, s := range all {
 		if err := syscall.Kill(r.pid(), s); err != nil {
 			r.t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -30,7 +31,7 @@ func (b *environmentBuilder) keep(entry string) {
 		b.entries = append(b.entries, entry)
 		return
 	}
-	if name == configVariable || b.settings.strip && isStripped(name, b.settings.passthrough, b.login) {
+	if name == environment.ConfigVariable || b.settings.strip && isStripped(name, b.settings.passthrough, b.login) {
 		return
 	}
 	b.first(name, entry)
@@ -54,11 +55,11 @@ func (b *environmentBuilder) add(from fromPath, key, value string) *failure.Fail
 	case name == "" || strings.ContainsAny(name, "=\x00"):
 		b.log.Warn(source + " is left out: it cannot be the name of a variable")
 		return nil
-	case name != configVariable && b.settings.allowedNames[name]:
+	case name != environment.ConfigVariable && b.settings.allowedNames[name]:
 	case isDangerous(name):
 		b.log.Warn(source + " is left out: a variable of this name makes programs run code, and it is not in allowedNames")
 		return nil
-	case name == configVariable || isStripped(name, b.settings.passthrough, false):
+	case name == environment.ConfigVariable || isStripped(name, b.settings.passthrough, false):
 		b.log.Warn(source + " is left out: it is a setting of Vault's clients, and not in the passthrough list")
 		return nil
 	}

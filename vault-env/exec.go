@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
@@ -14,14 +15,14 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 // lookPath finds a program as a shell does: a name with a slash is a file, any other is looked for in PATH, where an
 // empty entry is the current directory, and a file that cannot be executed is passed over for a later one that can.
-func lookPath(name string, env environment) (string, *failure.Failure) {
+func lookPath(name string, env environment.Variables) (string, *failure.Failure) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
 	}
 	if name == "" {
 		return "", failure.Newf(failure.NotFound, "the command is empty")
 	}
-	path, ok := env.lookup("PATH")
+	path, ok := env.Lookup("PATH")
 	if !ok {
 		path = defaultPath
 	}

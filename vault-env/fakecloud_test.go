@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -91,7 +92,7 @@ type loggedIn struct {
 }
 
 // login logs in from within the cloud. What it says may hold none of the canaries.
-func (f *fakeCloud) login(vault *fakeVault, env environment, change func(*vaultSettings)) loggedIn {
+func (f *fakeCloud) login(vault *fakeVault, env environment.Variables, change func(*vaultSettings)) loggedIn {
 	f.t.Helper()
 	s := vault.settings(f.t)
 	s.vault.environment = env

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -176,7 +177,7 @@ func (f *fakeVault) config(t *testing.T, change ...func(fields)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return configVariable + "=" + string(text)
+	return environment.ConfigVariable + "=" + string(text)
 }
 
 func write(t *testing.T, name, content string) string {

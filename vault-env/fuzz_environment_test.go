@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
 
@@ -18,7 +19,7 @@ func FuzzEnvironment(f *testing.F) {
 	f.Add("LD_PRELOAD=mine", "PRELOAD", "x\x00y", "LD_", false, true)
 	f.Add("A=vault:v1:abc\nB=x ${vault:v1:abc}\nC=>>vault:pki/issue/a#k#{\"a\": 1}\nD=${>>vault:pki/issue/a#k#{\"a\":1}}", "k", "vault:v1:abc", "", false, false)
 	f.Fuzz(func(t *testing.T, entries, key, value, prefix string, strip, overwrite bool) {
-		var env environment
+		var env environment.Variables
 		for entry := range strings.SplitSeq(entries, "\n") {
 			if entry != "" {
 				env = append(env, entry)
@@ -50,14 +51,14 @@ func FuzzEnvironment(f *testing.F) {
 			if !found {
 				continue
 			}
-			if seen[name] || name == configVariable {
+			if seen[name] || name == environment.ConfigVariable {
 				t.Fatalf("%q twice or a setting: %q", name, got)
 			}
 			seen[name] = true
 			if strings.IndexByte(entry, 0) >= 0 && !strings.Contains(entries, "\x00") {
 				t.Fatalf("a NUL byte came from Vault: %q", entry)
 			}
-			mine, has := env.lookup(name)
+			mine, has := env.Lookup(name)
 			if !has && val != value && val != "other" {
 				t.Fatalf("%q comes from nowhere: %q", name, got)
 			}

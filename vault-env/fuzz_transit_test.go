@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -25,7 +26,7 @@ func FuzzTransitAnswer(f *testing.F) {
 		}
 		s := defaultSettings()
 		s.transit.keyID, s.ignoreMissing = "shop", ignoreMissing
-		p, fail := newPlan(environment{"A=vault:v1:a", "B=vault:v1:b"}, &s)
+		p, fail := newPlan(environment.Variables{"A=vault:v1:a", "B=vault:v1:b"}, &s)
 		if fail != nil {
 			t.Fatal(fail)
 		}

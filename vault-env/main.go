@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 
@@ -53,7 +54,7 @@ func main() {
 }
 
 // run gives the exit status; it does not return where the program took this process's place.
-func run(args []string, env environment, stdout, stderr io.Writer) int {
+func run(args []string, env environment.Variables, stdout, stderr io.Writer) int {
 	log := &logging.Logger{Out: stderr, Level: logging.Info, Now: time.Now}
 	status, f := command(args, env, stdout, log)
 	if f != nil {
@@ -63,7 +64,7 @@ func run(args []string, env environment, stdout, stderr io.Writer) int {
 	return status
 }
 
-func command(args []string, env environment, stdout io.Writer, log *logging.Logger) (int, *failure.Failure) {
+func command(args []string, env environment.Variables, stdout io.Writer, log *logging.Logger) (int, *failure.Failure) {
 	if len(args) == 0 {
 		return 0, failure.Newf(failure.Usage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
 	}
@@ -92,7 +93,7 @@ func command(args []string, env environment, stdout io.Writer, log *logging.Logg
 
 // wrap starts the program argv with the references in env resolved: in place of this process, or, in daemon mode, as a
 // child, whose exit status it gives.
-func wrap(argv []string, env environment, log *logging.Logger) (int, *failure.Failure) {
+func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *failure.Failure) {
 	s, f := loadSettings(env)
 	log.Level, log.JSON = s.logLevel, s.logJSON
 	if f != nil {

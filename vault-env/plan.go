@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/template"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/reference"
@@ -69,7 +70,7 @@ func noteWant[K comparable](by map[K]want, key K, name string) bool {
 
 // newPlan parses every reference and every template and checks the paths, so that a mistake in one is told before
 // anybody logs in.
-func newPlan(env environment, s *settings) (*plan, *failure.Failure) {
+func newPlan(env environment.Variables, s *settings) (*plan, *failure.Failure) {
 	p := &plan{settings: s, variables: make([]variable, 0, len(env)), readBy: map[readKey]want{}, decryptBy: map[string]want{}}
 	for _, entry := range env {
 		v, f := p.variable(entry)
@@ -90,7 +91,7 @@ func newPlan(env environment, s *settings) (*plan, *failure.Failure) {
 func (p *plan) variable(entry string) (variable, *failure.Failure) {
 	name, value, _ := strings.Cut(entry, "=")
 	v := variable{entry: entry, name: name}
-	if name == configVariable {
+	if name == environment.ConfigVariable {
 		return v, nil
 	}
 	var err error

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -19,7 +20,7 @@ type resolution struct {
 }
 
 // resolve gives what the program gets; nobody is asked where nothing refers to Vault.
-func resolve(ctx context.Context, env environment, s *settings, log *logging.Logger) (*resolution, *failure.Failure) {
+func resolve(ctx context.Context, env environment.Variables, s *settings, log *logging.Logger) (*resolution, *failure.Failure) {
 	p, f := newPlan(env, s)
 	if f != nil {
 		return nil, f

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
@@ -279,7 +280,7 @@ func TestFromPaths(t *testing.T) {
 		s := vault.settings(t)
 		s.fromPaths = []fromPath{{path: "secret/data/danger"}}
 		s.passthrough["VAULT_ADDR"] = true
-		s.passthrough[configVariable] = true
+		s.passthrough[environment.ConfigVariable] = true
 		o := resolveWith(t, s)
 		o.want(t, "OK=ok", "VAULT_ADDR=x")
 		for _, name := range []string{"PATH", "LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "BASH_ENV", "BASH_FUNC_ls%%", "VAULT_ENV_CONFIG", "A=B", ""} {
@@ -291,7 +292,7 @@ func TestFromPaths(t *testing.T) {
 	t.Run("unless they are allowed by name", func(t *testing.T) {
 		s := vault.settings(t)
 		s.fromPaths = []fromPath{{path: "secret/data/danger"}, {path: "kv/two", prefix: "LD_"}}
-		for _, name := range []string{"NODE_OPTIONS", "VAULT_ADDR", "BASH_FUNC_ls%%", "LD_B", configVariable, "", "A=B"} {
+		for _, name := range []string{"NODE_OPTIONS", "VAULT_ADDR", "BASH_FUNC_ls%%", "LD_B", environment.ConfigVariable, "", "A=B"} {
 			s.allowedNames[name] = true
 		}
 		resolveWith(t, s, "VAULT_ENV_CONFIG={}").want(t, "BASH_FUNC_ls%%=x", "NODE_OPTIONS=x", "OK=ok", "VAULT_ADDR=x", "LD_B=two")

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -118,14 +119,14 @@ func defaultSettings() settings {
 
 // loadSettings reads VAULT_ENV_CONFIG where it is set, else the variables of Bank-Vaults' vault-env. The settings
 // it gives beside a failure tell how to log it.
-func loadSettings(env environment) (settings, *failure.Failure) {
-	config, ok := env.lookup(configVariable)
+func loadSettings(env environment.Variables) (settings, *failure.Failure) {
+	config, ok := env.Lookup(environment.ConfigVariable)
 	if !ok {
 		return bankVaultsSettings(env)
 	}
 	s, f := parseConfig(config)
 	if f != nil {
-		f = f.Under(configVariable)
+		f = f.Under(environment.ConfigVariable)
 	}
 	s.vault.environment = env
 	return s, f

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/reference"
 )
@@ -42,7 +43,7 @@ type authSettings struct {
 	resource       string // what the Azure token is for
 
 	// environment is the container's, where the clouds' webhooks and SDKs keep what they know.
-	environment environment
+	environment environment.Variables
 }
 
 // configAuth reads vault.auth. The keys of one method are unknown to the others, but for role and tokenPath, which a

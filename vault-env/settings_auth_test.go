@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
@@ -94,7 +95,7 @@ func TestBankVaultsAuth(t *testing.T) {
 		{"VAULT_AUTH_METHOD=gcp-iam VAULT_PATH=google", authSettings{method: authGCPIAM, authMount: "google", role: "default"}},
 		{"VAULT_AUTH_METHOD=azure", authSettings{method: authAzure, authMount: "azure", role: "default", resource: "https://management.azure.com/"}},
 	} {
-		env := environment(strings.Fields(c.env))
+		env := environment.Variables(strings.Fields(c.env))
 		s, f := loadSettings(env)
 		c.want.jwtFile, c.want.environment = defaultJWTFile, env
 		if f != nil || !reflect.DeepEqual(s.vault.authSettings, c.want) {

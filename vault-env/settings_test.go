@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -22,7 +23,7 @@ const fullConfig = `{
 }`
 
 func TestConfig(t *testing.T) {
-	got, f := loadSettings(environment{"VAULT_ADDR=https://ignored", "VAULT_SKIP_VERIFY=true", "VAULT_ENV_CONFIG=" + fullConfig})
+	got, f := loadSettings(environment.Variables{"VAULT_ADDR=https://ignored", "VAULT_SKIP_VERIFY=true", "VAULT_ENV_CONFIG=" + fullConfig})
 	if f != nil {
 		t.Fatal(f)
 	}
@@ -123,7 +124,7 @@ func TestBadConfig(t *testing.T) {
 		{vault(`},"process":{"log":{"level":"debug"}}`), "process.log.level is unknown: write Debug, Info, Warn or Error"},
 		{vault(`},"process":{"log":{"format":"json"}}`), "process.log.format is unknown: write Text or JSON"},
 	} {
-		_, f := loadSettings(environment{"VAULT_ENV_CONFIG=" + c.config})
+		_, f := loadSettings(environment.Variables{"VAULT_ENV_CONFIG=" + c.config})
 		switch {
 		case f == nil:
 			t.Errorf("%s: no failure", c.config)
@@ -136,7 +137,7 @@ func TestBadConfig(t *testing.T) {
 }
 
 func TestBankVaultsVariables(t *testing.T) {
-	got, f := loadSettings(environment{
+	got, f := loadSettings(environment.Variables{
 		"VAULT_ADDR=https://vault.example:8200/", "VAULT_NAMESPACE=team", "VAULT_CLIENT_TIMEOUT=30", "VAULT_CACERT=/ca", "VAULT_CAPATH=/cas",
 		"VAULT_CLIENT_CERT=/c", "VAULT_CLIENT_KEY=/k", "VAULT_TLS_SERVER_NAME=sn", "VAULT_SKIP_VERIFY=true", "VAULT_AUTH_METHOD=kubernetes",
 		"VAULT_PATH=k8s/west", "VAULT_ROLE=shop", "VAULT_JWT_FILE=/jwt", "VAULT_TOKEN=hvs.x", "VAULT_TOKEN_FILE=/tf", "VAULT_TOKEN_PATH=/tp",
@@ -169,7 +170,7 @@ func TestBankVaultsVariables(t *testing.T) {
 }
 
 func TestBankVaultsDefaults(t *testing.T) {
-	got, f := loadSettings(environment{"HOME=/home/app", "VAULT_ROLE=", "VAULT_TOKEN=vault:login"})
+	got, f := loadSettings(environment.Variables{"HOME=/home/app", "VAULT_ROLE=", "VAULT_TOKEN=vault:login"})
 	if f != nil {
 		t.Fatal(f)
 	}
@@ -250,7 +251,7 @@ func TestBadBankVaultsVariables(t *testing.T) {
 		{"VAULT_TRANSIT_KEY_ID=../x", "VAULT_TRANSIT_KEY_ID is not a path"},
 		{"VAULT_TRANSIT_PATH=?", "VAULT_TRANSIT_PATH is not a path"},
 	} {
-		if _, f := loadSettings(environment{c.entry}); f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) {
+		if _, f := loadSettings(environment.Variables{c.entry}); f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) {
 			t.Errorf("%s: %v; want %q", c.entry, f, c.says)
 		}
 	}
@@ -283,10 +284,10 @@ func TestStripping(t *testing.T) {
 	}
 	strip, keep := defaultSettings(), defaultSettings()
 	strip.strip = true
-	env := environment{"A=1", "VAULT_ADDR=a", "VAULT_ROLE=r", "VAULT_ENV_CONFIG={}", "odd", "A=2", "B="}
+	env := environment.Variables{"A=1", "VAULT_ADDR=a", "VAULT_ROLE=r", "VAULT_ENV_CONFIG={}", "odd", "A=2", "B="}
 	resolveWith(t, &strip, env...).want(t, "A=1", "odd", "B=")
 	resolveWith(t, &keep, env...).want(t, "A=1", "VAULT_ADDR=a", "VAULT_ROLE=r", "odd", "B=")
-	strip.passthrough = map[string]bool{"VAULT_ROLE": true, configVariable: true}
+	strip.passthrough = map[string]bool{"VAULT_ROLE": true, environment.ConfigVariable: true}
 	resolveWith(t, &strip, env...).want(t, "A=1", "VAULT_ROLE=r", "odd", "B=")
 	strip.vault.token = "t"
 	resolveWith(t, &strip, "VAULT_TOKEN=vault:login", "VAULT_ADDR=a", "VAULT_PATH=p").want(t, "VAULT_TOKEN=t", "VAULT_ADDR=a")

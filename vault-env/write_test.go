@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -100,7 +101,7 @@ func TestLeasesAreRecorded(t *testing.T) {
 	vault.kv1("kv/a", `{"k":"v"}`)
 	s := vault.settings(t)
 	s.fromPaths = []fromPath{{path: "database/creds/ro", prefix: "DB_"}}
-	p, f := newPlan(environment{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s)
+	p, f := newPlan(environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s)
 	if f != nil {
 		t.Fatal(f)
 	}

@@ -1,4 +1,4 @@
-package main
+package environment
 
 import (
 	"slices"
@@ -6,9 +6,9 @@ import (
 )
 
 func TestLookup(t *testing.T) {
-	env := environment{"AB=1", "A=2", "A=3", "C"}
+	env := Variables{"AB=1", "A=2", "A=3", "C"}
 	for name, want := range map[string]string{"A": "2", "AB": "1", "B": "-", "C": "-", "": "-"} {
-		got, ok := env.lookup(name)
+		got, ok := env.Lookup(name)
 		if !ok {
 			got = "-"
 		}
