@@ -11,6 +11,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/signals"
 )
 
 // parseConfig reads VAULT_ENV_CONFIG: the keys of the policy's own spec, and vault.auth.tokenPath. It is strict: what
@@ -85,7 +86,7 @@ func configLeaseEnd(o configObject, l *leaseEnd) {
 	}
 	if name := o.text("signal"); name != "" {
 		var known bool
-		if l.signal, known = parseSignal(name); !known {
+		if l.signal, known = signals.Parse(name); !known {
 			o.fail("signal", "is not a signal that ends a program: write one like SIGTERM or SIGRTMIN+3")
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/signals"
 )
 
 // revocationTime is how long the end of a program may be held up by what is given back.
@@ -113,7 +114,7 @@ func (d *daemon) until(done <-chan struct{}) *failure.Failure {
 		case s := <-d.signals:
 			switch s := s.(syscall.Signal); {
 			case endsEarly(s):
-				return failure.Newf(signalStatus(s), "%s came before the program was started: it is not started", signalName(s))
+				return failure.Newf(signalStatus(s), "%s came before the program was started: it is not started", signals.Name(s))
 			case isForwarded(s):
 				d.early = append(d.early, s)
 			}
@@ -230,7 +231,7 @@ func (d *daemon) stopped(by syscall.Signal) {
 
 func (d *daemon) endProgram(why string) {
 	l := d.settings.leaseEnd
-	d.log.Warn(fmt.Sprintf("%s: the program gets %s, and SIGKILL after %s, to be started again with what is valid", why, signalName(l.signal), l.gracePeriod))
+	d.log.Warn(fmt.Sprintf("%s: the program gets %s, and SIGKILL after %s, to be started again with what is valid", why, signals.Name(l.signal), l.gracePeriod))
 	d.kill(d.program, l.signal)
 }
 

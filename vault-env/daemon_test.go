@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/signals"
 )
 
 // tellSignals is a program that says "ready" and then each signal it receives, the last of which is SIGTERM.
@@ -508,14 +509,14 @@ func TestSignalsBeforeTheStart(t *testing.T) {
 		return func() bool { return vault.count("GET database/creds/shop") == 1 }
 	}
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
-		t.Run("one that ends it: "+signalName(s), func(t *testing.T) {
+		t.Run("one that ends it: "+signals.Name(s), func(t *testing.T) {
 			vault, _ := hanging(t)
 			r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds), "echo", "started")
 			eventually(t, "Vault is asked", asked(vault))
 			r.signal(s)
 			out, _ := io.ReadAll(r.stdout)
 			r.ends(128 + int(s))
-			if r.wantLog("vault-env: error: " + signalName(s) + " came before the program was started: it is not started"); len(out) > 0 {
+			if r.wantLog("vault-env: error: " + signals.Name(s) + " came before the program was started: it is not started"); len(out) > 0 {
 				t.Errorf("the program says %q", out)
 			}
 		})

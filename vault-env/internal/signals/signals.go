@@ -1,4 +1,4 @@
-package main
+package signals
 
 import (
 	"strconv"
@@ -22,8 +22,8 @@ const (
 	realTimeMax = 64
 )
 
-// parseSignal reads the name of a signal that may be meant to end a program: SIGTERM, SIGRTMIN+3.
-func parseSignal(name string) (syscall.Signal, bool) {
+// Parse reads the name of a signal that may be meant to end a program: SIGTERM, SIGRTMIN+3.
+func Parse(name string) (syscall.Signal, bool) {
 	for _, s := range endingSignals {
 		if s.name == name {
 			return s.signal, true
@@ -49,8 +49,8 @@ func realTimeOffset(text, sign string) (int, bool) {
 	return int(n), ok && err == nil && n <= 15
 }
 
-// signalName gives the name of a signal for a message.
-func signalName(s syscall.Signal) string {
+// Name gives the name of a signal for a message.
+func Name(s syscall.Signal) string {
 	for _, known := range endingSignals {
 		if known.signal == s {
 			return known.name

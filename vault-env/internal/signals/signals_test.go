@@ -1,4 +1,4 @@
-package main
+package signals
 
 import (
 	"syscall"
@@ -12,15 +12,15 @@ func TestParseSignal(t *testing.T) {
 		"": 0, "TERM": 0, "sigterm": 0, "15": 0, "SIGSTOP": 0, "SIGCHLD": 0, "SIGCONT": 0, "SIGRTMIN3": 0, "SIGRTMIN-1": 0, "SIGRTMIN+16": 0,
 		"SIGRTMIN++3": 0, "SIGRTMAX+1": 0, "SIGRTMAX-": 0, "SIGRTMAX-99999999999": 0,
 	} {
-		got, ok := parseSignal(name)
+		got, ok := Parse(name)
 		if ok != (want != 0) || ok && got != want {
 			t.Errorf("parseSignal(%q) = %d, %v; want %d", name, got, ok, want)
 		}
 	}
-	if got := signalName(syscall.SIGTERM); got != "SIGTERM" {
+	if got := Name(syscall.SIGTERM); got != "SIGTERM" {
 		t.Errorf("signalName(15) = %q", got)
 	}
-	if got := signalName(37); got != "signal 37" {
+	if got := Name(37); got != "signal 37" {
 		t.Errorf("signalName(37) = %q", got)
 	}
 }
