@@ -12,6 +12,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/signals"
 )
@@ -146,7 +147,7 @@ func (d *daemon) start(program string, argv, env []string) *failure.Failure {
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
-		return execFailure(program, err)
+		return launch.Failure(program, err)
 	}
 	if d.terminal.alone() {
 		d.terminal.give(d.program)

@@ -18,6 +18,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
 
 	stdlog "log"
@@ -102,7 +103,7 @@ func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *
 	for _, warning := range s.warnings {
 		log.Warn(warning)
 	}
-	program, f := lookPath(argv[0], env)
+	program, f := launch.Find(argv[0], env)
 	if f != nil {
 		return 0, f
 	}
@@ -117,7 +118,7 @@ func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *
 		time.Sleep(s.delay)
 	}
 	r.answers.settleToken(log)
-	f = replaceProcess(program, argv, r.environment)
+	f = launch.Replace(program, argv, r.environment)
 	r.abandon(&s)
 	return 0, f
 }

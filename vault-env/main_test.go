@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/launch"
 )
 
 // TestMain makes this test's executable vault-env itself, for the tests that need a process which becomes another, or
@@ -157,13 +158,13 @@ func TestProgramsThatCannotRun(t *testing.T) {
 		for i := range 100 {
 			env = append(env, strconv.Itoa(i)+"="+strings.Repeat("x", 100000))
 		}
-		err := replaceProcess("/bin/true", []string{"true"}, env)
+		err := launch.Replace("/bin/true", []string{"true"}, env)
 		if err.Status != failure.CannotRun || !strings.Contains(err.Message, "longer than Linux takes") {
 			t.Errorf("%+v", err)
 		}
 	})
 	t.Run("a NUL byte in an argument", func(t *testing.T) {
-		if f := replaceProcess("/bin/true", []string{"true", "\x00"}, nil); !strings.Contains(f.Message, "NUL byte") {
+		if f := launch.Replace("/bin/true", []string{"true", "\x00"}, nil); !strings.Contains(f.Message, "NUL byte") {
 			t.Errorf("%+v", f)
 		}
 	})

@@ -1,4 +1,4 @@
-package main
+package launch
 
 import (
 	"errors"
@@ -13,9 +13,9 @@ import (
 // defaultPath is where container runtimes look when an image sets no PATH.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// lookPath finds a program as a shell does: a name with a slash is a file, any other is looked for in PATH, where an
+// Find finds a program as a shell does: a name with a slash is a file, any other is looked for in PATH, where an
 // empty entry is the current directory, and a file that cannot be executed is passed over for a later one that can.
-func lookPath(name string, env environment.Variables) (string, *failure.Failure) {
+func Find(name string, env environment.Variables) (string, *failure.Failure) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
 	}
@@ -63,12 +63,12 @@ func executable(file string) *failure.Failure {
 	return nil
 }
 
-// replaceProcess only returns where it failed.
-func replaceProcess(program string, argv, env []string) *failure.Failure {
-	return execFailure(program, syscall.Exec(program, argv, env))
+// Replace only returns where it failed.
+func Replace(program string, argv, env []string) *failure.Failure {
+	return Failure(program, syscall.Exec(program, argv, env))
 }
 
-func execFailure(program string, err error) *failure.Failure {
+func Failure(program string, err error) *failure.Failure {
 	file := failure.QuoteName(program)
 	switch {
 	case errors.Is(err, syscall.ENOENT): // the file was there a moment ago
