@@ -8,6 +8,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/guard"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
 
@@ -27,10 +28,10 @@ func resolve(ctx context.Context, env environment.Variables, s *settings, log *l
 	}
 	r := &resolution{answers: &answers{}, login: p.login, asked: time.Now()}
 	if !p.nothing() {
-		if s.refuseExec && startedBefore("/proc", os.Getpid()) {
+		if s.refuseExec && guard.StartedBefore("/proc", os.Getpid()) {
 			return nil, failure.Newf(failure.Denied, "this is not the first process of the container (kubectl exec?), and the policy's refuseExec lets only that one read secrets")
 		}
-		concealMemory()
+		guard.ConcealMemory()
 		if s.vault.skipVerify {
 			log.Warn("VAULT_SKIP_VERIFY is true: whoever is in between can read the token and the secrets")
 		}

@@ -1,4 +1,4 @@
-package main
+package guard
 
 import (
 	"os"
@@ -41,11 +41,11 @@ func TestStartedBefore(t *testing.T) {
 		{"nothing is known of it", 30, []string{"1 100 /"}, false},
 		{"nothing is known of the others", 30, []string{"1 100", "30 900 /"}, false},
 	} {
-		if got := startedBefore(procfs(c.processes...), c.pid); got != c.want {
+		if got := StartedBefore(procfs(c.processes...), c.pid); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
-	if startedBefore("/nonexistent", 30) {
+	if StartedBefore("/nonexistent", 30) {
 		t.Error("no procfs")
 	}
 }

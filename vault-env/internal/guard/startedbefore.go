@@ -1,4 +1,4 @@
-package main
+package guard
 
 import (
 	"os"
@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// startedBefore says whether another process of the same container was there before process pid: then pid is not the
+// StartedBefore says whether another process of the same container was there before process pid: then pid is not the
 // container's own start, but something that was started in it, as kubectl exec does. The processes of a container are
 // those of one cgroup. It guards against accidents only: whoever may start processes in the container can read the
 // secrets in other ways. Where it cannot tell, it says false: a program that does not start is the greater harm.
-func startedBefore(procfs string, pid int) bool {
+func StartedBefore(procfs string, pid int) bool {
 	if pid == 1 {
 		return false
 	}
