@@ -18,6 +18,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/install"
 	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
 
@@ -85,7 +86,7 @@ func command(args []string, env environment.Variables, stdout io.Writer, log *lo
 		if len(args) != 2 {
 			return 0, failure.Newf(failure.Usage, "write vault-env --install DIR")
 		}
-		return 0, install("/proc/self/exe", args[1])
+		return 0, install.Install("/proc/self/exe", args[1])
 	case first == "" || first[0] == '-':
 		return 0, failure.Newf(failure.Usage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
 	}

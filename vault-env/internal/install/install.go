@@ -1,4 +1,4 @@
-package main
+package install
 
 import (
 	"bytes"
@@ -11,9 +11,9 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// install copies the executable to DIR/vault-env: first under another name, read back and compared by its digest,
+// Install copies the executable to DIR/vault-env: first under another name, read back and compared by its digest,
 // then renamed, so that nobody ever sees half of it. A second installation into the same directory replaces the first.
-func install(executable, dir string) *failure.Failure {
+func Install(executable, dir string) *failure.Failure {
 	source, err := os.Open(executable)
 	if err != nil {
 		return installFailure("this executable cannot be read", err)
