@@ -258,11 +258,11 @@ func fakeAgent(token string) http.HandlerFunc {
 	}
 }
 
-func asAWS(change ...func(*vaultSettings)) func(*vaultSettings) {
-	return func(v *vaultSettings) {
-		v.method, v.authMount, v.role = authAWS, "aws", testRole
+func asAWS(w aws, change ...func(*applicant)) func(*applicant) {
+	return func(a *applicant) {
+		a.mount, a.identity = "aws", w
 		for _, c := range change {
-			c(v)
+			c(a)
 		}
 	}
 }
@@ -271,22 +271,22 @@ func TestAWSLogin(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.answerLogin("aws", vaultAWS(fakeSTS, "vault.example"))
 	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret}
-	withID := func(v *vaultSettings) { v.headerValue = "vault.example" }
+	withID := aws{headerValue: "vault.example"}
 	cloud := newFakeCloud(t)
-	cloud.login(vault, env, asAWS(withID)).wantToken(t)
-	cloud.login(vault, env, asAWS(withID, func(v *vaultSettings) { v.role = "" })).wantToken(t)
-	cloud.login(vault, env, asAWS(withID, func(v *vaultSettings) { v.region = "eu-west-1" })).wantToken(t)
-	cloud.login(vault, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
-	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}, asAWS(withID)).wantToken(t)
+	loginFrom(cloud, vault, env, asAWS(withID)).wantToken(t)
+	loginFrom(cloud, vault, env, asAWS(withID, func(a *applicant) { a.role = "" })).wantToken(t)
+	loginFrom(cloud, vault, env, asAWS(aws{headerValue: "vault.example", region: "eu-west-1"})).wantToken(t)
+	loginFrom(cloud, vault, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
+	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}, asAWS(withID)).wantToken(t)
 
-	cloud.login(vault, env, asAWS()).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
-	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
+	loginFrom(cloud, vault, env, asAWS(aws{})).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
+	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
 	if asked := cloud.seen(); len(asked) != 0 {
 		t.Errorf("keys in the environment, but asked %v", asked)
 	}
-	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, failure.Settings, "go together")
-	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, failure.Settings, "AWS_ACCESS_KEY_ID")
-	cloud.login(vault, environment.Variables{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, failure.Settings, "no AWS credentials: give its ServiceAccount an IAM role")
+	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, failure.Settings, "go together")
+	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, failure.Settings, "AWS_ACCESS_KEY_ID")
+	loginFrom(cloud, vault, environment.Variables{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, failure.Settings, "no AWS credentials: give its ServiceAccount an IAM role")
 }
 
 // What Vault repeats of a request is shortened, and a credential may be what is cut in two.
@@ -298,7 +298,7 @@ func TestAWSCredentialsAreNotRepeated(t *testing.T) {
 		return strings.Repeat("x", 190) + shortTerm.Token + " " + sent.Get("Authorization")
 	})
 	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}
-	l := newFakeCloud(t).login(vault, env, asAWS())
+	l := loginFrom(newFakeCloud(t), vault, env, asAWS(aws{}))
 	l.wantFailure(t, failure.Denied, "xxx…")
 	if strings.Contains(l.said, shortTerm.Token[:5]) {
 		t.Errorf("a half of the token is said: %s", l.said)
@@ -348,7 +348,7 @@ func TestAWSCredentials(t *testing.T) {
 			vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
 			cloud := newFakeCloud(t)
 			cloud.serve(c.address, c.fake)
-			cloud.login(vault, c.env(t), asAWS()).wantToken(t)
+			loginFrom(cloud, vault, c.env(t), asAWS(aws{})).wantToken(t)
 			if asked := cloud.seen(); !slices.Equal(asked, c.asked) {
 				t.Errorf("asked %v; want %v", asked, c.asked)
 			}
@@ -361,7 +361,7 @@ func TestAWSCredentials(t *testing.T) {
 				}
 				cloud := newFakeCloud(t)
 				cloud.serve(c.address, broken)
-				return cloud.login(vault, c.env(t), asAWS(func(v *vaultSettings) { v.timeout = timeout }))
+				return loginFrom(cloud, vault, c.env(t), asAWS(aws{}, func(a *applicant) { a.connection.timeout = timeout }))
 			})
 		})
 	}
@@ -383,7 +383,7 @@ func TestAWSCredentialsOrder(t *testing.T) {
 		cloud.serve("169.254.170.2:80", fakeAgent(""))
 		cloud.serve("169.254.170.23:80", fakeAgent(""))
 		cloud.serve("169.254.169.254:80", fakeEC2)
-		cloud.login(vault, env[i:], asAWS()).wantToken(t)
+		loginFrom(cloud, vault, env[i:], asAWS(aws{})).wantToken(t)
 		if asked := append(cloud.seen(), ""); asked[0] != want {
 			t.Errorf("from %d: asked %v first; want %q", i, asked, want)
 		}
@@ -391,7 +391,7 @@ func TestAWSCredentialsOrder(t *testing.T) {
 	// Keys that are to come out of Vault are the program's.
 	cloud := newFakeCloud(t)
 	cloud.serve("169.254.169.254:80", fakeEC2)
-	cloud.login(vault, environment.Variables{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS()).wantToken(t)
+	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS(aws{})).wantToken(t)
 }
 
 func TestAWSCredentialsDenied(t *testing.T) {
@@ -424,7 +424,7 @@ func TestAWSCredentialsDenied(t *testing.T) {
 		"metadata elsewhere":                    {environment.Variables{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, failure.Settings, "the EC2 metadata service is at an address that is not this machine's"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cloud.login(vault, c.env, asAWS()).wantFailure(t, c.status, c.says)
+			loginFrom(cloud, vault, c.env, asAWS(aws{})).wantFailure(t, c.status, c.says)
 		})
 	}
 	if logins := vault.seen(); len(logins) != 0 {
@@ -445,7 +445,7 @@ func TestSTSAsksAgain(t *testing.T) {
 		}
 		fakeSTS(w, r)
 	})
-	l := cloud.login(vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
+	l := loginFrom(cloud, vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS(aws{}))
 	l.wantToken(t)
 	if !strings.Contains(l.said, "AWS STS: 400: IDPCommunicationError: The identity provider could not be reached, trying again") {
 		t.Errorf("said %s", l.said)
@@ -458,7 +458,7 @@ func TestSTSNotTrusted(t *testing.T) {
 	cloud, stranger := newFakeCloud(t), newFakeCloud(t)
 	stranger.serve("sts.amazonaws.com:443", fakeSTS)
 	cloud.hosts = stranger.hosts
-	l := cloud.login(vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS())
+	l := loginFrom(cloud, vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS(aws{}))
 	l.wantFailure(t, failure.Unavailable, "the certificate of AWS STS is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
 }
 
@@ -511,7 +511,7 @@ func TestAWSLoginOfTheExecutable(t *testing.T) {
 
 // What a metadata service says is for this machine only; a proxy would read it.
 func TestMetadataIsAskedWithoutProxy(t *testing.T) {
-	k := (&client{outside: outside{dial: directly}}).newCloud(&vaultSettings{})
+	k := (&applicant{loginSettings: &loginSettings{}, connection: &vaultSettings{}, outside: outside{dial: directly}}).newCloud()
 	if k.local.Transport.(*http.Transport).Proxy != nil || k.public.Transport.(*http.Transport).Proxy == nil {
 		t.Error("the local services are asked by a proxy, or the others without")
 	}

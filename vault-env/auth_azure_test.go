@@ -102,11 +102,11 @@ func vaultAzure(group bool) func(map[string]any) string {
 	}
 }
 
-func asAzure(change ...func(*vaultSettings)) func(*vaultSettings) {
-	return func(v *vaultSettings) {
-		v.method, v.authMount, v.role, v.resource = authAzure, "azure", testRole, defaultAzureResource
+func asAzure(change ...func(*applicant)) func(*applicant) {
+	return func(a *applicant) {
+		a.mount, a.identity = "azure", azure{defaultAzureResource}
 		for _, c := range change {
-			c(v)
+			c(a)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestAzureManagedIdentity(t *testing.T) {
 	vault.answerLogin("azure", vaultAzure(true))
 	cloud := newFakeCloud(t)
 	cloud.serve("169.254.169.254:80", fakeAzureMetadata)
-	cloud.login(vault, nil, asAzure()).wantToken(t)
+	loginFrom(cloud, vault, nil, asAzure()).wantToken(t)
 	want := []string{
 		"GET 169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F",
 		"GET 169.254.169.254/metadata/instance?api-version=2018-02-01",
@@ -124,13 +124,13 @@ func TestAzureManagedIdentity(t *testing.T) {
 	if asked := cloud.seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
-	cloud.login(vault, environment.Variables{"AZURE_CLIENT_ID=" + azureClient}, asAzure()).wantToken(t)
+	loginFrom(cloud, vault, environment.Variables{"AZURE_CLIENT_ID=" + azureClient}, asAzure()).wantToken(t)
 	if asked := cloud.seen(); !strings.Contains(asked[2], "client_id="+azureClient) {
 		t.Errorf("the identity is not named: %v", asked)
 	}
-	cloud.login(vault, environment.Variables{"AZURE_CLIENT_ID=other"}, asAzure()).wantFailure(t, failure.Denied,
+	loginFrom(cloud, vault, environment.Variables{"AZURE_CLIENT_ID=other"}, asAzure()).wantFailure(t, failure.Denied,
 		"Azure's metadata service refused (400: invalid_request: Identity not found): give the node a managed identity, name one of several in AZURE_CLIENT_ID, or use workload identity")
-	cloud.login(vault, nil, asAzure(func(v *vaultSettings) { v.resource = "api://other" })).wantFailure(t, failure.Denied,
+	loginFrom(cloud, vault, nil, asAzure(func(a *applicant) { a.identity = azure{"api://other"} })).wantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/azure/login (400: oidc: expected audience`, "in …)", "check the role and what it is bound to, and the resource")
 }
 
@@ -142,8 +142,8 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 	cloud.serve("login.partner.microsoftonline.cn:443", fakeEntra)
 	file := write(t, "assertion", azureAssertion+"\n")
 	env := environment.Variables{"AZURE_CLIENT_ID=" + azureClient, "AZURE_TENANT_ID=" + azureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + file}
-	cloud.login(vault, env, asAzure()).wantToken(t)
-	cloud.login(vault, append(env, "AZURE_AUTHORITY_HOST=https://login.partner.microsoftonline.cn/"), asAzure()).wantToken(t)
+	loginFrom(cloud, vault, env, asAzure()).wantToken(t)
+	loginFrom(cloud, vault, append(env, "AZURE_AUTHORITY_HOST=https://login.partner.microsoftonline.cn/"), asAzure()).wantToken(t)
 	want := []string{"POST login.microsoftonline.com/" + azureTenant + "/oauth2/v2.0/token", "POST login.partner.microsoftonline.cn/" + azureTenant + "/oauth2/v2.0/token"}
 	if asked := cloud.seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
@@ -160,7 +160,7 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 		{append(environment.Variables{"AZURE_AUTHORITY_HOST=http://login.microsoftonline.com"}, env...), failure.Settings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST"},
 		{append(environment.Variables{"AZURE_FEDERATED_TOKEN_FILE=/nonexistent"}, env[:2]...), failure.Settings, "the federated token /nonexistent cannot be read"},
 	} {
-		cloud.login(vault, c.env, asAzure()).wantFailure(t, c.status, c.says)
+		loginFrom(cloud, vault, c.env, asAzure()).wantFailure(t, c.status, c.says)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestAzureMetadataUpdating(t *testing.T) {
 			}
 			fakeAzureMetadata(w, r)
 		})
-		cloud.login(vault, nil, asAzure()).wantToken(t)
+		loginFrom(cloud, vault, nil, asAzure()).wantToken(t)
 	}
 }
 
@@ -215,7 +215,7 @@ func TestAzureTrouble(t *testing.T) {
 				}
 				cloud := newFakeCloud(t)
 				cloud.serve(c.address, broken)
-				return cloud.login(vault, c.env, asAzure(func(v *vaultSettings) { v.timeout = timeout }))
+				return loginFrom(cloud, vault, c.env, asAzure(func(a *applicant) { a.connection.timeout = timeout }))
 			})
 		})
 	}
@@ -232,7 +232,7 @@ func TestCloudAnswerWithoutEnd(t *testing.T) {
 			io.WriteString(w, strings.Repeat(" ", 1024))
 		}
 	})
-	cloud.login(vault, nil, asAzure()).wantFailure(t, failure.Protocol, "the answer of Azure's metadata service is malformed")
+	loginFrom(cloud, vault, nil, asAzure()).wantFailure(t, failure.Protocol, "the answer of Azure's metadata service is malformed")
 }
 
 // A service that does not come back on one connection may on the next: no attempt takes all the time.
@@ -248,5 +248,5 @@ func TestCloudSilentAtFirst(t *testing.T) {
 		}
 		fakeAzureMetadata(w, r)
 	})
-	cloud.login(vault, nil, asAzure(func(v *vaultSettings) { v.timeout = 3 * time.Second })).wantToken(t)
+	loginFrom(cloud, vault, nil, asAzure(func(a *applicant) { a.connection.timeout = 3 * time.Second })).wantToken(t)
 }

@@ -98,11 +98,11 @@ func vaultGCP(gce bool) func(map[string]any) string {
 	}
 }
 
-func asGCP(method authMethod, change ...func(*vaultSettings)) func(*vaultSettings) {
-	return func(v *vaultSettings) {
-		v.method, v.authMount, v.role = method, "gcp", testRole
+func asGCP(g identity, change ...func(*applicant)) func(*applicant) {
+	return func(a *applicant) {
+		a.mount, a.identity = "gcp", g
 		for _, c := range change {
-			c(v)
+			c(a)
 		}
 	}
 }
@@ -112,8 +112,8 @@ func TestGCELogin(t *testing.T) {
 	vault.answerLogin("gcp", vaultGCP(true))
 	cloud := newFakeCloud(t)
 	cloud.serve("169.254.169.254:80", fakeGoogleMetadata)
-	cloud.login(vault, nil, asGCP(authGCE)).wantToken(t)
-	cloud.login(vault, nil, asGCP(authGCE, func(v *vaultSettings) { v.serviceAccount = googleServiceAccount })).wantToken(t)
+	loginFrom(cloud, vault, nil, asGCP(gce{})).wantToken(t)
+	loginFrom(cloud, vault, nil, asGCP(gce{googleServiceAccount})).wantToken(t)
 	want := []string{
 		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/identity?audience=vault%2Fshop&format=full",
 		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/shop@project.iam.gserviceaccount.com/identity?audience=vault%2Fshop&format=full",
@@ -121,9 +121,9 @@ func TestGCELogin(t *testing.T) {
 	if asked := cloud.seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
-	cloud.login(vault, nil, asGCP(authGCE, func(v *vaultSettings) { v.role = "other" })).
+	loginFrom(cloud, vault, nil, asGCP(gce{}, func(a *applicant) { a.role = "other" })).
 		wantFailure(t, failure.Denied, `Vault refused the login of the role "other" at auth/gcp/login (400: role not found): check the role, its bindings, and its type`)
-	cloud.login(vault, nil, asGCP(authGCE, func(v *vaultSettings) { v.serviceAccount = "other@project.iam.gserviceaccount.com" })).
+	loginFrom(cloud, vault, nil, asGCP(gce{"other@project.iam.gserviceaccount.com"})).
 		wantFailure(t, failure.Denied, "Google's metadata service refused (404", "give the instance, or by Workload Identity the pod's ServiceAccount, a service account")
 }
 
@@ -133,7 +133,7 @@ func TestGCPIAMLogin(t *testing.T) {
 	cloud := newFakeCloud(t)
 	cloud.serve("169.254.169.254:80", fakeGoogleMetadata)
 	cloud.serve("iamcredentials.googleapis.com:443", fakeIAMCredentials)
-	cloud.login(vault, nil, asGCP(authGCPIAM)).wantToken(t)
+	loginFrom(cloud, vault, nil, asGCP(gcpIAM{})).wantToken(t)
 	want := []string{
 		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/email",
 		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token",
@@ -142,11 +142,11 @@ func TestGCPIAMLogin(t *testing.T) {
 	if asked := cloud.seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
-	cloud.login(vault, nil, asGCP(authGCPIAM, func(v *vaultSettings) { v.serviceAccount = googleServiceAccount })).wantToken(t)
+	loginFrom(cloud, vault, nil, asGCP(gcpIAM{googleServiceAccount})).wantToken(t)
 	if asked := cloud.seen(); len(asked) != len(want)+2 {
 		t.Errorf("the account is set, but asked for: %v", asked[len(want):])
 	}
-	cloud.login(vault, nil, asGCP(authGCPIAM, func(v *vaultSettings) { v.serviceAccount = "other@project.iam.gserviceaccount.com" })).
+	loginFrom(cloud, vault, nil, asGCP(gcpIAM{"other@project.iam.gserviceaccount.com"})).
 		wantFailure(t, failure.Denied, "Google's IAM Credentials API refused (403: PERMISSION_DENIED: Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist) for …)",
 			"give the pod's service account the role roles/iam.serviceAccountTokenCreator on other@project.iam.gserviceaccount.com")
 }
@@ -156,7 +156,7 @@ func TestGCPWithoutAccount(t *testing.T) {
 	vault := newFakeVault(t)
 	cloud := newFakeCloud(t)
 	cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "project.svc.id.goog") })
-	cloud.login(vault, nil, asGCP(authGCPIAM)).wantFailure(t, failure.Denied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
+	loginFrom(cloud, vault, nil, asGCP(gcpIAM{})).wantFailure(t, failure.Denied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
 }
 
 func TestGoogleMetadataHost(t *testing.T) {
@@ -164,10 +164,10 @@ func TestGoogleMetadataHost(t *testing.T) {
 	vault.answerLogin("gcp", vaultGCP(true))
 	cloud := newFakeCloud(t)
 	cloud.serve("metadata.google.internal:80", fakeGoogleMetadata)
-	cloud.login(vault, environment.Variables{"GCE_METADATA_HOST=metadata.google.internal"}, asGCP(authGCE)).wantToken(t)
-	cloud.login(vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "Google's metadata service is at an address that is not this machine's")
-	cloud.login(vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "not this machine's")
-	cloud.login(vault, environment.Variables{"GCE_METADATA_HOST=a b"}, asGCP(authGCE)).wantFailure(t, failure.Settings, "no URL")
+	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=metadata.google.internal"}, asGCP(gce{})).wantToken(t)
+	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(gce{})).wantFailure(t, failure.Settings, "Google's metadata service is at an address that is not this machine's")
+	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(gce{})).wantFailure(t, failure.Settings, "not this machine's")
+	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=a b"}, asGCP(gce{})).wantFailure(t, failure.Settings, "no URL")
 }
 
 func TestGoogleTrouble(t *testing.T) {
@@ -185,7 +185,7 @@ func TestGoogleTrouble(t *testing.T) {
 				for at, fake := range fakes {
 					cloud.serve(at, fake)
 				}
-				return cloud.login(vault, nil, asGCP(authGCPIAM, func(v *vaultSettings) { v.timeout, v.serviceAccount = timeout, googleServiceAccount }))
+				return loginFrom(cloud, vault, nil, asGCP(gcpIAM{googleServiceAccount}, func(a *applicant) { a.connection.timeout = timeout }))
 			})
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,10 +17,7 @@ import (
 
 func wrappedSettings(t *testing.T, vault *fakeVault) *settings {
 	t.Helper()
-	s := vault.settings(t)
-	s.vault.method, s.vault.authMount, s.vault.role = authAppRole, "approle", ""
-	s.vault.roleIDFile, s.vault.secretIDFile, s.vault.secretIDWrapped = write(t, "role", "role-id\n"), write(t, "wrapped", "hvs.canary-wrapping"), true
-	return s
+	return settingsFor(t, vault, withAuth(fields{"method": "AppRole", "roleIDFile": write(t, "role", "role-id\n"), "secretIDFile": write(t, "wrapped", "hvs.canary-wrapping"), "secretIDWrapped": true}))
 }
 
 // fakeWrapping answers for one wrapping token as Vault does, and opens once.
@@ -92,7 +90,7 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 				s.vault.timeout = time.Second
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
-			o.wantFailure(t, c.status, "the wrapped secret id "+s.vault.secretIDFile, c.says)
+			o.wantFailure(t, c.status, "the wrapped secret id "+s.login.identity.(appRole).secretIDFile, c.says)
 			if strings.Contains(o.failure.Message, "canary") {
 				t.Errorf("a credential is said: %s", o.failure.Message)
 			}
@@ -104,7 +102,7 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 func TestLoginRefusedLikeAFault(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+testJWT+`"]}`)
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.vault.timeout = 1500 * time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
@@ -120,14 +118,12 @@ func TestClientCertificateRefused(t *testing.T) {
 	clients := x509.NewCertPool()
 	clients.AddCert(theirs.cert)
 	vault := newFakeVault(t, func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, clients })
-	for name, change := range map[string]func(*vaultSettings){
-		"of another CA": func(v *vaultSettings) { v.method, v.certFile, v.keyFile = authCertificate, certFile, keyFile },
-		"none":          func(*vaultSettings) {},
+	for name, change := range map[string]func(fields){
+		"of another CA": withAuth(fields{"method": "Certificate", "role": testRole, "mountPath": "kubernetes", "certFile": certFile, "keyFile": keyFile}),
+		"none":          func(fields) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := vault.settings(t)
-			change(&s.vault)
-			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
+			resolveWith(t, settingsFor(t, vault, change), "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
 		})
 	}
 }
@@ -149,8 +145,8 @@ func TestMadeBy(t *testing.T) {
 		{"", "", "sys/wrapping/wrap", false},
 		{"", "", "", false},
 	} {
-		v := &vaultSettings{namespace: c.namespace, authSettings: authSettings{authMount: "approle", role: c.role}}
-		if got := madeBy(v, c.path); got != c.want {
+		a := &applicant{loginSettings: &loginSettings{mount: "approle", role: c.role}, connection: &vaultSettings{namespace: c.namespace}}
+		if got := a.hasMade(c.path); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
@@ -158,26 +154,28 @@ func TestMadeBy(t *testing.T) {
 
 func TestFilesOfLogins(t *testing.T) {
 	vault := newFakeVault(t)
+	jwt := write(t, "jwt", testJWT)
 	for name, c := range map[string]struct {
-		change func(*vaultSettings)
-		says   string
+		auth fields
+		says string
 	}{
-		"no ServiceAccount token": {func(v *vaultSettings) { v.jwtFile = "/nonexistent" }, "the ServiceAccount token /nonexistent cannot be read: no such file"},
-		"an empty one":            {func(v *vaultSettings) { v.jwtFile = write(t, "jwt", " \n") }, "is empty"},
-		"one of two lines":        {func(v *vaultSettings) { v.jwtFile = write(t, "jwt", "canary\ncanary") }, "is malformed: it must hold one line"},
-		"no role id":              {func(v *vaultSettings) { v.method, v.roleIDFile = authAppRole, "/nonexistent" }, "the role id file /nonexistent cannot be read"},
-		"no secret id": {func(v *vaultSettings) {
-			v.method, v.roleIDFile, v.secretIDFile = authAppRole, v.jwtFile, "/nonexistent"
-		}, "the secret id file /nonexistent cannot be read"},
-		"no wrapping token": {func(v *vaultSettings) {
-			v.method, v.roleIDFile, v.secretIDFile, v.secretIDWrapped = authAppRole, v.jwtFile, "/nonexistent", true
-		}, "the wrapped secret id file /nonexistent cannot be read"},
-		"a token file of two lines": {func(v *vaultSettings) { v.tokenFile = write(t, "token", "canary\r\ncanary") }, "the token file"},
-		"a directory for a role id": {func(v *vaultSettings) { v.method, v.roleIDFile = authAppRole, t.TempDir() }, "is a directory"},
+		"no ServiceAccount token": {fields{"tokenPath": "/nonexistent"}, "the ServiceAccount token /nonexistent cannot be read: no such file"},
+		"an empty one":            {fields{"tokenPath": write(t, "jwt", " \n")}, "is empty"},
+		"one of two lines":        {fields{"tokenPath": write(t, "jwt", "canary\ncanary")}, "is malformed: it must hold one line"},
+		"no role id":              {fields{"method": "AppRole", "roleIDFile": "/nonexistent"}, "the role id file /nonexistent cannot be read"},
+		"no secret id":            {fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent"}, "the secret id file /nonexistent cannot be read"},
+		"no wrapping token": {fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent", "secretIDWrapped": true},
+			"the wrapped secret id file /nonexistent cannot be read"},
+		"a token file of two lines": {nil, "the token file"},
+		"a directory for a role id": {fields{"method": "AppRole", "roleIDFile": t.TempDir()}, "is a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := vault.settings(t)
-			c.change(&s.vault)
+			auth := fields{"role": testRole}
+			maps.Copy(auth, c.auth)
+			s := settingsFor(t, vault, withAuth(auth))
+			if c.auth == nil { // only Bank-Vaults' variables name one
+				s.login.tokenFile = write(t, "token", "canary\r\ncanary")
+			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
 			o.wantFailure(t, failure.Settings, c.says)
 			if strings.Contains(o.failure.Message, "canary") {

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -30,9 +29,6 @@ const (
 	maxInFlight = 64
 	// Connections where there is no HTTP/2: as many as a browser opens, so that 50 reads do not become 50 handshakes.
 	maxConnections = 8
-
-	firstBackoff = 50 * time.Millisecond
-	longestWait  = 2 * time.Second
 )
 
 // client speaks to one Vault. Its deadline is the context's: login, reads and retries share one timeout.
@@ -41,11 +37,11 @@ type client struct {
 	address   string
 	namespace string
 	token     string
+	userAgent string
 	log       *logging.Logger
-	random    func() float64 // in [0,1)
-	http2     bool           // reads are sent over HTTP/2, as far as is known
-	outside   outside        // to the services that say who this is
-	allowance *atomic.Int64  // bytes that all answers together may still have; nil: no bound
+	retrier   retrier
+	http2     bool          // reads are sent over HTTP/2, as far as is known
+	allowance *atomic.Int64 // bytes that all answers together may still have; nil: no bound
 }
 
 // newClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
@@ -76,12 +72,25 @@ func newClient(v *vaultSettings, loggedIn bool, log *logging.Logger) (*client, *
 		http:      &http.Client{Transport: transport, CheckRedirect: sameHost},
 		address:   v.address,
 		namespace: v.namespace,
+		userAgent: v.userAgent,
 		log:       log,
-		random:    rand.Float64,
+		retrier:   newRetrier(log),
 		http2:     loggedIn && strings.HasPrefix(v.address, "https:"),
-		outside:   outside{dial: directly},
 	}, nil
 }
+
+// as returns a client with the same connections that shows another token.
+func (c *client) as(token string) *client {
+	other := *c
+	other.token = token
+	return &other
+}
+
+// speaksHTTP2 tells the client what its connection has turned out to bear.
+func (c *client) speaksHTTP2(does bool) { c.http2 = does }
+
+// close closes the connections that nobody uses just now.
+func (c *client) close() { c.http.CloseIdleConnections() }
 
 // sameHost follows a redirect only to the host that was asked, and never out of TLS: the request carries a token.
 func sameHost(next *http.Request, before []*http.Request) error {
@@ -100,27 +109,26 @@ func (c *client) concurrency() int {
 	return maxConnections
 }
 
-type answer struct {
-	status int
-	body   []byte
-	http2  bool
-}
-
 // do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
 // and not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
 func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*answer, *failure.Failure) {
 	return c.repeat(ctx, c.exchange(method, path, version, body, c.token))
 }
 
+// repeat sends an exchange until it has a final answer.
+func (c *client) repeat(ctx context.Context, e exchange) (*answer, *failure.Failure) {
+	return c.retrier.do(ctx, e)
+}
+
 // exchange is one request to Vault. Its secrets are not said, even where Vault repeats them.
 func (c *client) exchange(method, path, version string, body []byte, secrets ...string) exchange {
-	target := c.address + "/v1/" + escapePath(path)
+	target := escapePath(path)
 	if version != "" {
 		target += "?version=" + version
 	}
 	return exchange{
 		label:    method + " " + path,
-		send:     func(ctx context.Context) (*answer, time.Duration, error) { return c.once(ctx, method, target, body) },
+		send:     func(ctx context.Context) (*answer, time.Duration, error) { return c.send(ctx, method, target, body) },
 		again:    func(a *answer) bool { return worthRetrying(a.status) },
 		final:    func(err error) *failure.Failure { return finalError(err, c.address) },
 		describe: func(a *answer, err error) string { return describe(a, err, secrets...) },
@@ -130,15 +138,19 @@ func (c *client) exchange(method, path, version string, body []byte, secrets ...
 	}
 }
 
-// once gives an answer, or an error of the connection; and how long Vault asks to wait.
-func (c *client) once(ctx context.Context, method, target string, body []byte) (*answer, time.Duration, error) {
-	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+// once sends a request once. It returns an answer, or an error of the connection; and how long Vault asks to wait.
+func (c *client) once(ctx context.Context, method, path string, body []byte) (*answer, time.Duration, error) {
+	return c.send(ctx, method, escapePath(path), body)
+}
+
+func (c *client) send(ctx context.Context, method, target string, body []byte) (*answer, time.Duration, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.address+"/v1/"+target, bytes.NewReader(body))
 	if err != nil {
 		return nil, 0, err
 	}
 	// Vault refuses requests without it where a proxy might have been tricked into sending them.
 	request.Header.Set("X-Vault-Request", "true")
-	request.Header.Set("User-Agent", "vault-env/"+version)
+	request.Header.Set("User-Agent", c.userAgent)
 	if c.token != "" {
 		request.Header.Set("X-Vault-Token", c.token)
 	}
@@ -183,63 +195,10 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// worthRetrying: 412 is a replica that has not seen the token's write yet, 429 a rate limit, 5xx a Vault that is
-// sealed, has no leader, or a proxy before it.
-func worthRetrying(status int) bool {
-	return status == http.StatusPreconditionFailed || status == http.StatusTooManyRequests || status >= 500
-}
-
-// retryAfter reads the header of RFC 9110, section 10.2.3; its date form as well.
-func retryAfter(response *http.Response) time.Duration {
-	value := response.Header.Get("Retry-After")
-	if value == "" || !worthRetrying(response.StatusCode) {
-		return 0
-	}
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return time.Until(at)
-	}
-	return 0
-}
-
-// backoff doubles from attempt to attempt, with a jitter of one half, so that a hundred pods do not come back at once.
-// Near the deadline it halves what is left, down to firstBackoff, so that the last attempt comes late.
-func (c *client) backoff(ctx context.Context, attempt int) time.Duration {
-	wait := min(firstBackoff<<min(attempt, 10), longestWait)
-	if deadline, ok := ctx.Deadline(); ok {
-		wait = max(min(wait, time.Until(deadline)/2), firstBackoff)
-	}
-	return time.Duration(float64(wait) * (0.5 + c.random()/2))
-}
-
-// sleep gives false at once where the deadline comes first: then there is nothing to wait for.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // describe says in a few words why there was no answer, without the request's URL or anything secret.
 func describe(a *answer, err error, secrets ...string) string {
 	if err != nil {
-		var withURL *url.Error
-		if errors.As(err, &withURL) {
-			err = withURL.Err
-		}
-		if errors.Is(err, context.DeadlineExceeded) {
-			return "timeout"
-		}
-		return failure.Shorten(failure.OneLine(err.Error()), 200)
+		return reasonOf(err)
 	}
 	reason := strconv.Itoa(a.status) + " " + http.StatusText(a.status)
 	if text := vaultErrors(a.body, secrets...); text != "" {
@@ -279,17 +238,6 @@ func vaultErrors(body []byte, secrets ...string) string {
 		return ""
 	}
 	return quoted(strings.Join(a.Errors, "; "), secrets...)
-}
-
-// quoted makes what somebody else said fit for a message: one line, not long, and without the secrets that were sent
-// to them. These go first: of one that is cut in two, the half would stay.
-func quoted(said string, secrets ...string) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			said = strings.ReplaceAll(said, secret, "…")
-		}
-	}
-	return failure.Shorten(failure.OneLine(said), 200)
 }
 
 // escapePath makes a path fit for a URL, segment by segment: "%2e%2e" in a reference stays just that for Vault.

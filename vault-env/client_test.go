@@ -67,7 +67,7 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 			t.Parallel()
 			vault := newFakeVault(t)
 			vault.handle(read, answer)
-			o := resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k")
+			o := resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k")
 			o.want(t, "X=v")
 			if !strings.Contains(o.log, "trying again") {
 				t.Errorf("no retry is said: %s", o.log)
@@ -78,7 +78,7 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 		vault := newFakeVault(t)
 		vault.handle(read, good)
 		vault.handle("POST auth/kubernetes/login", inTurn(status(503, ""), reset, vault.login))
-		resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").want(t, "X=v")
+		resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
 	})
 }
 
@@ -92,7 +92,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 		second = time.Now()
 		good(w, r)
 	}))
-	resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").want(t, "X=v")
+	resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
 	if waited := second.Sub(first); waited < time.Second {
 		t.Errorf("tried again after %s; a second was asked for", waited)
 	}
@@ -114,7 +114,7 @@ func TestWhatDoesNotHealInTimeFails(t *testing.T) {
 			t.Parallel()
 			vault := newFakeVault(t)
 			vault.handle(read, c.answer)
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			s.vault.timeout = 400 * time.Millisecond
 			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "X: Vault at "+vault.URL, c.says)
 		})
@@ -153,7 +153,7 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 			t.Parallel()
 			vault := newFakeVault(t)
 			vault.handle(read, answer)
-			resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "X: ")
+			resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "X: ")
 		})
 	}
 }
@@ -167,8 +167,8 @@ func TestAnswersThatAreTooLongTogether(t *testing.T) {
 		vault.kv1(path, `{"k":"v","long":"`+long+`"}`)
 		env = append(env, fmt.Sprintf("X%d=vault:%s#k", i, path))
 	}
-	resolveWith(t, vault.settings(t), env...).wantFailure(t, failure.Protocol, "longer than 32 MiB together")
-	resolveWith(t, vault.settings(t), env[:2]...).want(t, "X0=v", "X1=v")
+	resolveWith(t, settingsFor(t, vault), env...).wantFailure(t, failure.Protocol, "longer than 32 MiB together")
+	resolveWith(t, settingsFor(t, vault), env[:2]...).want(t, "X0=v", "X1=v")
 }
 
 func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
@@ -176,7 +176,7 @@ func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
 	vault.handle(read, status(307, "", "Location", "/v1/secret/data/b"))
 	vault.handle("GET secret/data/b", good)
 	vault.handle("POST auth/kubernetes/login", status(307, "", "Location", "/v1/auth/jwt/login"))
-	resolveWith(t, vault.settings(t), "X=vault:secret/data/a#k").want(t, "X=v")
+	resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
 }
 
 func TestTheTokenGoesNowhereElse(t *testing.T) {
@@ -186,9 +186,9 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.handle(read, status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
 	vault.handle("POST auth/jwt/login", status(307, "", "Location", other.URL))
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "307, a redirect")
-	s.vault.authMount = "jwt"
+	s.login.mount = "jwt"
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "auth/jwt/login (307, a redirect")
 	if asked.Load() {
 		t.Error("the redirect was followed")
@@ -202,11 +202,11 @@ func TestLoginFailures(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"a wrong role":      {change: func(s *settings) { s.vault.role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
-		"a wrong token":     {change: func(s *settings) { os.WriteFile(s.vault.jwtFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
-		"no token file":     {change: func(s *settings) { s.vault.jwtFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
-		"an empty token":    {change: func(s *settings) { os.WriteFile(s.vault.jwtFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
-		"an unknown mount":  {change: func(s *settings) { s.vault.authMount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
+		"a wrong role":      {change: func(s *settings) { s.login.role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
+		"a wrong token":     {change: func(s *settings) { os.WriteFile(s.login.jwtFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
+		"no token file":     {change: func(s *settings) { s.login.jwtFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
+		"an empty token":    {change: func(s *settings) { os.WriteFile(s.login.jwtFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
+		"an unknown mount":  {change: func(s *settings) { s.login.mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
 		"an echoed token":   {answer: status(400, `{"errors":["bad token `+testJWT+`"]}`), status: failure.Denied, says: []string{"400: bad token …"}},
 		"no token in it":    {answer: status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
 		"no auth in it":     {answer: status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
@@ -215,7 +215,7 @@ func TestLoginFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			vault := newFakeVault(t)
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			if c.change != nil {
 				c.change(s)
 			}
@@ -237,16 +237,16 @@ func TestTokensFromFiles(t *testing.T) {
 		change func(*settings)
 		logins int
 	}{
-		"a token file":                    {func(s *settings) { s.vault.tokenFile = write(t, "t", testToken+"\n") }, 0},
-		"a token file before a token":     {func(s *settings) { s.vault.tokenFile = write(t, "t", testToken); s.vault.token = "other" }, 0},
-		"a token before a path":           {func(s *settings) { s.vault.token = testToken; s.vault.tokenPath = write(t, "t", "other") }, 0},
-		"a path before a login":           {func(s *settings) { s.vault.tokenPath = write(t, "t", testToken) }, 0},
-		"a path where nothing is":         {func(s *settings) { s.vault.tokenPath = "/nonexistent" }, 1},
-		"a path where an empty file lies": {func(s *settings) { s.vault.tokenPath = write(t, "t", "\n") }, 1},
+		"a token file":                    {func(s *settings) { s.login.tokenFile = write(t, "t", testToken+"\n") }, 0},
+		"a token file before a token":     {func(s *settings) { s.login.tokenFile = write(t, "t", testToken); s.login.token = "other" }, 0},
+		"a token before a path":           {func(s *settings) { s.login.token = testToken; s.login.tokenPath = write(t, "t", "other") }, 0},
+		"a path before a login":           {func(s *settings) { s.login.tokenPath = write(t, "t", testToken) }, 0},
+		"a path where nothing is":         {func(s *settings) { s.login.tokenPath = "/nonexistent" }, 1},
+		"a path where an empty file lies": {func(s *settings) { s.login.tokenPath = write(t, "t", "\n") }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(vault.seen())
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			c.change(s)
 			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 			if n := len(vault.seen()) - before; n != 1+c.logins {
@@ -255,13 +255,13 @@ func TestTokensFromFiles(t *testing.T) {
 		})
 	}
 	t.Run("a token file that is not there", func(t *testing.T) {
-		s := vault.settings(t)
-		s.vault.tokenFile = "/nonexistent"
+		s := settingsFor(t, vault)
+		s.login.tokenFile = "/nonexistent"
 		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")
 	})
 	t.Run("a token that was revoked", func(t *testing.T) {
-		s := vault.settings(t)
-		s.vault.token = "revoked"
+		s := settingsFor(t, vault)
+		s.login.token = "revoked"
 		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "403")
 	})
 }
@@ -288,7 +288,7 @@ func TestTLS(t *testing.T) {
 		"HTTP/1.1":            func(v *vaultSettings) { v.address = old.URL },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			change(&s.vault)
 			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 		})
@@ -308,7 +308,7 @@ func TestTLS(t *testing.T) {
 		"a client certificate lost": {func(v *vaultSettings) { v.certFile, v.keyFile = "/nonexistent", "/nonexistent" }, failure.Settings, "client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			c.change(&s.vault)
 			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says)
 		})
@@ -324,7 +324,7 @@ func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
 		vault.kv1("kv/"+c, `{"k":"`+c+`"}`)
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.vault.address = plain.URL
 	resolveWith(t, s, env...).want(t, want...)
 	if n := len(vault.conns); n > maxConnections {
@@ -341,8 +341,8 @@ func TestAGivenTokenWithoutHTTP2(t *testing.T) {
 		vault.kv1("kv/"+c, `{"k":"`+c+`"}`)
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
-	s := vault.settings(t)
-	s.vault.address, s.vault.token = old.URL, testToken
+	s := settingsFor(t, vault)
+	s.vault.address, s.login.token = old.URL, testToken
 	resolveWith(t, s, env...).want(t, want...)
 	if len(vault.conns) != 1 || vault.protos["HTTP/2.0"] {
 		t.Errorf("%d connections, protocols %v", len(vault.conns), vault.protos)
@@ -356,7 +356,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	old.Config.ErrorLog = log.New(io.Discard, "", 0)
 	old.StartTLS()
 	defer old.Close()
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.vault.address, s.vault.timeout = old.URL, 200*time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "tls: ")
 	if len(vault.seen()) > 0 {
@@ -381,7 +381,7 @@ func TestVaultThatComesUpLate(t *testing.T) {
 			server.Serve(l)
 		}
 	}()
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.vault.address = "http://" + address
 	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 }
@@ -389,7 +389,7 @@ func TestVaultThatComesUpLate(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	s := defaultSettings()
 	s.vault.address = "https://127.0.0.1:1"
-	s.vault.jwtFile = write(t, "jwt", testJWT)
+	s.login.jwtFile = write(t, "jwt", testJWT)
 	s.vault.timeout = 200 * time.Millisecond
 	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
 	s.vault.address = "https://vault.invalid:8200"
@@ -409,7 +409,7 @@ func TestNamespace(t *testing.T) {
 	}
 	vault.handle(read, with(good))
 	vault.handle("POST auth/kubernetes/login", with(vault.login))
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.vault.namespace = "team/a"
 	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 	if seen.Load() != 2 {
@@ -420,14 +420,14 @@ func TestNamespace(t *testing.T) {
 func TestAFailureEndsTheOtherReads(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.says("GET secret/data/sealed", 503, "")
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.vault.timeout = time.Hour
 	resolveWith(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").wantFailure(t, failure.Missing, "B: ", "secret/data/absent")
 }
 
 func TestBackoffGrowsWithinBounds(t *testing.T) {
 	for _, random := range []float64{0, 0.999} {
-		c := &client{random: func() float64 { return random }}
+		c := retrier{random: func() float64 { return random }}
 		for attempt, full := range []time.Duration{firstBackoff, 2 * firstBackoff, 4 * firstBackoff} {
 			if got := c.backoff(context.Background(), attempt); got < full/2 || got > full {
 				t.Errorf("backoff(%d) = %s", attempt, got)

@@ -33,14 +33,14 @@ type loan struct {
 // vault-env logged in for.
 func loanOf(r *resolution, revoke revocation) *loan {
 	a := r.answers
-	if len(a.leases) == 0 && !(a.own && r.login) {
+	if len(a.leases) == 0 && !(a.token.own && r.login) {
 		return nil
 	}
 	return &loan{
-		token:  a.token,
+		token:  a.token.value,
 		client: a.client,
-		revoke: a.revocable(revoke),
-		leases: append([]lease{a.tokenLease}, a.leases...), // the token first: the others end with it
+		revoke: a.token.revocable(revoke),
+		leases: append([]lease{a.token.lease}, a.leases...), // the token first: the others end with it
 		since:  r.asked,
 	}
 }
@@ -92,7 +92,7 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *loan,
 		if f = failed; f == nil {
 			resolved, l = r.environment, loanOf(r, d.settings.revoke)
 			if l == nil && r.answers.client != nil {
-				r.answers.client.http.CloseIdleConnections()
+				r.answers.client.close()
 			}
 		}
 	}()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -18,11 +17,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"vaultinjection.dev/vault-env/internal/environment"
-	"vaultinjection.dev/vault-env/internal/failure"
-	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // fakeCloud stands for the network of a machine in a cloud: it leads the real addresses and names of the services that
@@ -67,123 +61,24 @@ func (f *fakeCloud) serve(address string, fake http.HandlerFunc) *httptest.Serve
 	return s
 }
 
-func (f *fakeCloud) outside() outside {
+// dial leads to the fakes. Their certificates are of the CA that roots holds.
+func (f *fakeCloud) dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
+	if to, ok := f.hosts[address]; ok {
+		address = to
+	}
+	return d.DialContext(ctx, network, address)
+}
+
+func (f *fakeCloud) roots() *x509.CertPool {
 	roots := x509.NewCertPool()
 	roots.AddCert(f.pki.cert)
-	return outside{roots: roots, dial: func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
-		if to, ok := f.hosts[address]; ok {
-			address = to
-		}
-		return d.DialContext(ctx, network, address)
-	}}
+	return roots
 }
 
 func (f *fakeCloud) seen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string(nil), f.asked...)
-}
-
-// loggedIn is what a login gave.
-type loggedIn struct {
-	token   string
-	failure *failure.Failure
-	said    string // log and failure
-}
-
-// login logs in from within the cloud. What it says may hold none of the canaries.
-func (f *fakeCloud) login(vault *fakeVault, env environment.Variables, change func(*vaultSettings)) loggedIn {
-	f.t.Helper()
-	s := vault.settings(f.t)
-	s.vault.environment = env
-	change(&s.vault)
-	var b bytes.Buffer
-	c, failed := newClient(&s.vault, false, &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now})
-	if failed != nil {
-		f.t.Fatal(failed)
-	}
-	c.outside = f.outside()
-	ctx, cancel := context.WithTimeout(context.Background(), s.vault.timeout)
-	defer cancel()
-	var l loggedIn
-	auth, failed := c.login(ctx, &s.vault)
-	if l.failure = failed; failed == nil {
-		l.token = auth.ClientToken
-	} else {
-		b.WriteString(failed.Message)
-	}
-	l.said = b.String()
-	if strings.Contains(l.said, "canary") || strings.Contains(l.said, "eyJ") { // as every JWT begins
-		f.t.Errorf("a credential is said: %s", l.said)
-	}
-	return l
-}
-
-func (l loggedIn) wantToken(t *testing.T) {
-	t.Helper()
-	if l.failure != nil || l.token != testToken {
-		t.Errorf("%q, %v; want the token", l.token, l.failure)
-	}
-}
-
-func (l loggedIn) wantFailure(t *testing.T, status int, parts ...string) {
-	t.Helper()
-	outcome{failure: l.failure, env: []string{l.token}}.wantFailure(t, status, parts...)
-}
-
-// trouble is what can go wrong with every service, and what comes of it. %s stands for what the service is called.
-var trouble = []struct {
-	name   string
-	answer http.HandlerFunc
-	status int
-	says   string
-}{
-	{"denied", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) }, failure.Denied, " refused (403"},
-	{"not authorized", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }, failure.Denied, " refused (401"},
-	{"a redirect", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
-	}, failure.Denied, " refused (302"},
-	{"empty", func(w http.ResponseWriter, r *http.Request) {}, failure.Protocol, " is malformed"},
-	{"something else", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>\n<body>\nhello\n") }, failure.Protocol, " is malformed"},
-	{"an empty object", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{\n}") }, failure.Protocol, " is malformed"},
-	{"endless", func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, maxCloudAnswer+1)) }, failure.Protocol, " is malformed"},
-	{"cut off", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "100")
-		io.WriteString(w, "{")
-	}, failure.Unavailable, " gave no answer in time (unexpected EOF)"},
-	{"busy", notNow(http.StatusTooManyRequests), failure.Unavailable, " gave no answer in time (429"},
-	{"out of order", notNow(http.StatusInternalServerError), failure.Unavailable, " gave no answer in time (500"},
-	{"starting", notNow(http.StatusServiceUnavailable), failure.Unavailable, " gave no answer in time (503"},
-	{"silent", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, failure.Unavailable, " gave no answer in time (timeout)"},
-}
-
-// notNow asks to wait longer than there is time, so that no test has to.
-func notNow(status int) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "3600")
-		w.WriteHeader(status)
-	}
-}
-
-// testTrouble puts each trouble in the place of a service. login tries it; nil stands for a service that starts late.
-func testTrouble(t *testing.T, called string, login func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn) {
-	for _, c := range trouble {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			timeout := 10 * time.Second
-			switch c.name { // it goes on until there is no time left
-			case "cut off":
-				timeout = time.Second
-			case "silent":
-				timeout = 200 * time.Millisecond
-			}
-			login(t, c.answer, timeout).wantFailure(t, c.status, called, c.says)
-		})
-	}
-	t.Run("well after a while", func(t *testing.T) {
-		t.Parallel()
-		login(t, nil, 10*time.Second).wantToken(t)
-	})
 }
 
 // recovering gives trouble for the first two requests, and then what the service says.

@@ -152,16 +152,20 @@ func pemOf(s *httptest.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 }
 
-// settings are those of a policy for this Vault.
-func (f *fakeVault) settings(t *testing.T) *settings {
-	s := defaultSettings()
-	s.vault.address = f.URL
-	s.vault.caPEM = f.caPEM()
-	s.vault.role = testRole
-	s.vault.timeout = 5 * time.Second
-	s.vault.jwtFile = write(t, "jwt", testJWT+"\n")
+// settingsFor are those of a policy for this Vault, with some parts replaced.
+func settingsFor(t *testing.T, f *fakeVault, change ...func(fields)) *settings {
+	t.Helper()
+	s, failed := loadSettings(environment.Variables{f.config(t, change...)})
+	if failed != nil {
+		t.Fatal(failed)
+	}
 	s.revoke = revokeNever // it is asked for after the environment is there, and would disturb who counts requests
 	return &s
+}
+
+// withAuth replaces vault.auth.
+func withAuth(auth fields) func(fields) {
+	return func(c fields) { c["vault"].(fields)["auth"] = auth }
 }
 
 // config is what the webhook would write for this Vault, with some parts replaced. The CA is inline, so that whoever
@@ -234,15 +238,5 @@ func (o outcome) wantFailure(t *testing.T, status int, parts ...string) {
 	if o.failure == nil {
 		t.Fatalf("no failure, but %q", o.env)
 	}
-	if o.failure.Status != status {
-		t.Errorf("status %d; want %d: %s", o.failure.Status, status, o.failure.Message)
-	}
-	for _, part := range parts {
-		if !strings.Contains(o.failure.Message, part) {
-			t.Errorf("the failure does not say %q: %s", part, o.failure.Message)
-		}
-	}
-	if strings.ContainsAny(failure.OneLine(o.failure.Message), "\n\r") {
-		t.Errorf("more than one line: %q", o.failure.Message)
-	}
+	wantFailure(t, o.failure, status, parts...)
 }

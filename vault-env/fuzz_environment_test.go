@@ -33,7 +33,7 @@ func FuzzEnvironment(f *testing.F) {
 		if fail != nil {
 			return
 		}
-		a := &answers{token: "hvs.token", secrets: map[readKey]*secret{}, plaintexts: map[string]string{}}
+		a := &answers{token: token{value: "hvs.token"}, secrets: map[readKey]*secret{}, plaintexts: map[string]string{}}
 		for _, ciphertext := range p.decrypts {
 			a.plaintexts[ciphertext] = value
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"testing"
 
-	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
@@ -24,15 +23,10 @@ func FuzzTransitAnswer(f *testing.F) {
 		if status < 200 || status > 499 {
 			return
 		}
-		s := defaultSettings()
-		s.transit.keyID, s.ignoreMissing = "shop", ignoreMissing
-		p, fail := newPlan(environment.Variables{"A=vault:v1:a", "B=vault:v1:b"}, &s)
-		if fail != nil {
-			t.Fatal(fail)
-		}
 		c := &client{address: "https://vault", token: "hvs.token", log: &logging.Logger{Level: logging.Error}}
-		d := c.decryptions(p)[0]
-		fail = d.take("transit/decrypt/shop", &answer{status: status, body: body})
+		key := transitKey{keyID: "shop", mountPath: "transit", batchSize: 25}
+		d := c.decryptions(key, []string{"vault:v1:a", "vault:v1:b"}, ignoreMissing, func([]string) string { return "A" })[0]
+		fail := d.take("transit/decrypt/shop", &answer{status: status, body: body})
 		if fail != nil {
 			if failure.OneLine(fail.Message) != fail.Message || len(fail.Message) > 1000 {
 				t.Fatalf("%q: %q", body, fail.Message)

@@ -84,7 +84,7 @@ func (v *realVault) configureDaemon() {
 }
 
 // certificate is a dynamic secret whose lease, as all of its engine, is not renewable.
-func certificate(ttl string) string {
+func certificateReference(ttl string) string {
 	return `CERT=>>vault:pki-daemon/issue/shop#serial_number#{"common_name":"web","ttl":"` + ttl + `"}`
 }
 
@@ -99,7 +99,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 	}
 	t.Run("a token is renewed as long as there is a lease, and both are given back", func(t *testing.T) {
 		size := v.auditSize()
-		r := v.startDaemon(t, "short", nil, []string{certificate("1h")}, "sh", "-c", program)
+		r := v.startDaemon(t, "short", nil, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
 		count := func() int { return strings.Count(strings.Join(v.requests(size), "\n"), "update auth/token/renew-self") }
 		eventually(t, "four renewals", func() bool { return count() >= 4 })
@@ -119,7 +119,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 	})
 	t.Run("the token's longest time", func(t *testing.T) {
 		start := time.Now()
-		r := v.startDaemon(t, "longest", nil, []string{certificate("1h")}, "sh", "-c", program)
+		r := v.startDaemon(t, "longest", nil, []string{certificateReference("1h")}, "sh", "-c", program)
 		told(t, r)
 		if took := time.Since(start); took < 8*time.Second || took > 13*time.Second {
 			t.Errorf("told after %s", took)
@@ -132,12 +132,12 @@ func (v *realVault) testDaemon(t *testing.T) {
 		r.wantLog(`vault-env: warn: the token ends in \ds, and with it all leases \(it is not renewable\).*`)
 	})
 	t.Run("a lease that is not renewable", func(t *testing.T) {
-		r := v.startDaemon(t, "long", nil, []string{certificate("5s")}, "sh", "-c", program)
+		r := v.startDaemon(t, "long", nil, []string{certificateReference("5s")}, "sh", "-c", program)
 		told(t, r)
 		r.wantLog(`vault-env: warn: the lease of "pki-daemon/issue/shop" ends in \ds \(it is not renewable\).*`)
 	})
 	t.Run("a token that is revoked", func(t *testing.T) {
-		r := v.startDaemon(t, "short", nil, []string{certificate("1h"), "VAULT_TOKEN=vault:login"}, "sh", "-c", `echo "$VAULT_TOKEN"; `+program)
+		r := v.startDaemon(t, "short", nil, []string{certificateReference("1h"), "VAULT_TOKEN=vault:login"}, "sh", "-c", `echo "$VAULT_TOKEN"; `+program)
 		token, _ := r.stdout.ReadString('\n')
 		v.call("POST", "auth/token/revoke", fields{"token": strings.TrimSpace(token)})
 		told(t, r)
@@ -149,7 +149,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 		path := write(t, "token", token)
 		size := v.auditSize()
 		r := &running{t: t, cmd: exec.Command(v.binary, "sh", "-c", program)}
-		r.cmd.Env = []string{"PATH=/usr/bin:/bin", "VAULT_ENV_DAEMON=true", "VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_TOKEN_FILE=" + path, certificate("1h")}
+		r.cmd.Env = []string{"PATH=/usr/bin:/bin", "VAULT_ENV_DAEMON=true", "VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_TOKEN_FILE=" + path, certificateReference("1h")}
 		out, _ := r.cmd.StdoutPipe()
 		r.stdout, r.cmd.Stderr = bufio.NewReader(out), r
 		if err := r.cmd.Start(); err != nil {
@@ -182,7 +182,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 	})
 	t.Run("Vault away for longer than the token lives", func(t *testing.T) {
 		p := startSwitch(t, v.address)
-		r := v.startDaemon(t, "short", func(c fields) { c["vault"].(fields)["address"] = "https://" + p.address() }, []string{certificate("1h")}, "sh", "-c", program)
+		r := v.startDaemon(t, "short", func(c fields) { c["vault"].(fields)["address"] = "https://" + p.address() }, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
 		p.set(false)
 		eventually(t, "the log says that the token has ended", func() bool { return strings.Contains(r.log(), "1 of 2 leases have ended") })
@@ -199,7 +199,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 	})
 	t.Run("Vault away for a moment", func(t *testing.T) {
 		p := startSwitch(t, v.address)
-		r := v.startDaemon(t, "short", func(c fields) { c["vault"].(fields)["address"] = "https://" + p.address() }, []string{certificate("1h")}, "sh", "-c", program)
+		r := v.startDaemon(t, "short", func(c fields) { c["vault"].(fields)["address"] = "https://" + p.address() }, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
 		p.set(false)
 		eventually(t, "the log says that Vault is away", func() bool { return strings.Contains(r.log(), "does not answer") })

@@ -79,10 +79,10 @@ func (v *vaultLender) send(ctx context.Context, method, path, id string) (*answe
 	if id != "" {
 		body, _ = json.Marshal(map[string]string{"lease_id": id}) // no string fails
 	}
-	answer, wait, err := v.client.once(ctx, method, v.client.address+"/v1/"+path, body)
+	answer, wait, err := v.client.once(ctx, method, path, body)
 	if err != nil {
 		// The next attempt reads the CA's files again: they may have been renewed as well.
-		v.client.http.CloseIdleConnections()
+		v.client.close()
 		v.client = nil
 		return nil, 0, v.hide(describe(nil, err), id)
 	}

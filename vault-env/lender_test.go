@@ -70,7 +70,7 @@ func TestJudge(t *testing.T) {
 
 func lenderOf(t *testing.T, vault *fakeVault) (*vaultLender, *bytes.Buffer) {
 	var b bytes.Buffer
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.vault.timeout = time.Second
 	return &vaultLender{settings: &s.vault, token: testToken, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
 }

@@ -81,7 +81,7 @@ func newPlan(env environment.Variables, s *settings) (*plan, *failure.Failure) {
 	}
 	for i, from := range s.fromPaths {
 		name := "fromPaths[" + strconv.Itoa(i) + "]"
-		if f := p.wantPath(name, from.key()); f != nil {
+		if f := p.wantPath(name, keyOfPath(from)); f != nil {
 			return nil, f
 		}
 	}
@@ -169,20 +169,20 @@ func keyOf(r reference.Reference) readKey {
 	return readKey{path: r.Path, write: true, body: body.String()}
 }
 
+// keyOfPath returns the request for a secret whose every key becomes a variable.
+func keyOfPath(from fromPath) readKey { return readKey{path: from.path, version: from.version} }
+
+// wanted returns who wants some of the ciphertexts, for messages.
+func (p *plan) wanted(ciphertexts []string) string {
+	all := p.decryptBy[ciphertexts[0]]
+	for _, ciphertext := range ciphertexts[1:] {
+		all.count += p.decryptBy[ciphertext].count
+	}
+	return all.String()
+}
+
 // nothing says that no token is needed, so there is no reason to speak to Vault at all.
 func (p *plan) nothing() bool { return len(p.reads)+len(p.decrypts) == 0 && !p.login }
-
-// answers is what Vault gave for a plan. What is missing, and may be, is nil in secrets and not in plaintexts.
-type answers struct {
-	token      string
-	own        bool  // vault-env logged in for the token
-	tokenLease lease // zero where the token was given
-	secrets    map[readKey]*secret
-	plaintexts map[string]string // by ciphertext
-	leases     []lease           // what was borrowed with the token
-	revoking   *revoking         // nil where the token is not to be revoked
-	client     *client           // with a connection that is open
-}
 
 // environment puts the answers in place of the references. It parses nothing of what Vault gave.
 func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.Failure) {
@@ -206,7 +206,7 @@ func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.
 		}
 	}
 	for _, from := range p.settings.fromPaths {
-		if f := addPath(b, from, a.secrets[from.key()], log); f != nil {
+		if f := addPath(b, from, a.secrets[keyOfPath(from)], log); f != nil {
 			return nil, f
 		}
 	}
@@ -245,28 +245,4 @@ func (v *variable) resolve(a *answers) (string, bool, *failure.Failure) {
 		resolved[i] = text
 	}
 	return v.value.Join(resolved), true, nil
-}
-
-// text gives what stands for a reference, and false where there is nothing.
-func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure.Failure) {
-	switch r.Kind {
-	case reference.Login:
-		return a.token, true, nil
-	case reference.Transit:
-		text, present = a.plaintexts[r.Ciphertext]
-		return text, present, nil
-	}
-	s := a.secrets[keyOf(r)]
-	switch {
-	case s == nil:
-		return "", false, nil
-	case t != nil:
-		text, f = templates.Evaluate(t, s.data)
-	default:
-		text, f = s.text(r.Key)
-	}
-	if f != nil {
-		return "", false, f.Under(r.Path)
-	}
-	return text, true, nil
 }

@@ -52,6 +52,6 @@ func resolve(ctx context.Context, env environment.Variables, s *settings, log *l
 // abandon gives back what a program that is not started after all does not need.
 func (r *resolution) abandon(s *settings) {
 	if c := r.answers.client; c != nil {
-		c.abandon(context.Background(), s, r.answers)
+		r.answers.abandon(context.Background(), c, s.revoke)
 	}
 }

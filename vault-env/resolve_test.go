@@ -50,7 +50,7 @@ func TestResolve(t *testing.T) {
 		{"a path that has to be escaped", "vault:kv/my app/%2e%2e#k", "escaped"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := resolveWith(t, vault.settings(t), "A=1", "X="+c.value, "B=2")
+			o := resolveWith(t, settingsFor(t, vault), "A=1", "X="+c.value, "B=2")
 			if o.failure != nil {
 				t.Fatal(o.failure.Message)
 			}
@@ -64,7 +64,7 @@ func TestResolve(t *testing.T) {
 func TestTemplatesDoNotShareTheirChanges(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.kv2("secret/data/a", `{"k":"v","n":{"m":"w"}}`)
-	resolveWith(t, vault.settings(t), "A=vault:secret/data/a#${$_ := set .n \"m\" \"changed\"}${unset . \"k\"}", "B=vault:secret/data/a#k", "C=vault:secret/data/a#${.n.m}").
+	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#${$_ := set .n \"m\" \"changed\"}${unset . \"k\"}", "B=vault:secret/data/a#k", "C=vault:secret/data/a#${.n.m}").
 		want(t, "A=map[n:map[m:changed]]", "B=v", "C=w")
 }
 
@@ -79,11 +79,11 @@ func TestEachPathIsReadOnceOverOneConnection(t *testing.T) {
 				env = append(env, fmt.Sprintf("A%d=vault:%s#a", i, path), fmt.Sprintf("B%d=vault:%s#${.b}", i, path))
 				want = append(want, fmt.Sprintf("A%d=a%d", i, i), fmt.Sprintf("B%d=b%d", i, i))
 			}
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			s.fromPaths = []fromPath{{path: "secret/data/p00", prefix: "P_"}}
 			logins := 1
 			if given {
-				s.vault.token = testToken
+				s.login.token = testToken
 				logins = 0
 			}
 			resolveWith(t, s, env...).want(t, append(want, "P_a=a0", "P_b=b0")...)
@@ -101,7 +101,7 @@ func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.kv2("secret/data/a", `{"k":"new"}`)
 	vault.says("GET secret/data/a?version=1", 200, kv2Answer(`{"k":"old"}`, `"deletion_time":"","destroyed":false`))
-	resolveWith(t, vault.settings(t), "A=vault:secret/data/a#k", "B=vault:secret/data/a#k#1", "C=vault:/secret//data/a#k#1").want(t, "A=new", "B=old", "C=old")
+	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/a#k#1", "C=vault:/secret//data/a#k#1").want(t, "A=new", "B=old", "C=old")
 	if vault.reads() != 2 {
 		t.Errorf("requests %v", vault.seen())
 	}
@@ -110,14 +110,14 @@ func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
 func TestNothingToResolveAsksNobody(t *testing.T) {
 	s := defaultSettings()
 	s.vault.address = "https://127.0.0.1:1"
-	s.vault.jwtFile = "/nonexistent"
+	s.login.jwtFile = "/nonexistent"
 	resolveWith(t, &s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
 }
 
 func TestLoginToken(t *testing.T) {
 	vault := newFakeVault(t)
 	t.Run("alone, it is the only request", func(t *testing.T) {
-		resolveWith(t, vault.settings(t), "VAULT_TOKEN=vault:login", "VAULT_ADDR=https://mine").want(t, "VAULT_TOKEN="+testToken, "VAULT_ADDR=https://mine")
+		resolveWith(t, settingsFor(t, vault), "VAULT_TOKEN=vault:login", "VAULT_ADDR=https://mine").want(t, "VAULT_TOKEN="+testToken, "VAULT_ADDR=https://mine")
 		if seen := vault.seen(); len(seen) != 1 {
 			t.Errorf("requests %v", seen)
 		}
@@ -125,7 +125,7 @@ func TestLoginToken(t *testing.T) {
 	t.Run("of a given token, nobody is asked", func(t *testing.T) {
 		s := defaultSettings()
 		s.vault.address = "https://127.0.0.1:1"
-		s.vault.tokenFile = write(t, "token", " given \n")
+		s.login.tokenFile = write(t, "token", " given \n")
 		resolveWith(t, &s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
 	})
 }
@@ -162,7 +162,7 @@ func TestMissingSecrets(t *testing.T) {
 		{"vault:secret/data/foreign-json#k", failure.Protocol, []string{"not one of Vault's"}, false},
 	} {
 		t.Run(c.value, func(t *testing.T) {
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			resolveWith(t, s, "X="+c.value).wantFailure(t, c.status, c.says...)
 			s.ignoreMissing = true
 			o := resolveWith(t, s, "A=1", "X="+c.value, "Y=a ${"+c.value+"} b")
@@ -198,18 +198,18 @@ func TestDataThatDoesNotFit(t *testing.T) {
 		{"vault:secret/data/odd#${(index .list 0) | fromJson}", []string{"failed at"}},
 	} {
 		t.Run(c.value, func(t *testing.T) {
-			resolveWith(t, vault.settings(t), "X="+c.value).wantFailure(t, failure.Data, c.says...)
+			resolveWith(t, settingsFor(t, vault), "X="+c.value).wantFailure(t, failure.Data, c.says...)
 		})
 	}
 	t.Run("the longest that fits", func(t *testing.T) {
-		resolveWith(t, vault.settings(t), "X=vault:secret/data/odd#fits").want(t, "X="+strings.Repeat("y", maxEntry-len("X=")))
+		resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/odd#fits").want(t, "X="+strings.Repeat("y", maxEntry-len("X=")))
 	})
 }
 
 // These are told before anybody is asked.
 func TestMistakesInReferences(t *testing.T) {
 	vault := newFakeVault(t)
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.allowedPaths = []string{"secret/data/shop/*", "kv/*/ro"}
 	for _, c := range []struct {
 		entry string
@@ -271,13 +271,13 @@ func TestFromPaths(t *testing.T) {
 		{"a prefix cannot make them up", []fromPath{{path: "kv/two", prefix: "LD_"}}, nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			s.fromPaths = c.paths
 			resolveWith(t, s, c.env...).want(t, c.want...)
 		})
 	}
 	t.Run("refused names are said", func(t *testing.T) {
-		s := vault.settings(t)
+		s := settingsFor(t, vault)
 		s.fromPaths = []fromPath{{path: "secret/data/danger"}}
 		s.passthrough["VAULT_ADDR"] = true
 		s.passthrough[environment.ConfigVariable] = true
@@ -290,7 +290,7 @@ func TestFromPaths(t *testing.T) {
 		}
 	})
 	t.Run("unless they are allowed by name", func(t *testing.T) {
-		s := vault.settings(t)
+		s := settingsFor(t, vault)
 		s.fromPaths = []fromPath{{path: "secret/data/danger"}, {path: "kv/two", prefix: "LD_"}}
 		for _, name := range []string{"NODE_OPTIONS", "VAULT_ADDR", "BASH_FUNC_ls%%", "LD_B", environment.ConfigVariable, "", "A=B"} {
 			s.allowedNames[name] = true
@@ -298,12 +298,12 @@ func TestFromPaths(t *testing.T) {
 		resolveWith(t, s, "VAULT_ENV_CONFIG={}").want(t, "BASH_FUNC_ls%%=x", "NODE_OPTIONS=x", "OK=ok", "VAULT_ADDR=x", "LD_B=two")
 	})
 	t.Run("an object has no place in a variable", func(t *testing.T) {
-		s := vault.settings(t)
+		s := settingsFor(t, vault)
 		s.fromPaths = []fromPath{{path: "secret/data/object"}}
 		resolveWith(t, s).wantFailure(t, failure.Data, "fromPaths: secret/data/object", `"a" holds an object`)
 	})
 	t.Run("a missing path", func(t *testing.T) {
-		s := vault.settings(t)
+		s := settingsFor(t, vault)
 		s.fromPaths = []fromPath{{path: "secret/data/absent"}, two}
 		resolveWith(t, s).wantFailure(t, failure.Missing, "fromPaths[0]", "secret/data/absent")
 		s.ignoreMissing = true
@@ -314,6 +314,6 @@ func TestFromPaths(t *testing.T) {
 func TestAFailureNamesWhoWantedThePath(t *testing.T) {
 	vault := newFakeVault(t)
 	vault.kv2("secret/data/a", `{"k":"v"}`)
-	resolveWith(t, vault.settings(t), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
+	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
 		wantFailure(t, failure.Missing, "B (and 2 more): Vault has no secret")
 }

@@ -24,7 +24,7 @@ func (f *fakeVault) revoked() bool {
 }
 
 func TestTheTokenIsRevoked(t *testing.T) {
-	given := func(s *settings) { s.vault.token = testToken }
+	given := func(s *settings) { s.login.token = testToken }
 	never := func(s *settings) { s.revoke = revokeNever }
 	any := func(s *settings) { s.revoke = revokeAny }
 	batch := status(200, `{"auth":{"client_token":"hvb.AAAA","lease_duration":600}}`)
@@ -59,7 +59,7 @@ func TestTheTokenIsRevoked(t *testing.T) {
 			if c.login != nil {
 				vault.handle("POST auth/kubernetes/login", c.login)
 			}
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			s.revoke = revokeOwn
 			for _, change := range c.change {
 				change(s)
@@ -90,7 +90,7 @@ func TestRevocationHoldsNobodyUp(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	vault.handle(revocationRequest, func(http.ResponseWriter, *http.Request) { <-release })
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.revoke = revokeOwn
 	resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v") // although there is no answer
 	if !vault.revoked() {
@@ -107,7 +107,7 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 			vault := newFakeVault(t)
 			vault.kv1("kv/a", `{"k":"v"}`)
 			vault.handle(revocationRequest, answer)
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			s.revoke = revokeOwn
 			resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v")
 			resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
@@ -116,7 +116,7 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 	t.Run("silence", func(t *testing.T) {
 		vault := newFakeVault(t)
 		vault.handle(revocationRequest, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		s := vault.settings(t)
+		s := settingsFor(t, vault)
 		s.revoke, s.vault.timeout = revokeOwn, 300*time.Millisecond
 		start := time.Now()
 		resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")

@@ -6,22 +6,18 @@ import (
 	"syscall"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/defaults"
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
-)
-
-const (
-	// Bank-Vaults' default too; a login and a read take milliseconds, a Vault that is failing over takes seconds.
-	defaultTimeout = 10 * time.Second
-	// Bank-Vaults' webhook sets this one; enough to save round trips, few enough that batches share Vault's processors.
-	defaultBatchSize = 25
+	"vaultinjection.dev/vault-env/internal/signals"
 )
 
 // settings is what vault-env is told to do, whichever way it was told.
 type settings struct {
 	vault         vaultSettings
-	transit       transitSettings
+	login         loginSettings
+	transit       transitKey
 	fromPaths     []fromPath
 	ignoreMissing bool
 	passthrough   map[string]bool
@@ -40,30 +36,6 @@ type settings struct {
 	warnings []string
 }
 
-type vaultSettings struct {
-	address    string // scheme, host, optional path; no trailing slash
-	namespace  string
-	timeout    time.Duration // for login, reads and retries together
-	caPEM      string
-	caFile     string
-	caDir      string
-	serverName string
-	certFile   string
-	keyFile    string
-	skipVerify bool
-	token      string // given, so there is no login
-	tokenFile  string // must exist
-	tokenPath  string // need not exist
-	authSettings
-}
-
-// transitSettings say which key of which transit engine decrypts.
-type transitSettings struct {
-	keyID     string
-	mountPath string
-	batchSize int // ciphertexts in one request, at most
-}
-
 // processMode says what vault-env becomes once the program is started.
 type processMode int
 
@@ -79,23 +51,6 @@ type leaseEnd struct {
 	gracePeriod time.Duration // from the signal to SIGKILL
 }
 
-// revocation says which tokens are revoked before the program starts. A token that leases depend on never is.
-type revocation int
-
-const (
-	revokeOwn   revocation = iota // one that vault-env logged in for
-	revokeNever                   // none
-	revokeAny                     // one that was given to it, too
-)
-
-// revocationOf gives the revocation of a setting that is written out.
-func revocationOf(revoke bool) revocation {
-	if revoke {
-		return revokeAny
-	}
-	return revokeNever
-}
-
 // fromPath is a secret whose every key becomes a variable.
 type fromPath struct {
 	path      string
@@ -104,21 +59,43 @@ type fromPath struct {
 	overwrite bool
 }
 
-func (from fromPath) key() readKey { return readKey{path: from.path, version: from.version} }
-
+// defaultSettings returns what holds where nothing else is said. Bank-Vaults has the same defaults.
 func defaultSettings() settings {
-	return settings{
-		logLevel:     logging.Info,
-		leaseEnd:     leaseEnd{restart: true, signal: syscall.SIGTERM, gracePeriod: 10 * time.Second}, // as Bank-Vaults
-		passthrough:  map[string]bool{},
-		allowedNames: map[string]bool{},
-		transit:      transitSettings{mountPath: "transit", batchSize: defaultBatchSize},
-		vault:        vaultSettings{timeout: defaultTimeout, authSettings: authSettings{authMount: "kubernetes", jwtFile: defaultJWTFile}},
+	s := settings{
+		vault: vaultSettings{timeout: defaults.VaultTimeout},
+		login: defaultLogin(),
+		transit: transitKey{
+			mountPath: defaults.EnvironmentTransitMountPath,
+			batchSize: defaults.EnvironmentTransitBatchSize,
+		},
+		ignoreMissing: defaults.EnvironmentIgnoreMissing,
+		passthrough:   map[string]bool{},
+		allowedNames:  map[string]bool{},
+		leaseEnd:      leaseEnd{gracePeriod: defaults.ProcessLeaseEndGracePeriod},
+		delay:         defaults.ProcessDelay,
+		refuseExec:    defaults.ProcessRefuseExec,
 	}
+	s.mode, _ = modeOf(defaults.ProcessMode)
+	s.leaseEnd.restart, _ = restartOf(defaults.ProcessLeaseEndAction)
+	s.leaseEnd.signal, _ = signals.Parse(defaults.ProcessLeaseEndSignal)
+	s.logLevel, _ = levelOf(defaults.ProcessLogLevel)
+	s.logJSON, _ = jsonOf(defaults.ProcessLogFormat)
+	if s.revoke = revokeNever; defaults.ProcessRevokeToken {
+		s.revoke = revokeOwn // a token that was given is revoked only where that is written out
+	}
+	return s
 }
 
-// loadSettings reads VAULT_ENV_CONFIG where it is set, else the variables of Bank-Vaults' vault-env. The settings
-// it gives beside a failure tell how to log it.
+// revocationOf returns the revocation of a setting that is written out.
+func revocationOf(revoke bool) revocation {
+	if revoke {
+		return revokeAny
+	}
+	return revokeNever
+}
+
+// loadSettings reads VAULT_ENV_CONFIG where it is set, else the variables of Bank-Vaults' vault-env. The settings that it
+// returns beside a failure tell how to log it.
 func loadSettings(env environment.Variables) (settings, *failure.Failure) {
 	config, ok := env.Lookup(environment.ConfigVariable)
 	if !ok {
@@ -128,7 +105,7 @@ func loadSettings(env environment.Variables) (settings, *failure.Failure) {
 	if f != nil {
 		f = f.Under(environment.ConfigVariable)
 	}
-	s.vault.environment = env
+	s.login.environment = env
 	return s, f
 }
 
@@ -141,23 +118,4 @@ func parseAddress(name, address string) (string, *failure.Failure) {
 		return "", failure.Newf(failure.Settings, "%s is not the address of a Vault: write https://HOST[:PORT][/PATH]", name)
 	}
 	return strings.TrimRight(address, "/"), nil
-}
-
-// parsePath cleans a path and an auth mount of the slashes that do not count, and refuses what a reference must not
-// hold either.
-func parsePath(name, path string) (string, *failure.Failure) {
-	var segments []string
-	for segment := range strings.SplitSeq(strings.TrimSpace(path), "/") {
-		switch {
-		case segment == "":
-		case segment == "." || segment == ".." || strings.ContainsAny(segment, "#?") || failure.OneLine(segment) != segment:
-			return "", failure.Newf(failure.Settings, `%s is not a path in Vault: write it without ".", "..", "#", "?" and control characters`, name)
-		default:
-			segments = append(segments, segment)
-		}
-	}
-	if len(segments) == 0 {
-		return "", failure.Newf(failure.Settings, "%s is empty: write a path in Vault", name)
-	}
-	return strings.Join(segments, "/"), nil
 }

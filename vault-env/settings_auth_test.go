@@ -12,31 +12,31 @@ import (
 func TestAuthConfig(t *testing.T) {
 	for _, c := range []struct {
 		auth string
-		want authSettings
+		want loginSettings
 	}{
-		{`{"role":"r"}`, authSettings{authMount: "kubernetes", role: "r"}},
-		{`{"method":"Kubernetes","role":"r","tokenPath":"/t"}`, authSettings{authMount: "kubernetes", role: "r", jwtFile: "/t"}},
-		{`{"method":"JWT"}`, authSettings{authMount: "jwt"}},
+		{`{"role":"r"}`, loginSettings{mount: "kubernetes", role: "r", identity: serviceAccount{}}},
+		{`{"method":"Kubernetes","role":"r","tokenPath":"/t"}`, loginSettings{mount: "kubernetes", role: "r", jwtFile: "/t", identity: serviceAccount{}}},
+		{`{"method":"JWT"}`, loginSettings{mount: "jwt", identity: serviceAccount{}}},
 		{`{"method":"AppRole","roleIDFile":"/r","secretIDFile":"/s","secretIDWrapped":true,"role":"shop","mountPath":"approle/eu"}`,
-			authSettings{method: authAppRole, authMount: "approle/eu", role: "shop", roleIDFile: "/r", secretIDFile: "/s", secretIDWrapped: true}},
-		{`{"method":"AppRole","roleIDFile":"/r"}`, authSettings{method: authAppRole, authMount: "approle", roleIDFile: "/r"}},
-		{`{"method":"Certificate","certFile":"/c","keyFile":"/k"}`, authSettings{method: authCertificate, authMount: "cert"}},
-		{`{"method":"AWS"}`, authSettings{method: authAWS, authMount: "aws"}},
+			loginSettings{mount: "approle/eu", role: "shop", identity: appRole{roleIDFile: "/r", secretIDFile: "/s", secretIDWrapped: true}}},
+		{`{"method":"AppRole","roleIDFile":"/r"}`, loginSettings{mount: "approle", identity: appRole{roleIDFile: "/r"}}},
+		{`{"method":"Certificate","certFile":"/c","keyFile":"/k"}`, loginSettings{mount: "cert", identity: certificate{}}},
+		{`{"method":"AWS"}`, loginSettings{mount: "aws", identity: aws{}}},
 		{`{"method":"AWS","type":"IAM","role":"r","region":"eu-west-1","headerValue":"vault.example"}`,
-			authSettings{method: authAWS, authMount: "aws", role: "r", region: "eu-west-1", headerValue: "vault.example"}},
-		{`{"method":"GCP","role":"r"}`, authSettings{method: authGCPIAM, authMount: "gcp", role: "r"}},
+			loginSettings{mount: "aws", role: "r", identity: aws{region: "eu-west-1", headerValue: "vault.example"}}},
+		{`{"method":"GCP","role":"r"}`, loginSettings{mount: "gcp", role: "r", identity: gcpIAM{}}},
 		{`{"method":"GCP","role":"r","type":"IAM","serviceAccount":"a@p.iam.gserviceaccount.com"}`,
-			authSettings{method: authGCPIAM, authMount: "gcp", role: "r", serviceAccount: "a@p.iam.gserviceaccount.com"}},
-		{`{"method":"GCP","role":"r","type":"GCE","mountPath":"google"}`, authSettings{method: authGCE, authMount: "google", role: "r"}},
-		{`{"method":"Azure","role":"r"}`, authSettings{method: authAzure, authMount: "azure", role: "r", resource: "https://management.azure.com/"}},
-		{`{"method":"Azure","role":"r","resource":"api://vault"}`, authSettings{method: authAzure, authMount: "azure", role: "r", resource: "api://vault"}},
+			loginSettings{mount: "gcp", role: "r", identity: gcpIAM{serviceAccount: "a@p.iam.gserviceaccount.com"}}},
+		{`{"method":"GCP","role":"r","type":"GCE","mountPath":"google"}`, loginSettings{mount: "google", role: "r", identity: gce{}}},
+		{`{"method":"Azure","role":"r"}`, loginSettings{mount: "azure", role: "r", identity: azure{resource: "https://management.azure.com/"}}},
+		{`{"method":"Azure","role":"r","resource":"api://vault"}`, loginSettings{mount: "azure", role: "r", identity: azure{resource: "api://vault"}}},
 	} {
 		s, f := parseConfig(`{"vault":{"address":"https://v","auth":` + c.auth + `}}`)
 		if c.want.jwtFile == "" {
 			c.want.jwtFile = defaultJWTFile
 		}
-		if f != nil || !reflect.DeepEqual(s.vault.authSettings, c.want) {
-			t.Errorf("%s\n got %+v %v\nwant %+v", c.auth, s.vault.authSettings, f, c.want)
+		if f != nil || !reflect.DeepEqual(s.login, c.want) {
+			t.Errorf("%s\n got %+v %v\nwant %+v", c.auth, s.login, f, c.want)
 		}
 	}
 	s, f := parseConfig(`{"vault":{"address":"https://v","auth":{"method":"Certificate","certFile":"/c","keyFile":"/k"}}}`)
@@ -80,26 +80,26 @@ func TestBadAuthConfig(t *testing.T) {
 func TestBankVaultsAuth(t *testing.T) {
 	for _, c := range []struct {
 		env  string
-		want authSettings
+		want loginSettings
 	}{
-		{"", authSettings{authMount: "kubernetes", role: "default"}},
-		{"VAULT_AUTH_METHOD=kubernetes VAULT_PATH=k8s VAULT_ROLE=r", authSettings{authMount: "k8s", role: "r"}},
+		{"", loginSettings{mount: "kubernetes", role: "default", identity: serviceAccount{}}},
+		{"VAULT_AUTH_METHOD=kubernetes VAULT_PATH=k8s VAULT_ROLE=r", loginSettings{mount: "k8s", role: "r", identity: serviceAccount{}}},
 		{"VAULT_AUTH_METHOD=approle VAULT_ROLE_ID_FILE=/r VAULT_SECRET_ID_FILE=/s VAULT_SECRET_ID_WRAPPED=true",
-			authSettings{method: authAppRole, authMount: "approle", roleIDFile: "/r", secretIDFile: "/s", secretIDWrapped: true}},
-		{"VAULT_AUTH_METHOD=approle VAULT_ROLE_ID_FILE=/r VAULT_ROLE=shop", authSettings{method: authAppRole, authMount: "approle", roleIDFile: "/r", role: "shop"}},
-		{"VAULT_AUTH_METHOD=cert VAULT_CLIENT_CERT=/c VAULT_CLIENT_KEY=/k", authSettings{method: authCertificate, authMount: "cert"}},
-		{"VAULT_AUTH_METHOD=aws-iam VAULT_ROLE=r AWS_REGION=eu-west-1", authSettings{method: authAWS, authMount: "aws", role: "r"}},
-		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_REGION=eu-west-1", authSettings{method: authAWS, authMount: "aws", role: "default", region: "eu-west-1"}},
-		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_DEFAULT_REGION=eu-west-2", authSettings{method: authAWS, authMount: "aws", role: "default", region: "eu-west-2"}},
-		{"VAULT_AUTH_METHOD=gcp-gce", authSettings{method: authGCE, authMount: "gcp", role: "default"}},
-		{"VAULT_AUTH_METHOD=gcp-iam VAULT_PATH=google", authSettings{method: authGCPIAM, authMount: "google", role: "default"}},
-		{"VAULT_AUTH_METHOD=azure", authSettings{method: authAzure, authMount: "azure", role: "default", resource: "https://management.azure.com/"}},
+			loginSettings{mount: "approle", identity: appRole{roleIDFile: "/r", secretIDFile: "/s", secretIDWrapped: true}}},
+		{"VAULT_AUTH_METHOD=approle VAULT_ROLE_ID_FILE=/r VAULT_ROLE=shop", loginSettings{mount: "approle", role: "shop", identity: appRole{roleIDFile: "/r"}}},
+		{"VAULT_AUTH_METHOD=cert VAULT_CLIENT_CERT=/c VAULT_CLIENT_KEY=/k", loginSettings{mount: "cert", identity: certificate{}}},
+		{"VAULT_AUTH_METHOD=aws-iam VAULT_ROLE=r AWS_REGION=eu-west-1", loginSettings{mount: "aws", role: "r", identity: aws{}}},
+		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_REGION=eu-west-1", loginSettings{mount: "aws", role: "default", identity: aws{region: "eu-west-1"}}},
+		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_DEFAULT_REGION=eu-west-2", loginSettings{mount: "aws", role: "default", identity: aws{region: "eu-west-2"}}},
+		{"VAULT_AUTH_METHOD=gcp-gce", loginSettings{mount: "gcp", role: "default", identity: gce{}}},
+		{"VAULT_AUTH_METHOD=gcp-iam VAULT_PATH=google", loginSettings{mount: "google", role: "default", identity: gcpIAM{}}},
+		{"VAULT_AUTH_METHOD=azure", loginSettings{mount: "azure", role: "default", identity: azure{resource: "https://management.azure.com/"}}},
 	} {
 		env := environment.Variables(strings.Fields(c.env))
 		s, f := loadSettings(env)
 		c.want.jwtFile, c.want.environment = defaultJWTFile, env
-		if f != nil || !reflect.DeepEqual(s.vault.authSettings, c.want) {
-			t.Errorf("%s\n got %+v %v\nwant %+v", c.env, s.vault.authSettings, f, c.want)
+		if f != nil || !reflect.DeepEqual(s.login, c.want) {
+			t.Errorf("%s\n got %+v %v\nwant %+v", c.env, s.login, f, c.want)
 		}
 	}
 	for _, c := range []struct{ env, says string }{

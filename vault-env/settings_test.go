@@ -22,6 +22,14 @@ const fullConfig = `{
   "process": {"mode": "Daemon", "leaseEnd": {"action": "Keep", "signal": "SIGRTMIN+3", "gracePeriod": "1m30s"}, "delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}}
 }`
 
+// loginByToken completes the settings of the methods that send the ServiceAccount token, as the defaults do.
+func loginByToken(s loginSettings) loginSettings {
+	d := defaultLogin()
+	d.mount, d.role, d.jwtFile, d.environment = s.mount, s.role, s.jwtFile, s.environment
+	d.token, d.tokenFile, d.tokenPath = s.token, s.tokenFile, s.tokenPath
+	return d
+}
+
 func TestConfig(t *testing.T) {
 	got, f := loadSettings(environment.Variables{"VAULT_ADDR=https://ignored", "VAULT_SKIP_VERIFY=true", "VAULT_ENV_CONFIG=" + fullConfig})
 	if f != nil {
@@ -29,14 +37,14 @@ func TestConfig(t *testing.T) {
 	}
 	want := settings{
 		vault: vaultSettings{address: "https://vault.example:8200/prefix", namespace: "team", timeout: 3 * time.Second, caPEM: "PEM",
-			caFile: "/ca.crt", serverName: "vault.internal",
-			authSettings: authSettings{authMount: "auth-jwt", role: "shop", jwtFile: "/token", environment: got.vault.environment}},
+			caFile: "/ca.crt", serverName: "vault.internal"},
+		login:         loginByToken(loginSettings{mount: "auth-jwt", role: "shop", jwtFile: "/token", environment: got.login.environment}),
 		fromPaths:     []fromPath{{path: "secret/data/a", version: "3", prefix: "A_", overwrite: true}, {path: "kv/b"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true},
 		allowedPaths:  []string{"secret/data/*"},
 		allowedNames:  map[string]bool{"PATH": true},
-		transit:       transitSettings{"shop", "transit/eu", 10},
+		transit:       transitKey{"shop", "transit/eu", 10},
 		mode:          modeDaemon,
 		leaseEnd:      leaseEnd{false, syscall.Signal(37), 90 * time.Second},
 		revoke:        revokeNever,
@@ -56,11 +64,11 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := defaultSettings()
-	want.vault.address, want.vault.role = "http://v", "r"
+	want.vault.address, want.login.role = "http://v", "r"
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
-	if want.vault.timeout != 10*time.Second || want.vault.authMount != "kubernetes" || want.logLevel != logging.Info || want.logJSON {
+	if want.vault.timeout != 10*time.Second || want.login.mount != "kubernetes" || want.logLevel != logging.Info || want.logJSON {
 		t.Errorf("defaults %+v", want)
 	}
 }
@@ -149,13 +157,14 @@ func TestBankVaultsVariables(t *testing.T) {
 	}
 	want := settings{
 		vault: vaultSettings{address: "https://vault.example:8200", namespace: "team", timeout: 30 * time.Second, caFile: "/ca",
-			certFile: "/c", keyFile: "/k", serverName: "sn", skipVerify: true, token: "hvs.x", tokenFile: "/tf", tokenPath: "/tp",
-			authSettings: authSettings{authMount: "k8s/west", role: "shop", jwtFile: "/jwt", environment: got.vault.environment}},
+			certFile: "/c", keyFile: "/k", serverName: "sn", skipVerify: true},
+		login: loginByToken(loginSettings{mount: "k8s/west", role: "shop", jwtFile: "/jwt", environment: got.login.environment,
+			token: "hvs.x", tokenFile: "/tf", tokenPath: "/tp"}),
 		fromPaths:     []fromPath{{path: "secret/data/a"}, {path: "kv/b", version: "3"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
 		allowedNames:  map[string]bool{},
-		transit:       transitSettings{"x", "t/eu", 7},
+		transit:       transitKey{"x", "t/eu", 7},
 		leaseEnd:      leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		revoke:        revokeAny,
 		delay:         2 * time.Second,
@@ -175,9 +184,10 @@ func TestBankVaultsDefaults(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := settings{
-		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second, tokenPath: "/home/app/.vault-token",
-			authSettings: authSettings{authMount: "kubernetes", role: "default", jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", environment: got.vault.environment}},
-		transit:      transitSettings{"", "transit", 25},
+		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second},
+		login: loginByToken(loginSettings{mount: "kubernetes", role: "default", jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
+			environment: got.login.environment, tokenPath: "/home/app/.vault-token"}),
+		transit:      transitKey{"", "transit", 25},
 		leaseEnd:     leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		passthrough:  map[string]bool{},
 		allowedNames: map[string]bool{},
@@ -207,10 +217,10 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 	if s := one("VAULT_AGENT_ADDR=http://127.0.0.1:8007", "VAULT_ADDR=https://v"); s.vault.address != "http://127.0.0.1:8007" {
 		t.Errorf("VAULT_AGENT_ADDR: %+v", s.vault)
 	}
-	if s := one("KUBERNETES_SERVICE_ACCOUNT_TOKEN=/k", "VAULT_JWT_FILE=/j"); s.vault.jwtFile != "/k" {
+	if s := one("KUBERNETES_SERVICE_ACCOUNT_TOKEN=/k", "VAULT_JWT_FILE=/j"); s.login.jwtFile != "/k" {
 		t.Errorf("KUBERNETES_SERVICE_ACCOUNT_TOKEN: %+v", s.vault)
 	}
-	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.vault.token != "" {
+	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.login.token != "" {
 		t.Errorf("a reference is taken for a token: %+v", s.vault)
 	}
 	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.vault.timeout != 90*time.Second || s.delay != 5*time.Second {
@@ -289,7 +299,7 @@ func TestStripping(t *testing.T) {
 	resolveWith(t, &keep, env...).want(t, "A=1", "VAULT_ADDR=a", "VAULT_ROLE=r", "odd", "B=")
 	strip.passthrough = map[string]bool{"VAULT_ROLE": true, environment.ConfigVariable: true}
 	resolveWith(t, &strip, env...).want(t, "A=1", "VAULT_ROLE=r", "odd", "B=")
-	strip.vault.token = "t"
+	strip.login.token = "t"
 	resolveWith(t, &strip, "VAULT_TOKEN=vault:login", "VAULT_ADDR=a", "VAULT_PATH=p").want(t, "VAULT_TOKEN=t", "VAULT_ADDR=a")
 }
 

@@ -11,36 +11,44 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// decryption is one batch of ciphertexts, sent in one request to the transit engine.
-type decryption struct {
-	client      *client
-	plan        *plan
-	ciphertexts []string
-	plaintexts  map[string]string // by ciphertext; without those that could not be decrypted and may be missing
+// transitKey says which key of which transit engine decrypts.
+type transitKey struct {
+	keyID     string
+	mountPath string
+	batchSize int // ciphertexts in one request, at most
 }
 
-// decryptions splits the plan's ciphertexts into as few batches as the batch size allows, and these evenly: they are
-// sent at the same time, so the longest is what counts.
-func (c *client) decryptions(p *plan) []*decryption {
-	n, size := len(p.decrypts), p.settings.transit.batchSize
+// decryption is one batch of ciphertexts, sent in one request to the transit engine.
+type decryption struct {
+	client        *client
+	key           transitKey
+	ignoreMissing bool                              // leave out what cannot be decrypted
+	wanted        func(ciphertexts []string) string // who wants them, for messages
+	ciphertexts   []string
+	plaintexts    map[string]string // by ciphertext; without those that could not be decrypted and may be missing
+}
+
+// decryptions splits ciphertexts into as few batches as the batch size allows, and these evenly: they are sent at the
+// same time, so the longest is what counts.
+func (c *client) decryptions(key transitKey, ciphertexts []string, ignoreMissing bool, wanted func([]string) string) []*decryption {
+	n := len(ciphertexts)
 	if n == 0 {
 		return nil
 	}
-	batches := (n-1)/size + 1
+	batches := (n-1)/key.batchSize + 1
 	var all []*decryption
-	for ciphertexts := range slices.Chunk(p.decrypts, (n-1)/batches+1) {
-		all = append(all, &decryption{c, p, ciphertexts, make(map[string]string, len(ciphertexts))})
+	for batch := range slices.Chunk(ciphertexts, (n-1)/batches+1) {
+		all = append(all, &decryption{c, key, ignoreMissing, wanted, batch, make(map[string]string, len(batch))})
 	}
 	return all
 }
 
 // run sends the batch.
 func (d *decryption) run(ctx context.Context) *failure.Failure {
-	t := &d.plan.settings.transit
-	path := t.mountPath + "/decrypt/" + t.keyID
+	path := d.key.mountPath + "/decrypt/" + d.key.keyID
 	answer, f := d.client.do(ctx, http.MethodPut, path, "", d.body())
 	if f != nil {
-		return f.Under(d.wanted().String())
+		return f.Under(d.wanted(d.ciphertexts))
 	}
 	return d.take(path, answer)
 }
@@ -49,7 +57,7 @@ func (d *decryption) run(ctx context.Context) *failure.Failure {
 func (d *decryption) take(path string, answer *answer) *failure.Failure {
 	results, f := d.results(path, answer)
 	if f != nil {
-		return f.Under(d.wanted().String())
+		return f.Under(d.wanted(d.ciphertexts))
 	}
 	for i, result := range results {
 		ciphertext := d.ciphertexts[i]
@@ -57,8 +65,8 @@ func (d *decryption) take(path string, answer *answer) *failure.Failure {
 		switch {
 		case f == nil:
 			d.plaintexts[ciphertext] = plaintext
-		case f.Status != failure.Denied || !d.plan.settings.ignoreMissing:
-			return f.Under(d.plan.decryptBy[ciphertext].String())
+		case f.Status != failure.Denied || !d.ignoreMissing:
+			return f.Under(d.wanted(d.ciphertexts[i : i+1]))
 		}
 	}
 	return nil
@@ -72,15 +80,6 @@ func (d *decryption) body() []byte {
 	}
 	body, _ := json.Marshal(map[string][]item{"batch_input": items}) // strings cannot fail
 	return body
-}
-
-// wanted is who wants the batch.
-func (d *decryption) wanted() want {
-	all := d.plan.decryptBy[d.ciphertexts[0]]
-	for _, ciphertext := range d.ciphertexts[1:] {
-		all.count += d.plan.decryptBy[ciphertext].count
-	}
-	return all
 }
 
 // results gives one result for each ciphertext, or none where the key or the engine is missing and may be.
@@ -100,7 +99,7 @@ func (d *decryption) results(path string, answer *answer) ([]any, *failure.Failu
 		return nil, failure.Newf(failure.Protocol, "the answer of %s (%d) is not one of Vault's transit engine: check that %s is a Vault, and transit.mountPath", failure.QuoteName(path), status, d.client.address)
 	case status == http.StatusForbidden:
 		return nil, failure.Newf(failure.Denied, `Vault denies decrypting with %s (%s): give the role's policy "update" on it`, failure.QuoteName(path), said)
-	case d.plan.settings.ignoreMissing && fromVault && (status == http.StatusBadRequest || status == http.StatusNotFound):
+	case d.ignoreMissing && fromVault && (status == http.StatusBadRequest || status == http.StatusNotFound):
 		return nil, nil
 	}
 	return nil, refused(answer.status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", failure.QuoteName(path), said)

@@ -59,7 +59,7 @@ func (f *fakeTransit) decrypt(w http.ResponseWriter, r *http.Request) {
 func withTransit(t *testing.T) (*fakeVault, *fakeTransit, *settings) {
 	vault, transit := newFakeVault(t), &fakeTransit{}
 	vault.handle(decryptPath, transit.decrypt)
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.transit.keyID = "shop"
 	return vault, transit, s
 }
@@ -173,7 +173,7 @@ func TestTransitFailures(t *testing.T) {
 	})
 	t.Run("no key is told before anybody is asked", func(t *testing.T) {
 		vault := newFakeVault(t)
-		resolveWith(t, vault.settings(t), "X=vault:v1:abc").wantFailure(t, failure.Settings, "X: a transit ciphertext needs a key")
+		resolveWith(t, settingsFor(t, vault), "X=vault:v1:abc").wantFailure(t, failure.Settings, "X: a transit ciphertext needs a key")
 		if len(vault.seen()) > 0 {
 			t.Error(vault.seen())
 		}

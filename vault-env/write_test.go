@@ -33,7 +33,7 @@ func (f *fakeEngine) lend(w http.ResponseWriter, r *http.Request) {
 func TestWrites(t *testing.T) {
 	vault, engine := newFakeVault(t), &fakeEngine{}
 	vault.handle("PUT pki/issue/web", engine.lend)
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	resolveWith(t, s,
 		`USER=>>vault:pki/issue/web#username#{"common_name": "a", "ttl":"1h"}`,
 		`PASSWORD=>>vault:pki/issue/web#password#{"common_name":"a","ttl" : "1h"}`,
@@ -48,7 +48,7 @@ func TestDifferentWritesAreDifferentRequests(t *testing.T) {
 	vault, engine := newFakeVault(t), &fakeEngine{}
 	vault.handle("PUT pki/issue/web", engine.lend)
 	vault.handle("GET pki/issue/web", engine.lend)
-	o := resolveWith(t, vault.settings(t), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
+	o := resolveWith(t, settingsFor(t, vault), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
 	if o.failure != nil {
 		t.Fatal(o.failure.Message)
 	}
@@ -81,7 +81,7 @@ func TestWriteFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			vault := newFakeVault(t)
 			vault.handle("PUT pki/issue/web", c.answer)
-			s := vault.settings(t)
+			s := settingsFor(t, vault)
 			resolveWith(t, s, "X=>>vault:pki/issue/web#username").wantFailure(t, c.status, c.says...)
 			s.ignoreMissing = true
 			o := resolveWith(t, s, "X=>>vault:pki/issue/web#username", "Y=1")
@@ -99,7 +99,7 @@ func TestLeasesAreRecorded(t *testing.T) {
 	vault.handle("GET database/creds/ro", engine.lend)
 	vault.handle("PUT database/creds/rw", engine.lend)
 	vault.kv1("kv/a", `{"k":"v"}`)
-	s := vault.settings(t)
+	s := settingsFor(t, vault)
 	s.fromPaths = []fromPath{{path: "database/creds/ro", prefix: "DB_"}}
 	p, f := newPlan(environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s)
 	if f != nil {
@@ -125,7 +125,7 @@ func TestLeasesAreRecorded(t *testing.T) {
 			t.Errorf("lease %d is %+v; want %+v", i, got, want)
 		}
 	}
-	if a.tokenLease != (lease{duration: 10 * time.Minute, renewable: true}) {
-		t.Errorf("the token's lease is %+v", a.tokenLease)
+	if a.token.lease != (lease{duration: 10 * time.Minute, renewable: true}) {
+		t.Errorf("the token's lease is %+v", a.token.lease)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/source"
 )
 
 const (
@@ -19,24 +21,37 @@ const (
 	azureAuthority  = "https://login.microsoftonline.com/"
 )
 
-// azureRequest logs in with a token of Microsoft Entra ID: of the workload identity, where AKS has given the pod one,
-// else of the node's managed identity.
-func (c *client) azureRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
-	k := c.newCloud(v)
+// azure logs in with a token of Microsoft Entra ID: of the workload identity, where AKS has given the pod one, else of the
+// node's managed identity.
+type azure struct {
+	resource string // what the token is for
+}
+
+func configAzure(o source.Object, s *loginSettings, _ *vaultSettings) identity {
+	needRole(o, s)
+	return azure{cmp.Or(o.Text("resource"), defaultAzureResource)}
+}
+
+func readAzure(*source.Variables, string, *loginSettings, *vaultSettings) identity {
+	return azure{defaultAzureResource}
+}
+
+func (z azure) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
+	k := a.newCloud()
 	defer k.close()
 	if k.lookup("AZURE_FEDERATED_TOKEN_FILE") != "" {
 		// A pod is no machine, so there is none to name.
-		jwt, f := k.federatedToken(ctx, v.resource)
+		jwt, f := k.federatedToken(ctx, z.resource)
 		if f != nil {
 			return nil, f
 		}
-		return tokenRequest(v.role, jwt, "the role and its bound service principals or groups (a pod has no resource group), and the resource"), nil
+		return tokenRequest(a.role, jwt, "the role and its bound service principals or groups (a pod has no resource group), and the resource"), nil
 	}
-	jwt, f := k.managedToken(ctx, v.resource)
+	jwt, f := k.managedToken(ctx, z.resource)
 	if f != nil {
 		return nil, f
 	}
-	request := tokenRequest(v.role, jwt, "the role and what it is bound to, and the resource")
+	request := tokenRequest(a.role, jwt, "the role and what it is bound to, and the resource")
 	if f := k.azureInstance(ctx, request.fields); f != nil {
 		return nil, f
 	}

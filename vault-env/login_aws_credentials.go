@@ -94,7 +94,7 @@ func (k *cloud) webIdentity(ctx context.Context, region string) (sigv4.Credentia
 	return c, nil
 }
 
-// stsEndpoint gives where to ask STS: of the region that Vault is to ask too, else of the container's.
+// stsEndpoint returns where to ask STS: of the region that Vault is to ask too, else of the container's.
 func (k *cloud) stsEndpoint(region string) (string, *failure.Failure) {
 	if endpoint := k.lookup("AWS_ENDPOINT_URL_STS"); endpoint != "" {
 		if u, err := url.Parse(endpoint); err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -129,7 +129,7 @@ func stsError(body []byte) string {
 	return code + ": " + message
 }
 
-// xmlText gives the text of the first element of a name. STS' answers are small and flat: no element that is wanted
+// xmlText returns the text of the first element of a name. STS' answers are small and flat: no element that is wanted
 // has attributes or children, and no credential a character that XML escapes. An XML package would cost every start
 // 10 µs and the executable 115 kB.
 func xmlText(body []byte, element string) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/source"
 )
 
 const (
@@ -22,25 +24,60 @@ const (
 // vaultAudience is whom Vault's gcp method wants a JWT to be for.
 func vaultAudience(role string) string { return "vault/" + role }
 
-// gceRequest logs in with an identity token of the instance, with its description ("full") in it (the type gce of
-// Vault's gcp method).
-func (c *client) gceRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
-	k := c.newCloud(v)
+// gce logs in with an identity token of the instance, with its description ("full") in it (the type gce of Vault's gcp
+// method).
+type gce struct {
+	serviceAccount string // e-mail address; empty: the instance's own
+}
+
+// gcpIAM logs in with a JWT that Google signs in the name of the service account (the type iam of Vault's gcp method).
+// The account needs the permission iam.serviceAccounts.signJwt on itself.
+type gcpIAM struct {
+	serviceAccount string // e-mail address; empty: the pod's own
+}
+
+func configGCP(o source.Object, s *loginSettings, _ *vaultSettings) identity {
+	needRole(o, s)
+	asInstance := false
+	switch o.Text("type") {
+	case "GCE":
+		asInstance = true
+	case "", "IAM":
+	default:
+		o.Fail("type", "is unknown: write GCE or IAM")
+	}
+	account := o.Text("serviceAccount")
+	if account != "" && !isServiceAccount(account) {
+		o.Fail("serviceAccount", "is not a service account of Google Cloud: write its e-mail address, or leave it out for the own one")
+	}
+	if asInstance {
+		return gce{account}
+	}
+	return gcpIAM{account}
+}
+
+func readGCP(_ *source.Variables, called string, _ *loginSettings, _ *vaultSettings) identity {
+	if called == "gcp-gce" {
+		return gce{}
+	}
+	return gcpIAM{}
+}
+
+func (g gce) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
+	k := a.newCloud()
 	defer k.close()
-	query := url.Values{"audience": {vaultAudience(v.role)}, "format": {"full"}}
-	jwt, f := k.askText(ctx, k.googleMetadata(googleAccount(v), "identity?"+query.Encode()))
+	query := url.Values{"audience": {vaultAudience(a.role)}, "format": {"full"}}
+	jwt, f := k.askText(ctx, k.googleMetadata(cmp.Or(g.serviceAccount, "default"), "identity?"+query.Encode()))
 	if f != nil {
 		return nil, f
 	}
-	return tokenRequest(v.role, jwt, "the role, its bindings, and its type: a GKE pod's identity fits IAM only"), nil
+	return tokenRequest(a.role, jwt, "the role, its bindings, and its type: a GKE pod's identity fits IAM only"), nil
 }
 
-// gcpIAMRequest logs in with a JWT that Google signs in the name of the service account (the type iam of Vault's gcp
-// method). The account needs the permission iam.serviceAccounts.signJwt on itself.
-func (c *client) gcpIAMRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
-	k := c.newCloud(v)
+func (g gcpIAM) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
+	k := a.newCloud()
 	defer k.close()
-	account := v.serviceAccount
+	account := g.serviceAccount
 	if account == "" {
 		var f *failure.Failure
 		if account, f = k.askText(ctx, k.googleMetadata("default", "email")); f != nil {
@@ -60,11 +97,11 @@ func (c *client) gcpIAMRequest(ctx context.Context, v *vaultSettings) (*loginReq
 	if access.Token == "" || failure.OneLine(access.Token) != access.Token {
 		return nil, request.malformed()
 	}
-	jwt, f := k.signJWT(ctx, v.role, account, access.Token)
+	jwt, f := k.signJWT(ctx, a.role, account, access.Token)
 	if f != nil {
 		return nil, f
 	}
-	return tokenRequest(v.role, jwt, "the role and its bound service accounts"), nil
+	return tokenRequest(a.role, jwt, "the role and its bound service accounts"), nil
 }
 
 // signJWT calls projects.serviceAccounts.signJwt of the IAM Service Account Credentials API.
@@ -73,7 +110,7 @@ func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) 
 		Audience string `json:"aud"`
 		Subject  string `json:"sub"`
 		Expiry   int64  `json:"exp"`
-	}{vaultAudience(role), account, k.client.log.Now().Add(googleJWTLife).Unix()})
+	}{vaultAudience(role), account, k.log.Now().Add(googleJWTLife).Unix()})
 	if err != nil {
 		return "", failure.Newf(failure.Settings, "the claims for Vault cannot be written as JSON")
 	}
@@ -105,14 +142,6 @@ func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) 
 		return "", request.malformed()
 	}
 	return signed.JWT, nil
-}
-
-// googleAccount gives the service account's name for the metadata service.
-func googleAccount(v *vaultSettings) string {
-	if v.serviceAccount == "" {
-		return "default"
-	}
-	return v.serviceAccount
 }
 
 // googleMetadata is a question about a service account to the metadata service.

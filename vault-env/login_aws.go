@@ -9,23 +9,64 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/sigv4"
+	"vaultinjection.dev/vault-env/internal/source"
 )
 
-// awsRequest logs in with a request for sts:GetCallerIdentity that is signed here and sent by Vault: who it is signed
-// by, AWS tells Vault (the type iam of Vault's aws method). The request is of no use for anything else, and for a
-// quarter of an hour only.
-func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginRequest, *failure.Failure) {
-	k := c.newCloud(v)
+// aws logs in with a request for sts:GetCallerIdentity that is signed here and sent by Vault: who it is signed by, AWS
+// tells Vault (the type iam of Vault's aws method). The request is of no use for anything else, and for a quarter of an
+// hour only.
+type aws struct {
+	region      string // whose STS the request is signed for; empty: the global one
+	headerValue string // of X-Vault-AWS-IAM-Server-ID
+}
+
+func configAWS(o source.Object, _ *loginSettings, _ *vaultSettings) identity {
+	switch o.Text("type") {
+	case "", "IAM":
+	default:
+		o.Fail("type", "is unknown: write IAM, or leave it out")
+	}
+	w := aws{o.Text("region"), o.Text("headerValue")}
+	if w.region != "" && !isRegion(w.region) {
+		o.Fail("region", `is not an AWS region: write one like "eu-west-1", or leave it out for the global STS`)
+	}
+	if strings.TrimSpace(failure.OneLine(w.headerValue)) != w.headerValue {
+		o.Fail("headerValue", "is no value of a header: write it without control characters and white space around it")
+	}
+	return w
+}
+
+func readAWS(r *source.Variables, called string, _ *loginSettings, _ *vaultSettings) identity {
+	if called == "aws-ec2" {
+		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is aws-ec2, which knows nodes but no pods, and is not supported: write aws-iam"))
+	}
+	return aws{region: readRegion(r)}
+}
+
+// readRegion returns a region where its own STS is asked for, as the SDK that Bank-Vaults uses.
+func readRegion(r *source.Variables) string {
+	if r.Text("AWS_STS_REGIONAL_ENDPOINTS", "") != "regional" {
+		return ""
+	}
+	region := r.Text("AWS_REGION", r.Text("AWS_DEFAULT_REGION", ""))
+	if region != "" && !isRegion(region) {
+		r.Keep(failure.Newf(failure.Settings, `AWS_REGION is not an AWS region: write one like "eu-west-1"`))
+	}
+	return region
+}
+
+func (w aws) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
+	k := a.newCloud()
 	defer k.close()
-	credentials, f := k.awsCredentials(ctx, v.region)
+	credentials, f := k.awsCredentials(ctx, w.region)
 	if f != nil {
 		return nil, f
 	}
-	region := v.region
+	region := w.region
 	if region == "" {
 		region = "us-east-1" // the global STS is signed for this one
 	}
-	host := stsHost(v.region)
+	host := stsHost(w.region)
 	request := sigv4.Request{
 		Method: "POST",
 		Headers: map[string]string{
@@ -34,10 +75,10 @@ func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginReques
 		},
 		Body: "Action=GetCallerIdentity&Version=2011-06-15",
 	}
-	if v.headerValue != "" {
-		request.Headers["x-vault-aws-iam-server-id"] = v.headerValue
+	if w.headerValue != "" {
+		request.Headers["x-vault-aws-iam-server-id"] = w.headerValue
 	}
-	authorization := request.Sign(credentials, region, "sts", c.log.Now())
+	authorization := request.Sign(credentials, region, "sts", a.log.Now())
 	headers, err := json.Marshal(headersForVault(request.Headers, authorization))
 	if err != nil {
 		return nil, failure.Newf(failure.Settings, "the request to STS cannot be written as JSON")
@@ -48,8 +89,8 @@ func (c *client) awsRequest(ctx context.Context, v *vaultSettings) (*loginReques
 		"iam_request_body":        base64.StdEncoding.EncodeToString([]byte(request.Body)),
 		"iam_request_headers":     base64.StdEncoding.EncodeToString(headers),
 	}
-	if v.role != "" {
-		fields["role"] = v.role
+	if a.role != "" {
+		fields["role"] = a.role
 	}
 	_, signature, _ := strings.Cut(authorization, "Signature=")
 	return &loginRequest{
@@ -70,7 +111,7 @@ func headersForVault(signed map[string]string, authorization string) map[string]
 	return headers
 }
 
-// stsHost gives the host of a region's STS, the global one for no region. The partitions of AWS have domains of their
+// stsHost returns the host of a region's STS, the global one for no region. The partitions of AWS have domains of their
 // own ("AWS service endpoints" in the General Reference).
 func stsHost(region string) string {
 	if region == "" {

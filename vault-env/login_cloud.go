@@ -16,6 +16,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // maxCloudAnswer is far above any token and any description of an instance.
@@ -27,7 +28,9 @@ const maxCloudAnswer = 256 << 10
 //
 // Neither is for Vault's own connection: that one has the CA of the policy, these have the system's.
 type cloud struct {
-	client      *client // whose retries, log and clock these are
+	retrier     retrier
+	log         *logging.Logger // and its clock
+	userAgent   string
 	environment environment.Variables
 	attempt     time.Duration // for one request; there is time for another one
 	local       *http.Client
@@ -44,13 +47,13 @@ func directly(ctx context.Context, d *net.Dialer, network, address string) (net.
 	return d.DialContext(ctx, network, address)
 }
 
-func (c *client) newCloud(v *vaultSettings) *cloud {
+func (a *applicant) newCloud() *cloud {
 	// Something that hangs (a metadata service that no packet comes back from) leaves time for another attempt.
-	attempt := max(v.timeout/3, time.Second)
+	attempt := max(a.connection.timeout/3, time.Second)
 	dialer := func(control func(network, address string, c syscall.RawConn) error) func(context.Context, string, string) (net.Conn, error) {
 		d := &net.Dialer{Timeout: attempt, Control: control}
 		return func(ctx context.Context, network, address string) (net.Conn, error) {
-			return c.outside.dial(ctx, d, network, address)
+			return a.outside.dial(ctx, d, network, address)
 		}
 	}
 	local := &http.Transport{DialContext: dialer(onlyLocal), DisableCompression: true}
@@ -58,13 +61,15 @@ func (c *client) newCloud(v *vaultSettings) *cloud {
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dialer(nil),
 		TLSHandshakeTimeout: attempt,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.outside.roots},
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.outside.roots},
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
 	}
 	return &cloud{
-		client:      c,
-		environment: v.environment,
+		retrier:     newRetrier(a.log),
+		log:         a.log,
+		userAgent:   a.connection.userAgent,
+		environment: a.environment,
 		attempt:     attempt,
 		local:       &http.Client{Transport: local, CheckRedirect: noRedirect},
 		public:      &http.Client{Transport: public, CheckRedirect: noRedirect},
@@ -101,7 +106,7 @@ func isLocal(ip netip.Addr) bool {
 	return ip.IsLoopback()
 }
 
-// lookup gives a variable of the container, empty where it refers to Vault.
+// lookup returns a variable of the container, empty where it refers to Vault.
 func (k *cloud) lookup(name string) string {
 	value, _ := k.environment.Lookup(name)
 	return unlessReference(name, strings.TrimSpace(value))
@@ -122,12 +127,12 @@ type cloudRequest struct {
 	refused string              // what to do if it says no
 }
 
-// ask gives the body of an answer with status 200.
+// ask returns the body of an answer with status 200.
 func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure.Failure) {
 	if r.method == "" {
 		r.method = http.MethodGet
 	}
-	a, f := k.client.repeat(ctx, exchange{
+	a, f := k.retrier.do(ctx, exchange{
 		label:    r.name,
 		send:     func(ctx context.Context) (*answer, time.Duration, error) { return k.once(ctx, &r) },
 		again:    func(a *answer) bool { return worthRetrying(a.status) || r.again != nil && r.again(a) },
@@ -161,7 +166,7 @@ func (k *cloud) once(ctx context.Context, r *cloudRequest) (*answer, time.Durati
 	if err != nil {
 		return nil, 0, errNotURL
 	}
-	request.Header.Set("User-Agent", "vault-env/"+version)
+	request.Header.Set("User-Agent", k.userAgent)
 	for _, field := range r.header {
 		request.Header.Set(field[0], field[1])
 	}
@@ -186,7 +191,7 @@ func (k *cloud) once(ctx context.Context, r *cloudRequest) (*answer, time.Durati
 
 var errNotURL = errors.New("not a URL")
 
-// final gives the failure of errors that another attempt would only repeat.
+// final returns the failure of errors that another attempt would only repeat.
 func (r *cloudRequest) final(err error) *failure.Failure {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError

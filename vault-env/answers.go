@@ -1,0 +1,43 @@
+package main
+
+import (
+	"text/template"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/reference"
+	"vaultinjection.dev/vault-env/internal/templates"
+)
+
+// answers is what Vault gave for a plan. What is missing, and may be, is nil in secrets and not in plaintexts.
+type answers struct {
+	token      token
+	secrets    map[readKey]*secret
+	plaintexts map[string]string // by ciphertext
+	leases     []lease           // what was borrowed with the token
+	revoking   *revoking         // nil where the token is not to be revoked
+	client     *client           // with a connection that is open
+}
+
+// text gives what stands for a reference, and false where there is nothing.
+func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure.Failure) {
+	switch r.Kind {
+	case reference.Login:
+		return a.token.value, true, nil
+	case reference.Transit:
+		text, present = a.plaintexts[r.Ciphertext]
+		return text, present, nil
+	}
+	s := a.secrets[keyOf(r)]
+	switch {
+	case s == nil:
+		return "", false, nil
+	case t != nil:
+		text, f = templates.Evaluate(t, s.data)
+	default:
+		text, f = s.text(r.Key)
+	}
+	if f != nil {
+		return "", false, f.Under(r.Path)
+	}
+	return text, true, nil
+}

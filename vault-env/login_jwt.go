@@ -1,0 +1,7 @@
+package main
+
+import "vaultinjection.dev/vault-env/internal/source"
+
+// configJWT needs no role: the mount may have a default one. Bank-Vaults calls the method kubernetes "jwt", so there is
+// no value of VAULT_AUTH_METHOD for this one.
+func configJWT(source.Object, *loginSettings, *vaultSettings) identity { return serviceAccount{} }

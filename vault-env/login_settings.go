@@ -1,0 +1,99 @@
+package main
+
+import (
+	"cmp"
+	"path/filepath"
+	"strings"
+
+	"vaultinjection.dev/vault-env/internal/defaults"
+	"vaultinjection.dev/vault-env/internal/environment"
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/reference"
+	"vaultinjection.dev/vault-env/internal/source"
+)
+
+// loginSettings say how vault-env gets its token.
+type loginSettings struct {
+	token     string // given, so there is no login
+	tokenFile string // must exist
+	tokenPath string // need not exist
+
+	mount    string
+	role     string // AppRole: the one that must have made a wrapped secret id; empty: any of the mount
+	jwtFile  string // of Kubernetes and JWT; a policy may set it for all methods
+	identity identity
+
+	// environment is the container's, where the clouds' webhooks and SDKs keep what they know.
+	environment environment.Variables
+}
+
+func defaultLogin() loginSettings {
+	return loginSettings{mount: "kubernetes", jwtFile: defaultJWTFile, identity: serviceAccount{}}
+}
+
+// configLogin reads vault.auth into settings that hold the defaults, and into the connection what is the connection's.
+func configLogin(o source.Object, s *loginSettings, v *vaultSettings) {
+	s.role = o.Text("role")
+	s.jwtFile = cmp.Or(o.Text("tokenPath"), s.jwtFile)
+	name := cmp.Or(o.Text("method"), defaults.VaultAuthMethod)
+	var names []string
+	known := false
+	for _, m := range methods() {
+		names = append(names, m.name)
+		if m.name == name {
+			known = true
+			s.mount, s.identity = m.mount, m.config(o, s, v)
+		}
+	}
+	if !known {
+		o.Fail("method", "is unknown: write "+oneOf(names))
+	}
+	if mount := o.Text("mountPath"); mount != "" {
+		s.mount = o.Clean("mountPath", mount)
+	}
+	o.Done()
+}
+
+func needRole(o source.Object, s *loginSettings) {
+	if s.role == "" {
+		o.Fail("role", "is missing: write the name of the role to log in as")
+	}
+}
+
+// readLogin reads the variables that say how to log in: Bank-Vaults' own, and three for AppRole.
+func readLogin(r *source.Variables, s *loginSettings, v *vaultSettings) {
+	s.environment = r.Environment
+	s.role = r.Text("VAULT_ROLE", "default")
+	s.jwtFile = r.Text("KUBERNETES_SERVICE_ACCOUNT_TOKEN", r.Text("VAULT_JWT_FILE", s.jwtFile))
+	name := r.Text("VAULT_AUTH_METHOD", "jwt")
+	var names []string
+	known := false
+	for _, m := range methods() {
+		names = append(names, m.bankVaults...)
+		if m.isCalled(name) {
+			known = true
+			s.mount, s.identity = m.mount, m.variables(r, name, s, v)
+		}
+	}
+	if !known {
+		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is unknown: write %s", oneOf(names)))
+	}
+	s.mount = r.Path("VAULT_PATH", s.mount)
+
+	s.tokenFile = r.Text("VAULT_TOKEN_FILE", "")
+	// A reference in VAULT_TOKEN is for the program: no token of ours.
+	s.token = strings.TrimSpace(unlessReference("VAULT_TOKEN", r.Text("VAULT_TOKEN", "")))
+	s.tokenPath = r.Text("VAULT_TOKEN_PATH", "")
+	if home := r.Text("HOME", ""); s.tokenPath == "" && home != "" {
+		s.tokenPath = filepath.Join(home, ".vault-token")
+	}
+}
+
+// unlessReference returns the value of a variable, empty where it refers to Vault: what is to come out of Vault for the
+// program cannot be what vault-env gets into Vault with.
+func unlessReference(name, value string) string {
+	if parsed, err := reference.Parse(name, value); err != nil || parsed.Refers {
+		return ""
+	}
+	return value
+}
