@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -17,30 +16,17 @@ import (
 	"vaultinjection.dev/vault-env/internal/signals"
 )
 
-// revocationTime is how long the end of a program may be held up by what is given back.
-const revocationTime = 2 * time.Second
-
-// loan is what daemon mode has to look after: what the program holds of Vault's, and by which token.
-type loan struct {
-	token  string
-	client *client
-	revoke bool // the token, when the program has ended
-	leases []lease
-	since  time.Time // when Vault was asked for it, at the earliest
-}
-
-// loanOf gives nil where nothing is to be renewed: there are no leases, and the program has not got the token that
-// vault-env logged in for.
+// loanOf returns what is to be renewed. It is nil where nothing is: there are no leases, and the program has not got the
+// token that vault-env logged in for.
 func loanOf(r *resolution, revoke revocation) *loan {
-	a := r.answers
-	if len(a.leases) == 0 && !(a.token.own && r.login) {
+	if len(r.leases) == 0 && !(r.token.own && r.hasToken) {
 		return nil
 	}
 	return &loan{
-		token:  a.token.value,
-		client: a.client,
-		revoke: a.token.revocable(revoke),
-		leases: append([]lease{a.token.lease}, a.leases...), // the token first: the others end with it
+		token:  r.token.value,
+		client: r.client,
+		revoke: r.token.revocable(revoke),
+		leases: append([]lease{r.token.lease}, r.leases...), // the token first: the others end with it
 		since:  r.asked,
 	}
 }
@@ -69,7 +55,7 @@ func runDaemon(program string, argv []string, env environment.Variables, s *sett
 	if f != nil {
 		return 0, f
 	}
-	keeping := d.keep(l)
+	keeping := keepLoan(l, d.settings, d.log)
 	defer keeping.stop()
 	if f := d.wait(); f != nil {
 		return 0, f
@@ -91,15 +77,15 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *loan,
 		r, failed := resolve(ctx, env, d.settings, d.log)
 		if f = failed; f == nil {
 			resolved, l = r.environment, loanOf(r, d.settings.revoke)
-			if l == nil && r.answers.client != nil {
-				r.answers.client.close()
+			if l == nil && r.client != nil {
+				r.client.close()
 			}
 		}
 	}()
 	if early := d.until(done); early != nil {
 		cancel()
 		<-done
-		d.keep(l).stop()
+		keepLoan(l, d.settings, d.log).stop()
 		return nil, nil, early
 	}
 	return resolved, l, f
@@ -247,35 +233,4 @@ func leadsSession() bool {
 func forget() {
 	debug.SetGCPercent(20) // of a heap of one or two megabytes
 	debug.FreeOSMemory()
-}
-
-// keeping is a keeper at work.
-type keeping struct {
-	ended <-chan string // why the program is to be ended
-	stop  func()        // the renewals, and give back what was renewed
-}
-
-// keep renews from now on.
-func (d *daemon) keep(l *loan) *keeping {
-	if l == nil {
-		return &keeping{stop: func() {}}
-	}
-	v := &d.settings.vault
-	lender := &vaultLender{settings: v, token: l.token, log: d.log, client: l.client}
-	k := newKeeper(lender, v.address, d.settings.leaseEnd, rand.Float64, d.log, l.since, l.leases)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended, done := make(chan string, 1), make(chan struct{})
-	go func() {
-		defer close(done)
-		if why := k.run(ctx); why != "" {
-			ended <- why
-		}
-	}()
-	return &keeping{ended, func() {
-		cancel()
-		<-done
-		ctx, cancel := context.WithTimeout(context.Background(), revocationTime)
-		defer cancel()
-		lender.giveBack(ctx, l.revoke, l.leases)
-	}}
 }

@@ -208,7 +208,7 @@ func resolveWith(t *testing.T, s *settings, env ...string) outcome {
 	r, f := resolve(t.Context(), env, s, log)
 	if o.failure = f; f == nil {
 		o.env = r.environment
-		r.answers.settleToken(log) // as wrap does
+		r.settle(log) // as wrap does
 	}
 	o.log = b.String()
 	said := o.log

@@ -119,8 +119,8 @@ func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *
 	if s.delay > 0 {
 		time.Sleep(s.delay)
 	}
-	r.answers.settleToken(log)
+	r.settle(log)
 	f = launch.Replace(program, argv, r.environment)
-	r.abandon(&s)
+	r.abandon(s.revoke)
 	return 0, f
 }

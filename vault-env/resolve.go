@@ -15,18 +15,21 @@ import (
 // resolution is what a program gets, and what Vault has lent for it.
 type resolution struct {
 	environment []string
-	answers     *answers
-	login       bool      // the program gets the login token
+	token       token
+	hasToken    bool      // the program gets the token
+	leases      []lease   // what was borrowed with the token
+	client      *client   // with a connection that is open; nil where Vault was not asked
 	asked       time.Time // leases count from here, or later
+	answers     *answers
 }
 
-// resolve gives what the program gets; nobody is asked where nothing refers to Vault.
+// resolve returns what the program gets; nobody is asked where nothing refers to Vault.
 func resolve(ctx context.Context, env environment.Variables, s *settings, log *logging.Logger) (*resolution, *failure.Failure) {
 	p, f := newPlan(env, s)
 	if f != nil {
 		return nil, f
 	}
-	r := &resolution{answers: &answers{}, login: p.login, asked: time.Now()}
+	r := &resolution{answers: &answers{}, hasToken: p.login, asked: time.Now()}
 	if !p.nothing() {
 		if s.refuseExec && guard.StartedBefore("/proc", os.Getpid()) {
 			return nil, failure.Newf(failure.Denied, "this is not the first process of the container (kubectl exec?), and the policy's refuseExec lets only that one read secrets")
@@ -42,16 +45,20 @@ func resolve(ctx context.Context, env environment.Variables, s *settings, log *l
 			log.Debug(fmt.Sprintf("%d paths and %d ciphertexts, answered by %s in %s", len(p.reads), len(p.decrypts), s.vault.address, time.Since(r.asked).Round(100*time.Microsecond)))
 		}
 	}
+	r.token, r.leases, r.client = r.answers.token, r.answers.leases, r.answers.client
 	if r.environment, f = p.environment(r.answers, log); f != nil {
-		r.abandon(s)
+		r.abandon(s.revoke)
 		return nil, f
 	}
 	return r, nil
 }
 
+// settle waits until the request to revoke the token is written, if there is one.
+func (r *resolution) settle(log *logging.Logger) { r.answers.settleToken(log) }
+
 // abandon gives back what a program that is not started after all does not need.
-func (r *resolution) abandon(s *settings) {
-	if c := r.answers.client; c != nil {
-		r.answers.abandon(context.Background(), c, s.revoke)
+func (r *resolution) abandon(revoke revocation) {
+	if r.client != nil {
+		r.answers.abandon(context.Background(), r.client, revoke)
 	}
 }
