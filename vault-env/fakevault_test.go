@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
@@ -14,11 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"vaultinjection.dev/vault-env/internal/environment"
-	"vaultinjection.dev/vault-env/internal/failure"
-	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 const (
@@ -29,6 +25,9 @@ const (
 
 // quiet is for servers: they tell of the handshakes and answers that are to fail.
 var quiet = log.New(io.Discard, "", 0)
+
+// fields are those of a JSON object.
+type fields = map[string]any
 
 // fakeVault answers as Vault 1.21 does, over TLS and HTTP/2: the login of the Kubernetes and JWT methods, KV of both
 // versions, and whatever a test puts in place of an answer.
@@ -152,22 +151,6 @@ func pemOf(s *httptest.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 }
 
-// settingsFor are those of a policy for this Vault, with some parts replaced.
-func settingsFor(t *testing.T, f *fakeVault, change ...func(fields)) *settings {
-	t.Helper()
-	s, failed := loadSettings(environment.Variables{f.config(t, change...)})
-	if failed != nil {
-		t.Fatal(failed)
-	}
-	s.revoke = revokeNever // it is asked for after the environment is there, and would disturb who counts requests
-	return &s
-}
-
-// withAuth replaces vault.auth.
-func withAuth(auth fields) func(fields) {
-	return func(c fields) { c["vault"].(fields)["auth"] = auth }
-}
-
 // config is what the webhook would write for this Vault, with some parts replaced. The CA is inline, so that whoever
 // vault-env runs as has it.
 func (f *fakeVault) config(t *testing.T, change ...func(fields)) string {
@@ -191,52 +174,4 @@ func write(t *testing.T, name, content string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// outcome is what one run of resolve gave.
-type outcome struct {
-	env     []string
-	failure *failure.Failure
-	log     string
-}
-
-func resolveWith(t *testing.T, s *settings, env ...string) outcome {
-	t.Helper()
-	var b bytes.Buffer
-	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
-	o := outcome{}
-	r, f := resolve(t.Context(), env, s, log)
-	if o.failure = f; f == nil {
-		o.env = r.environment
-		r.settle(log) // as wrap does
-	}
-	o.log = b.String()
-	said := o.log
-	if f != nil {
-		said += f.Message
-	}
-	for _, secret := range []string{testToken, testJWT, "c2lnbmF0dXJl", "hunter2"} {
-		if strings.Contains(said, secret) {
-			t.Errorf("a secret is said: %s", said)
-		}
-	}
-	return o
-}
-
-func (o outcome) want(t *testing.T, env ...string) {
-	t.Helper()
-	if o.failure != nil {
-		t.Fatalf("failed with %d: %s", o.failure.Status, o.failure.Message)
-	}
-	if got, want := strings.Join(o.env, "\n"), strings.Join(env, "\n"); got != want {
-		t.Errorf("environment\n got %q\nwant %q", o.env, env)
-	}
-}
-
-func (o outcome) wantFailure(t *testing.T, status int, parts ...string) {
-	t.Helper()
-	if o.failure == nil {
-		t.Fatalf("no failure, but %q", o.env)
-	}
-	wantFailure(t, o.failure, status, parts...)
 }

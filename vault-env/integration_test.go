@@ -129,8 +129,6 @@ func (v *realVault) call(method, path string, body any) map[string]any {
 	return decoded.Data
 }
 
-type fields = map[string]any
-
 func (v *realVault) configure() {
 	v.t.Helper()
 	v.call("PUT", "sys/audit/file", fields{"type": "file", "options": fields{"file_path": v.auditLog()}})

@@ -10,19 +10,6 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-const revocationRequest = "PUT " + revokePath
-
-// revoked waits for the request that nobody waits for.
-func (f *fakeVault) revoked() bool {
-	for range 500 {
-		if slices.Contains(f.seen(), revocationRequest) {
-			return true
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return false
-}
-
 func TestTheTokenIsRevoked(t *testing.T) {
 	given := func(s *settings) { s.login.token = testToken }
 	never := func(s *settings) { s.revoke = revokeNever }

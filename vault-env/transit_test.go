@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,48 +10,6 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 )
-
-const decryptPath = "PUT transit/decrypt/shop"
-
-// fakeTransit decrypts as Vault 1.21 does: the status is 400 where one of a batch cannot be decrypted.
-type fakeTransit struct {
-	mu      sync.Mutex
-	batches []int
-}
-
-func encrypted(plaintext string) string {
-	return "vault:v1:" + base64.StdEncoding.EncodeToString([]byte("key"+plaintext))
-}
-
-func (f *fakeTransit) decrypt(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		Batch []struct{ Ciphertext string } `json:"batch_input"`
-	}
-	content, _ := io.ReadAll(r.Body)
-	if json.Unmarshal(content, &body) != nil || len(body.Batch) == 0 {
-		w.WriteHeader(400)
-		io.WriteString(w, `{"errors":["missing batch input to process"]}`)
-		return
-	}
-	f.mu.Lock()
-	f.batches = append(f.batches, len(body.Batch))
-	f.mu.Unlock()
-	var results []map[string]string
-	status := 200
-	for _, item := range body.Batch {
-		sealed, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(item.Ciphertext, "vault:v1:"))
-		plaintext, ok := strings.CutPrefix(string(sealed), "key")
-		if err != nil || !ok {
-			status = 400
-			results = append(results, map[string]string{"plaintext": "", "error": "cipher: message authentication failed"})
-			continue
-		}
-		results = append(results, map[string]string{"plaintext": base64.StdEncoding.EncodeToString([]byte(plaintext))})
-	}
-	answer, _ := json.Marshal(map[string]any{"data": map[string]any{"batch_results": results}})
-	w.WriteHeader(status)
-	w.Write(answer)
-}
 
 func withTransit(t *testing.T) (*fakeVault, *fakeTransit, *settings) {
 	vault, transit := newFakeVault(t), &fakeTransit{}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,22 +11,6 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
-
-// fakeEngine lends a new credential at every request, as the database engine does, and remembers the bodies.
-type fakeEngine struct {
-	mu     sync.Mutex
-	bodies []string
-}
-
-func (f *fakeEngine) lend(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	f.mu.Lock()
-	f.bodies = append(f.bodies, string(body))
-	n := len(f.bodies)
-	f.mu.Unlock()
-	path := strings.TrimPrefix(r.URL.Path, "/v1/")
-	fmt.Fprintf(w, `{"lease_id":"%s/lease%d","lease_duration":3600,"renewable":true,"data":{"username":"u%d","password":"hunter2-%d"},"wrap_info":null,"warnings":null,"auth":null}`, path, n, n, n)
-}
 
 func TestWrites(t *testing.T) {
 	vault, engine := newFakeVault(t), &fakeEngine{}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"vaultinjection.dev/vault-env/internal/environment"
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
+)
+
+// settingsFor are those of a policy for this Vault, with some parts replaced.
+func settingsFor(t *testing.T, f *fakeVault, change ...func(fields)) *settings {
+	t.Helper()
+	s, failed := loadSettings(environment.Variables{f.config(t, change...)})
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	s.revoke = revokeNever // it is asked for after the environment is there, and would disturb who counts requests
+	return &s
+}
+
+// withAuth replaces vault.auth.
+func withAuth(auth fields) func(fields) {
+	return func(c fields) { c["vault"].(fields)["auth"] = auth }
+}
+
+// outcome is what one run of resolve gave.
+type outcome struct {
+	env     []string
+	failure *failure.Failure
+	log     string
+}
+
+func resolveWith(t *testing.T, s *settings, env ...string) outcome {
+	t.Helper()
+	var b bytes.Buffer
+	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
+	o := outcome{}
+	r, f := resolve(t.Context(), env, s, log)
+	if o.failure = f; f == nil {
+		o.env = r.environment
+		r.settle(log) // as wrap does
+	}
+	o.log = b.String()
+	said := o.log
+	if f != nil {
+		said += f.Message
+	}
+	for _, secret := range []string{testToken, testJWT, "c2lnbmF0dXJl", "hunter2"} {
+		if strings.Contains(said, secret) {
+			t.Errorf("a secret is said: %s", said)
+		}
+	}
+	return o
+}
+
+func (o outcome) want(t *testing.T, env ...string) {
+	t.Helper()
+	if o.failure != nil {
+		t.Fatalf("failed with %d: %s", o.failure.Status, o.failure.Message)
+	}
+	if got, want := strings.Join(o.env, "\n"), strings.Join(env, "\n"); got != want {
+		t.Errorf("environment\n got %q\nwant %q", o.env, env)
+	}
+}
+
+func (o outcome) wantFailure(t *testing.T, status int, parts ...string) {
+	t.Helper()
+	if o.failure == nil {
+		t.Fatalf("no failure, but %q", o.env)
+	}
+	wantFailure(t, o.failure, status, parts...)
+}
