@@ -11,17 +11,18 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 // The logins that a real Vault checks are in integration_auth_test.go; here is what a real Vault does not say.
 
-func wrappedSettings(t *testing.T, vault *fakeVault) *settings {
+func wrappedSettings(t *testing.T, vault *fake.Vault) *settings {
 	t.Helper()
-	return settingsFor(t, vault, withAuth(fields{"method": "AppRole", "roleIDFile": write(t, "role", "role-id\n"), "secretIDFile": write(t, "wrapped", "hvs.canary-wrapping"), "secretIDWrapped": true}))
+	return settingsFor(t, vault, withAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": fake.File(t, "wrapped", "hvs.canary-wrapping"), "secretIDWrapped": true}))
 }
 
 // fakeWrapping answers for one wrapping token as Vault does, and opens once.
-func fakeWrapping(vault *fakeVault, path string) {
+func fakeWrapping(vault *fake.Vault, path string) {
 	opened := false
 	only := func(answer func(w http.ResponseWriter)) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -33,28 +34,28 @@ func fakeWrapping(vault *fakeVault, path string) {
 			answer(w)
 		}
 	}
-	vault.handle("GET sys/wrapping/lookup", only(func(w http.ResponseWriter) {
+	vault.Handle("GET sys/wrapping/lookup", only(func(w http.ResponseWriter) {
 		io.WriteString(w, `{"data":{"creation_path":"`+path+`","creation_time":"2026-01-02T03:04:05Z","creation_ttl":300}}`)
 	}))
-	vault.handle("POST sys/wrapping/unwrap", only(func(w http.ResponseWriter) {
+	vault.Handle("POST sys/wrapping/unwrap", only(func(w http.ResponseWriter) {
 		opened = true
 		io.WriteString(w, `{"data":{"secret_id":"canary-secret-id","secret_id_accessor":"a","secret_id_num_uses":0,"secret_id_ttl":0}}`)
 	}))
 }
 
 func TestWrappedSecretID(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	fakeWrapping(vault, "auth/approle/role/shop/secret-id")
-	vault.answerLogin("approle", func(body map[string]any) string {
+	vault.AnswerLogin("approle", func(body map[string]any) string {
 		if body["role_id"] != "role-id" || body["secret_id"] != "canary-secret-id" {
 			return "invalid role or secret ID"
 		}
 		return ""
 	})
-	vault.kv1("secret/data/a", `{"k":"v"}`)
+	vault.KV1("secret/data/a", `{"k":"v"}`)
 	resolveWith(t, wrappedSettings(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
 	// Looked up before it is opened; then opened once, and the token dropped for the login.
-	if got := strings.Join(vault.seen()[:3], ", "); got != "GET sys/wrapping/lookup, POST sys/wrapping/unwrap, POST auth/approle/login" {
+	if got := strings.Join(vault.Seen()[:3], ", "); got != "GET sys/wrapping/lookup, POST sys/wrapping/unwrap, POST auth/approle/login" {
 		t.Errorf("asked %s", got)
 	}
 }
@@ -82,9 +83,9 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 		"no data":                     {unwrap, 200, `{}`, failure.Protocol, "not one of Vault's"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := newFakeVault(t)
+			vault := fake.NewVault(t)
 			fakeWrapping(vault, "auth/approle/role/shop/secret-id")
-			vault.says(c.at, c.code, c.body)
+			vault.Says(c.at, c.code, c.body)
 			s := wrappedSettings(t, vault)
 			if c.status == failure.Unavailable {
 				s.vault.timeout = time.Second
@@ -100,27 +101,27 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 
 // Vault's azure and cert methods answer a refusal like a fault of Vault.
 func TestLoginRefusedLikeAFault(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+testJWT+`"]}`)
+	vault := fake.NewVault(t)
+	vault.Says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+fake.JWT+`"]}`)
 	s := settingsFor(t, vault)
 	s.vault.timeout = 1500 * time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
-	if n := len(vault.seen()); n < 2 {
+	if n := len(vault.Seen()); n < 2 {
 		t.Errorf("%d attempts", n)
 	}
 }
 
 // A TLS server of its own, before Vault or in it, may know nobody of the client's CA.
 func TestClientCertificateRefused(t *testing.T) {
-	mine, theirs := newPKI(t), newPKI(t)
-	certFile, keyFile := mine.files("web.shop", func(*x509.Certificate) {})
+	mine, theirs := fake.NewPKI(t), fake.NewPKI(t)
+	certFile, keyFile := mine.Files("web.shop", func(*x509.Certificate) {})
 	clients := x509.NewCertPool()
-	clients.AddCert(theirs.cert)
-	vault := newFakeVault(t, func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, clients })
-	for name, change := range map[string]func(fields){
-		"of another CA": withAuth(fields{"method": "Certificate", "role": testRole, "mountPath": "kubernetes", "certFile": certFile, "keyFile": keyFile}),
-		"none":          func(fields) {},
+	clients.AddCert(theirs.Cert)
+	vault := fake.NewVault(t, func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, clients })
+	for name, change := range map[string]func(fake.Fields){
+		"of another CA": withAuth(fake.Fields{"method": "Certificate", "role": fake.Role, "mountPath": "kubernetes", "certFile": certFile, "keyFile": keyFile}),
+		"none":          func(fake.Fields) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resolveWith(t, settingsFor(t, vault, change), "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
@@ -153,28 +154,28 @@ func TestMadeBy(t *testing.T) {
 }
 
 func TestFilesOfLogins(t *testing.T) {
-	vault := newFakeVault(t)
-	jwt := write(t, "jwt", testJWT)
+	vault := fake.NewVault(t)
+	jwt := fake.File(t, "jwt", fake.JWT)
 	for name, c := range map[string]struct {
-		auth fields
+		auth fake.Fields
 		says string
 	}{
-		"no ServiceAccount token": {fields{"tokenPath": "/nonexistent"}, "the ServiceAccount token /nonexistent cannot be read: no such file"},
-		"an empty one":            {fields{"tokenPath": write(t, "jwt", " \n")}, "is empty"},
-		"one of two lines":        {fields{"tokenPath": write(t, "jwt", "canary\ncanary")}, "is malformed: it must hold one line"},
-		"no role id":              {fields{"method": "AppRole", "roleIDFile": "/nonexistent"}, "the role id file /nonexistent cannot be read"},
-		"no secret id":            {fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent"}, "the secret id file /nonexistent cannot be read"},
-		"no wrapping token": {fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent", "secretIDWrapped": true},
+		"no ServiceAccount token": {fake.Fields{"tokenPath": "/nonexistent"}, "the ServiceAccount token /nonexistent cannot be read: no such file"},
+		"an empty one":            {fake.Fields{"tokenPath": fake.File(t, "jwt", " \n")}, "is empty"},
+		"one of two lines":        {fake.Fields{"tokenPath": fake.File(t, "jwt", "canary\ncanary")}, "is malformed: it must hold one line"},
+		"no role id":              {fake.Fields{"method": "AppRole", "roleIDFile": "/nonexistent"}, "the role id file /nonexistent cannot be read"},
+		"no secret id":            {fake.Fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent"}, "the secret id file /nonexistent cannot be read"},
+		"no wrapping token": {fake.Fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent", "secretIDWrapped": true},
 			"the wrapped secret id file /nonexistent cannot be read"},
 		"a token file of two lines": {nil, "the token file"},
-		"a directory for a role id": {fields{"method": "AppRole", "roleIDFile": t.TempDir()}, "is a directory"},
+		"a directory for a role id": {fake.Fields{"method": "AppRole", "roleIDFile": t.TempDir()}, "is a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			auth := fields{"role": testRole}
+			auth := fake.Fields{"role": fake.Role}
 			maps.Copy(auth, c.auth)
 			s := settingsFor(t, vault, withAuth(auth))
 			if c.auth == nil { // only Bank-Vaults' variables name one
-				s.login.tokenFile = write(t, "token", "canary\r\ncanary")
+				s.login.tokenFile = fake.File(t, "token", "canary\r\ncanary")
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
 			o.wantFailure(t, failure.Settings, c.says)
@@ -183,7 +184,7 @@ func TestFilesOfLogins(t *testing.T) {
 			}
 		})
 	}
-	if asked := vault.seen(); len(asked) != 0 {
+	if asked := vault.Seen(); len(asked) != 0 {
 		t.Errorf("Vault was asked: %v", asked)
 	}
 }

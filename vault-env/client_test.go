@@ -17,24 +17,25 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 const read = "GET secret/data/a"
 
 func TestWhatHealsIsTriedAgain(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
-		"sealed":                 inTurn(status(503, `{"errors":["Vault is sealed"]}`), good),
-		"internal error, thrice": inTurn(status(500, `{"errors":["internal error"]}`), status(500, ""), status(502, "<html>"), good),
-		"rate limit":             inTurn(status(429, `{"errors":["rate limit quota exceeded"]}`, "Retry-After", "1"), good),
-		"a date to retry after":  inTurn(status(503, "", "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), good),
-		"replica behind":         inTurn(status(412, `{"errors":["required index state not present"]}`), good),
-		"reset":                  inTurn(reset, reset, good),
-		"truncated":              inTurn(truncated, good),
+		"sealed":                 fake.InTurn(fake.Status(503, `{"errors":["Vault is sealed"]}`), fake.Good),
+		"internal error, thrice": fake.InTurn(fake.Status(500, `{"errors":["internal error"]}`), fake.Status(500, ""), fake.Status(502, "<html>"), fake.Good),
+		"rate limit":             fake.InTurn(fake.Status(429, `{"errors":["rate limit quota exceeded"]}`, "Retry-After", "1"), fake.Good),
+		"a date to retry after":  fake.InTurn(fake.Status(503, "", "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), fake.Good),
+		"replica behind":         fake.InTurn(fake.Status(412, `{"errors":["required index state not present"]}`), fake.Good),
+		"reset":                  fake.InTurn(fake.Reset, fake.Reset, fake.Good),
+		"truncated":              fake.InTurn(fake.Truncated, fake.Good),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault := newFakeVault(t)
-			vault.handle(read, answer)
+			vault := fake.NewVault(t)
+			vault.Handle(read, answer)
 			o := resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k")
 			o.want(t, "X=v")
 			if !strings.Contains(o.log, "trying again") {
@@ -43,22 +44,22 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 		})
 	}
 	t.Run("a login too", func(t *testing.T) {
-		vault := newFakeVault(t)
-		vault.handle(read, good)
-		vault.handle("POST auth/kubernetes/login", inTurn(status(503, ""), reset, vault.login))
+		vault := fake.NewVault(t)
+		vault.Handle(read, fake.Good)
+		vault.Handle("POST auth/kubernetes/login", fake.InTurn(fake.Status(503, ""), fake.Reset, vault.Login))
 		resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
 	})
 }
 
 func TestRetryAfterIsKept(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	var first, second time.Time
-	vault.handle(read, inTurn(func(w http.ResponseWriter, r *http.Request) {
+	vault.Handle(read, fake.InTurn(func(w http.ResponseWriter, r *http.Request) {
 		first = time.Now()
-		status(429, "", "Retry-After", "1")(w, r)
+		fake.Status(429, "", "Retry-After", "1")(w, r)
 	}, func(w http.ResponseWriter, r *http.Request) {
 		second = time.Now()
-		good(w, r)
+		fake.Good(w, r)
 	}))
 	resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
 	if waited := second.Sub(first); waited < time.Second {
@@ -71,17 +72,17 @@ func TestWhatDoesNotHealInTimeFails(t *testing.T) {
 		answer func(http.ResponseWriter, *http.Request)
 		says   string
 	}{
-		"sealed":           {status(503, `{"errors":["Vault is sealed"]}`), "503 Service Unavailable: Vault is sealed"},
-		"bad gateway":      {status(502, "<html>hunter2</html>"), "502 Bad Gateway"},
-		"resets":           {reset, "in time ("},
-		"truncations":      {truncated, "in time ("},
-		"retry much later": {status(429, "", "Retry-After", "3600"), "429 Too Many Requests"},
+		"sealed":           {fake.Status(503, `{"errors":["Vault is sealed"]}`), "503 Service Unavailable: Vault is sealed"},
+		"bad gateway":      {fake.Status(502, "<html>hunter2</html>"), "502 Bad Gateway"},
+		"resets":           {fake.Reset, "in time ("},
+		"truncations":      {fake.Truncated, "in time ("},
+		"retry much later": {fake.Status(429, "", "Retry-After", "3600"), "429 Too Many Requests"},
 		"silence":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault := newFakeVault(t)
-			vault.handle(read, c.answer)
+			vault := fake.NewVault(t)
+			vault.Handle(read, c.answer)
 			s := settingsFor(t, vault)
 			s.vault.timeout = 400 * time.Millisecond
 			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "X: Vault at "+vault.URL, c.says)
@@ -99,40 +100,40 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 		io.WriteString(w, `"}}`)
 	}
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
-		"a page":                  status(200, "<html>welcome hunter2</html>"),
-		"nothing":                 status(200, ""),
-		"null":                    status(200, "null"),
-		"a list":                  status(200, `[1]`),
-		"a text":                  status(200, `"hunter2"`),
-		"half of an answer":       status(200, `{"data":{"k":"hunter2"`),
-		"two answers":             status(200, `{"data":{"k":"v"}}{"data":{"k":"w"}}`),
-		"data that is a list":     status(200, `{"data":["hunter2"]}`),
-		"data that is a text":     status(200, `{"data":"hunter2"}`),
-		"no data":                 status(200, `{"auth":null}`),
-		"data that is null":       status(200, `{"data":null}`),
-		"deep nesting":            status(200, `{"data":{"k":`+strings.Repeat(`[`, 20000)+strings.Repeat(`]`, 20000)+`}}`),
+		"a page":                  fake.Status(200, "<html>welcome hunter2</html>"),
+		"nothing":                 fake.Status(200, ""),
+		"null":                    fake.Status(200, "null"),
+		"a list":                  fake.Status(200, `[1]`),
+		"a text":                  fake.Status(200, `"hunter2"`),
+		"half of an answer":       fake.Status(200, `{"data":{"k":"hunter2"`),
+		"two answers":             fake.Status(200, `{"data":{"k":"v"}}{"data":{"k":"w"}}`),
+		"data that is a list":     fake.Status(200, `{"data":["hunter2"]}`),
+		"data that is a text":     fake.Status(200, `{"data":"hunter2"}`),
+		"no data":                 fake.Status(200, `{"auth":null}`),
+		"data that is null":       fake.Status(200, `{"data":null}`),
+		"deep nesting":            fake.Status(200, `{"data":{"k":`+strings.Repeat(`[`, 20000)+strings.Repeat(`]`, 20000)+`}}`),
 		"more than fits":          huge,
-		"a redirect elsewhere":    status(307, "", "Location", "https://elsewhere.invalid/v1/secret/data/a"),
-		"a redirect out of TLS":   status(307, "", "Location", "http://127.0.0.1:1/v1/secret/data/a"),
-		"a redirect without goal": status(302, ""),
-		"a redirect in a circle":  status(307, "", "Location", "/v1/secret/data/a"),
+		"a redirect elsewhere":    fake.Status(307, "", "Location", "https://elsewhere.invalid/v1/secret/data/a"),
+		"a redirect out of TLS":   fake.Status(307, "", "Location", "http://127.0.0.1:1/v1/secret/data/a"),
+		"a redirect without goal": fake.Status(302, ""),
+		"a redirect in a circle":  fake.Status(307, "", "Location", "/v1/secret/data/a"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault := newFakeVault(t)
-			vault.handle(read, answer)
+			vault := fake.NewVault(t)
+			vault.Handle(read, answer)
 			resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "X: ")
 		})
 	}
 }
 
 func TestAnswersThatAreTooLongTogether(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	long := strings.Repeat("x", maxAnswer-1000)
 	var env []string
 	for i := range maxAnswers/maxAnswer + 2 {
 		path := fmt.Sprint("kv/", i)
-		vault.kv1(path, `{"k":"v","long":"`+long+`"}`)
+		vault.KV1(path, `{"k":"v","long":"`+long+`"}`)
 		env = append(env, fmt.Sprintf("X%d=vault:%s#k", i, path))
 	}
 	resolveWith(t, settingsFor(t, vault), env...).wantFailure(t, failure.Protocol, "longer than 32 MiB together")
@@ -140,10 +141,10 @@ func TestAnswersThatAreTooLongTogether(t *testing.T) {
 }
 
 func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.handle(read, status(307, "", "Location", "/v1/secret/data/b"))
-	vault.handle("GET secret/data/b", good)
-	vault.handle("POST auth/kubernetes/login", status(307, "", "Location", "/v1/auth/jwt/login"))
+	vault := fake.NewVault(t)
+	vault.Handle(read, fake.Status(307, "", "Location", "/v1/secret/data/b"))
+	vault.Handle("GET secret/data/b", fake.Good)
+	vault.Handle("POST auth/kubernetes/login", fake.Status(307, "", "Location", "/v1/auth/jwt/login"))
 	resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
 }
 
@@ -151,9 +152,9 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	var asked atomic.Bool
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
 	defer other.Close()
-	vault := newFakeVault(t)
-	vault.handle(read, status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
-	vault.handle("POST auth/jwt/login", status(307, "", "Location", other.URL))
+	vault := fake.NewVault(t)
+	vault.Handle(read, fake.Status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
+	vault.Handle("POST auth/jwt/login", fake.Status(307, "", "Location", other.URL))
 	s := settingsFor(t, vault)
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "307, a redirect")
 	s.login.mount = "jwt"
@@ -175,49 +176,49 @@ func TestLoginFailures(t *testing.T) {
 		"no token file":     {change: func(s *settings) { s.login.jwtFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
 		"an empty token":    {change: func(s *settings) { os.WriteFile(s.login.jwtFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
 		"an unknown mount":  {change: func(s *settings) { s.login.mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
-		"an echoed token":   {answer: status(400, `{"errors":["bad token `+testJWT+`"]}`), status: failure.Denied, says: []string{"400: bad token …"}},
-		"no token in it":    {answer: status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
-		"no auth in it":     {answer: status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
-		"a page":            {answer: status(200, `<html>`), status: failure.Protocol, says: []string{"holds no token"}},
-		"a malformed token": {answer: status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: failure.Settings, says: []string{"malformed"}},
+		"an echoed token":   {answer: fake.Status(400, `{"errors":["bad token `+fake.JWT+`"]}`), status: failure.Denied, says: []string{"400: bad token …"}},
+		"no token in it":    {answer: fake.Status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
+		"no auth in it":     {answer: fake.Status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
+		"a page":            {answer: fake.Status(200, `<html>`), status: failure.Protocol, says: []string{"holds no token"}},
+		"a malformed token": {answer: fake.Status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: failure.Settings, says: []string{"malformed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := newFakeVault(t)
+			vault := fake.NewVault(t)
 			s := settingsFor(t, vault)
 			if c.change != nil {
 				c.change(s)
 			}
 			if c.answer != nil {
-				vault.handle("POST auth/kubernetes/login", c.answer)
+				vault.Handle("POST auth/kubernetes/login", c.answer)
 			}
 			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says...)
-			if vault.reads() > 0 {
-				t.Errorf("read without a token: %v", vault.seen())
+			if vault.Reads() > 0 {
+				t.Errorf("read without a token: %v", vault.Seen())
 			}
 		})
 	}
 }
 
 func TestTokensFromFiles(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.handle(read, good)
+	vault := fake.NewVault(t)
+	vault.Handle(read, fake.Good)
 	for name, c := range map[string]struct {
 		change func(*settings)
 		logins int
 	}{
-		"a token file":                    {func(s *settings) { s.login.tokenFile = write(t, "t", testToken+"\n") }, 0},
-		"a token file before a token":     {func(s *settings) { s.login.tokenFile = write(t, "t", testToken); s.login.token = "other" }, 0},
-		"a token before a path":           {func(s *settings) { s.login.token = testToken; s.login.tokenPath = write(t, "t", "other") }, 0},
-		"a path before a login":           {func(s *settings) { s.login.tokenPath = write(t, "t", testToken) }, 0},
+		"a token file":                    {func(s *settings) { s.login.tokenFile = fake.File(t, "t", fake.Token+"\n") }, 0},
+		"a token file before a token":     {func(s *settings) { s.login.tokenFile = fake.File(t, "t", fake.Token); s.login.token = "other" }, 0},
+		"a token before a path":           {func(s *settings) { s.login.token = fake.Token; s.login.tokenPath = fake.File(t, "t", "other") }, 0},
+		"a path before a login":           {func(s *settings) { s.login.tokenPath = fake.File(t, "t", fake.Token) }, 0},
 		"a path where nothing is":         {func(s *settings) { s.login.tokenPath = "/nonexistent" }, 1},
-		"a path where an empty file lies": {func(s *settings) { s.login.tokenPath = write(t, "t", "\n") }, 1},
+		"a path where an empty file lies": {func(s *settings) { s.login.tokenPath = fake.File(t, "t", "\n") }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := len(vault.seen())
+			before := len(vault.Seen())
 			s := settingsFor(t, vault)
 			c.change(s)
 			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
-			if n := len(vault.seen()) - before; n != 1+c.logins {
+			if n := len(vault.Seen()) - before; n != 1+c.logins {
 				t.Errorf("%d requests", n)
 			}
 		})
@@ -235,20 +236,20 @@ func TestTokensFromFiles(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.handle(read, good)
+	vault := fake.NewVault(t)
+	vault.Handle(read, fake.Good)
 	plain := httptest.NewServer(vault)
 	defer plain.Close()
 	old := httptest.NewUnstartedServer(vault)
 	old.StartTLS()
 	defer old.Close()
 	dir := t.TempDir()
-	os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(vault.caPEM()), 0o600)
+	os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(vault.CaPEM()), 0o600)
 	os.Mkdir(filepath.Join(dir, "..data"), 0o700)
 
 	for name, change := range map[string]func(*vaultSettings){
 		"a CA inline":         func(v *vaultSettings) {},
-		"a CA file":           func(v *vaultSettings) { v.caPEM = ""; v.caFile = write(t, "ca", vault.caPEM()) },
+		"a CA file":           func(v *vaultSettings) { v.caPEM = ""; v.caFile = fake.File(t, "ca", vault.CaPEM()) },
 		"a CA directory":      func(v *vaultSettings) { v.caPEM = ""; v.caDir = dir },
 		"another server name": func(v *vaultSettings) { v.serverName = "example.com" },
 		"no verification":     func(v *vaultSettings) { v.caPEM = ""; v.skipVerify = true },
@@ -270,7 +271,7 @@ func TestTLS(t *testing.T) {
 		"a name that does not fit":  {func(v *vaultSettings) { v.serverName = "vault.example" }, failure.Unavailable, "for another name"},
 		"TLS where there is none":   {func(v *vaultSettings) { v.address = strings.Replace(plain.URL, "http:", "https:", 1) }, failure.Unavailable, "no TLS"},
 		"a CA file that is not":     {func(v *vaultSettings) { v.caFile = "/nonexistent" }, failure.Settings, "the CA file /nonexistent cannot be read"},
-		"a CA file without one":     {func(v *vaultSettings) { v.caFile = write(t, "ca", "hello") }, failure.Settings, "holds no certificate"},
+		"a CA file without one":     {func(v *vaultSettings) { v.caFile = fake.File(t, "ca", "hello") }, failure.Settings, "holds no certificate"},
 		"a CA bundle without one":   {func(v *vaultSettings) { v.caPEM = "hello" }, failure.Settings, "holds no certificate"},
 		"a CA directory that isn't": {func(v *vaultSettings) { v.caDir = "/nonexistent" }, failure.Settings, "the CA directory"},
 		"a client certificate lost": {func(v *vaultSettings) { v.certFile, v.keyFile = "/nonexistent", "/nonexistent" }, failure.Settings, "client certificate"},
@@ -284,41 +285,41 @@ func TestTLS(t *testing.T) {
 }
 
 func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	plain := httptest.NewServer(vault)
 	defer plain.Close()
 	var env, want []string
 	for _, c := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
-		vault.kv1("kv/"+c, `{"k":"`+c+`"}`)
+		vault.KV1("kv/"+c, `{"k":"`+c+`"}`)
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
 	s := settingsFor(t, vault)
 	s.vault.address = plain.URL
 	resolveWith(t, s, env...).want(t, want...)
-	if n := len(vault.conns); n > maxConnections {
+	if n := len(vault.Conns); n > maxConnections {
 		t.Errorf("%d connections; want at most %d", n, maxConnections)
 	}
 }
 
 func TestAGivenTokenWithoutHTTP2(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	old := httptest.NewTLSServer(vault)
 	defer old.Close()
 	var env, want []string
 	for _, c := range strings.Split("abcdefghijklmnopqrst", "") {
-		vault.kv1("kv/"+c, `{"k":"`+c+`"}`)
+		vault.KV1("kv/"+c, `{"k":"`+c+`"}`)
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
 	s := settingsFor(t, vault)
-	s.vault.address, s.login.token = old.URL, testToken
+	s.vault.address, s.login.token = old.URL, fake.Token
 	resolveWith(t, s, env...).want(t, want...)
-	if len(vault.conns) != 1 || vault.protos["HTTP/2.0"] {
-		t.Errorf("%d connections, protocols %v", len(vault.conns), vault.protos)
+	if len(vault.Conns) != 1 || vault.Protos["HTTP/2.0"] {
+		t.Errorf("%d connections, protocols %v", len(vault.Conns), vault.Protos)
 	}
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	old := httptest.NewUnstartedServer(vault)
 	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	old.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -327,14 +328,14 @@ func TestOldTLSIsRefused(t *testing.T) {
 	s := settingsFor(t, vault)
 	s.vault.address, s.vault.timeout = old.URL, 200*time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "tls: ")
-	if len(vault.seen()) > 0 {
+	if len(vault.Seen()) > 0 {
 		t.Error("the token was sent all the same")
 	}
 }
 
 func TestVaultThatComesUpLate(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.handle(read, good)
+	vault := fake.NewVault(t)
+	vault.Handle(read, fake.Good)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -357,7 +358,7 @@ func TestVaultThatComesUpLate(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	s := defaultSettings()
 	s.vault.address = "https://127.0.0.1:1"
-	s.login.jwtFile = write(t, "jwt", testJWT)
+	s.login.jwtFile = fake.File(t, "jwt", fake.JWT)
 	s.vault.timeout = 200 * time.Millisecond
 	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
 	s.vault.address = "https://vault.invalid:8200"
@@ -365,7 +366,7 @@ func TestNobodyThere(t *testing.T) {
 }
 
 func TestNamespace(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	var seen atomic.Int64
 	with := func(next func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -375,8 +376,8 @@ func TestNamespace(t *testing.T) {
 			next(w, r)
 		}
 	}
-	vault.handle(read, with(good))
-	vault.handle("POST auth/kubernetes/login", with(vault.login))
+	vault.Handle(read, with(fake.Good))
+	vault.Handle("POST auth/kubernetes/login", with(vault.Login))
 	s := settingsFor(t, vault)
 	s.vault.namespace = "team/a"
 	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
@@ -386,8 +387,8 @@ func TestNamespace(t *testing.T) {
 }
 
 func TestAFailureEndsTheOtherReads(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.says("GET secret/data/sealed", 503, "")
+	vault := fake.NewVault(t)
+	vault.Says("GET secret/data/sealed", 503, "")
 	s := settingsFor(t, vault)
 	s.vault.timeout = time.Hour
 	resolveWith(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").wantFailure(t, failure.Missing, "B: ", "secret/data/absent")

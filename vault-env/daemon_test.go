@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/signals"
 )
 
@@ -310,7 +311,7 @@ func TestDaemonsProcesses(t *testing.T) {
 		for _, env := range [][]string{nil, daemonMode} {
 			cmd := exec.Command(self(t), "sh", "-c", "ls /proc/self/fd; cat <&3")
 			cmd.Env = append([]string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin"}, env...)
-			file, err := os.Open(write(t, "three", "content of three"))
+			file, err := os.Open(fake.File(t, "three", "content of three"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -390,8 +391,8 @@ func TestTheProgramCannotReadTheDaemon(t *testing.T) {
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("there is no setpriv here")
 	}
-	vault := newFakeVault(t)
-	vault.lend(600, true)
+	vault := fake.NewVault(t)
+	vault.Lend(600, true)
 	dir, err := os.MkdirTemp("", "vault-env-") // where everybody can execute it
 	if err != nil {
 		t.Fatal(err)
@@ -404,18 +405,18 @@ func TestTheProgramCannotReadTheDaemon(t *testing.T) {
 	}
 	cmd := exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", exe, "sh", "-c",
 		`for f in mem environ; do cat /proc/$PPID/$f >/dev/null 2>&1 && echo "$f can be read"; done; cat /proc/$$/environ >/dev/null && echo done`)
-	cmd.Env = []string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin", "VAULT_ENV_DAEMON=true", "VAULT_ADDR=" + vault.URL, "VAULT_CACERT_BYTES=" + vault.caPEM(), "VAULT_TOKEN=" + testToken, "P=" + creds}
+	cmd.Env = []string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin", "VAULT_ENV_DAEMON=true", "VAULT_ADDR=" + vault.URL, "VAULT_CACERT_BYTES=" + vault.CaPEM(), "VAULT_TOKEN=" + fake.Token, "P=" + fake.Credentials}
 	if e := end(t, cmd); e.status != 0 || e.stdout != "done\n" {
 		t.Errorf("%+v", e)
 	}
 }
 
 // daemonConfig is what the webhook writes for a policy with daemon mode.
-func daemonConfig(t *testing.T, vault *fakeVault, process map[string]any, more ...string) []string {
+func daemonConfig(t *testing.T, vault *fake.Vault, process map[string]any, more ...string) []string {
 	process["mode"] = "Daemon"
 	config, err := json.Marshal(map[string]any{
-		"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caFile": write(t, "ca", vault.caPEM())},
-			"auth": map[string]any{"role": testRole, "tokenPath": write(t, "jwt", testJWT)}},
+		"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caFile": fake.File(t, "ca", vault.CaPEM())},
+			"auth": map[string]any{"role": fake.Role, "tokenPath": fake.File(t, "jwt", fake.JWT)}},
 		"process": process,
 	})
 	if err != nil {
@@ -438,7 +439,7 @@ func (r *running) wantLog(patterns ...string) {
 			r.t.Errorf("log line %q; want %q", lines[i], pattern)
 		}
 	}
-	for _, secret := range []string{testToken, testJWT, "hunter2", leaseID} {
+	for _, secret := range []string{fake.Token, fake.JWT, "hunter2", fake.LeaseID} {
 		if strings.Contains(r.log(), secret) {
 			r.t.Errorf("the log says a secret: %s", r.log())
 		}
@@ -446,12 +447,12 @@ func (r *running) wantLog(patterns ...string) {
 }
 
 func TestDaemonsEnvironmentIsExecsEnvironment(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/db", `{"user":"shop","password":"hunter2"}`)
-	vault.lend(600, true)
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/db", `{"user":"shop","password":"hunter2"}`)
+	vault.Lend(600, true)
 	outputs := map[string]string{}
 	for _, mode := range []string{"Exec", "Daemon"} {
-		env := daemonConfig(t, vault, map[string]any{}, "A=1", "URL=${vault:secret/data/db#user}@db", "P="+creds, "VAULT_ADDR=mine", "A=2")
+		env := daemonConfig(t, vault, map[string]any{}, "A=1", "URL=${vault:secret/data/db#user}@db", "P="+fake.Credentials, "VAULT_ADDR=mine", "A=2")
 		env[0] = strings.Replace(env[0], `"mode":"Daemon"`, `"mode":"`+mode+`"`, 1)
 		e := vaultEnv(t, append(env, "PATH=/usr/bin:/bin"), "cat", "/proc/self/environ")
 		if e.status != 0 {
@@ -465,26 +466,26 @@ func TestDaemonsEnvironmentIsExecsEnvironment(t *testing.T) {
 }
 
 func TestSignalsBeforeTheStart(t *testing.T) {
-	hanging := func(t *testing.T) (*fakeVault, chan struct{}) {
-		vault := newFakeVault(t)
+	hanging := func(t *testing.T) (*fake.Vault, chan struct{}) {
+		vault := fake.NewVault(t)
 		release := make(chan struct{})
-		vault.lend(600, true)
-		vault.handle("GET database/creds/shop", func(w http.ResponseWriter, r *http.Request) {
+		vault.Lend(600, true)
+		vault.Handle("GET database/creds/shop", func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-release:
-				io.WriteString(w, `{"lease_id":"`+leaseID+`","lease_duration":600,"renewable":true,"data":{"password":"hunter2"}}`)
+				io.WriteString(w, `{"lease_id":"`+fake.LeaseID+`","lease_duration":600,"renewable":true,"data":{"password":"hunter2"}}`)
 			case <-r.Context().Done():
 			}
 		})
 		return vault, release
 	}
-	asked := func(vault *fakeVault) func() bool {
-		return func() bool { return vault.count("GET database/creds/shop") == 1 }
+	asked := func(vault *fake.Vault) func() bool {
+		return func() bool { return vault.Count("GET database/creds/shop") == 1 }
 	}
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
 		t.Run("one that ends it: "+signals.Name(s), func(t *testing.T) {
 			vault, _ := hanging(t)
-			r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds), "echo", "started")
+			r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), "echo", "started")
 			eventually(t, "Vault is asked", asked(vault))
 			r.signal(s)
 			out, _ := io.ReadAll(r.stdout)
@@ -496,26 +497,26 @@ func TestSignalsBeforeTheStart(t *testing.T) {
 	}
 	t.Run("others wait for the program", func(t *testing.T) {
 		vault, release := hanging(t)
-		r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds), "sleep", "60")
+		r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), "sleep", "60")
 		eventually(t, "Vault is asked", asked(vault))
 		r.signal(syscall.SIGWINCH, syscall.SIGCHLD, syscall.SIGUSR1)
 		close(release)
 		r.ends(128 + int(syscall.SIGUSR1)) // no program would have had the time to catch it
 	})
 	t.Run("in the delay", func(t *testing.T) {
-		vault := newFakeVault(t)
-		vault.lend(600, true)
-		r := startDaemon(t, daemonConfig(t, vault, map[string]any{"delay": "1m"}, "P="+creds), "echo", "started")
+		vault := fake.NewVault(t)
+		vault.Lend(600, true)
+		r := startDaemon(t, daemonConfig(t, vault, map[string]any{"delay": "1m"}, "P="+fake.Credentials), "echo", "started")
 		eventually(t, "Vault is asked", asked(vault))
 		time.Sleep(100 * time.Millisecond)
 		r.signal(syscall.SIGTERM)
 		r.ends(143)
-		if r.wantLog("vault-env: error: SIGTERM came before .*"); vault.count("PUT auth/token/revoke-self") != 1 {
-			t.Errorf("what was lent is not given back: %v", vault.seen())
+		if r.wantLog("vault-env: error: SIGTERM came before .*"); vault.Count("PUT auth/token/revoke-self") != 1 {
+			t.Errorf("what was lent is not given back: %v", vault.Seen())
 		}
 	})
 	t.Run("the delay passes", func(t *testing.T) {
-		vault := newFakeVault(t)
+		vault := fake.NewVault(t)
 		start := time.Now()
 		r := startDaemon(t, daemonConfig(t, vault, map[string]any{"delay": "300ms"}), "echo", "started")
 		r.says("started")
@@ -527,14 +528,14 @@ func TestSignalsBeforeTheStart(t *testing.T) {
 
 func TestDaemonRenews(t *testing.T) {
 	t.Parallel()
-	vault := newFakeVault(t)
-	vault.lend(3, true)
-	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds, "BE_PROGRAM=true"), self(t))
+	vault := fake.NewVault(t)
+	vault.Lend(3, true)
+	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials, "BE_PROGRAM=true"), self(t))
 	r.says("ready")
-	eventually(t, "two renewals", func() bool { return vault.count("PUT sys/leases/renew") >= 2 })
+	eventually(t, "two renewals", func() bool { return vault.Count("PUT sys/leases/renew") >= 2 })
 	r.signal(syscall.SIGTERM)
 	r.ends(0)
-	if seen := vault.seen(); seen[len(seen)-1] != "PUT auth/token/revoke-self" || vault.count("PUT auth/token/renew-self") != 0 {
+	if seen := vault.Seen(); seen[len(seen)-1] != "PUT auth/token/revoke-self" || vault.Count("PUT auth/token/renew-self") != 0 {
 		t.Errorf("%v", seen)
 	}
 	r.wantLog()
@@ -542,54 +543,54 @@ func TestDaemonRenews(t *testing.T) {
 
 func TestDaemonWithoutLeases(t *testing.T) {
 	t.Parallel()
-	vault := newFakeVault(t)
-	vault.kv1("kv/plain", `{"key":"one"}`) // with a lease_duration that is no lease
-	vault.kv2("secret/data/db", `{"password":"hunter2"}`)
-	vault.says("PUT auth/token/revoke-self", 204, "")
+	vault := fake.NewVault(t)
+	vault.KV1("kv/plain", `{"key":"one"}`) // with a lease_duration that is no lease
+	vault.KV2("secret/data/db", `{"password":"hunter2"}`)
+	vault.Says("PUT auth/token/revoke-self", 204, "")
 	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "A=vault:kv/plain#key", "B=vault:secret/data/db#password", "BE_PROGRAM=true"), self(t))
 	r.says("ready")
-	eventually(t, "no connection is held", func() bool { return vault.connections() == 0 })
-	requests := len(vault.seen())
+	eventually(t, "no connection is held", func() bool { return vault.Connections() == 0 })
+	requests := len(vault.Seen())
 	r.signal(syscall.SIGTERM)
 	r.ends(0)
-	if len(vault.seen()) != requests || vault.count("PUT sys/leases/renew") != 0 {
-		t.Errorf("%v", vault.seen())
+	if len(vault.Seen()) != requests || vault.Count("PUT sys/leases/renew") != 0 {
+		t.Errorf("%v", vault.Seen())
 	}
 }
 
 func TestDaemonKeepsTheProgramsToken(t *testing.T) {
 	t.Parallel()
-	vault := newFakeVault(t)
-	vault.handle("POST auth/kubernetes/login", func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, `{"auth":{"client_token":"`+testToken+`","lease_duration":2,"renewable":true}}`)
+	vault := fake.NewVault(t)
+	vault.Handle("POST auth/kubernetes/login", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"auth":{"client_token":"`+fake.Token+`","lease_duration":2,"renewable":true}}`)
 	})
-	vault.says("PUT auth/token/renew-self", 200, `{"auth":{"client_token":"`+testToken+`","lease_duration":2,"renewable":true}}`)
-	vault.says("PUT auth/token/revoke-self", 204, "")
+	vault.Says("PUT auth/token/renew-self", 200, `{"auth":{"client_token":"`+fake.Token+`","lease_duration":2,"renewable":true}}`)
+	vault.Says("PUT auth/token/revoke-self", 204, "")
 	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "VAULT_TOKEN=vault:login", "BE_PROGRAM=true"), self(t))
 	r.says("ready")
-	eventually(t, "two renewals", func() bool { return vault.count("PUT auth/token/renew-self") >= 2 })
+	eventually(t, "two renewals", func() bool { return vault.Count("PUT auth/token/renew-self") >= 2 })
 	r.signal(syscall.SIGTERM)
 	r.ends(0)
-	if vault.count("PUT auth/token/revoke-self") != 1 {
-		t.Errorf("%v", vault.seen())
+	if vault.Count("PUT auth/token/revoke-self") != 1 {
+		t.Errorf("%v", vault.Seen())
 	}
 }
 
 func TestTheEndOfALease(t *testing.T) {
 	ending := `vault-env: warn: the lease of "database/creds/shop" ends in [12]s \(it is not renewable\)`
-	start := func(t *testing.T, leaseEnd map[string]any, command ...string) (*running, *fakeVault) {
-		vault := newFakeVault(t)
-		vault.lend(3, false)
-		vault.says("PUT sys/leases/renew", 400, `{"errors":["lease is not renewable"]}`)
-		return startDaemon(t, daemonConfig(t, vault, map[string]any{"leaseEnd": leaseEnd}, "P="+creds), command...), vault
+	start := func(t *testing.T, leaseEnd map[string]any, command ...string) (*running, *fake.Vault) {
+		vault := fake.NewVault(t)
+		vault.Lend(3, false)
+		vault.Says("PUT sys/leases/renew", 400, `{"errors":["lease is not renewable"]}`)
+		return startDaemon(t, daemonConfig(t, vault, map[string]any{"leaseEnd": leaseEnd}, "P="+fake.Credentials), command...), vault
 	}
 	t.Run("the program is ended", func(t *testing.T) {
 		t.Parallel()
 		r, vault := start(t, map[string]any{}, "sh", "-c", `trap "exit 5" TERM; while :; do sleep 0.01; done`)
 		r.ends(5)
 		r.wantLog(ending + `: the program gets SIGTERM, and SIGKILL after 10s, to be started again with what is valid`)
-		if vault.count("PUT auth/token/revoke-self") != 1 {
-			t.Errorf("%v", vault.seen())
+		if vault.Count("PUT auth/token/revoke-self") != 1 {
+			t.Errorf("%v", vault.Seen())
 		}
 	})
 	t.Run("by another signal", func(t *testing.T) {
@@ -614,10 +615,10 @@ func TestTheEndOfALease(t *testing.T) {
 	})
 	t.Run("revoked", func(t *testing.T) {
 		t.Parallel()
-		vault := newFakeVault(t)
-		vault.lend(2, true)
-		vault.says("PUT sys/leases/renew", 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`)
-		r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds), "sleep", "60")
+		vault := fake.NewVault(t)
+		vault.Lend(2, true)
+		vault.Says("PUT sys/leases/renew", 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`)
+		r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), "sleep", "60")
 		r.ends(143)
 		r.wantLog(`vault-env: warn: the lease of "database/creds/shop" has ended \(the token is not valid any more\): the program gets SIGTERM.*`)
 	})
@@ -625,15 +626,15 @@ func TestTheEndOfALease(t *testing.T) {
 
 func TestDaemonOutlivesVault(t *testing.T) {
 	t.Parallel()
-	vault := newFakeVault(t)
-	vault.lend(2, true)
-	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds, "BE_PROGRAM=true"), self(t))
+	vault := fake.NewVault(t)
+	vault.Lend(2, true)
+	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials, "BE_PROGRAM=true"), self(t))
 	r.says("ready")
-	vault.says("PUT sys/leases/renew", 503, `{"errors":["Vault is sealed"]}`)
+	vault.Says("PUT sys/leases/renew", 503, `{"errors":["Vault is sealed"]}`)
 	eventually(t, "the log says that Vault is away and the lease over", func() bool { return strings.Contains(r.log(), "1 of 2 leases have ended meanwhile") })
 	r.signal(syscall.SIGUSR1)
 	r.says("10")
-	vault.lend(2, true)
+	vault.Lend(2, true)
 	eventually(t, "the log says that Vault is back", func() bool { return strings.Contains(r.log(), "answers again") })
 	r.signal(syscall.SIGTERM)
 	r.ends(0)
@@ -645,10 +646,10 @@ func TestDaemonOutlivesVault(t *testing.T) {
 // The end of the program waits for a Vault that is away no longer than it must.
 func TestTheEndIsNotHeldUp(t *testing.T) {
 	t.Parallel()
-	vault := newFakeVault(t)
-	vault.lend(600, true)
-	vault.handle("PUT auth/token/revoke-self", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds), "true")
+	vault := fake.NewVault(t)
+	vault.Lend(600, true)
+	vault.Handle("PUT auth/token/revoke-self", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), "true")
 	start := time.Now()
 	r.ends(0)
 	if took := time.Since(start); took > revocationTime+3*time.Second {
@@ -657,11 +658,11 @@ func TestTheEndIsNotHeldUp(t *testing.T) {
 }
 
 func TestAFailedStartGivesBack(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.lend(600, true)
-	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+creds), script(t, 0o755, "hello"))
+	vault := fake.NewVault(t)
+	vault.Lend(600, true)
+	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), script(t, 0o755, "hello"))
 	r.ends(failure.CannotRun)
-	if vault.count("PUT auth/token/revoke-self") != 1 {
-		t.Errorf("%v", vault.seen())
+	if vault.Count("PUT auth/token/revoke-self") != 1 {
+		t.Errorf("%v", vault.Seen())
 	}
 }

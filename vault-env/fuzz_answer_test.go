@@ -7,15 +7,16 @@ import (
 	"unicode/utf8"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // No answer, however it lies, breaks decoding, and what is taken for a secret can be told from what is not.
 func FuzzDecodeAnswer(f *testing.F) {
 	for _, body := range []string{
-		kv2Answer(`{"k":"v","n":5432,"o":{"a":[1,null,true]}}`, `"deletion_time":"","destroyed":false`),
-		kv2Answer("null", `"deletion_time":"2026-02-03T04:05:06Z","destroyed":false`),
-		kv2Answer("null", `"deletion_time":"","destroyed":true`),
+		fake.KV2Answer(`{"k":"v","n":5432,"o":{"a":[1,null,true]}}`, `"deletion_time":"","destroyed":false`),
+		fake.KV2Answer("null", `"deletion_time":"2026-02-03T04:05:06Z","destroyed":false`),
+		fake.KV2Answer("null", `"deletion_time":"","destroyed":true`),
 		`{"data":{"data":"mine","metadata":{"version":1}}}`,
 		`{"data":{"k":"v"},"lease_duration":2764800}`,
 		`{"errors":["permission denied"]}`, `{"errors":null,"warnings":["Invalid path for a versioned K/V secrets engine"]}`,

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 // testFaults is the same with the whole program and a real Vault behind the proxy.
@@ -13,13 +15,13 @@ func (v *realVault) testFaults(t *testing.T) {
 	backend := httputil.ReverseProxy{
 		Rewrite:      func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "https", v.address },
 		Transport:    v.http.Transport,
-		ErrorLog:     quiet,
+		ErrorLog:     fake.Quiet,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(502) },
 	}
 	ciphertext := v.encrypt("hunter2")
-	var cases []faultCase
-	for _, c := range faultCases() {
-		if c.http2 {
+	var cases []fake.FaultCase
+	for _, c := range fake.FaultCases() {
+		if c.HTTP2 {
 			cases = append(cases, c)
 		}
 	}
@@ -27,11 +29,11 @@ func (v *realVault) testFaults(t *testing.T) {
 	free := make(chan struct{}, 16)
 	var running sync.WaitGroup
 	for i, c := range cases {
-		proxy := newFaultProxy(t, true, &backend, c.stage, c.spoil, c.times)
-		config := v.config(withTransitKey, func(f fields) {
-			f["vault"].(fields)["address"] = proxy.URL
-			f["vault"].(fields)["timeout"] = c.timeout().String()
-			f["vault"].(fields)["tls"] = fields{"caBundle": pemOf(proxy.Server)}
+		proxy := fake.NewFaultProxy(t, true, &backend, c.Stage, c.Spoil, c.Times)
+		config := v.config(withTransitKey, func(f fake.Fields) {
+			f["vault"].(fake.Fields)["address"] = proxy.URL
+			f["vault"].(fake.Fields)["timeout"] = c.Timeout().String()
+			f["vault"].(fake.Fields)["tls"] = fake.Fields{"caBundle": fake.PEMOf(proxy.Server)}
 		})
 		free <- struct{}{}
 		running.Go(func() {
@@ -44,13 +46,13 @@ func (v *realVault) testFaults(t *testing.T) {
 	for i, c := range cases {
 		t.Run(c.String(), func(t *testing.T) {
 			e := outcomes[i]
-			if c.want() == 0 {
+			if c.Want() == 0 {
 				if want := "PATH=/usr/bin:/bin\nA=hunter2\nB=hunter2\nC=-----BEGIN CERTIFICATE-----\n"; e.status != 0 || e.stdout != want || e.stderr != "" {
 					t.Errorf("%+v", e)
 				}
 				return
 			}
-			e.wantLine(t, c.want(), "")
+			e.wantLine(t, c.Want(), "")
 			if strings.Contains(e.stderr, "hunter2") {
 				t.Errorf("stderr %q", e.stderr)
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
 
@@ -62,23 +63,23 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func lenderOf(t *testing.T, vault *fakeVault) (*vaultLender, *bytes.Buffer) {
+func lenderOf(t *testing.T, vault *fake.Vault) (*vaultLender, *bytes.Buffer) {
 	var b bytes.Buffer
 	s := settingsFor(t, vault)
 	s.vault.timeout = time.Second
-	return &vaultLender{settings: &s.vault, token: testToken, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
+	return &vaultLender{settings: &s.vault, token: fake.Token, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
 }
 
 func TestLenderAsks(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	body := ""
-	vault.handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) {
+	vault.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		body = r.Header.Get("X-Vault-Token") + " " + string(b)
 		io.WriteString(w, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
 	})
-	vault.says("PUT auth/token/renew-self", 200, `{"auth":{"client_token":"`+testToken+`","lease_duration":90,"renewable":true}}`)
-	vault.says("GET auth/token/lookup-self", 200, `{"data":{"ttl":30,"renewable":false}}`)
+	vault.Says("PUT auth/token/renew-self", 200, `{"auth":{"client_token":"`+fake.Token+`","lease_duration":90,"renewable":true}}`)
+	vault.Says("GET auth/token/lookup-self", 200, `{"data":{"ttl":30,"renewable":false}}`)
 	l, _ := lenderOf(t, vault)
 	for _, c := range []struct {
 		lease lease
@@ -92,23 +93,23 @@ func TestLenderAsks(t *testing.T) {
 			t.Errorf("%+v: got %+v; want %+v", c.lease, got, c.want)
 		}
 	}
-	if body != testToken+` {"lease_id":"db/1"}` {
+	if body != fake.Token+` {"lease_id":"db/1"}` {
 		t.Errorf("sent %s", body)
 	}
 }
 
 func TestLenderWithoutVault(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	l, _ := lenderOf(t, vault)
-	vault.handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
+	vault.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
 	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.reason == "" {
 		t.Errorf("reset: %+v", r)
 	}
-	vault.handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	vault.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.reason != "timeout" {
 		t.Errorf("silence: %+v", r)
 	}
-	vault.handle("PUT sys/leases/renew", status(503, `{"errors":["Vault is sealed"]}`, "Retry-After", "7"))
+	vault.Handle("PUT sys/leases/renew", fake.Status(503, `{"errors":["Vault is sealed"]}`, "Retry-After", "7"))
 	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.wait != 7*time.Second || !strings.Contains(r.reason, "sealed") {
 		t.Errorf("sealed: %+v", r)
 	}
@@ -116,26 +117,26 @@ func TestLenderWithoutVault(t *testing.T) {
 
 // A CA that is renewed while the program runs is a file with another content.
 func TestLenderReadsTheCAAgain(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.says("PUT sys/leases/renew", 200, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
+	vault := fake.NewVault(t)
+	vault.Says("PUT sys/leases/renew", 200, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
 	l, _ := lenderOf(t, vault)
-	l.settings.caPEM, l.settings.caFile = "", write(t, "ca", "")
+	l.settings.caPEM, l.settings.caFile = "", fake.File(t, "ca", "")
 	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "holds no certificate") {
 		t.Errorf("%+v", r)
 	}
-	l.settings.caFile = write(t, "ca", newFakeCA(t))
+	l.settings.caFile = fake.File(t, "ca", fake.NewCA(t))
 	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "certificate") {
 		t.Errorf("%+v", r)
 	}
-	l.settings.caFile = write(t, "ca", vault.caPEM())
+	l.settings.caFile = fake.File(t, "ca", vault.CaPEM())
 	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != extended {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestLenderHidesWhatIsSecret(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.says("PUT sys/leases/renew", 400, `{"errors":["no lease db/1 of `+testToken+`"]}`)
+	vault := fake.NewVault(t)
+	vault.Says("PUT sys/leases/renew", 400, `{"errors":["no lease db/1 of `+fake.Token+`"]}`)
 	l, _ := lenderOf(t, vault)
 	if r := l.renew(t.Context(), lease{id: "db/1"}); r.reason != "400: no lease … of …" {
 		t.Errorf("%+v", r)
@@ -151,19 +152,19 @@ func TestGivesBack(t *testing.T) {
 		"the leases alone":             {false, []string{"PUT sys/leases/revoke", "PUT sys/leases/revoke"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := newFakeVault(t)
-			vault.says("PUT auth/token/revoke-self", 204, "")
-			vault.says("PUT sys/leases/revoke", 204, "")
+			vault := fake.NewVault(t)
+			vault.Says("PUT auth/token/revoke-self", 204, "")
+			vault.Says("PUT sys/leases/revoke", 204, "")
 			l, log := lenderOf(t, vault)
 			l.giveBack(t.Context(), c.token, []lease{{}, {id: "db/1"}, {id: "db/2"}})
-			if got := vault.seen(); strings.Join(got, "\n") != strings.Join(c.want, "\n") || log.String() != "" {
+			if got := vault.Seen(); strings.Join(got, "\n") != strings.Join(c.want, "\n") || log.String() != "" {
 				t.Errorf("%v, log %s", got, log)
 			}
 		})
 	}
 	t.Run("not allowed", func(t *testing.T) {
-		vault := newFakeVault(t)
-		vault.says("PUT sys/leases/revoke", 403, `{"errors":["permission denied"]}`)
+		vault := fake.NewVault(t)
+		vault.Says("PUT sys/leases/revoke", 403, `{"errors":["permission denied"]}`)
 		l, log := lenderOf(t, vault)
 		if l.giveBack(t.Context(), false, []lease{{id: "db/1"}}); !strings.HasPrefix(log.String(), "vault-env: debug: sys/leases/revoke: 403: permission denied") {
 			t.Errorf("log %s", log)

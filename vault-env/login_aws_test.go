@@ -10,6 +10,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
@@ -23,20 +24,20 @@ func asAWS(w aws, change ...func(*applicant)) func(*applicant) {
 }
 
 func TestAWSLogin(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("aws", vaultAWS(fakeSTS, "vault.example"))
-	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret}
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, "vault.example"))
+	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.LongLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.LongLived.Secret}
 	withID := aws{headerValue: "vault.example"}
-	cloud := newFakeCloud(t)
+	cloud := fake.NewCloud(t)
 	loginFrom(cloud, vault, env, asAWS(withID)).wantToken(t)
 	loginFrom(cloud, vault, env, asAWS(withID, func(a *applicant) { a.role = "" })).wantToken(t)
 	loginFrom(cloud, vault, env, asAWS(aws{headerValue: "vault.example", region: "eu-west-1"})).wantToken(t)
 	loginFrom(cloud, vault, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
-	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}, asAWS(withID)).wantToken(t)
+	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.ShortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.ShortTerm.Secret, "AWS_SESSION_TOKEN=" + fake.ShortTerm.Token}, asAWS(withID)).wantToken(t)
 
 	loginFrom(cloud, vault, env, asAWS(aws{})).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
 	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
-	if asked := cloud.seen(); len(asked) != 0 {
+	if asked := cloud.Seen(); len(asked) != 0 {
 		t.Errorf("keys in the environment, but asked %v", asked)
 	}
 	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, failure.Settings, "go together")
@@ -46,27 +47,27 @@ func TestAWSLogin(t *testing.T) {
 
 // What Vault repeats of a request is shortened, and a credential may be what is cut in two.
 func TestAWSCredentialsAreNotRepeated(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	var sent http.Header
-	vault.answerLogin("aws", func(body map[string]any) string {
-		json.Unmarshal([]byte(decodeBase64(body, "iam_request_headers")), &sent)
-		return strings.Repeat("x", 190) + shortTerm.Token + " " + sent.Get("Authorization")
+	vault.AnswerLogin("aws", func(body map[string]any) string {
+		json.Unmarshal([]byte(fake.FromBase64(body, "iam_request_headers")), &sent)
+		return strings.Repeat("x", 190) + fake.ShortTerm.Token + " " + sent.Get("Authorization")
 	})
-	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + shortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + shortTerm.Secret, "AWS_SESSION_TOKEN=" + shortTerm.Token}
-	l := loginFrom(newFakeCloud(t), vault, env, asAWS(aws{}))
+	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.ShortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.ShortTerm.Secret, "AWS_SESSION_TOKEN=" + fake.ShortTerm.Token}
+	l := loginFrom(fake.NewCloud(t), vault, env, asAWS(aws{}))
 	l.wantFailure(t, failure.Denied, "xxx…")
-	if strings.Contains(l.said, shortTerm.Token[:5]) {
+	if strings.Contains(l.said, fake.ShortTerm.Token[:5]) {
 		t.Errorf("a half of the token is said: %s", l.said)
 	}
 }
 
 func TestAWSCredentials(t *testing.T) {
-	token := func(t *testing.T, content string) string { return write(t, "token", content) }
+	token := func(t *testing.T, content string) string { return fake.File(t, "token", content) }
 	irsa := func(t *testing.T) environment.Variables {
-		return environment.Variables{"AWS_ROLE_ARN=" + iamRole, "AWS_WEB_IDENTITY_TOKEN_FILE=" + token(t, webIdentityJWT+"\n"), "AWS_REGION=eu-west-1"}
+		return environment.Variables{"AWS_ROLE_ARN=" + fake.IAMRole, "AWS_WEB_IDENTITY_TOKEN_FILE=" + token(t, fake.WebIdentityJWT+"\n"), "AWS_REGION=eu-west-1"}
 	}
 	podIdentity := func(t *testing.T) environment.Variables {
-		return environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + token(t, podIdentityJWT)}
+		return environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + token(t, fake.PodIdentityJWT)}
 	}
 	for name, c := range map[string]struct {
 		env     func(*testing.T) environment.Variables
@@ -75,36 +76,36 @@ func TestAWSCredentials(t *testing.T) {
 		called  string
 		asked   []string
 	}{
-		"IRSA": {irsa, "sts.eu-west-1.amazonaws.com:443", fakeSTS, "AWS STS", []string{"POST sts.eu-west-1.amazonaws.com/"}},
-		"IRSA at the global STS": {func(t *testing.T) environment.Variables { return irsa(t)[:2] }, "sts.amazonaws.com:443", fakeSTS, "AWS STS",
+		"IRSA": {irsa, "sts.eu-west-1.amazonaws.com:443", fake.STS, "AWS STS", []string{"POST sts.eu-west-1.amazonaws.com/"}},
+		"IRSA at the global STS": {func(t *testing.T) environment.Variables { return irsa(t)[:2] }, "sts.amazonaws.com:443", fake.STS, "AWS STS",
 			[]string{"POST sts.amazonaws.com/"}},
-		"EKS Pod Identity": {podIdentity, "169.254.170.23:80", fakeAgent(podIdentityJWT), "the container's AWS credentials endpoint",
+		"EKS Pod Identity": {podIdentity, "169.254.170.23:80", fake.Agent(fake.PodIdentityJWT), "the container's AWS credentials endpoint",
 			[]string{"GET 169.254.170.23/v1/credentials"}},
 		"EKS Pod Identity over IPv6": {func(t *testing.T) environment.Variables {
 			return environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[fd00:ec2::23]/v1/credentials", podIdentity(t)[1]}
-		}, "[fd00:ec2::23]:80", fakeAgent(podIdentityJWT), "the container's AWS credentials endpoint", []string{"GET [fd00:ec2::23]/v1/credentials"}},
+		}, "[fd00:ec2::23]:80", fake.Agent(fake.PodIdentityJWT), "the container's AWS credentials endpoint", []string{"GET [fd00:ec2::23]/v1/credentials"}},
 		"ECS": {func(*testing.T) environment.Variables {
 			return environment.Variables{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/1?id=2"}
-		}, "169.254.170.2:80", fakeAgent(""), "the container's AWS credentials endpoint", []string{"GET 169.254.170.2/v2/credentials/1?id=2"}},
-		"the instance": {func(*testing.T) environment.Variables { return nil }, "169.254.169.254:80", fakeEC2, "the EC2 metadata service", []string{
+		}, "169.254.170.2:80", fake.Agent(""), "the container's AWS credentials endpoint", []string{"GET 169.254.170.2/v2/credentials/1?id=2"}},
+		"the instance": {func(*testing.T) environment.Variables { return nil }, "169.254.169.254:80", fake.EC2, "the EC2 metadata service", []string{
 			"PUT 169.254.169.254/latest/api/token",
 			"GET 169.254.169.254/latest/meta-data/iam/security-credentials/",
 			"GET 169.254.169.254/latest/meta-data/iam/security-credentials/node-role"}},
 		"the instance over IPv6": {func(*testing.T) environment.Variables {
 			return environment.Variables{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6"}
-		}, "[fd00:ec2::254]:80", fakeEC2, "the EC2 metadata service", []string{
+		}, "[fd00:ec2::254]:80", fake.EC2, "the EC2 metadata service", []string{
 			"PUT [fd00:ec2::254]/latest/api/token",
 			"GET [fd00:ec2::254]/latest/meta-data/iam/security-credentials/",
 			"GET [fd00:ec2::254]/latest/meta-data/iam/security-credentials/node-role"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault := newFakeVault(t)
-			vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
-			cloud := newFakeCloud(t)
-			cloud.serve(c.address, c.fake)
+			vault := fake.NewVault(t)
+			vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
+			cloud := fake.NewCloud(t)
+			cloud.Serve(c.address, c.fake)
 			loginFrom(cloud, vault, c.env(t), asAWS(aws{})).wantToken(t)
-			if asked := cloud.seen(); !slices.Equal(asked, c.asked) {
+			if asked := cloud.Seen(); !slices.Equal(asked, c.asked) {
 				t.Errorf("asked %v; want %v", asked, c.asked)
 			}
 			if strings.Contains(name, "IPv6") || strings.Contains(name, "global") { // it would be the same
@@ -112,10 +113,10 @@ func TestAWSCredentials(t *testing.T) {
 			}
 			testTrouble(t, c.called, func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn {
 				if broken == nil {
-					broken = recovering(c.fake)
+					broken = fake.Recovering(c.fake)
 				}
-				cloud := newFakeCloud(t)
-				cloud.serve(c.address, broken)
+				cloud := fake.NewCloud(t)
+				cloud.Serve(c.address, broken)
 				return loginFrom(cloud, vault, c.env(t), asAWS(aws{}, func(a *applicant) { a.connection.timeout = timeout }))
 			})
 		})
@@ -124,50 +125,50 @@ func TestAWSCredentials(t *testing.T) {
 
 // The order of AWS' SDKs: whoever sets the first does not mean the later ones.
 func TestAWSCredentialsOrder(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
 	env := environment.Variables{
-		"AWS_ACCESS_KEY_ID=" + longLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + longLived.Secret,
-		"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole,
+		"AWS_ACCESS_KEY_ID=" + fake.LongLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.LongLived.Secret,
+		"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole,
 		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/ecs",
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/eks",
 	}
 	for i, want := range map[int]string{0: "", 2: "POST sts.amazonaws.com/", 4: "GET 169.254.170.2/ecs", 5: "GET 169.254.170.23/eks", 6: "PUT 169.254.169.254/latest/api/token"} {
-		cloud := newFakeCloud(t)
-		cloud.serve("sts.amazonaws.com:443", fakeSTS)
-		cloud.serve("169.254.170.2:80", fakeAgent(""))
-		cloud.serve("169.254.170.23:80", fakeAgent(""))
-		cloud.serve("169.254.169.254:80", fakeEC2)
+		cloud := fake.NewCloud(t)
+		cloud.Serve("sts.amazonaws.com:443", fake.STS)
+		cloud.Serve("169.254.170.2:80", fake.Agent(""))
+		cloud.Serve("169.254.170.23:80", fake.Agent(""))
+		cloud.Serve("169.254.169.254:80", fake.EC2)
 		loginFrom(cloud, vault, env[i:], asAWS(aws{})).wantToken(t)
-		if asked := append(cloud.seen(), ""); asked[0] != want {
+		if asked := append(cloud.Seen(), ""); asked[0] != want {
 			t.Errorf("from %d: asked %v first; want %q", i, asked, want)
 		}
 	}
 	// Keys that are to come out of Vault are the program's.
-	cloud := newFakeCloud(t)
-	cloud.serve("169.254.169.254:80", fakeEC2)
+	cloud := fake.NewCloud(t)
+	cloud.Serve("169.254.169.254:80", fake.EC2)
 	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS(aws{})).wantToken(t)
 }
 
 func TestAWSCredentialsDenied(t *testing.T) {
-	vault := newFakeVault(t)
-	cloud := newFakeCloud(t)
-	cloud.serve("sts.amazonaws.com:443", fakeSTS)
-	cloud.serve("169.254.170.23:80", fakeAgent(podIdentityJWT))
-	token := write(t, "token", webIdentityJWT)
+	vault := fake.NewVault(t)
+	cloud := fake.NewCloud(t)
+	cloud.Serve("sts.amazonaws.com:443", fake.STS)
+	cloud.Serve("169.254.170.23:80", fake.Agent(fake.PodIdentityJWT))
+	token := fake.File(t, "token", fake.WebIdentityJWT)
 	for name, c := range map[string]struct {
 		env    environment.Variables
 		status int
 		says   string
 	}{
-		"a web identity that is none": {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", "canary"), "AWS_ROLE_ARN=" + iamRole}, failure.Denied,
+		"a web identity that is none": {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", "canary"), "AWS_ROLE_ARN=" + fake.IAMRole}, failure.Denied,
 			"AWS STS refused (400: InvalidIdentityToken: The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): …): check AWS_ROLE_ARN, and that its trust policy"},
 		"a role that does not trust":            {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=arn:aws:iam::1:role/x"}, failure.Denied, "AWS STS refused (403: AccessDenied: Not authorized to perform"},
 		"no role":                               {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token}, failure.Settings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"},
-		"no token":                              {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=" + iamRole}, failure.Settings, "the web identity token /nonexistent cannot be read: no such file"},
-		"a region that is a host":               {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_REGION=evil.example/"}, failure.Settings, "AWS_REGION is not an AWS region"},
-		"an STS that is no URL":                 {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=sts"}, failure.Settings, "AWS_ENDPOINT_URL_STS is no URL"},
-		"an STS without TLS elsewhere":          {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + iamRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, failure.Settings, "AWS STS is at an address that is not this machine's"},
+		"no token":                              {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=" + fake.IAMRole}, failure.Settings, "the web identity token /nonexistent cannot be read: no such file"},
+		"a region that is a host":               {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_REGION=evil.example/"}, failure.Settings, "AWS_REGION is not an AWS region"},
+		"an STS that is no URL":                 {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_ENDPOINT_URL_STS=sts"}, failure.Settings, "AWS_ENDPOINT_URL_STS is no URL"},
+		"an STS without TLS elsewhere":          {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, failure.Settings, "AWS STS is at an address that is not this machine's"},
 		"a token that the agent does not know":  {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Denied, "the container's AWS credentials endpoint refused (400: InvalidTokenException: Token provided in the request is invalid: …): check that the ServiceAccount has a Pod Identity association"},
 		"an agent elsewhere":                    {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Settings, "not this machine's: only loopback"},
 		"an agent at another link-local":        {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.1.1/"}, failure.Settings, "not this machine's"},
@@ -182,25 +183,25 @@ func TestAWSCredentialsDenied(t *testing.T) {
 			loginFrom(cloud, vault, c.env, asAWS(aws{})).wantFailure(t, c.status, c.says)
 		})
 	}
-	if logins := vault.seen(); len(logins) != 0 {
+	if logins := vault.Seen(); len(logins) != 0 {
 		t.Errorf("Vault was asked without credentials: %v", logins)
 	}
 }
 
 // STS cannot always fetch the cluster's keys; its own SDKs ask again.
 func TestSTSAsksAgain(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
-	cloud := newFakeCloud(t)
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
+	cloud := fake.NewCloud(t)
 	n := 0
-	cloud.serve("sts.amazonaws.com:443", func(w http.ResponseWriter, r *http.Request) {
+	cloud.Serve("sts.amazonaws.com:443", func(w http.ResponseWriter, r *http.Request) {
 		if n++; n == 1 {
-			stsFault(w, 400, "IDPCommunicationError", "The identity provider could not be reached")
+			fake.STSFault(w, 400, "IDPCommunicationError", "The identity provider could not be reached")
 			return
 		}
-		fakeSTS(w, r)
+		fake.STS(w, r)
 	})
-	l := loginFrom(cloud, vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS(aws{}))
+	l := loginFrom(cloud, vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole}, asAWS(aws{}))
 	l.wantToken(t)
 	if !strings.Contains(l.said, "AWS STS: 400: IDPCommunicationError: The identity provider could not be reached, trying again") {
 		t.Errorf("said %s", l.said)
@@ -209,11 +210,11 @@ func TestSTSAsksAgain(t *testing.T) {
 
 // An image without CA certificates is common, and what to do is not obvious.
 func TestSTSNotTrusted(t *testing.T) {
-	vault := newFakeVault(t)
-	cloud, stranger := newFakeCloud(t), newFakeCloud(t)
-	stranger.serve("sts.amazonaws.com:443", fakeSTS)
-	cloud.hosts = stranger.hosts
-	l := loginFrom(cloud, vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + write(t, "token", webIdentityJWT), "AWS_ROLE_ARN=" + iamRole}, asAWS(aws{}))
+	vault := fake.NewVault(t)
+	cloud, stranger := fake.NewCloud(t), fake.NewCloud(t)
+	stranger.Serve("sts.amazonaws.com:443", fake.STS)
+	cloud.Hosts = stranger.Hosts
+	l := loginFrom(cloud, vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole}, asAWS(aws{}))
 	l.wantFailure(t, failure.Unavailable, "the certificate of AWS STS is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
 }
 
@@ -250,14 +251,14 @@ func FuzzSTSAnswer(f *testing.F) {
 
 // The whole executable, with the agent of EKS where the container's environment says that it is.
 func TestAWSLoginOfTheExecutable(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("aws", vaultAWS(fakeSTS, ""))
-	vault.kv1("secret/data/a", `{"k":"v"}`)
-	agent := newFakeCloud(t).serve("agent:80", fakeAgent(podIdentityJWT))
-	config, _ := json.Marshal(map[string]any{"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caBundle": vault.caPEM()},
-		"auth": map[string]any{"method": "AWS", "role": testRole}}})
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
+	vault.KV1("secret/data/a", `{"k":"v"}`)
+	agent := fake.NewCloud(t).Serve("agent:80", fake.Agent(fake.PodIdentityJWT))
+	config, _ := json.Marshal(map[string]any{"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caBundle": vault.CaPEM()},
+		"auth": map[string]any{"method": "AWS", "role": fake.Role}}})
 	uri := "AWS_CONTAINER_CREDENTIALS_FULL_URI=" + agent.URL + "/v1/credentials"
-	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ENV_CONFIG=" + string(config), uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN=" + podIdentityJWT,
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ENV_CONFIG=" + string(config), uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN=" + fake.PodIdentityJWT,
 		"X=vault:secret/data/a#k"}, "sh", "-c", "echo $X; env | grep ^AWS_CONTAINER_CREDENTIALS")
 	if e.status != 0 || e.stdout != "v\n"+uri+"\n" || e.stderr != "" {
 		t.Errorf("%+v", e)

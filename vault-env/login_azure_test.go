@@ -11,6 +11,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 func asAzure(change ...func(*applicant)) func(*applicant) {
@@ -23,20 +24,20 @@ func asAzure(change ...func(*applicant)) func(*applicant) {
 }
 
 func TestAzureManagedIdentity(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("azure", vaultAzure(true))
-	cloud := newFakeCloud(t)
-	cloud.serve("169.254.169.254:80", fakeAzureMetadata)
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("azure", fake.CheckAzure(true))
+	cloud := fake.NewCloud(t)
+	cloud.Serve("169.254.169.254:80", fake.AzureMetadata)
 	loginFrom(cloud, vault, nil, asAzure()).wantToken(t)
 	want := []string{
 		"GET 169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F",
 		"GET 169.254.169.254/metadata/instance?api-version=2018-02-01",
 	}
-	if asked := cloud.seen(); !slices.Equal(asked, want) {
+	if asked := cloud.Seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
-	loginFrom(cloud, vault, environment.Variables{"AZURE_CLIENT_ID=" + azureClient}, asAzure()).wantToken(t)
-	if asked := cloud.seen(); !strings.Contains(asked[2], "client_id="+azureClient) {
+	loginFrom(cloud, vault, environment.Variables{"AZURE_CLIENT_ID=" + fake.AzureClient}, asAzure()).wantToken(t)
+	if asked := cloud.Seen(); !strings.Contains(asked[2], "client_id="+fake.AzureClient) {
 		t.Errorf("the identity is not named: %v", asked)
 	}
 	loginFrom(cloud, vault, environment.Variables{"AZURE_CLIENT_ID=other"}, asAzure()).wantFailure(t, failure.Denied,
@@ -46,17 +47,17 @@ func TestAzureManagedIdentity(t *testing.T) {
 }
 
 func TestAzureWorkloadIdentity(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("azure", vaultAzure(false))
-	cloud := newFakeCloud(t)
-	cloud.serve("login.microsoftonline.com:443", fakeEntra)
-	cloud.serve("login.partner.microsoftonline.cn:443", fakeEntra)
-	file := write(t, "assertion", azureAssertion+"\n")
-	env := environment.Variables{"AZURE_CLIENT_ID=" + azureClient, "AZURE_TENANT_ID=" + azureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + file}
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("azure", fake.CheckAzure(false))
+	cloud := fake.NewCloud(t)
+	cloud.Serve("login.microsoftonline.com:443", fake.Entra)
+	cloud.Serve("login.partner.microsoftonline.cn:443", fake.Entra)
+	file := fake.File(t, "assertion", fake.AzureAssertion+"\n")
+	env := environment.Variables{"AZURE_CLIENT_ID=" + fake.AzureClient, "AZURE_TENANT_ID=" + fake.AzureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + file}
 	loginFrom(cloud, vault, env, asAzure()).wantToken(t)
 	loginFrom(cloud, vault, append(env, "AZURE_AUTHORITY_HOST=https://login.partner.microsoftonline.cn/"), asAzure()).wantToken(t)
-	want := []string{"POST login.microsoftonline.com/" + azureTenant + "/oauth2/v2.0/token", "POST login.partner.microsoftonline.cn/" + azureTenant + "/oauth2/v2.0/token"}
-	if asked := cloud.seen(); !slices.Equal(asked, want) {
+	want := []string{"POST login.microsoftonline.com/" + fake.AzureTenant + "/oauth2/v2.0/token", "POST login.partner.microsoftonline.cn/" + fake.AzureTenant + "/oauth2/v2.0/token"}
+	if asked := cloud.Seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
 	for _, c := range []struct {
@@ -64,7 +65,7 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 		status int
 		says   string
 	}{
-		{append(environment.Variables{"AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", "canary")}, env[:2]...), failure.Denied,
+		{append(environment.Variables{"AZURE_FEDERATED_TOKEN_FILE=" + fake.File(t, "assertion", "canary")}, env[:2]...), failure.Denied,
 			"Microsoft Entra ID refused (401: invalid_client: AADSTS700213: No matching federated identity record found for presented assertion …"},
 		{append(environment.Variables{"AZURE_CLIENT_ID=other"}, env[1:]...), failure.Denied, "401: unauthorized_client: AADSTS700016"},
 		{env[1:], failure.Settings, "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID or AZURE_TENANT_ID"},
@@ -77,33 +78,33 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 
 // While Azure's metadata service is updated it knows nothing; its own SDKs ask again.
 func TestAzureMetadataUpdating(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("azure", vaultAzure(true))
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("azure", fake.CheckAzure(true))
 	for _, status := range []int{404, 410} {
 		n := 0
-		cloud := newFakeCloud(t)
-		cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
+		cloud := fake.NewCloud(t)
+		cloud.Serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
 			if n++; n == 1 {
 				w.WriteHeader(status)
 				return
 			}
-			fakeAzureMetadata(w, r)
+			fake.AzureMetadata(w, r)
 		})
 		loginFrom(cloud, vault, nil, asAzure()).wantToken(t)
 	}
 }
 
 func TestAzureTrouble(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("azure", vaultAzure(false))
-	federated := environment.Variables{"AZURE_CLIENT_ID=" + azureClient, "AZURE_TENANT_ID=" + azureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + write(t, "assertion", azureAssertion)}
-	onlyInstance := func(fake http.HandlerFunc) http.HandlerFunc {
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("azure", fake.CheckAzure(false))
+	federated := environment.Variables{"AZURE_CLIENT_ID=" + fake.AzureClient, "AZURE_TENANT_ID=" + fake.AzureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + fake.File(t, "assertion", fake.AzureAssertion)}
+	onlyInstance := func(service http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/metadata/instance" {
-				fake(w, r)
+				service(w, r)
 				return
 			}
-			fakeAzureMetadata(w, r)
+			fake.AzureMetadata(w, r)
 		}
 	}
 	for _, c := range []struct {
@@ -112,20 +113,20 @@ func TestAzureTrouble(t *testing.T) {
 		only                  func(http.HandlerFunc) http.HandlerFunc
 		env                   environment.Variables
 	}{
-		{"token", "Azure's metadata service", "169.254.169.254:80", fakeAzureMetadata, nil, nil},
-		{"instance", "Azure's metadata service", "169.254.169.254:80", fakeAzureMetadata, onlyInstance, nil},
-		{"Entra ID", "Microsoft Entra ID", "login.microsoftonline.com:443", fakeEntra, nil, federated},
+		{"token", "Azure's metadata service", "169.254.169.254:80", fake.AzureMetadata, nil, nil},
+		{"instance", "Azure's metadata service", "169.254.169.254:80", fake.AzureMetadata, onlyInstance, nil},
+		{"Entra ID", "Microsoft Entra ID", "login.microsoftonline.com:443", fake.Entra, nil, federated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			testTrouble(t, c.called, func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn {
 				if broken == nil {
-					broken = recovering(c.fake)
+					broken = fake.Recovering(c.fake)
 				}
 				if c.only != nil {
 					broken = c.only(broken)
 				}
-				cloud := newFakeCloud(t)
-				cloud.serve(c.address, broken)
+				cloud := fake.NewCloud(t)
+				cloud.Serve(c.address, broken)
 				return loginFrom(cloud, vault, c.env, asAzure(func(a *applicant) { a.connection.timeout = timeout }))
 			})
 		})
@@ -134,11 +135,11 @@ func TestAzureTrouble(t *testing.T) {
 
 // An answer is read to a bound, even if its beginning is as it should be.
 func TestCloudAnswerWithoutEnd(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("azure", vaultAzure(true))
-	cloud := newFakeCloud(t)
-	cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
-		fakeAzureMetadata(w, r)
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("azure", fake.CheckAzure(true))
+	cloud := fake.NewCloud(t)
+	cloud.Serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
+		fake.AzureMetadata(w, r)
 		for range maxCloudAnswer/1024 + 1 {
 			io.WriteString(w, strings.Repeat(" ", 1024))
 		}
@@ -148,16 +149,16 @@ func TestCloudAnswerWithoutEnd(t *testing.T) {
 
 // A service that does not come back on one connection may on the next: no attempt takes all the time.
 func TestCloudSilentAtFirst(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("azure", vaultAzure(true))
-	cloud := newFakeCloud(t)
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("azure", fake.CheckAzure(true))
+	cloud := fake.NewCloud(t)
 	var asked atomic.Int32
-	cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
+	cloud.Serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
 		if asked.Add(1) == 1 {
 			<-r.Context().Done()
 			return
 		}
-		fakeAzureMetadata(w, r)
+		fake.AzureMetadata(w, r)
 	})
 	loginFrom(cloud, vault, nil, asAzure(func(a *applicant) { a.connection.timeout = 3 * time.Second })).wantToken(t)
 }

@@ -11,6 +11,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
 
@@ -22,16 +23,16 @@ type loggedIn struct {
 }
 
 // loginFrom logs in from within a cloud. What it says may hold none of the canaries.
-func loginFrom(f *fakeCloud, vault *fakeVault, env environment.Variables, change func(*applicant)) loggedIn {
-	f.t.Helper()
-	v := &vaultSettings{address: vault.URL, caPEM: vault.caPEM(), timeout: 5 * time.Second}
+func loginFrom(f *fake.Cloud, vault *fake.Vault, env environment.Variables, change func(*applicant)) loggedIn {
+	f.T.Helper()
+	v := &vaultSettings{address: vault.URL, caPEM: vault.CaPEM(), timeout: 5 * time.Second}
 	var b bytes.Buffer
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
-	a := &applicant{&loginSettings{role: testRole, environment: env}, v, nil, log, outside{f.dial, f.roots()}}
+	a := &applicant{&loginSettings{role: fake.Role, environment: env}, v, nil, log, outside{f.Dial, f.Roots()}}
 	change(a)
 	var failed *failure.Failure
 	if a.client, failed = newClient(v, false, log); failed != nil {
-		f.t.Fatal(failed)
+		f.T.Fatal(failed)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), v.timeout)
 	defer cancel()
@@ -44,14 +45,14 @@ func loginFrom(f *fakeCloud, vault *fakeVault, env environment.Variables, change
 	}
 	l.said = b.String()
 	if strings.Contains(l.said, "canary") || strings.Contains(l.said, "eyJ") { // as every JWT begins
-		f.t.Errorf("a credential is said: %s", l.said)
+		f.T.Errorf("a credential is said: %s", l.said)
 	}
 	return l
 }
 
 func (l loggedIn) wantToken(t *testing.T) {
 	t.Helper()
-	if l.failure != nil || l.token != testToken {
+	if l.failure != nil || l.token != fake.Token {
 		t.Errorf("%q, %v; want the token", l.token, l.failure)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 func asGCP(g identity, change ...func(*applicant)) func(*applicant) {
@@ -21,17 +22,17 @@ func asGCP(g identity, change ...func(*applicant)) func(*applicant) {
 }
 
 func TestGCELogin(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("gcp", vaultGCP(true))
-	cloud := newFakeCloud(t)
-	cloud.serve("169.254.169.254:80", fakeGoogleMetadata)
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("gcp", fake.CheckGCP(true))
+	cloud := fake.NewCloud(t)
+	cloud.Serve("169.254.169.254:80", fake.GoogleMetadata)
 	loginFrom(cloud, vault, nil, asGCP(gce{})).wantToken(t)
-	loginFrom(cloud, vault, nil, asGCP(gce{googleServiceAccount})).wantToken(t)
+	loginFrom(cloud, vault, nil, asGCP(gce{fake.GoogleServiceAccount})).wantToken(t)
 	want := []string{
 		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/identity?audience=vault%2Fshop&format=full",
 		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/shop@project.iam.gserviceaccount.com/identity?audience=vault%2Fshop&format=full",
 	}
-	if asked := cloud.seen(); !slices.Equal(asked, want) {
+	if asked := cloud.Seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
 	loginFrom(cloud, vault, nil, asGCP(gce{}, func(a *applicant) { a.role = "other" })).
@@ -41,22 +42,22 @@ func TestGCELogin(t *testing.T) {
 }
 
 func TestGCPIAMLogin(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("gcp", vaultGCP(false))
-	cloud := newFakeCloud(t)
-	cloud.serve("169.254.169.254:80", fakeGoogleMetadata)
-	cloud.serve("iamcredentials.googleapis.com:443", fakeIAMCredentials)
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("gcp", fake.CheckGCP(false))
+	cloud := fake.NewCloud(t)
+	cloud.Serve("169.254.169.254:80", fake.GoogleMetadata)
+	cloud.Serve("iamcredentials.googleapis.com:443", fake.IAMCredentials)
 	loginFrom(cloud, vault, nil, asGCP(gcpIAM{})).wantToken(t)
 	want := []string{
 		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/email",
 		"GET 169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token",
 		"POST iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/shop@project.iam.gserviceaccount.com:signJwt",
 	}
-	if asked := cloud.seen(); !slices.Equal(asked, want) {
+	if asked := cloud.Seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
-	loginFrom(cloud, vault, nil, asGCP(gcpIAM{googleServiceAccount})).wantToken(t)
-	if asked := cloud.seen(); len(asked) != len(want)+2 {
+	loginFrom(cloud, vault, nil, asGCP(gcpIAM{fake.GoogleServiceAccount})).wantToken(t)
+	if asked := cloud.Seen(); len(asked) != len(want)+2 {
 		t.Errorf("the account is set, but asked for: %v", asked[len(want):])
 	}
 	loginFrom(cloud, vault, nil, asGCP(gcpIAM{"other@project.iam.gserviceaccount.com"})).
@@ -66,17 +67,17 @@ func TestGCPIAMLogin(t *testing.T) {
 
 // A pod of GKE whose ServiceAccount stands for itself has an identity, but no account that could sign.
 func TestGCPWithoutAccount(t *testing.T) {
-	vault := newFakeVault(t)
-	cloud := newFakeCloud(t)
-	cloud.serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "project.svc.id.goog") })
+	vault := fake.NewVault(t)
+	cloud := fake.NewCloud(t)
+	cloud.Serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "project.svc.id.goog") })
 	loginFrom(cloud, vault, nil, asGCP(gcpIAM{})).wantFailure(t, failure.Denied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
 }
 
 func TestGoogleMetadataHost(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("gcp", vaultGCP(true))
-	cloud := newFakeCloud(t)
-	cloud.serve("metadata.google.internal:80", fakeGoogleMetadata)
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("gcp", fake.CheckGCP(true))
+	cloud := fake.NewCloud(t)
+	cloud.Serve("metadata.google.internal:80", fake.GoogleMetadata)
 	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=metadata.google.internal"}, asGCP(gce{})).wantToken(t)
 	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(gce{})).wantFailure(t, failure.Settings, "Google's metadata service is at an address that is not this machine's")
 	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(gce{})).wantFailure(t, failure.Settings, "not this machine's")
@@ -84,21 +85,21 @@ func TestGoogleMetadataHost(t *testing.T) {
 }
 
 func TestGoogleTrouble(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.answerLogin("gcp", vaultGCP(false))
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("gcp", fake.CheckGCP(false))
 	for called, address := range map[string]string{"Google's metadata service": "169.254.169.254:80", "Google's IAM Credentials API": "iamcredentials.googleapis.com:443"} {
 		t.Run(called, func(t *testing.T) {
 			testTrouble(t, called, func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn {
-				cloud := newFakeCloud(t)
-				fakes := map[string]http.HandlerFunc{"169.254.169.254:80": fakeGoogleMetadata, "iamcredentials.googleapis.com:443": fakeIAMCredentials}
+				cloud := fake.NewCloud(t)
+				fakes := map[string]http.HandlerFunc{"169.254.169.254:80": fake.GoogleMetadata, "iamcredentials.googleapis.com:443": fake.IAMCredentials}
 				if broken == nil {
-					broken = recovering(fakes[address])
+					broken = fake.Recovering(fakes[address])
 				}
 				fakes[address] = broken
-				for at, fake := range fakes {
-					cloud.serve(at, fake)
+				for at, service := range fakes {
+					cloud.Serve(at, service)
 				}
-				return loginFrom(cloud, vault, nil, asGCP(gcpIAM{googleServiceAccount}, func(a *applicant) { a.connection.timeout = timeout }))
+				return loginFrom(cloud, vault, nil, asGCP(gcpIAM{fake.GoogleServiceAccount}, func(a *applicant) { a.connection.timeout = timeout }))
 			})
 		})
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/launch"
 )
 
@@ -72,7 +73,7 @@ func (e ended) wantLine(t *testing.T, status int, part string) {
 }
 
 func script(t *testing.T, mode os.FileMode, content string) string {
-	path := write(t, "script", content)
+	path := fake.File(t, "script", content)
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
@@ -229,20 +230,20 @@ func TestDelay(t *testing.T) {
 }
 
 func TestWholeProcess(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/db", `{"user":"shop","password":"hunter2"}`)
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/db", `{"user":"shop","password":"hunter2"}`)
 	config, _ := json.Marshal(map[string]any{
-		"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caFile": write(t, "ca", vault.caPEM())},
-			"auth": map[string]any{"role": testRole, "tokenPath": write(t, "jwt", testJWT)}},
+		"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caFile": fake.File(t, "ca", vault.CaPEM())},
+			"auth": map[string]any{"role": fake.Role, "tokenPath": fake.File(t, "jwt", fake.JWT)}},
 		"environment": map[string]any{"fromPaths": []any{map[string]any{"path": "secret/data/db", "prefix": "DB_"}}},
 		"process":     map[string]any{"log": map[string]any{"level": "Debug"}},
 	})
 	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ADDR=mine", "VAULT_ENV_CONFIG=" + string(config), "URL=${vault:secret/data/db#user}:${vault:secret/data/db#password}@db", "VAULT_TOKEN=vault:login"}, "env")
-	want := "PATH=/usr/bin:/bin\nVAULT_ADDR=mine\nURL=shop:hunter2@db\nVAULT_TOKEN=" + testToken + "\nDB_password=hunter2\nDB_user=shop\n"
+	want := "PATH=/usr/bin:/bin\nVAULT_ADDR=mine\nURL=shop:hunter2@db\nVAULT_TOKEN=" + fake.Token + "\nDB_password=hunter2\nDB_user=shop\n"
 	if e.status != 0 || e.stdout != want {
 		t.Errorf("\n got %q\nwant %q\n%s", e.stdout, want, e.stderr)
 	}
-	for _, secret := range []string{"hunter2", testToken, testJWT} {
+	for _, secret := range []string{"hunter2", fake.Token, fake.JWT} {
 		if strings.Contains(e.stderr, secret) {
 			t.Errorf("the log says a secret: %s", e.stderr)
 		}
@@ -251,15 +252,15 @@ func TestWholeProcess(t *testing.T) {
 
 // Every name reaches the program once, and the same for all of its parts.
 func TestDuplicatesInTheEnvironment(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv1("kv/a", `{"k":"v","OWN":"from the path","OTHER":"from the path"}`)
+	vault := fake.NewVault(t)
+	vault.KV1("kv/a", `{"k":"v","OWN":"from the path","OTHER":"from the path"}`)
 	self, _ := os.Executable()
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer read.Close()
-	config := vault.config(t, func(c fields) { c["environment"] = fields{"fromPaths": []fields{{"path": "kv/a"}}} })
+	config := vault.Settings(t, func(c fake.Fields) { c["environment"] = fake.Fields{"fromPaths": []fake.Fields{{"path": "kv/a"}}} })
 	process, err := os.StartProcess(self, []string{"vault-env", "env"}, &os.ProcAttr{
 		// os/exec would drop the duplicates.
 		Env:   []string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin", "OWN=first", "A=1", "OWN=vault:kv/absent#k", "A=vault:kv/a#k", "B=vault:kv/a#k", "B=2", config},

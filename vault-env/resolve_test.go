@@ -8,18 +8,19 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 func TestResolve(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/db", `{"user":"shop","password":"hunter2","port":5432,"big":12345678901234567890,"float":1.50,"exp":1e3,"on":true,"none":null,"hosts":["a","b"],"tls":{"ca":"x"},"reference":"vault:secret/data/db#user","inline":"${vault:secret/data/db#user}","empty":"","tpl":"${.user}"}`)
-	vault.says("GET secret/data/db?version=2", 200, kv2Answer(`{"password":"old"}`, `"deletion_time":"","destroyed":false`))
-	vault.kv1("kv/plain", `{"key":"one"}`)
-	vault.kv1("kv/data-field", `{"data":"mine","key":"k"}`)
-	vault.kv1("kv/data-object", `{"data":{"a":"b"},"key":"k"}`)
-	vault.kv1("kv/data-metadata", `{"data":{"a":"b"},"metadata":{"owner":"me"},"key":"k"}`)
-	vault.kv1("kv/data-text-metadata", `{"data":"t","metadata":{"version":1,"created_time":"x"},"key":"k"}`)
-	vault.kv1("kv/my%20app/%252e%252e", `{"k":"escaped"}`)
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/db", `{"user":"shop","password":"hunter2","port":5432,"big":12345678901234567890,"float":1.50,"exp":1e3,"on":true,"none":null,"hosts":["a","b"],"tls":{"ca":"x"},"reference":"vault:secret/data/db#user","inline":"${vault:secret/data/db#user}","empty":"","tpl":"${.user}"}`)
+	vault.Says("GET secret/data/db?version=2", 200, fake.KV2Answer(`{"password":"old"}`, `"deletion_time":"","destroyed":false`))
+	vault.KV1("kv/plain", `{"key":"one"}`)
+	vault.KV1("kv/data-field", `{"data":"mine","key":"k"}`)
+	vault.KV1("kv/data-object", `{"data":{"a":"b"},"key":"k"}`)
+	vault.KV1("kv/data-metadata", `{"data":{"a":"b"},"metadata":{"owner":"me"},"key":"k"}`)
+	vault.KV1("kv/data-text-metadata", `{"data":"t","metadata":{"version":1,"created_time":"x"},"key":"k"}`)
+	vault.KV1("kv/my%20app/%252e%252e", `{"k":"escaped"}`)
 
 	for _, c := range []struct{ name, value, want string }{
 		{"a key", "vault:secret/data/db#password", "hunter2"},
@@ -62,8 +63,8 @@ func TestResolve(t *testing.T) {
 }
 
 func TestTemplatesDoNotShareTheirChanges(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/a", `{"k":"v","n":{"m":"w"}}`)
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/a", `{"k":"v","n":{"m":"w"}}`)
 	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#${$_ := set .n \"m\" \"changed\"}${unset . \"k\"}", "B=vault:secret/data/a#k", "C=vault:secret/data/a#${.n.m}").
 		want(t, "A=map[n:map[m:changed]]", "B=v", "C=w")
 }
@@ -71,11 +72,11 @@ func TestTemplatesDoNotShareTheirChanges(t *testing.T) {
 func TestEachPathIsReadOnceOverOneConnection(t *testing.T) {
 	for _, given := range []bool{false, true} {
 		t.Run(fmt.Sprint("token given: ", given), func(t *testing.T) {
-			vault := newFakeVault(t)
+			vault := fake.NewVault(t)
 			var env, want []string
 			for i := range 50 {
 				path := fmt.Sprintf("secret/data/p%02d", i)
-				vault.kv2(path, fmt.Sprintf(`{"a":"a%d","b":"b%d"}`, i, i))
+				vault.KV2(path, fmt.Sprintf(`{"a":"a%d","b":"b%d"}`, i, i))
 				env = append(env, fmt.Sprintf("A%d=vault:%s#a", i, path), fmt.Sprintf("B%d=vault:%s#${.b}", i, path))
 				want = append(want, fmt.Sprintf("A%d=a%d", i, i), fmt.Sprintf("B%d=b%d", i, i))
 			}
@@ -83,27 +84,27 @@ func TestEachPathIsReadOnceOverOneConnection(t *testing.T) {
 			s.fromPaths = []fromPath{{path: "secret/data/p00", prefix: "P_"}}
 			logins := 1
 			if given {
-				s.login.token = testToken
+				s.login.token = fake.Token
 				logins = 0
 			}
 			resolveWith(t, s, env...).want(t, append(want, "P_a=a0", "P_b=b0")...)
-			if n := len(vault.seen()); n != 50+logins {
+			if n := len(vault.Seen()); n != 50+logins {
 				t.Errorf("%d requests; want one for each path and %d login", n, logins)
 			}
-			if len(vault.conns) != 1 || !vault.protos["HTTP/2.0"] {
-				t.Errorf("%d connections, protocols %v; want one of HTTP/2", len(vault.conns), vault.protos)
+			if len(vault.Conns) != 1 || !vault.Protos["HTTP/2.0"] {
+				t.Errorf("%d connections, protocols %v; want one of HTTP/2", len(vault.Conns), vault.Protos)
 			}
 		})
 	}
 }
 
 func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/a", `{"k":"new"}`)
-	vault.says("GET secret/data/a?version=1", 200, kv2Answer(`{"k":"old"}`, `"deletion_time":"","destroyed":false`))
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/a", `{"k":"new"}`)
+	vault.Says("GET secret/data/a?version=1", 200, fake.KV2Answer(`{"k":"old"}`, `"deletion_time":"","destroyed":false`))
 	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/a#k#1", "C=vault:/secret//data/a#k#1").want(t, "A=new", "B=old", "C=old")
-	if vault.reads() != 2 {
-		t.Errorf("requests %v", vault.seen())
+	if vault.Reads() != 2 {
+		t.Errorf("requests %v", vault.Seen())
 	}
 }
 
@@ -115,32 +116,32 @@ func TestNothingToResolveAsksNobody(t *testing.T) {
 }
 
 func TestLoginToken(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	t.Run("alone, it is the only request", func(t *testing.T) {
-		resolveWith(t, settingsFor(t, vault), "VAULT_TOKEN=vault:login", "VAULT_ADDR=https://mine").want(t, "VAULT_TOKEN="+testToken, "VAULT_ADDR=https://mine")
-		if seen := vault.seen(); len(seen) != 1 {
+		resolveWith(t, settingsFor(t, vault), "VAULT_TOKEN=vault:login", "VAULT_ADDR=https://mine").want(t, "VAULT_TOKEN="+fake.Token, "VAULT_ADDR=https://mine")
+		if seen := vault.Seen(); len(seen) != 1 {
 			t.Errorf("requests %v", seen)
 		}
 	})
 	t.Run("of a given token, nobody is asked", func(t *testing.T) {
 		s := defaultSettings()
 		s.vault.address = "https://127.0.0.1:1"
-		s.login.tokenFile = write(t, "token", " given \n")
+		s.login.tokenFile = fake.File(t, "token", " given \n")
 		resolveWith(t, &s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
 	})
 }
 
 func TestMissingSecrets(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/here", `{"k":"v"}`)
-	vault.says("GET secret/data/deleted", 404, kv2Answer("null", `"deletion_time":"2026-02-03T04:05:06Z","destroyed":false`))
-	vault.says("GET secret/data/destroyed", 404, kv2Answer("null", `"deletion_time":"","destroyed":true`))
-	vault.says("GET secret/data/nodata", 200, kv2Answer("null", `"deletion_time":"","destroyed":false`))
-	vault.says("GET secret/here", 404, `{"request_id":"1","data":null,"warnings":["Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use."]}`)
-	vault.says("GET secret/data/empty", 204, "")
-	vault.says("GET secret/data/denied", 403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
-	vault.says("GET secret/data/foreign", 404, `<html>no such page</html>`)
-	vault.says("GET secret/data/foreign-json", 404, `{"code":404}`)
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/here", `{"k":"v"}`)
+	vault.Says("GET secret/data/deleted", 404, fake.KV2Answer("null", `"deletion_time":"2026-02-03T04:05:06Z","destroyed":false`))
+	vault.Says("GET secret/data/destroyed", 404, fake.KV2Answer("null", `"deletion_time":"","destroyed":true`))
+	vault.Says("GET secret/data/nodata", 200, fake.KV2Answer("null", `"deletion_time":"","destroyed":false`))
+	vault.Says("GET secret/here", 404, `{"request_id":"1","data":null,"warnings":["Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use."]}`)
+	vault.Says("GET secret/data/empty", 204, "")
+	vault.Says("GET secret/data/denied", 403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
+	vault.Says("GET secret/data/foreign", 404, `<html>no such page</html>`)
+	vault.Says("GET secret/data/foreign-json", 404, `{"code":404}`)
 
 	for _, c := range []struct {
 		value   string
@@ -179,8 +180,8 @@ func TestMissingSecrets(t *testing.T) {
 }
 
 func TestDataThatDoesNotFit(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/odd", `{"object":{"password":"hunter2"},"list":["hunter2"],"nul":"hunter2\u0000x","text":"hunter2","big":"`+strings.Repeat("x", 131072)+`","fits":"`+strings.Repeat("y", maxEntry-len("X="))+`"}`)
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/odd", `{"object":{"password":"hunter2"},"list":["hunter2"],"nul":"hunter2\u0000x","text":"hunter2","big":"`+strings.Repeat("x", 131072)+`","fits":"`+strings.Repeat("y", maxEntry-len("X="))+`"}`)
 	for _, c := range []struct {
 		value string
 		says  []string
@@ -208,7 +209,7 @@ func TestDataThatDoesNotFit(t *testing.T) {
 
 // These are told before anybody is asked.
 func TestMistakesInReferences(t *testing.T) {
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	s := settingsFor(t, vault)
 	s.allowedPaths = []string{"secret/data/shop/*", "kv/*/ro"}
 	for _, c := range []struct {
@@ -237,18 +238,18 @@ func TestMistakesInReferences(t *testing.T) {
 	}
 	s.fromPaths = []fromPath{{path: "secret/data/else"}}
 	resolveWith(t, s).wantFailure(t, failure.Settings, "fromPaths[0]", `"secret/data/else"`)
-	if seen := vault.seen(); len(seen) > 0 {
+	if seen := vault.Seen(); len(seen) > 0 {
 		t.Errorf("Vault was asked: %v", seen)
 	}
 }
 
 func TestFromPaths(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/one", `{"A":"1","B":"2","n":3,"odd-name.x":"4"}`)
-	vault.kv1("kv/two", `{"B":"two","C":"two"}`)
-	vault.says("GET kv/two?version=7", 200, kv2Answer(`{"C":"seven"}`, `"deletion_time":"","destroyed":false`))
-	vault.kv2("secret/data/danger", `{"PATH":"x","LD_PRELOAD":"x","NODE_OPTIONS":"x","PYTHONPATH":"x","BASH_ENV":"x","BASH_FUNC_ls%%":"x","VAULT_ADDR":"x","VAULT_ENV_CONFIG":"x","A=B":"x","":"x","OK":"ok"}`)
-	vault.kv2("secret/data/object", `{"a":{"b":"hunter2"}}`)
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/one", `{"A":"1","B":"2","n":3,"odd-name.x":"4"}`)
+	vault.KV1("kv/two", `{"B":"two","C":"two"}`)
+	vault.Says("GET kv/two?version=7", 200, fake.KV2Answer(`{"C":"seven"}`, `"deletion_time":"","destroyed":false`))
+	vault.KV2("secret/data/danger", `{"PATH":"x","LD_PRELOAD":"x","NODE_OPTIONS":"x","PYTHONPATH":"x","BASH_ENV":"x","BASH_FUNC_ls%%":"x","VAULT_ADDR":"x","VAULT_ENV_CONFIG":"x","A=B":"x","":"x","OK":"ok"}`)
+	vault.KV2("secret/data/object", `{"a":{"b":"hunter2"}}`)
 	one, two := fromPath{path: "secret/data/one"}, fromPath{path: "kv/two"}
 	for _, c := range []struct {
 		name  string
@@ -312,8 +313,8 @@ func TestFromPaths(t *testing.T) {
 }
 
 func TestAFailureNamesWhoWantedThePath(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/a", `{"k":"v"}`)
+	vault := fake.NewVault(t)
+	vault.KV2("secret/data/a", `{"k":"v"}`)
 	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
 		wantFailure(t, failure.Missing, "B (and 2 more): Vault has no secret")
 }

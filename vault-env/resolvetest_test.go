@@ -8,13 +8,14 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 // settingsFor are those of a policy for this Vault, with some parts replaced.
-func settingsFor(t *testing.T, f *fakeVault, change ...func(fields)) *settings {
+func settingsFor(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *settings {
 	t.Helper()
-	s, failed := loadSettings(environment.Variables{f.config(t, change...)})
+	s, failed := loadSettings(environment.Variables{f.Settings(t, change...)})
 	if failed != nil {
 		t.Fatal(failed)
 	}
@@ -23,8 +24,8 @@ func settingsFor(t *testing.T, f *fakeVault, change ...func(fields)) *settings {
 }
 
 // withAuth replaces vault.auth.
-func withAuth(auth fields) func(fields) {
-	return func(c fields) { c["vault"].(fields)["auth"] = auth }
+func withAuth(auth fake.Fields) func(fake.Fields) {
+	return func(c fake.Fields) { c["vault"].(fake.Fields)["auth"] = auth }
 }
 
 // outcome is what one run of resolve gave.
@@ -49,7 +50,7 @@ func resolveWith(t *testing.T, s *settings, env ...string) outcome {
 	if f != nil {
 		said += f.Message
 	}
-	for _, secret := range []string{testToken, testJWT, "c2lnbmF0dXJl", "hunter2"} {
+	for _, secret := range []string{fake.Token, fake.JWT, "c2lnbmF0dXJl", "hunter2"} {
 		if strings.Contains(said, secret) {
 			t.Errorf("a secret is said: %s", said)
 		}

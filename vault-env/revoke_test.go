@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 func TestTheTokenIsRevoked(t *testing.T) {
-	given := func(s *settings) { s.login.token = testToken }
+	given := func(s *settings) { s.login.token = fake.Token }
 	never := func(s *settings) { s.revoke = revokeNever }
 	any := func(s *settings) { s.revoke = revokeAny }
-	batch := status(200, `{"auth":{"client_token":"hvb.AAAA","lease_duration":600}}`)
+	batch := fake.Status(200, `{"auth":{"client_token":"hvb.AAAA","lease_duration":600}}`)
 	for name, c := range map[string]struct {
 		env    string
 		login  func(http.ResponseWriter, *http.Request)
@@ -39,12 +40,12 @@ func TestTheTokenIsRevoked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault, engine := newFakeVault(t), &fakeEngine{}
-			vault.kv1("kv/a", `{"k":"v","object":{}}`)
-			vault.handle("GET database/creds/a", engine.lend)
-			vault.says(revocationRequest, 204, "")
+			vault, engine := fake.NewVault(t), &fake.Engine{}
+			vault.KV1("kv/a", `{"k":"v","object":{}}`)
+			vault.Handle("GET database/creds/a", engine.Lend)
+			vault.Says(fake.RevocationRequest, 204, "")
 			if c.login != nil {
-				vault.handle("POST auth/kubernetes/login", c.login)
+				vault.Handle("POST auth/kubernetes/login", c.login)
 			}
 			s := settingsFor(t, vault)
 			s.revoke = revokeOwn
@@ -61,10 +62,10 @@ func TestTheTokenIsRevoked(t *testing.T) {
 			if said != c.want {
 				t.Errorf("the log: %s", o.log)
 			}
-			if c.want && !vault.revoked() {
-				t.Errorf("requests %v", vault.seen())
+			if c.want && !vault.Revoked() {
+				t.Errorf("requests %v", vault.Seen())
 			}
-			if !c.want && slices.Contains(vault.seen(), revocationRequest) {
+			if !c.want && slices.Contains(vault.Seen(), fake.RevocationRequest) {
 				t.Error("it is revoked")
 			}
 		})
@@ -72,28 +73,28 @@ func TestTheTokenIsRevoked(t *testing.T) {
 }
 
 func TestRevocationHoldsNobodyUp(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv1("kv/a", `{"k":"v"}`)
+	vault := fake.NewVault(t)
+	vault.KV1("kv/a", `{"k":"v"}`)
 	release := make(chan struct{})
 	defer close(release)
-	vault.handle(revocationRequest, func(http.ResponseWriter, *http.Request) { <-release })
+	vault.Handle(fake.RevocationRequest, func(http.ResponseWriter, *http.Request) { <-release })
 	s := settingsFor(t, vault)
 	s.revoke = revokeOwn
 	resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v") // although there is no answer
-	if !vault.revoked() {
-		t.Errorf("requests %v", vault.seen())
+	if !vault.Revoked() {
+		t.Errorf("requests %v", vault.Seen())
 	}
 }
 
 func TestAFailedRevocationChangesNothing(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
-		"denied": status(403, `{"errors":["permission denied"]}`), "sealed": status(503, `{"errors":["Vault is sealed"]}`), "reset": reset, "truncated": truncated,
-		"an answer that lies": status(200, "<html>"), "a redirect": status(307, "", "Location", "https://elsewhere.invalid/"),
+		"denied": fake.Status(403, `{"errors":["permission denied"]}`), "sealed": fake.Status(503, `{"errors":["Vault is sealed"]}`), "reset": fake.Reset, "truncated": fake.Truncated,
+		"an answer that lies": fake.Status(200, "<html>"), "a redirect": fake.Status(307, "", "Location", "https://elsewhere.invalid/"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := newFakeVault(t)
-			vault.kv1("kv/a", `{"k":"v"}`)
-			vault.handle(revocationRequest, answer)
+			vault := fake.NewVault(t)
+			vault.KV1("kv/a", `{"k":"v"}`)
+			vault.Handle(fake.RevocationRequest, answer)
 			s := settingsFor(t, vault)
 			s.revoke = revokeOwn
 			resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v")
@@ -101,8 +102,8 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 		})
 	}
 	t.Run("silence", func(t *testing.T) {
-		vault := newFakeVault(t)
-		vault.handle(revocationRequest, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		vault := fake.NewVault(t)
+		vault.Handle(fake.RevocationRequest, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		s := settingsFor(t, vault)
 		s.revoke, s.vault.timeout = revokeOwn, 300*time.Millisecond
 		start := time.Now()

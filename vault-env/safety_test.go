@@ -13,17 +13,18 @@ import (
 	"testing"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 func TestRefuseExec(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv1("kv/a", `{"k":"v"}`)
-	config := vault.config(t, func(c fields) { c["process"] = fields{"refuseExec": true} })
+	vault := fake.NewVault(t)
+	vault.KV1("kv/a", `{"k":"v"}`)
+	config := vault.Settings(t, func(c fake.Fields) { c["process"] = fake.Fields{"refuseExec": true} })
 	path := "PATH=/usr/bin:/bin"
 	// This test itself is in the same cgroup, and was there before.
 	vaultEnv(t, []string{path, config, "X=vault:kv/a#k"}, "echo", "started").wantLine(t, failure.Denied, "this is not the first process of the container (kubectl exec?)")
-	if len(vault.seen()) > 0 {
-		t.Errorf("Vault was asked: %v", vault.seen())
+	if len(vault.Seen()) > 0 {
+		t.Errorf("Vault was asked: %v", vault.Seen())
 	}
 	if e := vaultEnv(t, []string{path, config, "X=1"}, "echo", "started"); e.status != 0 || e.stdout != "started\n" {
 		t.Errorf("there is nothing to protect, but %+v", e)
@@ -44,9 +45,9 @@ func TestRefuseExec(t *testing.T) {
 
 // What net/http logs on its own holds parts of answers, and with GODEBUG the token.
 func TestNobodyElseLogs(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv1("kv/a", `{"k":"hunter2"}`)
-	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "GODEBUG=http2debug=2", vault.config(t), "X=vault:kv/a#k"}, "true")
+	vault := fake.NewVault(t)
+	vault.KV1("kv/a", `{"k":"hunter2"}`)
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "GODEBUG=http2debug=2", vault.Settings(t), "X=vault:kv/a#k"}, "true")
 	if e.status != 0 || e.stderr != "" {
 		t.Errorf("%+v", e)
 	}
@@ -87,19 +88,19 @@ func TestMemoryIsConcealedWhileThereAreSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	asked, answer := make(chan struct{}), make(chan struct{})
-	vault.handle("GET kv/a", func(w http.ResponseWriter, r *http.Request) {
+	vault.Handle("GET kv/a", func(w http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
 		<-answer
-		good(w, r)
+		fake.Good(w, r)
 	})
 	cmd := exec.Command(executable, "sh", "-c", "echo started $X; read x")
 	jwt := filepath.Join(dir, "jwt")
-	if err := os.WriteFile(jwt, []byte(testJWT), 0o644); err != nil {
+	if err := os.WriteFile(jwt, []byte(fake.JWT), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	config := vault.config(t, func(c fields) { c["vault"].(fields)["auth"].(fields)["tokenPath"] = jwt })
+	config := vault.Settings(t, func(c fake.Fields) { c["vault"].(fake.Fields)["auth"].(fake.Fields)["tokenPath"] = jwt })
 	cmd.Env = []string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin", config, "X=vault:kv/a#k"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	stdin, _ := cmd.StdinPipe()

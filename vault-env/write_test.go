@@ -9,37 +9,38 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 )
 
 func TestWrites(t *testing.T) {
-	vault, engine := newFakeVault(t), &fakeEngine{}
-	vault.handle("PUT pki/issue/web", engine.lend)
+	vault, engine := fake.NewVault(t), &fake.Engine{}
+	vault.Handle("PUT pki/issue/web", engine.Lend)
 	s := settingsFor(t, vault)
 	resolveWith(t, s,
 		`USER=>>vault:pki/issue/web#username#{"common_name": "a", "ttl":"1h"}`,
 		`PASSWORD=>>vault:pki/issue/web#password#{"common_name":"a","ttl" : "1h"}`,
 		`BOTH=${>>vault:pki/issue/web#${.username}:${.password}#{"common_name":"a","ttl":"1h"}}@x`,
 	).want(t, "USER=u1", "PASSWORD=hunter2-1", "BOTH=u1:hunter2-1@x")
-	if len(engine.bodies) != 1 || engine.bodies[0] != `{"common_name":"a","ttl":"1h"}` {
-		t.Errorf("bodies %q; want one for all of them", engine.bodies)
+	if len(engine.Bodies) != 1 || engine.Bodies[0] != `{"common_name":"a","ttl":"1h"}` {
+		t.Errorf("bodies %q; want one for all of them", engine.Bodies)
 	}
 }
 
 func TestDifferentWritesAreDifferentRequests(t *testing.T) {
-	vault, engine := newFakeVault(t), &fakeEngine{}
-	vault.handle("PUT pki/issue/web", engine.lend)
-	vault.handle("GET pki/issue/web", engine.lend)
+	vault, engine := fake.NewVault(t), &fake.Engine{}
+	vault.Handle("PUT pki/issue/web", engine.Lend)
+	vault.Handle("GET pki/issue/web", engine.Lend)
 	o := resolveWith(t, settingsFor(t, vault), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
 	if o.failure != nil {
 		t.Fatal(o.failure.Message)
 	}
 	got := map[string]int{}
-	for _, body := range engine.bodies {
+	for _, body := range engine.Bodies {
 		got[body]++
 	}
-	if len(engine.bodies) != 3 || got["{}"] != 1 || got[`{"a":1}`] != 1 || got[""] != 1 {
-		t.Errorf("bodies %q; want {} for A and B, one for C, none for the read", engine.bodies)
+	if len(engine.Bodies) != 3 || got["{}"] != 1 || got[`{"a":1}`] != 1 || got[""] != 1 {
+		t.Errorf("bodies %q; want {} for A and B, one for C, none for the read", engine.Bodies)
 	}
 	if value := func(i int) string { return strings.SplitN(o.env[i], "=", 2)[1] }; value(0) != value(1) || value(1) == value(2) || value(2) == value(3) {
 		t.Errorf("%q", o.env)
@@ -53,16 +54,16 @@ func TestWriteFailures(t *testing.T) {
 		says    []string
 		ignored bool // by ignoreMissing
 	}{
-		"denied":                   {status(403, `{"errors":["permission denied"]}`), failure.Denied, []string{`X: Vault denies writing "pki/issue/web" (403: permission denied)`, `"update"`}, false},
-		"a body that does not fit": {status(400, `{"errors":["common name is required"]}`), failure.Denied, []string{`X: Vault refused to write "pki/issue/web" (400: common name is required)`, "JSON"}, false},
-		"no such mount":            {status(404, `{"errors":["no handler for route"]}`), failure.Missing, []string{"404: no handler for route"}, true},
-		"nothing to take":          {status(204, ""), failure.Missing, []string{"answers nothing"}, true},
-		"no data":                  {status(200, `{"auth":{"client_token":"x"}}`), failure.Protocol, []string{"not one of Vault's"}, false},
-		"no such key":              {status(200, `{"data":{"other":"x"}}`), failure.Missing, []string{`no key "username"`}, false},
+		"denied":                   {fake.Status(403, `{"errors":["permission denied"]}`), failure.Denied, []string{`X: Vault denies writing "pki/issue/web" (403: permission denied)`, `"update"`}, false},
+		"a body that does not fit": {fake.Status(400, `{"errors":["common name is required"]}`), failure.Denied, []string{`X: Vault refused to write "pki/issue/web" (400: common name is required)`, "JSON"}, false},
+		"no such mount":            {fake.Status(404, `{"errors":["no handler for route"]}`), failure.Missing, []string{"404: no handler for route"}, true},
+		"nothing to take":          {fake.Status(204, ""), failure.Missing, []string{"answers nothing"}, true},
+		"no data":                  {fake.Status(200, `{"auth":{"client_token":"x"}}`), failure.Protocol, []string{"not one of Vault's"}, false},
+		"no such key":              {fake.Status(200, `{"data":{"other":"x"}}`), failure.Missing, []string{`no key "username"`}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := newFakeVault(t)
-			vault.handle("PUT pki/issue/web", c.answer)
+			vault := fake.NewVault(t)
+			vault.Handle("PUT pki/issue/web", c.answer)
 			s := settingsFor(t, vault)
 			resolveWith(t, s, "X=>>vault:pki/issue/web#username").wantFailure(t, c.status, c.says...)
 			s.ignoreMissing = true
@@ -77,10 +78,10 @@ func TestWriteFailures(t *testing.T) {
 }
 
 func TestLeasesAreRecorded(t *testing.T) {
-	vault, engine := newFakeVault(t), &fakeEngine{}
-	vault.handle("GET database/creds/ro", engine.lend)
-	vault.handle("PUT database/creds/rw", engine.lend)
-	vault.kv1("kv/a", `{"k":"v"}`)
+	vault, engine := fake.NewVault(t), &fake.Engine{}
+	vault.Handle("GET database/creds/ro", engine.Lend)
+	vault.Handle("PUT database/creds/rw", engine.Lend)
+	vault.KV1("kv/a", `{"k":"v"}`)
 	s := settingsFor(t, vault)
 	s.fromPaths = []fromPath{{path: "database/creds/ro", prefix: "DB_"}}
 	p, f := newPlan(environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s)
@@ -91,8 +92,8 @@ func TestLeasesAreRecorded(t *testing.T) {
 	if f != nil {
 		t.Fatal(f)
 	}
-	if len(a.leases) != 2 || len(engine.bodies) != 2 {
-		t.Fatalf("leases %+v; requests %v", a.leases, vault.seen())
+	if len(a.leases) != 2 || len(engine.Bodies) != 2 {
+		t.Fatalf("leases %+v; requests %v", a.leases, vault.Seen())
 	}
 	for i, want := range []lease{
 		{duration: time.Hour, renewable: true, key: readKey{path: "database/creds/ro"}},

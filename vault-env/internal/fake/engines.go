@@ -1,4 +1,4 @@
-package main
+package fake
 
 import (
 	"encoding/base64"
@@ -10,19 +10,19 @@ import (
 	"sync"
 )
 
-const decryptPath = "PUT transit/decrypt/shop"
+const DecryptPath = "PUT transit/decrypt/shop"
 
-// fakeTransit decrypts as Vault 1.21 does: the status is 400 where one of a batch cannot be decrypted.
-type fakeTransit struct {
+// Transit decrypts as Vault 1.21 does: the status is 400 where one of a batch cannot be decrypted.
+type Transit struct {
 	mu      sync.Mutex
-	batches []int
+	Batches []int
 }
 
-func encrypted(plaintext string) string {
+func Encrypted(plaintext string) string {
 	return "vault:v1:" + base64.StdEncoding.EncodeToString([]byte("key"+plaintext))
 }
 
-func (f *fakeTransit) decrypt(w http.ResponseWriter, r *http.Request) {
+func (f *Transit) Decrypt(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Batch []struct{ Ciphertext string } `json:"batch_input"`
 	}
@@ -33,7 +33,7 @@ func (f *fakeTransit) decrypt(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.mu.Lock()
-	f.batches = append(f.batches, len(body.Batch))
+	f.Batches = append(f.Batches, len(body.Batch))
 	f.mu.Unlock()
 	var results []map[string]string
 	status := 200
@@ -52,17 +52,17 @@ func (f *fakeTransit) decrypt(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer)
 }
 
-// fakeEngine lends a new credential at every request, as the database engine does, and remembers the bodies.
-type fakeEngine struct {
+// Engine lends a new credential at every request, as the database engine does, and remembers the bodies.
+type Engine struct {
 	mu     sync.Mutex
-	bodies []string
+	Bodies []string
 }
 
-func (f *fakeEngine) lend(w http.ResponseWriter, r *http.Request) {
+func (f *Engine) Lend(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	f.mu.Lock()
-	f.bodies = append(f.bodies, string(body))
-	n := len(f.bodies)
+	f.Bodies = append(f.Bodies, string(body))
+	n := len(f.Bodies)
 	f.mu.Unlock()
 	path := strings.TrimPrefix(r.URL.Path, "/v1/")
 	fmt.Fprintf(w, `{"lease_id":"%s/lease%d","lease_duration":3600,"renewable":true,"data":{"username":"u%d","password":"hunter2-%d"},"wrap_info":null,"warnings":null,"auth":null}`, path, n, n, n)

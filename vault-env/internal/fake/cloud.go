@@ -1,4 +1,4 @@
-package main
+package fake
 
 import (
 	"context"
@@ -19,27 +19,27 @@ import (
 	"testing"
 )
 
-// fakeCloud stands for the network of a machine in a cloud: it leads the real addresses and names of the services that
+// Cloud stands for the network of a machine in a cloud: it leads the real addresses and names of the services that
 // a test has put there to fakes on loopback. Every other address stays what it is.
-type fakeCloud struct {
-	t     *testing.T
-	pki   *pki
+type Cloud struct {
+	T     *testing.T
+	PKI   *PKI
 	mu    sync.Mutex
-	hosts map[string]string // "HOST:PORT" to a fake's
+	Hosts map[string]string // "HOST:PORT" to a fake's
 	asked []string
 }
 
-func newFakeCloud(t *testing.T) *fakeCloud {
+func NewCloud(t *testing.T) *Cloud {
 	t.Helper()
-	return &fakeCloud{t: t, pki: newPKI(t), hosts: map[string]string{}}
+	return &Cloud{T: t, PKI: NewPKI(t), Hosts: map[string]string{}}
 }
 
-// serve puts a fake at an address: with TLS and a certificate for the name at port 443, without at port 80.
-func (f *fakeCloud) serve(address string, fake http.HandlerFunc) *httptest.Server {
-	f.t.Helper()
+// Serve puts a fake at an address: with TLS and a certificate for the name at port 443, without at port 80.
+func (f *Cloud) Serve(address string, fake http.HandlerFunc) *httptest.Server {
+	f.T.Helper()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
@@ -49,40 +49,40 @@ func (f *fakeCloud) serve(address string, fake http.HandlerFunc) *httptest.Serve
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	if port == "443" {
-		certificate, key := f.pki.issue(host, func(c *x509.Certificate) { c.DNSNames = []string{host} })
+		certificate, key := f.PKI.issue(host, func(c *x509.Certificate) { c.DNSNames = []string{host} })
 		s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate.Raw}, PrivateKey: key}}}
 		s.EnableHTTP2 = true
 		s.StartTLS()
 	} else {
 		s.Start()
 	}
-	f.t.Cleanup(s.Close)
-	f.hosts[address] = s.Listener.Addr().String()
+	f.T.Cleanup(s.Close)
+	f.Hosts[address] = s.Listener.Addr().String()
 	return s
 }
 
-// dial leads to the fakes. Their certificates are of the CA that roots holds.
-func (f *fakeCloud) dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
-	if to, ok := f.hosts[address]; ok {
+// Dial leads to the fakes. Their certificates are of the CA that roots holds.
+func (f *Cloud) Dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
+	if to, ok := f.Hosts[address]; ok {
 		address = to
 	}
 	return d.DialContext(ctx, network, address)
 }
 
-func (f *fakeCloud) roots() *x509.CertPool {
+func (f *Cloud) Roots() *x509.CertPool {
 	roots := x509.NewCertPool()
-	roots.AddCert(f.pki.cert)
+	roots.AddCert(f.PKI.Cert)
 	return roots
 }
 
-func (f *fakeCloud) seen() []string {
+func (f *Cloud) Seen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string(nil), f.asked...)
 }
 
-// recovering gives trouble for the first two requests, and then what the service says.
-func recovering(fake http.HandlerFunc) http.HandlerFunc {
+// Recovering gives trouble for the first two requests, and then what the service says.
+func Recovering(fake http.HandlerFunc) http.HandlerFunc {
 	var mu sync.Mutex
 	n := 0
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -98,9 +98,9 @@ func recovering(fake http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// answerLogin makes the fake Vault check a login as one of its methods does, and say what is wrong with it.
-func (f *fakeVault) answerLogin(mount string, check func(body map[string]any) string) {
-	f.handle("POST auth/"+mount+"/login", func(w http.ResponseWriter, r *http.Request) {
+// AnswerLogin makes the fake Vault check a login as one of its methods does, and say what is wrong with it.
+func (f *Vault) AnswerLogin(mount string, check func(body map[string]any) string) {
+	f.Handle("POST auth/"+mount+"/login", func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]any
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 			http.Error(w, `{"errors":["not JSON"]}`, 400)
@@ -112,7 +112,7 @@ func (f *fakeVault) answerLogin(mount string, check func(body map[string]any) st
 			w.Write(message)
 			return
 		}
-		io.WriteString(w, `{"auth":{"client_token":"`+testToken+`","lease_duration":600,"renewable":true}}`)
+		io.WriteString(w, `{"auth":{"client_token":"`+Token+`","lease_duration":600,"renewable":true}}`)
 	})
 }
 
@@ -123,13 +123,13 @@ func claims(jwt string) map[string]any {
 		return nil
 	}
 	var c map[string]any
-	content, _ := decodeBase64URL(parts[1])
+	content, _ := FromBase64URL(parts[1])
 	json.Unmarshal(content, &c)
 	return c
 }
 
-// issuerKey is that of whoever issues JWTs in these tests; its id is "1".
-var issuerKey = sync.OnceValue(func() *rsa.PrivateKey {
+// IssuerKey is that of whoever issues JWTs in these tests; its id is "1".
+var IssuerKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err)
@@ -140,19 +140,19 @@ var issuerKey = sync.OnceValue(func() *rsa.PrivateKey {
 // fakeJWT makes a JWT of the issuer (RS256).
 func fakeJWT(claims map[string]any) string {
 	content, _ := json.Marshal(claims)
-	signed := encodeBase64URL([]byte(`{"alg":"RS256","typ":"JWT","kid":"1"}`)) + "." + encodeBase64URL(content)
+	signed := Base64URL([]byte(`{"alg":"RS256","typ":"JWT","kid":"1"}`)) + "." + Base64URL(content)
 	digest := sha256.Sum256([]byte(signed))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, issuerKey(), crypto.SHA256, digest[:])
+	signature, err := rsa.SignPKCS1v15(rand.Reader, IssuerKey(), crypto.SHA256, digest[:])
 	if err != nil {
 		panic(err)
 	}
-	return signed + "." + encodeBase64URL(signature)
+	return signed + "." + Base64URL(signature)
 }
 
 // proxy is an HTTP proxy into the cloud for other processes: it leads CONNECT to the fakes, and nowhere else.
-func (f *fakeCloud) proxy() string {
+func (f *Cloud) proxy() string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		to, known := f.hosts[r.Host]
+		to, known := f.Hosts[r.Host]
 		if r.Method != http.MethodConnect || !known {
 			http.Error(w, "not in this cloud: "+r.Method+" "+r.Host, http.StatusForbidden)
 			return
@@ -172,12 +172,12 @@ func (f *fakeCloud) proxy() string {
 		io.Copy(client, fake)
 		client.Close()
 	}))
-	f.t.Cleanup(s.Close)
+	f.T.Cleanup(s.Close)
 	return s.URL
 }
 
-// environment makes a process take the cloud's names for real: its proxy, and its CA for the system's.
-func (f *fakeCloud) environment() []string {
-	ca := write(f.t, "ca.pem", asPEM("CERTIFICATE", f.pki.cert.Raw))
+// Environment makes a process take the cloud's names for real: its proxy, and its CA for the system's.
+func (f *Cloud) Environment() []string {
+	ca := File(f.T, "ca.pem", PEM("CERTIFICATE", f.PKI.Cert.Raw))
 	return []string{"HTTPS_PROXY=" + f.proxy(), "SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=/nonexistent"}
 }

@@ -1,4 +1,4 @@
-package main
+package fake
 
 import (
 	"fmt"
@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	azureClient    = "11111111-2222-3333-4444-555555555555"
-	azureTenant    = "99999999-8888-7777-6666-555555555555"
-	azureAssertion = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhcGk6Ly9BenVyZUFEVG9rZW5FeGNoYW5nZSJ9.canary"
+	AzureClient    = "11111111-2222-3333-4444-555555555555"
+	AzureTenant    = "99999999-8888-7777-6666-555555555555"
+	AzureAssertion = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhcGk6Ly9BenVyZUFEVG9rZW5FeGNoYW5nZSJ9.canary"
 )
 
 func entraJWT(resource string) string {
-	return fakeJWT(map[string]any{"iss": "https://sts.windows.net/" + azureTenant + "/", "aud": resource, "oid": "object", "tid": azureTenant,
+	return fakeJWT(map[string]any{"iss": "https://sts.windows.net/" + AzureTenant + "/", "aud": resource, "oid": "object", "tid": AzureTenant,
 		"nbf": time.Now().Add(-time.Minute).Unix(), "exp": time.Now().Add(time.Hour).Unix()})
 }
 
-// fakeAzureMetadata is Azure's instance metadata service on a machine of a scale set with one managed identity and a
+// AzureMetadata is Azure's instance metadata service on a machine of a scale set with one managed identity and a
 // user-assigned one.
-func fakeAzureMetadata(w http.ResponseWriter, r *http.Request) {
+func AzureMetadata(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	fault := func(code, description string) {
 		w.WriteHeader(400)
@@ -37,11 +37,11 @@ func fakeAzureMetadata(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case resource == "":
 			fault("invalid_request", "Required query variable 'resource' is missing")
-		case client != "" && client != azureClient:
+		case client != "" && client != AzureClient:
 			fault("invalid_request", "Identity not found")
 		default:
 			fmt.Fprintf(w, `{"access_token":"%s","client_id":"%s","expires_in":"86399","expires_on":"1506484173","ext_expires_in":"86399","not_before":"1506480273","resource":"%s","token_type":"Bearer"}`,
-				entraJWT(resource), azureClient, resource)
+				entraJWT(resource), AzureClient, resource)
 		}
 	case r.URL.Path == "/metadata/instance":
 		io.WriteString(w, `{"compute":{"location":"westeurope","name":"aks-pool-vmss_3","offer":"aks","osType":"Linux","resourceGroupName":"shop-nodes",
@@ -52,21 +52,21 @@ func fakeAzureMetadata(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fakeEntra is Microsoft Entra ID with one application and its federated credential.
-func fakeEntra(w http.ResponseWriter, r *http.Request) {
+// Entra is Microsoft Entra ID with one application and its federated credential.
+func Entra(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	fault := func(code, description string) {
 		w.WriteHeader(401)
 		fmt.Fprintf(w, `{"error":"%s","error_description":"%s\r\nTrace ID: 1","error_codes":[700213]}`, code, description)
 	}
 	switch {
-	case r.Method != "POST" || r.URL.Path != "/"+azureTenant+"/oauth2/v2.0/token":
+	case r.Method != "POST" || r.URL.Path != "/"+AzureTenant+"/oauth2/v2.0/token":
 		fault("invalid_request", "AADSTS90002: Tenant not found.")
 	case r.FormValue("grant_type") != "client_credentials" || r.FormValue("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer":
 		fault("unsupported_grant_type", "AADSTS70003")
-	case r.FormValue("client_id") != azureClient:
+	case r.FormValue("client_id") != AzureClient:
 		fault("unauthorized_client", "AADSTS700016: Application was not found in the directory.")
-	case r.FormValue("client_assertion") != azureAssertion:
+	case r.FormValue("client_assertion") != AzureAssertion:
 		fault("invalid_client", "AADSTS700213: No matching federated identity record found for presented assertion "+r.FormValue("client_assertion"))
 	case !strings.HasSuffix(r.FormValue("scope"), "/.default"):
 		fault("invalid_scope", "AADSTS1002012")
@@ -75,13 +75,13 @@ func fakeEntra(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// vaultAzure checks a login as Vault's azure method does (its plugin 0.22, pathLogin), for a role that is bound to a
+// CheckAzure checks a login as Vault's azure method does (its plugin 0.22, pathLogin), for a role that is bound to a
 // resource group, or to none.
-func vaultAzure(group bool) func(map[string]any) string {
+func CheckAzure(group bool) func(map[string]any) string {
 	return func(body map[string]any) string {
 		jwt, _ := body["jwt"].(string)
 		switch c := claims(jwt); {
-		case body["role"] != testRole:
+		case body["role"] != Role:
 			return "invalid role name"
 		case c["aud"] != "https://management.azure.com/":
 			return fmt.Sprintf("oidc: expected audience %q got %v in %s", "https://management.azure.com/", c["aud"], jwt)

@@ -1,4 +1,4 @@
-package main
+package fake
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ const (
 	always = -1
 )
 
-func newFaultProxy(t *testing.T, http2 bool, vault http.Handler, stage string, spoil func(http.ResponseWriter, *http.Request, http.Handler), times int) *faultProxy {
+func NewFaultProxy(t *testing.T, http2 bool, vault http.Handler, stage string, spoil func(http.ResponseWriter, *http.Request, http.Handler), times int) *faultProxy {
 	p := &faultProxy{stage: stage, spoil: spoil, times: times}
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
@@ -43,7 +43,7 @@ func newFaultProxy(t *testing.T, http2 bool, vault http.Handler, stage string, s
 		}
 		vault.ServeHTTP(w, r)
 	}))
-	p.Config.ErrorLog = quiet
+	p.Config.ErrorLog = Quiet
 	if p.EnableHTTP2 = http2; http2 {
 		p.StartTLS()
 	} else {
@@ -74,7 +74,7 @@ func stageOf(r *http.Request) string {
 // ends with where none is: zero where it is answered in spite of the fault.
 type fault struct {
 	name   string
-	spoil  func(w http.ResponseWriter, r *http.Request, next http.Handler)
+	Spoil  func(w http.ResponseWriter, r *http.Request, next http.Handler)
 	heals  bool
 	status int
 	http1  bool // net/http's server does not let HTTP/2 do it
@@ -144,11 +144,11 @@ var faults = []fault{
 	}), false, failure.Unavailable, false},
 	{"a reset", hardReset, true, failure.Unavailable, false},
 	{"half an answer", half, true, failure.Unavailable, false},
-	{"429", instead(status(429, `{"errors":["request path \"x\": rate limit quota exceeded"]}`, "Retry-After", "0")), true, failure.Unavailable, false},
-	{"500", instead(status(500, `{"errors":["internal error"]}`)), true, failure.Unavailable, false},
-	{"502", instead(status(502, `<html>hunter2</html>`)), true, failure.Unavailable, false},
-	{"503", instead(status(503, ``)), true, failure.Unavailable, false},
-	{"sealed", instead(status(503, `{"errors":["Vault is sealed"]}`)), true, failure.Unavailable, false},
+	{"429", instead(Status(429, `{"errors":["request path \"x\": rate limit quota exceeded"]}`, "Retry-After", "0")), true, failure.Unavailable, false},
+	{"500", instead(Status(500, `{"errors":["internal error"]}`)), true, failure.Unavailable, false},
+	{"502", instead(Status(502, `<html>hunter2</html>`)), true, failure.Unavailable, false},
+	{"503", instead(Status(503, ``)), true, failure.Unavailable, false},
+	{"sealed", instead(Status(503, `{"errors":["Vault is sealed"]}`)), true, failure.Unavailable, false},
 	{"a length too long", withLength(+100, true), true, failure.Unavailable, false},
 	{"a length too long, and silence", withLength(+100, false), false, failure.Unavailable, true},
 	{"a length too short", withLength(-10, true), false, failure.Protocol, true},
@@ -157,31 +157,31 @@ var faults = []fault{
 
 var stages = []string{"login", "read", "transit", "write", "revoke"}
 
-// faultCase is one fault at one stage, once or always, and how the start is to end.
-type faultCase struct {
+// FaultCase is one fault at one stage, once or always, and how the start is to end.
+type FaultCase struct {
 	fault
-	stage string
-	times int
-	http2 bool
+	Stage string
+	Times int
+	HTTP2 bool
 }
 
-func (c faultCase) String() string {
-	return fmt.Sprintf("%s at %s, %s, HTTP/2 %v", c.name, c.stage, map[int]string{once: "once", always: "always"}[c.times], c.http2)
+func (c FaultCase) String() string {
+	return fmt.Sprintf("%s at %s, %s, HTTP/2 %v", c.name, c.Stage, map[int]string{once: "once", always: "always"}[c.Times], c.HTTP2)
 }
 
-func (c faultCase) want() int {
+func (c FaultCase) Want() int {
 	switch {
-	case c.stage == "revoke" || c.times == once && c.heals:
+	case c.Stage == "revoke" || c.Times == once && c.heals:
 		return 0
-	case c.stage == "login" && c.name == "500": // so Vault answers to a token that it does not like, too
+	case c.Stage == "login" && c.name == "500": // so Vault answers to a token that it does not like, too
 		return failure.Denied
 	}
 	return c.status
 }
 
-// timeout is short where the start is to run into it, and long where a slow machine must not make it do so.
-func (c faultCase) timeout() time.Duration {
-	switch c.want() {
+// Timeout is short where the start is to run into it, and long where a slow machine must not make it do so.
+func (c FaultCase) Timeout() time.Duration {
+	switch c.Want() {
 	case failure.Unavailable:
 		return time.Second
 	case failure.Denied: // at the timeout, too, but after an answer
@@ -190,14 +190,14 @@ func (c faultCase) timeout() time.Duration {
 	return 20 * time.Second
 }
 
-func faultCases() []faultCase {
-	var all []faultCase
+func FaultCases() []FaultCase {
+	var all []FaultCase
 	for _, stage := range stages {
 		for _, fault := range faults {
 			for _, times := range []int{once, always} {
 				for _, http2 := range []bool{false, true} {
 					if !http2 || !fault.http1 {
-						all = append(all, faultCase{fault, stage, times, http2})
+						all = append(all, FaultCase{fault, stage, times, http2})
 					}
 				}
 			}

@@ -1,4 +1,4 @@
-package main
+package fake
 
 import (
 	"encoding/base64"
@@ -16,9 +16,9 @@ import (
 	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
-func encodeBase64URL(b []byte) string          { return base64.RawURLEncoding.EncodeToString(b) }
-func decodeBase64URL(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }
-func decodeBase64(body map[string]any, key string) string {
+func Base64URL(b []byte) string              { return base64.RawURLEncoding.EncodeToString(b) }
+func FromBase64URL(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }
+func FromBase64(body map[string]any, key string) string {
 	text, _ := body[key].(string)
 	content, _ := base64.StdEncoding.DecodeString(text)
 	return string(content)
@@ -26,24 +26,24 @@ func decodeBase64(body map[string]any, key string) string {
 
 // The credentials that the fakes give and know.
 var (
-	longLived = sigv4.Credentials{KeyID: "AKIAEXAMPLE", Secret: "canary/secret+key"}
-	shortTerm = sigv4.Credentials{KeyID: "ASIAEXAMPLE", Secret: "canary/short+term", Token: "IQoJb3JpZ2luX2VjEXAMPLE/canary//////////token=="}
+	LongLived = sigv4.Credentials{KeyID: "AKIAEXAMPLE", Secret: "canary/secret+key"}
+	ShortTerm = sigv4.Credentials{KeyID: "ASIAEXAMPLE", Secret: "canary/short+term", Token: "IQoJb3JpZ2luX2VjEXAMPLE/canary//////////token=="}
 )
 
 const (
-	webIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6c2hvcDp3ZWIifQ.canary"
-	podIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJwb2RzLmVrcyJ9.canary"
-	iamRole        = "arn:aws:iam::123456789012:role/shop"
+	WebIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6c2hvcDp3ZWIifQ.canary"
+	PodIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJwb2RzLmVrcyJ9.canary"
+	IAMRole        = "arn:aws:iam::123456789012:role/shop"
 )
 
-// fakeSTS answers as AWS STS does: sts:GetCallerIdentity with a Signature Version 4 that it checks, and
+// STS answers as AWS STS does: sts:GetCallerIdentity with a Signature Version 4 that it checks, and
 // sts:AssumeRoleWithWebIdentity.
-func fakeSTS(w http.ResponseWriter, r *http.Request) {
+func STS(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/xml")
 	body, _ := io.ReadAll(r.Body)
 	form, err := url.ParseQuery(string(body))
 	if err != nil || r.Method != "POST" || form.Get("Version") != "2011-06-15" || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		stsFault(w, 400, "InvalidAction", "Could not find operation")
+		STSFault(w, 400, "InvalidAction", "Could not find operation")
 		return
 	}
 	switch form.Get("Action") {
@@ -51,12 +51,12 @@ func fakeSTS(w http.ResponseWriter, r *http.Request) {
 		callerIdentity(w, r, string(body))
 	case "AssumeRoleWithWebIdentity":
 		switch {
-		case form.Get("WebIdentityToken") != webIdentityJWT:
-			stsFault(w, 400, "InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): "+form.Get("WebIdentityToken"))
-		case form.Get("RoleArn") != iamRole:
-			stsFault(w, 403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+		case form.Get("WebIdentityToken") != WebIdentityJWT:
+			STSFault(w, 400, "InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): "+form.Get("WebIdentityToken"))
+		case form.Get("RoleArn") != IAMRole:
+			STSFault(w, 403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 		case form.Get("DurationSeconds") != "900" || !regexp.MustCompile(`^[\w+=,.@-]{2,64}$`).MatchString(form.Get("RoleSessionName")):
-			stsFault(w, 400, "ValidationError", "1 validation error detected")
+			STSFault(w, 400, "ValidationError", "1 validation error detected")
 		default:
 			fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <AssumeRoleWithWebIdentityResult>
@@ -75,14 +75,14 @@ func fakeSTS(w http.ResponseWriter, r *http.Request) {
     <Provider>arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/X</Provider>
   </AssumeRoleWithWebIdentityResult>
   <ResponseMetadata><RequestId>ad4156e9-bce1-11e2-82e6-6b6efEXAMPLE</RequestId></ResponseMetadata>
-</AssumeRoleWithWebIdentityResponse>`, form.Get("RoleSessionName"), shortTerm.Token, shortTerm.Secret, shortTerm.KeyID)
+</AssumeRoleWithWebIdentityResponse>`, form.Get("RoleSessionName"), ShortTerm.Token, ShortTerm.Secret, ShortTerm.KeyID)
 		}
 	default:
-		stsFault(w, 400, "InvalidAction", "Could not find operation "+form.Get("Action"))
+		STSFault(w, 400, "InvalidAction", "Could not find operation "+form.Get("Action"))
 	}
 }
 
-func stsFault(w http.ResponseWriter, status int, code, message string) {
+func STSFault(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
 	fmt.Fprintf(w, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <Error>
@@ -99,11 +99,11 @@ var authorizationForm = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([A-Z]+
 func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
 	m := authorizationForm.FindStringSubmatch(r.Header.Get("Authorization"))
 	if m == nil {
-		stsFault(w, 400, "IncompleteSignature", "Authorization header is malformed")
+		STSFault(w, 400, "IncompleteSignature", "Authorization header is malformed")
 		return
 	}
 	var credentials sigv4.Credentials
-	for _, known := range []sigv4.Credentials{longLived, shortTerm} {
+	for _, known := range []sigv4.Credentials{LongLived, ShortTerm} {
 		if known.KeyID == m[1] && known.Token == r.Header.Get("X-Amz-Security-Token") {
 			credentials = known
 		}
@@ -116,16 +116,16 @@ func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
 	names := strings.Split(m[4], ";")
 	switch {
 	case credentials.KeyID == "":
-		stsFault(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+		STSFault(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
 		return
 	case err != nil || time.Since(at).Abs() > 15*time.Minute || m[2] != at.Format("20060102"):
-		stsFault(w, 400, "RequestExpired", "Request has expired.")
+		STSFault(w, 400, "RequestExpired", "Request has expired.")
 		return
 	case m[3] != region:
-		stsFault(w, 403, "SignatureDoesNotMatch", "Credential should be scoped to a valid region.")
+		STSFault(w, 403, "SignatureDoesNotMatch", "Credential should be scoped to a valid region.")
 		return
 	case r.URL.Path != "/" && r.URL.Path != "//", !slices.IsSorted(names), !slices.Contains(names, "host"):
-		stsFault(w, 403, "SignatureDoesNotMatch", "not in canonical form")
+		STSFault(w, 403, "SignatureDoesNotMatch", "not in canonical form")
 		return
 	}
 	signed := sigv4.Request{Method: r.Method, Body: body, Headers: map[string]string{}}
@@ -134,7 +134,7 @@ func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
 	}
 	signed.Headers["host"] = r.Host
 	if want := signed.Sign(credentials, region, "sts", at); want != r.Header.Get("Authorization") {
-		stsFault(w, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.")
+		STSFault(w, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.")
 		return
 	}
 	io.WriteString(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
@@ -142,14 +142,14 @@ func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
 </GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>`)
 }
 
-// vaultAWS checks a login as Vault's aws method does (1.21, pathLoginIamGetRoleNameCallerIdAndEntity): it sends what
+// CheckAWS checks a login as Vault's aws method does (1.21, pathLoginIamGetRoleNameCallerIdAndEntity): it sends what
 // was signed to the STS that it is configured with, in the name of the host that was signed for.
-func vaultAWS(sts http.HandlerFunc, serverID string) func(map[string]any) string {
+func CheckAWS(sts http.HandlerFunc, serverID string) func(map[string]any) string {
 	return func(body map[string]any) string {
-		target, err := url.Parse(decodeBase64(body, "iam_request_url"))
-		form, formErr := url.ParseQuery(decodeBase64(body, "iam_request_body"))
+		target, err := url.Parse(FromBase64(body, "iam_request_url"))
+		form, formErr := url.ParseQuery(FromBase64(body, "iam_request_body"))
 		var headers http.Header
-		headersErr := json.Unmarshal([]byte(decodeBase64(body, "iam_request_headers")), &headers)
+		headersErr := json.Unmarshal([]byte(FromBase64(body, "iam_request_headers")), &headers)
 		switch {
 		case body["iam_http_request_method"] != "POST":
 			return "invalid iam_http_request_method"
@@ -159,7 +159,7 @@ func vaultAWS(sts http.HandlerFunc, serverID string) func(map[string]any) string
 			return "iam_request_body not valid"
 		case headersErr != nil || len(headers) == 0:
 			return "missing iam_request_headers"
-		case body["role"] != testRole && body["role"] != nil:
+		case body["role"] != Role && body["role"] != nil:
 			return "entry for role not found"
 		}
 		if serverID != "" {
@@ -176,7 +176,7 @@ func vaultAWS(sts http.HandlerFunc, serverID string) func(map[string]any) string
 				return "invalid request header: " + name
 			}
 		}
-		request, _ := http.NewRequest("POST", "https://sts.amazonaws.com/"+target.RequestURI(), strings.NewReader(decodeBase64(body, "iam_request_body")))
+		request, _ := http.NewRequest("POST", "https://sts.amazonaws.com/"+target.RequestURI(), strings.NewReader(FromBase64(body, "iam_request_body")))
 		request.Host = target.Host
 		for name, values := range headers {
 			for _, value := range values {
@@ -208,8 +208,8 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 
-// fakeEC2 is EC2's metadata service in its second version, with an instance profile called node-role.
-func fakeEC2(w http.ResponseWriter, r *http.Request) {
+// EC2 is EC2's metadata service in its second version, with an instance profile called node-role.
+func EC2(w http.ResponseWriter, r *http.Request) {
 	const session = "canary-session=="
 	switch {
 	case r.Header.Get("X-Forwarded-For") != "":
@@ -235,14 +235,14 @@ func fakeEC2(w http.ResponseWriter, r *http.Request) {
   "SecretAccessKey" : "%s",
   "Token" : "%s",
   "Expiration" : "2026-10-24T23:39:48Z"
-}`, shortTerm.KeyID, shortTerm.Secret, shortTerm.Token)
+}`, ShortTerm.KeyID, ShortTerm.Secret, ShortTerm.Token)
 	default:
 		w.WriteHeader(404)
 	}
 }
 
-// fakeAgent is the EKS Pod Identity agent, and ECS', which has the same answers.
-func fakeAgent(token string) http.HandlerFunc {
+// Agent is the EKS Pod Identity agent, and ECS', which has the same answers.
+func Agent(token string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if r.Method != "GET" || r.Header.Get("Authorization") != token {
@@ -251,6 +251,6 @@ func fakeAgent(token string) http.HandlerFunc {
 			return
 		}
 		fmt.Fprintf(w, `{"AccessKeyId":"%s","SecretAccessKey":"%s","Token":"%s","AccountId":"123456789012","Expiration":"2026-10-24T23:39:48Z"}`,
-			shortTerm.KeyID, shortTerm.Secret, shortTerm.Token)
+			ShortTerm.KeyID, ShortTerm.Secret, ShortTerm.Token)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package fake
 
 import (
 	"encoding/json"
@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	googleServiceAccount = "shop@project.iam.gserviceaccount.com"
+	GoogleServiceAccount = "shop@project.iam.gserviceaccount.com"
 	googleAccessToken    = "ya29.canary-access-token"
 )
 
-// fakeGoogleMetadata is the metadata service of Compute Engine and of GKE.
-func fakeGoogleMetadata(w http.ResponseWriter, r *http.Request) {
+// GoogleMetadata is the metadata service of Compute Engine and of GKE.
+func GoogleMetadata(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Metadata-Flavor") != "Google" || r.Header.Get("X-Forwarded-For") != "" {
 		http.Error(w, "Missing Metadata-Flavor:Google header.", http.StatusForbidden)
 		return
@@ -23,7 +23,7 @@ func fakeGoogleMetadata(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Metadata-Flavor", "Google")
 	account, what, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/computeMetadata/v1/instance/service-accounts/"), "/")
 	switch {
-	case r.Method != "GET" || account != "default" && account != googleServiceAccount:
+	case r.Method != "GET" || account != "default" && account != GoogleServiceAccount:
 		http.NotFound(w, r)
 	case what == "identity":
 		if r.FormValue("audience") == "" {
@@ -36,7 +36,7 @@ func fakeGoogleMetadata(w http.ResponseWriter, r *http.Request) {
 		}
 		io.WriteString(w, fakeJWT(c))
 	case what == "email":
-		io.WriteString(w, googleServiceAccount)
+		io.WriteString(w, GoogleServiceAccount)
 	case what == "token":
 		io.WriteString(w, `{"access_token":"`+googleAccessToken+`","expires_in":3599,"token_type":"Bearer"}`)
 	default:
@@ -44,8 +44,8 @@ func fakeGoogleMetadata(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fakeIAMCredentials is iamcredentials.googleapis.com with projects.serviceAccounts.signJwt.
-func fakeIAMCredentials(w http.ResponseWriter, r *http.Request) {
+// IAMCredentials is iamcredentials.googleapis.com with projects.serviceAccounts.signJwt.
+func IAMCredentials(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	fault := func(code int, status, message string) {
 		w.WriteHeader(code)
@@ -59,7 +59,7 @@ func fakeIAMCredentials(w http.ResponseWriter, r *http.Request) {
 		fault(404, "NOT_FOUND", "Method not found.")
 	case r.Header.Get("Authorization") != "Bearer "+googleAccessToken:
 		fault(401, "UNAUTHENTICATED", "Request had invalid authentication credentials: "+r.Header.Get("Authorization"))
-	case account != googleServiceAccount:
+	case account != GoogleServiceAccount:
 		fault(403, "PERMISSION_DENIED", "Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist) for "+googleAccessToken)
 	case json.NewDecoder(r.Body).Decode(&body) != nil || json.Unmarshal([]byte(body.Payload), &c) != nil:
 		fault(400, "INVALID_ARGUMENT", "Payload isn't valid JSON.")
@@ -69,8 +69,8 @@ func fakeIAMCredentials(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// vaultGCP checks a login as Vault's gcp method does (its plugin 0.22, parseAndValidateJwt).
-func vaultGCP(gce bool) func(map[string]any) string {
+// CheckGCP checks a login as Vault's gcp method does (its plugin 0.22, parseAndValidateJwt).
+func CheckGCP(gce bool) func(map[string]any) string {
 	return func(body map[string]any) string {
 		jwt, _ := body["jwt"].(string)
 		c := claims(jwt)
@@ -78,15 +78,15 @@ func vaultGCP(gce bool) func(map[string]any) string {
 		google, _ := c["google"].(map[string]any)
 		in := time.Until(time.Unix(int64(expiry), 0))
 		switch audience, _ := c["aud"].(string); {
-		case body["role"] != testRole:
+		case body["role"] != Role:
 			return "role not found"
-		case !strings.HasSuffix(audience, "vault/"+testRole):
+		case !strings.HasSuffix(audience, "vault/"+Role):
 			return `at least one of the JWT claim 'aud' must end in "vault/shop"`
 		case in < 0 || in > time.Hour+time.Minute || google == nil && in > 15*time.Minute:
 			return fmt.Sprintf("role requires that service account JWTs expire within 900 seconds, not %s: %s", in, jwt)
 		case gce && google["compute_engine"] == nil:
 			return "expected JWT to have claims with GCE metadata"
-		case !gce && c["sub"] != googleServiceAccount:
+		case !gce && c["sub"] != GoogleServiceAccount:
 			return "service account not authorized"
 		}
 		return ""

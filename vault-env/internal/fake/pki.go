@@ -1,4 +1,4 @@
-package main
+package fake
 
 import (
 	"crypto"
@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// pki makes a CA and certificates of it.
-type pki struct {
+// PKI makes a CA and certificates of it.
+type PKI struct {
 	t    *testing.T
-	cert *x509.Certificate
+	Cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-func newPKI(t *testing.T) *pki {
+func NewPKI(t *testing.T) *PKI {
 	t.Helper()
-	p := &pki{t: t}
-	p.cert, p.key = p.issue("test CA", func(c *x509.Certificate) {
+	p := &PKI{t: t}
+	p.Cert, p.key = p.issue("test CA", func(c *x509.Certificate) {
 		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
 	})
 	return p
 }
 
-func (p *pki) issue(name string, change func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
+func (p *PKI) issue(name string, change func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
 	p.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -37,16 +37,16 @@ func (p *pki) issue(name string, change func(*x509.Certificate)) (*x509.Certific
 	}
 	template := leaf(name)
 	change(template)
-	if p.cert == nil { // it signs itself
+	if p.Cert == nil { // it signs itself
 		return p.sign(template, template, &key.PublicKey, key), key
 	}
-	return p.sign(template, p.cert, &key.PublicKey, p.key), key
+	return p.sign(template, p.Cert, &key.PublicKey, p.key), key
 }
 
-// issueFor gives a certificate of somebody else's key.
-func (p *pki) issueFor(name string, key crypto.PublicKey) *x509.Certificate {
+// IssueFor gives a certificate of somebody else's key.
+func (p *PKI) IssueFor(name string, key crypto.PublicKey) *x509.Certificate {
 	p.t.Helper()
-	return p.sign(leaf(name), p.cert, key, p.key)
+	return p.sign(leaf(name), p.Cert, key, p.key)
 }
 
 func leaf(name string) *x509.Certificate {
@@ -55,7 +55,7 @@ func leaf(name string) *x509.Certificate {
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
 }
 
-func (p *pki) sign(template, parent *x509.Certificate, key crypto.PublicKey, signer *ecdsa.PrivateKey) *x509.Certificate {
+func (p *PKI) sign(template, parent *x509.Certificate, key crypto.PublicKey, signer *ecdsa.PrivateKey) *x509.Certificate {
 	p.t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
 	if err != nil {
@@ -68,23 +68,23 @@ func (p *pki) sign(template, parent *x509.Certificate, key crypto.PublicKey, sig
 	return certificate
 }
 
-// files gives a certificate and its key as the paths of PEM files.
-func (p *pki) files(name string, change func(*x509.Certificate)) (certFile, keyFile string) {
+// Files gives a certificate and its key as the paths of PEM files.
+func (p *PKI) Files(name string, change func(*x509.Certificate)) (certFile, keyFile string) {
 	p.t.Helper()
 	certificate, key := p.issue(name, change)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return write(p.t, "tls.crt", asPEM("CERTIFICATE", certificate.Raw)), write(p.t, "tls.key", asPEM("PRIVATE KEY", der))
+	return File(p.t, "tls.crt", PEM("CERTIFICATE", certificate.Raw)), File(p.t, "tls.key", PEM("PRIVATE KEY", der))
 }
 
-func asPEM(kind string, der []byte) string {
+func PEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// newFakeCA gives a CA that has signed nothing.
-func newFakeCA(t *testing.T) string {
+// NewCA gives a CA that has signed nothing.
+func NewCA(t *testing.T) string {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
