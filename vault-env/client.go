@@ -17,6 +17,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 const (
@@ -39,7 +40,7 @@ type client struct {
 	token     string
 	userAgent string
 	log       *logging.Logger
-	retrier   retrier
+	retrier   retry.Retrier
 	http2     bool          // reads are sent over HTTP/2, as far as is known
 	allowance *atomic.Int64 // bytes that all answers together may still have; nil: no bound
 }
@@ -74,7 +75,7 @@ func newClient(v *vaultSettings, loggedIn bool, log *logging.Logger) (*client, *
 		namespace: v.namespace,
 		userAgent: v.userAgent,
 		log:       log,
-		retrier:   newRetrier(log),
+		retrier:   retry.New(log),
 		http2:     loggedIn && strings.HasPrefix(v.address, "https:"),
 	}, nil
 }
@@ -111,39 +112,41 @@ func (c *client) concurrency() int {
 
 // do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
 // and not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
-func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*answer, *failure.Failure) {
+func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*retry.Answer, *failure.Failure) {
 	return c.repeat(ctx, c.exchange(method, path, version, body, c.token))
 }
 
 // repeat sends an exchange until it has a final answer.
-func (c *client) repeat(ctx context.Context, e exchange) (*answer, *failure.Failure) {
-	return c.retrier.do(ctx, e)
+func (c *client) repeat(ctx context.Context, e retry.Exchange) (*retry.Answer, *failure.Failure) {
+	return c.retrier.Do(ctx, e)
 }
 
 // exchange is one request to Vault. Its secrets are not said, even where Vault repeats them.
-func (c *client) exchange(method, path, version string, body []byte, secrets ...string) exchange {
+func (c *client) exchange(method, path, version string, body []byte, secrets ...string) retry.Exchange {
 	target := escapePath(path)
 	if version != "" {
 		target += "?version=" + version
 	}
-	return exchange{
-		label:    method + " " + path,
-		send:     func(ctx context.Context) (*answer, time.Duration, error) { return c.send(ctx, method, target, body) },
-		again:    func(a *answer) bool { return worthRetrying(a.status) },
-		final:    func(err error) *failure.Failure { return finalError(err, c.address) },
-		describe: func(a *answer, err error) string { return describe(a, err, secrets...) },
-		late: func(reason string) *failure.Failure {
+	return retry.Exchange{
+		Label: method + " " + path,
+		Send: func(ctx context.Context) (*retry.Answer, time.Duration, error) {
+			return c.send(ctx, method, target, body)
+		},
+		Again:    func(a *retry.Answer) bool { return retry.Worth(a.Status) },
+		Final:    func(err error) *failure.Failure { return finalError(err, c.address) },
+		Describe: func(a *retry.Answer, err error) string { return describe(a, err, secrets...) },
+		Late: func(reason string) *failure.Failure {
 			return failure.Newf(failure.Unavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
 		},
 	}
 }
 
 // once sends a request once. It returns an answer, or an error of the connection; and how long Vault asks to wait.
-func (c *client) once(ctx context.Context, method, path string, body []byte) (*answer, time.Duration, error) {
+func (c *client) once(ctx context.Context, method, path string, body []byte) (*retry.Answer, time.Duration, error) {
 	return c.send(ctx, method, escapePath(path), body)
 }
 
-func (c *client) send(ctx context.Context, method, target string, body []byte) (*answer, time.Duration, error) {
+func (c *client) send(ctx context.Context, method, target string, body []byte) (*retry.Answer, time.Duration, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.address+"/v1/"+target, bytes.NewReader(body))
 	if err != nil {
 		return nil, 0, err
@@ -169,7 +172,7 @@ func (c *client) send(ctx context.Context, method, target string, body []byte) (
 	if err != nil {
 		return nil, 0, err
 	}
-	return &answer{response.StatusCode, content, response.ProtoMajor == 2}, retryAfter(response), nil
+	return &retry.Answer{Status: response.StatusCode, Body: content, HTTP2: response.ProtoMajor == 2}, retry.After(response), nil
 }
 
 var (
@@ -196,12 +199,12 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 // describe says in a few words why there was no answer, without the request's URL or anything secret.
-func describe(a *answer, err error, secrets ...string) string {
+func describe(a *retry.Answer, err error, secrets ...string) string {
 	if err != nil {
-		return reasonOf(err)
+		return retry.Reason(err)
 	}
-	reason := strconv.Itoa(a.status) + " " + http.StatusText(a.status)
-	if text := vaultErrors(a.body, secrets...); text != "" {
+	reason := strconv.Itoa(a.Status) + " " + http.StatusText(a.Status)
+	if text := vaultErrors(a.Body, secrets...); text != "" {
 		reason += ": " + text
 	}
 	return reason
@@ -237,7 +240,7 @@ func vaultErrors(body []byte, secrets ...string) string {
 	if err != nil {
 		return ""
 	}
-	return quoted(strings.Join(a.Errors, "; "), secrets...)
+	return retry.Quoted(strings.Join(a.Errors, "; "), secrets...)
 }
 
 // escapePath makes a path fit for a URL, segment by segment: "%2e%2e" in a reference stays just that for Vault.

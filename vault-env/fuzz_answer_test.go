@@ -9,6 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 // No answer, however it lies, breaks decoding, and what is taken for a secret can be told from what is not.
@@ -28,10 +29,10 @@ func FuzzDecodeAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, ask := range []func() (*secret, *failure.Failure){
 			func() (*secret, *failure.Failure) {
-				return c.found(readKey{path: "p"}, &answer{status: 200, body: body})
+				return c.found(readKey{path: "p"}, &retry.Answer{Status: 200, Body: body})
 			},
 			func() (*secret, *failure.Failure) {
-				return c.notFound(readKey{path: "p"}, &answer{status: 404, body: body}, false)
+				return c.notFound(readKey{path: "p"}, &retry.Answer{Status: 404, Body: body}, false)
 			},
 		} {
 			s, fail := ask()

@@ -6,6 +6,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 // No answer of the transit engine, however it lies, breaks decryption, or gives one variable another's plaintext.
@@ -26,7 +27,7 @@ func FuzzTransitAnswer(f *testing.F) {
 		c := &client{address: "https://vault", token: "hvs.token", log: &logging.Logger{Level: logging.Error}}
 		key := transitKey{keyID: "shop", mountPath: "transit", batchSize: 25}
 		d := c.decryptions(key, []string{"vault:v1:a", "vault:v1:b"}, ignoreMissing, func([]string) string { return "A" })[0]
-		fail := d.take("transit/decrypt/shop", &answer{status: status, body: body})
+		fail := d.take("transit/decrypt/shop", &retry.Answer{Status: status, Body: body})
 		if fail != nil {
 			if failure.OneLine(fail.Message) != fail.Message || len(fail.Message) > 1000 {
 				t.Fatalf("%q: %q", body, fail.Message)

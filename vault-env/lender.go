@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 // vaultLender renews and gives back what one Vault has lent to one token.
@@ -54,11 +55,11 @@ func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []l
 
 func (v *vaultLender) revoke(ctx context.Context, path, id string) {
 	answer, _, reason := v.send(ctx, http.MethodPut, path, id)
-	if answer != nil && answer.status < 300 {
+	if answer != nil && answer.Status < 300 {
 		return
 	}
 	if answer != nil {
-		reason = v.hide(statusText(answer.status, vaultErrors(answer.body)), id)
+		reason = v.hide(retry.StatusText(answer.Status, vaultErrors(answer.Body)), id)
 	}
 	if v.log.Debugs() {
 		v.log.Debug(path + ": " + reason)
@@ -66,7 +67,7 @@ func (v *vaultLender) revoke(ctx context.Context, path, id string) {
 }
 
 // send sends one request, and gives a reason where there is no answer.
-func (v *vaultLender) send(ctx context.Context, method, path, id string) (*answer, time.Duration, string) {
+func (v *vaultLender) send(ctx context.Context, method, path, id string) (*retry.Answer, time.Duration, string) {
 	if v.client == nil {
 		c, f := newClient(v.settings, true, v.log)
 		if f != nil { // a file of the settings is not there just now
@@ -98,27 +99,27 @@ func (v *vaultLender) hide(text, id string) string {
 
 // judge tells what an answer to a renewal means. Vault answers 400 to everything that goes wrong with a lease; only
 // what it says tells a lease that has ended from a database that is away.
-func judge(path string, a *answer) renewal {
-	said := vaultErrors(a.body)
+func judge(path string, a *retry.Answer) renewal {
+	said := vaultErrors(a.Body)
 	switch {
-	case a.status == http.StatusOK:
+	case a.Status == http.StatusOK:
 		return judgeOK(a)
-	case a.status == http.StatusPreconditionFailed || a.status == http.StatusTooManyRequests || a.status > 500:
+	case a.Status == http.StatusPreconditionFailed || a.Status == http.StatusTooManyRequests || a.Status > 500:
 		return renewal{verdict: away, reason: describe(a, nil)}
-	case a.status == http.StatusForbidden && strings.Contains(said, "invalid token"):
+	case a.Status == http.StatusForbidden && strings.Contains(said, "invalid token"):
 		return renewal{verdict: over, reason: "the token is not valid any more"}
-	case a.status == http.StatusForbidden:
+	case a.Status == http.StatusForbidden:
 		return renewal{verdict: fixed, reason: `Vault denies it: give the policy of the token "update" on ` + path}
-	case a.status == http.StatusBadRequest && (strings.Contains(said, "lease not found") || strings.Contains(said, "lease expired")):
+	case a.Status == http.StatusBadRequest && (strings.Contains(said, "lease not found") || strings.Contains(said, "lease expired")):
 		return renewal{verdict: over, reason: "Vault knows it no more: it has ended, or was revoked"}
-	case a.status == http.StatusBadRequest && (strings.Contains(said, "not renewable") || strings.Contains(said, "cannot be renewed")):
+	case a.Status == http.StatusBadRequest && (strings.Contains(said, "not renewable") || strings.Contains(said, "cannot be renewed")):
 		return renewal{verdict: fixed, reason: "it is not renewable"}
 	}
-	return renewal{verdict: failed, reason: statusText(a.status, said)}
+	return renewal{verdict: failed, reason: retry.StatusText(a.Status, said)}
 }
 
-func judgeOK(a *answer) renewal {
-	body, err := decodeAnswer(a.body)
+func judgeOK(a *retry.Answer) renewal {
+	body, err := decodeAnswer(a.Body)
 	if err != nil {
 		return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 // What Vault 1.21 says, word for word, where no other source is named.
@@ -52,7 +53,7 @@ func TestJudge(t *testing.T) {
 		{"too many requests", "sys/leases/renew", 429, `{"errors":["rate limit quota exceeded"]}`, renewal{verdict: away}},
 		{"a replica that lags behind", "sys/leases/renew", 412, `{"errors":["required index state not present"]}`, renewal{verdict: away}},
 	} {
-		got := judge(c.path, &answer{status: c.status, body: []byte(c.body)})
+		got := judge(c.path, &retry.Answer{Status: c.status, Body: []byte(c.body)})
 		if (got.reason == "") != (c.want.verdict == extended) {
 			t.Errorf("%s: reason %q", c.name, got.reason)
 		}

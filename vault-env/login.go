@@ -9,6 +9,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 // identity is one way to prove to Vault who this is, with the settings that are its own.
@@ -53,8 +54,8 @@ func (a *applicant) login(ctx context.Context) (token, *failure.Failure) {
 		return fmt.Sprintf("Vault refused the login%s at %s (%s): check %s", ofRole(a.role), path, said, request.check)
 	}
 	e := a.client.exchange(http.MethodPost, path, "", body, request.secrets...)
-	late := e.late
-	e.late = func(reason string) *failure.Failure {
+	late := e.Late
+	e.Late = func(reason string) *failure.Failure {
 		// Vault's azure and cert methods say no with this status. It is tried again all the same, for a Vault that
 		// changes its leader has it, too.
 		if strings.HasPrefix(reason, "500 ") {
@@ -66,14 +67,14 @@ func (a *applicant) login(ctx context.Context) (token, *failure.Failure) {
 	if f != nil {
 		return token{}, f
 	}
-	if answer.status != http.StatusOK {
-		return token{}, refused(answer.status, "%s", refusal(statusText(answer.status, vaultErrors(answer.body, request.secrets...))))
+	if answer.Status != http.StatusOK {
+		return token{}, refused(answer.Status, "%s", refusal(retry.StatusText(answer.Status, vaultErrors(answer.Body, request.secrets...))))
 	}
-	decoded, err := decodeAnswer(answer.body)
+	decoded, err := decodeAnswer(answer.Body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
 		return token{}, failure.Newf(failure.Protocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, a.connection.address)
 	}
-	a.client.speaksHTTP2(answer.http2)
+	a.client.speaksHTTP2(answer.HTTP2)
 	return token{value: decoded.Auth.ClientToken, own: true, lease: tokenLeaseOf(decoded.Auth)}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/retry"
 	"vaultinjection.dev/vault-env/internal/source"
 )
 
@@ -124,14 +125,14 @@ func (a *applicant) wrapped(ctx context.Context, method, path, wrapping string) 
 	if f != nil {
 		return nil, f
 	}
-	decoded, err := decodeAnswer(answer.body)
+	decoded, err := decodeAnswer(answer.Body)
 	switch {
-	case answer.status == http.StatusOK && err == nil && decoded.Data != nil:
+	case answer.Status == http.StatusOK && err == nil && decoded.Data != nil:
 		return decoded.Data, nil
-	case answer.status == http.StatusOK:
+	case answer.Status == http.StatusOK:
 		return nil, failure.Newf(failure.Protocol, "the answer to %s is not one of Vault's: check that %s is a Vault", path, a.connection.address)
-	case answer.status == http.StatusBadRequest || answer.status == http.StatusForbidden:
-		return nil, failure.Newf(failure.Denied, "its wrapping token is used up, expired or of another Vault (%s): issue a new one; if nobody is known to have used it, take the secret id for stolen and revoke it", statusText(answer.status, vaultErrors(answer.body, wrapping)))
+	case answer.Status == http.StatusBadRequest || answer.Status == http.StatusForbidden:
+		return nil, failure.Newf(failure.Denied, "its wrapping token is used up, expired or of another Vault (%s): issue a new one; if nobody is known to have used it, take the secret id for stolen and revoke it", retry.StatusText(answer.Status, vaultErrors(answer.Body, wrapping)))
 	}
-	return nil, refused(answer.status, "Vault refused %s (%s): check the namespace", path, statusText(answer.status, vaultErrors(answer.body, wrapping)))
+	return nil, refused(answer.Status, "Vault refused %s (%s): check the namespace", path, retry.StatusText(answer.Status, vaultErrors(answer.Body, wrapping)))
 }

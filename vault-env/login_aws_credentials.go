@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/retry"
 	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
@@ -78,7 +79,7 @@ func (k *cloud) webIdentity(ctx context.Context, region string) (sigv4.Credentia
 		body:    form.Encode(),
 		secrets: []string{token},
 		// What AWS fetches the keys of the cluster with fails now and then; its SDKs ask again.
-		again:   func(a *answer) bool { return xmlText(a.body, "Code") == "IDPCommunicationError" },
+		again:   func(a *retry.Answer) bool { return xmlText(a.Body, "Code") == "IDPCommunicationError" },
 		said:    stsError,
 		missing: "check that the pod may reach " + hostOf(endpoint) + ", or raise the timeout",
 		refused: "check AWS_ROLE_ARN, and that its trust policy names the cluster's OIDC provider and this ServiceAccount",

@@ -11,6 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/retry"
 	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
@@ -243,7 +244,7 @@ func FuzzSTSAnswer(f *testing.F) {
 		if c := (sigv4.Credentials{KeyID: id, Secret: "s", Token: id}); wellFormed(c) && strings.ContainsAny(id, "\r\n,/ ") {
 			t.Errorf("%q passes for a key's id", id)
 		}
-		if said := quoted(stsError(body), "secret"); len(said) > 210 || strings.ContainsAny(said, "\r\n") || strings.Contains(said, "secret") {
+		if said := retry.Quoted(stsError(body), "secret"); len(said) > 210 || strings.ContainsAny(said, "\r\n") || strings.Contains(said, "secret") {
 			t.Errorf("says %q", said)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/retry"
 	"vaultinjection.dev/vault-env/internal/source"
 )
 
@@ -100,7 +101,7 @@ func (k *cloud) azureMetadata(what string) cloudRequest {
 		local:  true,
 		header: [][2]string{{"Metadata", "true"}},
 		// While it is updated it answers so; Azure's own SDKs ask again.
-		again:   func(a *answer) bool { return a.status == http.StatusNotFound || a.status == http.StatusGone },
+		again:   func(a *retry.Answer) bool { return a.Status == http.StatusNotFound || a.Status == http.StatusGone },
 		said:    entraError,
 		missing: "check that the pod runs on Azure and may reach the service, or raise the timeout",
 		refused: "give the node a managed identity, name one of several in AZURE_CLIENT_ID, or use workload identity",

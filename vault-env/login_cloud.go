@@ -17,6 +17,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 // maxCloudAnswer is far above any token and any description of an instance.
@@ -28,7 +29,7 @@ const maxCloudAnswer = 256 << 10
 //
 // Neither is for Vault's own connection: that one has the CA of the policy, these have the system's.
 type cloud struct {
-	retrier     retrier
+	retrier     retry.Retrier
 	log         *logging.Logger // and its clock
 	userAgent   string
 	environment environment.Variables
@@ -66,7 +67,7 @@ func (a *applicant) newCloud() *cloud {
 		DisableCompression:  true,
 	}
 	return &cloud{
-		retrier:     newRetrier(a.log),
+		retrier:     retry.New(a.log),
 		log:         a.log,
 		userAgent:   a.connection.userAgent,
 		environment: a.environment,
@@ -120,11 +121,11 @@ type cloudRequest struct {
 	local   bool
 	header  [][2]string
 	body    string
-	secrets []string            // of header and body: not said, even where the service repeats them
-	again   func(*answer) bool  // beside 429 and 5xx
-	said    func([]byte) string // what the service says in an error's body
-	missing string              // what to do if it does not answer
-	refused string              // what to do if it says no
+	secrets []string                 // of header and body: not said, even where the service repeats them
+	again   func(*retry.Answer) bool // beside 429 and 5xx
+	said    func([]byte) string      // what the service says in an error's body
+	missing string                   // what to do if it does not answer
+	refused string                   // what to do if it says no
 }
 
 // ask returns the body of an answer with status 200.
@@ -132,34 +133,34 @@ func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure.Failu
 	if r.method == "" {
 		r.method = http.MethodGet
 	}
-	a, f := k.retrier.do(ctx, exchange{
-		label:    r.name,
-		send:     func(ctx context.Context) (*answer, time.Duration, error) { return k.once(ctx, &r) },
-		again:    func(a *answer) bool { return worthRetrying(a.status) || r.again != nil && r.again(a) },
-		final:    func(err error) *failure.Failure { return r.final(err) },
-		describe: func(a *answer, err error) string { return r.describe(a, err) },
-		late: func(reason string) *failure.Failure {
+	a, f := k.retrier.Do(ctx, retry.Exchange{
+		Label:    r.name,
+		Send:     func(ctx context.Context) (*retry.Answer, time.Duration, error) { return k.once(ctx, &r) },
+		Again:    func(a *retry.Answer) bool { return retry.Worth(a.Status) || r.again != nil && r.again(a) },
+		Final:    func(err error) *failure.Failure { return r.final(err) },
+		Describe: func(a *retry.Answer, err error) string { return r.describe(a, err) },
+		Late: func(reason string) *failure.Failure {
 			return failure.Newf(failure.Unavailable, "%s gave no answer in time (%s): %s", r.name, reason, r.missing)
 		},
 	})
 	if f != nil {
 		return nil, f
 	}
-	if a.status != http.StatusOK {
+	if a.Status != http.StatusOK {
 		return nil, failure.Newf(failure.Denied, "%s refused (%s): %s", r.name, r.describe(a, nil), r.refused)
 	}
-	return a.body, nil
+	return a.Body, nil
 }
 
-func (r *cloudRequest) describe(a *answer, err error) string {
+func (r *cloudRequest) describe(a *retry.Answer, err error) string {
 	if err != nil || r.said == nil {
 		return describe(a, err)
 	}
-	return statusText(a.status, quoted(r.said(a.body), r.secrets...))
+	return retry.StatusText(a.Status, retry.Quoted(r.said(a.Body), r.secrets...))
 }
 
 // once sends the request once, in a part of the time.
-func (k *cloud) once(ctx context.Context, r *cloudRequest) (*answer, time.Duration, error) {
+func (k *cloud) once(ctx context.Context, r *cloudRequest) (*retry.Answer, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.attempt)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, r.method, r.url, strings.NewReader(r.body))
@@ -186,7 +187,7 @@ func (k *cloud) once(ctx context.Context, r *cloudRequest) (*answer, time.Durati
 	if len(content) > maxCloudAnswer {
 		return nil, 0, errTooLong
 	}
-	return &answer{status: response.StatusCode, body: content}, retryAfter(response), nil
+	return &retry.Answer{Status: response.StatusCode, Body: content}, retry.After(response), nil
 }
 
 var errNotURL = errors.New("not a URL")

@@ -9,6 +9,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 const (
@@ -111,7 +112,7 @@ func (k *keeper) run(ctx context.Context) string {
 	for len(k.leases) > 0 {
 		h := slices.MinFunc(k.leases, func(a, b *held) int { return a.next.Compare(b.next) })
 		wait := max(time.Until(h.next), time.Until(k.absence.until))
-		if wait > 0 && !sleep(ctx, wait) {
+		if wait > 0 && !retry.Sleep(ctx, wait) {
 			return ""
 		}
 		asked := time.Now()

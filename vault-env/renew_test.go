@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 // modelVault lends as Vault does: every renewal is for ttl from then on, and never beyond the longest end. It runs on
@@ -31,7 +32,7 @@ type modelLease struct {
 
 func (m *modelVault) renew(ctx context.Context, l lease) renewal {
 	m.asked = append(m.asked, fmt.Sprintf("%s %s", time.Since(m.start), l.id))
-	if !sleep(ctx, m.latency+time.Millisecond) {
+	if !retry.Sleep(ctx, m.latency+time.Millisecond) {
 		return renewal{verdict: away, reason: "timeout"}
 	}
 	at := time.Since(m.start)

@@ -78,7 +78,7 @@ func (c *client) revokeNow(ctx context.Context) {
 // revoke asks once, and says why that failed. It is of interest to a log only: the token ends by itself.
 func (c *client) revoke(ctx context.Context) (reason string) {
 	answer, _, err := c.once(ctx, http.MethodPut, revokePath, nil)
-	if err != nil || answer.status >= 300 {
+	if err != nil || answer.Status >= 300 {
 		return describe(answer, err, c.token)
 	}
 	return ""

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 // transitKey says which key of which transit engine decrypts.
@@ -54,7 +55,7 @@ func (d *decryption) run(ctx context.Context) *failure.Failure {
 }
 
 // take takes the plaintexts out of an answer.
-func (d *decryption) take(path string, answer *answer) *failure.Failure {
+func (d *decryption) take(path string, answer *retry.Answer) *failure.Failure {
 	results, f := d.results(path, answer)
 	if f != nil {
 		return f.Under(d.wanted(d.ciphertexts))
@@ -83,8 +84,8 @@ func (d *decryption) body() []byte {
 }
 
 // results gives one result for each ciphertext, or none where the key or the engine is missing and may be.
-func (d *decryption) results(path string, answer *answer) ([]any, *failure.Failure) {
-	decoded, err := decodeAnswer(answer.body)
+func (d *decryption) results(path string, answer *retry.Answer) ([]any, *failure.Failure) {
+	decoded, err := decodeAnswer(answer.Body)
 	if err != nil {
 		decoded = &answerBody{}
 	}
@@ -93,8 +94,8 @@ func (d *decryption) results(path string, answer *answer) ([]any, *failure.Failu
 		return results, nil
 	}
 	fromVault := decoded.Errors != nil
-	said := statusText(answer.status, strings.ReplaceAll(vaultErrors(answer.body), d.client.token, "…"))
-	switch status := answer.status; {
+	said := retry.StatusText(answer.Status, strings.ReplaceAll(vaultErrors(answer.Body), d.client.token, "…"))
+	switch status := answer.Status; {
 	case status < 300 || status == http.StatusNotFound && !fromVault:
 		return nil, failure.Newf(failure.Protocol, "the answer of %s (%d) is not one of Vault's transit engine: check that %s is a Vault, and transit.mountPath", failure.QuoteName(path), status, d.client.address)
 	case status == http.StatusForbidden:
@@ -102,7 +103,7 @@ func (d *decryption) results(path string, answer *answer) ([]any, *failure.Failu
 	case d.ignoreMissing && fromVault && (status == http.StatusBadRequest || status == http.StatusNotFound):
 		return nil, nil
 	}
-	return nil, refused(answer.status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", failure.QuoteName(path), said)
+	return nil, refused(answer.Status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", failure.QuoteName(path), said)
 }
 
 // plaintext gives what one result of a batch holds.

@@ -1,4 +1,4 @@
-package main
+package retry
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// reasonOf returns in a few words why there was no answer, without the request's URL.
-func reasonOf(err error) string {
+// Reason returns in a few words why there was no answer, without the request's URL.
+func Reason(err error) string {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
 		err = withURL.Err
@@ -22,9 +22,9 @@ func reasonOf(err error) string {
 	return failure.Shorten(failure.OneLine(err.Error()), 200)
 }
 
-// quoted makes what somebody else said fit for a message: one line, not long, and without the secrets that were sent
+// Quoted returns what somebody else said as part of a message: one line, not long, and without the secrets that were sent
 // to them. These go first: of one that is cut in two, the half would stay.
-func quoted(said string, secrets ...string) string {
+func Quoted(said string, secrets ...string) string {
 	for _, secret := range secrets {
 		if secret != "" {
 			said = strings.ReplaceAll(said, secret, "…")
@@ -33,8 +33,8 @@ func quoted(said string, secrets ...string) string {
 	return failure.Shorten(failure.OneLine(said), 200)
 }
 
-// statusText returns a status, and what was said with it.
-func statusText(status int, said string) string {
+// StatusText returns a status, and what was said with it.
+func StatusText(status int, said string) string {
 	text := strconv.Itoa(status)
 	if status >= 300 && status < 400 {
 		text += ", a redirect, which is followed to the same host only"
