@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"maps"
-	"sync/atomic"
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
@@ -32,14 +31,13 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 		return nil, failure.Newf(failure.Settings, "the token for Vault is malformed: it holds a control character")
 	}
 	c.token = a.token.value
-	c.allowance = &atomic.Int64{}
-	c.allowance.Store(maxAnswers)
+	c.limitAnswers(true)
 	if f := a.getAll(ctx, c, p); f != nil {
-		c.allowance = nil
-		a.abandon(ctx, c, p.settings.revoke)
+		c.limitAnswers(false)
+		a.abandon(ctx, c, p.settings.revoke, log)
 		return nil, f
 	}
-	c.allowance = nil
+	c.limitAnswers(false)
 	a.endToken(c, p, log)
 	a.client = c
 	return a, nil
@@ -100,9 +98,9 @@ func (a *answers) settleToken(log *logging.Logger) {
 }
 
 // abandon revokes the token after a start that failed.
-func (a *answers) abandon(ctx context.Context, c *client, r revocation) {
+func (a *answers) abandon(ctx context.Context, c *client, r revocation, log *logging.Logger) {
 	if a.revoking != nil {
-		a.settleToken(c.log)
+		a.settleToken(log)
 		return
 	}
 	if a.token.own && a.token.revocable(r) {

@@ -90,6 +90,14 @@ func (c *client) as(token string) *client {
 // speaksHTTP2 tells the client what its connection has turned out to bear.
 func (c *client) speaksHTTP2(does bool) { c.http2 = does }
 
+// limitAnswers bounds what all answers together may hold from now on, or no longer does.
+func (c *client) limitAnswers(on bool) {
+	if c.allowance = nil; on {
+		c.allowance = &atomic.Int64{}
+		c.allowance.Store(maxAnswers)
+	}
+}
+
 // close closes the connections that nobody uses just now.
 func (c *client) close() { c.http.CloseIdleConnections() }
 

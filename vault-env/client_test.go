@@ -21,6 +21,13 @@ import (
 
 const read = "GET secret/data/a"
 
+// The bounds of the client.
+const (
+	maxAnswerBytes  = 8 << 20
+	maxAnswersBytes = 32 << 20
+	mostConnections = 8
+)
+
 func TestWhatHealsIsTriedAgain(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
 		"sealed":                 fake.InTurn(fake.Status(503, `{"errors":["Vault is sealed"]}`), fake.Good),
@@ -93,7 +100,7 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 	huge := func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"data":{"k":"`)
 		chunk := strings.Repeat("x", 1<<16)
-		for range maxAnswer>>16 + 1 {
+		for range maxAnswerBytes>>16 + 1 {
 			io.WriteString(w, chunk)
 		}
 		io.WriteString(w, `"}}`)
@@ -128,9 +135,9 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 
 func TestAnswersThatAreTooLongTogether(t *testing.T) {
 	vault := fake.NewVault(t)
-	long := strings.Repeat("x", maxAnswer-1000)
+	long := strings.Repeat("x", maxAnswerBytes-1000)
 	var env []string
-	for i := range maxAnswers/maxAnswer + 2 {
+	for i := range maxAnswersBytes/maxAnswerBytes + 2 {
 		path := fmt.Sprint("kv/", i)
 		vault.KV1(path, `{"k":"v","long":"`+long+`"}`)
 		env = append(env, fmt.Sprintf("X%d=vault:%s#k", i, path))
@@ -295,8 +302,8 @@ func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
 	s := settingsFor(t, vault)
 	s.vault.address = plain.URL
 	resolveWith(t, s, env...).want(t, want...)
-	if n := len(vault.Conns); n > maxConnections {
-		t.Errorf("%d connections; want at most %d", n, maxConnections)
+	if n := len(vault.Conns); n > mostConnections {
+		t.Errorf("%d connections; want at most %d", n, mostConnections)
 	}
 }
 
@@ -341,12 +348,12 @@ func TestVaultThatComesUpLate(t *testing.T) {
 	}
 	address := listener.Addr().String()
 	listener.Close()
-	server := &http.Server{Handler: vault}
-	defer server.Close()
+	late := &http.Server{Handler: vault}
+	defer late.Close()
 	go func() {
 		time.Sleep(300 * time.Millisecond)
 		if l, err := net.Listen("tcp", address); err == nil {
-			server.Serve(l)
+			late.Serve(l)
 		}
 	}()
 	s := settingsFor(t, vault)

@@ -19,7 +19,7 @@ func TestFaults(t *testing.T) {
 		vault, _, s := withTransit(t)
 		vault.KV1("kv/a", `{"k":"hunter2"}`)
 		vault.Says("PUT pki/issue/web", 200, `{"lease_id":"","data":{"serial":"hunter2-serial"}}`)
-		vault.Says("PUT "+revokePath, 204, "")
+		vault.Says(fake.RevocationRequest, 204, "")
 		proxy := fake.NewFaultProxy(t, c.HTTP2, vault, c.Stage, c.Spoil, c.Times)
 		s.vault.address, s.vault.timeout, s.revoke = proxy.URL, c.Timeout(), revokeOwn
 		if c.HTTP2 {

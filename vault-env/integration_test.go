@@ -218,7 +218,7 @@ func (v *realVault) requests(since int64) []string {
 			Request struct{ Operation, Path string }
 		}
 		// The revocation of a token comes when it comes: nobody waits for it.
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" && entry.Request.Path != revokePath {
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" && entry.Request.Path != "auth/token/revoke-self" {
 			asked = append(asked, entry.Request.Operation+" "+entry.Request.Path)
 		}
 	}

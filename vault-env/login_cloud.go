@@ -185,12 +185,15 @@ func (k *cloud) once(ctx context.Context, r *cloudRequest) (*retry.Answer, time.
 		return nil, 0, err
 	}
 	if len(content) > maxCloudAnswer {
-		return nil, 0, errTooLong
+		return nil, 0, errNotShort
 	}
 	return &retry.Answer{Status: response.StatusCode, Body: content}, retry.After(response), nil
 }
 
-var errNotURL = errors.New("not a URL")
+var (
+	errNotURL   = errors.New("not a URL")
+	errNotShort = errors.New("the answer is too long")
+)
 
 // final returns the failure of errors that another attempt would only repeat.
 func (r *cloudRequest) final(err error) *failure.Failure {
@@ -201,7 +204,7 @@ func (r *cloudRequest) final(err error) *failure.Failure {
 		return failure.Newf(failure.Settings, "%s is at an address that is not this machine's: only loopback and the clouds' own metadata addresses are asked without TLS", r.name)
 	case errors.Is(err, errNotURL):
 		return failure.Newf(failure.Settings, "%s is at an address that is no URL: check the variable it comes from", r.name)
-	case errors.Is(err, errTooLong):
+	case errors.Is(err, errNotShort):
 		return r.malformed()
 	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
 		return failure.Newf(failure.Unavailable, "%s answers without TLS: check what answers there", r.name)

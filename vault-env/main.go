@@ -121,6 +121,6 @@ func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *
 	}
 	r.settle(log)
 	f = launch.Replace(program, argv, r.environment)
-	r.abandon(s.revoke)
+	r.abandon(s.revoke, log)
 	return 0, f
 }

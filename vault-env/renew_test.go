@@ -216,7 +216,7 @@ func TestLeaseEnds(t *testing.T) {
 			return nil
 		}}},
 		{name: "much longer than before", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
-			return &renewal{verdict: extended, duration: longestLease, renewable: true}
+			return &renewal{verdict: extended, duration: 10 * 365 * 24 * time.Hour, renewable: true}
 		}}},
 		{name: "cannot be renewed until its end", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
 			if l.id == "db" {

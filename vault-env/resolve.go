@@ -47,7 +47,7 @@ func resolve(ctx context.Context, env environment.Variables, s *settings, log *l
 	}
 	r.token, r.leases, r.client = r.answers.token, r.answers.leases, r.answers.client
 	if r.environment, f = p.environment(r.answers, log); f != nil {
-		r.abandon(s.revoke)
+		r.abandon(s.revoke, log)
 		return nil, f
 	}
 	return r, nil
@@ -57,8 +57,8 @@ func resolve(ctx context.Context, env environment.Variables, s *settings, log *l
 func (r *resolution) settle(log *logging.Logger) { r.answers.settleToken(log) }
 
 // abandon gives back what a program that is not started after all does not need.
-func (r *resolution) abandon(revoke revocation) {
+func (r *resolution) abandon(revoke revocation, log *logging.Logger) {
 	if r.client != nil {
-		r.answers.abandon(context.Background(), r.client, revoke)
+		r.answers.abandon(context.Background(), r.client, revoke, log)
 	}
 }
