@@ -63,7 +63,7 @@ func (k *keeper) answered(now time.Time) {
 // ends gives the first end of all leases and how many of them have ended.
 func (k *keeper) ends(now time.Time) (first time.Time, ended int) {
 	for _, h := range k.leases {
-		if h.lease.duration <= 0 {
+		if h.lease.Duration <= 0 {
 			continue
 		}
 		if first.IsZero() || h.end.Before(first) {

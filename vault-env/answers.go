@@ -6,23 +6,24 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/reference"
 	"vaultinjection.dev/vault-env/internal/templates"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // answers is what Vault gave for a plan. What is missing, and may be, is nil in secrets and not in plaintexts.
 type answers struct {
-	token      token
-	secrets    map[readKey]*secret
+	token      vault.Token
+	secrets    map[vault.Request]*vault.Secret
 	plaintexts map[string]string // by ciphertext
-	leases     []lease           // what was borrowed with the token
-	revoking   *revoking         // nil where the token is not to be revoked
-	client     *client           // with a connection that is open
+	leases     []vault.Lease     // what was borrowed with the token
+	revoking   *vault.Revoking   // nil where the token is not to be revoked
+	client     *vault.Client     // with a connection that is open
 }
 
 // text gives what stands for a reference, and false where there is nothing.
 func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:
-		return a.token.value, true, nil
+		return a.token.Value, true, nil
 	case reference.Transit:
 		text, present = a.plaintexts[r.Ciphertext]
 		return text, present, nil
@@ -32,9 +33,9 @@ func (a *answers) text(r reference.Reference, t *template.Template) (text string
 	case s == nil:
 		return "", false, nil
 	case t != nil:
-		text, f = templates.Evaluate(t, s.data)
+		text, f = templates.Evaluate(t, s.Data)
 	default:
-		text, f = s.text(r.Key)
+		text, f = s.Text(r.Key)
 	}
 	if f != nil {
 		return "", false, f.Under(r.Path)

@@ -12,17 +12,18 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // The logins that a real Vault checks are in integration_auth_test.go; here is what a real Vault does not say.
 
-func wrappedSettings(t *testing.T, vault *fake.Vault) *settings {
+func wrappedSettings(t *testing.T, server *fake.Vault) *settings {
 	t.Helper()
-	return settingsFor(t, vault, withAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": fake.File(t, "wrapped", "hvs.canary-wrapping"), "secretIDWrapped": true}))
+	return settingsFor(t, server, withAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": fake.File(t, "wrapped", "hvs.canary-wrapping"), "secretIDWrapped": true}))
 }
 
 // fakeWrapping answers for one wrapping token as Vault does, and opens once.
-func fakeWrapping(vault *fake.Vault, path string) {
+func fakeWrapping(server *fake.Vault, path string) {
 	opened := false
 	only := func(answer func(w http.ResponseWriter)) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -34,28 +35,28 @@ func fakeWrapping(vault *fake.Vault, path string) {
 			answer(w)
 		}
 	}
-	vault.Handle("GET sys/wrapping/lookup", only(func(w http.ResponseWriter) {
+	server.Handle("GET sys/wrapping/lookup", only(func(w http.ResponseWriter) {
 		io.WriteString(w, `{"data":{"creation_path":"`+path+`","creation_time":"2026-01-02T03:04:05Z","creation_ttl":300}}`)
 	}))
-	vault.Handle("POST sys/wrapping/unwrap", only(func(w http.ResponseWriter) {
+	server.Handle("POST sys/wrapping/unwrap", only(func(w http.ResponseWriter) {
 		opened = true
 		io.WriteString(w, `{"data":{"secret_id":"canary-secret-id","secret_id_accessor":"a","secret_id_num_uses":0,"secret_id_ttl":0}}`)
 	}))
 }
 
 func TestWrappedSecretID(t *testing.T) {
-	vault := fake.NewVault(t)
-	fakeWrapping(vault, "auth/approle/role/shop/secret-id")
-	vault.AnswerLogin("approle", func(body map[string]any) string {
+	server := fake.NewVault(t)
+	fakeWrapping(server, "auth/approle/role/shop/secret-id")
+	server.AnswerLogin("approle", func(body map[string]any) string {
 		if body["role_id"] != "role-id" || body["secret_id"] != "canary-secret-id" {
 			return "invalid role or secret ID"
 		}
 		return ""
 	})
-	vault.KV1("secret/data/a", `{"k":"v"}`)
-	resolveWith(t, wrappedSettings(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
+	server.KV1("secret/data/a", `{"k":"v"}`)
+	resolveWith(t, wrappedSettings(t, server), "X=vault:secret/data/a#k").want(t, "X=v")
 	// Looked up before it is opened; then opened once, and the token dropped for the login.
-	if got := strings.Join(vault.Seen()[:3], ", "); got != "GET sys/wrapping/lookup, POST sys/wrapping/unwrap, POST auth/approle/login" {
+	if got := strings.Join(server.Seen()[:3], ", "); got != "GET sys/wrapping/lookup, POST sys/wrapping/unwrap, POST auth/approle/login" {
 		t.Errorf("asked %s", got)
 	}
 }
@@ -83,12 +84,12 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 		"no data":                     {unwrap, 200, `{}`, failure.Protocol, "not one of Vault's"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := fake.NewVault(t)
-			fakeWrapping(vault, "auth/approle/role/shop/secret-id")
-			vault.Says(c.at, c.code, c.body)
-			s := wrappedSettings(t, vault)
+			server := fake.NewVault(t)
+			fakeWrapping(server, "auth/approle/role/shop/secret-id")
+			server.Says(c.at, c.code, c.body)
+			s := wrappedSettings(t, server)
 			if c.status == failure.Unavailable {
-				s.vault.timeout = time.Second
+				s.vault.Timeout = time.Second
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
 			o.wantFailure(t, c.status, "the wrapped secret id "+s.login.identity.(appRole).secretIDFile, c.says)
@@ -101,13 +102,13 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 
 // Vault's azure and cert methods answer a refusal like a fault of Vault.
 func TestLoginRefusedLikeAFault(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.Says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+fake.JWT+`"]}`)
-	s := settingsFor(t, vault)
-	s.vault.timeout = 1500 * time.Millisecond
+	server := fake.NewVault(t)
+	server.Says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+fake.JWT+`"]}`)
+	s := settingsFor(t, server)
+	s.vault.Timeout = 1500 * time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
-	if n := len(vault.Seen()); n < 2 {
+	if n := len(server.Seen()); n < 2 {
 		t.Errorf("%d attempts", n)
 	}
 }
@@ -118,13 +119,13 @@ func TestClientCertificateRefused(t *testing.T) {
 	certFile, keyFile := mine.Files("web.shop", func(*x509.Certificate) {})
 	clients := x509.NewCertPool()
 	clients.AddCert(theirs.Cert)
-	vault := fake.NewVault(t, func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, clients })
+	server := fake.NewVault(t, func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, clients })
 	for name, change := range map[string]func(fake.Fields){
 		"of another CA": withAuth(fake.Fields{"method": "Certificate", "role": fake.Role, "mountPath": "kubernetes", "certFile": certFile, "keyFile": keyFile}),
 		"none":          func(fake.Fields) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			resolveWith(t, settingsFor(t, vault, change), "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
+			resolveWith(t, settingsFor(t, server, change), "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
 		})
 	}
 }
@@ -146,7 +147,7 @@ func TestMadeBy(t *testing.T) {
 		{"", "", "sys/wrapping/wrap", false},
 		{"", "", "", false},
 	} {
-		a := &applicant{loginSettings: &loginSettings{mount: "approle", role: c.role}, connection: &vaultSettings{namespace: c.namespace}}
+		a := &applicant{loginSettings: &loginSettings{mount: "approle", role: c.role}, connection: &vault.Connection{Namespace: c.namespace}}
 		if got := a.hasMade(c.path); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
@@ -154,7 +155,7 @@ func TestMadeBy(t *testing.T) {
 }
 
 func TestFilesOfLogins(t *testing.T) {
-	vault := fake.NewVault(t)
+	server := fake.NewVault(t)
 	jwt := fake.File(t, "jwt", fake.JWT)
 	for name, c := range map[string]struct {
 		auth fake.Fields
@@ -173,7 +174,7 @@ func TestFilesOfLogins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			auth := fake.Fields{"role": fake.Role}
 			maps.Copy(auth, c.auth)
-			s := settingsFor(t, vault, withAuth(auth))
+			s := settingsFor(t, server, withAuth(auth))
 			if c.auth == nil { // only Bank-Vaults' variables name one
 				s.login.tokenFile = fake.File(t, "token", "canary\r\ncanary")
 			}
@@ -184,7 +185,7 @@ func TestFilesOfLogins(t *testing.T) {
 			}
 		})
 	}
-	if asked := vault.Seen(); len(asked) != 0 {
+	if asked := server.Seen(); len(asked) != 0 {
 		t.Errorf("Vault was asked: %v", asked)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that change what happens there and
@@ -53,47 +54,47 @@ func bankVaultsSettings(env environment.Variables) (settings, *failure.Failure) 
 	return s, r.Failure()
 }
 
-func readConnection(r *source.Variables, v *vaultSettings) {
+func readConnection(r *source.Variables, v *vault.Connection) {
 	name := "VAULT_ADDR"
 	if r.Text("VAULT_AGENT_ADDR", "") != "" {
 		name = "VAULT_AGENT_ADDR"
 	}
 	var f *failure.Failure
-	v.address, f = parseAddress(name, r.Text(name, "https://127.0.0.1:8200"))
+	v.Address, f = parseAddress(name, r.Text(name, "https://127.0.0.1:8200"))
 	r.Keep(f)
-	v.namespace = r.Text("VAULT_NAMESPACE", "")
-	v.timeout = r.Duration("VAULT_CLIENT_TIMEOUT", v.timeout)
-	if v.timeout == 0 {
+	v.Namespace = r.Text("VAULT_NAMESPACE", "")
+	v.Timeout = r.Duration("VAULT_CLIENT_TIMEOUT", v.Timeout)
+	if v.Timeout == 0 {
 		r.Keep(failure.Newf(failure.Settings, `VAULT_CLIENT_TIMEOUT is zero: write a duration like "10s", or remove it`))
 	}
-	v.caPEM = r.Text("VAULT_CACERT_BYTES", "")
-	v.caFile = r.Text("VAULT_CACERT", "")
-	if v.caFile == "" && v.caPEM == "" { // as Vault's own client: VAULT_CACERT wins
-		v.caDir = r.Text("VAULT_CAPATH", "")
+	v.CAPEM = r.Text("VAULT_CACERT_BYTES", "")
+	v.CAFile = r.Text("VAULT_CACERT", "")
+	if v.CAFile == "" && v.CAPEM == "" { // as Vault's own client: VAULT_CACERT wins
+		v.CADir = r.Text("VAULT_CAPATH", "")
 	}
-	v.certFile = r.Text("VAULT_CLIENT_CERT", "")
-	v.keyFile = r.Text("VAULT_CLIENT_KEY", "")
-	if (v.certFile == "") != (v.keyFile == "") {
+	v.CertFile = r.Text("VAULT_CLIENT_CERT", "")
+	v.KeyFile = r.Text("VAULT_CLIENT_KEY", "")
+	if (v.CertFile == "") != (v.KeyFile == "") {
 		r.Keep(failure.Newf(failure.Settings, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together: set both or none"))
 	}
-	v.serverName = r.Text("VAULT_TLS_SERVER_NAME", "")
-	v.skipVerify = r.Bool("VAULT_SKIP_VERIFY")
+	v.ServerName = r.Text("VAULT_TLS_SERVER_NAME", "")
+	v.SkipVerify = r.Bool("VAULT_SKIP_VERIFY")
 }
 
-func readTransit(r *source.Variables, t *transitKey) {
+func readTransit(r *source.Variables, t *vault.Transit) {
 	var f *failure.Failure
 	if id := r.Text("VAULT_TRANSIT_KEY_ID", ""); id != "" {
-		t.keyID, f = source.Path("VAULT_TRANSIT_KEY_ID", id)
+		t.KeyID, f = source.Path("VAULT_TRANSIT_KEY_ID", id)
 		r.Keep(f)
 	}
-	t.mountPath, f = source.Path("VAULT_TRANSIT_PATH", r.Text("VAULT_TRANSIT_PATH", t.mountPath))
+	t.MountPath, f = source.Path("VAULT_TRANSIT_PATH", r.Text("VAULT_TRANSIT_PATH", t.MountPath))
 	r.Keep(f)
 	if size := r.Text("VAULT_TRANSIT_BATCH_SIZE", ""); size != "" {
 		n, err := strconv.ParseUint(size, 10, 31)
 		if err != nil || n == 0 {
 			r.Keep(failure.Newf(failure.Settings, "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1: write one, or remove it"))
 		}
-		t.batchSize = int(n)
+		t.BatchSize = int(n)
 	}
 }
 

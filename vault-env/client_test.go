@@ -17,6 +17,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 const read = "GET secret/data/a"
@@ -40,9 +41,9 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault := fake.NewVault(t)
-			vault.Handle(read, answer)
-			o := resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k")
+			server := fake.NewVault(t)
+			server.Handle(read, answer)
+			o := resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k")
 			o.want(t, "X=v")
 			if !strings.Contains(o.log, "trying again") {
 				t.Errorf("no retry is said: %s", o.log)
@@ -50,24 +51,24 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 		})
 	}
 	t.Run("a login too", func(t *testing.T) {
-		vault := fake.NewVault(t)
-		vault.Handle(read, fake.Good)
-		vault.Handle("POST auth/kubernetes/login", fake.InTurn(fake.Status(503, ""), fake.Reset, vault.Login))
-		resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
+		server := fake.NewVault(t)
+		server.Handle(read, fake.Good)
+		server.Handle("POST auth/kubernetes/login", fake.InTurn(fake.Status(503, ""), fake.Reset, server.Login))
+		resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k").want(t, "X=v")
 	})
 }
 
 func TestRetryAfterIsKept(t *testing.T) {
-	vault := fake.NewVault(t)
+	server := fake.NewVault(t)
 	var first, second time.Time
-	vault.Handle(read, fake.InTurn(func(w http.ResponseWriter, r *http.Request) {
+	server.Handle(read, fake.InTurn(func(w http.ResponseWriter, r *http.Request) {
 		first = time.Now()
 		fake.Status(429, "", "Retry-After", "1")(w, r)
 	}, func(w http.ResponseWriter, r *http.Request) {
 		second = time.Now()
 		fake.Good(w, r)
 	}))
-	resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
+	resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k").want(t, "X=v")
 	if waited := second.Sub(first); waited < time.Second {
 		t.Errorf("tried again after %s; a second was asked for", waited)
 	}
@@ -87,11 +88,11 @@ func TestWhatDoesNotHealInTimeFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault := fake.NewVault(t)
-			vault.Handle(read, c.answer)
-			s := settingsFor(t, vault)
-			s.vault.timeout = 400 * time.Millisecond
-			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "X: Vault at "+vault.URL, c.says)
+			server := fake.NewVault(t)
+			server.Handle(read, c.answer)
+			s := settingsFor(t, server)
+			s.vault.Timeout = 400 * time.Millisecond
+			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "X: Vault at "+server.URL, c.says)
 		})
 	}
 }
@@ -126,42 +127,42 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault := fake.NewVault(t)
-			vault.Handle(read, answer)
-			resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "X: ")
+			server := fake.NewVault(t)
+			server.Handle(read, answer)
+			resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "X: ")
 		})
 	}
 }
 
 func TestAnswersThatAreTooLongTogether(t *testing.T) {
-	vault := fake.NewVault(t)
+	server := fake.NewVault(t)
 	long := strings.Repeat("x", maxAnswerBytes-1000)
 	var env []string
 	for i := range maxAnswersBytes/maxAnswerBytes + 2 {
 		path := fmt.Sprint("kv/", i)
-		vault.KV1(path, `{"k":"v","long":"`+long+`"}`)
+		server.KV1(path, `{"k":"v","long":"`+long+`"}`)
 		env = append(env, fmt.Sprintf("X%d=vault:%s#k", i, path))
 	}
-	resolveWith(t, settingsFor(t, vault), env...).wantFailure(t, failure.Protocol, "longer than 32 MiB together")
-	resolveWith(t, settingsFor(t, vault), env[:2]...).want(t, "X0=v", "X1=v")
+	resolveWith(t, settingsFor(t, server), env...).wantFailure(t, failure.Protocol, "longer than 32 MiB together")
+	resolveWith(t, settingsFor(t, server), env[:2]...).want(t, "X0=v", "X1=v")
 }
 
 func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.Handle(read, fake.Status(307, "", "Location", "/v1/secret/data/b"))
-	vault.Handle("GET secret/data/b", fake.Good)
-	vault.Handle("POST auth/kubernetes/login", fake.Status(307, "", "Location", "/v1/auth/jwt/login"))
-	resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/a#k").want(t, "X=v")
+	server := fake.NewVault(t)
+	server.Handle(read, fake.Status(307, "", "Location", "/v1/secret/data/b"))
+	server.Handle("GET secret/data/b", fake.Good)
+	server.Handle("POST auth/kubernetes/login", fake.Status(307, "", "Location", "/v1/auth/jwt/login"))
+	resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k").want(t, "X=v")
 }
 
 func TestTheTokenGoesNowhereElse(t *testing.T) {
 	var asked atomic.Bool
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
 	defer other.Close()
-	vault := fake.NewVault(t)
-	vault.Handle(read, fake.Status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
-	vault.Handle("POST auth/jwt/login", fake.Status(307, "", "Location", other.URL))
-	s := settingsFor(t, vault)
+	server := fake.NewVault(t)
+	server.Handle(read, fake.Status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
+	server.Handle("POST auth/jwt/login", fake.Status(307, "", "Location", other.URL))
+	s := settingsFor(t, server)
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "307, a redirect")
 	s.login.mount = "jwt"
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "auth/jwt/login (307, a redirect")
@@ -189,25 +190,25 @@ func TestLoginFailures(t *testing.T) {
 		"a malformed token": {answer: fake.Status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: failure.Settings, says: []string{"malformed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := fake.NewVault(t)
-			s := settingsFor(t, vault)
+			server := fake.NewVault(t)
+			s := settingsFor(t, server)
 			if c.change != nil {
 				c.change(s)
 			}
 			if c.answer != nil {
-				vault.Handle("POST auth/kubernetes/login", c.answer)
+				server.Handle("POST auth/kubernetes/login", c.answer)
 			}
 			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says...)
-			if vault.Reads() > 0 {
-				t.Errorf("read without a token: %v", vault.Seen())
+			if server.Reads() > 0 {
+				t.Errorf("read without a token: %v", server.Seen())
 			}
 		})
 	}
 }
 
 func TestTokensFromFiles(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.Handle(read, fake.Good)
+	server := fake.NewVault(t)
+	server.Handle(read, fake.Good)
 	for name, c := range map[string]struct {
 		change func(*settings)
 		logins int
@@ -220,70 +221,70 @@ func TestTokensFromFiles(t *testing.T) {
 		"a path where an empty file lies": {func(s *settings) { s.login.tokenPath = fake.File(t, "t", "\n") }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := len(vault.Seen())
-			s := settingsFor(t, vault)
+			before := len(server.Seen())
+			s := settingsFor(t, server)
 			c.change(s)
 			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
-			if n := len(vault.Seen()) - before; n != 1+c.logins {
+			if n := len(server.Seen()) - before; n != 1+c.logins {
 				t.Errorf("%d requests", n)
 			}
 		})
 	}
 	t.Run("a token file that is not there", func(t *testing.T) {
-		s := settingsFor(t, vault)
+		s := settingsFor(t, server)
 		s.login.tokenFile = "/nonexistent"
 		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")
 	})
 	t.Run("a token that was revoked", func(t *testing.T) {
-		s := settingsFor(t, vault)
+		s := settingsFor(t, server)
 		s.login.token = "revoked"
 		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "403")
 	})
 }
 
 func TestTLS(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.Handle(read, fake.Good)
-	plain := httptest.NewServer(vault)
+	server := fake.NewVault(t)
+	server.Handle(read, fake.Good)
+	plain := httptest.NewServer(server)
 	defer plain.Close()
-	old := httptest.NewUnstartedServer(vault)
+	old := httptest.NewUnstartedServer(server)
 	old.StartTLS()
 	defer old.Close()
 	dir := t.TempDir()
-	os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(vault.CaPEM()), 0o600)
+	os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(server.CaPEM()), 0o600)
 	os.Mkdir(filepath.Join(dir, "..data"), 0o700)
 
-	for name, change := range map[string]func(*vaultSettings){
-		"a CA inline":         func(v *vaultSettings) {},
-		"a CA file":           func(v *vaultSettings) { v.caPEM = ""; v.caFile = fake.File(t, "ca", vault.CaPEM()) },
-		"a CA directory":      func(v *vaultSettings) { v.caPEM = ""; v.caDir = dir },
-		"another server name": func(v *vaultSettings) { v.serverName = "example.com" },
-		"no verification":     func(v *vaultSettings) { v.caPEM = ""; v.skipVerify = true },
-		"no TLS at all":       func(v *vaultSettings) { v.address = plain.URL },
-		"HTTP/1.1":            func(v *vaultSettings) { v.address = old.URL },
+	for name, change := range map[string]func(*vault.Connection){
+		"a CA inline":         func(v *vault.Connection) {},
+		"a CA file":           func(v *vault.Connection) { v.CAPEM = ""; v.CAFile = fake.File(t, "ca", server.CaPEM()) },
+		"a CA directory":      func(v *vault.Connection) { v.CAPEM = ""; v.CADir = dir },
+		"another server name": func(v *vault.Connection) { v.ServerName = "example.com" },
+		"no verification":     func(v *vault.Connection) { v.CAPEM = ""; v.SkipVerify = true },
+		"no TLS at all":       func(v *vault.Connection) { v.Address = plain.URL },
+		"HTTP/1.1":            func(v *vault.Connection) { v.Address = old.URL },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := settingsFor(t, vault)
+			s := settingsFor(t, server)
 			change(&s.vault)
 			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 		})
 	}
 	for name, c := range map[string]struct {
-		change func(*vaultSettings)
+		change func(*vault.Connection)
 		status int
 		says   string
 	}{
-		"no CA":                     {func(v *vaultSettings) { v.caPEM = "" }, failure.Unavailable, "not trusted"},
-		"a name that does not fit":  {func(v *vaultSettings) { v.serverName = "vault.example" }, failure.Unavailable, "for another name"},
-		"TLS where there is none":   {func(v *vaultSettings) { v.address = strings.Replace(plain.URL, "http:", "https:", 1) }, failure.Unavailable, "no TLS"},
-		"a CA file that is not":     {func(v *vaultSettings) { v.caFile = "/nonexistent" }, failure.Settings, "the CA file /nonexistent cannot be read"},
-		"a CA file without one":     {func(v *vaultSettings) { v.caFile = fake.File(t, "ca", "hello") }, failure.Settings, "holds no certificate"},
-		"a CA bundle without one":   {func(v *vaultSettings) { v.caPEM = "hello" }, failure.Settings, "holds no certificate"},
-		"a CA directory that isn't": {func(v *vaultSettings) { v.caDir = "/nonexistent" }, failure.Settings, "the CA directory"},
-		"a client certificate lost": {func(v *vaultSettings) { v.certFile, v.keyFile = "/nonexistent", "/nonexistent" }, failure.Settings, "client certificate"},
+		"no CA":                     {func(v *vault.Connection) { v.CAPEM = "" }, failure.Unavailable, "not trusted"},
+		"a name that does not fit":  {func(v *vault.Connection) { v.ServerName = "vault.example" }, failure.Unavailable, "for another name"},
+		"TLS where there is none":   {func(v *vault.Connection) { v.Address = strings.Replace(plain.URL, "http:", "https:", 1) }, failure.Unavailable, "no TLS"},
+		"a CA file that is not":     {func(v *vault.Connection) { v.CAFile = "/nonexistent" }, failure.Settings, "the CA file /nonexistent cannot be read"},
+		"a CA file without one":     {func(v *vault.Connection) { v.CAFile = fake.File(t, "ca", "hello") }, failure.Settings, "holds no certificate"},
+		"a CA bundle without one":   {func(v *vault.Connection) { v.CAPEM = "hello" }, failure.Settings, "holds no certificate"},
+		"a CA directory that isn't": {func(v *vault.Connection) { v.CADir = "/nonexistent" }, failure.Settings, "the CA directory"},
+		"a client certificate lost": {func(v *vault.Connection) { v.CertFile, v.KeyFile = "/nonexistent", "/nonexistent" }, failure.Settings, "client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := settingsFor(t, vault)
+			s := settingsFor(t, server)
 			c.change(&s.vault)
 			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says)
 		})
@@ -291,64 +292,64 @@ func TestTLS(t *testing.T) {
 }
 
 func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
-	vault := fake.NewVault(t)
-	plain := httptest.NewServer(vault)
+	server := fake.NewVault(t)
+	plain := httptest.NewServer(server)
 	defer plain.Close()
 	var env, want []string
 	for _, c := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
-		vault.KV1("kv/"+c, `{"k":"`+c+`"}`)
+		server.KV1("kv/"+c, `{"k":"`+c+`"}`)
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
-	s := settingsFor(t, vault)
-	s.vault.address = plain.URL
+	s := settingsFor(t, server)
+	s.vault.Address = plain.URL
 	resolveWith(t, s, env...).want(t, want...)
-	if n := len(vault.Conns); n > mostConnections {
+	if n := len(server.Conns); n > mostConnections {
 		t.Errorf("%d connections; want at most %d", n, mostConnections)
 	}
 }
 
 func TestAGivenTokenWithoutHTTP2(t *testing.T) {
-	vault := fake.NewVault(t)
-	old := httptest.NewTLSServer(vault)
+	server := fake.NewVault(t)
+	old := httptest.NewTLSServer(server)
 	defer old.Close()
 	var env, want []string
 	for _, c := range strings.Split("abcdefghijklmnopqrst", "") {
-		vault.KV1("kv/"+c, `{"k":"`+c+`"}`)
+		server.KV1("kv/"+c, `{"k":"`+c+`"}`)
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
-	s := settingsFor(t, vault)
-	s.vault.address, s.login.token = old.URL, fake.Token
+	s := settingsFor(t, server)
+	s.vault.Address, s.login.token = old.URL, fake.Token
 	resolveWith(t, s, env...).want(t, want...)
-	if len(vault.Conns) != 1 || vault.Protos["HTTP/2.0"] {
-		t.Errorf("%d connections, protocols %v", len(vault.Conns), vault.Protos)
+	if len(server.Conns) != 1 || server.Protos["HTTP/2.0"] {
+		t.Errorf("%d connections, protocols %v", len(server.Conns), server.Protos)
 	}
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
-	vault := fake.NewVault(t)
-	old := httptest.NewUnstartedServer(vault)
+	server := fake.NewVault(t)
+	old := httptest.NewUnstartedServer(server)
 	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	old.Config.ErrorLog = log.New(io.Discard, "", 0)
 	old.StartTLS()
 	defer old.Close()
-	s := settingsFor(t, vault)
-	s.vault.address, s.vault.timeout = old.URL, 200*time.Millisecond
+	s := settingsFor(t, server)
+	s.vault.Address, s.vault.Timeout = old.URL, 200*time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "tls: ")
-	if len(vault.Seen()) > 0 {
+	if len(server.Seen()) > 0 {
 		t.Error("the token was sent all the same")
 	}
 }
 
 func TestVaultThatComesUpLate(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.Handle(read, fake.Good)
+	server := fake.NewVault(t)
+	server.Handle(read, fake.Good)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
 	listener.Close()
-	late := &http.Server{Handler: vault}
+	late := &http.Server{Handler: server}
 	defer late.Close()
 	go func() {
 		time.Sleep(300 * time.Millisecond)
@@ -356,23 +357,23 @@ func TestVaultThatComesUpLate(t *testing.T) {
 			late.Serve(l)
 		}
 	}()
-	s := settingsFor(t, vault)
-	s.vault.address = "http://" + address
+	s := settingsFor(t, server)
+	s.vault.Address = "http://" + address
 	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 }
 
 func TestNobodyThere(t *testing.T) {
 	s := defaultSettings()
-	s.vault.address = "https://127.0.0.1:1"
+	s.vault.Address = "https://127.0.0.1:1"
 	s.login.jwtFile = fake.File(t, "jwt", fake.JWT)
-	s.vault.timeout = 200 * time.Millisecond
+	s.vault.Timeout = 200 * time.Millisecond
 	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
-	s.vault.address = "https://vault.invalid:8200"
+	s.vault.Address = "https://vault.invalid:8200"
 	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "vault.invalid")
 }
 
 func TestNamespace(t *testing.T) {
-	vault := fake.NewVault(t)
+	server := fake.NewVault(t)
 	var seen atomic.Int64
 	with := func(next func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -382,10 +383,10 @@ func TestNamespace(t *testing.T) {
 			next(w, r)
 		}
 	}
-	vault.Handle(read, with(fake.Good))
-	vault.Handle("POST auth/kubernetes/login", with(vault.Login))
-	s := settingsFor(t, vault)
-	s.vault.namespace = "team/a"
+	server.Handle(read, with(fake.Good))
+	server.Handle("POST auth/kubernetes/login", with(server.Login))
+	s := settingsFor(t, server)
+	s.vault.Namespace = "team/a"
 	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 	if seen.Load() != 2 {
 		t.Errorf("%d of 2 requests named the namespace", seen.Load())
@@ -393,9 +394,9 @@ func TestNamespace(t *testing.T) {
 }
 
 func TestAFailureEndsTheOtherReads(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.Says("GET secret/data/sealed", 503, "")
-	s := settingsFor(t, vault)
-	s.vault.timeout = time.Hour
+	server := fake.NewVault(t)
+	server.Says("GET secret/data/sealed", 503, "")
+	s := settingsFor(t, server)
+	s.vault.Timeout = time.Hour
 	resolveWith(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").wantFailure(t, failure.Missing, "B: ", "secret/data/absent")
 }

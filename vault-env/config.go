@@ -11,6 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/signals"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // parseConfig reads VAULT_ENV_CONFIG: the keys of the policy's own spec, and vault.auth.tokenPath.
@@ -99,13 +100,13 @@ func configVault(o source.Object, s *settings) {
 		o.Fail("address", "is missing: write https://HOST[:PORT]")
 	} else {
 		var f *failure.Failure
-		s.vault.address, f = parseAddress(o.Name("address"), address)
+		s.vault.Address, f = parseAddress(o.Name("address"), address)
 		o.Keep(f)
 	}
-	s.vault.namespace = o.Text("namespace")
-	s.vault.timeout = o.Duration("timeout", s.vault.timeout, `is not a duration above zero: write one like "10s"`, func(d time.Duration) bool { return d > 0 })
+	s.vault.Namespace = o.Text("namespace")
+	s.vault.Timeout = o.Duration("timeout", s.vault.Timeout, `is not a duration above zero: write one like "10s"`, func(d time.Duration) bool { return d > 0 })
 	tls := o.Child("tls")
-	s.vault.caPEM, s.vault.caFile, s.vault.serverName = tls.Text("caBundle"), tls.Text("caFile"), tls.Text("serverName")
+	s.vault.CAPEM, s.vault.CAFile, s.vault.ServerName = tls.Text("caBundle"), tls.Text("caFile"), tls.Text("serverName")
 	tls.Done()
 	configLogin(o.Child("auth"), &s.login, &s.vault)
 	o.Done()
@@ -134,13 +135,13 @@ func configEnvironment(o source.Object, s *settings) {
 	o.Done()
 }
 
-func configTransit(o source.Object, t *transitKey) {
+func configTransit(o source.Object, t *vault.Transit) {
 	if id := o.Text("keyID"); id != "" {
-		t.keyID = o.Clean("keyID", id)
+		t.KeyID = o.Clean("keyID", id)
 	}
 	if mount := o.Text("mountPath"); mount != "" {
-		t.mountPath = o.Clean("mountPath", mount)
+		t.MountPath = o.Clean("mountPath", mount)
 	}
-	t.batchSize = cmp.Or(o.Whole("batchSize"), t.batchSize)
+	t.BatchSize = cmp.Or(o.Whole("batchSize"), t.BatchSize)
 	o.Done()
 }

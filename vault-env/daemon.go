@@ -14,19 +14,20 @@ import (
 	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/signals"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // loanOf returns what is to be renewed. It is nil where nothing is: there are no leases, and the program has not got the
 // token that vault-env logged in for.
-func loanOf(r *resolution, revoke revocation) *loan {
-	if len(r.leases) == 0 && !(r.token.own && r.hasToken) {
+func loanOf(r *resolution, revoke vault.Revocation) *loan {
+	if len(r.leases) == 0 && !(r.token.Own && r.hasToken) {
 		return nil
 	}
 	return &loan{
-		token:  r.token.value,
+		token:  r.token.Value,
 		client: r.client,
-		revoke: r.token.revocable(revoke),
-		leases: append([]lease{r.token.lease}, r.leases...), // the token first: the others end with it
+		revoke: r.token.Revocable(revoke),
+		leases: append([]vault.Lease{r.token.Lease}, r.leases...), // the token first: the others end with it
 		since:  r.asked,
 	}
 }
@@ -78,7 +79,7 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *loan,
 		if f = failed; f == nil {
 			resolved, l = r.environment, loanOf(r, d.settings.revoke)
 			if l == nil && r.client != nil {
-				r.client.close()
+				r.client.Close()
 			}
 		}
 	}()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // Whatever goes wrong with whichever request: the program gets everything, or it is not started, and that is clear
@@ -16,14 +17,14 @@ func TestFaults(t *testing.T) {
 	took := make([]time.Duration, len(cases))
 	var running sync.WaitGroup
 	for i, c := range cases {
-		vault, _, s := withTransit(t)
-		vault.KV1("kv/a", `{"k":"hunter2"}`)
-		vault.Says("PUT pki/issue/web", 200, `{"lease_id":"","data":{"serial":"hunter2-serial"}}`)
-		vault.Says(fake.RevocationRequest, 204, "")
-		proxy := fake.NewFaultProxy(t, c.HTTP2, vault, c.Stage, c.Spoil, c.Times)
-		s.vault.address, s.vault.timeout, s.revoke = proxy.URL, c.Timeout(), revokeOwn
+		server, _, s := withTransit(t)
+		server.KV1("kv/a", `{"k":"hunter2"}`)
+		server.Says("PUT pki/issue/web", 200, `{"lease_id":"","data":{"serial":"hunter2-serial"}}`)
+		server.Says(fake.RevocationRequest, 204, "")
+		proxy := fake.NewFaultProxy(t, c.HTTP2, server, c.Stage, c.Spoil, c.Times)
+		s.vault.Address, s.vault.Timeout, s.revoke = proxy.URL, c.Timeout(), vault.RevokeOwn
 		if c.HTTP2 {
-			s.vault.caPEM = fake.PEMOf(proxy.Server)
+			s.vault.CAPEM = fake.PEMOf(proxy.Server)
 		}
 		running.Go(func() {
 			start := time.Now()

@@ -20,7 +20,7 @@ func FuzzConfig(f *testing.F) {
 			}
 			return
 		}
-		if s.vault.timeout <= 0 || s.delay < 0 || !strings.HasPrefix(s.vault.address, "http") {
+		if s.vault.Timeout <= 0 || s.delay < 0 || !strings.HasPrefix(s.vault.Address, "http") {
 			t.Fatalf("%q: %+v", text, s)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // Whatever the environment and the secret hold: names are unique, settings do not get through, references are gone,
@@ -27,18 +28,18 @@ func FuzzEnvironment(f *testing.F) {
 		}
 		s := defaultSettings()
 		s.strip = strip
-		s.transit.keyID = "shop"
+		s.transit.KeyID = "shop"
 		s.fromPaths = []fromPath{{path: "p", prefix: prefix, overwrite: overwrite}}
 		p, fail := newPlan(env, &s)
 		if fail != nil {
 			return
 		}
-		a := &answers{token: token{value: "hvs.token"}, secrets: map[readKey]*secret{}, plaintexts: map[string]string{}}
+		a := &answers{token: vault.Token{Value: "hvs.token"}, secrets: map[vault.Request]*vault.Secret{}, plaintexts: map[string]string{}}
 		for _, ciphertext := range p.decrypts {
 			a.plaintexts[ciphertext] = value
 		}
 		for _, read := range p.reads {
-			a.secrets[read] = &secret{data: map[string]any{key: value, "k": "other"}}
+			a.secrets[read] = &vault.Secret{Data: map[string]any{key: value, "k": "other"}}
 		}
 		var log bytes.Buffer
 		got, fail := p.environment(a, &logging.Logger{Out: &log, Level: logging.Debug, Now: time.Now})

@@ -9,46 +9,47 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // vaultLender renews and gives back what one Vault has lent to one token.
 type vaultLender struct {
-	settings *vaultSettings
+	settings *vault.Connection
 	token    string
 	log      *logging.Logger
-	client   *client // nil: a new one is to be made
+	client   *vault.Client // nil: a new one is to be made
 }
 
 // renew asks once. Of a token of which nothing is known, it asks how long it lasts.
-func (v *vaultLender) renew(ctx context.Context, l lease) renewal {
-	ctx, cancel := context.WithTimeout(ctx, v.settings.timeout)
+func (v *vaultLender) renew(ctx context.Context, l vault.Lease) renewal {
+	ctx, cancel := context.WithTimeout(ctx, v.settings.Timeout)
 	defer cancel()
 	method, path := http.MethodPut, "sys/leases/renew"
 	switch {
-	case l.id == "" && l.duration > 0:
+	case l.ID == "" && l.Duration > 0:
 		path = "auth/token/renew-self"
-	case l.id == "":
+	case l.ID == "":
 		method, path = http.MethodGet, "auth/token/lookup-self"
 	}
-	answer, wait, reason := v.send(ctx, method, path, l.id)
+	answer, wait, reason := v.send(ctx, method, path, l.ID)
 	if answer == nil {
 		return renewal{verdict: away, reason: reason}
 	}
 	r := judge(path, answer)
-	r.wait, r.reason = wait, v.hide(r.reason, l.id)
+	r.wait, r.reason = wait, v.hide(r.reason, l.ID)
 	return r
 }
 
 // giveBack revokes the token, and with it what it has borrowed; or the leases alone. Whether that worked is of
 // interest to a log only: what is not revoked ends by itself.
-func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []lease) {
+func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []vault.Lease) {
 	if revokeToken {
 		v.revoke(ctx, "auth/token/revoke-self", "")
 		return
 	}
 	for _, l := range leases {
-		if l.id != "" && ctx.Err() == nil {
-			v.revoke(ctx, "sys/leases/revoke", l.id)
+		if l.ID != "" && ctx.Err() == nil {
+			v.revoke(ctx, "sys/leases/revoke", l.ID)
 		}
 	}
 }
@@ -59,7 +60,7 @@ func (v *vaultLender) revoke(ctx context.Context, path, id string) {
 		return
 	}
 	if answer != nil {
-		reason = v.hide(retry.StatusText(answer.Status, vaultErrors(answer.Body)), id)
+		reason = v.hide(retry.StatusText(answer.Status, vault.Errors(answer.Body)), id)
 	}
 	if v.log.Debugs() {
 		v.log.Debug(path + ": " + reason)
@@ -69,23 +70,23 @@ func (v *vaultLender) revoke(ctx context.Context, path, id string) {
 // send sends one request, and gives a reason where there is no answer.
 func (v *vaultLender) send(ctx context.Context, method, path, id string) (*retry.Answer, time.Duration, string) {
 	if v.client == nil {
-		c, f := newClient(v.settings, true, v.log)
+		c, f := vault.NewClient(v.settings, true, v.log)
 		if f != nil { // a file of the settings is not there just now
 			return nil, 0, f.Message
 		}
-		c.token = v.token
+		c.Token = v.token
 		v.client = c
 	}
 	var body []byte
 	if id != "" {
 		body, _ = json.Marshal(map[string]string{"lease_id": id}) // no string fails
 	}
-	answer, wait, err := v.client.once(ctx, method, path, body)
+	answer, wait, err := v.client.Once(ctx, method, path, body)
 	if err != nil {
 		// The next attempt reads the CA's files again: they may have been renewed as well.
-		v.client.close()
+		v.client.Close()
 		v.client = nil
-		return nil, 0, v.hide(describe(nil, err), id)
+		return nil, 0, v.hide(vault.Describe(nil, err), id)
 	}
 	return answer, wait, ""
 }
@@ -100,12 +101,12 @@ func (v *vaultLender) hide(text, id string) string {
 // judge tells what an answer to a renewal means. Vault answers 400 to everything that goes wrong with a lease; only
 // what it says tells a lease that has ended from a database that is away.
 func judge(path string, a *retry.Answer) renewal {
-	said := vaultErrors(a.Body)
+	said := vault.Errors(a.Body)
 	switch {
 	case a.Status == http.StatusOK:
 		return judgeOK(a)
 	case a.Status == http.StatusPreconditionFailed || a.Status == http.StatusTooManyRequests || a.Status > 500:
-		return renewal{verdict: away, reason: describe(a, nil)}
+		return renewal{verdict: away, reason: vault.Describe(a, nil)}
 	case a.Status == http.StatusForbidden && strings.Contains(said, "invalid token"):
 		return renewal{verdict: over, reason: "the token is not valid any more"}
 	case a.Status == http.StatusForbidden:
@@ -119,16 +120,16 @@ func judge(path string, a *retry.Answer) renewal {
 }
 
 func judgeOK(a *retry.Answer) renewal {
-	body, err := decodeAnswer(a.Body)
+	body, err := vault.Decode(a.Body)
 	if err != nil {
 		return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
 	}
 	switch {
 	case body.Auth != nil:
-		l := tokenLeaseOf(body.Auth)
-		return renewal{verdict: extended, duration: l.duration, renewable: l.renewable}
+		l := vault.TokenLease(body.Auth)
+		return renewal{verdict: extended, duration: l.Duration, renewable: l.Renewable}
 	case body.LeaseID != "":
-		return renewal{verdict: extended, duration: seconds(body.LeaseDuration), renewable: body.Renewable}
+		return renewal{verdict: extended, duration: vault.Seconds(body.LeaseDuration), renewable: body.Renewable}
 	case body.Data["ttl"] != nil: // of a token that was looked up
 		ttl, _ := body.Data["ttl"].(json.Number)
 		n, err := ttl.Int64()
@@ -136,7 +137,7 @@ func judgeOK(a *retry.Answer) renewal {
 		if err != nil {
 			return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
 		}
-		return renewal{verdict: extended, duration: seconds(n), renewable: renewable}
+		return renewal{verdict: extended, duration: vault.Seconds(n), renewable: renewable}
 	}
 	return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
 }

@@ -11,6 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // What Vault 1.21 says, word for word, where no other source is named.
@@ -64,31 +65,31 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func lenderOf(t *testing.T, vault *fake.Vault) (*vaultLender, *bytes.Buffer) {
+func lenderOf(t *testing.T, server *fake.Vault) (*vaultLender, *bytes.Buffer) {
 	var b bytes.Buffer
-	s := settingsFor(t, vault)
-	s.vault.timeout = time.Second
+	s := settingsFor(t, server)
+	s.vault.Timeout = time.Second
 	return &vaultLender{settings: &s.vault, token: fake.Token, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
 }
 
 func TestLenderAsks(t *testing.T) {
-	vault := fake.NewVault(t)
+	server := fake.NewVault(t)
 	body := ""
-	vault.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) {
+	server.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		body = r.Header.Get("X-Vault-Token") + " " + string(b)
 		io.WriteString(w, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
 	})
-	vault.Says("PUT auth/token/renew-self", 200, `{"auth":{"client_token":"`+fake.Token+`","lease_duration":90,"renewable":true}}`)
-	vault.Says("GET auth/token/lookup-self", 200, `{"data":{"ttl":30,"renewable":false}}`)
-	l, _ := lenderOf(t, vault)
+	server.Says("PUT auth/token/renew-self", 200, `{"auth":{"client_token":"`+fake.Token+`","lease_duration":90,"renewable":true}}`)
+	server.Says("GET auth/token/lookup-self", 200, `{"data":{"ttl":30,"renewable":false}}`)
+	l, _ := lenderOf(t, server)
 	for _, c := range []struct {
-		lease lease
+		lease vault.Lease
 		want  renewal
 	}{
-		{lease{id: "db/1", duration: time.Minute}, renewal{verdict: extended, duration: time.Minute, renewable: true}},
-		{lease{duration: time.Minute}, renewal{verdict: extended, duration: 90 * time.Second, renewable: true}},
-		{lease{}, renewal{verdict: extended, duration: 30 * time.Second}},
+		{vault.Lease{ID: "db/1", Duration: time.Minute}, renewal{verdict: extended, duration: time.Minute, renewable: true}},
+		{vault.Lease{Duration: time.Minute}, renewal{verdict: extended, duration: 90 * time.Second, renewable: true}},
+		{vault.Lease{}, renewal{verdict: extended, duration: 30 * time.Second}},
 	} {
 		if got := l.renew(t.Context(), c.lease); got != c.want {
 			t.Errorf("%+v: got %+v; want %+v", c.lease, got, c.want)
@@ -100,46 +101,46 @@ func TestLenderAsks(t *testing.T) {
 }
 
 func TestLenderWithoutVault(t *testing.T) {
-	vault := fake.NewVault(t)
-	l, _ := lenderOf(t, vault)
-	vault.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
-	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.reason == "" {
+	server := fake.NewVault(t)
+	l, _ := lenderOf(t, server)
+	server.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
+	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.verdict != away || r.reason == "" {
 		t.Errorf("reset: %+v", r)
 	}
-	vault.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.reason != "timeout" {
+	server.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.verdict != away || r.reason != "timeout" {
 		t.Errorf("silence: %+v", r)
 	}
-	vault.Handle("PUT sys/leases/renew", fake.Status(503, `{"errors":["Vault is sealed"]}`, "Retry-After", "7"))
-	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || r.wait != 7*time.Second || !strings.Contains(r.reason, "sealed") {
+	server.Handle("PUT sys/leases/renew", fake.Status(503, `{"errors":["Vault is sealed"]}`, "Retry-After", "7"))
+	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.verdict != away || r.wait != 7*time.Second || !strings.Contains(r.reason, "sealed") {
 		t.Errorf("sealed: %+v", r)
 	}
 }
 
 // A CA that is renewed while the program runs is a file with another content.
 func TestLenderReadsTheCAAgain(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.Says("PUT sys/leases/renew", 200, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
-	l, _ := lenderOf(t, vault)
-	l.settings.caPEM, l.settings.caFile = "", fake.File(t, "ca", "")
-	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "holds no certificate") {
+	server := fake.NewVault(t)
+	server.Says("PUT sys/leases/renew", 200, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
+	l, _ := lenderOf(t, server)
+	l.settings.CAPEM, l.settings.CAFile = "", fake.File(t, "ca", "")
+	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "holds no certificate") {
 		t.Errorf("%+v", r)
 	}
-	l.settings.caFile = fake.File(t, "ca", fake.NewCA(t))
-	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "certificate") {
+	l.settings.CAFile = fake.File(t, "ca", fake.NewCA(t))
+	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "certificate") {
 		t.Errorf("%+v", r)
 	}
-	l.settings.caFile = fake.File(t, "ca", vault.CaPEM())
-	if r := l.renew(t.Context(), lease{id: "db/1"}); r.verdict != extended {
+	l.settings.CAFile = fake.File(t, "ca", server.CaPEM())
+	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.verdict != extended {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestLenderHidesWhatIsSecret(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.Says("PUT sys/leases/renew", 400, `{"errors":["no lease db/1 of `+fake.Token+`"]}`)
-	l, _ := lenderOf(t, vault)
-	if r := l.renew(t.Context(), lease{id: "db/1"}); r.reason != "400: no lease … of …" {
+	server := fake.NewVault(t)
+	server.Says("PUT sys/leases/renew", 400, `{"errors":["no lease db/1 of `+fake.Token+`"]}`)
+	l, _ := lenderOf(t, server)
+	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.reason != "400: no lease … of …" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -153,21 +154,21 @@ func TestGivesBack(t *testing.T) {
 		"the leases alone":             {false, []string{"PUT sys/leases/revoke", "PUT sys/leases/revoke"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := fake.NewVault(t)
-			vault.Says("PUT auth/token/revoke-self", 204, "")
-			vault.Says("PUT sys/leases/revoke", 204, "")
-			l, log := lenderOf(t, vault)
-			l.giveBack(t.Context(), c.token, []lease{{}, {id: "db/1"}, {id: "db/2"}})
-			if got := vault.Seen(); strings.Join(got, "\n") != strings.Join(c.want, "\n") || log.String() != "" {
+			server := fake.NewVault(t)
+			server.Says("PUT auth/token/revoke-self", 204, "")
+			server.Says("PUT sys/leases/revoke", 204, "")
+			l, log := lenderOf(t, server)
+			l.giveBack(t.Context(), c.token, []vault.Lease{{}, {ID: "db/1"}, {ID: "db/2"}})
+			if got := server.Seen(); strings.Join(got, "\n") != strings.Join(c.want, "\n") || log.String() != "" {
 				t.Errorf("%v, log %s", got, log)
 			}
 		})
 	}
 	t.Run("not allowed", func(t *testing.T) {
-		vault := fake.NewVault(t)
-		vault.Says("PUT sys/leases/revoke", 403, `{"errors":["permission denied"]}`)
-		l, log := lenderOf(t, vault)
-		if l.giveBack(t.Context(), false, []lease{{id: "db/1"}}); !strings.HasPrefix(log.String(), "vault-env: debug: sys/leases/revoke: 403: permission denied") {
+		server := fake.NewVault(t)
+		server.Says("PUT sys/leases/revoke", 403, `{"errors":["permission denied"]}`)
+		l, log := lenderOf(t, server)
+		if l.giveBack(t.Context(), false, []vault.Lease{{ID: "db/1"}}); !strings.HasPrefix(log.String(), "vault-env: debug: sys/leases/revoke: 403: permission denied") {
 			t.Errorf("log %s", log)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // revocationTime is how long the end of a program may be held up by what is given back.
@@ -14,9 +15,9 @@ const revocationTime = 2 * time.Second
 // loan is what has to be looked after: what the program holds of Vault's, and by which token.
 type loan struct {
 	token  string
-	client *client
+	client *vault.Client
 	revoke bool // the token, when the program has ended
-	leases []lease
+	leases []vault.Lease
 	since  time.Time // when Vault was asked for it, at the earliest
 }
 
@@ -32,7 +33,7 @@ func keepLoan(l *loan, s *settings, log *logging.Logger) *keeping {
 		return &keeping{stop: func() {}}
 	}
 	lender := &vaultLender{settings: &s.vault, token: l.token, log: log, client: l.client}
-	k := newKeeper(lender, s.vault.address, s.leaseEnd, rand.Float64, log, l.since, l.leases)
+	k := newKeeper(lender, s.vault.Address, s.leaseEnd, rand.Float64, log, l.since, l.leases)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, done := make(chan string, 1), make(chan struct{})
 	go func() {

@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // identity is one way to prove to Vault who this is, with the settings that are its own.
@@ -28,32 +29,32 @@ type loginRequest struct {
 // applicant is who logs in: what every method may need beside its own settings.
 type applicant struct {
 	*loginSettings
-	connection *vaultSettings
-	client     *client
+	connection *vault.Connection
+	client     *vault.Client
 	log        *logging.Logger
 	outside    outside
 }
 
 // login returns a token that Vault gives by the method that the settings name.
-func login(ctx context.Context, c *client, s *loginSettings, v *vaultSettings, log *logging.Logger) (token, *failure.Failure) {
+func login(ctx context.Context, c *vault.Client, s *loginSettings, v *vault.Connection, log *logging.Logger) (vault.Token, *failure.Failure) {
 	a := &applicant{s, v, c, log, outside{dial: directly}}
 	return a.login(ctx)
 }
 
-func (a *applicant) login(ctx context.Context) (token, *failure.Failure) {
+func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	request, f := a.identity.loginRequest(ctx, a)
 	if f != nil {
-		return token{}, f
+		return vault.Token{}, f
 	}
 	body, err := json.Marshal(request.fields)
 	if err != nil {
-		return token{}, failure.Newf(failure.Settings, "the request for the login cannot be written as JSON")
+		return vault.Token{}, failure.Newf(failure.Settings, "the request for the login cannot be written as JSON")
 	}
 	path := "auth/" + a.mount + "/login"
 	refusal := func(said string) string {
 		return fmt.Sprintf("Vault refused the login%s at %s (%s): check %s", ofRole(a.role), path, said, request.check)
 	}
-	e := a.client.exchange(http.MethodPost, path, "", body, request.secrets...)
+	e := a.client.Exchange(http.MethodPost, path, "", body, request.secrets...)
 	late := e.Late
 	e.Late = func(reason string) *failure.Failure {
 		// Vault's azure and cert methods say no with this status. It is tried again all the same, for a Vault that
@@ -63,19 +64,19 @@ func (a *applicant) login(ctx context.Context) (token, *failure.Failure) {
 		}
 		return late(reason)
 	}
-	answer, f := a.client.repeat(ctx, e)
+	answer, f := a.client.Repeat(ctx, e)
 	if f != nil {
-		return token{}, f
+		return vault.Token{}, f
 	}
 	if answer.Status != http.StatusOK {
-		return token{}, refused(answer.Status, "%s", refusal(retry.StatusText(answer.Status, vaultErrors(answer.Body, request.secrets...))))
+		return vault.Token{}, vault.Refused(answer.Status, "%s", refusal(retry.StatusText(answer.Status, vault.Errors(answer.Body, request.secrets...))))
 	}
-	decoded, err := decodeAnswer(answer.Body)
+	decoded, err := vault.Decode(answer.Body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
-		return token{}, failure.Newf(failure.Protocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, a.connection.address)
+		return vault.Token{}, failure.Newf(failure.Protocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, a.connection.Address)
 	}
-	a.client.speaksHTTP2(answer.HTTP2)
-	return token{value: decoded.Auth.ClientToken, own: true, lease: tokenLeaseOf(decoded.Auth)}, nil
+	a.client.SpeaksHTTP2(answer.HTTP2)
+	return vault.Token{Value: decoded.Auth.ClientToken, Own: true, Lease: vault.TokenLease(decoded.Auth)}, nil
 }
 
 func ofRole(role string) string {

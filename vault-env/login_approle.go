@@ -8,6 +8,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/retry"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // appRole logs in with a role id and a secret id, both from files.
@@ -17,7 +18,7 @@ type appRole struct {
 	secretIDWrapped bool
 }
 
-func configAppRole(o source.Object, _ *loginSettings, _ *vaultSettings) identity {
+func configAppRole(o source.Object, _ *loginSettings, _ *vault.Connection) identity {
 	r := appRole{o.Text("roleIDFile"), o.Text("secretIDFile"), o.Bool("secretIDWrapped", false)}
 	if r.roleIDFile == "" {
 		o.Fail("roleIDFile", "is missing: write the path of the file with the role id")
@@ -28,7 +29,7 @@ func configAppRole(o source.Object, _ *loginSettings, _ *vaultSettings) identity
 	return r
 }
 
-func readAppRole(r *source.Variables, _ string, s *loginSettings, _ *vaultSettings) identity {
+func readAppRole(r *source.Variables, _ string, s *loginSettings, _ *vault.Connection) identity {
 	s.role = r.Text("VAULT_ROLE", "")
 	read := appRole{r.Text("VAULT_ROLE_ID_FILE", ""), r.Text("VAULT_SECRET_ID_FILE", ""), r.Bool("VAULT_SECRET_ID_WRAPPED")}
 	if read.roleIDFile == "" || read.secretIDWrapped && read.secretIDFile == "" {
@@ -107,7 +108,7 @@ func orAny(role string) string {
 // hasMade returns whether a wrapped secret id that was made at a path is one of the mount's role, or of any of its roles
 // where none is set. A custom secret id is one that somebody knew before, so it counts for a certain role only.
 func (a *applicant) hasMade(path string) bool {
-	path = strings.TrimPrefix(path, strings.Trim(a.connection.namespace, "/")+"/")
+	path = strings.TrimPrefix(path, strings.Trim(a.connection.Namespace, "/")+"/")
 	rest, ok := strings.CutPrefix(path, "auth/"+a.mount+"/role/")
 	role, operation, _ := strings.Cut(rest, "/")
 	if !ok || role == "" {
@@ -121,18 +122,18 @@ func (a *applicant) hasMade(path string) bool {
 
 // wrapped asks Vault for what concerns a wrapping token.
 func (a *applicant) wrapped(ctx context.Context, method, path, wrapping string) (map[string]any, *failure.Failure) {
-	answer, f := a.client.as(wrapping).do(ctx, method, path, "", nil)
+	answer, f := a.client.As(wrapping).Do(ctx, method, path, "", nil)
 	if f != nil {
 		return nil, f
 	}
-	decoded, err := decodeAnswer(answer.Body)
+	decoded, err := vault.Decode(answer.Body)
 	switch {
 	case answer.Status == http.StatusOK && err == nil && decoded.Data != nil:
 		return decoded.Data, nil
 	case answer.Status == http.StatusOK:
-		return nil, failure.Newf(failure.Protocol, "the answer to %s is not one of Vault's: check that %s is a Vault", path, a.connection.address)
+		return nil, failure.Newf(failure.Protocol, "the answer to %s is not one of Vault's: check that %s is a Vault", path, a.connection.Address)
 	case answer.Status == http.StatusBadRequest || answer.Status == http.StatusForbidden:
-		return nil, failure.Newf(failure.Denied, "its wrapping token is used up, expired or of another Vault (%s): issue a new one; if nobody is known to have used it, take the secret id for stolen and revoke it", retry.StatusText(answer.Status, vaultErrors(answer.Body, wrapping)))
+		return nil, failure.Newf(failure.Denied, "its wrapping token is used up, expired or of another Vault (%s): issue a new one; if nobody is known to have used it, take the secret id for stolen and revoke it", retry.StatusText(answer.Status, vault.Errors(answer.Body, wrapping)))
 	}
-	return nil, refused(answer.Status, "Vault refused %s (%s): check the namespace", path, retry.StatusText(answer.Status, vaultErrors(answer.Body, wrapping)))
+	return nil, vault.Refused(answer.Status, "Vault refused %s (%s): check the namespace", path, retry.StatusText(answer.Status, vault.Errors(answer.Body, wrapping)))
 }

@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/sigv4"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // aws logs in with a request for sts:GetCallerIdentity that is signed here and sent by Vault: who it is signed by, AWS
@@ -20,7 +21,7 @@ type aws struct {
 	headerValue string // of X-Vault-AWS-IAM-Server-ID
 }
 
-func configAWS(o source.Object, _ *loginSettings, _ *vaultSettings) identity {
+func configAWS(o source.Object, _ *loginSettings, _ *vault.Connection) identity {
 	switch o.Text("type") {
 	case "", "IAM":
 	default:
@@ -36,7 +37,7 @@ func configAWS(o source.Object, _ *loginSettings, _ *vaultSettings) identity {
 	return w
 }
 
-func readAWS(r *source.Variables, called string, _ *loginSettings, _ *vaultSettings) identity {
+func readAWS(r *source.Variables, called string, _ *loginSettings, _ *vault.Connection) identity {
 	if called == "aws-ec2" {
 		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is aws-ec2, which knows nodes but no pods, and is not supported: write aws-iam"))
 	}

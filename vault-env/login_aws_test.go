@@ -13,6 +13,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/retry"
 	"vaultinjection.dev/vault-env/internal/sigv4"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 func asAWS(w aws, change ...func(*applicant)) func(*applicant) {
@@ -25,37 +26,37 @@ func asAWS(w aws, change ...func(*applicant)) func(*applicant) {
 }
 
 func TestAWSLogin(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, "vault.example"))
+	server := fake.NewVault(t)
+	server.AnswerLogin("aws", fake.CheckAWS(fake.STS, "vault.example"))
 	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.LongLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.LongLived.Secret}
 	withID := aws{headerValue: "vault.example"}
 	cloud := fake.NewCloud(t)
-	loginFrom(cloud, vault, env, asAWS(withID)).wantToken(t)
-	loginFrom(cloud, vault, env, asAWS(withID, func(a *applicant) { a.role = "" })).wantToken(t)
-	loginFrom(cloud, vault, env, asAWS(aws{headerValue: "vault.example", region: "eu-west-1"})).wantToken(t)
-	loginFrom(cloud, vault, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
-	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.ShortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.ShortTerm.Secret, "AWS_SESSION_TOKEN=" + fake.ShortTerm.Token}, asAWS(withID)).wantToken(t)
+	loginFrom(cloud, server, env, asAWS(withID)).wantToken(t)
+	loginFrom(cloud, server, env, asAWS(withID, func(a *applicant) { a.role = "" })).wantToken(t)
+	loginFrom(cloud, server, env, asAWS(aws{headerValue: "vault.example", region: "eu-west-1"})).wantToken(t)
+	loginFrom(cloud, server, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
+	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.ShortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.ShortTerm.Secret, "AWS_SESSION_TOKEN=" + fake.ShortTerm.Token}, asAWS(withID)).wantToken(t)
 
-	loginFrom(cloud, vault, env, asAWS(aws{})).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
-	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
+	loginFrom(cloud, server, env, asAWS(aws{})).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
+	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
 	if asked := cloud.Seen(); len(asked) != 0 {
 		t.Errorf("keys in the environment, but asked %v", asked)
 	}
-	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, failure.Settings, "go together")
-	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, failure.Settings, "AWS_ACCESS_KEY_ID")
-	loginFrom(cloud, vault, environment.Variables{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, failure.Settings, "no AWS credentials: give its ServiceAccount an IAM role")
+	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE"}, asAWS(withID)).wantFailure(t, failure.Settings, "go together")
+	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=AK IA", "AWS_SECRET_ACCESS_KEY=x"}, asAWS(withID)).wantFailure(t, failure.Settings, "AWS_ACCESS_KEY_ID")
+	loginFrom(cloud, server, environment.Variables{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, failure.Settings, "no AWS credentials: give its ServiceAccount an IAM role")
 }
 
 // What Vault repeats of a request is shortened, and a credential may be what is cut in two.
 func TestAWSCredentialsAreNotRepeated(t *testing.T) {
-	vault := fake.NewVault(t)
+	server := fake.NewVault(t)
 	var sent http.Header
-	vault.AnswerLogin("aws", func(body map[string]any) string {
+	server.AnswerLogin("aws", func(body map[string]any) string {
 		json.Unmarshal([]byte(fake.FromBase64(body, "iam_request_headers")), &sent)
 		return strings.Repeat("x", 190) + fake.ShortTerm.Token + " " + sent.Get("Authorization")
 	})
 	env := environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.ShortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.ShortTerm.Secret, "AWS_SESSION_TOKEN=" + fake.ShortTerm.Token}
-	l := loginFrom(fake.NewCloud(t), vault, env, asAWS(aws{}))
+	l := loginFrom(fake.NewCloud(t), server, env, asAWS(aws{}))
 	l.wantFailure(t, failure.Denied, "xxx…")
 	if strings.Contains(l.said, fake.ShortTerm.Token[:5]) {
 		t.Errorf("a half of the token is said: %s", l.said)
@@ -101,11 +102,11 @@ func TestAWSCredentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault := fake.NewVault(t)
-			vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
+			server := fake.NewVault(t)
+			server.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
 			cloud := fake.NewCloud(t)
 			cloud.Serve(c.address, c.fake)
-			loginFrom(cloud, vault, c.env(t), asAWS(aws{})).wantToken(t)
+			loginFrom(cloud, server, c.env(t), asAWS(aws{})).wantToken(t)
 			if asked := cloud.Seen(); !slices.Equal(asked, c.asked) {
 				t.Errorf("asked %v; want %v", asked, c.asked)
 			}
@@ -118,7 +119,7 @@ func TestAWSCredentials(t *testing.T) {
 				}
 				cloud := fake.NewCloud(t)
 				cloud.Serve(c.address, broken)
-				return loginFrom(cloud, vault, c.env(t), asAWS(aws{}, func(a *applicant) { a.connection.timeout = timeout }))
+				return loginFrom(cloud, server, c.env(t), asAWS(aws{}, func(a *applicant) { a.connection.Timeout = timeout }))
 			})
 		})
 	}
@@ -126,8 +127,8 @@ func TestAWSCredentials(t *testing.T) {
 
 // The order of AWS' SDKs: whoever sets the first does not mean the later ones.
 func TestAWSCredentialsOrder(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
+	server := fake.NewVault(t)
+	server.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
 	env := environment.Variables{
 		"AWS_ACCESS_KEY_ID=" + fake.LongLived.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.LongLived.Secret,
 		"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole,
@@ -140,7 +141,7 @@ func TestAWSCredentialsOrder(t *testing.T) {
 		cloud.Serve("169.254.170.2:80", fake.Agent(""))
 		cloud.Serve("169.254.170.23:80", fake.Agent(""))
 		cloud.Serve("169.254.169.254:80", fake.EC2)
-		loginFrom(cloud, vault, env[i:], asAWS(aws{})).wantToken(t)
+		loginFrom(cloud, server, env[i:], asAWS(aws{})).wantToken(t)
 		if asked := append(cloud.Seen(), ""); asked[0] != want {
 			t.Errorf("from %d: asked %v first; want %q", i, asked, want)
 		}
@@ -148,11 +149,11 @@ func TestAWSCredentialsOrder(t *testing.T) {
 	// Keys that are to come out of Vault are the program's.
 	cloud := fake.NewCloud(t)
 	cloud.Serve("169.254.169.254:80", fake.EC2)
-	loginFrom(cloud, vault, environment.Variables{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS(aws{})).wantToken(t)
+	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS(aws{})).wantToken(t)
 }
 
 func TestAWSCredentialsDenied(t *testing.T) {
-	vault := fake.NewVault(t)
+	server := fake.NewVault(t)
 	cloud := fake.NewCloud(t)
 	cloud.Serve("sts.amazonaws.com:443", fake.STS)
 	cloud.Serve("169.254.170.23:80", fake.Agent(fake.PodIdentityJWT))
@@ -181,18 +182,18 @@ func TestAWSCredentialsDenied(t *testing.T) {
 		"metadata elsewhere":                    {environment.Variables{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, failure.Settings, "the EC2 metadata service is at an address that is not this machine's"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			loginFrom(cloud, vault, c.env, asAWS(aws{})).wantFailure(t, c.status, c.says)
+			loginFrom(cloud, server, c.env, asAWS(aws{})).wantFailure(t, c.status, c.says)
 		})
 	}
-	if logins := vault.Seen(); len(logins) != 0 {
+	if logins := server.Seen(); len(logins) != 0 {
 		t.Errorf("Vault was asked without credentials: %v", logins)
 	}
 }
 
 // STS cannot always fetch the cluster's keys; its own SDKs ask again.
 func TestSTSAsksAgain(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
+	server := fake.NewVault(t)
+	server.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
 	cloud := fake.NewCloud(t)
 	n := 0
 	cloud.Serve("sts.amazonaws.com:443", func(w http.ResponseWriter, r *http.Request) {
@@ -202,7 +203,7 @@ func TestSTSAsksAgain(t *testing.T) {
 		}
 		fake.STS(w, r)
 	})
-	l := loginFrom(cloud, vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole}, asAWS(aws{}))
+	l := loginFrom(cloud, server, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole}, asAWS(aws{}))
 	l.wantToken(t)
 	if !strings.Contains(l.said, "AWS STS: 400: IDPCommunicationError: The identity provider could not be reached, trying again") {
 		t.Errorf("said %s", l.said)
@@ -211,11 +212,11 @@ func TestSTSAsksAgain(t *testing.T) {
 
 // An image without CA certificates is common, and what to do is not obvious.
 func TestSTSNotTrusted(t *testing.T) {
-	vault := fake.NewVault(t)
+	server := fake.NewVault(t)
 	cloud, stranger := fake.NewCloud(t), fake.NewCloud(t)
 	stranger.Serve("sts.amazonaws.com:443", fake.STS)
 	cloud.Hosts = stranger.Hosts
-	l := loginFrom(cloud, vault, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole}, asAWS(aws{}))
+	l := loginFrom(cloud, server, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole}, asAWS(aws{}))
 	l.wantFailure(t, failure.Unavailable, "the certificate of AWS STS is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
 }
 
@@ -252,11 +253,11 @@ func FuzzSTSAnswer(f *testing.F) {
 
 // The whole executable, with the agent of EKS where the container's environment says that it is.
 func TestAWSLoginOfTheExecutable(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
-	vault.KV1("secret/data/a", `{"k":"v"}`)
+	server := fake.NewVault(t)
+	server.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
+	server.KV1("secret/data/a", `{"k":"v"}`)
 	agent := fake.NewCloud(t).Serve("agent:80", fake.Agent(fake.PodIdentityJWT))
-	config, _ := json.Marshal(map[string]any{"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caBundle": vault.CaPEM()},
+	config, _ := json.Marshal(map[string]any{"vault": map[string]any{"address": server.URL, "tls": map[string]any{"caBundle": server.CaPEM()},
 		"auth": map[string]any{"method": "AWS", "role": fake.Role}}})
 	uri := "AWS_CONTAINER_CREDENTIALS_FULL_URI=" + agent.URL + "/v1/credentials"
 	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ENV_CONFIG=" + string(config), uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN=" + fake.PodIdentityJWT,
@@ -268,7 +269,7 @@ func TestAWSLoginOfTheExecutable(t *testing.T) {
 
 // What a metadata service says is for this machine only; a proxy would read it.
 func TestMetadataIsAskedWithoutProxy(t *testing.T) {
-	k := (&applicant{loginSettings: &loginSettings{}, connection: &vaultSettings{}, outside: outside{dial: directly}}).newCloud()
+	k := (&applicant{loginSettings: &loginSettings{}, connection: &vault.Connection{}, outside: outside{dial: directly}}).newCloud()
 	if k.local.Transport.(*http.Transport).Proxy != nil || k.public.Transport.(*http.Transport).Proxy == nil {
 		t.Error("the local services are asked by a proxy, or the others without")
 	}

@@ -11,6 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/retry"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 const (
@@ -28,12 +29,12 @@ type azure struct {
 	resource string // what the token is for
 }
 
-func configAzure(o source.Object, s *loginSettings, _ *vaultSettings) identity {
+func configAzure(o source.Object, s *loginSettings, _ *vault.Connection) identity {
 	needRole(o, s)
 	return azure{cmp.Or(o.Text("resource"), defaultAzureResource)}
 }
 
-func readAzure(*source.Variables, string, *loginSettings, *vaultSettings) identity {
+func readAzure(*source.Variables, string, *loginSettings, *vault.Connection) identity {
 	return azure{defaultAzureResource}
 }
 

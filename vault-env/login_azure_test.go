@@ -127,7 +127,7 @@ func TestAzureTrouble(t *testing.T) {
 				}
 				cloud := fake.NewCloud(t)
 				cloud.Serve(c.address, broken)
-				return loginFrom(cloud, vault, c.env, asAzure(func(a *applicant) { a.connection.timeout = timeout }))
+				return loginFrom(cloud, vault, c.env, asAzure(func(a *applicant) { a.connection.Timeout = timeout }))
 			})
 		})
 	}
@@ -160,5 +160,5 @@ func TestCloudSilentAtFirst(t *testing.T) {
 		}
 		fake.AzureMetadata(w, r)
 	})
-	loginFrom(cloud, vault, nil, asAzure(func(a *applicant) { a.connection.timeout = 3 * time.Second })).wantToken(t)
+	loginFrom(cloud, vault, nil, asAzure(func(a *applicant) { a.connection.Timeout = 3 * time.Second })).wantToken(t)
 }

@@ -6,25 +6,26 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // certificate logs in with the certificate that the connection to Vault shows: its files are settings of the connection.
 type certificate struct{}
 
-func configCertificate(o source.Object, _ *loginSettings, v *vaultSettings) identity {
-	v.certFile, v.keyFile = o.Text("certFile"), o.Text("keyFile")
-	if v.certFile == "" || v.keyFile == "" {
+func configCertificate(o source.Object, _ *loginSettings, v *vault.Connection) identity {
+	v.CertFile, v.KeyFile = o.Text("certFile"), o.Text("keyFile")
+	if v.CertFile == "" || v.KeyFile == "" {
 		o.Fail("certFile", "and keyFile go together: write the paths of the PEM certificate and of its key")
 	}
-	if strings.HasPrefix(v.address, "http:") {
+	if strings.HasPrefix(v.Address, "http:") {
 		o.Fail("method", "is Certificate, which needs TLS: write an address that begins with https://")
 	}
 	return certificate{}
 }
 
-func readCertificate(r *source.Variables, _ string, s *loginSettings, v *vaultSettings) identity {
+func readCertificate(r *source.Variables, _ string, s *loginSettings, v *vault.Connection) identity {
 	s.role = r.Text("VAULT_ROLE", "")
-	if v.certFile == "" || !strings.HasPrefix(v.address, "https:") {
+	if v.CertFile == "" || !strings.HasPrefix(v.Address, "https:") {
 		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is cert: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, and a VAULT_ADDR that begins with https://"))
 	}
 	return certificate{}
@@ -37,5 +38,5 @@ func (certificate) loginRequest(_ context.Context, a *applicant) (*loginRequest,
 	if a.role != "" {
 		fields["name"] = a.role
 	}
-	return &loginRequest{fields: fields, check: "the role, the certificate " + a.connection.certFile + ", and that nothing ends TLS before Vault"}, nil
+	return &loginRequest{fields: fields, check: "the role, the certificate " + a.connection.CertFile + ", and that nothing ends TLS before Vault"}, nil
 }

@@ -18,6 +18,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // maxCloudAnswer is far above any token and any description of an instance.
@@ -50,7 +51,7 @@ func directly(ctx context.Context, d *net.Dialer, network, address string) (net.
 
 func (a *applicant) newCloud() *cloud {
 	// Something that hangs (a metadata service that no packet comes back from) leaves time for another attempt.
-	attempt := max(a.connection.timeout/3, time.Second)
+	attempt := max(a.connection.Timeout/3, time.Second)
 	dialer := func(control func(network, address string, c syscall.RawConn) error) func(context.Context, string, string) (net.Conn, error) {
 		d := &net.Dialer{Timeout: attempt, Control: control}
 		return func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -69,7 +70,7 @@ func (a *applicant) newCloud() *cloud {
 	return &cloud{
 		retrier:     retry.New(a.log),
 		log:         a.log,
-		userAgent:   a.connection.userAgent,
+		userAgent:   a.connection.UserAgent,
 		environment: a.environment,
 		attempt:     attempt,
 		local:       &http.Client{Transport: local, CheckRedirect: noRedirect},
@@ -154,7 +155,7 @@ func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure.Failu
 
 func (r *cloudRequest) describe(a *retry.Answer, err error) string {
 	if err != nil || r.said == nil {
-		return describe(a, err)
+		return vault.Describe(a, err)
 	}
 	return retry.StatusText(a.Status, retry.Quoted(r.said(a.Body), r.secrets...))
 }

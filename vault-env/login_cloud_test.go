@@ -13,6 +13,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // loggedIn is what a login gave.
@@ -23,23 +24,23 @@ type loggedIn struct {
 }
 
 // loginFrom logs in from within a cloud. What it says may hold none of the canaries.
-func loginFrom(f *fake.Cloud, vault *fake.Vault, env environment.Variables, change func(*applicant)) loggedIn {
+func loginFrom(f *fake.Cloud, server *fake.Vault, env environment.Variables, change func(*applicant)) loggedIn {
 	f.T.Helper()
-	v := &vaultSettings{address: vault.URL, caPEM: vault.CaPEM(), timeout: 5 * time.Second}
+	v := &vault.Connection{Address: server.URL, CAPEM: server.CaPEM(), Timeout: 5 * time.Second}
 	var b bytes.Buffer
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
 	a := &applicant{&loginSettings{role: fake.Role, environment: env}, v, nil, log, outside{f.Dial, f.Roots()}}
 	change(a)
 	var failed *failure.Failure
-	if a.client, failed = newClient(v, false, log); failed != nil {
+	if a.client, failed = vault.NewClient(v, false, log); failed != nil {
 		f.T.Fatal(failed)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), v.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), v.Timeout)
 	defer cancel()
 	var l loggedIn
 	token, failed := a.login(ctx)
 	if l.failure = failed; failed == nil {
-		l.token = token.value
+		l.token = token.Value
 	} else {
 		b.WriteString(failed.Message)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 const (
@@ -36,7 +37,7 @@ type gcpIAM struct {
 	serviceAccount string // e-mail address; empty: the pod's own
 }
 
-func configGCP(o source.Object, s *loginSettings, _ *vaultSettings) identity {
+func configGCP(o source.Object, s *loginSettings, _ *vault.Connection) identity {
 	needRole(o, s)
 	asInstance := false
 	switch o.Text("type") {
@@ -56,7 +57,7 @@ func configGCP(o source.Object, s *loginSettings, _ *vaultSettings) identity {
 	return gcpIAM{account}
 }
 
-func readGCP(_ *source.Variables, called string, _ *loginSettings, _ *vaultSettings) identity {
+func readGCP(_ *source.Variables, called string, _ *loginSettings, _ *vault.Connection) identity {
 	if called == "gcp-gce" {
 		return gce{}
 	}

@@ -99,7 +99,7 @@ func TestGoogleTrouble(t *testing.T) {
 				for at, service := range fakes {
 					cloud.Serve(at, service)
 				}
-				return loginFrom(cloud, vault, nil, asGCP(gcpIAM{fake.GoogleServiceAccount}, func(a *applicant) { a.connection.timeout = timeout }))
+				return loginFrom(cloud, vault, nil, asGCP(gcpIAM{fake.GoogleServiceAccount}, func(a *applicant) { a.connection.Timeout = timeout }))
 			})
 		})
 	}

@@ -5,6 +5,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // The kubelet mounts the pod's own token here unless a policy mounts another one.
@@ -14,12 +15,12 @@ const defaultJWTFile = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 // same request.
 type serviceAccount struct{}
 
-func configKubernetes(o source.Object, s *loginSettings, _ *vaultSettings) identity {
+func configKubernetes(o source.Object, s *loginSettings, _ *vault.Connection) identity {
 	needRole(o, s)
 	return serviceAccount{}
 }
 
-func readKubernetes(*source.Variables, string, *loginSettings, *vaultSettings) identity {
+func readKubernetes(*source.Variables, string, *loginSettings, *vault.Connection) identity {
 	return serviceAccount{}
 }
 

@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/reference"
 	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // loginSettings say how vault-env gets its token.
@@ -32,7 +33,7 @@ func defaultLogin() loginSettings {
 }
 
 // configLogin reads vault.auth into settings that hold the defaults, and into the connection what is the connection's.
-func configLogin(o source.Object, s *loginSettings, v *vaultSettings) {
+func configLogin(o source.Object, s *loginSettings, v *vault.Connection) {
 	s.role = o.Text("role")
 	s.jwtFile = cmp.Or(o.Text("tokenPath"), s.jwtFile)
 	name := cmp.Or(o.Text("method"), defaults.VaultAuthMethod)
@@ -61,7 +62,7 @@ func needRole(o source.Object, s *loginSettings) {
 }
 
 // readLogin reads the variables that say how to log in: Bank-Vaults' own, and three for AppRole.
-func readLogin(r *source.Variables, s *loginSettings, v *vaultSettings) {
+func readLogin(r *source.Variables, s *loginSettings, v *vault.Connection) {
 	s.environment = r.Environment
 	s.role = r.Text("VAULT_ROLE", "default")
 	s.jwtFile = r.Text("KUBERNETES_SERVICE_ACCOUNT_TOKEN", r.Text("VAULT_JWT_FILE", s.jwtFile))

@@ -97,7 +97,7 @@ func command(args []string, env environment.Variables, stdout io.Writer, log *lo
 // child, whose exit status it gives.
 func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *failure.Failure) {
 	s, f := loadSettings(env)
-	s.vault.userAgent = "vault-env/" + version
+	s.vault.UserAgent = "vault-env/" + version
 	log.Level, log.JSON = s.logLevel, s.logJSON
 	if f != nil {
 		return 0, f

@@ -13,6 +13,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/reference"
 	"vaultinjection.dev/vault-env/internal/templates"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // variable is one entry of the container's environment.
@@ -27,11 +28,11 @@ type variable struct {
 type plan struct {
 	settings  *settings
 	variables []variable
-	reads     []readKey        // distinct, in the order in which they are first wanted
-	decrypts  []string         // distinct ciphertexts, in that order
-	readBy    map[readKey]want // for messages
-	decryptBy map[string]want  // for messages
-	login     bool             // the program gets the login token
+	reads     []vault.Request        // distinct, in the order in which they are first wanted
+	decrypts  []string               // distinct ciphertexts, in that order
+	readBy    map[vault.Request]want // for messages
+	decryptBy map[string]want        // for messages
+	login     bool                   // the program gets the login token
 }
 
 // want is who wants something: the first that does, and how many do.
@@ -61,7 +62,7 @@ func noteWant[K comparable](by map[K]want, key K, name string) bool {
 // newPlan parses every reference and every template and checks the paths, so that a mistake in one is told before
 // anybody logs in.
 func newPlan(env environment.Variables, s *settings) (*plan, *failure.Failure) {
-	p := &plan{settings: s, variables: make([]variable, 0, len(env)), readBy: map[readKey]want{}, decryptBy: map[string]want{}}
+	p := &plan{settings: s, variables: make([]variable, 0, len(env)), readBy: map[vault.Request]want{}, decryptBy: map[string]want{}}
 	for _, entry := range env {
 		v, f := p.variable(entry)
 		if f != nil {
@@ -127,9 +128,9 @@ func (p *plan) want(name string, r reference.Reference) (*template.Template, *fa
 	return t, nil
 }
 
-func (p *plan) wantPath(name string, key readKey) *failure.Failure {
-	if !isAllowed(key.path, p.settings.allowedPaths) {
-		return failure.Newf(failure.Settings, "%s: the policy's allowedPaths do not allow %s", name, failure.QuoteName(key.path))
+func (p *plan) wantPath(name string, key vault.Request) *failure.Failure {
+	if !isAllowed(key.Path, p.settings.allowedPaths) {
+		return failure.Newf(failure.Settings, "%s: the policy's allowedPaths do not allow %s", name, failure.QuoteName(key.Path))
 	}
 	if noteWant(p.readBy, key, name) {
 		p.reads = append(p.reads, key)
@@ -138,7 +139,7 @@ func (p *plan) wantPath(name string, key readKey) *failure.Failure {
 }
 
 func (p *plan) wantPlaintext(name, ciphertext string) *failure.Failure {
-	if p.settings.transit.keyID == "" {
+	if p.settings.transit.KeyID == "" {
 		return failure.Newf(failure.Settings, "%s: a transit ciphertext needs a key: set environment.transit.keyID (VAULT_TRANSIT_KEY_ID) to the name of the key that made it", name)
 	}
 	if noteWant(p.decryptBy, ciphertext, name) {
@@ -148,19 +149,21 @@ func (p *plan) wantPlaintext(name, ciphertext string) *failure.Failure {
 }
 
 // keyOf gives the request that a reference to a path stands for.
-func keyOf(r reference.Reference) readKey {
+func keyOf(r reference.Reference) vault.Request {
 	if r.Kind != reference.Write {
-		return readKey{path: r.Path, version: r.Version}
+		return vault.Request{Path: r.Path, Version: r.Version}
 	}
 	var body bytes.Buffer
 	if r.Body == "" || json.Compact(&body, []byte(r.Body)) != nil {
-		return readKey{path: r.Path, write: true, body: "{}"}
+		return vault.Request{Path: r.Path, Write: true, Body: "{}"}
 	}
-	return readKey{path: r.Path, write: true, body: body.String()}
+	return vault.Request{Path: r.Path, Write: true, Body: body.String()}
 }
 
 // keyOfPath returns the request for a secret whose every key becomes a variable.
-func keyOfPath(from fromPath) readKey { return readKey{path: from.path, version: from.version} }
+func keyOfPath(from fromPath) vault.Request {
+	return vault.Request{Path: from.path, Version: from.version}
+}
 
 // wanted returns who wants some of the ciphertexts, for messages.
 func (p *plan) wanted(ciphertexts []string) string {
@@ -203,13 +206,13 @@ func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.
 	return b.entries, nil
 }
 
-func addPath(b *environmentBuilder, from fromPath, s *secret, log *logging.Logger) *failure.Failure {
+func addPath(b *environmentBuilder, from fromPath, s *vault.Secret, log *logging.Logger) *failure.Failure {
 	if s == nil {
 		log.Warn("fromPaths: there is no secret at " + failure.QuoteName(from.path) + ", and missing ones are ignored")
 		return nil
 	}
-	for _, key := range s.keys() {
-		value, f := s.text(key)
+	for _, key := range s.Keys() {
+		value, f := s.Text(key)
 		if f != nil {
 			return f.Under("fromPaths: " + from.path)
 		}

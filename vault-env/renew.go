@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 const (
@@ -42,12 +43,12 @@ type renewal struct {
 
 // lender is who renews leases.
 type lender interface {
-	renew(ctx context.Context, l lease) renewal
+	renew(ctx context.Context, l vault.Lease) renewal
 }
 
 // held is one lease and what is known of it.
 type held struct {
-	lease lease
+	lease vault.Lease
 	name  string
 	end   time.Time
 	next  time.Time // when to ask Vault
@@ -69,14 +70,14 @@ type keeper struct {
 }
 
 // newKeeper takes leases as Vault gave them at a time: at the latest, for the sake of safety, when it was asked.
-func newKeeper(l lender, address string, action leaseEnd, random func() float64, log *logging.Logger, since time.Time, leases []lease) *keeper {
+func newKeeper(l lender, address string, action leaseEnd, random func() float64, log *logging.Logger, since time.Time, leases []vault.Lease) *keeper {
 	k := &keeper{lender: l, address: address, action: action, random: random, log: log}
 	for _, lease := range leases {
 		h := &held{lease: lease, name: leaseName(lease)}
 		switch {
-		case lease.duration > 0:
+		case lease.Duration > 0:
 			k.schedule(h, since)
-		case lease.id == "": // a token that was given: nothing is known of it yet
+		case lease.ID == "": // a token that was given: nothing is known of it yet
 			h.next = since
 		default: // it has no end
 			continue
@@ -86,11 +87,11 @@ func newKeeper(l lender, address string, action leaseEnd, random func() float64,
 	return k
 }
 
-func leaseName(l lease) string {
-	if l.id == "" {
+func leaseName(l vault.Lease) string {
+	if l.ID == "" {
 		return "the token"
 	}
-	return "the lease of " + failure.QuoteName(l.key.path)
+	return "the lease of " + failure.QuoteName(l.Request.Path)
 }
 
 // twoThirds of a lease's time, less up to a tenth of them, so that leases of one hour do not come back at once.
@@ -103,7 +104,7 @@ func (k *keeper) twoThirds(d time.Duration) time.Duration {
 func (k *keeper) lastTime(h *held, now time.Time, why string) {
 	h.last = why
 	left := h.end.Sub(now)
-	early := min(k.action.gracePeriod, left/3) + time.Duration(k.random()*float64(min(h.lease.duration/10, left/3)))
+	early := min(k.action.gracePeriod, left/3) + time.Duration(k.random()*float64(min(h.lease.Duration/10, left/3)))
 	h.next = now.Add(max(left-early, 0))
 }
 
@@ -137,7 +138,7 @@ func (k *keeper) take(h *held, r renewal, asked time.Time) string {
 	}
 	k.answered(now)
 	switch {
-	case h.lease.duration <= 0:
+	case h.lease.Duration <= 0:
 		k.learn(h, r, asked)
 	case r.verdict == extended:
 		return k.extend(h, r, asked, now)
@@ -162,18 +163,18 @@ func (k *keeper) learn(h *held, r renewal, asked time.Time) {
 		k.drop(h)
 		return
 	}
-	h.lease.duration, h.lease.renewable = r.duration, r.renewable
+	h.lease.Duration, h.lease.Renewable = r.duration, r.renewable
 	k.schedule(h, asked)
 }
 
 // schedule sets the first renewal of a lease that Vault gave for its whole time at some point.
 func (k *keeper) schedule(h *held, since time.Time) {
-	h.end = since.Add(h.lease.duration)
-	if !h.lease.renewable {
+	h.end = since.Add(h.lease.Duration)
+	if !h.lease.Renewable {
 		k.lastTime(h, since, "it is not renewable")
 		return
 	}
-	h.next = since.Add(k.twoThirds(h.lease.duration))
+	h.next = since.Add(k.twoThirds(h.lease.Duration))
 }
 
 // extend sets a new end. Where it is the old one, the lease has reached the longest time that Vault allows, and asking
@@ -183,7 +184,7 @@ func (k *keeper) extend(h *held, r renewal, asked, now time.Time) string {
 	end := asked.Add(r.duration)
 	gain := end.Sub(h.end)
 	// Vault gives whole seconds.
-	noise := max(r.duration/10, min(1500*time.Millisecond, h.lease.duration/3))
+	noise := max(r.duration/10, min(1500*time.Millisecond, h.lease.Duration/3))
 	moved := gain > noise || gain < -noise && r.duration > 0
 	if !moved && h.last != "" {
 		return k.ended(h, h.last, now)
@@ -224,7 +225,7 @@ func (k *keeper) ended(h *held, why string, now time.Time) string {
 	if left := rounded(h.end.Sub(now)); left > 0 {
 		what = h.name + " ends in " + left.String()
 	}
-	if h.lease.id == "" {
+	if h.lease.ID == "" {
 		what += ", and with it all leases"
 	}
 	what += " (" + why + ")"
@@ -232,7 +233,7 @@ func (k *keeper) ended(h *held, why string, now time.Time) string {
 		return what
 	}
 	k.log.Warn(what + ": the program goes on with what no longer is valid")
-	if k.drop(h); h.lease.id == "" {
+	if k.drop(h); h.lease.ID == "" {
 		k.leases = nil
 	}
 	return ""
@@ -246,8 +247,8 @@ func (k *keeper) drop(h *held) {
 func (k *keeper) longestPause() time.Duration {
 	pause := lastPause
 	for _, h := range k.leases {
-		if h.lease.duration > 0 {
-			pause = min(pause, h.lease.duration/10)
+		if h.lease.Duration > 0 {
+			pause = min(pause, h.lease.Duration/10)
 		}
 	}
 	return max(pause, firstPause)

@@ -12,6 +12,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // modelVault lends as Vault does: every renewal is for ttl from then on, and never beyond the longest end. It runs on
@@ -20,7 +21,7 @@ type modelVault struct {
 	start   time.Time
 	leases  map[string]*modelLease // by id
 	away    func(at time.Duration) bool
-	odd     func(at time.Duration, l lease) *renewal // in place of the answer
+	odd     func(at time.Duration, l vault.Lease) *renewal // in place of the answer
 	latency time.Duration
 	asked   []string // "1h0m0s id"
 }
@@ -30,8 +31,8 @@ type modelLease struct {
 	fixed             bool
 }
 
-func (m *modelVault) renew(ctx context.Context, l lease) renewal {
-	m.asked = append(m.asked, fmt.Sprintf("%s %s", time.Since(m.start), l.id))
+func (m *modelVault) renew(ctx context.Context, l vault.Lease) renewal {
+	m.asked = append(m.asked, fmt.Sprintf("%s %s", time.Since(m.start), l.ID))
 	if !retry.Sleep(ctx, m.latency+time.Millisecond) {
 		return renewal{verdict: away, reason: "timeout"}
 	}
@@ -44,11 +45,11 @@ func (m *modelVault) renew(ctx context.Context, l lease) renewal {
 			return *r
 		}
 	}
-	lent := m.leases[l.id]
+	lent := m.leases[l.ID]
 	switch {
 	case lent == nil || at >= lent.end:
 		return renewal{verdict: over, reason: "Vault knows it no more"}
-	case l.id == "" && l.duration == 0: // looked up
+	case l.ID == "" && l.Duration == 0: // looked up
 		return renewal{verdict: extended, duration: (lent.end - at).Truncate(time.Second), renewable: !lent.fixed}
 	case lent.fixed:
 		return renewal{verdict: fixed, reason: "it is not renewable"}
@@ -81,16 +82,16 @@ func runKeeper(t *testing.T, m *modelVault, o keepOptions) (result kept) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m.start = time.Now()
-		var leases []lease
+		var leases []vault.Lease
 		for _, id := range []string{"", "db", "pki", "other"} {
 			if l := m.leases[id]; l != nil {
 				if l.longest == 0 {
 					l.longest = 1 << 62
 				}
 				l.end = min(l.ttl, l.longest)
-				lent := lease{id: id, duration: l.end, renewable: !l.fixed, key: readKey{path: "creds/" + id}}
+				lent := vault.Lease{ID: id, Duration: l.end, Renewable: !l.fixed, Request: vault.Request{Path: "creds/" + id}}
 				if id == "" && o.given {
-					lent = lease{}
+					lent = vault.Lease{}
 				}
 				leases = append(leases, lent)
 			}
@@ -170,62 +171,62 @@ func TestLeaseEnds(t *testing.T) {
 		{name: "a given token's end", given: true, model: modelVault{leases: with("", modelLease{ttl: 2 * time.Hour, fixed: true})},
 			from: 2*time.Hour - 13*time.Second, to: 2*time.Hour - 10*time.Second, why: "the token ends in 10s, and with it all leases (it is not renewable)"},
 		{name: "a given token is renewed", given: true, model: modelVault{leases: hour()}},
-		{name: "a given token without end", given: true, model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
-			if l.id == "" {
+		{name: "a given token without end", given: true, model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
+			if l.ID == "" {
 				return &renewal{verdict: extended, duration: 0}
 			}
 			return nil
 		}}},
-		{name: "a given token that may not look itself up", given: true, model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
-			if l.id == "" {
+		{name: "a given token that may not look itself up", given: true, model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
+			if l.ID == "" {
 				return &renewal{verdict: fixed, reason: "denied"}
 			}
 			return nil
 		}}},
-		{name: "revoked", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
+		{name: "revoked", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
 			if at > 5*time.Hour {
 				return &renewal{verdict: over, reason: "gone"}
 			}
 			return nil
 		}}, from: 5 * time.Hour, to: 5*time.Hour + 40*time.Minute, why: "has ended (gone)"},
-		{name: "denied", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
-			if l.id == "db" {
+		{name: "denied", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
+			if l.ID == "db" {
 				return &renewal{verdict: fixed, reason: "Vault denies it"}
 			}
 			return nil
 		}}, from: time.Hour - 11*time.Second, to: time.Hour - 9*time.Second, why: "ends in 10s (Vault denies it)"},
-		{name: "not renewable any more", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
+		{name: "not renewable any more", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
 			switch {
-			case l.id == "db" && at < 50*time.Minute:
+			case l.ID == "db" && at < 50*time.Minute:
 				return &renewal{verdict: extended, duration: 30 * time.Minute}
-			case l.id == "db":
+			case l.ID == "db":
 				return &renewal{verdict: fixed, reason: "?"}
 			}
 			return nil
 		}}, from: 70*time.Minute - 11*time.Second, to: 70*time.Minute - 9*time.Second, why: "it is not renewable any more"},
-		{name: "no time at all", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
-			if l.id == "db" {
+		{name: "no time at all", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
+			if l.ID == "db" {
 				return &renewal{verdict: extended, duration: 0, renewable: true}
 			}
 			return nil
 		}}, from: time.Hour - 11*time.Second, to: time.Hour - 9*time.Second, why: "longest time"},
-		{name: "shorter than before, but renewable", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
-			if l.id == "db" {
+		{name: "shorter than before, but renewable", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
+			if l.ID == "db" {
 				return &renewal{verdict: extended, duration: 5 * time.Minute, renewable: true}
 			}
 			return nil
 		}}},
-		{name: "much longer than before", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
+		{name: "much longer than before", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
 			return &renewal{verdict: extended, duration: 10 * 365 * 24 * time.Hour, renewable: true}
 		}}},
-		{name: "cannot be renewed until its end", model: modelVault{leases: hour(), odd: func(at time.Duration, l lease) *renewal {
-			if l.id == "db" {
+		{name: "cannot be renewed until its end", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
+			if l.ID == "db" {
 				return &renewal{verdict: failed, reason: "400: failed to renew entry"}
 			}
 			return nil
 		}}, from: time.Hour, to: time.Hour + time.Second, why: "has ended (400: failed to renew entry)"},
-		{name: "at its longest time, which is then raised", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 100 * time.Minute}), odd: func(at time.Duration, l lease) *renewal {
-			if l.id == "db" && at > 99*time.Minute {
+		{name: "at its longest time, which is then raised", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 100 * time.Minute}), odd: func(at time.Duration, l vault.Lease) *renewal {
+			if l.ID == "db" && at > 99*time.Minute {
 				return &renewal{verdict: extended, duration: time.Hour, renewable: true}
 			}
 			return nil
@@ -256,8 +257,8 @@ func TestLeaseEnds(t *testing.T) {
 func TestALeaseThatCannotBeRenewedForAWhile(t *testing.T) {
 	m := &modelVault{leases: map[string]*modelLease{"": {ttl: 3 * time.Hour}, "db": {ttl: time.Hour}}}
 	refused := 0
-	m.odd = func(at time.Duration, l lease) *renewal {
-		if l.id == "db" && refused < 5 {
+	m.odd = func(at time.Duration, l vault.Lease) *renewal {
+		if l.ID == "db" && refused < 5 {
 			refused++
 			return &renewal{verdict: failed, reason: "400: failed to renew entry"}
 		}
@@ -322,7 +323,7 @@ func TestVaultAway(t *testing.T) {
 		}
 	})
 	t.Run("for longer than the leases, which Vault has kept nevertheless", func(t *testing.T) {
-		m := &modelVault{leases: map[string]*modelLease{"db": {ttl: time.Hour}}, away: between(50*time.Minute, 20*time.Hour), odd: func(at time.Duration, l lease) *renewal {
+		m := &modelVault{leases: map[string]*modelLease{"db": {ttl: time.Hour}}, away: between(50*time.Minute, 20*time.Hour), odd: func(at time.Duration, l vault.Lease) *renewal {
 			return &renewal{verdict: extended, duration: time.Hour, renewable: true}
 		}}
 		k := runKeeper(t, m, keepOptions{action: restart, until: 10 * day})
@@ -349,7 +350,7 @@ func TestVaultAway(t *testing.T) {
 		}
 	})
 	t.Run("and it asks to be left alone", func(t *testing.T) {
-		m := &modelVault{leases: map[string]*modelLease{"db": {ttl: time.Hour}}, odd: func(at time.Duration, l lease) *renewal {
+		m := &modelVault{leases: map[string]*modelLease{"db": {ttl: time.Hour}}, odd: func(at time.Duration, l vault.Lease) *renewal {
 			if at < 45*time.Minute {
 				return &renewal{verdict: away, reason: "429 Too Many Requests", wait: 50 * time.Second}
 			}
@@ -363,7 +364,7 @@ func TestVaultAway(t *testing.T) {
 
 func TestNothingToKeep(t *testing.T) {
 	// A lease without an end, such as KV version 1's hint would be.
-	k := newKeeper(&modelVault{}, "", restart, rand.Float64, nil, time.Now(), []lease{{id: "x"}})
+	k := newKeeper(&modelVault{}, "", restart, rand.Float64, nil, time.Now(), []vault.Lease{{ID: "x"}})
 	if why := k.run(t.Context()); why != "" || len(k.leases) != 0 {
 		t.Errorf("%q, %v", why, k.leases)
 	}
@@ -379,7 +380,7 @@ func TestKeeperOnAnyVault(t *testing.T) {
 			m.leases[id] = &modelLease{ttl: ttl, longest: ttl + time.Duration(r.IntN(200000))*time.Second, fixed: r.IntN(4) == 0}
 		}
 		sometimes := r.IntN(3) == 0
-		m.odd = func(at time.Duration, l lease) *renewal {
+		m.odd = func(at time.Duration, l vault.Lease) *renewal {
 			if !sometimes || r.IntN(3) != 0 {
 				return nil
 			}

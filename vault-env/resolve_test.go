@@ -110,7 +110,7 @@ func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
 
 func TestNothingToResolveAsksNobody(t *testing.T) {
 	s := defaultSettings()
-	s.vault.address = "https://127.0.0.1:1"
+	s.vault.Address = "https://127.0.0.1:1"
 	s.login.jwtFile = "/nonexistent"
 	resolveWith(t, &s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
 }
@@ -125,7 +125,7 @@ func TestLoginToken(t *testing.T) {
 	})
 	t.Run("of a given token, nobody is asked", func(t *testing.T) {
 		s := defaultSettings()
-		s.vault.address = "https://127.0.0.1:1"
+		s.vault.Address = "https://127.0.0.1:1"
 		s.login.tokenFile = fake.File(t, "token", " given \n")
 		resolveWith(t, &s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
 	})

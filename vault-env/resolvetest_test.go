@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // settingsFor are those of a policy for this Vault, with some parts replaced.
@@ -19,7 +20,7 @@ func settingsFor(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *sett
 	if failed != nil {
 		t.Fatal(failed)
 	}
-	s.revoke = revokeNever // it is asked for after the environment is there, and would disturb who counts requests
+	s.revoke = vault.RevokeNever // it is asked for after the environment is there, and would disturb who counts requests
 	return &s
 }
 

@@ -9,12 +9,13 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 func TestTheTokenIsRevoked(t *testing.T) {
 	given := func(s *settings) { s.login.token = fake.Token }
-	never := func(s *settings) { s.revoke = revokeNever }
-	any := func(s *settings) { s.revoke = revokeAny }
+	never := func(s *settings) { s.revoke = vault.RevokeNever }
+	any := func(s *settings) { s.revoke = vault.RevokeAny }
 	batch := fake.Status(200, `{"auth":{"client_token":"hvb.AAAA","lease_duration":600}}`)
 	for name, c := range map[string]struct {
 		env    string
@@ -40,15 +41,15 @@ func TestTheTokenIsRevoked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vault, engine := fake.NewVault(t), &fake.Engine{}
-			vault.KV1("kv/a", `{"k":"v","object":{}}`)
-			vault.Handle("GET database/creds/a", engine.Lend)
-			vault.Says(fake.RevocationRequest, 204, "")
+			server, engine := fake.NewVault(t), &fake.Engine{}
+			server.KV1("kv/a", `{"k":"v","object":{}}`)
+			server.Handle("GET database/creds/a", engine.Lend)
+			server.Says(fake.RevocationRequest, 204, "")
 			if c.login != nil {
-				vault.Handle("POST auth/kubernetes/login", c.login)
+				server.Handle("POST auth/kubernetes/login", c.login)
 			}
-			s := settingsFor(t, vault)
-			s.revoke = revokeOwn
+			s := settingsFor(t, server)
+			s.revoke = vault.RevokeOwn
 			for _, change := range c.change {
 				change(s)
 			}
@@ -62,10 +63,10 @@ func TestTheTokenIsRevoked(t *testing.T) {
 			if said != c.want {
 				t.Errorf("the log: %s", o.log)
 			}
-			if c.want && !vault.Revoked() {
-				t.Errorf("requests %v", vault.Seen())
+			if c.want && !server.Revoked() {
+				t.Errorf("requests %v", server.Seen())
 			}
-			if !c.want && slices.Contains(vault.Seen(), fake.RevocationRequest) {
+			if !c.want && slices.Contains(server.Seen(), fake.RevocationRequest) {
 				t.Error("it is revoked")
 			}
 		})
@@ -73,16 +74,16 @@ func TestTheTokenIsRevoked(t *testing.T) {
 }
 
 func TestRevocationHoldsNobodyUp(t *testing.T) {
-	vault := fake.NewVault(t)
-	vault.KV1("kv/a", `{"k":"v"}`)
+	server := fake.NewVault(t)
+	server.KV1("kv/a", `{"k":"v"}`)
 	release := make(chan struct{})
 	defer close(release)
-	vault.Handle(fake.RevocationRequest, func(http.ResponseWriter, *http.Request) { <-release })
-	s := settingsFor(t, vault)
-	s.revoke = revokeOwn
+	server.Handle(fake.RevocationRequest, func(http.ResponseWriter, *http.Request) { <-release })
+	s := settingsFor(t, server)
+	s.revoke = vault.RevokeOwn
 	resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v") // although there is no answer
-	if !vault.Revoked() {
-		t.Errorf("requests %v", vault.Seen())
+	if !server.Revoked() {
+		t.Errorf("requests %v", server.Seen())
 	}
 }
 
@@ -92,20 +93,20 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 		"an answer that lies": fake.Status(200, "<html>"), "a redirect": fake.Status(307, "", "Location", "https://elsewhere.invalid/"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := fake.NewVault(t)
-			vault.KV1("kv/a", `{"k":"v"}`)
-			vault.Handle(fake.RevocationRequest, answer)
-			s := settingsFor(t, vault)
-			s.revoke = revokeOwn
+			server := fake.NewVault(t)
+			server.KV1("kv/a", `{"k":"v"}`)
+			server.Handle(fake.RevocationRequest, answer)
+			s := settingsFor(t, server)
+			s.revoke = vault.RevokeOwn
 			resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v")
 			resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
 		})
 	}
 	t.Run("silence", func(t *testing.T) {
-		vault := fake.NewVault(t)
-		vault.Handle(fake.RevocationRequest, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		s := settingsFor(t, vault)
-		s.revoke, s.vault.timeout = revokeOwn, 300*time.Millisecond
+		server := fake.NewVault(t)
+		server.Handle(fake.RevocationRequest, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		s := settingsFor(t, server)
+		s.revoke, s.vault.Timeout = vault.RevokeOwn, 300*time.Millisecond
 		start := time.Now()
 		resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
 		if took := time.Since(start); took > 3*time.Second {

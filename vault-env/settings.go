@@ -11,13 +11,14 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/signals"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // settings is what vault-env is told to do, whichever way it was told.
 type settings struct {
-	vault         vaultSettings
+	vault         vault.Connection
 	login         loginSettings
-	transit       transitKey
+	transit       vault.Transit
 	fromPaths     []fromPath
 	ignoreMissing bool
 	passthrough   map[string]bool
@@ -26,7 +27,7 @@ type settings struct {
 	mode          processMode
 	leaseEnd      leaseEnd
 	delay         time.Duration
-	revoke        revocation
+	revoke        vault.Revocation
 	refuseExec    bool
 	logLevel      logging.Level
 	logJSON       bool
@@ -62,11 +63,11 @@ type fromPath struct {
 // defaultSettings returns what holds where nothing else is said. Bank-Vaults has the same defaults.
 func defaultSettings() settings {
 	s := settings{
-		vault: vaultSettings{timeout: defaults.VaultTimeout},
+		vault: vault.Connection{Timeout: defaults.VaultTimeout},
 		login: defaultLogin(),
-		transit: transitKey{
-			mountPath: defaults.EnvironmentTransitMountPath,
-			batchSize: defaults.EnvironmentTransitBatchSize,
+		transit: vault.Transit{
+			MountPath: defaults.EnvironmentTransitMountPath,
+			BatchSize: defaults.EnvironmentTransitBatchSize,
 		},
 		ignoreMissing: defaults.EnvironmentIgnoreMissing,
 		passthrough:   map[string]bool{},
@@ -80,18 +81,18 @@ func defaultSettings() settings {
 	s.leaseEnd.signal, _ = signals.Parse(defaults.ProcessLeaseEndSignal)
 	s.logLevel, _ = levelOf(defaults.ProcessLogLevel)
 	s.logJSON, _ = jsonOf(defaults.ProcessLogFormat)
-	if s.revoke = revokeNever; defaults.ProcessRevokeToken {
-		s.revoke = revokeOwn // a token that was given is revoked only where that is written out
+	if s.revoke = vault.RevokeNever; defaults.ProcessRevokeToken {
+		s.revoke = vault.RevokeOwn // a token that was given is revoked only where that is written out
 	}
 	return s
 }
 
 // revocationOf returns the revocation of a setting that is written out.
-func revocationOf(revoke bool) revocation {
+func revocationOf(revoke bool) vault.Revocation {
 	if revoke {
-		return revokeAny
+		return vault.RevokeAny
 	}
-	return revokeNever
+	return vault.RevokeNever
 }
 
 // loadSettings reads VAULT_ENV_CONFIG where it is set, else the variables of Bank-Vaults' vault-env. The settings that it

@@ -40,7 +40,7 @@ func TestAuthConfig(t *testing.T) {
 		}
 	}
 	s, f := parseConfig(`{"vault":{"address":"https://v","auth":{"method":"Certificate","certFile":"/c","keyFile":"/k"}}}`)
-	if f != nil || s.vault.certFile != "/c" || s.vault.keyFile != "/k" {
+	if f != nil || s.vault.CertFile != "/c" || s.vault.KeyFile != "/k" {
 		t.Errorf("the certificate: %+v %v", s.vault, f)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 const fullConfig = `{
@@ -36,18 +37,18 @@ func TestConfig(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := settings{
-		vault: vaultSettings{address: "https://vault.example:8200/prefix", namespace: "team", timeout: 3 * time.Second, caPEM: "PEM",
-			caFile: "/ca.crt", serverName: "vault.internal"},
+		vault: vault.Connection{Address: "https://vault.example:8200/prefix", Namespace: "team", Timeout: 3 * time.Second, CAPEM: "PEM",
+			CAFile: "/ca.crt", ServerName: "vault.internal"},
 		login:         loginByToken(loginSettings{mount: "auth-jwt", role: "shop", jwtFile: "/token", environment: got.login.environment}),
 		fromPaths:     []fromPath{{path: "secret/data/a", version: "3", prefix: "A_", overwrite: true}, {path: "kv/b"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true},
 		allowedPaths:  []string{"secret/data/*"},
 		allowedNames:  map[string]bool{"PATH": true},
-		transit:       transitKey{"shop", "transit/eu", 10},
+		transit:       vault.Transit{KeyID: "shop", MountPath: "transit/eu", BatchSize: 10},
 		mode:          modeDaemon,
 		leaseEnd:      leaseEnd{false, syscall.Signal(37), 90 * time.Second},
-		revoke:        revokeNever,
+		revoke:        vault.RevokeNever,
 		refuseExec:    true,
 		delay:         time.Minute,
 		logLevel:      logging.Debug,
@@ -64,17 +65,17 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := defaultSettings()
-	want.vault.address, want.login.role = "http://v", "r"
+	want.vault.Address, want.login.role = "http://v", "r"
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
-	if want.vault.timeout != 10*time.Second || want.login.mount != "kubernetes" || want.logLevel != logging.Info || want.logJSON {
+	if want.vault.Timeout != 10*time.Second || want.login.mount != "kubernetes" || want.logLevel != logging.Info || want.logJSON {
 		t.Errorf("defaults %+v", want)
 	}
 }
 
 func TestBadConfig(t *testing.T) {
-	vault := func(s string) string { return `{"vault":{"address":"https://v","auth":{"role":"r"}` + s + `}` }
+	server := func(s string) string { return `{"vault":{"address":"https://v","auth":{"role":"r"}` + s + `}` }
 	for _, c := range []struct{ config, says string }{
 		{"", "not JSON"},
 		{"{", "not JSON"},
@@ -82,22 +83,22 @@ func TestBadConfig(t *testing.T) {
 		{`{"vault":}`, "not JSON at byte 10"},
 		{`{} x`, "not JSON at byte 4"},
 		{`{"vault":{"address":"https://v","auth":{"role":"r"}}}{}`, "not JSON at byte"},
-		{vault(`},"vualt":{}`), "unknown key vualt: remove it"},
+		{server(`},"vualt":{}`), "unknown key vualt: remove it"},
 		{`{"Vault":{"address":"https://v"}}`, "vault.address is missing"},
-		{vault(`,"tls":{"skipVerify":true}}`), "unknown key vault.tls.skipVerify"},
-		{vault(`,"a":1,"b":2}`), "unknown key vault.a:"},
-		{vault(`},"environment":{"fromPaths":[{"path":"a","key":"b"}]}`), "unknown key environment.fromPaths[0].key"},
-		{vault(`},"process":{"log":{"file":"/x"}}`), "unknown key process.log.file"},
+		{server(`,"tls":{"skipVerify":true}}`), "unknown key vault.tls.skipVerify"},
+		{server(`,"a":1,"b":2}`), "unknown key vault.a:"},
+		{server(`},"environment":{"fromPaths":[{"path":"a","key":"b"}]}`), "unknown key environment.fromPaths[0].key"},
+		{server(`},"process":{"log":{"file":"/x"}}`), "unknown key process.log.file"},
 		{`{"vault":{"address":5}}`, "vault.address holds a number: write a string"},
-		{vault(`},"environment":{"ignoreMissing":"yes"}`), "environment.ignoreMissing holds a string: write true or false"},
-		{vault(`},"environment":{"fromPaths":{}}`), "environment.fromPaths holds an object: write a list"},
-		{vault(`},"environment":{"fromPaths":["a"]}`), "environment.fromPaths[0] holds a string: write a JSON object"},
-		{vault(`},"environment":{"passthrough":[true]}`), "environment.passthrough[0] holds true or false: write a string"},
-		{vault(`},"environment":{"allowedPaths":["a",null]}`), "environment.allowedPaths[1] holds null: write a string"},
-		{vault(`},"environment":{"fromPaths":[{}]}`), "environment.fromPaths[0].path is empty"},
-		{vault(`},"environment":{"fromPaths":[{"path":"a","version":1.5}]}`), "environment.fromPaths[0].version is not a whole number"},
-		{vault(`},"environment":{"fromPaths":[{"path":"a","version":1e300}]}`), "environment.fromPaths[0].version is not a whole number"},
-		{vault(`},"environment":{"fromPaths":[{"path":"a","version":"1"}]}`), "environment.fromPaths[0].version holds a string: write a whole number"},
+		{server(`},"environment":{"ignoreMissing":"yes"}`), "environment.ignoreMissing holds a string: write true or false"},
+		{server(`},"environment":{"fromPaths":{}}`), "environment.fromPaths holds an object: write a list"},
+		{server(`},"environment":{"fromPaths":["a"]}`), "environment.fromPaths[0] holds a string: write a JSON object"},
+		{server(`},"environment":{"passthrough":[true]}`), "environment.passthrough[0] holds true or false: write a string"},
+		{server(`},"environment":{"allowedPaths":["a",null]}`), "environment.allowedPaths[1] holds null: write a string"},
+		{server(`},"environment":{"fromPaths":[{}]}`), "environment.fromPaths[0].path is empty"},
+		{server(`},"environment":{"fromPaths":[{"path":"a","version":1.5}]}`), "environment.fromPaths[0].version is not a whole number"},
+		{server(`},"environment":{"fromPaths":[{"path":"a","version":1e300}]}`), "environment.fromPaths[0].version is not a whole number"},
+		{server(`},"environment":{"fromPaths":[{"path":"a","version":"1"}]}`), "environment.fromPaths[0].version holds a string: write a whole number"},
 		{`{}`, "vault.address is missing"},
 		{`{"vault":{"address":"vault:8200"}}`, "vault.address is not the address of a Vault"},
 		{`{"vault":{"address":"ftp://v"}}`, "vault.address is not"},
@@ -107,30 +108,30 @@ func TestBadConfig(t *testing.T) {
 		{`{"vault":{"address":"https://v#x"}}`, "vault.address is not"},
 		{`{"vault":{"address":"https://v"}}`, "vault.auth.role is missing"},
 		{`{"vault":{"address":"https://v","auth":{"method":"JWT","mountPath":"../sys"}}}`, "vault.auth.mountPath is not a path"},
-		{vault(`,"timeout":"0s"}`), "vault.timeout is not a duration above zero"},
-		{vault(`,"timeout":"10"}`), "vault.timeout is not a duration"},
-		{vault(`},"environment":{"fromPaths":[{"path":"a"},{"path":"/"}]}`), "environment.fromPaths[1].path is empty"},
-		{vault(`},"environment":{"fromPaths":[{"path":"a/../b"}]}`), "environment.fromPaths[0].path is not a path"},
-		{vault(`},"environment":{"fromPaths":[{"path":"a#1"}]}`), "environment.fromPaths[0].path is not a path"},
-		{vault(`},"environment":{"fromPaths":[{"path":"a","version":-1}]}`), "environment.fromPaths[0].version is not a whole number from 0"},
-		{vault(`},"environment":{"transit":{"batchSize":-1}}`), "environment.transit.batchSize is not a whole number"},
-		{vault(`},"environment":{"transit":{"keyID":"a/../b"}}`), "environment.transit.keyID is not a path"},
-		{vault(`},"environment":{"transit":{"mountPath":7}}`), "environment.transit.mountPath holds a number"},
-		{vault(`},"environment":{"transit":{"key":"x"}}`), "unknown key environment.transit.key"},
-		{vault(`},"environment":{"allowedNames":["A",1]}`), "environment.allowedNames[1] holds a number"},
-		{vault(`},"process":{"mode":"daemon"}`), "process.mode is unknown: write Exec or Daemon"},
-		{vault(`},"process":{"leaseEnd":{"action":"Reload"}}`), "process.leaseEnd.action is unknown: write Restart or Keep"},
-		{vault(`},"process":{"leaseEnd":{"signal":"SIGSTOP"}}`), "process.leaseEnd.signal is not a signal that ends a program"},
-		{vault(`},"process":{"leaseEnd":{"gracePeriod":"-1s"}}`), "process.leaseEnd.gracePeriod is not a duration"},
-		{vault(`},"process":{"leaseEnd":{"gracePeriod":10}}`), "process.leaseEnd.gracePeriod holds a number"},
-		{vault(`},"process":{"leaseEnd":"Restart"}`), "process.leaseEnd holds a string"},
-		{vault(`},"process":{"leaseEnd":{"grace":"1s"}}`), "unknown key process.leaseEnd.grace"},
-		{vault(`},"process":{"revokeToken":"yes"}`), "process.revokeToken holds a string: write true or false"},
-		{vault(`},"process":{"refuseExec":1}`), "process.refuseExec holds a number"},
-		{vault(`},"environment":{"allowedPaths":[""]}`), "environment.allowedPaths[0] is empty"},
-		{vault(`},"process":{"delay":"-1s"}`), "process.delay is not a duration"},
-		{vault(`},"process":{"log":{"level":"debug"}}`), "process.log.level is unknown: write Debug, Info, Warn or Error"},
-		{vault(`},"process":{"log":{"format":"json"}}`), "process.log.format is unknown: write Text or JSON"},
+		{server(`,"timeout":"0s"}`), "vault.timeout is not a duration above zero"},
+		{server(`,"timeout":"10"}`), "vault.timeout is not a duration"},
+		{server(`},"environment":{"fromPaths":[{"path":"a"},{"path":"/"}]}`), "environment.fromPaths[1].path is empty"},
+		{server(`},"environment":{"fromPaths":[{"path":"a/../b"}]}`), "environment.fromPaths[0].path is not a path"},
+		{server(`},"environment":{"fromPaths":[{"path":"a#1"}]}`), "environment.fromPaths[0].path is not a path"},
+		{server(`},"environment":{"fromPaths":[{"path":"a","version":-1}]}`), "environment.fromPaths[0].version is not a whole number from 0"},
+		{server(`},"environment":{"transit":{"batchSize":-1}}`), "environment.transit.batchSize is not a whole number"},
+		{server(`},"environment":{"transit":{"keyID":"a/../b"}}`), "environment.transit.keyID is not a path"},
+		{server(`},"environment":{"transit":{"mountPath":7}}`), "environment.transit.mountPath holds a number"},
+		{server(`},"environment":{"transit":{"key":"x"}}`), "unknown key environment.transit.key"},
+		{server(`},"environment":{"allowedNames":["A",1]}`), "environment.allowedNames[1] holds a number"},
+		{server(`},"process":{"mode":"daemon"}`), "process.mode is unknown: write Exec or Daemon"},
+		{server(`},"process":{"leaseEnd":{"action":"Reload"}}`), "process.leaseEnd.action is unknown: write Restart or Keep"},
+		{server(`},"process":{"leaseEnd":{"signal":"SIGSTOP"}}`), "process.leaseEnd.signal is not a signal that ends a program"},
+		{server(`},"process":{"leaseEnd":{"gracePeriod":"-1s"}}`), "process.leaseEnd.gracePeriod is not a duration"},
+		{server(`},"process":{"leaseEnd":{"gracePeriod":10}}`), "process.leaseEnd.gracePeriod holds a number"},
+		{server(`},"process":{"leaseEnd":"Restart"}`), "process.leaseEnd holds a string"},
+		{server(`},"process":{"leaseEnd":{"grace":"1s"}}`), "unknown key process.leaseEnd.grace"},
+		{server(`},"process":{"revokeToken":"yes"}`), "process.revokeToken holds a string: write true or false"},
+		{server(`},"process":{"refuseExec":1}`), "process.refuseExec holds a number"},
+		{server(`},"environment":{"allowedPaths":[""]}`), "environment.allowedPaths[0] is empty"},
+		{server(`},"process":{"delay":"-1s"}`), "process.delay is not a duration"},
+		{server(`},"process":{"log":{"level":"debug"}}`), "process.log.level is unknown: write Debug, Info, Warn or Error"},
+		{server(`},"process":{"log":{"format":"json"}}`), "process.log.format is unknown: write Text or JSON"},
 	} {
 		_, f := loadSettings(environment.Variables{"VAULT_ENV_CONFIG=" + c.config})
 		switch {
@@ -156,17 +157,17 @@ func TestBankVaultsVariables(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := settings{
-		vault: vaultSettings{address: "https://vault.example:8200", namespace: "team", timeout: 30 * time.Second, caFile: "/ca",
-			certFile: "/c", keyFile: "/k", serverName: "sn", skipVerify: true},
+		vault: vault.Connection{Address: "https://vault.example:8200", Namespace: "team", Timeout: 30 * time.Second, CAFile: "/ca",
+			CertFile: "/c", KeyFile: "/k", ServerName: "sn", SkipVerify: true},
 		login: loginByToken(loginSettings{mount: "k8s/west", role: "shop", jwtFile: "/jwt", environment: got.login.environment,
 			token: "hvs.x", tokenFile: "/tf", tokenPath: "/tp"}),
 		fromPaths:     []fromPath{{path: "secret/data/a"}, {path: "kv/b", version: "3"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
 		allowedNames:  map[string]bool{},
-		transit:       transitKey{"x", "t/eu", 7},
+		transit:       vault.Transit{KeyID: "x", MountPath: "t/eu", BatchSize: 7},
 		leaseEnd:      leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
-		revoke:        revokeAny,
+		revoke:        vault.RevokeAny,
 		delay:         2 * time.Second,
 		logLevel:      logging.Warn,
 		logJSON:       true,
@@ -184,10 +185,10 @@ func TestBankVaultsDefaults(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := settings{
-		vault: vaultSettings{address: "https://127.0.0.1:8200", timeout: 10 * time.Second},
+		vault: vault.Connection{Address: "https://127.0.0.1:8200", Timeout: 10 * time.Second},
 		login: loginByToken(loginSettings{mount: "kubernetes", role: "default", jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
 			environment: got.login.environment, tokenPath: "/home/app/.vault-token"}),
-		transit:      transitKey{"", "transit", 25},
+		transit:      vault.Transit{KeyID: "", MountPath: "transit", BatchSize: 25},
 		leaseEnd:     leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		passthrough:  map[string]bool{},
 		allowedNames: map[string]bool{},
@@ -208,13 +209,13 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 		}
 		return s
 	}
-	if s := one("VAULT_CAPATH=/cas"); s.vault.caDir != "/cas" {
+	if s := one("VAULT_CAPATH=/cas"); s.vault.CADir != "/cas" {
 		t.Errorf("VAULT_CAPATH alone: %+v", s.vault)
 	}
-	if s := one("VAULT_CACERT_BYTES=PEM", "VAULT_CAPATH=/cas"); s.vault.caPEM != "PEM" || s.vault.caDir != "" {
+	if s := one("VAULT_CACERT_BYTES=PEM", "VAULT_CAPATH=/cas"); s.vault.CAPEM != "PEM" || s.vault.CADir != "" {
 		t.Errorf("VAULT_CACERT_BYTES: %+v", s.vault)
 	}
-	if s := one("VAULT_AGENT_ADDR=http://127.0.0.1:8007", "VAULT_ADDR=https://v"); s.vault.address != "http://127.0.0.1:8007" {
+	if s := one("VAULT_AGENT_ADDR=http://127.0.0.1:8007", "VAULT_ADDR=https://v"); s.vault.Address != "http://127.0.0.1:8007" {
 		t.Errorf("VAULT_AGENT_ADDR: %+v", s.vault)
 	}
 	if s := one("KUBERNETES_SERVICE_ACCOUNT_TOKEN=/k", "VAULT_JWT_FILE=/j"); s.login.jwtFile != "/k" {
@@ -223,7 +224,7 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.login.token != "" {
 		t.Errorf("a reference is taken for a token: %+v", s.vault)
 	}
-	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.vault.timeout != 90*time.Second || s.delay != 5*time.Second {
+	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.vault.Timeout != 90*time.Second || s.delay != 5*time.Second {
 		t.Errorf("durations: %+v", s)
 	}
 	if s := one("VAULT_LOG_LEVEL=loud"); s.logLevel != logging.Info || len(s.warnings) != 1 {
@@ -232,10 +233,10 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 	if s := one("VAULT_ENV_DAEMON=true"); s.mode != modeDaemon {
 		t.Errorf("VAULT_ENV_DAEMON=true: %+v", s)
 	}
-	if s := one("VAULT_REVOKE_TOKEN=false"); s.revoke != revokeNever {
+	if s := one("VAULT_REVOKE_TOKEN=false"); s.revoke != vault.RevokeNever {
 		t.Errorf("VAULT_REVOKE_TOKEN=false: %+v", s)
 	}
-	if s := one("VAULT_SKIP_VERIFY=false"); s.vault.skipVerify {
+	if s := one("VAULT_SKIP_VERIFY=false"); s.vault.SkipVerify {
 		t.Error("VAULT_SKIP_VERIFY=false is taken for true")
 	}
 }

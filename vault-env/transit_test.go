@@ -16,7 +16,7 @@ func withTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings) {
 	vault, transit := fake.NewVault(t), &fake.Transit{}
 	vault.Handle(fake.DecryptPath, transit.Decrypt)
 	s := settingsFor(t, vault)
-	s.transit.keyID = "shop"
+	s.transit.KeyID = "shop"
 	return vault, transit, s
 }
 
@@ -41,7 +41,7 @@ func TestTransitBatches(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d by %d", c.values, c.size), func(t *testing.T) {
 			vault, transit, s := withTransit(t)
-			s.transit.batchSize = c.size
+			s.transit.BatchSize = c.size
 			var env, want []string
 			for i := range c.values {
 				env = append(env, fmt.Sprintf("A%d=%s", i, fake.Encrypted(fmt.Sprint(i))), fmt.Sprintf("B%d=${%s}", i, fake.Encrypted(fmt.Sprint(i))))

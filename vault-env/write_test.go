@@ -11,12 +11,13 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 func TestWrites(t *testing.T) {
-	vault, engine := fake.NewVault(t), &fake.Engine{}
-	vault.Handle("PUT pki/issue/web", engine.Lend)
-	s := settingsFor(t, vault)
+	server, engine := fake.NewVault(t), &fake.Engine{}
+	server.Handle("PUT pki/issue/web", engine.Lend)
+	s := settingsFor(t, server)
 	resolveWith(t, s,
 		`USER=>>vault:pki/issue/web#username#{"common_name": "a", "ttl":"1h"}`,
 		`PASSWORD=>>vault:pki/issue/web#password#{"common_name":"a","ttl" : "1h"}`,
@@ -28,10 +29,10 @@ func TestWrites(t *testing.T) {
 }
 
 func TestDifferentWritesAreDifferentRequests(t *testing.T) {
-	vault, engine := fake.NewVault(t), &fake.Engine{}
-	vault.Handle("PUT pki/issue/web", engine.Lend)
-	vault.Handle("GET pki/issue/web", engine.Lend)
-	o := resolveWith(t, settingsFor(t, vault), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
+	server, engine := fake.NewVault(t), &fake.Engine{}
+	server.Handle("PUT pki/issue/web", engine.Lend)
+	server.Handle("GET pki/issue/web", engine.Lend)
+	o := resolveWith(t, settingsFor(t, server), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
 	if o.failure != nil {
 		t.Fatal(o.failure.Message)
 	}
@@ -62,9 +63,9 @@ func TestWriteFailures(t *testing.T) {
 		"no such key":              {fake.Status(200, `{"data":{"other":"x"}}`), failure.Missing, []string{`no key "username"`}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault := fake.NewVault(t)
-			vault.Handle("PUT pki/issue/web", c.answer)
-			s := settingsFor(t, vault)
+			server := fake.NewVault(t)
+			server.Handle("PUT pki/issue/web", c.answer)
+			s := settingsFor(t, server)
 			resolveWith(t, s, "X=>>vault:pki/issue/web#username").wantFailure(t, c.status, c.says...)
 			s.ignoreMissing = true
 			o := resolveWith(t, s, "X=>>vault:pki/issue/web#username", "Y=1")
@@ -78,11 +79,11 @@ func TestWriteFailures(t *testing.T) {
 }
 
 func TestLeasesAreRecorded(t *testing.T) {
-	vault, engine := fake.NewVault(t), &fake.Engine{}
-	vault.Handle("GET database/creds/ro", engine.Lend)
-	vault.Handle("PUT database/creds/rw", engine.Lend)
-	vault.KV1("kv/a", `{"k":"v"}`)
-	s := settingsFor(t, vault)
+	server, engine := fake.NewVault(t), &fake.Engine{}
+	server.Handle("GET database/creds/ro", engine.Lend)
+	server.Handle("PUT database/creds/rw", engine.Lend)
+	server.KV1("kv/a", `{"k":"v"}`)
+	s := settingsFor(t, server)
 	s.fromPaths = []fromPath{{path: "database/creds/ro", prefix: "DB_"}}
 	p, f := newPlan(environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s)
 	if f != nil {
@@ -93,22 +94,22 @@ func TestLeasesAreRecorded(t *testing.T) {
 		t.Fatal(f)
 	}
 	if len(a.leases) != 2 || len(engine.Bodies) != 2 {
-		t.Fatalf("leases %+v; requests %v", a.leases, vault.Seen())
+		t.Fatalf("leases %+v; requests %v", a.leases, server.Seen())
 	}
-	for i, want := range []lease{
-		{duration: time.Hour, renewable: true, key: readKey{path: "database/creds/ro"}},
-		{duration: time.Hour, renewable: true, key: readKey{path: "database/creds/rw", write: true, body: "{}"}},
+	for i, want := range []vault.Lease{
+		{Duration: time.Hour, Renewable: true, Request: vault.Request{Path: "database/creds/ro"}},
+		{Duration: time.Hour, Renewable: true, Request: vault.Request{Path: "database/creds/rw", Write: true, Body: "{}"}},
 	} {
 		got := a.leases[i]
-		if !strings.HasPrefix(got.id, want.key.path+"/lease") {
-			t.Errorf("lease %d has the id %q", i, got.id)
+		if !strings.HasPrefix(got.ID, want.Request.Path+"/lease") {
+			t.Errorf("lease %d has the id %q", i, got.ID)
 		}
-		got.id = ""
+		got.ID = ""
 		if got != want {
 			t.Errorf("lease %d is %+v; want %+v", i, got, want)
 		}
 	}
-	if a.token.lease != (lease{duration: 10 * time.Minute, renewable: true}) {
-		t.Errorf("the token's lease is %+v", a.token.lease)
+	if a.token.Lease != (vault.Lease{Duration: 10 * time.Minute, Renewable: true}) {
+		t.Errorf("the token's lease is %+v", a.token.Lease)
 	}
 }

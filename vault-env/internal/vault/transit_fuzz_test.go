@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"encoding/json"
@@ -24,9 +24,9 @@ func FuzzTransitAnswer(f *testing.F) {
 		if status < 200 || status > 499 {
 			return
 		}
-		c := &client{address: "https://vault", token: "hvs.token", log: &logging.Logger{Level: logging.Error}}
-		key := transitKey{keyID: "shop", mountPath: "transit", batchSize: 25}
-		d := c.decryptions(key, []string{"vault:v1:a", "vault:v1:b"}, ignoreMissing, func([]string) string { return "A" })[0]
+		c := &Client{address: "https://vault", Token: "hvs.token", log: &logging.Logger{Level: logging.Error}}
+		key := Transit{KeyID: "shop", MountPath: "transit", BatchSize: 25}
+		d := c.Decryptions(key, []string{"vault:v1:a", "vault:v1:b"}, ignoreMissing, func([]string) string { return "A" })[0]
 		fail := d.take("transit/decrypt/shop", &retry.Answer{Status: status, Body: body})
 		if fail != nil {
 			if failure.OneLine(fail.Message) != fail.Message || len(fail.Message) > 1000 {
@@ -34,11 +34,11 @@ func FuzzTransitAnswer(f *testing.F) {
 			}
 			return
 		}
-		if len(d.plaintexts) < 2 && !ignoreMissing {
-			t.Fatalf("%d %q: %q without a failure", status, body, d.plaintexts)
+		if len(d.Plaintexts) < 2 && !ignoreMissing {
+			t.Fatalf("%d %q: %q without a failure", status, body, d.Plaintexts)
 		}
-		if len(d.plaintexts) > 0 && !json.Valid(body) {
-			t.Fatalf("%q is no JSON, but %q", body, d.plaintexts)
+		if len(d.Plaintexts) > 0 && !json.Valid(body) {
+			t.Fatalf("%q is no JSON, but %q", body, d.Plaintexts)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"bytes"
@@ -32,12 +32,12 @@ const (
 	maxConnections = 8
 )
 
-// client speaks to one Vault. Its deadline is the context's: login, reads and retries share one timeout.
-type client struct {
+// Client speaks to one Vault. Its deadline is the context's: login, reads and retries share one timeout.
+type Client struct {
 	http      *http.Client
 	address   string
 	namespace string
-	token     string
+	Token     string
 	userAgent string
 	log       *logging.Logger
 	retrier   retry.Retrier
@@ -45,16 +45,16 @@ type client struct {
 	allowance *atomic.Int64 // bytes that all answers together may still have; nil: no bound
 }
 
-// newClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
+// NewClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
 // at once: then they must share a connection from the start, for http.Transport dials one for each of them. After a
 // login there is a connection that they find.
-func newClient(v *vaultSettings, loggedIn bool, log *logging.Logger) (*client, *failure.Failure) {
+func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *failure.Failure) {
 	config, f := tlsConfig(v)
 	if f != nil {
 		return nil, f
 	}
 	// A dial that hangs (a dead endpoint behind a Service's address) leaves time for another one.
-	dial := max(v.timeout/3, time.Second)
+	dial := max(v.Timeout/3, time.Second)
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: dial}).DialContext,
@@ -66,40 +66,40 @@ func newClient(v *vaultSettings, loggedIn bool, log *logging.Logger) (*client, *
 		MaxIdleConnsPerHost: maxConnections,
 		MaxConnsPerHost:     maxConnections,
 	}
-	if loggedIn && strings.HasPrefix(v.address, "https:") {
+	if loggedIn && strings.HasPrefix(v.Address, "https:") {
 		transport.MaxConnsPerHost = 1
 	}
-	return &client{
+	return &Client{
 		http:      &http.Client{Transport: transport, CheckRedirect: sameHost},
-		address:   v.address,
-		namespace: v.namespace,
-		userAgent: v.userAgent,
+		address:   v.Address,
+		namespace: v.Namespace,
+		userAgent: v.UserAgent,
 		log:       log,
 		retrier:   retry.New(log),
-		http2:     loggedIn && strings.HasPrefix(v.address, "https:"),
+		http2:     loggedIn && strings.HasPrefix(v.Address, "https:"),
 	}, nil
 }
 
-// as returns a client with the same connections that shows another token.
-func (c *client) as(token string) *client {
+// As returns a client with the same connections that shows another token.
+func (c *Client) As(token string) *Client {
 	other := *c
-	other.token = token
+	other.Token = token
 	return &other
 }
 
-// speaksHTTP2 tells the client what its connection has turned out to bear.
-func (c *client) speaksHTTP2(does bool) { c.http2 = does }
+// SpeaksHTTP2 tells the client what its connection has turned out to bear.
+func (c *Client) SpeaksHTTP2(does bool) { c.http2 = does }
 
-// limitAnswers bounds what all answers together may hold from now on, or no longer does.
-func (c *client) limitAnswers(on bool) {
+// LimitAnswers bounds what all answers together may hold from now on, or no longer does.
+func (c *Client) LimitAnswers(on bool) {
 	if c.allowance = nil; on {
 		c.allowance = &atomic.Int64{}
 		c.allowance.Store(maxAnswers)
 	}
 }
 
-// close closes the connections that nobody uses just now.
-func (c *client) close() { c.http.CloseIdleConnections() }
+// Close closes the connections that nobody uses just now.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // sameHost follows a redirect only to the host that was asked, and never out of TLS: the request carries a token.
 func sameHost(next *http.Request, before []*http.Request) error {
@@ -111,26 +111,26 @@ func sameHost(next *http.Request, before []*http.Request) error {
 }
 
 // concurrency is how many requests to send at once.
-func (c *client) concurrency() int {
+func (c *Client) concurrency() int {
 	if c.http2 {
 		return maxInFlight
 	}
 	return maxConnections
 }
 
-// do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
+// Do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
 // and not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
-func (c *client) do(ctx context.Context, method, path, version string, body []byte) (*retry.Answer, *failure.Failure) {
-	return c.repeat(ctx, c.exchange(method, path, version, body, c.token))
+func (c *Client) Do(ctx context.Context, method, path, version string, body []byte) (*retry.Answer, *failure.Failure) {
+	return c.Repeat(ctx, c.Exchange(method, path, version, body, c.Token))
 }
 
-// repeat sends an exchange until it has a final answer.
-func (c *client) repeat(ctx context.Context, e retry.Exchange) (*retry.Answer, *failure.Failure) {
+// Repeat sends an exchange until it has a final answer.
+func (c *Client) Repeat(ctx context.Context, e retry.Exchange) (*retry.Answer, *failure.Failure) {
 	return c.retrier.Do(ctx, e)
 }
 
-// exchange is one request to Vault. Its secrets are not said, even where Vault repeats them.
-func (c *client) exchange(method, path, version string, body []byte, secrets ...string) retry.Exchange {
+// Exchange is one request to Vault. Its secrets are not said, even where Vault repeats them.
+func (c *Client) Exchange(method, path, version string, body []byte, secrets ...string) retry.Exchange {
 	target := escapePath(path)
 	if version != "" {
 		target += "?version=" + version
@@ -142,19 +142,19 @@ func (c *client) exchange(method, path, version string, body []byte, secrets ...
 		},
 		Again:    func(a *retry.Answer) bool { return retry.Worth(a.Status) },
 		Final:    func(err error) *failure.Failure { return finalError(err, c.address) },
-		Describe: func(a *retry.Answer, err error) string { return describe(a, err, secrets...) },
+		Describe: func(a *retry.Answer, err error) string { return Describe(a, err, secrets...) },
 		Late: func(reason string) *failure.Failure {
 			return failure.Newf(failure.Unavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
 		},
 	}
 }
 
-// once sends a request once. It returns an answer, or an error of the connection; and how long Vault asks to wait.
-func (c *client) once(ctx context.Context, method, path string, body []byte) (*retry.Answer, time.Duration, error) {
+// Once sends a request once. It returns an answer, or an error of the connection; and how long Vault asks to wait.
+func (c *Client) Once(ctx context.Context, method, path string, body []byte) (*retry.Answer, time.Duration, error) {
 	return c.send(ctx, method, escapePath(path), body)
 }
 
-func (c *client) send(ctx context.Context, method, target string, body []byte) (*retry.Answer, time.Duration, error) {
+func (c *Client) send(ctx context.Context, method, target string, body []byte) (*retry.Answer, time.Duration, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.address+"/v1/"+target, bytes.NewReader(body))
 	if err != nil {
 		return nil, 0, err
@@ -162,8 +162,8 @@ func (c *client) send(ctx context.Context, method, target string, body []byte) (
 	// Vault refuses requests without it where a proxy might have been tricked into sending them.
 	request.Header.Set("X-Vault-Request", "true")
 	request.Header.Set("User-Agent", c.userAgent)
-	if c.token != "" {
-		request.Header.Set("X-Vault-Token", c.token)
+	if c.Token != "" {
+		request.Header.Set("X-Vault-Token", c.Token)
 	}
 	if c.namespace != "" {
 		request.Header.Set("X-Vault-Namespace", c.namespace)
@@ -206,13 +206,13 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// describe says in a few words why there was no answer, without the request's URL or anything secret.
-func describe(a *retry.Answer, err error, secrets ...string) string {
+// Describe says in a few words why there was no answer, without the request's URL or anything secret.
+func Describe(a *retry.Answer, err error, secrets ...string) string {
 	if err != nil {
 		return retry.Reason(err)
 	}
 	reason := strconv.Itoa(a.Status) + " " + http.StatusText(a.Status)
-	if text := vaultErrors(a.Body, secrets...); text != "" {
+	if text := Errors(a.Body, secrets...); text != "" {
 		reason += ": " + text
 	}
 	return reason
@@ -241,10 +241,10 @@ func finalError(err error, address string) *failure.Failure {
 	return nil
 }
 
-// vaultErrors gives what Vault says in an error's body, less the secrets, shortened. Bodies that are not Vault's say
+// Errors gives what Vault says in an error's body, less the secrets, shortened. Bodies that are not Vault's say
 // nothing.
-func vaultErrors(body []byte, secrets ...string) string {
-	a, err := decodeAnswer(body)
+func Errors(body []byte, secrets ...string) string {
+	a, err := Decode(body)
 	if err != nil {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"encoding/json"
@@ -25,14 +25,14 @@ func FuzzDecodeAnswer(f *testing.F) {
 	} {
 		f.Add([]byte(body))
 	}
-	c := &client{address: "https://vault", log: &logging.Logger{Level: logging.Error}}
+	c := &Client{address: "https://vault", log: &logging.Logger{Level: logging.Error}}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, ask := range []func() (*secret, *failure.Failure){
-			func() (*secret, *failure.Failure) {
-				return c.found(readKey{path: "p"}, &retry.Answer{Status: 200, Body: body})
+		for _, ask := range []func() (*Secret, *failure.Failure){
+			func() (*Secret, *failure.Failure) {
+				return c.found(Request{Path: "p"}, &retry.Answer{Status: 200, Body: body})
 			},
-			func() (*secret, *failure.Failure) {
-				return c.notFound(readKey{path: "p"}, &retry.Answer{Status: 404, Body: body}, false)
+			func() (*Secret, *failure.Failure) {
+				return c.notFound(Request{Path: "p"}, &retry.Answer{Status: 404, Body: body}, false)
 			},
 		} {
 			s, fail := ask()
@@ -43,15 +43,15 @@ func FuzzDecodeAnswer(f *testing.F) {
 				continue
 			}
 			if !json.Valid(body) {
-				t.Fatalf("%q is no JSON, but %v", body, s.data)
+				t.Fatalf("%q is no JSON, but %v", body, s.Data)
 			}
-			for _, key := range s.keys() {
-				if text, f := s.text(key); f == nil && !utf8.ValidString(text) {
+			for _, key := range s.Keys() {
+				if text, f := s.Text(key); f == nil && !utf8.ValidString(text) {
 					t.Fatalf("%q: %q is no text", body, text)
 				}
 			}
 		}
-		if said := vaultErrors(body); strings.ContainsAny(said, "\n\r") || len(said) > 210 {
+		if said := Errors(body); strings.ContainsAny(said, "\n\r") || len(said) > 210 {
 			t.Fatalf("%q is said as %q", body, said)
 		}
 	})

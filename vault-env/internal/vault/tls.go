@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"crypto/tls"
@@ -11,17 +11,17 @@ import (
 )
 
 // tlsConfig trusts the CA that the settings name and no other; the system's, where they name none.
-func tlsConfig(v *vaultSettings) (*tls.Config, *failure.Failure) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: v.serverName, InsecureSkipVerify: v.skipVerify}
-	if v.caPEM != "" || v.caFile != "" || v.caDir != "" {
+func tlsConfig(v *Connection) (*tls.Config, *failure.Failure) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: v.ServerName, InsecureSkipVerify: v.SkipVerify}
+	if v.CAPEM != "" || v.CAFile != "" || v.CADir != "" {
 		pool, f := caPool(v)
 		if f != nil {
 			return nil, f
 		}
 		c.RootCAs = pool
 	}
-	if v.certFile != "" {
-		certificate, f := clientCertificate(v.certFile, v.keyFile)
+	if v.CertFile != "" {
+		certificate, f := clientCertificate(v.CertFile, v.KeyFile)
 		if f != nil {
 			return nil, f
 		}
@@ -52,28 +52,28 @@ func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Fail
 	return certificate, nil
 }
 
-func caPool(v *vaultSettings) (*x509.CertPool, *failure.Failure) {
+func caPool(v *Connection) (*x509.CertPool, *failure.Failure) {
 	pool := x509.NewCertPool()
-	if v.caPEM != "" && !pool.AppendCertsFromPEM([]byte(v.caPEM)) {
+	if v.CAPEM != "" && !pool.AppendCertsFromPEM([]byte(v.CAPEM)) {
 		return nil, failure.Newf(failure.Settings, "the CA bundle for Vault holds no certificate: write PEM certificates")
 	}
-	if v.caFile != "" {
-		if f := appendFile(pool, v.caFile); f != nil {
+	if v.CAFile != "" {
+		if f := appendFile(pool, v.CAFile); f != nil {
 			return nil, f
 		}
 	}
-	if v.caDir == "" {
+	if v.CADir == "" {
 		return pool, nil
 	}
-	names, err := os.ReadDir(v.caDir)
+	names, err := os.ReadDir(v.CADir)
 	if err != nil {
-		return nil, failure.Unreadable("the CA directory", v.caDir, err)
+		return nil, failure.Unreadable("the CA directory", v.CADir, err)
 	}
 	for _, name := range names {
 		if name.IsDir() || name.Name()[0] == '.' { // a mounted volume has ..data and its like
 			continue
 		}
-		path := filepath.Join(v.caDir, name.Name())
+		path := filepath.Join(v.CADir, name.Name())
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			continue
 		}

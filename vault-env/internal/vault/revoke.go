@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"context"
@@ -18,15 +18,15 @@ const (
 	abandonTime = time.Second
 )
 
-// revoking is a request to revoke the token, under way.
-type revoking struct {
+// Revoking is a request to revoke the token, under way.
+type Revoking struct {
 	written, answered chan struct{}
 	settled           bool
 }
 
-// beginRevocation begins to revoke the client's token.
-func (c *client) beginRevocation() *revoking {
-	r := &revoking{written: make(chan struct{}), answered: make(chan struct{})}
+// BeginRevocation begins to revoke the client's token.
+func (c *Client) BeginRevocation() *Revoking {
+	r := &Revoking{written: make(chan struct{}), answered: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), abandonTime) // for daemon mode, which goes on living
 	written := sync.OnceFunc(func() { close(r.written) })                 // net/http may try a second time
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -40,9 +40,9 @@ func (c *client) beginRevocation() *revoking {
 	return r
 }
 
-// settle waits until the request to revoke the token is written. It does not wait for the answer: the program starts
+// Settle waits until the request to revoke the token is written. It does not wait for the answer: the program starts
 // meanwhile. Vault finishes what it has begun although the connection is closed then, as exec does.
-func (r *revoking) settle(log *logging.Logger) {
+func (r *Revoking) Settle(log *logging.Logger) {
 	if r.settled {
 		return
 	}
@@ -59,9 +59,9 @@ func (r *revoking) settle(log *logging.Logger) {
 	}
 }
 
-// revokeNow revokes the client's token after a start that failed, and with it whatever it has borrowed: nobody will use
+// RevokeNow revokes the client's token after a start that failed, and with it whatever it has borrowed: nobody will use
 // that. It takes what time the context has left, within bounds.
-func (c *client) revokeNow(ctx context.Context) {
+func (c *Client) RevokeNow(ctx context.Context) {
 	left := abandonTime
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(min(left, time.Until(deadline)), writeTime)
@@ -76,10 +76,10 @@ func (c *client) revokeNow(ctx context.Context) {
 }
 
 // revoke asks once, and says why that failed. It is of interest to a log only: the token ends by itself.
-func (c *client) revoke(ctx context.Context) (reason string) {
-	answer, _, err := c.once(ctx, http.MethodPut, revokePath, nil)
+func (c *Client) revoke(ctx context.Context) (reason string) {
+	answer, _, err := c.Once(ctx, http.MethodPut, revokePath, nil)
 	if err != nil || answer.Status >= 300 {
-		return describe(answer, err, c.token)
+		return Describe(answer, err, c.Token)
 	}
 	return ""
 }

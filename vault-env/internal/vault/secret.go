@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"bytes"
@@ -12,17 +12,17 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// secret is the data at a path: of KV version 2 the inner data, of every other engine what the answer holds.
-type secret struct {
-	data  map[string]any
-	lease lease // zero where there is none
+// Secret is the data at a path: of KV version 2 the inner data, of every other engine what the answer holds.
+type Secret struct {
+	Data  map[string]any
+	Lease Lease // zero where there is none
 }
 
-func (s *secret) keys() []string { return slices.Sorted(maps.Keys(s.data)) }
+func (s *Secret) Keys() []string { return slices.Sorted(maps.Keys(s.Data)) }
 
-// text gives the value of a key as a string.
-func (s *secret) text(key string) (string, *failure.Failure) {
-	value, ok := s.data[key]
+// Text gives the value of a key as a string.
+func (s *Secret) Text(key string) (string, *failure.Failure) {
+	value, ok := s.Data[key]
 	if !ok {
 		return "", failure.Newf(failure.Missing, "the secret has no key %s: check the key, or read another version", failure.QuoteName(key))
 	}
@@ -46,30 +46,30 @@ func jsonKind(value any) string {
 	return "an object"
 }
 
-// answerBody is what vault-env reads of Vault's answers.
-type answerBody struct {
+// Body is what vault-env reads of Vault's answers.
+type Body struct {
 	Data     map[string]any `json:"data"`
 	Errors   []string       `json:"errors"`
 	Warnings []string       `json:"warnings"`
-	Auth     *answerAuth    `json:"auth"`
+	Auth     *Auth          `json:"auth"`
 
 	LeaseID       string `json:"lease_id"`
 	LeaseDuration int64  `json:"lease_duration"` // in seconds
 	Renewable     bool   `json:"renewable"`
 }
 
-// answerAuth is what a login gives.
-type answerAuth struct {
+// Auth is what a login gives.
+type Auth struct {
 	ClientToken   string `json:"client_token"`
 	LeaseDuration int64  `json:"lease_duration"` // in seconds
 	Renewable     bool   `json:"renewable"`
 }
 
-// decodeAnswer reads one JSON object and nothing after it. Numbers stay as they are written: a port is not 5432e0.
-func decodeAnswer(body []byte) (*answerBody, error) {
+// Decode reads one JSON object and nothing after it. Numbers stay as they are written: a port is not 5432e0.
+func Decode(body []byte) (*Body, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
-	var a *answerBody
+	var a *Body
 	if err := decoder.Decode(&a); err != nil {
 		return nil, err
 	}
@@ -115,13 +115,13 @@ func asKVVersion(data map[string]any) (kvVersion, bool) {
 }
 
 // asSecret gives the secret of an answer's data.
-func asSecret(data map[string]any) (*secret, *failure.Failure) {
+func asSecret(data map[string]any) (*Secret, *failure.Failure) {
 	v, versioned := asKVVersion(data)
 	if !versioned {
-		return &secret{data: data}, nil
+		return &Secret{Data: data}, nil
 	}
 	if v.data != nil {
-		return &secret{data: v.data}, nil
+		return &Secret{Data: v.data}, nil
 	}
 	version := "version " + failure.Shorten(failure.OneLine(v.version), 20)
 	switch {

@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"context"
@@ -12,31 +12,31 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
-// transitKey says which key of which transit engine decrypts.
-type transitKey struct {
-	keyID     string
-	mountPath string
-	batchSize int // ciphertexts in one request, at most
+// Transit says which key of which transit engine decrypts.
+type Transit struct {
+	KeyID     string
+	MountPath string
+	BatchSize int // ciphertexts in one request, at most
 }
 
 // decryption is one batch of ciphertexts, sent in one request to the transit engine.
 type decryption struct {
-	client        *client
-	key           transitKey
+	client        *Client
+	key           Transit
 	ignoreMissing bool                              // leave out what cannot be decrypted
 	wanted        func(ciphertexts []string) string // who wants them, for messages
 	ciphertexts   []string
-	plaintexts    map[string]string // by ciphertext; without those that could not be decrypted and may be missing
+	Plaintexts    map[string]string // by ciphertext; without those that could not be decrypted and may be missing
 }
 
-// decryptions splits ciphertexts into as few batches as the batch size allows, and these evenly: they are sent at the
+// Decryptions splits ciphertexts into as few batches as the batch size allows, and these evenly: they are sent at the
 // same time, so the longest is what counts.
-func (c *client) decryptions(key transitKey, ciphertexts []string, ignoreMissing bool, wanted func([]string) string) []*decryption {
+func (c *Client) Decryptions(key Transit, ciphertexts []string, ignoreMissing bool, wanted func([]string) string) []*decryption {
 	n := len(ciphertexts)
 	if n == 0 {
 		return nil
 	}
-	batches := (n-1)/key.batchSize + 1
+	batches := (n-1)/key.BatchSize + 1
 	var all []*decryption
 	for batch := range slices.Chunk(ciphertexts, (n-1)/batches+1) {
 		all = append(all, &decryption{c, key, ignoreMissing, wanted, batch, make(map[string]string, len(batch))})
@@ -44,10 +44,10 @@ func (c *client) decryptions(key transitKey, ciphertexts []string, ignoreMissing
 	return all
 }
 
-// run sends the batch.
-func (d *decryption) run(ctx context.Context) *failure.Failure {
-	path := d.key.mountPath + "/decrypt/" + d.key.keyID
-	answer, f := d.client.do(ctx, http.MethodPut, path, "", d.body())
+// Run sends the batch.
+func (d *decryption) Run(ctx context.Context) *failure.Failure {
+	path := d.key.MountPath + "/decrypt/" + d.key.KeyID
+	answer, f := d.client.Do(ctx, http.MethodPut, path, "", d.body())
 	if f != nil {
 		return f.Under(d.wanted(d.ciphertexts))
 	}
@@ -65,7 +65,7 @@ func (d *decryption) take(path string, answer *retry.Answer) *failure.Failure {
 		plaintext, f := d.plaintext(path, result)
 		switch {
 		case f == nil:
-			d.plaintexts[ciphertext] = plaintext
+			d.Plaintexts[ciphertext] = plaintext
 		case f.Status != failure.Denied || !d.ignoreMissing:
 			return f.Under(d.wanted(d.ciphertexts[i : i+1]))
 		}
@@ -85,16 +85,16 @@ func (d *decryption) body() []byte {
 
 // results gives one result for each ciphertext, or none where the key or the engine is missing and may be.
 func (d *decryption) results(path string, answer *retry.Answer) ([]any, *failure.Failure) {
-	decoded, err := decodeAnswer(answer.Body)
+	decoded, err := Decode(answer.Body)
 	if err != nil {
-		decoded = &answerBody{}
+		decoded = &Body{}
 	}
 	// Where one ciphertext cannot be decrypted the status is 400, with the results of all.
 	if results, ok := decoded.Data["batch_results"].([]any); ok && len(results) == len(d.ciphertexts) {
 		return results, nil
 	}
 	fromVault := decoded.Errors != nil
-	said := retry.StatusText(answer.Status, strings.ReplaceAll(vaultErrors(answer.Body), d.client.token, "…"))
+	said := retry.StatusText(answer.Status, strings.ReplaceAll(Errors(answer.Body), d.client.Token, "…"))
 	switch status := answer.Status; {
 	case status < 300 || status == http.StatusNotFound && !fromVault:
 		return nil, failure.Newf(failure.Protocol, "the answer of %s (%d) is not one of Vault's transit engine: check that %s is a Vault, and transit.mountPath", failure.QuoteName(path), status, d.client.address)
@@ -103,7 +103,7 @@ func (d *decryption) results(path string, answer *retry.Answer) ([]any, *failure
 	case d.ignoreMissing && fromVault && (status == http.StatusBadRequest || status == http.StatusNotFound):
 		return nil, nil
 	}
-	return nil, refused(answer.Status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", failure.QuoteName(path), said)
+	return nil, Refused(answer.Status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", failure.QuoteName(path), said)
 }
 
 // plaintext gives what one result of a batch holds.

@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// job is one of the requests that are sent at the same time.
-type job func(context.Context) *failure.Failure
+// Job is one of the requests that are sent at the same time.
+type Job func(context.Context) *failure.Failure
 
-// runAll runs the jobs, as many at once as the connection bears. The first failure in their order is the one told; one
+// RunAll runs the jobs, as many at once as the connection bears. The first failure in their order is the one told; one
 // that cannot heal ends the others.
-func (c *client) runAll(whole context.Context, jobs []job) *failure.Failure {
+func (c *Client) RunAll(whole context.Context, jobs []Job) *failure.Failure {
 	ctx, cancel := context.WithCancel(whole)
 	defer cancel()
 	failures := make([]*failure.Failure, len(jobs))
@@ -44,8 +44,8 @@ func (c *client) runAll(whole context.Context, jobs []job) *failure.Failure {
 	return nil
 }
 
-// refused gives the failure for a final status of 300 and above.
-func refused(status int, format string, args ...any) *failure.Failure {
+// Refused gives the failure for a final status of 300 and above.
+func Refused(status int, format string, args ...any) *failure.Failure {
 	switch {
 	case status == http.StatusNotFound:
 		return failure.Newf(failure.Missing, format, args...)
