@@ -11,6 +11,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/failuretest"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/vault"
@@ -60,7 +61,7 @@ func (l loggedIn) wantToken(t *testing.T) {
 
 func (l loggedIn) wantFailure(t *testing.T, status int, parts ...string) {
 	t.Helper()
-	wantFailure(t, l.failure, status, parts...)
+	failuretest.Want(t, l.failure, status, parts...)
 }
 
 // trouble is what can go wrong with every service, and what comes of it. %s stands for what the service is called.

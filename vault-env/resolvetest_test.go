@@ -8,6 +8,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/failuretest"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/vault"
@@ -74,5 +75,5 @@ func (o outcome) wantFailure(t *testing.T, status int, parts ...string) {
 	if o.failure == nil {
 		t.Fatalf("no failure, but %q", o.env)
 	}
-	wantFailure(t, o.failure, status, parts...)
+	failuretest.Want(t, o.failure, status, parts...)
 }

@@ -1,4 +1,5 @@
-package main
+// Package failuretest compares failures in tests.
+package failuretest
 
 import (
 	"strings"
@@ -7,8 +8,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// wantFailure fails the test unless a failure has the status, and says all of the parts in one line.
-func wantFailure(t *testing.T, f *failure.Failure, status int, parts ...string) {
+// Want fails the test unless a failure has the status, and says all of the parts in one line.
+func Want(t *testing.T, f *failure.Failure, status int, parts ...string) {
 	t.Helper()
 	if f == nil {
 		t.Fatalf("no failure; want the status %d", status)
