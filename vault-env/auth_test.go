@@ -12,14 +12,15 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
-	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // The logins that a real Vault checks are in integration_auth_test.go; here is what a real Vault does not say.
 
-func wrappedSettings(t *testing.T, server *fake.Vault) *settings {
+// wrappedSettings also returns the file with the wrapping token.
+func wrappedSettings(t *testing.T, server *fake.Vault) (s *settings, wrapped string) {
 	t.Helper()
-	return settingsFor(t, server, withAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": fake.File(t, "wrapped", "hvs.canary-wrapping"), "secretIDWrapped": true}))
+	wrapped = fake.File(t, "wrapped", "hvs.canary-wrapping")
+	return settingsFor(t, server, withAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": wrapped, "secretIDWrapped": true})), wrapped
 }
 
 // fakeWrapping answers for one wrapping token as Vault does, and opens once.
@@ -54,7 +55,8 @@ func TestWrappedSecretID(t *testing.T) {
 		return ""
 	})
 	server.KV1("secret/data/a", `{"k":"v"}`)
-	resolveWith(t, wrappedSettings(t, server), "X=vault:secret/data/a#k").want(t, "X=v")
+	s, _ := wrappedSettings(t, server)
+	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 	// Looked up before it is opened; then opened once, and the token dropped for the login.
 	if got := strings.Join(server.Seen()[:3], ", "); got != "GET sys/wrapping/lookup, POST sys/wrapping/unwrap, POST auth/approle/login" {
 		t.Errorf("asked %s", got)
@@ -87,12 +89,12 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 			server := fake.NewVault(t)
 			fakeWrapping(server, "auth/approle/role/shop/secret-id")
 			server.Says(c.at, c.code, c.body)
-			s := wrappedSettings(t, server)
+			s, wrapped := wrappedSettings(t, server)
 			if c.status == failure.Unavailable {
 				s.vault.Timeout = time.Second
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
-			o.wantFailure(t, c.status, "the wrapped secret id "+s.login.identity.(appRole).secretIDFile, c.says)
+			o.wantFailure(t, c.status, "the wrapped secret id "+wrapped, c.says)
 			if strings.Contains(o.failure.Message, "canary") {
 				t.Errorf("a credential is said: %s", o.failure.Message)
 			}
@@ -127,30 +129,6 @@ func TestClientCertificateRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			resolveWith(t, settingsFor(t, server, change), "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
 		})
-	}
-}
-
-func TestMadeBy(t *testing.T) {
-	for _, c := range []struct {
-		namespace, role, path string
-		want                  bool
-	}{
-		{"", "", "auth/approle/role/shop/secret-id", true},
-		{"", "shop", "auth/approle/role/shop/secret-id", true},
-		{"", "shop", "auth/approle/role/shop/custom-secret-id", true},
-		{"", "", "auth/approle/role/shop/custom-secret-id", false},
-		{"", "shop", "auth/approle/role/other/secret-id", false},
-		{"team/a", "", "team/a/auth/approle/role/shop/secret-id", true},
-		{"/team/a/", "", "team/a/auth/approle/role/shop/secret-id", true},
-		{"team", "", "auth/approle/role/shop/secret-id", true},
-		{"", "", "team/auth/approle/role/shop/secret-id", false},
-		{"", "", "sys/wrapping/wrap", false},
-		{"", "", "", false},
-	} {
-		a := &applicant{loginSettings: &loginSettings{mount: "approle", role: c.role}, connection: &vault.Connection{Namespace: c.namespace}}
-		if got := a.hasMade(c.path); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
 	}
 }
 

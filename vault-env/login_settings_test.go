@@ -5,9 +5,32 @@ import (
 	"strings"
 	"testing"
 
+	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
+
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 )
+
+// readConfig reads vault.auth as the settings of VAULT_ENV_CONFIG do, for a Vault at an address.
+func readConfig(address, auth string) (loginSettings, vault.Connection, *failure.Failure) {
+	s, v := defaultLogin(), vault.Connection{Address: address}
+	o, f := source.Parse(`{"vault":{"auth":` + auth + `}}`)
+	if f != nil {
+		return s, v, f
+	}
+	configLogin(o.Child("vault").Child("auth"), &s, &v)
+	return s, v, o.Failure()
+}
+
+// readVariables reads what Bank-Vaults' variables say of a login, as the settings do.
+func readVariables(env environment.Variables) (loginSettings, *failure.Failure) {
+	r := &source.Variables{Environment: env}
+	s := defaultLogin()
+	v := vault.Connection{Address: r.Text("VAULT_ADDR", "https://127.0.0.1:8200"), CertFile: r.Text("VAULT_CLIENT_CERT", ""), KeyFile: r.Text("VAULT_CLIENT_KEY", "")}
+	readLogin(r, &s, &v)
+	return s, r.Failure()
+}
 
 func TestAuthConfig(t *testing.T) {
 	for _, c := range []struct {
@@ -31,17 +54,17 @@ func TestAuthConfig(t *testing.T) {
 		{`{"method":"Azure","role":"r"}`, loginSettings{mount: "azure", role: "r", identity: azure{resource: "https://management.azure.com/"}}},
 		{`{"method":"Azure","role":"r","resource":"api://vault"}`, loginSettings{mount: "azure", role: "r", identity: azure{resource: "api://vault"}}},
 	} {
-		s, f := parseConfig(`{"vault":{"address":"https://v","auth":` + c.auth + `}}`)
+		s, _, f := readConfig("https://v", c.auth)
 		if c.want.jwtFile == "" {
 			c.want.jwtFile = defaultJWTFile
 		}
-		if f != nil || !reflect.DeepEqual(s.login, c.want) {
-			t.Errorf("%s\n got %+v %v\nwant %+v", c.auth, s.login, f, c.want)
+		if f != nil || !reflect.DeepEqual(s, c.want) {
+			t.Errorf("%s\n got %+v %v\nwant %+v", c.auth, s, f, c.want)
 		}
 	}
-	s, f := parseConfig(`{"vault":{"address":"https://v","auth":{"method":"Certificate","certFile":"/c","keyFile":"/k"}}}`)
-	if f != nil || s.vault.CertFile != "/c" || s.vault.KeyFile != "/k" {
-		t.Errorf("the certificate: %+v %v", s.vault, f)
+	_, v, f := readConfig("https://v", `{"method":"Certificate","certFile":"/c","keyFile":"/k"}`)
+	if f != nil || v.CertFile != "/c" || v.KeyFile != "/k" {
+		t.Errorf("the certificate: %+v %v", v, f)
 	}
 }
 
@@ -66,12 +89,12 @@ func TestBadAuthConfig(t *testing.T) {
 		{`{"method":"Azure"}`, "vault.auth.role is missing"},
 		{`{"method":"Azure","role":"r","region":"x"}`, "unknown key vault.auth.region"},
 	} {
-		_, f := parseConfig(`{"vault":{"address":"https://v","auth":` + c.auth + `}}`)
+		_, _, f := readConfig("https://v", c.auth)
 		if f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) || strings.Contains(f.Message, "hunter2") {
 			t.Errorf("%s: %v; want %q", c.auth, f, c.says)
 		}
 	}
-	_, f := parseConfig(`{"vault":{"address":"http://v","auth":{"method":"Certificate","certFile":"/c","keyFile":"/k"}}}`)
+	_, _, f := readConfig("http://v", `{"method":"Certificate","certFile":"/c","keyFile":"/k"}`)
 	if f == nil || !strings.Contains(f.Message, "vault.auth.method is Certificate, which needs TLS") {
 		t.Errorf("a certificate without TLS: %v", f)
 	}
@@ -96,10 +119,10 @@ func TestBankVaultsAuth(t *testing.T) {
 		{"VAULT_AUTH_METHOD=azure", loginSettings{mount: "azure", role: "default", identity: azure{resource: "https://management.azure.com/"}}},
 	} {
 		env := environment.Variables(strings.Fields(c.env))
-		s, f := loadSettings(env)
+		s, f := readVariables(env)
 		c.want.jwtFile, c.want.environment = defaultJWTFile, env
-		if f != nil || !reflect.DeepEqual(s.login, c.want) {
-			t.Errorf("%s\n got %+v %v\nwant %+v", c.env, s.login, f, c.want)
+		if f != nil || !reflect.DeepEqual(s, c.want) {
+			t.Errorf("%s\n got %+v %v\nwant %+v", c.env, s, f, c.want)
 		}
 	}
 	for _, c := range []struct{ env, says string }{
@@ -112,7 +135,7 @@ func TestBankVaultsAuth(t *testing.T) {
 		{"VAULT_AUTH_METHOD=cert VAULT_ADDR=http://v VAULT_CLIENT_CERT=/c VAULT_CLIENT_KEY=/k", "begins with https://"},
 		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_REGION=evil.example/", "AWS_REGION is not an AWS region"},
 	} {
-		if _, f := loadSettings(strings.Fields(c.env)); f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) {
+		if _, f := readVariables(strings.Fields(c.env)); f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) {
 			t.Errorf("%s: %v; want %q", c.env, f, c.says)
 		}
 	}
