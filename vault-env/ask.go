@@ -6,6 +6,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/login"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -14,7 +15,7 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 	v := &p.settings.vault
 	a := &answers{}
 	var f *failure.Failure
-	if a.token.Value, f = givenToken(&p.settings.login); f != nil {
+	if a.token.Value, f = login.Given(&p.settings.login); f != nil {
 		return nil, f
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.Timeout)
@@ -24,7 +25,7 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 		return nil, f
 	}
 	if a.token.Value == "" {
-		if a.token, f = login(ctx, c, &p.settings.login, v, log); f != nil {
+		if a.token, f = login.Login(ctx, c, &p.settings.login, v, log); f != nil {
 			return nil, f
 		}
 	}

@@ -154,7 +154,7 @@ func TestFilesOfLogins(t *testing.T) {
 			maps.Copy(auth, c.auth)
 			s := settingsFor(t, server, withAuth(auth))
 			if c.auth == nil { // only Bank-Vaults' variables name one
-				s.login.tokenFile = fake.File(t, "token", "canary\r\ncanary")
+				s.login.TokenFile = fake.File(t, "token", "canary\r\ncanary")
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
 			o.wantFailure(t, failure.Settings, c.says)

@@ -7,6 +7,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/login"
 	"vaultinjection.dev/vault-env/internal/source"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -29,7 +30,7 @@ func bankVaultsSettings(env environment.Variables) (settings, *failure.Failure) 
 	s.logJSON = r.Bool("VAULT_JSON_LOG")
 	s.logLevel = readLevel(r, "VAULT_LOG_LEVEL", &s)
 	readConnection(r, &s.vault)
-	readLogin(r, &s.login, &s.vault)
+	login.ReadVariables(r, &s.login, &s.vault)
 
 	readTransit(r, &s.transit)
 	if r.Text("VAULT_REVOKE_TOKEN", "") != "" {

@@ -164,7 +164,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	server.Handle("POST auth/jwt/login", fake.Status(307, "", "Location", other.URL))
 	s := settingsFor(t, server)
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "307, a redirect")
-	s.login.mount = "jwt"
+	s.login.Mount = "jwt"
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "auth/jwt/login (307, a redirect")
 	if asked.Load() {
 		t.Error("the redirect was followed")
@@ -178,11 +178,11 @@ func TestLoginFailures(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"a wrong role":      {change: func(s *settings) { s.login.role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
-		"a wrong token":     {change: func(s *settings) { os.WriteFile(s.login.jwtFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
-		"no token file":     {change: func(s *settings) { s.login.jwtFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
-		"an empty token":    {change: func(s *settings) { os.WriteFile(s.login.jwtFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
-		"an unknown mount":  {change: func(s *settings) { s.login.mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
+		"a wrong role":      {change: func(s *settings) { s.login.Role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
+		"a wrong token":     {change: func(s *settings) { os.WriteFile(s.login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
+		"no token file":     {change: func(s *settings) { s.login.JWTFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
+		"an empty token":    {change: func(s *settings) { os.WriteFile(s.login.JWTFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
+		"an unknown mount":  {change: func(s *settings) { s.login.Mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
 		"an echoed token":   {answer: fake.Status(400, `{"errors":["bad token `+fake.JWT+`"]}`), status: failure.Denied, says: []string{"400: bad token …"}},
 		"no token in it":    {answer: fake.Status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
 		"no auth in it":     {answer: fake.Status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
@@ -213,12 +213,12 @@ func TestTokensFromFiles(t *testing.T) {
 		change func(*settings)
 		logins int
 	}{
-		"a token file":                    {func(s *settings) { s.login.tokenFile = fake.File(t, "t", fake.Token+"\n") }, 0},
-		"a token file before a token":     {func(s *settings) { s.login.tokenFile = fake.File(t, "t", fake.Token); s.login.token = "other" }, 0},
-		"a token before a path":           {func(s *settings) { s.login.token = fake.Token; s.login.tokenPath = fake.File(t, "t", "other") }, 0},
-		"a path before a login":           {func(s *settings) { s.login.tokenPath = fake.File(t, "t", fake.Token) }, 0},
-		"a path where nothing is":         {func(s *settings) { s.login.tokenPath = "/nonexistent" }, 1},
-		"a path where an empty file lies": {func(s *settings) { s.login.tokenPath = fake.File(t, "t", "\n") }, 1},
+		"a token file":                    {func(s *settings) { s.login.TokenFile = fake.File(t, "t", fake.Token+"\n") }, 0},
+		"a token file before a token":     {func(s *settings) { s.login.TokenFile = fake.File(t, "t", fake.Token); s.login.Token = "other" }, 0},
+		"a token before a path":           {func(s *settings) { s.login.Token = fake.Token; s.login.TokenPath = fake.File(t, "t", "other") }, 0},
+		"a path before a login":           {func(s *settings) { s.login.TokenPath = fake.File(t, "t", fake.Token) }, 0},
+		"a path where nothing is":         {func(s *settings) { s.login.TokenPath = "/nonexistent" }, 1},
+		"a path where an empty file lies": {func(s *settings) { s.login.TokenPath = fake.File(t, "t", "\n") }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(server.Seen())
@@ -232,12 +232,12 @@ func TestTokensFromFiles(t *testing.T) {
 	}
 	t.Run("a token file that is not there", func(t *testing.T) {
 		s := settingsFor(t, server)
-		s.login.tokenFile = "/nonexistent"
+		s.login.TokenFile = "/nonexistent"
 		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")
 	})
 	t.Run("a token that was revoked", func(t *testing.T) {
 		s := settingsFor(t, server)
-		s.login.token = "revoked"
+		s.login.Token = "revoked"
 		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "403")
 	})
 }
@@ -318,7 +318,7 @@ func TestAGivenTokenWithoutHTTP2(t *testing.T) {
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
 	s := settingsFor(t, server)
-	s.vault.Address, s.login.token = old.URL, fake.Token
+	s.vault.Address, s.login.Token = old.URL, fake.Token
 	resolveWith(t, s, env...).want(t, want...)
 	if len(server.Conns) != 1 || server.Protos["HTTP/2.0"] {
 		t.Errorf("%d connections, protocols %v", len(server.Conns), server.Protos)
@@ -365,7 +365,7 @@ func TestVaultThatComesUpLate(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	s := defaultSettings()
 	s.vault.Address = "https://127.0.0.1:1"
-	s.login.jwtFile = fake.File(t, "jwt", fake.JWT)
+	s.login.JWTFile = fake.File(t, "jwt", fake.JWT)
 	s.vault.Timeout = 200 * time.Millisecond
 	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
 	s.vault.Address = "https://vault.invalid:8200"

@@ -9,6 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/defaults"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/login"
 	"vaultinjection.dev/vault-env/internal/signals"
 	"vaultinjection.dev/vault-env/internal/source"
 	"vaultinjection.dev/vault-env/internal/vault"
@@ -108,7 +109,7 @@ func configVault(o source.Object, s *settings) {
 	tls := o.Child("tls")
 	s.vault.CAPEM, s.vault.CAFile, s.vault.ServerName = tls.Text("caBundle"), tls.Text("caFile"), tls.Text("serverName")
 	tls.Done()
-	configLogin(o.Child("auth"), &s.login, &s.vault)
+	login.ReadConfig(o.Child("auth"), &s.login, &s.vault)
 	o.Done()
 }
 

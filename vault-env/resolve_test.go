@@ -84,7 +84,7 @@ func TestEachPathIsReadOnceOverOneConnection(t *testing.T) {
 			s.fromPaths = []fromPath{{path: "secret/data/p00", prefix: "P_"}}
 			logins := 1
 			if given {
-				s.login.token = fake.Token
+				s.login.Token = fake.Token
 				logins = 0
 			}
 			resolveWith(t, s, env...).want(t, append(want, "P_a=a0", "P_b=b0")...)
@@ -111,7 +111,7 @@ func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
 func TestNothingToResolveAsksNobody(t *testing.T) {
 	s := defaultSettings()
 	s.vault.Address = "https://127.0.0.1:1"
-	s.login.jwtFile = "/nonexistent"
+	s.login.JWTFile = "/nonexistent"
 	resolveWith(t, &s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
 }
 
@@ -126,7 +126,7 @@ func TestLoginToken(t *testing.T) {
 	t.Run("of a given token, nobody is asked", func(t *testing.T) {
 		s := defaultSettings()
 		s.vault.Address = "https://127.0.0.1:1"
-		s.login.tokenFile = fake.File(t, "token", " given \n")
+		s.login.TokenFile = fake.File(t, "token", " given \n")
 		resolveWith(t, &s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
 	})
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestTheTokenIsRevoked(t *testing.T) {
-	given := func(s *settings) { s.login.token = fake.Token }
+	given := func(s *settings) { s.login.Token = fake.Token }
 	never := func(s *settings) { s.revoke = vault.RevokeNever }
 	any := func(s *settings) { s.revoke = vault.RevokeAny }
 	batch := fake.Status(200, `{"auth":{"client_token":"hvb.AAAA","lease_duration":600}}`)

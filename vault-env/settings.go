@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/login"
 	"vaultinjection.dev/vault-env/internal/signals"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -17,7 +18,7 @@ import (
 // settings is what vault-env is told to do, whichever way it was told.
 type settings struct {
 	vault         vault.Connection
-	login         loginSettings
+	login         login.Settings
 	transit       vault.Transit
 	fromPaths     []fromPath
 	ignoreMissing bool
@@ -64,7 +65,7 @@ type fromPath struct {
 func defaultSettings() settings {
 	s := settings{
 		vault: vault.Connection{Timeout: defaults.VaultTimeout},
-		login: defaultLogin(),
+		login: login.Default(),
 		transit: vault.Transit{
 			MountPath: defaults.EnvironmentTransitMountPath,
 			BatchSize: defaults.EnvironmentTransitBatchSize,
@@ -106,7 +107,7 @@ func loadSettings(env environment.Variables) (settings, *failure.Failure) {
 	if f != nil {
 		f = f.Under(environment.ConfigVariable)
 	}
-	s.login.environment = env
+	s.login.Environment = env
 	return s, f
 }
 

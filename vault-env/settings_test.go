@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/login"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -24,10 +25,10 @@ const fullConfig = `{
 }`
 
 // loginByToken completes the settings of the methods that send the ServiceAccount token, as the defaults do.
-func loginByToken(s loginSettings) loginSettings {
-	d := defaultLogin()
-	d.mount, d.role, d.jwtFile, d.environment = s.mount, s.role, s.jwtFile, s.environment
-	d.token, d.tokenFile, d.tokenPath = s.token, s.tokenFile, s.tokenPath
+func loginByToken(s login.Settings) login.Settings {
+	d := login.Default()
+	d.Mount, d.Role, d.JWTFile, d.Environment = s.Mount, s.Role, s.JWTFile, s.Environment
+	d.Token, d.TokenFile, d.TokenPath = s.Token, s.TokenFile, s.TokenPath
 	return d
 }
 
@@ -39,7 +40,7 @@ func TestConfig(t *testing.T) {
 	want := settings{
 		vault: vault.Connection{Address: "https://vault.example:8200/prefix", Namespace: "team", Timeout: 3 * time.Second, CAPEM: "PEM",
 			CAFile: "/ca.crt", ServerName: "vault.internal"},
-		login:         loginByToken(loginSettings{mount: "auth-jwt", role: "shop", jwtFile: "/token", environment: got.login.environment}),
+		login:         loginByToken(login.Settings{Mount: "auth-jwt", Role: "shop", JWTFile: "/token", Environment: got.login.Environment}),
 		fromPaths:     []fromPath{{path: "secret/data/a", version: "3", prefix: "A_", overwrite: true}, {path: "kv/b"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true},
@@ -65,11 +66,11 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := defaultSettings()
-	want.vault.Address, want.login.role = "http://v", "r"
+	want.vault.Address, want.login.Role = "http://v", "r"
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
-	if want.vault.Timeout != 10*time.Second || want.login.mount != "kubernetes" || want.logLevel != logging.Info || want.logJSON {
+	if want.vault.Timeout != 10*time.Second || want.login.Mount != "kubernetes" || want.logLevel != logging.Info || want.logJSON {
 		t.Errorf("defaults %+v", want)
 	}
 }
@@ -159,8 +160,8 @@ func TestBankVaultsVariables(t *testing.T) {
 	want := settings{
 		vault: vault.Connection{Address: "https://vault.example:8200", Namespace: "team", Timeout: 30 * time.Second, CAFile: "/ca",
 			CertFile: "/c", KeyFile: "/k", ServerName: "sn", SkipVerify: true},
-		login: loginByToken(loginSettings{mount: "k8s/west", role: "shop", jwtFile: "/jwt", environment: got.login.environment,
-			token: "hvs.x", tokenFile: "/tf", tokenPath: "/tp"}),
+		login: loginByToken(login.Settings{Mount: "k8s/west", Role: "shop", JWTFile: "/jwt", Environment: got.login.Environment,
+			Token: "hvs.x", TokenFile: "/tf", TokenPath: "/tp"}),
 		fromPaths:     []fromPath{{path: "secret/data/a"}, {path: "kv/b", version: "3"}},
 		ignoreMissing: true,
 		passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
@@ -186,8 +187,8 @@ func TestBankVaultsDefaults(t *testing.T) {
 	}
 	want := settings{
 		vault: vault.Connection{Address: "https://127.0.0.1:8200", Timeout: 10 * time.Second},
-		login: loginByToken(loginSettings{mount: "kubernetes", role: "default", jwtFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
-			environment: got.login.environment, tokenPath: "/home/app/.vault-token"}),
+		login: loginByToken(login.Settings{Mount: "kubernetes", Role: "default", JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
+			Environment: got.login.Environment, TokenPath: "/home/app/.vault-token"}),
 		transit:      vault.Transit{KeyID: "", MountPath: "transit", BatchSize: 25},
 		leaseEnd:     leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		passthrough:  map[string]bool{},
@@ -218,10 +219,10 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 	if s := one("VAULT_AGENT_ADDR=http://127.0.0.1:8007", "VAULT_ADDR=https://v"); s.vault.Address != "http://127.0.0.1:8007" {
 		t.Errorf("VAULT_AGENT_ADDR: %+v", s.vault)
 	}
-	if s := one("KUBERNETES_SERVICE_ACCOUNT_TOKEN=/k", "VAULT_JWT_FILE=/j"); s.login.jwtFile != "/k" {
+	if s := one("KUBERNETES_SERVICE_ACCOUNT_TOKEN=/k", "VAULT_JWT_FILE=/j"); s.login.JWTFile != "/k" {
 		t.Errorf("KUBERNETES_SERVICE_ACCOUNT_TOKEN: %+v", s.vault)
 	}
-	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.login.token != "" {
+	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.login.Token != "" {
 		t.Errorf("a reference is taken for a token: %+v", s.vault)
 	}
 	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.vault.Timeout != 90*time.Second || s.delay != 5*time.Second {
@@ -300,7 +301,7 @@ func TestStripping(t *testing.T) {
 	resolveWith(t, &keep, env...).want(t, "A=1", "VAULT_ADDR=a", "VAULT_ROLE=r", "odd", "B=")
 	strip.passthrough = map[string]bool{"VAULT_ROLE": true, environment.ConfigVariable: true}
 	resolveWith(t, &strip, env...).want(t, "A=1", "VAULT_ROLE=r", "odd", "B=")
-	strip.login.token = "t"
+	strip.login.Token = "t"
 	resolveWith(t, &strip, "VAULT_TOKEN=vault:login", "VAULT_ADDR=a", "VAULT_PATH=p").want(t, "VAULT_TOKEN=t", "VAULT_ADDR=a")
 }
 

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ func loginFrom(f *fake.Cloud, server *fake.Vault, env environment.Variables, cha
 	v := &vault.Connection{Address: server.URL, CAPEM: server.CaPEM(), Timeout: 5 * time.Second}
 	var b bytes.Buffer
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
-	a := &applicant{&loginSettings{role: fake.Role, environment: env}, v, nil, log, outside{f.Dial, f.Roots()}}
+	a := &applicant{&Settings{Role: fake.Role, Environment: env}, v, nil, log, outside{f.Dial, f.Roots()}}
 	change(a)
 	var failed *failure.Failure
 	if a.client, failed = vault.NewClient(v, false, log); failed != nil {

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // certificate logs in with the certificate that the connection to Vault shows: its files are settings of the connection.
 type certificate struct{}
 
-func configCertificate(o source.Object, _ *loginSettings, v *vault.Connection) identity {
+func configCertificate(o source.Object, _ *Settings, v *vault.Connection) identity {
 	v.CertFile, v.KeyFile = o.Text("certFile"), o.Text("keyFile")
 	if v.CertFile == "" || v.KeyFile == "" {
 		o.Fail("certFile", "and keyFile go together: write the paths of the PEM certificate and of its key")
@@ -23,8 +23,8 @@ func configCertificate(o source.Object, _ *loginSettings, v *vault.Connection) i
 	return certificate{}
 }
 
-func readCertificate(r *source.Variables, _ string, s *loginSettings, v *vault.Connection) identity {
-	s.role = r.Text("VAULT_ROLE", "")
+func readCertificate(r *source.Variables, _ string, s *Settings, v *vault.Connection) identity {
+	s.Role = r.Text("VAULT_ROLE", "")
 	if v.CertFile == "" || !strings.HasPrefix(v.Address, "https:") {
 		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is cert: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, and a VAULT_ADDR that begins with https://"))
 	}
@@ -35,8 +35,8 @@ func readCertificate(r *source.Variables, _ string, s *loginSettings, v *vault.C
 // certificate.
 func (certificate) loginRequest(_ context.Context, a *applicant) (*loginRequest, *failure.Failure) {
 	fields := map[string]any{}
-	if a.role != "" {
-		fields["name"] = a.role
+	if a.Role != "" {
+		fields["name"] = a.Role
 	}
 	return &loginRequest{fields: fields, check: "the role, the certificate " + a.connection.CertFile + ", and that nothing ends TLS before Vault"}, nil
 }

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"io"
@@ -14,7 +14,7 @@ import (
 
 func asGCP(g identity, change ...func(*applicant)) func(*applicant) {
 	return func(a *applicant) {
-		a.mount, a.identity = "gcp", g
+		a.Mount, a.identity = "gcp", g
 		for _, c := range change {
 			c(a)
 		}
@@ -35,7 +35,7 @@ func TestGCELogin(t *testing.T) {
 	if asked := cloud.Seen(); !slices.Equal(asked, want) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
-	loginFrom(cloud, vault, nil, asGCP(gce{}, func(a *applicant) { a.role = "other" })).
+	loginFrom(cloud, vault, nil, asGCP(gce{}, func(a *applicant) { a.Role = "other" })).
 		wantFailure(t, failure.Denied, `Vault refused the login of the role "other" at auth/gcp/login (400: role not found): check the role, its bindings, and its type`)
 	loginFrom(cloud, vault, nil, asGCP(gce{"other@project.iam.gserviceaccount.com"})).
 		wantFailure(t, failure.Denied, "Google's metadata service refused (404", "give the instance, or by Workload Identity the pod's ServiceAccount, a service account")

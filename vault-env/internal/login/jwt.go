@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"vaultinjection.dev/vault-env/internal/source"
@@ -7,4 +7,4 @@ import (
 
 // configJWT needs no role: the mount may have a default one. Bank-Vaults calls the method kubernetes "jwt", so there is
 // no value of VAULT_AUTH_METHOD for this one.
-func configJWT(source.Object, *loginSettings, *vault.Connection) identity { return serviceAccount{} }
+func configJWT(source.Object, *Settings, *vault.Connection) identity { return serviceAccount{} }

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"context"
@@ -15,19 +15,19 @@ const defaultJWTFile = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 // same request.
 type serviceAccount struct{}
 
-func configKubernetes(o source.Object, s *loginSettings, _ *vault.Connection) identity {
+func configKubernetes(o source.Object, s *Settings, _ *vault.Connection) identity {
 	needRole(o, s)
 	return serviceAccount{}
 }
 
-func readKubernetes(*source.Variables, string, *loginSettings, *vault.Connection) identity {
+func readKubernetes(*source.Variables, string, *Settings, *vault.Connection) identity {
 	return serviceAccount{}
 }
 
 func (serviceAccount) loginRequest(_ context.Context, a *applicant) (*loginRequest, *failure.Failure) {
-	jwt, f := readSecretFile("the ServiceAccount token", a.jwtFile)
+	jwt, f := readSecretFile("the ServiceAccount token", a.JWTFile)
 	if f != nil {
 		return nil, f
 	}
-	return tokenRequest(a.role, jwt, "the role, the ServiceAccount and the audience"), nil
+	return tokenRequest(a.Role, jwt, "the role, the ServiceAccount and the audience"), nil
 }

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"context"
@@ -28,15 +28,15 @@ type loginRequest struct {
 
 // applicant is who logs in: what every method may need beside its own settings.
 type applicant struct {
-	*loginSettings
+	*Settings
 	connection *vault.Connection
 	client     *vault.Client
 	log        *logging.Logger
 	outside    outside
 }
 
-// login returns a token that Vault gives by the method that the settings name.
-func login(ctx context.Context, c *vault.Client, s *loginSettings, v *vault.Connection, log *logging.Logger) (vault.Token, *failure.Failure) {
+// Login returns a token that Vault gives by the method that the settings name.
+func Login(ctx context.Context, c *vault.Client, s *Settings, v *vault.Connection, log *logging.Logger) (vault.Token, *failure.Failure) {
 	a := &applicant{s, v, c, log, outside{dial: directly}}
 	return a.login(ctx)
 }
@@ -50,9 +50,9 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	if err != nil {
 		return vault.Token{}, failure.Newf(failure.Settings, "the request for the login cannot be written as JSON")
 	}
-	path := "auth/" + a.mount + "/login"
+	path := "auth/" + a.Mount + "/login"
 	refusal := func(said string) string {
-		return fmt.Sprintf("Vault refused the login%s at %s (%s): check %s", ofRole(a.role), path, said, request.check)
+		return fmt.Sprintf("Vault refused the login%s at %s (%s): check %s", ofRole(a.Role), path, said, request.check)
 	}
 	e := a.client.Exchange(http.MethodPost, path, "", body, request.secrets...)
 	late := e.Late

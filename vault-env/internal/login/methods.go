@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"slices"
@@ -13,13 +13,13 @@ type method struct {
 	name  string // vault.auth.method
 	mount string // where it is mounted unless the settings say otherwise
 	// config reads the keys of vault.auth that are the method's own. Those of the others are unknown to it.
-	config func(o source.Object, s *loginSettings, v *vault.Connection) identity
+	config func(o source.Object, s *Settings, v *vault.Connection) identity
 	// bankVaults are the values of VAULT_AUTH_METHOD that stand for it, and refused those that Bank-Vaults has and this
 	// method answers with a failure of its own.
 	bankVaults, refused []string
 	// variables reads the variables of Bank-Vaults' vault-env that are the method's own; called is the one of the values
 	// that was set.
-	variables func(r *source.Variables, called string, s *loginSettings, v *vault.Connection) identity
+	variables func(r *source.Variables, called string, s *Settings, v *vault.Connection) identity
 }
 
 // methods returns all there are: a new method is a file of its own, and a row here.

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"context"
@@ -71,7 +71,7 @@ func (a *applicant) newCloud() *cloud {
 		retrier:     retry.New(a.log),
 		log:         a.log,
 		userAgent:   a.connection.UserAgent,
-		environment: a.environment,
+		environment: a.Environment,
 		attempt:     attempt,
 		local:       &http.Client{Transport: local, CheckRedirect: noRedirect},
 		public:      &http.Client{Transport: public, CheckRedirect: noRedirect},

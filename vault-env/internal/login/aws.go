@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type aws struct {
 	headerValue string // of X-Vault-AWS-IAM-Server-ID
 }
 
-func configAWS(o source.Object, _ *loginSettings, _ *vault.Connection) identity {
+func configAWS(o source.Object, _ *Settings, _ *vault.Connection) identity {
 	switch o.Text("type") {
 	case "", "IAM":
 	default:
@@ -37,7 +37,7 @@ func configAWS(o source.Object, _ *loginSettings, _ *vault.Connection) identity 
 	return w
 }
 
-func readAWS(r *source.Variables, called string, _ *loginSettings, _ *vault.Connection) identity {
+func readAWS(r *source.Variables, called string, _ *Settings, _ *vault.Connection) identity {
 	if called == "aws-ec2" {
 		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is aws-ec2, which knows nodes but no pods, and is not supported: write aws-iam"))
 	}
@@ -90,8 +90,8 @@ func (w aws) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *fa
 		"iam_request_body":        base64.StdEncoding.EncodeToString([]byte(request.Body)),
 		"iam_request_headers":     base64.StdEncoding.EncodeToString(headers),
 	}
-	if a.role != "" {
-		fields["role"] = a.role
+	if a.Role != "" {
+		fields["role"] = a.Role
 	}
 	_, signature, _ := strings.Cut(authorization, "Signature=")
 	return &loginRequest{

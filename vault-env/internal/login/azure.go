@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"cmp"
@@ -29,12 +29,12 @@ type azure struct {
 	resource string // what the token is for
 }
 
-func configAzure(o source.Object, s *loginSettings, _ *vault.Connection) identity {
+func configAzure(o source.Object, s *Settings, _ *vault.Connection) identity {
 	needRole(o, s)
 	return azure{cmp.Or(o.Text("resource"), defaultAzureResource)}
 }
 
-func readAzure(*source.Variables, string, *loginSettings, *vault.Connection) identity {
+func readAzure(*source.Variables, string, *Settings, *vault.Connection) identity {
 	return azure{defaultAzureResource}
 }
 
@@ -47,13 +47,13 @@ func (z azure) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *
 		if f != nil {
 			return nil, f
 		}
-		return tokenRequest(a.role, jwt, "the role and its bound service principals or groups (a pod has no resource group), and the resource"), nil
+		return tokenRequest(a.Role, jwt, "the role and its bound service principals or groups (a pod has no resource group), and the resource"), nil
 	}
 	jwt, f := k.managedToken(ctx, z.resource)
 	if f != nil {
 		return nil, f
 	}
-	request := tokenRequest(a.role, jwt, "the role and what it is bound to, and the resource")
+	request := tokenRequest(a.Role, jwt, "the role and what it is bound to, and the resource")
 	if f := k.azureInstance(ctx, request.fields); f != nil {
 		return nil, f
 	}

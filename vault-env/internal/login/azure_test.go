@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"io"
@@ -16,7 +16,7 @@ import (
 
 func asAzure(change ...func(*applicant)) func(*applicant) {
 	return func(a *applicant) {
-		a.mount, a.identity = "azure", azure{defaultAzureResource}
+		a.Mount, a.identity = "azure", azure{defaultAzureResource}
 		for _, c := range change {
 			c(a)
 		}

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"reflect"
@@ -13,50 +13,50 @@ import (
 )
 
 // readConfig reads vault.auth as the settings of VAULT_ENV_CONFIG do, for a Vault at an address.
-func readConfig(address, auth string) (loginSettings, vault.Connection, *failure.Failure) {
-	s, v := defaultLogin(), vault.Connection{Address: address}
+func readConfig(address, auth string) (Settings, vault.Connection, *failure.Failure) {
+	s, v := Default(), vault.Connection{Address: address}
 	o, f := source.Parse(`{"vault":{"auth":` + auth + `}}`)
 	if f != nil {
 		return s, v, f
 	}
-	configLogin(o.Child("vault").Child("auth"), &s, &v)
+	ReadConfig(o.Child("vault").Child("auth"), &s, &v)
 	return s, v, o.Failure()
 }
 
 // readVariables reads what Bank-Vaults' variables say of a login, as the settings do.
-func readVariables(env environment.Variables) (loginSettings, *failure.Failure) {
+func readVariables(env environment.Variables) (Settings, *failure.Failure) {
 	r := &source.Variables{Environment: env}
-	s := defaultLogin()
+	s := Default()
 	v := vault.Connection{Address: r.Text("VAULT_ADDR", "https://127.0.0.1:8200"), CertFile: r.Text("VAULT_CLIENT_CERT", ""), KeyFile: r.Text("VAULT_CLIENT_KEY", "")}
-	readLogin(r, &s, &v)
+	ReadVariables(r, &s, &v)
 	return s, r.Failure()
 }
 
 func TestAuthConfig(t *testing.T) {
 	for _, c := range []struct {
 		auth string
-		want loginSettings
+		want Settings
 	}{
-		{`{"role":"r"}`, loginSettings{mount: "kubernetes", role: "r", identity: serviceAccount{}}},
-		{`{"method":"Kubernetes","role":"r","tokenPath":"/t"}`, loginSettings{mount: "kubernetes", role: "r", jwtFile: "/t", identity: serviceAccount{}}},
-		{`{"method":"JWT"}`, loginSettings{mount: "jwt", identity: serviceAccount{}}},
+		{`{"role":"r"}`, Settings{Mount: "kubernetes", Role: "r", identity: serviceAccount{}}},
+		{`{"method":"Kubernetes","role":"r","tokenPath":"/t"}`, Settings{Mount: "kubernetes", Role: "r", JWTFile: "/t", identity: serviceAccount{}}},
+		{`{"method":"JWT"}`, Settings{Mount: "jwt", identity: serviceAccount{}}},
 		{`{"method":"AppRole","roleIDFile":"/r","secretIDFile":"/s","secretIDWrapped":true,"role":"shop","mountPath":"approle/eu"}`,
-			loginSettings{mount: "approle/eu", role: "shop", identity: appRole{roleIDFile: "/r", secretIDFile: "/s", secretIDWrapped: true}}},
-		{`{"method":"AppRole","roleIDFile":"/r"}`, loginSettings{mount: "approle", identity: appRole{roleIDFile: "/r"}}},
-		{`{"method":"Certificate","certFile":"/c","keyFile":"/k"}`, loginSettings{mount: "cert", identity: certificate{}}},
-		{`{"method":"AWS"}`, loginSettings{mount: "aws", identity: aws{}}},
+			Settings{Mount: "approle/eu", Role: "shop", identity: appRole{roleIDFile: "/r", secretIDFile: "/s", secretIDWrapped: true}}},
+		{`{"method":"AppRole","roleIDFile":"/r"}`, Settings{Mount: "approle", identity: appRole{roleIDFile: "/r"}}},
+		{`{"method":"Certificate","certFile":"/c","keyFile":"/k"}`, Settings{Mount: "cert", identity: certificate{}}},
+		{`{"method":"AWS"}`, Settings{Mount: "aws", identity: aws{}}},
 		{`{"method":"AWS","type":"IAM","role":"r","region":"eu-west-1","headerValue":"vault.example"}`,
-			loginSettings{mount: "aws", role: "r", identity: aws{region: "eu-west-1", headerValue: "vault.example"}}},
-		{`{"method":"GCP","role":"r"}`, loginSettings{mount: "gcp", role: "r", identity: gcpIAM{}}},
+			Settings{Mount: "aws", Role: "r", identity: aws{region: "eu-west-1", headerValue: "vault.example"}}},
+		{`{"method":"GCP","role":"r"}`, Settings{Mount: "gcp", Role: "r", identity: gcpIAM{}}},
 		{`{"method":"GCP","role":"r","type":"IAM","serviceAccount":"a@p.iam.gserviceaccount.com"}`,
-			loginSettings{mount: "gcp", role: "r", identity: gcpIAM{serviceAccount: "a@p.iam.gserviceaccount.com"}}},
-		{`{"method":"GCP","role":"r","type":"GCE","mountPath":"google"}`, loginSettings{mount: "google", role: "r", identity: gce{}}},
-		{`{"method":"Azure","role":"r"}`, loginSettings{mount: "azure", role: "r", identity: azure{resource: "https://management.azure.com/"}}},
-		{`{"method":"Azure","role":"r","resource":"api://vault"}`, loginSettings{mount: "azure", role: "r", identity: azure{resource: "api://vault"}}},
+			Settings{Mount: "gcp", Role: "r", identity: gcpIAM{serviceAccount: "a@p.iam.gserviceaccount.com"}}},
+		{`{"method":"GCP","role":"r","type":"GCE","mountPath":"google"}`, Settings{Mount: "google", Role: "r", identity: gce{}}},
+		{`{"method":"Azure","role":"r"}`, Settings{Mount: "azure", Role: "r", identity: azure{resource: "https://management.azure.com/"}}},
+		{`{"method":"Azure","role":"r","resource":"api://vault"}`, Settings{Mount: "azure", Role: "r", identity: azure{resource: "api://vault"}}},
 	} {
 		s, _, f := readConfig("https://v", c.auth)
-		if c.want.jwtFile == "" {
-			c.want.jwtFile = defaultJWTFile
+		if c.want.JWTFile == "" {
+			c.want.JWTFile = defaultJWTFile
 		}
 		if f != nil || !reflect.DeepEqual(s, c.want) {
 			t.Errorf("%s\n got %+v %v\nwant %+v", c.auth, s, f, c.want)
@@ -103,24 +103,24 @@ func TestBadAuthConfig(t *testing.T) {
 func TestBankVaultsAuth(t *testing.T) {
 	for _, c := range []struct {
 		env  string
-		want loginSettings
+		want Settings
 	}{
-		{"", loginSettings{mount: "kubernetes", role: "default", identity: serviceAccount{}}},
-		{"VAULT_AUTH_METHOD=kubernetes VAULT_PATH=k8s VAULT_ROLE=r", loginSettings{mount: "k8s", role: "r", identity: serviceAccount{}}},
+		{"", Settings{Mount: "kubernetes", Role: "default", identity: serviceAccount{}}},
+		{"VAULT_AUTH_METHOD=kubernetes VAULT_PATH=k8s VAULT_ROLE=r", Settings{Mount: "k8s", Role: "r", identity: serviceAccount{}}},
 		{"VAULT_AUTH_METHOD=approle VAULT_ROLE_ID_FILE=/r VAULT_SECRET_ID_FILE=/s VAULT_SECRET_ID_WRAPPED=true",
-			loginSettings{mount: "approle", identity: appRole{roleIDFile: "/r", secretIDFile: "/s", secretIDWrapped: true}}},
-		{"VAULT_AUTH_METHOD=approle VAULT_ROLE_ID_FILE=/r VAULT_ROLE=shop", loginSettings{mount: "approle", role: "shop", identity: appRole{roleIDFile: "/r"}}},
-		{"VAULT_AUTH_METHOD=cert VAULT_CLIENT_CERT=/c VAULT_CLIENT_KEY=/k", loginSettings{mount: "cert", identity: certificate{}}},
-		{"VAULT_AUTH_METHOD=aws-iam VAULT_ROLE=r AWS_REGION=eu-west-1", loginSettings{mount: "aws", role: "r", identity: aws{}}},
-		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_REGION=eu-west-1", loginSettings{mount: "aws", role: "default", identity: aws{region: "eu-west-1"}}},
-		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_DEFAULT_REGION=eu-west-2", loginSettings{mount: "aws", role: "default", identity: aws{region: "eu-west-2"}}},
-		{"VAULT_AUTH_METHOD=gcp-gce", loginSettings{mount: "gcp", role: "default", identity: gce{}}},
-		{"VAULT_AUTH_METHOD=gcp-iam VAULT_PATH=google", loginSettings{mount: "google", role: "default", identity: gcpIAM{}}},
-		{"VAULT_AUTH_METHOD=azure", loginSettings{mount: "azure", role: "default", identity: azure{resource: "https://management.azure.com/"}}},
+			Settings{Mount: "approle", identity: appRole{roleIDFile: "/r", secretIDFile: "/s", secretIDWrapped: true}}},
+		{"VAULT_AUTH_METHOD=approle VAULT_ROLE_ID_FILE=/r VAULT_ROLE=shop", Settings{Mount: "approle", Role: "shop", identity: appRole{roleIDFile: "/r"}}},
+		{"VAULT_AUTH_METHOD=cert VAULT_CLIENT_CERT=/c VAULT_CLIENT_KEY=/k", Settings{Mount: "cert", identity: certificate{}}},
+		{"VAULT_AUTH_METHOD=aws-iam VAULT_ROLE=r AWS_REGION=eu-west-1", Settings{Mount: "aws", Role: "r", identity: aws{}}},
+		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_REGION=eu-west-1", Settings{Mount: "aws", Role: "default", identity: aws{region: "eu-west-1"}}},
+		{"VAULT_AUTH_METHOD=aws-iam AWS_STS_REGIONAL_ENDPOINTS=regional AWS_DEFAULT_REGION=eu-west-2", Settings{Mount: "aws", Role: "default", identity: aws{region: "eu-west-2"}}},
+		{"VAULT_AUTH_METHOD=gcp-gce", Settings{Mount: "gcp", Role: "default", identity: gce{}}},
+		{"VAULT_AUTH_METHOD=gcp-iam VAULT_PATH=google", Settings{Mount: "google", Role: "default", identity: gcpIAM{}}},
+		{"VAULT_AUTH_METHOD=azure", Settings{Mount: "azure", Role: "default", identity: azure{resource: "https://management.azure.com/"}}},
 	} {
 		env := environment.Variables(strings.Fields(c.env))
 		s, f := readVariables(env)
-		c.want.jwtFile, c.want.environment = defaultJWTFile, env
+		c.want.JWTFile, c.want.Environment = defaultJWTFile, env
 		if f != nil || !reflect.DeepEqual(s, c.want) {
 			t.Errorf("%s\n got %+v %v\nwant %+v", c.env, s, f, c.want)
 		}

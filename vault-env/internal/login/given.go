@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"errors"
@@ -9,22 +9,22 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// givenToken returns the token that the settings hold or point to; empty: log in.
-func givenToken(s *loginSettings) (string, *failure.Failure) {
+// Given returns the token that the settings hold or point to; empty: log in.
+func Given(s *Settings) (string, *failure.Failure) {
 	switch {
-	case s.tokenFile != "":
-		return readSecretFile("the token file", s.tokenFile)
-	case s.token != "":
-		return s.token, nil
-	case s.tokenPath == "":
+	case s.TokenFile != "":
+		return readSecretFile("the token file", s.TokenFile)
+	case s.Token != "":
+		return s.Token, nil
+	case s.TokenPath == "":
 		return "", nil
 	}
-	token, err := os.ReadFile(s.tokenPath)
+	token, err := os.ReadFile(s.TokenPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	if err != nil {
-		return "", failure.Unreadable("the token file", s.tokenPath, err)
+		return "", failure.Unreadable("the token file", s.TokenPath, err)
 	}
 	return strings.TrimSpace(string(token)), nil
 }

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"testing"
@@ -23,7 +23,7 @@ func TestMadeBy(t *testing.T) {
 		{"", "", "sys/wrapping/wrap", false},
 		{"", "", "", false},
 	} {
-		a := &applicant{loginSettings: &loginSettings{mount: "approle", role: c.role}, connection: &vault.Connection{Namespace: c.namespace}}
+		a := &applicant{Settings: &Settings{Mount: "approle", Role: c.role}, connection: &vault.Connection{Namespace: c.namespace}}
 		if got := a.hasMade(c.path); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}

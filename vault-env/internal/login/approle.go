@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type appRole struct {
 	secretIDWrapped bool
 }
 
-func configAppRole(o source.Object, _ *loginSettings, _ *vault.Connection) identity {
+func configAppRole(o source.Object, _ *Settings, _ *vault.Connection) identity {
 	r := appRole{o.Text("roleIDFile"), o.Text("secretIDFile"), o.Bool("secretIDWrapped", false)}
 	if r.roleIDFile == "" {
 		o.Fail("roleIDFile", "is missing: write the path of the file with the role id")
@@ -29,8 +29,8 @@ func configAppRole(o source.Object, _ *loginSettings, _ *vault.Connection) ident
 	return r
 }
 
-func readAppRole(r *source.Variables, _ string, s *loginSettings, _ *vault.Connection) identity {
-	s.role = r.Text("VAULT_ROLE", "")
+func readAppRole(r *source.Variables, _ string, s *Settings, _ *vault.Connection) identity {
+	s.Role = r.Text("VAULT_ROLE", "")
 	read := appRole{r.Text("VAULT_ROLE_ID_FILE", ""), r.Text("VAULT_SECRET_ID_FILE", ""), r.Bool("VAULT_SECRET_ID_WRAPPED")}
 	if read.roleIDFile == "" || read.secretIDWrapped && read.secretIDFile == "" {
 		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is approle: set VAULT_ROLE_ID_FILE, and VAULT_SECRET_ID_FILE unless the role needs no secret id"))
@@ -85,7 +85,7 @@ func (a *applicant) unwrap(ctx context.Context, wrapping string) (string, *failu
 	}
 	path, _ := data["creation_path"].(string)
 	if !a.hasMade(path) {
-		return "", failure.Newf(failure.Denied, "it was made at %s, not by %s: take it for stolen, revoke the secret id and issue a new one", failure.QuoteName(path), "auth/"+a.mount+"/role/"+orAny(a.role)+"/secret-id")
+		return "", failure.Newf(failure.Denied, "it was made at %s, not by %s: take it for stolen, revoke the secret id and issue a new one", failure.QuoteName(path), "auth/"+a.Mount+"/role/"+orAny(a.Role)+"/secret-id")
 	}
 	data, f = a.wrapped(ctx, http.MethodPost, "sys/wrapping/unwrap", wrapping)
 	if f != nil {
@@ -93,7 +93,7 @@ func (a *applicant) unwrap(ctx context.Context, wrapping string) (string, *failu
 	}
 	secretID, _ := data["secret_id"].(string)
 	if secretID == "" {
-		return "", failure.Newf(failure.Protocol, "it holds no secret id: wrap the answer of auth/%s/role/%s/secret-id", a.mount, orAny(a.role))
+		return "", failure.Newf(failure.Protocol, "it holds no secret id: wrap the answer of auth/%s/role/%s/secret-id", a.Mount, orAny(a.Role))
 	}
 	return secretID, nil
 }
@@ -109,15 +109,15 @@ func orAny(role string) string {
 // where none is set. A custom secret id is one that somebody knew before, so it counts for a certain role only.
 func (a *applicant) hasMade(path string) bool {
 	path = strings.TrimPrefix(path, strings.Trim(a.connection.Namespace, "/")+"/")
-	rest, ok := strings.CutPrefix(path, "auth/"+a.mount+"/role/")
+	rest, ok := strings.CutPrefix(path, "auth/"+a.Mount+"/role/")
 	role, operation, _ := strings.Cut(rest, "/")
 	if !ok || role == "" {
 		return false
 	}
-	if a.role == "" {
+	if a.Role == "" {
 		return operation == "secret-id"
 	}
-	return role == a.role && (operation == "secret-id" || operation == "custom-secret-id")
+	return role == a.Role && (operation == "secret-id" || operation == "custom-secret-id")
 }
 
 // wrapped asks Vault for what concerns a wrapping token.

@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ import (
 
 func asAWS(w aws, change ...func(*applicant)) func(*applicant) {
 	return func(a *applicant) {
-		a.mount, a.identity = "aws", w
+		a.Mount, a.identity = "aws", w
 		for _, c := range change {
 			c(a)
 		}
@@ -32,7 +32,7 @@ func TestAWSLogin(t *testing.T) {
 	withID := aws{headerValue: "vault.example"}
 	cloud := fake.NewCloud(t)
 	loginFrom(cloud, server, env, asAWS(withID)).wantToken(t)
-	loginFrom(cloud, server, env, asAWS(withID, func(a *applicant) { a.role = "" })).wantToken(t)
+	loginFrom(cloud, server, env, asAWS(withID, func(a *applicant) { a.Role = "" })).wantToken(t)
 	loginFrom(cloud, server, env, asAWS(aws{headerValue: "vault.example", region: "eu-west-1"})).wantToken(t)
 	loginFrom(cloud, server, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
 	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.ShortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.ShortTerm.Secret, "AWS_SESSION_TOKEN=" + fake.ShortTerm.Token}, asAWS(withID)).wantToken(t)
@@ -253,7 +253,7 @@ func FuzzSTSAnswer(f *testing.F) {
 
 // What a metadata service says is for this machine only; a proxy would read it.
 func TestMetadataIsAskedWithoutProxy(t *testing.T) {
-	k := (&applicant{loginSettings: &loginSettings{}, connection: &vault.Connection{}, outside: outside{dial: directly}}).newCloud()
+	k := (&applicant{Settings: &Settings{}, connection: &vault.Connection{}, outside: outside{dial: directly}}).newCloud()
 	if k.local.Transport.(*http.Transport).Proxy != nil || k.public.Transport.(*http.Transport).Proxy == nil {
 		t.Error("the local services are asked by a proxy, or the others without")
 	}

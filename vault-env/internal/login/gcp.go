@@ -1,4 +1,4 @@
-package main
+package login
 
 import (
 	"cmp"
@@ -37,7 +37,7 @@ type gcpIAM struct {
 	serviceAccount string // e-mail address; empty: the pod's own
 }
 
-func configGCP(o source.Object, s *loginSettings, _ *vault.Connection) identity {
+func configGCP(o source.Object, s *Settings, _ *vault.Connection) identity {
 	needRole(o, s)
 	asInstance := false
 	switch o.Text("type") {
@@ -57,7 +57,7 @@ func configGCP(o source.Object, s *loginSettings, _ *vault.Connection) identity 
 	return gcpIAM{account}
 }
 
-func readGCP(_ *source.Variables, called string, _ *loginSettings, _ *vault.Connection) identity {
+func readGCP(_ *source.Variables, called string, _ *Settings, _ *vault.Connection) identity {
 	if called == "gcp-gce" {
 		return gce{}
 	}
@@ -67,12 +67,12 @@ func readGCP(_ *source.Variables, called string, _ *loginSettings, _ *vault.Conn
 func (g gce) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
 	k := a.newCloud()
 	defer k.close()
-	query := url.Values{"audience": {vaultAudience(a.role)}, "format": {"full"}}
+	query := url.Values{"audience": {vaultAudience(a.Role)}, "format": {"full"}}
 	jwt, f := k.askText(ctx, k.googleMetadata(cmp.Or(g.serviceAccount, "default"), "identity?"+query.Encode()))
 	if f != nil {
 		return nil, f
 	}
-	return tokenRequest(a.role, jwt, "the role, its bindings, and its type: a GKE pod's identity fits IAM only"), nil
+	return tokenRequest(a.Role, jwt, "the role, its bindings, and its type: a GKE pod's identity fits IAM only"), nil
 }
 
 func (g gcpIAM) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
@@ -98,11 +98,11 @@ func (g gcpIAM) loginRequest(ctx context.Context, a *applicant) (*loginRequest, 
 	if access.Token == "" || failure.OneLine(access.Token) != access.Token {
 		return nil, request.malformed()
 	}
-	jwt, f := k.signJWT(ctx, a.role, account, access.Token)
+	jwt, f := k.signJWT(ctx, a.Role, account, access.Token)
 	if f != nil {
 		return nil, f
 	}
-	return tokenRequest(a.role, jwt, "the role and its bound service accounts"), nil
+	return tokenRequest(a.Role, jwt, "the role and its bound service accounts"), nil
 }
 
 // signJWT calls projects.serviceAccounts.signJwt of the IAM Service Account Credentials API.
