@@ -363,13 +363,13 @@ func TestVaultThatComesUpLate(t *testing.T) {
 }
 
 func TestNobodyThere(t *testing.T) {
-	s := defaultSettings()
+	s := plainSettings(t)
 	s.vault.Address = "https://127.0.0.1:1"
 	s.login.JWTFile = fake.File(t, "jwt", fake.JWT)
 	s.vault.Timeout = 200 * time.Millisecond
-	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
 	s.vault.Address = "https://vault.invalid:8200"
-	resolveWith(t, &s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "vault.invalid")
+	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "vault.invalid")
 }
 
 func TestNamespace(t *testing.T) {

@@ -26,11 +26,11 @@ func FuzzEnvironment(f *testing.F) {
 				env = append(env, entry)
 			}
 		}
-		s := defaultSettings()
+		s := plainSettings(t)
 		s.strip = strip
 		s.transit.KeyID = "shop"
 		s.fromPaths = []fromPath{{path: "p", prefix: prefix, overwrite: overwrite}}
-		p, fail := newPlan(env, &s)
+		p, fail := newPlan(env, s)
 		if fail != nil {
 			return
 		}

@@ -109,10 +109,10 @@ func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
 }
 
 func TestNothingToResolveAsksNobody(t *testing.T) {
-	s := defaultSettings()
+	s := plainSettings(t)
 	s.vault.Address = "https://127.0.0.1:1"
 	s.login.JWTFile = "/nonexistent"
-	resolveWith(t, &s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
+	resolveWith(t, s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
 }
 
 func TestLoginToken(t *testing.T) {
@@ -124,10 +124,10 @@ func TestLoginToken(t *testing.T) {
 		}
 	})
 	t.Run("of a given token, nobody is asked", func(t *testing.T) {
-		s := defaultSettings()
+		s := plainSettings(t)
 		s.vault.Address = "https://127.0.0.1:1"
 		s.login.TokenFile = fake.File(t, "token", " given \n")
-		resolveWith(t, &s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
+		resolveWith(t, s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
 	})
 }
 

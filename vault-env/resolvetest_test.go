@@ -25,6 +25,16 @@ func settingsFor(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *sett
 	return &s
 }
 
+// plainSettings are the defaults, for a Vault that is not there.
+func plainSettings(t testing.TB) *settings {
+	t.Helper()
+	s, failed := loadSettings(environment.Variables{environment.ConfigVariable + `={"vault":{"address":"https://127.0.0.1:1","auth":{"role":"shop"}}}`})
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	return &s
+}
+
 // withAuth replaces vault.auth.
 func withAuth(auth fake.Fields) func(fake.Fields) {
 	return func(c fake.Fields) { c["vault"].(fake.Fields)["auth"] = auth }
