@@ -12,10 +12,10 @@ import (
 
 // ask gets everything that the plan wants: one token, then every path and every ciphertext once.
 func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.Failure) {
-	v := &p.settings.vault
+	v := &p.settings.Vault
 	a := &answers{}
 	var f *failure.Failure
-	if a.token.Value, f = login.Given(&p.settings.login); f != nil {
+	if a.token.Value, f = login.Given(&p.settings.Login); f != nil {
 		return nil, f
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.Timeout)
@@ -25,7 +25,7 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 		return nil, f
 	}
 	if a.token.Value == "" {
-		if a.token, f = login.Login(ctx, c, &p.settings.login, v, log); f != nil {
+		if a.token, f = login.Login(ctx, c, &p.settings.Login, v, log); f != nil {
 			return nil, f
 		}
 	}
@@ -36,7 +36,7 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 	c.LimitAnswers(true)
 	if f := a.getAll(ctx, c, p); f != nil {
 		c.LimitAnswers(false)
-		a.abandon(ctx, c, p.settings.revoke, log)
+		a.abandon(ctx, c, p.settings.Revoke, log)
 		return nil, f
 	}
 	c.LimitAnswers(false)
@@ -48,12 +48,12 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 // getAll gets the plan's secrets and plaintexts into the answers, all at the same time.
 func (a *answers) getAll(ctx context.Context, c *vault.Client, p *plan) *failure.Failure {
 	secrets := make([]*vault.Secret, len(p.reads))
-	decrypts := c.Decryptions(p.settings.transit, p.decrypts, p.settings.ignoreMissing, p.wanted)
+	decrypts := c.Decryptions(p.settings.Transit, p.decrypts, p.settings.IgnoreMissing, p.wanted)
 	jobs := make([]vault.Job, 0, len(p.reads)+len(decrypts))
 	for i, key := range p.reads {
 		jobs = append(jobs, func(ctx context.Context) *failure.Failure {
 			var f *failure.Failure
-			if secrets[i], f = c.Read(ctx, key, p.settings.ignoreMissing); f != nil {
+			if secrets[i], f = c.Read(ctx, key, p.settings.IgnoreMissing); f != nil {
 				return f.Under(p.readBy[key].String())
 			}
 			return nil
@@ -82,7 +82,7 @@ func (a *answers) getAll(ctx context.Context, c *vault.Client, p *plan) *failure
 // endToken begins to revoke the token before the program starts, where the program has no use for it: it does not get
 // it, and no lease ends with it.
 func (a *answers) endToken(c *vault.Client, p *plan, log *logging.Logger) {
-	if !a.token.Revocable(p.settings.revoke) || p.login {
+	if !a.token.Revocable(p.settings.Revoke) || p.login {
 		return
 	}
 	if len(a.leases) > 0 {

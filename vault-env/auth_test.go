@@ -12,12 +12,13 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/settings"
 )
 
 // The logins that a real Vault checks are in integration_auth_test.go; here is what a real Vault does not say.
 
 // wrappedSettings also returns the file with the wrapping token.
-func wrappedSettings(t *testing.T, server *fake.Vault) (s *settings, wrapped string) {
+func wrappedSettings(t *testing.T, server *fake.Vault) (s *settings.Settings, wrapped string) {
 	t.Helper()
 	wrapped = fake.File(t, "wrapped", "hvs.canary-wrapping")
 	return settingsFor(t, server, withAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": wrapped, "secretIDWrapped": true})), wrapped
@@ -91,7 +92,7 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 			server.Says(c.at, c.code, c.body)
 			s, wrapped := wrappedSettings(t, server)
 			if c.status == failure.Unavailable {
-				s.vault.Timeout = time.Second
+				s.Vault.Timeout = time.Second
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
 			o.wantFailure(t, c.status, "the wrapped secret id "+wrapped, c.says)
@@ -107,7 +108,7 @@ func TestLoginRefusedLikeAFault(t *testing.T) {
 	server := fake.NewVault(t)
 	server.Says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+fake.JWT+`"]}`)
 	s := settingsFor(t, server)
-	s.vault.Timeout = 1500 * time.Millisecond
+	s.Vault.Timeout = 1500 * time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
 	if n := len(server.Seen()); n < 2 {
@@ -154,7 +155,7 @@ func TestFilesOfLogins(t *testing.T) {
 			maps.Copy(auth, c.auth)
 			s := settingsFor(t, server, withAuth(auth))
 			if c.auth == nil { // only Bank-Vaults' variables name one
-				s.login.TokenFile = fake.File(t, "token", "canary\r\ncanary")
+				s.Login.TokenFile = fake.File(t, "token", "canary\r\ncanary")
 			}
 			o := resolveWith(t, s, "X=vault:secret/data/a#k")
 			o.wantFailure(t, failure.Settings, c.says)

@@ -17,6 +17,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -91,7 +92,7 @@ func TestWhatDoesNotHealInTimeFails(t *testing.T) {
 			server := fake.NewVault(t)
 			server.Handle(read, c.answer)
 			s := settingsFor(t, server)
-			s.vault.Timeout = 400 * time.Millisecond
+			s.Vault.Timeout = 400 * time.Millisecond
 			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "X: Vault at "+server.URL, c.says)
 		})
 	}
@@ -164,7 +165,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	server.Handle("POST auth/jwt/login", fake.Status(307, "", "Location", other.URL))
 	s := settingsFor(t, server)
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "307, a redirect")
-	s.login.Mount = "jwt"
+	s.Login.Mount = "jwt"
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "auth/jwt/login (307, a redirect")
 	if asked.Load() {
 		t.Error("the redirect was followed")
@@ -173,16 +174,16 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 
 func TestLoginFailures(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(*settings)
+		change func(*settings.Settings)
 		answer func(http.ResponseWriter, *http.Request)
 		status int
 		says   []string
 	}{
-		"a wrong role":      {change: func(s *settings) { s.login.Role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
-		"a wrong token":     {change: func(s *settings) { os.WriteFile(s.login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
-		"no token file":     {change: func(s *settings) { s.login.JWTFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
-		"an empty token":    {change: func(s *settings) { os.WriteFile(s.login.JWTFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
-		"an unknown mount":  {change: func(s *settings) { s.login.Mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
+		"a wrong role":      {change: func(s *settings.Settings) { s.Login.Role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
+		"a wrong token":     {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
+		"no token file":     {change: func(s *settings.Settings) { s.Login.JWTFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
+		"an empty token":    {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
+		"an unknown mount":  {change: func(s *settings.Settings) { s.Login.Mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
 		"an echoed token":   {answer: fake.Status(400, `{"errors":["bad token `+fake.JWT+`"]}`), status: failure.Denied, says: []string{"400: bad token …"}},
 		"no token in it":    {answer: fake.Status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
 		"no auth in it":     {answer: fake.Status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
@@ -210,15 +211,15 @@ func TestTokensFromFiles(t *testing.T) {
 	server := fake.NewVault(t)
 	server.Handle(read, fake.Good)
 	for name, c := range map[string]struct {
-		change func(*settings)
+		change func(*settings.Settings)
 		logins int
 	}{
-		"a token file":                    {func(s *settings) { s.login.TokenFile = fake.File(t, "t", fake.Token+"\n") }, 0},
-		"a token file before a token":     {func(s *settings) { s.login.TokenFile = fake.File(t, "t", fake.Token); s.login.Token = "other" }, 0},
-		"a token before a path":           {func(s *settings) { s.login.Token = fake.Token; s.login.TokenPath = fake.File(t, "t", "other") }, 0},
-		"a path before a login":           {func(s *settings) { s.login.TokenPath = fake.File(t, "t", fake.Token) }, 0},
-		"a path where nothing is":         {func(s *settings) { s.login.TokenPath = "/nonexistent" }, 1},
-		"a path where an empty file lies": {func(s *settings) { s.login.TokenPath = fake.File(t, "t", "\n") }, 1},
+		"a token file":                    {func(s *settings.Settings) { s.Login.TokenFile = fake.File(t, "t", fake.Token+"\n") }, 0},
+		"a token file before a token":     {func(s *settings.Settings) { s.Login.TokenFile = fake.File(t, "t", fake.Token); s.Login.Token = "other" }, 0},
+		"a token before a path":           {func(s *settings.Settings) { s.Login.Token = fake.Token; s.Login.TokenPath = fake.File(t, "t", "other") }, 0},
+		"a path before a login":           {func(s *settings.Settings) { s.Login.TokenPath = fake.File(t, "t", fake.Token) }, 0},
+		"a path where nothing is":         {func(s *settings.Settings) { s.Login.TokenPath = "/nonexistent" }, 1},
+		"a path where an empty file lies": {func(s *settings.Settings) { s.Login.TokenPath = fake.File(t, "t", "\n") }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(server.Seen())
@@ -232,12 +233,12 @@ func TestTokensFromFiles(t *testing.T) {
 	}
 	t.Run("a token file that is not there", func(t *testing.T) {
 		s := settingsFor(t, server)
-		s.login.TokenFile = "/nonexistent"
+		s.Login.TokenFile = "/nonexistent"
 		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")
 	})
 	t.Run("a token that was revoked", func(t *testing.T) {
 		s := settingsFor(t, server)
-		s.login.Token = "revoked"
+		s.Login.Token = "revoked"
 		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "403")
 	})
 }
@@ -265,7 +266,7 @@ func TestTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := settingsFor(t, server)
-			change(&s.vault)
+			change(&s.Vault)
 			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 		})
 	}
@@ -285,7 +286,7 @@ func TestTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := settingsFor(t, server)
-			c.change(&s.vault)
+			c.change(&s.Vault)
 			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says)
 		})
 	}
@@ -301,7 +302,7 @@ func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
 	s := settingsFor(t, server)
-	s.vault.Address = plain.URL
+	s.Vault.Address = plain.URL
 	resolveWith(t, s, env...).want(t, want...)
 	if n := len(server.Conns); n > mostConnections {
 		t.Errorf("%d connections; want at most %d", n, mostConnections)
@@ -318,7 +319,7 @@ func TestAGivenTokenWithoutHTTP2(t *testing.T) {
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
 	s := settingsFor(t, server)
-	s.vault.Address, s.login.Token = old.URL, fake.Token
+	s.Vault.Address, s.Login.Token = old.URL, fake.Token
 	resolveWith(t, s, env...).want(t, want...)
 	if len(server.Conns) != 1 || server.Protos["HTTP/2.0"] {
 		t.Errorf("%d connections, protocols %v", len(server.Conns), server.Protos)
@@ -333,7 +334,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	old.StartTLS()
 	defer old.Close()
 	s := settingsFor(t, server)
-	s.vault.Address, s.vault.Timeout = old.URL, 200*time.Millisecond
+	s.Vault.Address, s.Vault.Timeout = old.URL, 200*time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "tls: ")
 	if len(server.Seen()) > 0 {
 		t.Error("the token was sent all the same")
@@ -358,17 +359,17 @@ func TestVaultThatComesUpLate(t *testing.T) {
 		}
 	}()
 	s := settingsFor(t, server)
-	s.vault.Address = "http://" + address
+	s.Vault.Address = "http://" + address
 	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 }
 
 func TestNobodyThere(t *testing.T) {
 	s := plainSettings(t)
-	s.vault.Address = "https://127.0.0.1:1"
-	s.login.JWTFile = fake.File(t, "jwt", fake.JWT)
-	s.vault.Timeout = 200 * time.Millisecond
+	s.Vault.Address = "https://127.0.0.1:1"
+	s.Login.JWTFile = fake.File(t, "jwt", fake.JWT)
+	s.Vault.Timeout = 200 * time.Millisecond
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
-	s.vault.Address = "https://vault.invalid:8200"
+	s.Vault.Address = "https://vault.invalid:8200"
 	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "vault.invalid")
 }
 
@@ -386,7 +387,7 @@ func TestNamespace(t *testing.T) {
 	server.Handle(read, with(fake.Good))
 	server.Handle("POST auth/kubernetes/login", with(server.Login))
 	s := settingsFor(t, server)
-	s.vault.Namespace = "team/a"
+	s.Vault.Namespace = "team/a"
 	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
 	if seen.Load() != 2 {
 		t.Errorf("%d of 2 requests named the namespace", seen.Load())
@@ -397,6 +398,6 @@ func TestAFailureEndsTheOtherReads(t *testing.T) {
 	server := fake.NewVault(t)
 	server.Says("GET secret/data/sealed", 503, "")
 	s := settingsFor(t, server)
-	s.vault.Timeout = time.Hour
+	s.Vault.Timeout = time.Hour
 	resolveWith(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").wantFailure(t, failure.Missing, "B: ", "secret/data/absent")
 }

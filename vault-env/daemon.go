@@ -13,6 +13,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/signals"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -35,7 +36,7 @@ func loanOf(r *resolution, revoke vault.Revocation) *loan {
 // daemon is vault-env as the parent of the program. All of it happens in one goroutine, the renewals apart, so that no
 // signal is sent to a program that has just been reaped, and whose number may be another's.
 type daemon struct {
-	settings *settings
+	settings *settings.Settings
 	log      *logging.Logger
 	signals  <-chan os.Signal
 	early    []syscall.Signal // those for a program that is not started yet
@@ -47,7 +48,7 @@ type daemon struct {
 }
 
 // runDaemon starts the program as a child and stays with it. It gives the program's exit status.
-func runDaemon(program string, argv []string, env environment.Variables, s *settings, log *logging.Logger) (int, *failure.Failure) {
+func runDaemon(program string, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
 	// The kernel ends the program when this thread is no more; so it must not be one that Go gives up.
 	runtime.LockOSThread()
@@ -77,7 +78,7 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *loan,
 		defer close(done)
 		r, failed := resolve(ctx, env, d.settings, d.log)
 		if f = failed; f == nil {
-			resolved, l = r.environment, loanOf(r, d.settings.revoke)
+			resolved, l = r.environment, loanOf(r, d.settings.Revoke)
 			if l == nil && r.client != nil {
 				r.client.Close()
 			}
@@ -112,11 +113,11 @@ func (d *daemon) until(done <-chan struct{}) *failure.Failure {
 
 // wait lets the settings' delay pass.
 func (d *daemon) wait() *failure.Failure {
-	if d.settings.delay <= 0 {
+	if d.settings.Delay <= 0 {
 		return nil
 	}
 	passed := make(chan struct{})
-	timer := time.AfterFunc(d.settings.delay, func() { close(passed) })
+	timer := time.AfterFunc(d.settings.Delay, func() { close(passed) })
 	defer timer.Stop()
 	return d.until(passed)
 }
@@ -167,9 +168,9 @@ func (d *daemon) supervise(ended <-chan string) int {
 			}
 		case why := <-ended:
 			d.endProgram(why)
-			graceOver = time.After(d.settings.leaseEnd.gracePeriod)
+			graceOver = time.After(d.settings.LeaseEnd.GracePeriod)
 		case <-graceOver:
-			d.log.Warn(fmt.Sprintf("the program has not ended within %s: SIGKILL", d.settings.leaseEnd.gracePeriod))
+			d.log.Warn(fmt.Sprintf("the program has not ended within %s: SIGKILL", d.settings.LeaseEnd.GracePeriod))
 			d.kill(-d.program, syscall.SIGKILL)
 		}
 	}
@@ -218,9 +219,9 @@ func (d *daemon) stopped(by syscall.Signal) {
 }
 
 func (d *daemon) endProgram(why string) {
-	l := d.settings.leaseEnd
-	d.log.Warn(fmt.Sprintf("%s: the program gets %s, and SIGKILL after %s, to be started again with what is valid", why, signals.Name(l.signal), l.gracePeriod))
-	d.kill(d.program, l.signal)
+	l := d.settings.LeaseEnd
+	d.log.Warn(fmt.Sprintf("%s: the program gets %s, and SIGKILL after %s, to be started again with what is valid", why, signals.Name(l.Signal), l.GracePeriod))
+	d.kill(d.program, l.Signal)
 }
 
 // leadsSession is true in a container, and where nobody else looks after vault-env.

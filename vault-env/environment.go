@@ -6,6 +6,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/settings"
 )
 
 // maxEntry is the longest "NAME=VALUE" that Linux takes, without its closing zero (MAX_ARG_STRLEN, 32 pages of 4 KiB).
@@ -13,14 +14,14 @@ const maxEntry = 32*4096 - 1
 
 // environmentBuilder puts the program's environment together: first what the container has, then what fromPaths add.
 type environmentBuilder struct {
-	settings *settings
+	settings *settings.Settings
 	login    bool // the program gets the login token
 	log      *logging.Logger
 	entries  []string
 	index    map[string]int
 }
 
-func newEnvironmentBuilder(s *settings, login bool, log *logging.Logger, size int) *environmentBuilder {
+func newEnvironmentBuilder(s *settings.Settings, login bool, log *logging.Logger, size int) *environmentBuilder {
 	return &environmentBuilder{s, login, log, make([]string, 0, size), make(map[string]int, size)}
 }
 
@@ -31,7 +32,7 @@ func (b *environmentBuilder) keep(entry string) {
 		b.entries = append(b.entries, entry)
 		return
 	}
-	if name == environment.ConfigVariable || b.settings.strip && isStripped(name, b.settings.passthrough, b.login) {
+	if name == environment.ConfigVariable || b.settings.Strip && isStripped(name, b.settings.Passthrough, b.login) {
 		return
 	}
 	b.first(name, entry)
@@ -48,22 +49,22 @@ func (b *environmentBuilder) resolved(name, value string) *failure.Failure {
 }
 
 // add takes one key of a secret of fromPaths. What the container sets itself wins, unless the path says overwrite.
-func (b *environmentBuilder) add(from fromPath, key, value string) *failure.Failure {
-	name := from.prefix + key
-	source := "the key " + failure.QuoteName(key) + " of " + from.path
+func (b *environmentBuilder) add(from settings.FromPath, key, value string) *failure.Failure {
+	name := from.Prefix + key
+	source := "the key " + failure.QuoteName(key) + " of " + from.Path
 	switch {
 	case name == "" || strings.ContainsAny(name, "=\x00"):
 		b.log.Warn(source + " is left out: it cannot be the name of a variable")
 		return nil
-	case name != environment.ConfigVariable && b.settings.allowedNames[name]:
+	case name != environment.ConfigVariable && b.settings.AllowedNames[name]:
 	case isDangerous(name):
 		b.log.Warn(source + " is left out: a variable of this name makes programs run code, and it is not in allowedNames")
 		return nil
-	case name == environment.ConfigVariable || isStripped(name, b.settings.passthrough, false):
+	case name == environment.ConfigVariable || isStripped(name, b.settings.Passthrough, false):
 		b.log.Warn(source + " is left out: it is a setting of Vault's clients, and not in the passthrough list")
 		return nil
 	}
-	if _, set := b.index[name]; set && !from.overwrite {
+	if _, set := b.index[name]; set && !from.Overwrite {
 		if b.log.Debugs() {
 			b.log.Debug(source + " is left out: the variable is set already")
 		}

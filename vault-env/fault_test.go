@@ -22,9 +22,9 @@ func TestFaults(t *testing.T) {
 		server.Says("PUT pki/issue/web", 200, `{"lease_id":"","data":{"serial":"hunter2-serial"}}`)
 		server.Says(fake.RevocationRequest, 204, "")
 		proxy := fake.NewFaultProxy(t, c.HTTP2, server, c.Stage, c.Spoil, c.Times)
-		s.vault.Address, s.vault.Timeout, s.revoke = proxy.URL, c.Timeout(), vault.RevokeOwn
+		s.Vault.Address, s.Vault.Timeout, s.Revoke = proxy.URL, c.Timeout(), vault.RevokeOwn
 		if c.HTTP2 {
-			s.vault.CAPEM = fake.PEMOf(proxy.Server)
+			s.Vault.CAPEM = fake.PEMOf(proxy.Server)
 		}
 		running.Go(func() {
 			start := time.Now()

@@ -8,6 +8,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -27,9 +28,9 @@ func FuzzEnvironment(f *testing.F) {
 			}
 		}
 		s := plainSettings(t)
-		s.strip = strip
-		s.transit.KeyID = "shop"
-		s.fromPaths = []fromPath{{path: "p", prefix: prefix, overwrite: overwrite}}
+		s.Strip = strip
+		s.Transit.KeyID = "shop"
+		s.FromPaths = []settings.FromPath{{Path: "p", Prefix: prefix, Overwrite: overwrite}}
 		p, fail := newPlan(env, s)
 		if fail != nil {
 			return

@@ -68,8 +68,8 @@ func TestJudge(t *testing.T) {
 func lenderOf(t *testing.T, server *fake.Vault) (*vaultLender, *bytes.Buffer) {
 	var b bytes.Buffer
 	s := settingsFor(t, server)
-	s.vault.Timeout = time.Second
-	return &vaultLender{settings: &s.vault, token: fake.Token, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
+	s.Vault.Timeout = time.Second
+	return &vaultLender{settings: &s.Vault, token: fake.Token, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
 }
 
 func TestLenderAsks(t *testing.T) {

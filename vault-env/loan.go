@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -28,12 +29,12 @@ type keeping struct {
 }
 
 // keepLoan renews a loan from now on; nothing where there is none.
-func keepLoan(l *loan, s *settings, log *logging.Logger) *keeping {
+func keepLoan(l *loan, s *settings.Settings, log *logging.Logger) *keeping {
 	if l == nil {
 		return &keeping{stop: func() {}}
 	}
-	lender := &vaultLender{settings: &s.vault, token: l.token, log: log, client: l.client}
-	k := newKeeper(lender, s.vault.Address, s.leaseEnd, rand.Float64, log, l.since, l.leases)
+	lender := &vaultLender{settings: &s.Vault, token: l.token, log: log, client: l.client}
+	k := newKeeper(lender, s.Vault.Address, s.LeaseEnd, rand.Float64, log, l.since, l.leases)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, done := make(chan string, 1), make(chan struct{})
 	go func() {

@@ -21,6 +21,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/install"
 	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/settings"
 
 	stdlog "log"
 	"os"
@@ -96,31 +97,31 @@ func command(args []string, env environment.Variables, stdout io.Writer, log *lo
 // wrap starts the program argv with the references in env resolved: in place of this process, or, in daemon mode, as a
 // child, whose exit status it gives.
 func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *failure.Failure) {
-	s, f := loadSettings(env)
-	s.vault.UserAgent = "vault-env/" + version
-	log.Level, log.JSON = s.logLevel, s.logJSON
+	s, f := settings.Load(env)
+	s.Vault.UserAgent = "vault-env/" + version
+	log.Level, log.JSON = s.LogLevel, s.LogJSON
 	if f != nil {
 		return 0, f
 	}
-	for _, warning := range s.warnings {
+	for _, warning := range s.Warnings {
 		log.Warn(warning)
 	}
 	program, f := launch.Find(argv[0], env)
 	if f != nil {
 		return 0, f
 	}
-	if s.mode == modeDaemon {
+	if s.Mode == settings.ModeDaemon {
 		return runDaemon(program, argv, env, &s, log)
 	}
 	r, f := resolve(context.Background(), env, &s, log)
 	if f != nil {
 		return 0, f
 	}
-	if s.delay > 0 {
-		time.Sleep(s.delay)
+	if s.Delay > 0 {
+		time.Sleep(s.Delay)
 	}
 	r.settle(log)
 	f = launch.Replace(program, argv, r.environment)
-	r.abandon(s.revoke, log)
+	r.abandon(s.Revoke, log)
 	return 0, f
 }

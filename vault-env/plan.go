@@ -12,6 +12,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/reference"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/templates"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -26,7 +27,7 @@ type variable struct {
 
 // plan is everything that is to be done, known before Vault is asked for anything.
 type plan struct {
-	settings  *settings
+	settings  *settings.Settings
 	variables []variable
 	reads     []vault.Request        // distinct, in the order in which they are first wanted
 	decrypts  []string               // distinct ciphertexts, in that order
@@ -61,7 +62,7 @@ func noteWant[K comparable](by map[K]want, key K, name string) bool {
 
 // newPlan parses every reference and every template and checks the paths, so that a mistake in one is told before
 // anybody logs in.
-func newPlan(env environment.Variables, s *settings) (*plan, *failure.Failure) {
+func newPlan(env environment.Variables, s *settings.Settings) (*plan, *failure.Failure) {
 	p := &plan{settings: s, variables: make([]variable, 0, len(env)), readBy: map[vault.Request]want{}, decryptBy: map[string]want{}}
 	for _, entry := range env {
 		v, f := p.variable(entry)
@@ -70,7 +71,7 @@ func newPlan(env environment.Variables, s *settings) (*plan, *failure.Failure) {
 		}
 		p.variables = append(p.variables, v)
 	}
-	for i, from := range s.fromPaths {
+	for i, from := range s.FromPaths {
 		name := "fromPaths[" + strconv.Itoa(i) + "]"
 		if f := p.wantPath(name, keyOfPath(from)); f != nil {
 			return nil, f
@@ -129,7 +130,7 @@ func (p *plan) want(name string, r reference.Reference) (*template.Template, *fa
 }
 
 func (p *plan) wantPath(name string, key vault.Request) *failure.Failure {
-	if !isAllowed(key.Path, p.settings.allowedPaths) {
+	if !isAllowed(key.Path, p.settings.AllowedPaths) {
 		return failure.Newf(failure.Settings, "%s: the policy's allowedPaths do not allow %s", name, failure.QuoteName(key.Path))
 	}
 	if noteWant(p.readBy, key, name) {
@@ -139,7 +140,7 @@ func (p *plan) wantPath(name string, key vault.Request) *failure.Failure {
 }
 
 func (p *plan) wantPlaintext(name, ciphertext string) *failure.Failure {
-	if p.settings.transit.KeyID == "" {
+	if p.settings.Transit.KeyID == "" {
 		return failure.Newf(failure.Settings, "%s: a transit ciphertext needs a key: set environment.transit.keyID (VAULT_TRANSIT_KEY_ID) to the name of the key that made it", name)
 	}
 	if noteWant(p.decryptBy, ciphertext, name) {
@@ -161,8 +162,8 @@ func keyOf(r reference.Reference) vault.Request {
 }
 
 // keyOfPath returns the request for a secret whose every key becomes a variable.
-func keyOfPath(from fromPath) vault.Request {
-	return vault.Request{Path: from.path, Version: from.version}
+func keyOfPath(from settings.FromPath) vault.Request {
+	return vault.Request{Path: from.Path, Version: from.Version}
 }
 
 // wanted returns who wants some of the ciphertexts, for messages.
@@ -198,7 +199,7 @@ func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.
 			return nil, f
 		}
 	}
-	for _, from := range p.settings.fromPaths {
+	for _, from := range p.settings.FromPaths {
 		if f := addPath(b, from, a.secrets[keyOfPath(from)], log); f != nil {
 			return nil, f
 		}
@@ -206,15 +207,15 @@ func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.
 	return b.entries, nil
 }
 
-func addPath(b *environmentBuilder, from fromPath, s *vault.Secret, log *logging.Logger) *failure.Failure {
+func addPath(b *environmentBuilder, from settings.FromPath, s *vault.Secret, log *logging.Logger) *failure.Failure {
 	if s == nil {
-		log.Warn("fromPaths: there is no secret at " + failure.QuoteName(from.path) + ", and missing ones are ignored")
+		log.Warn("fromPaths: there is no secret at " + failure.QuoteName(from.Path) + ", and missing ones are ignored")
 		return nil
 	}
 	for _, key := range s.Keys() {
 		value, f := s.Text(key)
 		if f != nil {
-			return f.Under("fromPaths: " + from.path)
+			return f.Under("fromPaths: " + from.Path)
 		}
 		if f := b.add(from, key, value); f != nil {
 			return f

@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -62,7 +63,7 @@ type held struct {
 type keeper struct {
 	lender  lender
 	address string // of Vault, for messages
-	action  leaseEnd
+	action  settings.LeaseEnd
 	random  func() float64 // in [0,1)
 	log     *logging.Logger
 	leases  []*held
@@ -70,7 +71,7 @@ type keeper struct {
 }
 
 // newKeeper takes leases as Vault gave them at a time: at the latest, for the sake of safety, when it was asked.
-func newKeeper(l lender, address string, action leaseEnd, random func() float64, log *logging.Logger, since time.Time, leases []vault.Lease) *keeper {
+func newKeeper(l lender, address string, action settings.LeaseEnd, random func() float64, log *logging.Logger, since time.Time, leases []vault.Lease) *keeper {
 	k := &keeper{lender: l, address: address, action: action, random: random, log: log}
 	for _, lease := range leases {
 		h := &held{lease: lease, name: leaseName(lease)}
@@ -104,7 +105,7 @@ func (k *keeper) twoThirds(d time.Duration) time.Duration {
 func (k *keeper) lastTime(h *held, now time.Time, why string) {
 	h.last = why
 	left := h.end.Sub(now)
-	early := min(k.action.gracePeriod, left/3) + time.Duration(k.random()*float64(min(h.lease.Duration/10, left/3)))
+	early := min(k.action.GracePeriod, left/3) + time.Duration(k.random()*float64(min(h.lease.Duration/10, left/3)))
 	h.next = now.Add(max(left-early, 0))
 }
 
@@ -229,7 +230,7 @@ func (k *keeper) ended(h *held, why string, now time.Time) string {
 		what += ", and with it all leases"
 	}
 	what += " (" + why + ")"
-	if k.action.restart {
+	if k.action.Restart {
 		return what
 	}
 	k.log.Warn(what + ": the program goes on with what no longer is valid")

@@ -12,6 +12,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -68,10 +69,10 @@ type kept struct {
 
 func (k kept) lines() int { return strings.Count(k.log, "\n") }
 
-var restart = leaseEnd{restart: true, gracePeriod: 10 * time.Second}
+var restart = settings.LeaseEnd{Restart: true, GracePeriod: 10 * time.Second}
 
 type keepOptions struct {
-	action leaseEnd
+	action settings.LeaseEnd
 	random float64
 	given  bool          // the token: nothing is known of it
 	until  time.Duration // the program's end
@@ -271,7 +272,7 @@ func TestALeaseThatCannotBeRenewedForAWhile(t *testing.T) {
 }
 
 func TestKeepLeavesTheProgramAlone(t *testing.T) {
-	action := leaseEnd{gracePeriod: 10 * time.Second}
+	action := settings.LeaseEnd{GracePeriod: 10 * time.Second}
 	t.Run("a lease", func(t *testing.T) {
 		m := &modelVault{leases: map[string]*modelLease{"": {ttl: time.Hour}, "db": {ttl: time.Hour, fixed: true}, "pki": {ttl: 2 * time.Hour}}}
 		k := runKeeper(t, m, keepOptions{action: action, until: 10 * day})

@@ -10,6 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/guard"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -25,30 +26,30 @@ type resolution struct {
 }
 
 // resolve returns what the program gets; nobody is asked where nothing refers to Vault.
-func resolve(ctx context.Context, env environment.Variables, s *settings, log *logging.Logger) (*resolution, *failure.Failure) {
+func resolve(ctx context.Context, env environment.Variables, s *settings.Settings, log *logging.Logger) (*resolution, *failure.Failure) {
 	p, f := newPlan(env, s)
 	if f != nil {
 		return nil, f
 	}
 	r := &resolution{answers: &answers{}, hasToken: p.login, asked: time.Now()}
 	if !p.nothing() {
-		if s.refuseExec && guard.StartedBefore("/proc", os.Getpid()) {
+		if s.RefuseExec && guard.StartedBefore("/proc", os.Getpid()) {
 			return nil, failure.Newf(failure.Denied, "this is not the first process of the container (kubectl exec?), and the policy's refuseExec lets only that one read secrets")
 		}
 		guard.ConcealMemory()
-		if s.vault.SkipVerify {
+		if s.Vault.SkipVerify {
 			log.Warn("VAULT_SKIP_VERIFY is true: whoever is in between can read the token and the secrets")
 		}
 		if r.answers, f = ask(ctx, p, log); f != nil {
 			return nil, f
 		}
 		if log.Debugs() {
-			log.Debug(fmt.Sprintf("%d paths and %d ciphertexts, answered by %s in %s", len(p.reads), len(p.decrypts), s.vault.Address, time.Since(r.asked).Round(100*time.Microsecond)))
+			log.Debug(fmt.Sprintf("%d paths and %d ciphertexts, answered by %s in %s", len(p.reads), len(p.decrypts), s.Vault.Address, time.Since(r.asked).Round(100*time.Microsecond)))
 		}
 	}
 	r.token, r.leases, r.client = r.answers.token, r.answers.leases, r.answers.client
 	if r.environment, f = p.environment(r.answers, log); f != nil {
-		r.abandon(s.revoke, log)
+		r.abandon(s.Revoke, log)
 		return nil, f
 	}
 	return r, nil

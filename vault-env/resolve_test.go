@@ -9,6 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/settings"
 )
 
 func TestResolve(t *testing.T) {
@@ -81,10 +82,10 @@ func TestEachPathIsReadOnceOverOneConnection(t *testing.T) {
 				want = append(want, fmt.Sprintf("A%d=a%d", i, i), fmt.Sprintf("B%d=b%d", i, i))
 			}
 			s := settingsFor(t, vault)
-			s.fromPaths = []fromPath{{path: "secret/data/p00", prefix: "P_"}}
+			s.FromPaths = []settings.FromPath{{Path: "secret/data/p00", Prefix: "P_"}}
 			logins := 1
 			if given {
-				s.login.Token = fake.Token
+				s.Login.Token = fake.Token
 				logins = 0
 			}
 			resolveWith(t, s, env...).want(t, append(want, "P_a=a0", "P_b=b0")...)
@@ -110,8 +111,8 @@ func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
 
 func TestNothingToResolveAsksNobody(t *testing.T) {
 	s := plainSettings(t)
-	s.vault.Address = "https://127.0.0.1:1"
-	s.login.JWTFile = "/nonexistent"
+	s.Vault.Address = "https://127.0.0.1:1"
+	s.Login.JWTFile = "/nonexistent"
 	resolveWith(t, s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
 }
 
@@ -125,8 +126,8 @@ func TestLoginToken(t *testing.T) {
 	})
 	t.Run("of a given token, nobody is asked", func(t *testing.T) {
 		s := plainSettings(t)
-		s.vault.Address = "https://127.0.0.1:1"
-		s.login.TokenFile = fake.File(t, "token", " given \n")
+		s.Vault.Address = "https://127.0.0.1:1"
+		s.Login.TokenFile = fake.File(t, "token", " given \n")
 		resolveWith(t, s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
 	})
 }
@@ -165,7 +166,7 @@ func TestMissingSecrets(t *testing.T) {
 		t.Run(c.value, func(t *testing.T) {
 			s := settingsFor(t, vault)
 			resolveWith(t, s, "X="+c.value).wantFailure(t, c.status, c.says...)
-			s.ignoreMissing = true
+			s.IgnoreMissing = true
 			o := resolveWith(t, s, "A=1", "X="+c.value, "Y=a ${"+c.value+"} b")
 			if !c.ignored {
 				o.wantFailure(t, c.status)
@@ -211,7 +212,7 @@ func TestDataThatDoesNotFit(t *testing.T) {
 func TestMistakesInReferences(t *testing.T) {
 	vault := fake.NewVault(t)
 	s := settingsFor(t, vault)
-	s.allowedPaths = []string{"secret/data/shop/*", "kv/*/ro"}
+	s.AllowedPaths = []string{"secret/data/shop/*", "kv/*/ro"}
 	for _, c := range []struct {
 		entry string
 		says  []string
@@ -236,7 +237,7 @@ func TestMistakesInReferences(t *testing.T) {
 			resolveWith(t, s, "A=1", c.entry).wantFailure(t, failure.Settings, c.says...)
 		})
 	}
-	s.fromPaths = []fromPath{{path: "secret/data/else"}}
+	s.FromPaths = []settings.FromPath{{Path: "secret/data/else"}}
 	resolveWith(t, s).wantFailure(t, failure.Settings, "fromPaths[0]", `"secret/data/else"`)
 	if seen := vault.Seen(); len(seen) > 0 {
 		t.Errorf("Vault was asked: %v", seen)
@@ -250,38 +251,38 @@ func TestFromPaths(t *testing.T) {
 	vault.Says("GET kv/two?version=7", 200, fake.KV2Answer(`{"C":"seven"}`, `"deletion_time":"","destroyed":false`))
 	vault.KV2("secret/data/danger", `{"PATH":"x","LD_PRELOAD":"x","NODE_OPTIONS":"x","PYTHONPATH":"x","BASH_ENV":"x","BASH_FUNC_ls%%":"x","VAULT_ADDR":"x","VAULT_ENV_CONFIG":"x","A=B":"x","":"x","OK":"ok"}`)
 	vault.KV2("secret/data/object", `{"a":{"b":"hunter2"}}`)
-	one, two := fromPath{path: "secret/data/one"}, fromPath{path: "kv/two"}
+	one, two := settings.FromPath{Path: "secret/data/one"}, settings.FromPath{Path: "kv/two"}
 	for _, c := range []struct {
 		name  string
-		paths []fromPath
+		paths []settings.FromPath
 		env   []string
 		want  []string
 	}{
-		{"every key, sorted, after the container's own", []fromPath{one}, []string{"Z=z"}, []string{"Z=z", "A=1", "B=2", "n=3", "odd-name.x=4"}},
-		{"the container's own wins", []fromPath{two}, []string{"B=mine"}, []string{"B=mine", "C=two"}},
-		{"even where it is empty", []fromPath{two}, []string{"B="}, []string{"B=", "C=two"}},
-		{"even where it is a reference", []fromPath{two}, []string{"B=vault:secret/data/one#A"}, []string{"B=1", "C=two"}},
-		{"unless the path overwrites", []fromPath{{path: "kv/two", overwrite: true}}, []string{"B=mine", "Z=z"}, []string{"B=two", "Z=z", "C=two"}},
-		{"the first path wins", []fromPath{one, two}, nil, []string{"A=1", "B=2", "n=3", "odd-name.x=4", "C=two"}},
-		{"unless a later one overwrites", []fromPath{one, {path: "kv/two", overwrite: true}}, nil, []string{"A=1", "B=two", "n=3", "odd-name.x=4", "C=two"}},
-		{"a prefix", []fromPath{{path: "kv/two", prefix: "T_"}}, []string{"B=mine"}, []string{"B=mine", "T_B=two", "T_C=two"}},
-		{"a version", []fromPath{{path: "kv/two", version: "7"}}, nil, []string{"C=seven"}},
-		{"names that make programs run code", []fromPath{{path: "secret/data/danger", overwrite: true}}, []string{"PATH=/bin"}, []string{"PATH=/bin", "OK=ok"}},
-		{"a prefix makes them harmless", []fromPath{{path: "secret/data/danger", prefix: "X_"}}, nil,
+		{"every key, sorted, after the container's own", []settings.FromPath{one}, []string{"Z=z"}, []string{"Z=z", "A=1", "B=2", "n=3", "odd-name.x=4"}},
+		{"the container's own wins", []settings.FromPath{two}, []string{"B=mine"}, []string{"B=mine", "C=two"}},
+		{"even where it is empty", []settings.FromPath{two}, []string{"B="}, []string{"B=", "C=two"}},
+		{"even where it is a reference", []settings.FromPath{two}, []string{"B=vault:secret/data/one#A"}, []string{"B=1", "C=two"}},
+		{"unless the path overwrites", []settings.FromPath{{Path: "kv/two", Overwrite: true}}, []string{"B=mine", "Z=z"}, []string{"B=two", "Z=z", "C=two"}},
+		{"the first path wins", []settings.FromPath{one, two}, nil, []string{"A=1", "B=2", "n=3", "odd-name.x=4", "C=two"}},
+		{"unless a later one overwrites", []settings.FromPath{one, {Path: "kv/two", Overwrite: true}}, nil, []string{"A=1", "B=two", "n=3", "odd-name.x=4", "C=two"}},
+		{"a prefix", []settings.FromPath{{Path: "kv/two", Prefix: "T_"}}, []string{"B=mine"}, []string{"B=mine", "T_B=two", "T_C=two"}},
+		{"a version", []settings.FromPath{{Path: "kv/two", Version: "7"}}, nil, []string{"C=seven"}},
+		{"names that make programs run code", []settings.FromPath{{Path: "secret/data/danger", Overwrite: true}}, []string{"PATH=/bin"}, []string{"PATH=/bin", "OK=ok"}},
+		{"a prefix makes them harmless", []settings.FromPath{{Path: "secret/data/danger", Prefix: "X_"}}, nil,
 			[]string{"X_=x", "X_BASH_ENV=x", "X_BASH_FUNC_ls%%=x", "X_LD_PRELOAD=x", "X_NODE_OPTIONS=x", "X_OK=ok", "X_PATH=x", "X_PYTHONPATH=x", "X_VAULT_ADDR=x", "X_VAULT_ENV_CONFIG=x"}},
-		{"a prefix cannot make them up", []fromPath{{path: "kv/two", prefix: "LD_"}}, nil, nil},
+		{"a prefix cannot make them up", []settings.FromPath{{Path: "kv/two", Prefix: "LD_"}}, nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := settingsFor(t, vault)
-			s.fromPaths = c.paths
+			s.FromPaths = c.paths
 			resolveWith(t, s, c.env...).want(t, c.want...)
 		})
 	}
 	t.Run("refused names are said", func(t *testing.T) {
 		s := settingsFor(t, vault)
-		s.fromPaths = []fromPath{{path: "secret/data/danger"}}
-		s.passthrough["VAULT_ADDR"] = true
-		s.passthrough[environment.ConfigVariable] = true
+		s.FromPaths = []settings.FromPath{{Path: "secret/data/danger"}}
+		s.Passthrough["VAULT_ADDR"] = true
+		s.Passthrough[environment.ConfigVariable] = true
 		o := resolveWith(t, s)
 		o.want(t, "OK=ok", "VAULT_ADDR=x")
 		for _, name := range []string{"PATH", "LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "BASH_ENV", "BASH_FUNC_ls%%", "VAULT_ENV_CONFIG", "A=B", ""} {
@@ -292,22 +293,22 @@ func TestFromPaths(t *testing.T) {
 	})
 	t.Run("unless they are allowed by name", func(t *testing.T) {
 		s := settingsFor(t, vault)
-		s.fromPaths = []fromPath{{path: "secret/data/danger"}, {path: "kv/two", prefix: "LD_"}}
+		s.FromPaths = []settings.FromPath{{Path: "secret/data/danger"}, {Path: "kv/two", Prefix: "LD_"}}
 		for _, name := range []string{"NODE_OPTIONS", "VAULT_ADDR", "BASH_FUNC_ls%%", "LD_B", environment.ConfigVariable, "", "A=B"} {
-			s.allowedNames[name] = true
+			s.AllowedNames[name] = true
 		}
 		resolveWith(t, s, "VAULT_ENV_CONFIG={}").want(t, "BASH_FUNC_ls%%=x", "NODE_OPTIONS=x", "OK=ok", "VAULT_ADDR=x", "LD_B=two")
 	})
 	t.Run("an object has no place in a variable", func(t *testing.T) {
 		s := settingsFor(t, vault)
-		s.fromPaths = []fromPath{{path: "secret/data/object"}}
+		s.FromPaths = []settings.FromPath{{Path: "secret/data/object"}}
 		resolveWith(t, s).wantFailure(t, failure.Data, "fromPaths: secret/data/object", `"a" holds an object`)
 	})
 	t.Run("a missing path", func(t *testing.T) {
 		s := settingsFor(t, vault)
-		s.fromPaths = []fromPath{{path: "secret/data/absent"}, two}
+		s.FromPaths = []settings.FromPath{{Path: "secret/data/absent"}, two}
 		resolveWith(t, s).wantFailure(t, failure.Missing, "fromPaths[0]", "secret/data/absent")
-		s.ignoreMissing = true
+		s.IgnoreMissing = true
 		resolveWith(t, s, "C=vault:secret/data/absent#c").want(t, "B=two", "C=two")
 	})
 }

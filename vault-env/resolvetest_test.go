@@ -11,24 +11,25 @@ import (
 	"vaultinjection.dev/vault-env/internal/failuretest"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // settingsFor are those of a policy for this Vault, with some parts replaced.
-func settingsFor(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *settings {
+func settingsFor(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *settings.Settings {
 	t.Helper()
-	s, failed := loadSettings(environment.Variables{f.Settings(t, change...)})
+	s, failed := settings.Load(environment.Variables{f.Settings(t, change...)})
 	if failed != nil {
 		t.Fatal(failed)
 	}
-	s.revoke = vault.RevokeNever // it is asked for after the environment is there, and would disturb who counts requests
+	s.Revoke = vault.RevokeNever // it is asked for after the environment is there, and would disturb who counts requests
 	return &s
 }
 
 // plainSettings are the defaults, for a Vault that is not there.
-func plainSettings(t testing.TB) *settings {
+func plainSettings(t testing.TB) *settings.Settings {
 	t.Helper()
-	s, failed := loadSettings(environment.Variables{environment.ConfigVariable + `={"vault":{"address":"https://127.0.0.1:1","auth":{"role":"shop"}}}`})
+	s, failed := settings.Load(environment.Variables{environment.ConfigVariable + `={"vault":{"address":"https://127.0.0.1:1","auth":{"role":"shop"}}}`})
 	if failed != nil {
 		t.Fatal(failed)
 	}
@@ -47,7 +48,7 @@ type outcome struct {
 	log     string
 }
 
-func resolveWith(t *testing.T, s *settings, env ...string) outcome {
+func resolveWith(t *testing.T, s *settings.Settings, env ...string) outcome {
 	t.Helper()
 	var b bytes.Buffer
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}

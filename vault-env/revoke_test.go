@@ -9,35 +9,36 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 func TestTheTokenIsRevoked(t *testing.T) {
-	given := func(s *settings) { s.login.Token = fake.Token }
-	never := func(s *settings) { s.revoke = vault.RevokeNever }
-	any := func(s *settings) { s.revoke = vault.RevokeAny }
+	given := func(s *settings.Settings) { s.Login.Token = fake.Token }
+	never := func(s *settings.Settings) { s.Revoke = vault.RevokeNever }
+	any := func(s *settings.Settings) { s.Revoke = vault.RevokeAny }
 	batch := fake.Status(200, `{"auth":{"client_token":"hvb.AAAA","lease_duration":600}}`)
 	for name, c := range map[string]struct {
 		env    string
 		login  func(http.ResponseWriter, *http.Request)
-		change []func(*settings)
+		change []func(*settings.Settings)
 		status int
 		want   bool
 	}{
 		"when all is read":                            {env: "X=vault:kv/a#k", want: true},
-		"not where the settings forbid it":            {env: "X=vault:kv/a#k", change: []func(*settings){never}},
-		"not where it was given":                      {env: "X=vault:kv/a#k", change: []func(*settings){given}},
-		"unless that is asked for":                    {env: "X=vault:kv/a#k", change: []func(*settings){given, any}, want: true},
+		"not where the settings forbid it":            {env: "X=vault:kv/a#k", change: []func(*settings.Settings){never}},
+		"not where it was given":                      {env: "X=vault:kv/a#k", change: []func(*settings.Settings){given}},
+		"unless that is asked for":                    {env: "X=vault:kv/a#k", change: []func(*settings.Settings){given, any}, want: true},
 		"not where the program gets it":               {env: "VAULT_TOKEN=vault:login"},
 		"not where a lease depends on it":             {env: "X=vault:database/creds/a#username"},
-		"nor then if it is asked for":                 {env: "X=vault:database/creds/a#username", change: []func(*settings){any}},
+		"nor then if it is asked for":                 {env: "X=vault:database/creds/a#username", change: []func(*settings.Settings){any}},
 		"not where it is of type batch":               {env: "X=vault:kv/a#k", login: batch, status: failure.Denied},
 		"when a read has failed":                      {env: "X=vault:kv/absent#k", status: failure.Missing, want: true},
 		"when a value does not fit":                   {env: "X=vault:kv/a#object", status: failure.Data, want: true},
 		"when a start fails, with what it has lent":   {env: "X=vault:database/creds/a#absent", status: failure.Missing, want: true},
 		"even where the program was to get it":        {env: "VAULT_TOKEN=vault:login\nX=vault:kv/absent#k", status: failure.Missing, want: true},
-		"not when a start fails with a given one":     {env: "X=vault:kv/absent#k", change: []func(*settings){given, any}, status: failure.Missing},
-		"not when a start fails where it's forbidden": {env: "X=vault:kv/absent#k", change: []func(*settings){never}, status: failure.Missing},
+		"not when a start fails with a given one":     {env: "X=vault:kv/absent#k", change: []func(*settings.Settings){given, any}, status: failure.Missing},
+		"not when a start fails where it's forbidden": {env: "X=vault:kv/absent#k", change: []func(*settings.Settings){never}, status: failure.Missing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +50,7 @@ func TestTheTokenIsRevoked(t *testing.T) {
 				server.Handle("POST auth/kubernetes/login", c.login)
 			}
 			s := settingsFor(t, server)
-			s.revoke = vault.RevokeOwn
+			s.Revoke = vault.RevokeOwn
 			for _, change := range c.change {
 				change(s)
 			}
@@ -80,7 +81,7 @@ func TestRevocationHoldsNobodyUp(t *testing.T) {
 	defer close(release)
 	server.Handle(fake.RevocationRequest, func(http.ResponseWriter, *http.Request) { <-release })
 	s := settingsFor(t, server)
-	s.revoke = vault.RevokeOwn
+	s.Revoke = vault.RevokeOwn
 	resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v") // although there is no answer
 	if !server.Revoked() {
 		t.Errorf("requests %v", server.Seen())
@@ -97,7 +98,7 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 			server.KV1("kv/a", `{"k":"v"}`)
 			server.Handle(fake.RevocationRequest, answer)
 			s := settingsFor(t, server)
-			s.revoke = vault.RevokeOwn
+			s.Revoke = vault.RevokeOwn
 			resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v")
 			resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
 		})
@@ -106,7 +107,7 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 		server := fake.NewVault(t)
 		server.Handle(fake.RevocationRequest, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		s := settingsFor(t, server)
-		s.revoke, s.vault.Timeout = vault.RevokeOwn, 300*time.Millisecond
+		s.Revoke, s.Vault.Timeout = vault.RevokeOwn, 300*time.Millisecond
 		start := time.Now()
 		resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
 		if took := time.Since(start); took > 3*time.Second {

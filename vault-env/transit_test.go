@@ -10,13 +10,14 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/settings"
 )
 
-func withTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings) {
+func withTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings.Settings) {
 	vault, transit := fake.NewVault(t), &fake.Transit{}
 	vault.Handle(fake.DecryptPath, transit.Decrypt)
 	s := settingsFor(t, vault)
-	s.transit.KeyID = "shop"
+	s.Transit.KeyID = "shop"
 	return vault, transit, s
 }
 
@@ -41,7 +42,7 @@ func TestTransitBatches(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d by %d", c.values, c.size), func(t *testing.T) {
 			vault, transit, s := withTransit(t)
-			s.transit.BatchSize = c.size
+			s.Transit.BatchSize = c.size
 			var env, want []string
 			for i := range c.values {
 				env = append(env, fmt.Sprintf("A%d=%s", i, fake.Encrypted(fmt.Sprint(i))), fmt.Sprintf("B%d=${%s}", i, fake.Encrypted(fmt.Sprint(i))))
@@ -109,7 +110,7 @@ func TestTransitFailures(t *testing.T) {
 			}
 			env := []string{"GOOD=" + fake.Encrypted("good"), "X=" + damaged, "Y=a ${" + damaged + "} b"}
 			resolveWith(t, s, env...).wantFailure(t, c.status, c.says...)
-			s.ignoreMissing = true
+			s.IgnoreMissing = true
 			o := resolveWith(t, s, env...)
 			if !c.ignored {
 				o.wantFailure(t, c.status)
@@ -136,7 +137,7 @@ func TestTransitFailures(t *testing.T) {
 	})
 	t.Run("allowedPaths are for paths that references name", func(t *testing.T) {
 		_, _, s := withTransit(t)
-		s.allowedPaths = []string{"secret/data/*"}
+		s.AllowedPaths = []string{"secret/data/*"}
 		resolveWith(t, s, "X="+fake.Encrypted("x")).want(t, "X=x")
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -67,7 +68,7 @@ func TestWriteFailures(t *testing.T) {
 			server.Handle("PUT pki/issue/web", c.answer)
 			s := settingsFor(t, server)
 			resolveWith(t, s, "X=>>vault:pki/issue/web#username").wantFailure(t, c.status, c.says...)
-			s.ignoreMissing = true
+			s.IgnoreMissing = true
 			o := resolveWith(t, s, "X=>>vault:pki/issue/web#username", "Y=1")
 			if c.ignored {
 				o.want(t, "Y=1")
@@ -84,7 +85,7 @@ func TestLeasesAreRecorded(t *testing.T) {
 	server.Handle("PUT database/creds/rw", engine.Lend)
 	server.KV1("kv/a", `{"k":"v"}`)
 	s := settingsFor(t, server)
-	s.fromPaths = []fromPath{{path: "database/creds/ro", prefix: "DB_"}}
+	s.FromPaths = []settings.FromPath{{Path: "database/creds/ro", Prefix: "DB_"}}
 	p, f := newPlan(environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s)
 	if f != nil {
 		t.Fatal(f)

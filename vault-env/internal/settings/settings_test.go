@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"reflect"
@@ -33,27 +33,27 @@ func loginByToken(s login.Settings) login.Settings {
 }
 
 func TestConfig(t *testing.T) {
-	got, f := loadSettings(environment.Variables{"VAULT_ADDR=https://ignored", "VAULT_SKIP_VERIFY=true", "VAULT_ENV_CONFIG=" + fullConfig})
+	got, f := Load(environment.Variables{"VAULT_ADDR=https://ignored", "VAULT_SKIP_VERIFY=true", "VAULT_ENV_CONFIG=" + fullConfig})
 	if f != nil {
 		t.Fatal(f)
 	}
-	want := settings{
-		vault: vault.Connection{Address: "https://vault.example:8200/prefix", Namespace: "team", Timeout: 3 * time.Second, CAPEM: "PEM",
+	want := Settings{
+		Vault: vault.Connection{Address: "https://vault.example:8200/prefix", Namespace: "team", Timeout: 3 * time.Second, CAPEM: "PEM",
 			CAFile: "/ca.crt", ServerName: "vault.internal"},
-		login:         loginByToken(login.Settings{Mount: "auth-jwt", Role: "shop", JWTFile: "/token", Environment: got.login.Environment}),
-		fromPaths:     []fromPath{{path: "secret/data/a", version: "3", prefix: "A_", overwrite: true}, {path: "kv/b"}},
-		ignoreMissing: true,
-		passthrough:   map[string]bool{"VAULT_ADDR": true},
-		allowedPaths:  []string{"secret/data/*"},
-		allowedNames:  map[string]bool{"PATH": true},
-		transit:       vault.Transit{KeyID: "shop", MountPath: "transit/eu", BatchSize: 10},
-		mode:          modeDaemon,
-		leaseEnd:      leaseEnd{false, syscall.Signal(37), 90 * time.Second},
-		revoke:        vault.RevokeNever,
-		refuseExec:    true,
-		delay:         time.Minute,
-		logLevel:      logging.Debug,
-		logJSON:       true,
+		Login:         loginByToken(login.Settings{Mount: "auth-jwt", Role: "shop", JWTFile: "/token", Environment: got.Login.Environment}),
+		FromPaths:     []FromPath{{Path: "secret/data/a", Version: "3", Prefix: "A_", Overwrite: true}, {Path: "kv/b"}},
+		IgnoreMissing: true,
+		Passthrough:   map[string]bool{"VAULT_ADDR": true},
+		AllowedPaths:  []string{"secret/data/*"},
+		AllowedNames:  map[string]bool{"PATH": true},
+		Transit:       vault.Transit{KeyID: "shop", MountPath: "transit/eu", BatchSize: 10},
+		Mode:          ModeDaemon,
+		LeaseEnd:      LeaseEnd{false, syscall.Signal(37), 90 * time.Second},
+		Revoke:        vault.RevokeNever,
+		RefuseExec:    true,
+		Delay:         time.Minute,
+		LogLevel:      logging.Debug,
+		LogJSON:       true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -66,11 +66,11 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := defaultSettings()
-	want.vault.Address, want.login.Role = "http://v", "r"
+	want.Vault.Address, want.Login.Role = "http://v", "r"
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
-	if want.vault.Timeout != 10*time.Second || want.login.Mount != "kubernetes" || want.logLevel != logging.Info || want.logJSON {
+	if want.Vault.Timeout != 10*time.Second || want.Login.Mount != "kubernetes" || want.LogLevel != logging.Info || want.LogJSON {
 		t.Errorf("defaults %+v", want)
 	}
 }
@@ -134,7 +134,7 @@ func TestBadConfig(t *testing.T) {
 		{server(`},"process":{"log":{"level":"debug"}}`), "process.log.level is unknown: write Debug, Info, Warn or Error"},
 		{server(`},"process":{"log":{"format":"json"}}`), "process.log.format is unknown: write Text or JSON"},
 	} {
-		_, f := loadSettings(environment.Variables{"VAULT_ENV_CONFIG=" + c.config})
+		_, f := Load(environment.Variables{"VAULT_ENV_CONFIG=" + c.config})
 		switch {
 		case f == nil:
 			t.Errorf("%s: no failure", c.config)
@@ -147,7 +147,7 @@ func TestBadConfig(t *testing.T) {
 }
 
 func TestBankVaultsVariables(t *testing.T) {
-	got, f := loadSettings(environment.Variables{
+	got, f := Load(environment.Variables{
 		"VAULT_ADDR=https://vault.example:8200/", "VAULT_NAMESPACE=team", "VAULT_CLIENT_TIMEOUT=30", "VAULT_CACERT=/ca", "VAULT_CAPATH=/cas",
 		"VAULT_CLIENT_CERT=/c", "VAULT_CLIENT_KEY=/k", "VAULT_TLS_SERVER_NAME=sn", "VAULT_SKIP_VERIFY=true", "VAULT_AUTH_METHOD=kubernetes",
 		"VAULT_PATH=k8s/west", "VAULT_ROLE=shop", "VAULT_JWT_FILE=/jwt", "VAULT_TOKEN=hvs.x", "VAULT_TOKEN_FILE=/tf", "VAULT_TOKEN_PATH=/tp",
@@ -157,23 +157,23 @@ func TestBankVaultsVariables(t *testing.T) {
 	if f != nil {
 		t.Fatal(f)
 	}
-	want := settings{
-		vault: vault.Connection{Address: "https://vault.example:8200", Namespace: "team", Timeout: 30 * time.Second, CAFile: "/ca",
+	want := Settings{
+		Vault: vault.Connection{Address: "https://vault.example:8200", Namespace: "team", Timeout: 30 * time.Second, CAFile: "/ca",
 			CertFile: "/c", KeyFile: "/k", ServerName: "sn", SkipVerify: true},
-		login: loginByToken(login.Settings{Mount: "k8s/west", Role: "shop", JWTFile: "/jwt", Environment: got.login.Environment,
+		Login: loginByToken(login.Settings{Mount: "k8s/west", Role: "shop", JWTFile: "/jwt", Environment: got.Login.Environment,
 			Token: "hvs.x", TokenFile: "/tf", TokenPath: "/tp"}),
-		fromPaths:     []fromPath{{path: "secret/data/a"}, {path: "kv/b", version: "3"}},
-		ignoreMissing: true,
-		passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
-		allowedNames:  map[string]bool{},
-		transit:       vault.Transit{KeyID: "x", MountPath: "t/eu", BatchSize: 7},
-		leaseEnd:      leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
-		revoke:        vault.RevokeAny,
-		delay:         2 * time.Second,
-		logLevel:      logging.Warn,
-		logJSON:       true,
-		strip:         true,
-		warnings:      []string{"VAULT_MFA is not supported and ignored"},
+		FromPaths:     []FromPath{{Path: "secret/data/a"}, {Path: "kv/b", Version: "3"}},
+		IgnoreMissing: true,
+		Passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
+		AllowedNames:  map[string]bool{},
+		Transit:       vault.Transit{KeyID: "x", MountPath: "t/eu", BatchSize: 7},
+		LeaseEnd:      LeaseEnd{true, syscall.SIGTERM, 10 * time.Second},
+		Revoke:        vault.RevokeAny,
+		Delay:         2 * time.Second,
+		LogLevel:      logging.Warn,
+		LogJSON:       true,
+		Strip:         true,
+		Warnings:      []string{"VAULT_MFA is not supported and ignored"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -181,20 +181,20 @@ func TestBankVaultsVariables(t *testing.T) {
 }
 
 func TestBankVaultsDefaults(t *testing.T) {
-	got, f := loadSettings(environment.Variables{"HOME=/home/app", "VAULT_ROLE=", "VAULT_TOKEN=vault:login"})
+	got, f := Load(environment.Variables{"HOME=/home/app", "VAULT_ROLE=", "VAULT_TOKEN=vault:login"})
 	if f != nil {
 		t.Fatal(f)
 	}
-	want := settings{
-		vault: vault.Connection{Address: "https://127.0.0.1:8200", Timeout: 10 * time.Second},
-		login: loginByToken(login.Settings{Mount: "kubernetes", Role: "default", JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
-			Environment: got.login.Environment, TokenPath: "/home/app/.vault-token"}),
-		transit:      vault.Transit{KeyID: "", MountPath: "transit", BatchSize: 25},
-		leaseEnd:     leaseEnd{true, syscall.SIGTERM, 10 * time.Second},
-		passthrough:  map[string]bool{},
-		allowedNames: map[string]bool{},
-		logLevel:     logging.Info,
-		strip:        true,
+	want := Settings{
+		Vault: vault.Connection{Address: "https://127.0.0.1:8200", Timeout: 10 * time.Second},
+		Login: loginByToken(login.Settings{Mount: "kubernetes", Role: "default", JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
+			Environment: got.Login.Environment, TokenPath: "/home/app/.vault-token"}),
+		Transit:      vault.Transit{KeyID: "", MountPath: "transit", BatchSize: 25},
+		LeaseEnd:     LeaseEnd{true, syscall.SIGTERM, 10 * time.Second},
+		Passthrough:  map[string]bool{},
+		AllowedNames: map[string]bool{},
+		LogLevel:     logging.Info,
+		Strip:        true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -202,42 +202,42 @@ func TestBankVaultsDefaults(t *testing.T) {
 }
 
 func TestBankVaultsVariablesInDetail(t *testing.T) {
-	one := func(entries ...string) settings {
+	one := func(entries ...string) Settings {
 		t.Helper()
-		s, f := loadSettings(entries)
+		s, f := Load(entries)
 		if f != nil {
 			t.Fatalf("%q: %s", entries, f.Message)
 		}
 		return s
 	}
-	if s := one("VAULT_CAPATH=/cas"); s.vault.CADir != "/cas" {
-		t.Errorf("VAULT_CAPATH alone: %+v", s.vault)
+	if s := one("VAULT_CAPATH=/cas"); s.Vault.CADir != "/cas" {
+		t.Errorf("VAULT_CAPATH alone: %+v", s.Vault)
 	}
-	if s := one("VAULT_CACERT_BYTES=PEM", "VAULT_CAPATH=/cas"); s.vault.CAPEM != "PEM" || s.vault.CADir != "" {
-		t.Errorf("VAULT_CACERT_BYTES: %+v", s.vault)
+	if s := one("VAULT_CACERT_BYTES=PEM", "VAULT_CAPATH=/cas"); s.Vault.CAPEM != "PEM" || s.Vault.CADir != "" {
+		t.Errorf("VAULT_CACERT_BYTES: %+v", s.Vault)
 	}
-	if s := one("VAULT_AGENT_ADDR=http://127.0.0.1:8007", "VAULT_ADDR=https://v"); s.vault.Address != "http://127.0.0.1:8007" {
-		t.Errorf("VAULT_AGENT_ADDR: %+v", s.vault)
+	if s := one("VAULT_AGENT_ADDR=http://127.0.0.1:8007", "VAULT_ADDR=https://v"); s.Vault.Address != "http://127.0.0.1:8007" {
+		t.Errorf("VAULT_AGENT_ADDR: %+v", s.Vault)
 	}
-	if s := one("KUBERNETES_SERVICE_ACCOUNT_TOKEN=/k", "VAULT_JWT_FILE=/j"); s.login.JWTFile != "/k" {
-		t.Errorf("KUBERNETES_SERVICE_ACCOUNT_TOKEN: %+v", s.vault)
+	if s := one("KUBERNETES_SERVICE_ACCOUNT_TOKEN=/k", "VAULT_JWT_FILE=/j"); s.Login.JWTFile != "/k" {
+		t.Errorf("KUBERNETES_SERVICE_ACCOUNT_TOKEN: %+v", s.Vault)
 	}
-	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.login.Token != "" {
-		t.Errorf("a reference is taken for a token: %+v", s.vault)
+	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.Login.Token != "" {
+		t.Errorf("a reference is taken for a token: %+v", s.Vault)
 	}
-	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.vault.Timeout != 90*time.Second || s.delay != 5*time.Second {
+	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.Vault.Timeout != 90*time.Second || s.Delay != 5*time.Second {
 		t.Errorf("durations: %+v", s)
 	}
-	if s := one("VAULT_LOG_LEVEL=loud"); s.logLevel != logging.Info || len(s.warnings) != 1 {
+	if s := one("VAULT_LOG_LEVEL=loud"); s.LogLevel != logging.Info || len(s.Warnings) != 1 {
 		t.Errorf("log level: %+v", s)
 	}
-	if s := one("VAULT_ENV_DAEMON=true"); s.mode != modeDaemon {
+	if s := one("VAULT_ENV_DAEMON=true"); s.Mode != ModeDaemon {
 		t.Errorf("VAULT_ENV_DAEMON=true: %+v", s)
 	}
-	if s := one("VAULT_REVOKE_TOKEN=false"); s.revoke != vault.RevokeNever {
+	if s := one("VAULT_REVOKE_TOKEN=false"); s.Revoke != vault.RevokeNever {
 		t.Errorf("VAULT_REVOKE_TOKEN=false: %+v", s)
 	}
-	if s := one("VAULT_SKIP_VERIFY=false"); s.vault.SkipVerify {
+	if s := one("VAULT_SKIP_VERIFY=false"); s.Vault.SkipVerify {
 		t.Error("VAULT_SKIP_VERIFY=false is taken for true")
 	}
 }
@@ -263,7 +263,7 @@ func TestBadBankVaultsVariables(t *testing.T) {
 		{"VAULT_TRANSIT_KEY_ID=../x", "VAULT_TRANSIT_KEY_ID is not a path"},
 		{"VAULT_TRANSIT_PATH=?", "VAULT_TRANSIT_PATH is not a path"},
 	} {
-		if _, f := loadSettings(environment.Variables{c.entry}); f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) {
+		if _, f := Load(environment.Variables{c.entry}); f == nil || f.Status != failure.Settings || !strings.Contains(f.Message, c.says) {
 			t.Errorf("%s: %v; want %q", c.entry, f, c.says)
 		}
 	}

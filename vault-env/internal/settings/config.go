@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"cmp"
@@ -16,7 +16,7 @@ import (
 )
 
 // parseConfig reads VAULT_ENV_CONFIG: the keys of the policy's own spec, and vault.auth.tokenPath.
-func parseConfig(text string) (settings, *failure.Failure) {
+func parseConfig(text string) (Settings, *failure.Failure) {
 	s := defaultSettings()
 	root, f := source.Parse(text)
 	if f != nil {
@@ -30,25 +30,25 @@ func parseConfig(text string) (settings, *failure.Failure) {
 	return s, root.Failure()
 }
 
-func configProcess(o source.Object, s *settings) {
+func configProcess(o source.Object, s *Settings) {
 	log := o.Child("log")
-	choose(log, "level", &s.logLevel, levelOf, "is unknown: write Debug, Info, Warn or Error")
-	choose(log, "format", &s.logJSON, jsonOf, "is unknown: write Text or JSON")
+	choose(log, "level", &s.LogLevel, levelOf, "is unknown: write Debug, Info, Warn or Error")
+	choose(log, "format", &s.LogJSON, jsonOf, "is unknown: write Text or JSON")
 	log.Done()
-	choose(o, "mode", &s.mode, modeOf, "is unknown: write Exec or Daemon")
-	configLeaseEnd(o.Child("leaseEnd"), &s.leaseEnd)
-	s.delay = o.Duration("delay", s.delay, `is not a duration: write one like "5s"`, notNegative)
+	choose(o, "mode", &s.Mode, modeOf, "is unknown: write Exec or Daemon")
+	configLeaseEnd(o.Child("leaseEnd"), &s.LeaseEnd)
+	s.Delay = o.Duration("delay", s.Delay, `is not a duration: write one like "5s"`, notNegative)
 	if o.IsSet("revokeToken") {
-		s.revoke = revocationOf(o.Bool("revokeToken", true))
+		s.Revoke = revocationOf(o.Bool("revokeToken", true))
 	}
-	s.refuseExec = o.Bool("refuseExec", s.refuseExec)
+	s.RefuseExec = o.Bool("refuseExec", s.RefuseExec)
 	o.Done()
 }
 
-func configLeaseEnd(o source.Object, l *leaseEnd) {
-	choose(o, "action", &l.restart, restartOf, "is unknown: write Restart or Keep")
-	choose(o, "signal", &l.signal, signals.Parse, "is not a signal that ends a program: write one like SIGTERM or SIGRTMIN+3")
-	l.gracePeriod = o.Duration("gracePeriod", l.gracePeriod, `is not a duration: write one like "10s"`, notNegative)
+func configLeaseEnd(o source.Object, l *LeaseEnd) {
+	choose(o, "action", &l.Restart, restartOf, "is unknown: write Restart or Keep")
+	choose(o, "signal", &l.Signal, signals.Parse, "is not a signal that ends a program: write one like SIGTERM or SIGRTMIN+3")
+	l.GracePeriod = o.Duration("gracePeriod", l.GracePeriod, `is not a duration: write one like "10s"`, notNegative)
 	o.Done()
 }
 
@@ -86,7 +86,7 @@ func jsonOf(format string) (isJSON, known bool) {
 
 func modeOf(word string) (processMode, bool) {
 	if word == "Daemon" {
-		return modeDaemon, true
+		return ModeDaemon, true
 	}
 	return modeExec, word == "Exec"
 }
@@ -95,44 +95,44 @@ func restartOf(action string) (restart, known bool) {
 	return action == "Restart", action == "Restart" || action == "Keep"
 }
 
-func configVault(o source.Object, s *settings) {
+func configVault(o source.Object, s *Settings) {
 	address := o.Text("address")
 	if address == "" {
 		o.Fail("address", "is missing: write https://HOST[:PORT]")
 	} else {
 		var f *failure.Failure
-		s.vault.Address, f = parseAddress(o.Name("address"), address)
+		s.Vault.Address, f = parseAddress(o.Name("address"), address)
 		o.Keep(f)
 	}
-	s.vault.Namespace = o.Text("namespace")
-	s.vault.Timeout = o.Duration("timeout", s.vault.Timeout, `is not a duration above zero: write one like "10s"`, func(d time.Duration) bool { return d > 0 })
+	s.Vault.Namespace = o.Text("namespace")
+	s.Vault.Timeout = o.Duration("timeout", s.Vault.Timeout, `is not a duration above zero: write one like "10s"`, func(d time.Duration) bool { return d > 0 })
 	tls := o.Child("tls")
-	s.vault.CAPEM, s.vault.CAFile, s.vault.ServerName = tls.Text("caBundle"), tls.Text("caFile"), tls.Text("serverName")
+	s.Vault.CAPEM, s.Vault.CAFile, s.Vault.ServerName = tls.Text("caBundle"), tls.Text("caFile"), tls.Text("serverName")
 	tls.Done()
-	login.ReadConfig(o.Child("auth"), &s.login, &s.vault)
+	login.ReadConfig(o.Child("auth"), &s.Login, &s.Vault)
 	o.Done()
 }
 
-func configEnvironment(o source.Object, s *settings) {
+func configEnvironment(o source.Object, s *Settings) {
 	for _, from := range o.Children("fromPaths") {
-		entry := fromPath{path: from.Path("path"), prefix: from.Text("prefix"), overwrite: from.Bool("overwrite", defaults.EnvironmentFromPathsOverwrite)}
+		entry := FromPath{Path: from.Path("path"), Prefix: from.Text("prefix"), Overwrite: from.Bool("overwrite", defaults.EnvironmentFromPathsOverwrite)}
 		if version := from.Whole("version"); version > 0 {
-			entry.version = strconv.Itoa(version)
+			entry.Version = strconv.Itoa(version)
 		}
 		from.Done()
-		s.fromPaths = append(s.fromPaths, entry)
+		s.FromPaths = append(s.FromPaths, entry)
 	}
 	for i, pattern := range o.Texts("allowedPaths") {
-		s.allowedPaths = append(s.allowedPaths, o.Clean(fmt.Sprintf("allowedPaths[%d]", i), pattern))
+		s.AllowedPaths = append(s.AllowedPaths, o.Clean(fmt.Sprintf("allowedPaths[%d]", i), pattern))
 	}
 	for _, name := range o.Texts("passthrough") {
-		s.passthrough[name] = true
+		s.Passthrough[name] = true
 	}
 	for _, name := range o.Texts("allowedNames") {
-		s.allowedNames[name] = true
+		s.AllowedNames[name] = true
 	}
-	s.ignoreMissing = o.Bool("ignoreMissing", s.ignoreMissing)
-	configTransit(o.Child("transit"), &s.transit)
+	s.IgnoreMissing = o.Bool("ignoreMissing", s.IgnoreMissing)
+	configTransit(o.Child("transit"), &s.Transit)
 	o.Done()
 }
 

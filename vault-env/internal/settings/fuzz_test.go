@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"strings"
@@ -20,7 +20,7 @@ func FuzzConfig(f *testing.F) {
 			}
 			return
 		}
-		if s.vault.Timeout <= 0 || s.delay < 0 || !strings.HasPrefix(s.vault.Address, "http") {
+		if s.Vault.Timeout <= 0 || s.Delay < 0 || !strings.HasPrefix(s.Vault.Address, "http") {
 			t.Fatalf("%q: %+v", text, s)
 		}
 	})

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"strconv"
@@ -21,35 +21,35 @@ var notSupported = []string{
 
 // bankVaultsSettings reads the variables that Bank-Vaults' vault-env reads, so that a container made for it works
 // unchanged. Where that one takes a malformed value for false, zero or the default, this one refuses it.
-func bankVaultsSettings(env environment.Variables) (settings, *failure.Failure) {
+func bankVaultsSettings(env environment.Variables) (Settings, *failure.Failure) {
 	s := defaultSettings()
-	s.strip = true
+	s.Strip = true
 	r := &source.Variables{Environment: env}
 
 	// The log's settings first, so that the other failures are told in the format that was asked for.
-	s.logJSON = r.Bool("VAULT_JSON_LOG")
-	s.logLevel = readLevel(r, "VAULT_LOG_LEVEL", &s)
-	readConnection(r, &s.vault)
-	login.ReadVariables(r, &s.login, &s.vault)
+	s.LogJSON = r.Bool("VAULT_JSON_LOG")
+	s.LogLevel = readLevel(r, "VAULT_LOG_LEVEL", &s)
+	readConnection(r, &s.Vault)
+	login.ReadVariables(r, &s.Login, &s.Vault)
 
-	readTransit(r, &s.transit)
+	readTransit(r, &s.Transit)
 	if r.Text("VAULT_REVOKE_TOKEN", "") != "" {
-		s.revoke = revocationOf(r.Bool("VAULT_REVOKE_TOKEN"))
+		s.Revoke = revocationOf(r.Bool("VAULT_REVOKE_TOKEN"))
 	}
-	s.ignoreMissing = r.Bool("VAULT_IGNORE_MISSING_SECRETS")
-	s.delay = r.Duration("VAULT_ENV_DELAY", s.delay)
+	s.IgnoreMissing = r.Bool("VAULT_IGNORE_MISSING_SECRETS")
+	s.Delay = r.Duration("VAULT_ENV_DELAY", s.Delay)
 	for _, name := range r.List("VAULT_ENV_PASSTHROUGH") {
-		s.passthrough[name] = true
+		s.Passthrough[name] = true
 	}
 	for _, entry := range r.List("VAULT_ENV_FROM_PATH") {
-		s.fromPaths = append(s.fromPaths, readFromPath(r, entry))
+		s.FromPaths = append(s.FromPaths, readFromPath(r, entry))
 	}
 	if r.Bool("VAULT_ENV_DAEMON") {
-		s.mode = modeDaemon
+		s.Mode = ModeDaemon
 	}
 	for _, name := range notSupported {
 		if value := r.Text(name, ""); value != "" && value != "false" {
-			s.warnings = append(s.warnings, name+" is not supported and ignored")
+			s.Warnings = append(s.Warnings, name+" is not supported and ignored")
 		}
 	}
 	return s, r.Failure()
@@ -100,7 +100,7 @@ func readTransit(r *source.Variables, t *vault.Transit) {
 }
 
 // readLevel does not fail: how much is logged is not worth a program that does not start.
-func readLevel(r *source.Variables, name string, s *settings) logging.Level {
+func readLevel(r *source.Variables, name string, s *Settings) logging.Level {
 	switch strings.ToLower(r.Text(name, "info")) {
 	case "trace", "debug":
 		return logging.Debug
@@ -111,12 +111,12 @@ func readLevel(r *source.Variables, name string, s *settings) logging.Level {
 	case "error":
 		return logging.Error
 	}
-	s.warnings = append(s.warnings, name+" is unknown, info is taken: write debug, info, warn or error")
+	s.Warnings = append(s.Warnings, name+" is unknown, info is taken: write debug, info, warn or error")
 	return logging.Info
 }
 
 // readFromPath reads PATH or PATH#VERSION.
-func readFromPath(r *source.Variables, entry string) fromPath {
+func readFromPath(r *source.Variables, entry string) FromPath {
 	raw, version, versioned := strings.Cut(entry, "#")
 	path, f := source.Path("VAULT_ENV_FROM_PATH", raw)
 	r.Keep(f)
@@ -125,5 +125,5 @@ func readFromPath(r *source.Variables, entry string) fromPath {
 			r.Keep(failure.Newf(failure.Settings, "VAULT_ENV_FROM_PATH: a version is not a whole number: write PATH#VERSION"))
 		}
 	}
-	return fromPath{path: path, version: version}
+	return FromPath{Path: path, Version: version}
 }
