@@ -27,11 +27,14 @@ func FuzzEnvironment(f *testing.F) {
 				env = append(env, entry)
 			}
 		}
-		s := plainSettings(t)
+		s, fail := settings.Load(environment.Variables{environment.ConfigVariable + `={"vault":{"address":"https://v","auth":{"role":"shop"}}}`})
+		if fail != nil {
+			t.Fatal(fail)
+		}
 		s.Strip = strip
 		s.Transit.KeyID = "shop"
 		s.FromPaths = []settings.FromPath{{Path: "p", Prefix: prefix, Overwrite: overwrite}}
-		p, fail := newPlan(env, s)
+		p, fail := newPlan(env, &s)
 		if fail != nil {
 			return
 		}

@@ -86,22 +86,18 @@ func TestLeasesAreRecorded(t *testing.T) {
 	server.KV1("kv/a", `{"k":"v"}`)
 	s := settingsFor(t, server)
 	s.FromPaths = []settings.FromPath{{Path: "database/creds/ro", Prefix: "DB_"}}
-	p, f := newPlan(environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s)
+	r, f := resolve(t.Context(), environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s, &logging.Logger{Out: io.Discard, Now: time.Now})
 	if f != nil {
 		t.Fatal(f)
 	}
-	a, f := ask(t.Context(), p, &logging.Logger{Out: io.Discard, Now: time.Now})
-	if f != nil {
-		t.Fatal(f)
-	}
-	if len(a.leases) != 2 || len(engine.Bodies) != 2 {
-		t.Fatalf("leases %+v; requests %v", a.leases, server.Seen())
+	if len(r.leases) != 2 || len(engine.Bodies) != 2 {
+		t.Fatalf("leases %+v; requests %v", r.leases, server.Seen())
 	}
 	for i, want := range []vault.Lease{
 		{Duration: time.Hour, Renewable: true, Request: vault.Request{Path: "database/creds/ro"}},
 		{Duration: time.Hour, Renewable: true, Request: vault.Request{Path: "database/creds/rw", Write: true, Body: "{}"}},
 	} {
-		got := a.leases[i]
+		got := r.leases[i]
 		if !strings.HasPrefix(got.ID, want.Request.Path+"/lease") {
 			t.Errorf("lease %d has the id %q", i, got.ID)
 		}
@@ -110,7 +106,7 @@ func TestLeasesAreRecorded(t *testing.T) {
 			t.Errorf("lease %d is %+v; want %+v", i, got, want)
 		}
 	}
-	if a.token.Lease != (vault.Lease{Duration: 10 * time.Minute, Renewable: true}) {
-		t.Errorf("the token's lease is %+v", a.token.Lease)
+	if r.token.Lease != (vault.Lease{Duration: 10 * time.Minute, Renewable: true}) {
+		t.Errorf("the token's lease is %+v", r.token.Lease)
 	}
 }
