@@ -13,6 +13,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/signals"
 	"vaultinjection.dev/vault-env/internal/vault"
@@ -20,16 +21,16 @@ import (
 
 // loanOf returns what is to be renewed. It is nil where nothing is: there are no leases, and the program has not got the
 // token that vault-env logged in for.
-func loanOf(r *resolution, revoke vault.Revocation) *loan {
-	if len(r.leases) == 0 && !(r.token.Own && r.hasToken) {
+func loanOf(r *resolve.Resolution, revoke vault.Revocation) *loan {
+	if len(r.Leases) == 0 && !(r.Token.Own && r.HasToken) {
 		return nil
 	}
 	return &loan{
-		token:  r.token.Value,
-		client: r.client,
-		revoke: r.token.Revocable(revoke),
-		leases: append([]vault.Lease{r.token.Lease}, r.leases...), // the token first: the others end with it
-		since:  r.asked,
+		token:  r.Token.Value,
+		client: r.Client,
+		revoke: r.Token.Revocable(revoke),
+		leases: append([]vault.Lease{r.Token.Lease}, r.Leases...), // the token first: the others end with it
+		since:  r.Asked,
 	}
 }
 
@@ -76,11 +77,11 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *loan,
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r, failed := resolve(ctx, env, d.settings, d.log)
+		r, failed := resolve.Resolve(ctx, env, d.settings, d.log)
 		if f = failed; f == nil {
-			resolved, l = r.environment, loanOf(r, d.settings.Revoke)
-			if l == nil && r.client != nil {
-				r.client.Close()
+			resolved, l = r.Environment, loanOf(r, d.settings.Revoke)
+			if l == nil && r.Client != nil {
+				r.Client.Close()
 			}
 		}
 	}()

@@ -21,6 +21,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/install"
 	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
 
 	stdlog "log"
@@ -113,15 +114,15 @@ func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *
 	if s.Mode == settings.ModeDaemon {
 		return runDaemon(program, argv, env, &s, log)
 	}
-	r, f := resolve(context.Background(), env, &s, log)
+	r, f := resolve.Resolve(context.Background(), env, &s, log)
 	if f != nil {
 		return 0, f
 	}
 	if s.Delay > 0 {
 		time.Sleep(s.Delay)
 	}
-	r.settle(log)
-	f = launch.Replace(program, argv, r.environment)
-	r.abandon(s.Revoke, log)
+	r.Settle(log)
+	f = launch.Replace(program, argv, r.Environment)
+	r.Abandon(s.Revoke, log)
 	return 0, f
 }

@@ -11,6 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failuretest"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -53,10 +54,10 @@ func resolveWith(t *testing.T, s *settings.Settings, env ...string) outcome {
 	var b bytes.Buffer
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
 	o := outcome{}
-	r, f := resolve(t.Context(), env, s, log)
+	r, f := resolve.Resolve(t.Context(), env, s, log)
 	if o.failure = f; f == nil {
-		o.env = r.environment
-		r.settle(log) // as wrap does
+		o.env = r.Environment
+		r.Settle(log) // as wrap does
 	}
 	o.log = b.String()
 	said := o.log

@@ -11,6 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -86,18 +87,18 @@ func TestLeasesAreRecorded(t *testing.T) {
 	server.KV1("kv/a", `{"k":"v"}`)
 	s := settingsFor(t, server)
 	s.FromPaths = []settings.FromPath{{Path: "database/creds/ro", Prefix: "DB_"}}
-	r, f := resolve(t.Context(), environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s, &logging.Logger{Out: io.Discard, Now: time.Now})
+	r, f := resolve.Resolve(t.Context(), environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s, &logging.Logger{Out: io.Discard, Now: time.Now})
 	if f != nil {
 		t.Fatal(f)
 	}
-	if len(r.leases) != 2 || len(engine.Bodies) != 2 {
-		t.Fatalf("leases %+v; requests %v", r.leases, server.Seen())
+	if len(r.Leases) != 2 || len(engine.Bodies) != 2 {
+		t.Fatalf("leases %+v; requests %v", r.Leases, server.Seen())
 	}
 	for i, want := range []vault.Lease{
 		{Duration: time.Hour, Renewable: true, Request: vault.Request{Path: "database/creds/ro"}},
 		{Duration: time.Hour, Renewable: true, Request: vault.Request{Path: "database/creds/rw", Write: true, Body: "{}"}},
 	} {
-		got := r.leases[i]
+		got := r.Leases[i]
 		if !strings.HasPrefix(got.ID, want.Request.Path+"/lease") {
 			t.Errorf("lease %d has the id %q", i, got.ID)
 		}
@@ -106,7 +107,7 @@ func TestLeasesAreRecorded(t *testing.T) {
 			t.Errorf("lease %d is %+v; want %+v", i, got, want)
 		}
 	}
-	if r.token.Lease != (vault.Lease{Duration: 10 * time.Minute, Renewable: true}) {
-		t.Errorf("the token's lease is %+v", r.token.Lease)
+	if r.Token.Lease != (vault.Lease{Duration: 10 * time.Minute, Renewable: true}) {
+		t.Errorf("the token's lease is %+v", r.Token.Lease)
 	}
 }
