@@ -17,7 +17,6 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
-	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -170,77 +169,6 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	if asked.Load() {
 		t.Error("the redirect was followed")
 	}
-}
-
-func TestLoginFailures(t *testing.T) {
-	for name, c := range map[string]struct {
-		change func(*settings.Settings)
-		answer func(http.ResponseWriter, *http.Request)
-		status int
-		says   []string
-	}{
-		"a wrong role":      {change: func(s *settings.Settings) { s.Login.Role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
-		"a wrong token":     {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
-		"no token file":     {change: func(s *settings.Settings) { s.Login.JWTFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
-		"an empty token":    {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
-		"an unknown mount":  {change: func(s *settings.Settings) { s.Login.Mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
-		"an echoed token":   {answer: fake.Status(400, `{"errors":["bad token `+fake.JWT+`"]}`), status: failure.Denied, says: []string{"400: bad token …"}},
-		"no token in it":    {answer: fake.Status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
-		"no auth in it":     {answer: fake.Status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
-		"a page":            {answer: fake.Status(200, `<html>`), status: failure.Protocol, says: []string{"holds no token"}},
-		"a malformed token": {answer: fake.Status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: failure.Settings, says: []string{"malformed"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := fake.NewVault(t)
-			s := settingsFor(t, server)
-			if c.change != nil {
-				c.change(s)
-			}
-			if c.answer != nil {
-				server.Handle("POST auth/kubernetes/login", c.answer)
-			}
-			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says...)
-			if server.Reads() > 0 {
-				t.Errorf("read without a token: %v", server.Seen())
-			}
-		})
-	}
-}
-
-func TestTokensFromFiles(t *testing.T) {
-	server := fake.NewVault(t)
-	server.Handle(read, fake.Good)
-	for name, c := range map[string]struct {
-		change func(*settings.Settings)
-		logins int
-	}{
-		"a token file":                    {func(s *settings.Settings) { s.Login.TokenFile = fake.File(t, "t", fake.Token+"\n") }, 0},
-		"a token file before a token":     {func(s *settings.Settings) { s.Login.TokenFile = fake.File(t, "t", fake.Token); s.Login.Token = "other" }, 0},
-		"a token before a path":           {func(s *settings.Settings) { s.Login.Token = fake.Token; s.Login.TokenPath = fake.File(t, "t", "other") }, 0},
-		"a path before a login":           {func(s *settings.Settings) { s.Login.TokenPath = fake.File(t, "t", fake.Token) }, 0},
-		"a path where nothing is":         {func(s *settings.Settings) { s.Login.TokenPath = "/nonexistent" }, 1},
-		"a path where an empty file lies": {func(s *settings.Settings) { s.Login.TokenPath = fake.File(t, "t", "\n") }, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			before := len(server.Seen())
-			s := settingsFor(t, server)
-			c.change(s)
-			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
-			if n := len(server.Seen()) - before; n != 1+c.logins {
-				t.Errorf("%d requests", n)
-			}
-		})
-	}
-	t.Run("a token file that is not there", func(t *testing.T) {
-		s := settingsFor(t, server)
-		s.Login.TokenFile = "/nonexistent"
-		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")
-	})
-	t.Run("a token that was revoked", func(t *testing.T) {
-		s := settingsFor(t, server)
-		s.Login.Token = "revoked"
-		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "403")
-	})
 }
 
 func TestTLS(t *testing.T) {

@@ -15,6 +15,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
@@ -23,12 +28,6 @@ import (
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
-
-	stdlog "log"
-	"os"
-	"runtime"
-	"runtime/debug"
-	"time"
 )
 
 // version is set by the linker.

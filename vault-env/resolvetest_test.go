@@ -42,6 +42,15 @@ func withAuth(auth fake.Fields) func(fake.Fields) {
 	return func(c fake.Fields) { c["vault"].(fake.Fields)["auth"] = auth }
 }
 
+// withTransit returns a Vault that decrypts, and settings for it.
+func withTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings.Settings) {
+	vault, transit := fake.NewVault(t), &fake.Transit{}
+	vault.Handle(fake.DecryptPath, transit.Decrypt)
+	s := settingsFor(t, vault)
+	s.Transit.KeyID = "shop"
+	return vault, transit, s
+}
+
 // outcome is what one run of resolve gave.
 type outcome struct {
 	env     []string

@@ -10,16 +10,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
-	"vaultinjection.dev/vault-env/internal/settings"
 )
-
-func withTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings.Settings) {
-	vault, transit := fake.NewVault(t), &fake.Transit{}
-	vault.Handle(fake.DecryptPath, transit.Decrypt)
-	s := settingsFor(t, vault)
-	s.Transit.KeyID = "shop"
-	return vault, transit, s
-}
 
 func TestTransit(t *testing.T) {
 	vault, _, s := withTransit(t)

@@ -5,11 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"vaultinjection.dev/vault-env/internal/source"
-	"vaultinjection.dev/vault-env/internal/vault"
-
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // readConfig reads vault.auth as the settings of VAULT_ENV_CONFIG do, for a Vault at an address.
