@@ -13,6 +13,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/resolvetest"
 	"vaultinjection.dev/vault-env/internal/settings"
 )
 
@@ -22,7 +23,7 @@ import (
 func wrappedSettings(t *testing.T, server *fake.Vault) (s *settings.Settings, wrapped string) {
 	t.Helper()
 	wrapped = fake.File(t, "wrapped", "hvs.canary-wrapping")
-	return settingsFor(t, server, withAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": wrapped, "secretIDWrapped": true})), wrapped
+	return resolvetest.Settings(t, server, resolvetest.WithAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": wrapped, "secretIDWrapped": true})), wrapped
 }
 
 // fakeWrapping answers for one wrapping token as Vault does, and opens once.
@@ -58,7 +59,7 @@ func TestWrappedSecretID(t *testing.T) {
 	})
 	server.KV1("secret/data/a", `{"k":"v"}`)
 	s, _ := wrappedSettings(t, server)
-	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").Want(t, "X=v")
 	// Looked up before it is opened; then opened once, and the token dropped for the login.
 	if got := strings.Join(server.Seen()[:3], ", "); got != "GET sys/wrapping/lookup, POST sys/wrapping/unwrap, POST auth/approle/login" {
 		t.Errorf("asked %s", got)
@@ -95,10 +96,10 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 			if c.status == failure.Unavailable {
 				s.Vault.Timeout = time.Second
 			}
-			o := resolveWith(t, s, "X=vault:secret/data/a#k")
-			o.wantFailure(t, c.status, "the wrapped secret id "+wrapped, c.says)
-			if strings.Contains(o.failure.Message, "canary") {
-				t.Errorf("a credential is said: %s", o.failure.Message)
+			o := resolvetest.Resolve(t, s, "X=vault:secret/data/a#k")
+			o.WantFailure(t, c.status, "the wrapped secret id "+wrapped, c.says)
+			if strings.Contains(o.Failure.Message, "canary") {
+				t.Errorf("a credential is said: %s", o.Failure.Message)
 			}
 		})
 	}
@@ -108,9 +109,9 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 func TestLoginRefusedLikeAFault(t *testing.T) {
 	server := fake.NewVault(t)
 	server.Says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+fake.JWT+`"]}`)
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Vault.Timeout = 1500 * time.Millisecond
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied,
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Denied,
 		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
 	if n := len(server.Seen()); n < 2 {
 		t.Errorf("%d attempts", n)
@@ -125,11 +126,11 @@ func TestClientCertificateRefused(t *testing.T) {
 	clients.AddCert(theirs.Cert)
 	server := fake.NewVault(t, func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, clients })
 	for name, change := range map[string]func(fake.Fields){
-		"of another CA": withAuth(fake.Fields{"method": "Certificate", "role": fake.Role, "mountPath": "kubernetes", "certFile": certFile, "keyFile": keyFile}),
+		"of another CA": resolvetest.WithAuth(fake.Fields{"method": "Certificate", "role": fake.Role, "mountPath": "kubernetes", "certFile": certFile, "keyFile": keyFile}),
 		"none":          func(fake.Fields) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			resolveWith(t, settingsFor(t, server, change), "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
+			resolvetest.Resolve(t, resolvetest.Settings(t, server, change), "X=vault:secret/data/a#k").WantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
 		})
 	}
 }
@@ -154,14 +155,14 @@ func TestFilesOfLogins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			auth := fake.Fields{"role": fake.Role}
 			maps.Copy(auth, c.auth)
-			s := settingsFor(t, server, withAuth(auth))
+			s := resolvetest.Settings(t, server, resolvetest.WithAuth(auth))
 			if c.auth == nil { // only Bank-Vaults' variables name one
 				s.Login.TokenFile = fake.File(t, "token", "canary\r\ncanary")
 			}
-			o := resolveWith(t, s, "X=vault:secret/data/a#k")
-			o.wantFailure(t, failure.Settings, c.says)
-			if strings.Contains(o.failure.Message, "canary") {
-				t.Errorf("a credential is said: %s", o.failure.Message)
+			o := resolvetest.Resolve(t, s, "X=vault:secret/data/a#k")
+			o.WantFailure(t, failure.Settings, c.says)
+			if strings.Contains(o.Failure.Message, "canary") {
+				t.Errorf("a credential is said: %s", o.Failure.Message)
 			}
 		})
 	}
@@ -190,14 +191,14 @@ func TestLoginFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := fake.NewVault(t)
-			s := settingsFor(t, server)
+			s := resolvetest.Settings(t, server)
 			if c.change != nil {
 				c.change(s)
 			}
 			if c.answer != nil {
 				server.Handle("POST auth/kubernetes/login", c.answer)
 			}
-			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says...)
+			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, c.status, c.says...)
 			if server.Reads() > 0 {
 				t.Errorf("read without a token: %v", server.Seen())
 			}
@@ -221,22 +222,22 @@ func TestTokensFromFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(server.Seen())
-			s := settingsFor(t, server)
+			s := resolvetest.Settings(t, server)
 			c.change(s)
-			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").Want(t, "X=v")
 			if n := len(server.Seen()) - before; n != 1+c.logins {
 				t.Errorf("%d requests", n)
 			}
 		})
 	}
 	t.Run("a token file that is not there", func(t *testing.T) {
-		s := settingsFor(t, server)
+		s := resolvetest.Settings(t, server)
 		s.Login.TokenFile = "/nonexistent"
-		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")
+		resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")
 	})
 	t.Run("a token that was revoked", func(t *testing.T) {
-		s := settingsFor(t, server)
+		s := resolvetest.Settings(t, server)
 		s.Login.Token = "revoked"
-		resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Denied, "403")
+		resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Denied, "403")
 	})
 }

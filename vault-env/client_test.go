@@ -17,6 +17,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/resolvetest"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -43,10 +44,10 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 			t.Parallel()
 			server := fake.NewVault(t)
 			server.Handle(read, answer)
-			o := resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k")
-			o.want(t, "X=v")
-			if !strings.Contains(o.log, "trying again") {
-				t.Errorf("no retry is said: %s", o.log)
+			o := resolvetest.Resolve(t, resolvetest.Settings(t, server), "X=vault:secret/data/a#k")
+			o.Want(t, "X=v")
+			if !strings.Contains(o.Log, "trying again") {
+				t.Errorf("no retry is said: %s", o.Log)
 			}
 		})
 	}
@@ -54,7 +55,7 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 		server := fake.NewVault(t)
 		server.Handle(read, fake.Good)
 		server.Handle("POST auth/kubernetes/login", fake.InTurn(fake.Status(503, ""), fake.Reset, server.Login))
-		resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k").want(t, "X=v")
+		resolvetest.Resolve(t, resolvetest.Settings(t, server), "X=vault:secret/data/a#k").Want(t, "X=v")
 	})
 }
 
@@ -68,7 +69,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 		second = time.Now()
 		fake.Good(w, r)
 	}))
-	resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k").want(t, "X=v")
+	resolvetest.Resolve(t, resolvetest.Settings(t, server), "X=vault:secret/data/a#k").Want(t, "X=v")
 	if waited := second.Sub(first); waited < time.Second {
 		t.Errorf("tried again after %s; a second was asked for", waited)
 	}
@@ -90,9 +91,9 @@ func TestWhatDoesNotHealInTimeFails(t *testing.T) {
 			t.Parallel()
 			server := fake.NewVault(t)
 			server.Handle(read, c.answer)
-			s := settingsFor(t, server)
+			s := resolvetest.Settings(t, server)
 			s.Vault.Timeout = 400 * time.Millisecond
-			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "X: Vault at "+server.URL, c.says)
+			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "X: Vault at "+server.URL, c.says)
 		})
 	}
 }
@@ -129,7 +130,7 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 			t.Parallel()
 			server := fake.NewVault(t)
 			server.Handle(read, answer)
-			resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "X: ")
+			resolvetest.Resolve(t, resolvetest.Settings(t, server), "X=vault:secret/data/a#k").WantFailure(t, failure.Protocol, "X: ")
 		})
 	}
 }
@@ -143,8 +144,8 @@ func TestAnswersThatAreTooLongTogether(t *testing.T) {
 		server.KV1(path, `{"k":"v","long":"`+long+`"}`)
 		env = append(env, fmt.Sprintf("X%d=vault:%s#k", i, path))
 	}
-	resolveWith(t, settingsFor(t, server), env...).wantFailure(t, failure.Protocol, "longer than 32 MiB together")
-	resolveWith(t, settingsFor(t, server), env[:2]...).want(t, "X0=v", "X1=v")
+	resolvetest.Resolve(t, resolvetest.Settings(t, server), env...).WantFailure(t, failure.Protocol, "longer than 32 MiB together")
+	resolvetest.Resolve(t, resolvetest.Settings(t, server), env[:2]...).Want(t, "X0=v", "X1=v")
 }
 
 func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
@@ -152,7 +153,7 @@ func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
 	server.Handle(read, fake.Status(307, "", "Location", "/v1/secret/data/b"))
 	server.Handle("GET secret/data/b", fake.Good)
 	server.Handle("POST auth/kubernetes/login", fake.Status(307, "", "Location", "/v1/auth/jwt/login"))
-	resolveWith(t, settingsFor(t, server), "X=vault:secret/data/a#k").want(t, "X=v")
+	resolvetest.Resolve(t, resolvetest.Settings(t, server), "X=vault:secret/data/a#k").Want(t, "X=v")
 }
 
 func TestTheTokenGoesNowhereElse(t *testing.T) {
@@ -162,10 +163,10 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	server := fake.NewVault(t)
 	server.Handle(read, fake.Status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
 	server.Handle("POST auth/jwt/login", fake.Status(307, "", "Location", other.URL))
-	s := settingsFor(t, server)
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "307, a redirect")
+	s := resolvetest.Settings(t, server)
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Protocol, "307, a redirect")
 	s.Login.Mount = "jwt"
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Protocol, "auth/jwt/login (307, a redirect")
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Protocol, "auth/jwt/login (307, a redirect")
 	if asked.Load() {
 		t.Error("the redirect was followed")
 	}
@@ -193,9 +194,9 @@ func TestTLS(t *testing.T) {
 		"HTTP/1.1":            func(v *vault.Connection) { v.Address = old.URL },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := settingsFor(t, server)
+			s := resolvetest.Settings(t, server)
 			change(&s.Vault)
-			resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").Want(t, "X=v")
 		})
 	}
 	for name, c := range map[string]struct {
@@ -213,9 +214,9 @@ func TestTLS(t *testing.T) {
 		"a client certificate lost": {func(v *vault.Connection) { v.CertFile, v.KeyFile = "/nonexistent", "/nonexistent" }, failure.Settings, "client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := settingsFor(t, server)
+			s := resolvetest.Settings(t, server)
 			c.change(&s.Vault)
-			resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, c.status, c.says)
+			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, c.status, c.says)
 		})
 	}
 }
@@ -229,9 +230,9 @@ func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
 		server.KV1("kv/"+c, `{"k":"`+c+`"}`)
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Vault.Address = plain.URL
-	resolveWith(t, s, env...).want(t, want...)
+	resolvetest.Resolve(t, s, env...).Want(t, want...)
 	if n := len(server.Conns); n > mostConnections {
 		t.Errorf("%d connections; want at most %d", n, mostConnections)
 	}
@@ -246,9 +247,9 @@ func TestAGivenTokenWithoutHTTP2(t *testing.T) {
 		server.KV1("kv/"+c, `{"k":"`+c+`"}`)
 		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
 	}
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Vault.Address, s.Login.Token = old.URL, fake.Token
-	resolveWith(t, s, env...).want(t, want...)
+	resolvetest.Resolve(t, s, env...).Want(t, want...)
 	if len(server.Conns) != 1 || server.Protos["HTTP/2.0"] {
 		t.Errorf("%d connections, protocols %v", len(server.Conns), server.Protos)
 	}
@@ -261,9 +262,9 @@ func TestOldTLSIsRefused(t *testing.T) {
 	old.Config.ErrorLog = log.New(io.Discard, "", 0)
 	old.StartTLS()
 	defer old.Close()
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Vault.Address, s.Vault.Timeout = old.URL, 200*time.Millisecond
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "tls: ")
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "tls: ")
 	if len(server.Seen()) > 0 {
 		t.Error("the token was sent all the same")
 	}
@@ -286,19 +287,19 @@ func TestVaultThatComesUpLate(t *testing.T) {
 			late.Serve(l)
 		}
 	}()
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Vault.Address = "http://" + address
-	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").Want(t, "X=v")
 }
 
 func TestNobodyThere(t *testing.T) {
-	s := plainSettings(t)
+	s := resolvetest.Defaults(t)
 	s.Vault.Address = "https://127.0.0.1:1"
 	s.Login.JWTFile = fake.File(t, "jwt", fake.JWT)
 	s.Vault.Timeout = 200 * time.Millisecond
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
 	s.Vault.Address = "https://vault.invalid:8200"
-	resolveWith(t, s, "X=vault:secret/data/a#k").wantFailure(t, failure.Unavailable, "vault.invalid")
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "vault.invalid")
 }
 
 func TestNamespace(t *testing.T) {
@@ -314,9 +315,9 @@ func TestNamespace(t *testing.T) {
 	}
 	server.Handle(read, with(fake.Good))
 	server.Handle("POST auth/kubernetes/login", with(server.Login))
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Vault.Namespace = "team/a"
-	resolveWith(t, s, "X=vault:secret/data/a#k").want(t, "X=v")
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").Want(t, "X=v")
 	if seen.Load() != 2 {
 		t.Errorf("%d of 2 requests named the namespace", seen.Load())
 	}
@@ -325,7 +326,7 @@ func TestNamespace(t *testing.T) {
 func TestAFailureEndsTheOtherReads(t *testing.T) {
 	server := fake.NewVault(t)
 	server.Says("GET secret/data/sealed", 503, "")
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Vault.Timeout = time.Hour
-	resolveWith(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").wantFailure(t, failure.Missing, "B: ", "secret/data/absent")
+	resolvetest.Resolve(t, s, "A=vault:secret/data/sealed#k", "B=vault:secret/data/absent#k").WantFailure(t, failure.Missing, "B: ", "secret/data/absent")
 }

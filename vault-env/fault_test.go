@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/resolvetest"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -13,11 +14,11 @@ import (
 // within the timeout.
 func TestFaults(t *testing.T) {
 	cases := fake.FaultCases()
-	outcomes := make([]outcome, len(cases))
+	outcomes := make([]resolvetest.Outcome, len(cases))
 	took := make([]time.Duration, len(cases))
 	var running sync.WaitGroup
 	for i, c := range cases {
-		server, _, s := withTransit(t)
+		server, _, s := resolvetest.WithTransit(t)
 		server.KV1("kv/a", `{"k":"hunter2"}`)
 		server.Says("PUT pki/issue/web", 200, `{"lease_id":"","data":{"serial":"hunter2-serial"}}`)
 		server.Says(fake.RevocationRequest, 204, "")
@@ -28,7 +29,7 @@ func TestFaults(t *testing.T) {
 		}
 		running.Go(func() {
 			start := time.Now()
-			outcomes[i] = resolveWith(t, s, "A=vault:kv/a#k", "B="+fake.Encrypted("hunter2-b"), "C=${>>vault:pki/issue/web#serial}")
+			outcomes[i] = resolvetest.Resolve(t, s, "A=vault:kv/a#k", "B="+fake.Encrypted("hunter2-b"), "C=${>>vault:pki/issue/web#serial}")
 			took[i] = time.Since(start)
 		})
 	}
@@ -39,10 +40,10 @@ func TestFaults(t *testing.T) {
 				t.Errorf("it took %s; the timeout is %s", took[i], c.Timeout())
 			}
 			if c.Want() != 0 {
-				outcomes[i].wantFailure(t, c.Want())
+				outcomes[i].WantFailure(t, c.Want())
 				return
 			}
-			outcomes[i].want(t, "A=hunter2", "B=hunter2-b", "C=hunter2-serial")
+			outcomes[i].Want(t, "A=hunter2", "B=hunter2-b", "C=hunter2-serial")
 		})
 	}
 	t.Logf("%d cases", len(cases))

@@ -10,6 +10,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/resolvetest"
 	"vaultinjection.dev/vault-env/internal/retry"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -67,7 +68,7 @@ func TestJudge(t *testing.T) {
 
 func lenderOf(t *testing.T, server *fake.Vault) (*vaultLender, *bytes.Buffer) {
 	var b bytes.Buffer
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Vault.Timeout = time.Second
 	return &vaultLender{settings: &s.Vault, token: fake.Token, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
 }

@@ -9,6 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/resolvetest"
 	"vaultinjection.dev/vault-env/internal/settings"
 )
 
@@ -55,12 +56,12 @@ func TestResolve(t *testing.T) {
 		{"a path that has to be escaped", "vault:kv/my app/%2e%2e#k", "escaped"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := resolveWith(t, settingsFor(t, vault), "A=1", "X="+c.value, "B=2")
-			if o.failure != nil {
-				t.Fatal(o.failure.Message)
+			o := resolvetest.Resolve(t, resolvetest.Settings(t, vault), "A=1", "X="+c.value, "B=2")
+			if o.Failure != nil {
+				t.Fatal(o.Failure.Message)
 			}
-			if want := []string{"A=1", "X=" + c.want, "B=2"}; !slices.Equal(o.env, want) {
-				t.Errorf("got %q; want %q", o.env, want)
+			if want := []string{"A=1", "X=" + c.want, "B=2"}; !slices.Equal(o.Env, want) {
+				t.Errorf("got %q; want %q", o.Env, want)
 			}
 		})
 	}
@@ -69,8 +70,8 @@ func TestResolve(t *testing.T) {
 func TestTemplatesDoNotShareTheirChanges(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.KV2("secret/data/a", `{"k":"v","n":{"m":"w"}}`)
-	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#${$_ := set .n \"m\" \"changed\"}${unset . \"k\"}", "B=vault:secret/data/a#k", "C=vault:secret/data/a#${.n.m}").
-		want(t, "A=map[n:map[m:changed]]", "B=v", "C=w")
+	resolvetest.Resolve(t, resolvetest.Settings(t, vault), "A=vault:secret/data/a#${$_ := set .n \"m\" \"changed\"}${unset . \"k\"}", "B=vault:secret/data/a#k", "C=vault:secret/data/a#${.n.m}").
+		Want(t, "A=map[n:map[m:changed]]", "B=v", "C=w")
 }
 
 func TestEachPathIsReadOnceOverOneConnection(t *testing.T) {
@@ -84,14 +85,14 @@ func TestEachPathIsReadOnceOverOneConnection(t *testing.T) {
 				env = append(env, fmt.Sprintf("A%d=vault:%s#a", i, path), fmt.Sprintf("B%d=vault:%s#${.b}", i, path))
 				want = append(want, fmt.Sprintf("A%d=a%d", i, i), fmt.Sprintf("B%d=b%d", i, i))
 			}
-			s := settingsFor(t, vault)
+			s := resolvetest.Settings(t, vault)
 			s.FromPaths = []settings.FromPath{{Path: "secret/data/p00", Prefix: "P_"}}
 			logins := 1
 			if given {
 				s.Login.Token = fake.Token
 				logins = 0
 			}
-			resolveWith(t, s, env...).want(t, append(want, "P_a=a0", "P_b=b0")...)
+			resolvetest.Resolve(t, s, env...).Want(t, append(want, "P_a=a0", "P_b=b0")...)
 			if n := len(vault.Seen()); n != 50+logins {
 				t.Errorf("%d requests; want one for each path and %d login", n, logins)
 			}
@@ -106,32 +107,32 @@ func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.KV2("secret/data/a", `{"k":"new"}`)
 	vault.Says("GET secret/data/a?version=1", 200, fake.KV2Answer(`{"k":"old"}`, `"deletion_time":"","destroyed":false`))
-	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/a#k#1", "C=vault:/secret//data/a#k#1").want(t, "A=new", "B=old", "C=old")
+	resolvetest.Resolve(t, resolvetest.Settings(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/a#k#1", "C=vault:/secret//data/a#k#1").Want(t, "A=new", "B=old", "C=old")
 	if vault.Reads() != 2 {
 		t.Errorf("requests %v", vault.Seen())
 	}
 }
 
 func TestNothingToResolveAsksNobody(t *testing.T) {
-	s := plainSettings(t)
+	s := resolvetest.Defaults(t)
 	s.Vault.Address = "https://127.0.0.1:1"
 	s.Login.JWTFile = "/nonexistent"
-	resolveWith(t, s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
+	resolvetest.Resolve(t, s, "A=1", "B=vault:8200", "C=$${vault:x#y}", "VAULT_ENV_CONFIG={}").Want(t, "A=1", "B=vault:8200", "C=${vault:x#y}")
 }
 
 func TestLoginToken(t *testing.T) {
 	vault := fake.NewVault(t)
 	t.Run("alone, it is the only request", func(t *testing.T) {
-		resolveWith(t, settingsFor(t, vault), "VAULT_TOKEN=vault:login", "VAULT_ADDR=https://mine").want(t, "VAULT_TOKEN="+fake.Token, "VAULT_ADDR=https://mine")
+		resolvetest.Resolve(t, resolvetest.Settings(t, vault), "VAULT_TOKEN=vault:login", "VAULT_ADDR=https://mine").Want(t, "VAULT_TOKEN="+fake.Token, "VAULT_ADDR=https://mine")
 		if seen := vault.Seen(); len(seen) != 1 {
 			t.Errorf("requests %v", seen)
 		}
 	})
 	t.Run("of a given token, nobody is asked", func(t *testing.T) {
-		s := plainSettings(t)
+		s := resolvetest.Defaults(t)
 		s.Vault.Address = "https://127.0.0.1:1"
 		s.Login.TokenFile = fake.File(t, "token", " given \n")
-		resolveWith(t, s, "VAULT_TOKEN=vault:login").want(t, "VAULT_TOKEN=given")
+		resolvetest.Resolve(t, s, "VAULT_TOKEN=vault:login").Want(t, "VAULT_TOKEN=given")
 	})
 }
 
@@ -167,17 +168,17 @@ func TestMissingSecrets(t *testing.T) {
 		{"vault:secret/data/foreign-json#k", failure.Protocol, []string{"not one of Vault's"}, false},
 	} {
 		t.Run(c.value, func(t *testing.T) {
-			s := settingsFor(t, vault)
-			resolveWith(t, s, "X="+c.value).wantFailure(t, c.status, c.says...)
+			s := resolvetest.Settings(t, vault)
+			resolvetest.Resolve(t, s, "X="+c.value).WantFailure(t, c.status, c.says...)
 			s.IgnoreMissing = true
-			o := resolveWith(t, s, "A=1", "X="+c.value, "Y=a ${"+c.value+"} b")
+			o := resolvetest.Resolve(t, s, "A=1", "X="+c.value, "Y=a ${"+c.value+"} b")
 			if !c.ignored {
-				o.wantFailure(t, c.status)
+				o.WantFailure(t, c.status)
 				return
 			}
-			o.want(t, "A=1", "Y=a  b")
-			if !strings.Contains(o.log, "warn: X is left out") {
-				t.Errorf("no warning: %s", o.log)
+			o.Want(t, "A=1", "Y=a  b")
+			if !strings.Contains(o.Log, "warn: X is left out") {
+				t.Errorf("no warning: %s", o.Log)
 			}
 		})
 	}
@@ -203,18 +204,18 @@ func TestDataThatDoesNotFit(t *testing.T) {
 		{"vault:secret/data/odd#${(index .list 0) | fromJson}", []string{"failed at"}},
 	} {
 		t.Run(c.value, func(t *testing.T) {
-			resolveWith(t, settingsFor(t, vault), "X="+c.value).wantFailure(t, failure.Data, c.says...)
+			resolvetest.Resolve(t, resolvetest.Settings(t, vault), "X="+c.value).WantFailure(t, failure.Data, c.says...)
 		})
 	}
 	t.Run("the longest that fits", func(t *testing.T) {
-		resolveWith(t, settingsFor(t, vault), "X=vault:secret/data/odd#fits").want(t, "X="+strings.Repeat("y", longestEntry-len("X=")))
+		resolvetest.Resolve(t, resolvetest.Settings(t, vault), "X=vault:secret/data/odd#fits").Want(t, "X="+strings.Repeat("y", longestEntry-len("X=")))
 	})
 }
 
 // These are told before anybody is asked.
 func TestMistakesInReferences(t *testing.T) {
 	vault := fake.NewVault(t)
-	s := settingsFor(t, vault)
+	s := resolvetest.Settings(t, vault)
 	s.AllowedPaths = []string{"secret/data/shop/*", "kv/*/ro"}
 	for _, c := range []struct {
 		entry string
@@ -237,11 +238,11 @@ func TestMistakesInReferences(t *testing.T) {
 		{"X=${vault:secret/data/shop/a#k}${vault:secret/data/b#k}", []string{`"secret/data/b"`}},
 	} {
 		t.Run(c.entry, func(t *testing.T) {
-			resolveWith(t, s, "A=1", c.entry).wantFailure(t, failure.Settings, c.says...)
+			resolvetest.Resolve(t, s, "A=1", c.entry).WantFailure(t, failure.Settings, c.says...)
 		})
 	}
 	s.FromPaths = []settings.FromPath{{Path: "secret/data/else"}}
-	resolveWith(t, s).wantFailure(t, failure.Settings, "fromPaths[0]", `"secret/data/else"`)
+	resolvetest.Resolve(t, s).WantFailure(t, failure.Settings, "fromPaths[0]", `"secret/data/else"`)
 	if seen := vault.Seen(); len(seen) > 0 {
 		t.Errorf("Vault was asked: %v", seen)
 	}
@@ -276,49 +277,49 @@ func TestFromPaths(t *testing.T) {
 		{"a prefix cannot make them up", []settings.FromPath{{Path: "kv/two", Prefix: "LD_"}}, nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := settingsFor(t, vault)
+			s := resolvetest.Settings(t, vault)
 			s.FromPaths = c.paths
-			resolveWith(t, s, c.env...).want(t, c.want...)
+			resolvetest.Resolve(t, s, c.env...).Want(t, c.want...)
 		})
 	}
 	t.Run("refused names are said", func(t *testing.T) {
-		s := settingsFor(t, vault)
+		s := resolvetest.Settings(t, vault)
 		s.FromPaths = []settings.FromPath{{Path: "secret/data/danger"}}
 		s.Passthrough["VAULT_ADDR"] = true
 		s.Passthrough[environment.ConfigVariable] = true
-		o := resolveWith(t, s)
-		o.want(t, "OK=ok", "VAULT_ADDR=x")
+		o := resolvetest.Resolve(t, s)
+		o.Want(t, "OK=ok", "VAULT_ADDR=x")
 		for _, name := range []string{"PATH", "LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "BASH_ENV", "BASH_FUNC_ls%%", "VAULT_ENV_CONFIG", "A=B", ""} {
-			if !strings.Contains(o.log, `warn: the key "`+name+`" of secret/data/danger is left out`) {
-				t.Errorf("%q is not said: %s", name, o.log)
+			if !strings.Contains(o.Log, `warn: the key "`+name+`" of secret/data/danger is left out`) {
+				t.Errorf("%q is not said: %s", name, o.Log)
 			}
 		}
 	})
 	t.Run("unless they are allowed by name", func(t *testing.T) {
-		s := settingsFor(t, vault)
+		s := resolvetest.Settings(t, vault)
 		s.FromPaths = []settings.FromPath{{Path: "secret/data/danger"}, {Path: "kv/two", Prefix: "LD_"}}
 		for _, name := range []string{"NODE_OPTIONS", "VAULT_ADDR", "BASH_FUNC_ls%%", "LD_B", environment.ConfigVariable, "", "A=B"} {
 			s.AllowedNames[name] = true
 		}
-		resolveWith(t, s, "VAULT_ENV_CONFIG={}").want(t, "BASH_FUNC_ls%%=x", "NODE_OPTIONS=x", "OK=ok", "VAULT_ADDR=x", "LD_B=two")
+		resolvetest.Resolve(t, s, "VAULT_ENV_CONFIG={}").Want(t, "BASH_FUNC_ls%%=x", "NODE_OPTIONS=x", "OK=ok", "VAULT_ADDR=x", "LD_B=two")
 	})
 	t.Run("an object has no place in a variable", func(t *testing.T) {
-		s := settingsFor(t, vault)
+		s := resolvetest.Settings(t, vault)
 		s.FromPaths = []settings.FromPath{{Path: "secret/data/object"}}
-		resolveWith(t, s).wantFailure(t, failure.Data, "fromPaths: secret/data/object", `"a" holds an object`)
+		resolvetest.Resolve(t, s).WantFailure(t, failure.Data, "fromPaths: secret/data/object", `"a" holds an object`)
 	})
 	t.Run("a missing path", func(t *testing.T) {
-		s := settingsFor(t, vault)
+		s := resolvetest.Settings(t, vault)
 		s.FromPaths = []settings.FromPath{{Path: "secret/data/absent"}, two}
-		resolveWith(t, s).wantFailure(t, failure.Missing, "fromPaths[0]", "secret/data/absent")
+		resolvetest.Resolve(t, s).WantFailure(t, failure.Missing, "fromPaths[0]", "secret/data/absent")
 		s.IgnoreMissing = true
-		resolveWith(t, s, "C=vault:secret/data/absent#c").want(t, "B=two", "C=two")
+		resolvetest.Resolve(t, s, "C=vault:secret/data/absent#c").Want(t, "B=two", "C=two")
 	})
 }
 
 func TestAFailureNamesWhoWantedThePath(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.KV2("secret/data/a", `{"k":"v"}`)
-	resolveWith(t, settingsFor(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
-		wantFailure(t, failure.Missing, "B (and 2 more): Vault has no secret")
+	resolvetest.Resolve(t, resolvetest.Settings(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
+		WantFailure(t, failure.Missing, "B (and 2 more): Vault has no secret")
 }

@@ -9,6 +9,7 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/resolvetest"
 	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -49,20 +50,20 @@ func TestTheTokenIsRevoked(t *testing.T) {
 			if c.login != nil {
 				server.Handle("POST auth/kubernetes/login", c.login)
 			}
-			s := settingsFor(t, server)
+			s := resolvetest.Settings(t, server)
 			s.Revoke = vault.RevokeOwn
 			for _, change := range c.change {
 				change(s)
 			}
-			o := resolveWith(t, s, strings.Split(c.env, "\n")...)
+			o := resolvetest.Resolve(t, s, strings.Split(c.env, "\n")...)
 			if c.status != 0 {
-				o.wantFailure(t, c.status)
-			} else if o.failure != nil {
-				t.Fatal(o.failure.Message)
+				o.WantFailure(t, c.status)
+			} else if o.Failure != nil {
+				t.Fatal(o.Failure.Message)
 			}
-			said := strings.Contains(o.log, "the token is to be revoked") || strings.Contains(o.log, "the token is revoked")
+			said := strings.Contains(o.Log, "the token is to be revoked") || strings.Contains(o.Log, "the token is revoked")
 			if said != c.want {
-				t.Errorf("the log: %s", o.log)
+				t.Errorf("the log: %s", o.Log)
 			}
 			if c.want && !server.Revoked() {
 				t.Errorf("requests %v", server.Seen())
@@ -80,9 +81,9 @@ func TestRevocationHoldsNobodyUp(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	server.Handle(fake.RevocationRequest, func(http.ResponseWriter, *http.Request) { <-release })
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.Revoke = vault.RevokeOwn
-	resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v") // although there is no answer
+	resolvetest.Resolve(t, s, "X=vault:kv/a#k").Want(t, "X=v") // although there is no answer
 	if !server.Revoked() {
 		t.Errorf("requests %v", server.Seen())
 	}
@@ -97,19 +98,19 @@ func TestAFailedRevocationChangesNothing(t *testing.T) {
 			server := fake.NewVault(t)
 			server.KV1("kv/a", `{"k":"v"}`)
 			server.Handle(fake.RevocationRequest, answer)
-			s := settingsFor(t, server)
+			s := resolvetest.Settings(t, server)
 			s.Revoke = vault.RevokeOwn
-			resolveWith(t, s, "X=vault:kv/a#k").want(t, "X=v")
-			resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
+			resolvetest.Resolve(t, s, "X=vault:kv/a#k").Want(t, "X=v")
+			resolvetest.Resolve(t, s, "X=vault:kv/absent#k").WantFailure(t, failure.Missing, "kv/absent")
 		})
 	}
 	t.Run("silence", func(t *testing.T) {
 		server := fake.NewVault(t)
 		server.Handle(fake.RevocationRequest, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		s := settingsFor(t, server)
+		s := resolvetest.Settings(t, server)
 		s.Revoke, s.Vault.Timeout = vault.RevokeOwn, 300*time.Millisecond
 		start := time.Now()
-		resolveWith(t, s, "X=vault:kv/absent#k").wantFailure(t, failure.Missing, "kv/absent")
+		resolvetest.Resolve(t, s, "X=vault:kv/absent#k").WantFailure(t, failure.Missing, "kv/absent")
 		if took := time.Since(start); took > 3*time.Second {
 			t.Errorf("the failure took %s", took)
 		}

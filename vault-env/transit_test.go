@@ -10,15 +10,16 @@ import (
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/resolvetest"
 )
 
 func TestTransit(t *testing.T) {
-	vault, _, s := withTransit(t)
+	vault, _, s := resolvetest.WithTransit(t)
 	vault.KV1("kv/a", `{"k":"one"}`)
-	resolveWith(t, s,
+	resolvetest.Resolve(t, s,
 		"A="+fake.Encrypted("hunter2"), "B=x ${"+fake.Encrypted("b")+"} ${vault:kv/a#k} ${"+fake.Encrypted("c")+"}", "C=vault:kv/a#k",
 		"EMPTY="+fake.Encrypted(""), "LINES="+fake.Encrypted("two\nlines"), "BYTES="+fake.Encrypted("\xff\x01"), "REFERENCE="+fake.Encrypted("vault:kv/a#k"),
-	).want(t, "A=hunter2", "B=x b one c", "C=one", "EMPTY=", "LINES=two\nlines", "BYTES=\xff\x01", "REFERENCE=vault:kv/a#k")
+	).Want(t, "A=hunter2", "B=x b one c", "C=one", "EMPTY=", "LINES=two\nlines", "BYTES=\xff\x01", "REFERENCE=vault:kv/a#k")
 	if n := len(vault.Seen()); n != 3 {
 		t.Errorf("requests %v; want a login, a path, a batch", vault.Seen())
 	}
@@ -32,14 +33,14 @@ func TestTransitBatches(t *testing.T) {
 		{1, 25, []int{1}}, {25, 25, []int{25}}, {26, 25, []int{13, 13}}, {60, 25, []int{20, 20, 20}}, {60, 60, []int{60}}, {3, 1, []int{1, 1, 1}}, {5, 2, []int{1, 2, 2}},
 	} {
 		t.Run(fmt.Sprintf("%d by %d", c.values, c.size), func(t *testing.T) {
-			vault, transit, s := withTransit(t)
+			vault, transit, s := resolvetest.WithTransit(t)
 			s.Transit.BatchSize = c.size
 			var env, want []string
 			for i := range c.values {
 				env = append(env, fmt.Sprintf("A%d=%s", i, fake.Encrypted(fmt.Sprint(i))), fmt.Sprintf("B%d=${%s}", i, fake.Encrypted(fmt.Sprint(i))))
 				want = append(want, fmt.Sprintf("A%d=%d", i, i), fmt.Sprintf("B%d=%d", i, i))
 			}
-			resolveWith(t, s, env...).want(t, want...)
+			resolvetest.Resolve(t, s, env...).Want(t, want...)
 			slices.Sort(transit.Batches)
 			if !slices.Equal(transit.Batches, c.want) {
 				t.Errorf("batches of %v; want %v", transit.Batches, c.want)
@@ -53,7 +54,7 @@ func TestTransitBatches(t *testing.T) {
 
 // A barrier that opens once three requests have come shows that the batches do not wait for one another.
 func TestTransitBatchesAreSentAtTheSameTime(t *testing.T) {
-	vault, transit, s := withTransit(t)
+	vault, transit, s := resolvetest.WithTransit(t)
 	var together sync.WaitGroup
 	together.Add(3)
 	vault.Handle(fake.DecryptPath, func(w http.ResponseWriter, r *http.Request) {
@@ -65,8 +66,8 @@ func TestTransitBatchesAreSentAtTheSameTime(t *testing.T) {
 	for i := range 60 {
 		env = append(env, fmt.Sprintf("A%d=%s", i, fake.Encrypted(fmt.Sprint(i))))
 	}
-	if o := resolveWith(t, s, env...); o.failure != nil {
-		t.Error(o.failure.Message)
+	if o := resolvetest.Resolve(t, s, env...); o.Failure != nil {
+		t.Error(o.Failure.Message)
 	}
 }
 
@@ -95,40 +96,40 @@ func TestTransitFailures(t *testing.T) {
 		"a redirect":           {fake.Status(307, "", "Location", "https://elsewhere.invalid/"), failure.Protocol, []string{"307, a redirect"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vault, _, s := withTransit(t)
+			vault, _, s := resolvetest.WithTransit(t)
 			if c.answer != nil {
 				vault.Handle(fake.DecryptPath, c.answer)
 			}
 			env := []string{"GOOD=" + fake.Encrypted("good"), "X=" + damaged, "Y=a ${" + damaged + "} b"}
-			resolveWith(t, s, env...).wantFailure(t, c.status, c.says...)
+			resolvetest.Resolve(t, s, env...).WantFailure(t, c.status, c.says...)
 			s.IgnoreMissing = true
-			o := resolveWith(t, s, env...)
+			o := resolvetest.Resolve(t, s, env...)
 			if !c.ignored {
-				o.wantFailure(t, c.status)
+				o.WantFailure(t, c.status)
 				return
 			}
-			if o.failure != nil || slices.ContainsFunc(o.env, func(e string) bool { return strings.HasPrefix(e, "X=") }) || o.env[len(o.env)-1] != "Y=a  b" {
+			if o.Failure != nil || slices.ContainsFunc(o.Env, func(e string) bool { return strings.HasPrefix(e, "X=") }) || o.Env[len(o.Env)-1] != "Y=a  b" {
 				t.Errorf("%+v", o)
 			}
-			if !strings.Contains(o.log, "warn: X is left out") {
-				t.Errorf("no warning: %s", o.log)
+			if !strings.Contains(o.Log, "warn: X is left out") {
+				t.Errorf("no warning: %s", o.Log)
 			}
 		})
 	}
 	t.Run("a NUL byte", func(t *testing.T) {
-		_, _, s := withTransit(t)
-		resolveWith(t, s, "X="+fake.Encrypted("a\x00b")).wantFailure(t, failure.Data, "X: ", "NUL byte")
+		_, _, s := resolvetest.WithTransit(t)
+		resolvetest.Resolve(t, s, "X="+fake.Encrypted("a\x00b")).WantFailure(t, failure.Data, "X: ", "NUL byte")
 	})
 	t.Run("no key is told before anybody is asked", func(t *testing.T) {
 		vault := fake.NewVault(t)
-		resolveWith(t, settingsFor(t, vault), "X=vault:v1:abc").wantFailure(t, failure.Settings, "X: a transit ciphertext needs a key")
+		resolvetest.Resolve(t, resolvetest.Settings(t, vault), "X=vault:v1:abc").WantFailure(t, failure.Settings, "X: a transit ciphertext needs a key")
 		if len(vault.Seen()) > 0 {
 			t.Error(vault.Seen())
 		}
 	})
 	t.Run("allowedPaths are for paths that references name", func(t *testing.T) {
-		_, _, s := withTransit(t)
+		_, _, s := resolvetest.WithTransit(t)
 		s.AllowedPaths = []string{"secret/data/*"}
-		resolveWith(t, s, "X="+fake.Encrypted("x")).want(t, "X=x")
+		resolvetest.Resolve(t, s, "X="+fake.Encrypted("x")).Want(t, "X=x")
 	})
 }

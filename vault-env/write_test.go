@@ -12,6 +12,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/resolve"
+	"vaultinjection.dev/vault-env/internal/resolvetest"
 	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
@@ -19,12 +20,12 @@ import (
 func TestWrites(t *testing.T) {
 	server, engine := fake.NewVault(t), &fake.Engine{}
 	server.Handle("PUT pki/issue/web", engine.Lend)
-	s := settingsFor(t, server)
-	resolveWith(t, s,
+	s := resolvetest.Settings(t, server)
+	resolvetest.Resolve(t, s,
 		`USER=>>vault:pki/issue/web#username#{"common_name": "a", "ttl":"1h"}`,
 		`PASSWORD=>>vault:pki/issue/web#password#{"common_name":"a","ttl" : "1h"}`,
 		`BOTH=${>>vault:pki/issue/web#${.username}:${.password}#{"common_name":"a","ttl":"1h"}}@x`,
-	).want(t, "USER=u1", "PASSWORD=hunter2-1", "BOTH=u1:hunter2-1@x")
+	).Want(t, "USER=u1", "PASSWORD=hunter2-1", "BOTH=u1:hunter2-1@x")
 	if len(engine.Bodies) != 1 || engine.Bodies[0] != `{"common_name":"a","ttl":"1h"}` {
 		t.Errorf("bodies %q; want one for all of them", engine.Bodies)
 	}
@@ -34,9 +35,9 @@ func TestDifferentWritesAreDifferentRequests(t *testing.T) {
 	server, engine := fake.NewVault(t), &fake.Engine{}
 	server.Handle("PUT pki/issue/web", engine.Lend)
 	server.Handle("GET pki/issue/web", engine.Lend)
-	o := resolveWith(t, settingsFor(t, server), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
-	if o.failure != nil {
-		t.Fatal(o.failure.Message)
+	o := resolvetest.Resolve(t, resolvetest.Settings(t, server), `A=>>vault:pki/issue/web#username`, `B=>>vault:pki/issue/web#username#{}`, `C=>>vault:pki/issue/web#username#{"a":1}`, `D=vault:pki/issue/web#username`)
+	if o.Failure != nil {
+		t.Fatal(o.Failure.Message)
 	}
 	got := map[string]int{}
 	for _, body := range engine.Bodies {
@@ -45,8 +46,8 @@ func TestDifferentWritesAreDifferentRequests(t *testing.T) {
 	if len(engine.Bodies) != 3 || got["{}"] != 1 || got[`{"a":1}`] != 1 || got[""] != 1 {
 		t.Errorf("bodies %q; want {} for A and B, one for C, none for the read", engine.Bodies)
 	}
-	if value := func(i int) string { return strings.SplitN(o.env[i], "=", 2)[1] }; value(0) != value(1) || value(1) == value(2) || value(2) == value(3) {
-		t.Errorf("%q", o.env)
+	if value := func(i int) string { return strings.SplitN(o.Env[i], "=", 2)[1] }; value(0) != value(1) || value(1) == value(2) || value(2) == value(3) {
+		t.Errorf("%q", o.Env)
 	}
 }
 
@@ -67,15 +68,15 @@ func TestWriteFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := fake.NewVault(t)
 			server.Handle("PUT pki/issue/web", c.answer)
-			s := settingsFor(t, server)
-			resolveWith(t, s, "X=>>vault:pki/issue/web#username").wantFailure(t, c.status, c.says...)
+			s := resolvetest.Settings(t, server)
+			resolvetest.Resolve(t, s, "X=>>vault:pki/issue/web#username").WantFailure(t, c.status, c.says...)
 			s.IgnoreMissing = true
-			o := resolveWith(t, s, "X=>>vault:pki/issue/web#username", "Y=1")
+			o := resolvetest.Resolve(t, s, "X=>>vault:pki/issue/web#username", "Y=1")
 			if c.ignored {
-				o.want(t, "Y=1")
+				o.Want(t, "Y=1")
 				return
 			}
-			o.wantFailure(t, c.status)
+			o.WantFailure(t, c.status)
 		})
 	}
 }
@@ -85,7 +86,7 @@ func TestLeasesAreRecorded(t *testing.T) {
 	server.Handle("GET database/creds/ro", engine.Lend)
 	server.Handle("PUT database/creds/rw", engine.Lend)
 	server.KV1("kv/a", `{"k":"v"}`)
-	s := settingsFor(t, server)
+	s := resolvetest.Settings(t, server)
 	s.FromPaths = []settings.FromPath{{Path: "database/creds/ro", Prefix: "DB_"}}
 	r, f := resolve.Resolve(t.Context(), environment.Variables{"A=vault:database/creds/ro#username", "B=vault:database/creds/ro#password", "C=${>>vault:database/creds/rw#username}", "D=vault:kv/a#k"}, s, &logging.Logger{Out: io.Discard, Now: time.Now})
 	if f != nil {

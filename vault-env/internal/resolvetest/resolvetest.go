@@ -1,4 +1,4 @@
-package main
+package resolvetest
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// settingsFor are those of a policy for this Vault, with some parts replaced.
-func settingsFor(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *settings.Settings {
+// Settings are those of a policy for this Vault, with some parts replaced.
+func Settings(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *settings.Settings {
 	t.Helper()
 	s, failed := settings.Load(environment.Variables{f.Settings(t, change...)})
 	if failed != nil {
@@ -27,8 +27,8 @@ func settingsFor(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *sett
 	return &s
 }
 
-// plainSettings are the defaults, for a Vault that is not there.
-func plainSettings(t testing.TB) *settings.Settings {
+// Defaults are the defaults, for a Vault that is not there.
+func Defaults(t testing.TB) *settings.Settings {
 	t.Helper()
 	s, failed := settings.Load(environment.Variables{environment.ConfigVariable + `={"vault":{"address":"https://127.0.0.1:1","auth":{"role":"shop"}}}`})
 	if failed != nil {
@@ -37,39 +37,39 @@ func plainSettings(t testing.TB) *settings.Settings {
 	return &s
 }
 
-// withAuth replaces vault.auth.
-func withAuth(auth fake.Fields) func(fake.Fields) {
+// WithAuth replaces vault.auth.
+func WithAuth(auth fake.Fields) func(fake.Fields) {
 	return func(c fake.Fields) { c["vault"].(fake.Fields)["auth"] = auth }
 }
 
-// withTransit returns a Vault that decrypts, and settings for it.
-func withTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings.Settings) {
+// WithTransit returns a Vault that decrypts, and settings for it.
+func WithTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings.Settings) {
 	vault, transit := fake.NewVault(t), &fake.Transit{}
 	vault.Handle(fake.DecryptPath, transit.Decrypt)
-	s := settingsFor(t, vault)
+	s := Settings(t, vault)
 	s.Transit.KeyID = "shop"
 	return vault, transit, s
 }
 
-// outcome is what one run of resolve gave.
-type outcome struct {
-	env     []string
-	failure *failure.Failure
-	log     string
+// Outcome is what one run of resolve gave.
+type Outcome struct {
+	Env     []string
+	Failure *failure.Failure
+	Log     string
 }
 
-func resolveWith(t *testing.T, s *settings.Settings, env ...string) outcome {
+func Resolve(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	t.Helper()
 	var b bytes.Buffer
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
-	o := outcome{}
+	o := Outcome{}
 	r, f := resolve.Resolve(t.Context(), env, s, log)
-	if o.failure = f; f == nil {
-		o.env = r.Environment
+	if o.Failure = f; f == nil {
+		o.Env = r.Environment
 		r.Settle(log) // as wrap does
 	}
-	o.log = b.String()
-	said := o.log
+	o.Log = b.String()
+	said := o.Log
 	if f != nil {
 		said += f.Message
 	}
@@ -81,20 +81,20 @@ func resolveWith(t *testing.T, s *settings.Settings, env ...string) outcome {
 	return o
 }
 
-func (o outcome) want(t *testing.T, env ...string) {
+func (o Outcome) Want(t *testing.T, env ...string) {
 	t.Helper()
-	if o.failure != nil {
-		t.Fatalf("failed with %d: %s", o.failure.Status, o.failure.Message)
+	if o.Failure != nil {
+		t.Fatalf("failed with %d: %s", o.Failure.Status, o.Failure.Message)
 	}
-	if got, want := strings.Join(o.env, "\n"), strings.Join(env, "\n"); got != want {
-		t.Errorf("environment\n got %q\nwant %q", o.env, env)
+	if got, want := strings.Join(o.Env, "\n"), strings.Join(env, "\n"); got != want {
+		t.Errorf("environment\n got %q\nwant %q", o.Env, env)
 	}
 }
 
-func (o outcome) wantFailure(t *testing.T, status int, parts ...string) {
+func (o Outcome) WantFailure(t *testing.T, status int, parts ...string) {
 	t.Helper()
-	if o.failure == nil {
-		t.Fatalf("no failure, but %q", o.env)
+	if o.Failure == nil {
+		t.Fatalf("no failure, but %q", o.Env)
 	}
-	failuretest.Want(t, o.failure, status, parts...)
+	failuretest.Want(t, o.Failure, status, parts...)
 }
