@@ -1,4 +1,4 @@
-package main
+package vault_test
 
 import (
 	"crypto/tls"
@@ -22,13 +22,6 @@ import (
 )
 
 const read = "GET secret/data/a"
-
-// The bounds of the client.
-const (
-	maxAnswerBytes  = 8 << 20
-	maxAnswersBytes = 32 << 20
-	mostConnections = 8
-)
 
 func TestWhatHealsIsTriedAgain(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
@@ -102,7 +95,7 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 	huge := func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"data":{"k":"`)
 		chunk := strings.Repeat("x", 1<<16)
-		for range maxAnswerBytes>>16 + 1 {
+		for range vault.MaxAnswer>>16 + 1 {
 			io.WriteString(w, chunk)
 		}
 		io.WriteString(w, `"}}`)
@@ -137,9 +130,9 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 
 func TestAnswersThatAreTooLongTogether(t *testing.T) {
 	server := fake.NewVault(t)
-	long := strings.Repeat("x", maxAnswerBytes-1000)
+	long := strings.Repeat("x", vault.MaxAnswer-1000)
 	var env []string
-	for i := range maxAnswersBytes/maxAnswerBytes + 2 {
+	for i := range vault.MaxAnswers/vault.MaxAnswer + 2 {
 		path := fmt.Sprint("kv/", i)
 		server.KV1(path, `{"k":"v","long":"`+long+`"}`)
 		env = append(env, fmt.Sprintf("X%d=vault:%s#k", i, path))
@@ -233,8 +226,8 @@ func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
 	s := resolvetest.Settings(t, server)
 	s.Vault.Address = plain.URL
 	resolvetest.Resolve(t, s, env...).Want(t, want...)
-	if n := len(server.Conns); n > mostConnections {
-		t.Errorf("%d connections; want at most %d", n, mostConnections)
+	if n := len(server.Conns); n > vault.MaxConnections {
+		t.Errorf("%d connections; want at most %d", n, vault.MaxConnections)
 	}
 }
 

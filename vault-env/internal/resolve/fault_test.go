@@ -1,4 +1,4 @@
-package main
+package resolve_test
 
 import (
 	"sync"

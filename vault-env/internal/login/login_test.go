@@ -1,4 +1,4 @@
-package main
+package login_test
 
 import (
 	"crypto/tls"
@@ -208,7 +208,7 @@ func TestLoginFailures(t *testing.T) {
 
 func TestTokensFromFiles(t *testing.T) {
 	server := fake.NewVault(t)
-	server.Handle(read, fake.Good)
+	server.Handle("GET secret/data/a", fake.Good)
 	for name, c := range map[string]struct {
 		change func(*settings.Settings)
 		logins int

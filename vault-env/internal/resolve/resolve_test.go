@@ -1,4 +1,4 @@
-package main
+package resolve_test
 
 import (
 	"fmt"
@@ -9,12 +9,10 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/resolvetest"
 	"vaultinjection.dev/vault-env/internal/settings"
 )
-
-// longestEntry is what Linux takes for one variable with its name.
-const longestEntry = 32*4096 - 1
 
 func TestResolve(t *testing.T) {
 	vault := fake.NewVault(t)
@@ -186,7 +184,7 @@ func TestMissingSecrets(t *testing.T) {
 
 func TestDataThatDoesNotFit(t *testing.T) {
 	vault := fake.NewVault(t)
-	vault.KV2("secret/data/odd", `{"object":{"password":"hunter2"},"list":["hunter2"],"nul":"hunter2\u0000x","text":"hunter2","big":"`+strings.Repeat("x", 131072)+`","fits":"`+strings.Repeat("y", longestEntry-len("X="))+`"}`)
+	vault.KV2("secret/data/odd", `{"object":{"password":"hunter2"},"list":["hunter2"],"nul":"hunter2\u0000x","text":"hunter2","big":"`+strings.Repeat("x", 131072)+`","fits":"`+strings.Repeat("y", resolve.MaxEntry-len("X="))+`"}`)
 	for _, c := range []struct {
 		value string
 		says  []string
@@ -208,7 +206,7 @@ func TestDataThatDoesNotFit(t *testing.T) {
 		})
 	}
 	t.Run("the longest that fits", func(t *testing.T) {
-		resolvetest.Resolve(t, resolvetest.Settings(t, vault), "X=vault:secret/data/odd#fits").Want(t, "X="+strings.Repeat("y", longestEntry-len("X=")))
+		resolvetest.Resolve(t, resolvetest.Settings(t, vault), "X=vault:secret/data/odd#fits").Want(t, "X="+strings.Repeat("y", resolve.MaxEntry-len("X=")))
 	})
 }
 
