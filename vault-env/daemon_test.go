@@ -222,7 +222,7 @@ func TestDaemonFailsAsExecDoes(t *testing.T) {
 func TestDaemonForwardsSignals(t *testing.T) {
 	r := startDaemon(t, append(daemonMode, "BE_PROGRAM=true"), self(t))
 	r.says("ready")
-	for s := syscall.Signal(1); s <= lastSignal; s++ {
+	for s := syscall.Signal(1); s <= 64; s++ {
 		switch {
 		case s == syscall.SIGKILL || s == syscall.SIGSTOP || s == syscall.SIGTERM || s >= 32 && s <= 34:
 		case s == syscall.SIGPROF: // Go's own
@@ -652,7 +652,7 @@ func TestTheEndIsNotHeldUp(t *testing.T) {
 	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), "true")
 	start := time.Now()
 	r.ends(0)
-	if took := time.Since(start); took > revocationTime+3*time.Second {
+	if took := time.Since(start); took > 2*time.Second+3*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }

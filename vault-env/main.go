@@ -21,6 +21,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"vaultinjection.dev/vault-env/internal/daemon"
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/install"
@@ -111,7 +112,7 @@ func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *
 		return 0, f
 	}
 	if s.Mode == settings.ModeDaemon {
-		return runDaemon(program, argv, env, &s, log)
+		return daemon.Run(program, argv, env, &s, log)
 	}
 	r, f := resolve.Resolve(context.Background(), env, &s, log)
 	if f != nil {

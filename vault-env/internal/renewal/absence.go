@@ -1,4 +1,4 @@
-package main
+package renewal
 
 import (
 	"fmt"

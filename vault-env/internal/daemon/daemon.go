@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/renewal"
 	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/signals"
@@ -21,16 +22,16 @@ import (
 
 // loanOf returns what is to be renewed. It is nil where nothing is: there are no leases, and the program has not got the
 // token that vault-env logged in for.
-func loanOf(r *resolve.Resolution, revoke vault.Revocation) *loan {
+func loanOf(r *resolve.Resolution, revoke vault.Revocation) *renewal.Loan {
 	if len(r.Leases) == 0 && !(r.Token.Own && r.HasToken) {
 		return nil
 	}
-	return &loan{
-		token:  r.Token.Value,
-		client: r.Client,
-		revoke: r.Token.Revocable(revoke),
-		leases: append([]vault.Lease{r.Token.Lease}, r.Leases...), // the token first: the others end with it
-		since:  r.Asked,
+	return &renewal.Loan{
+		Token:  r.Token.Value,
+		Client: r.Client,
+		Revoke: r.Token.Revocable(revoke),
+		Leases: append([]vault.Lease{r.Token.Lease}, r.Leases...), // the token first: the others end with it
+		Since:  r.Asked,
 	}
 }
 
@@ -48,8 +49,8 @@ type daemon struct {
 	deaf      bool // the program cannot be sent signals, and the log has said so
 }
 
-// runDaemon starts the program as a child and stays with it. It gives the program's exit status.
-func runDaemon(program string, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
+// Run starts the program as a child and stays with it. It gives the program's exit status.
+func Run(program string, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
 	// The kernel ends the program when this thread is no more; so it must not be one that Go gives up.
 	runtime.LockOSThread()
@@ -58,8 +59,8 @@ func runDaemon(program string, argv []string, env environment.Variables, s *sett
 	if f != nil {
 		return 0, f
 	}
-	keeping := keepLoan(l, d.settings, d.log)
-	defer keeping.stop()
+	keeping := renewal.Keep(l, d.settings, d.log)
+	defer keeping.Stop()
 	if f := d.wait(); f != nil {
 		return 0, f
 	}
@@ -67,11 +68,11 @@ func runDaemon(program string, argv []string, env environment.Variables, s *sett
 		return 0, f
 	}
 	forget()
-	return d.supervise(keeping.ended), nil
+	return d.supervise(keeping.Ended), nil
 }
 
 // resolve gives the program's environment, nothing where a signal ends it all before.
-func (d *daemon) resolve(env environment.Variables) (resolved []string, l *loan, f *failure.Failure) {
+func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renewal.Loan, f *failure.Failure) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan struct{})
@@ -88,7 +89,7 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *loan,
 	if early := d.until(done); early != nil {
 		cancel()
 		<-done
-		keepLoan(l, d.settings, d.log).stop()
+		renewal.Keep(l, d.settings, d.log).Stop()
 		return nil, nil, early
 	}
 	return resolved, l, f
