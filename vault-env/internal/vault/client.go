@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -206,18 +205,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Describe says in a few words why there was no answer, without the request's URL or anything secret.
-func Describe(a *retry.Answer, err error, secrets ...string) string {
-	if err != nil {
-		return retry.Reason(err)
-	}
-	reason := strconv.Itoa(a.Status) + " " + http.StatusText(a.Status)
-	if text := Errors(a.Body, secrets...); text != "" {
-		reason += ": " + text
-	}
-	return reason
-}
-
 // finalError gives the failure of errors that another attempt would only repeat, else nil.
 func finalError(err error, address string) *failure.Failure {
 	var certificate *tls.CertificateVerificationError
@@ -239,16 +226,6 @@ func finalError(err error, address string) *failure.Failure {
 		return failure.Newf(failure.Unavailable, "there is no TLS at %s: check the scheme and the port", address)
 	}
 	return nil
-}
-
-// Errors gives what Vault says in an error's body, less the secrets, shortened. Bodies that are not Vault's say
-// nothing.
-func Errors(body []byte, secrets ...string) string {
-	a, err := Decode(body)
-	if err != nil {
-		return ""
-	}
-	return retry.Quoted(strings.Join(a.Errors, "; "), secrets...)
 }
 
 // escapePath makes a path fit for a URL, segment by segment: "%2e%2e" in a reference stays just that for Vault.

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 
 	"vaultinjection.dev/vault-env/internal/failure"
@@ -42,15 +41,4 @@ func (c *Client) RunAll(whole context.Context, jobs []Job) *failure.Failure {
 		return failure.Cancelled
 	}
 	return nil
-}
-
-// Refused gives the failure for a final status of 300 and above.
-func Refused(status int, format string, args ...any) *failure.Failure {
-	switch {
-	case status == http.StatusNotFound:
-		return failure.Newf(failure.Missing, format, args...)
-	case status >= 400:
-		return failure.Newf(failure.Denied, format, args...)
-	}
-	return failure.Newf(failure.Protocol, format, args...)
 }

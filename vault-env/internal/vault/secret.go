@@ -1,10 +1,7 @@
 package vault
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -44,42 +41,6 @@ func jsonKind(value any) string {
 		return "a list"
 	}
 	return "an object"
-}
-
-// Body is what vault-env reads of Vault's answers.
-type Body struct {
-	Data     map[string]any `json:"data"`
-	Errors   []string       `json:"errors"`
-	Warnings []string       `json:"warnings"`
-	Auth     *Auth          `json:"auth"`
-
-	LeaseID       string `json:"lease_id"`
-	LeaseDuration int64  `json:"lease_duration"` // in seconds
-	Renewable     bool   `json:"renewable"`
-}
-
-// Auth is what a login gives.
-type Auth struct {
-	ClientToken   string `json:"client_token"`
-	LeaseDuration int64  `json:"lease_duration"` // in seconds
-	Renewable     bool   `json:"renewable"`
-}
-
-// Decode reads one JSON object and nothing after it. Numbers stay as they are written: a port is not 5432e0.
-func Decode(body []byte) (*Body, error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var a *Body
-	if err := decoder.Decode(&a); err != nil {
-		return nil, err
-	}
-	if a == nil {
-		return nil, io.ErrUnexpectedEOF
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, fmt.Errorf("data after the answer")
-	}
-	return a, nil
 }
 
 // kvVersion is what KV version 2 says of a version of a secret.
