@@ -14,8 +14,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// configureEngines sets up a transit key, and a PKI whose role "leased" lends what it issues: the only leases of a Vault
-// without plugins.
+// configureEngines sets up a transit key, and a PKI whose role "leased" lends what it issues: the only leases of a
+// Vault without plugins.
 func (v *realVault) configureEngines() {
 	v.t.Helper()
 	v.call("POST", "sys/mounts/transit", fake.Fields{"type": "transit"})

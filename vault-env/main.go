@@ -1,14 +1,14 @@
 // Vault-env stands in front of a program. It replaces the references to Vault in its environment by the secrets they
 // refer to, and then itself by the program: same process, no daemon, nothing on disk. In daemon mode it stays as the
-// program's parent instead, and renews what Vault has lent (daemon.go).
+// program's parent instead, and renews what Vault has lent.
 //
 //	vault-env [--] COMMAND [ARGS…]
 //
-// In the order in which it happens: the command line, the settings (VAULT_ENV_CONFIG, else Bank-Vaults' variables),
-// the program's file, then plan (every reference parsed, every path checked), ask (log in, read every path and decrypt
-// every ciphertext once, at the same time, begin to revoke the token), environment (the answers put in place of the
-// references), exec. Up to ask nothing is sent; where the plan is empty nothing is asked. Whatever fails, fails before the program starts: one line on standard error and
-// an exit status of its own (failure.go).
+// In the order in which it happens: the command line (here), the settings (package settings), the program's file
+// (package launch), the references (package resolve: a plan, the answers of Vault, the program's environment), and the
+// program (package launch again, or package daemon). Until the plan is complete nothing is sent; where it is empty,
+// nobody is asked. Whatever fails, fails before the program starts: one line on standard error and an exit status of
+// its own (package failure).
 package main
 
 import (
@@ -57,7 +57,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
-// run gives the exit status; it does not return where the program took this process's place.
+// run returns the exit status; it does not return where the program took this process's place.
 func run(args []string, env environment.Variables, stdout, stderr io.Writer) int {
 	log := &logging.Logger{Out: stderr, Level: logging.Info, Now: time.Now}
 	status, f := command(args, env, stdout, log)
@@ -96,7 +96,7 @@ func command(args []string, env environment.Variables, stdout io.Writer, log *lo
 }
 
 // wrap starts the program argv with the references in env resolved: in place of this process, or, in daemon mode, as a
-// child, whose exit status it gives.
+// child, whose exit status it returns.
 func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *failure.Failure) {
 	s, f := settings.Load(env)
 	s.Vault.UserAgent = "vault-env/" + version

@@ -1,3 +1,6 @@
+// Package daemon is vault-env as the parent of its program, where leases are to be renewed while that runs. The program
+// shall not notice: it gets the signals (signals.go) and the terminal (terminal.go) that would be its own without
+// vault-env, orphans are collected as process 1 would (reap.go), and vault-env exits as the program did.
 package daemon
 
 import (
@@ -20,8 +23,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// loanOf returns what is to be renewed. It is nil where nothing is: there are no leases, and the program has not got the
-// token that vault-env logged in for.
+// loanOf returns what is to be renewed. It is nil where nothing is: there are no leases, and the program has not got
+// the token that vault-env logged in for.
 func loanOf(r *resolve.Resolution, revoke vault.Revocation) *renewal.Loan {
 	if len(r.Leases) == 0 && !(r.Token.Own && r.HasToken) {
 		return nil
@@ -49,7 +52,7 @@ type daemon struct {
 	deaf      bool // the program cannot be sent signals, and the log has said so
 }
 
-// Run starts the program as a child and stays with it. It gives the program's exit status.
+// Run starts the program as a child and stays with it. It returns the program's exit status.
 func Run(program string, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
 	// The kernel ends the program when this thread is no more; so it must not be one that Go gives up.
@@ -71,7 +74,7 @@ func Run(program string, argv []string, env environment.Variables, s *settings.S
 	return d.supervise(keeping.Ended), nil
 }
 
-// resolve gives the program's environment, nothing where a signal ends it all before.
+// resolve returns the program's environment, nothing where a signal ends it all before.
 func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renewal.Loan, f *failure.Failure) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -149,7 +152,7 @@ func (d *daemon) start(program string, argv, env []string) *failure.Failure {
 	return nil
 }
 
-// supervise gives the program's exit status.
+// supervise returns the program's exit status.
 func (d *daemon) supervise(ended <-chan string) int {
 	defer d.terminal.take(d.program)
 	var graceOver <-chan time.Time

@@ -12,7 +12,7 @@ func becomeReaper() error {
 	return nil
 }
 
-// reap collects every child that has ended, orphans among them, so that none stays a zombie. It gives what has
+// reap collects every child that has ended, orphans among them, so that none stays a zombie. It returns what has
 // happened to the program in the end: it has stopped, or it has ended.
 func reap(program int) (status syscall.WaitStatus, changed bool) {
 	for {

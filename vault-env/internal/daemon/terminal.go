@@ -13,7 +13,7 @@ type terminal struct {
 	owner int // vault-env's own process group
 }
 
-// controllingTerminal gives nil where standard input, output and error are something else.
+// controllingTerminal returns the terminal of standard input, output or error, nil where they are something else.
 func controllingTerminal() *terminal {
 	for fd := range 3 {
 		if _, ok := foreground(fd); ok {
@@ -23,8 +23,8 @@ func controllingTerminal() *terminal {
 	return nil
 }
 
-// alone says that nobody else seems to use the terminal. Where standard input or output is a pipe, that may be one to a
-// pager, which needs the foreground: there the program gets it only when it wants it.
+// alone returns whether nobody else seems to use the terminal. Where standard input or output is a pipe, that may be
+// one to a pager, which needs the foreground: there the program gets it only when it wants it.
 func (t *terminal) alone() bool {
 	if t == nil {
 		return false
@@ -34,14 +34,15 @@ func (t *terminal) alone() bool {
 	return in && out
 }
 
-// foreground gives the process group in the foreground of the terminal at fd, false if it is not this session's.
+// foreground returns the process group in the foreground of the terminal at fd, false if it is not this session's.
 func foreground(fd int) (int, bool) {
 	var group int32
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&group)))
 	return int(group), errno == 0
 }
 
-// give hands the foreground to the program's group, if it is vault-env's to give, and says whether the program has it.
+// give hands the foreground to the program's group, if it is vault-env's to give, and returns whether the program has
+// it.
 func (t *terminal) give(group int) bool {
 	if t == nil {
 		return false

@@ -28,6 +28,7 @@ type Failure struct {
 	Message string
 }
 
+// Error returns the message.
 func (f *Failure) Error() string { return f.Message }
 
 // Newf returns a failure with a status and a message.

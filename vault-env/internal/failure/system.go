@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-// Unreadable returns the failure of a file that the settings name. It says why the file cannot be read, and its path once.
+// Unreadable returns the failure of a file that the settings name. It says why the file cannot be read, and its path
+// once.
 func Unreadable(what, path string, err error) *Failure {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {

@@ -1,4 +1,4 @@
-// Package failuretest compares failures in tests.
+// Package failuretest compares failures with what tests expect.
 package failuretest
 
 import (

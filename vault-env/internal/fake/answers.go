@@ -14,6 +14,7 @@ func InTurn(answers ...func(http.ResponseWriter, *http.Request)) func(http.Respo
 	}
 }
 
+// Status answers with a status, a body and headers (name, value, …).
 func Status(code int, body string, header ...string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for i := 0; i+1 < len(header); i += 2 {
@@ -24,6 +25,7 @@ func Status(code int, body string, header ...string) func(http.ResponseWriter, *
 	}
 }
 
+// Good is a secret with the key k.
 var Good = Status(200, KV2Answer(`{"k":"v"}`, `"deletion_time":"","destroyed":false`))
 
 // Reset breaks the request off: RST_STREAM on HTTP/2, a closed connection on HTTP/1.1.

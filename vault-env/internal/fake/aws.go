@@ -16,20 +16,24 @@ import (
 	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
+// Base64URL encodes as JWTs do.
 func Base64URL(b []byte) string              { return base64.RawURLEncoding.EncodeToString(b) }
-func FromBase64URL(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }
+func fromBase64URL(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }
+
+// FromBase64 decodes a field of a login.
 func FromBase64(body map[string]any, key string) string {
 	text, _ := body[key].(string)
 	content, _ := base64.StdEncoding.DecodeString(text)
 	return string(content)
 }
 
-// The credentials that the fakes give and know.
+// The credentials that the fakes hand out and know.
 var (
 	LongLived = sigv4.Credentials{KeyID: "AKIAEXAMPLE", Secret: "canary/secret+key"}
 	ShortTerm = sigv4.Credentials{KeyID: "ASIAEXAMPLE", Secret: "canary/short+term", Token: "IQoJb3JpZ2luX2VjEXAMPLE/canary//////////token=="}
 )
 
+// What EKS mounts and names for a ServiceAccount with a role.
 const (
 	WebIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6c2hvcDp3ZWIifQ.canary"
 	PodIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJwb2RzLmVrcyJ9.canary"
@@ -82,6 +86,7 @@ func STS(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// STSFault answers with an error as STS does.
 func STSFault(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
 	fmt.Fprintf(w, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">

@@ -8,6 +8,7 @@ import (
 	"time"
 )
 
+// What AKS mounts and names for a ServiceAccount with an identity.
 const (
 	AzureClient    = "11111111-2222-3333-4444-555555555555"
 	AzureTenant    = "99999999-8888-7777-6666-555555555555"

@@ -29,6 +29,7 @@ type Cloud struct {
 	asked []string
 }
 
+// NewCloud returns a cloud without services.
 func NewCloud(t *testing.T) *Cloud {
 	t.Helper()
 	return &Cloud{T: t, PKI: NewPKI(t), Hosts: map[string]string{}}
@@ -69,19 +70,21 @@ func (f *Cloud) Dial(ctx context.Context, d *net.Dialer, network, address string
 	return d.DialContext(ctx, network, address)
 }
 
+// Roots returns the CA of the cloud.
 func (f *Cloud) Roots() *x509.CertPool {
 	roots := x509.NewCertPool()
 	roots.AddCert(f.PKI.Cert)
 	return roots
 }
 
+// Seen returns what the fakes were asked.
 func (f *Cloud) Seen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string(nil), f.asked...)
 }
 
-// Recovering gives trouble for the first two requests, and then what the service says.
+// Recovering answers with trouble to the first two requests, and then what the service says.
 func Recovering(fake http.HandlerFunc) http.HandlerFunc {
 	var mu sync.Mutex
 	n := 0
@@ -116,14 +119,14 @@ func (f *Vault) AnswerLogin(mount string, check func(body map[string]any) string
 	})
 }
 
-// claims gives those of a JWT whose signature nobody checks.
+// claims returns those of a JWT whose signature nobody checks.
 func claims(jwt string) map[string]any {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {
 		return nil
 	}
 	var c map[string]any
-	content, _ := FromBase64URL(parts[1])
+	content, _ := fromBase64URL(parts[1])
 	json.Unmarshal(content, &c)
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 )
 
+// DecryptPath is the request to decrypt.
 const DecryptPath = "PUT transit/decrypt/shop"
 
 // Transit decrypts as Vault 1.21 does: the status is 400 where one of a batch cannot be decrypted.
@@ -18,10 +19,12 @@ type Transit struct {
 	Batches []int
 }
 
+// Encrypted returns the ciphertext of a plaintext.
 func Encrypted(plaintext string) string {
 	return "vault:v1:" + base64.StdEncoding.EncodeToString([]byte("key"+plaintext))
 }
 
+// Decrypt answers a batch.
 func (f *Transit) Decrypt(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Batch []struct{ Ciphertext string } `json:"batch_input"`
@@ -58,6 +61,7 @@ type Engine struct {
 	Bodies []string
 }
 
+// Lend answers with a new credential.
 func (f *Engine) Lend(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	f.mu.Lock()

@@ -28,6 +28,7 @@ const (
 	always = -1
 )
 
+// NewFaultProxy returns a proxy that spoils what is asked at one stage so many times.
 func NewFaultProxy(t *testing.T, http2 bool, vault http.Handler, stage string, spoil func(http.ResponseWriter, *http.Request, http.Handler), times int) *faultProxy {
 	p := &faultProxy{stage: stage, spoil: spoil, times: times}
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +85,7 @@ func instead(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request, h
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) { answer(w, r) }
 }
 
-// withLength gives the answer with a Content-Length that is so many bytes off, and then closes the connection, or not.
+// withLength sends the answer with a Content-Length that is so many bytes off, and then closes the connection, or not.
 func withLength(off int, hangUp bool) func(http.ResponseWriter, *http.Request, http.Handler) {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		recorder := httptest.NewRecorder()
@@ -111,7 +112,7 @@ func withLength(off int, hangUp bool) func(http.ResponseWriter, *http.Request, h
 	}
 }
 
-// half gives half an answer, then a reset.
+// half sends half an answer, then a reset.
 func half(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	recorder := httptest.NewRecorder()
 	next.ServeHTTP(recorder, r)
@@ -165,10 +166,12 @@ type FaultCase struct {
 	HTTP2 bool
 }
 
+// String returns the name of the case.
 func (c FaultCase) String() string {
 	return fmt.Sprintf("%s at %s, %s, HTTP/2 %v", c.name, c.Stage, map[int]string{once: "once", always: "always"}[c.Times], c.HTTP2)
 }
 
+// Want returns the status that the start is to end with.
 func (c FaultCase) Want() int {
 	switch {
 	case c.Stage == "revoke" || c.Times == once && c.heals:
@@ -190,6 +193,7 @@ func (c FaultCase) Timeout() time.Duration {
 	return 20 * time.Second
 }
 
+// FaultCases returns every fault at every stage.
 func FaultCases() []FaultCase {
 	var all []FaultCase
 	for _, stage := range stages {

@@ -9,6 +9,7 @@ import (
 	"time"
 )
 
+// The pod's service account, and its token.
 const (
 	GoogleServiceAccount = "shop@project.iam.gserviceaccount.com"
 	googleAccessToken    = "ya29.canary-access-token"

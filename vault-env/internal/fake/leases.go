@@ -10,6 +10,7 @@ import (
 	"time"
 )
 
+// RevocationRequest is how a token is revoked by itself.
 const RevocationRequest = "PUT auth/token/revoke-self"
 
 // Revoked waits for the request that nobody waits for.
@@ -23,6 +24,7 @@ func (f *Vault) Revoked() bool {
 	return false
 }
 
+// A dynamic secret: what refers to it, and its lease.
 const (
 	Credentials = "vault:database/creds/shop#password"
 	LeaseID     = "database/creds/shop/canary-lease"
@@ -39,6 +41,7 @@ func (f *Vault) Lend(seconds int, renewable bool) {
 	f.Says("PUT auth/token/revoke-self", 204, "")
 }
 
+// Count returns how often a request has come.
 func (f *Vault) Count(what string) int {
 	n := 0
 	for _, request := range f.Seen() {

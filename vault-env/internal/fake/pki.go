@@ -20,6 +20,7 @@ type PKI struct {
 	key  *ecdsa.PrivateKey
 }
 
+// NewPKI returns a new CA.
 func NewPKI(t *testing.T) *PKI {
 	t.Helper()
 	p := &PKI{t: t}
@@ -43,7 +44,7 @@ func (p *PKI) issue(name string, change func(*x509.Certificate)) (*x509.Certific
 	return p.sign(template, p.Cert, &key.PublicKey, p.key), key
 }
 
-// IssueFor gives a certificate of somebody else's key.
+// IssueFor returns a certificate of somebody else's key.
 func (p *PKI) IssueFor(name string, key crypto.PublicKey) *x509.Certificate {
 	p.t.Helper()
 	return p.sign(leaf(name), p.Cert, key, p.key)
@@ -68,7 +69,7 @@ func (p *PKI) sign(template, parent *x509.Certificate, key crypto.PublicKey, sig
 	return certificate
 }
 
-// Files gives a certificate and its key as the paths of PEM files.
+// Files returns a certificate and its key as the paths of PEM files.
 func (p *PKI) Files(name string, change func(*x509.Certificate)) (certFile, keyFile string) {
 	p.t.Helper()
 	certificate, key := p.issue(name, change)
@@ -79,11 +80,12 @@ func (p *PKI) Files(name string, change func(*x509.Certificate)) (certFile, keyF
 	return File(p.t, "tls.crt", PEM("CERTIFICATE", certificate.Raw)), File(p.t, "tls.key", PEM("PRIVATE KEY", der))
 }
 
+// PEM returns what is encoded in a PEM block.
 func PEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// NewCA gives a CA that has signed nothing.
+// NewCA returns a CA that has signed nothing.
 func NewCA(t *testing.T) string {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

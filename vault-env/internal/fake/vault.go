@@ -1,3 +1,6 @@
+// Package fake stands in for the others that tests talk to: a Vault, with what goes wrong before and in it, and the
+// services of three clouds. The fakes answer over real sockets, with real TLS, and in the others' own words; tests
+// against a real Vault and its plugins hold them to that.
 package fake
 
 import (
@@ -17,6 +20,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 )
 
+// What the fake Vault lets log in, and what it hands out for that.
 const (
 	JWT   = "eyJhbGciOiJub25lIn0.e30.c2lnbmF0dXJl"
 	Token = "hvs.canary-token"
@@ -40,6 +44,7 @@ type Vault struct {
 	Protos   map[string]bool
 }
 
+// NewVault returns a Vault that runs until the test ends.
 func NewVault(t *testing.T, change ...func(*tls.Config)) *Vault {
 	t.Helper()
 	f := &Vault{answers: map[string]func(http.ResponseWriter, *http.Request){}, Conns: map[string]bool{}, Protos: map[string]bool{}}
@@ -57,6 +62,7 @@ func NewVault(t *testing.T, change ...func(*tls.Config)) *Vault {
 	return f
 }
 
+// Handle puts an answer to a request: "METHOD path?query".
 func (f *Vault) Handle(what string, answer func(http.ResponseWriter, *http.Request)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,7 +78,7 @@ func (f *Vault) Says(what string, status int, body string) {
 	})
 }
 
-// KV1 and kv2 put a secret, data being a JSON object.
+// KV1 and KV2 put a secret, data being a JSON object.
 func (f *Vault) KV1(path, data string) {
 	f.Says("GET "+path, 200, `{"request_id":"1","lease_id":"","renewable":false,"lease_duration":2764800,"data":`+data+`,"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`)
 }
@@ -81,11 +87,13 @@ func (f *Vault) KV2(path, data string) {
 	f.Says("GET "+path, 200, KV2Answer(data, `"deletion_time":"","destroyed":false`))
 }
 
+// KV2Answer returns an answer of KV version 2. state is what the metadata says of the version.
 func KV2Answer(data, state string) string {
 	return `{"request_id":"1","lease_id":"","renewable":false,"lease_duration":0,"data":{"data":` + data +
 		`,"metadata":{"created_time":"2026-01-02T03:04:05.6Z","custom_metadata":null,` + state + `,"version":3}},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
 }
 
+// Login answers a login with the ServiceAccount token.
 func (f *Vault) Login(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Role, JWT string }
 	json.NewDecoder(r.Body).Decode(&body)
@@ -101,6 +109,7 @@ func (f *Vault) Login(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// ServeHTTP notes a request and answers it.
 func (f *Vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	what := r.Method + " " + strings.TrimPrefix(r.URL.RequestURI(), "/v1/")
 	f.mu.Lock()
@@ -127,12 +136,14 @@ func (f *Vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Seen returns the requests so far.
 func (f *Vault) Seen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string(nil), f.requests...)
 }
 
+// Reads returns how many of the requests were reads.
 func (f *Vault) Reads() int {
 	n := 0
 	for _, request := range f.Seen() {
@@ -143,16 +154,18 @@ func (f *Vault) Reads() int {
 	return n
 }
 
+// CaPEM returns the certificate to trust.
 func (f *Vault) CaPEM() string {
 	return PEMOf(f.Server)
 }
 
+// PEMOf returns a server's certificate.
 func PEMOf(s *httptest.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 }
 
-// Settings returns what the webhook would write for this Vault, with some parts replaced. The CA is inline, so that whoever
-// vault-env runs as has it.
+// Settings returns what the webhook would write for this Vault, with some parts replaced. The CA is inline, so that
+// whoever vault-env runs as has it.
 func (f *Vault) Settings(t *testing.T, change ...func(Fields)) string {
 	t.Helper()
 	c := Fields{"vault": Fields{"address": f.URL, "timeout": "5s", "tls": Fields{"caBundle": f.CaPEM()},
@@ -167,6 +180,7 @@ func (f *Vault) Settings(t *testing.T, change ...func(Fields)) string {
 	return environment.ConfigVariable + "=" + string(text)
 }
 
+// File returns the path of a new file.
 func File(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -1,3 +1,5 @@
+// Package guard keeps other processes away from what vault-env holds while it resolves: from its memory, and, where the
+// policy wants that, from resolving again by means of kubectl exec.
 package guard
 
 import "syscall"

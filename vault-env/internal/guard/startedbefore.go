@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// StartedBefore says whether another process of the same container was there before process pid: then pid is not the
+// StartedBefore returns whether another process of the same container was there before process pid: then pid is not the
 // container's own start, but something that was started in it, as kubectl exec does. The processes of a container are
 // those of one cgroup. It guards against accidents only: whoever may start processes in the container can read the
 // secrets in other ways. Where it cannot tell, it says false: a program that does not start is the greater harm.

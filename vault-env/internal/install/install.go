@@ -1,3 +1,4 @@
+// Package install is vault-env --install: it copies the executable to where containers will find it, without a shell.
 package install
 
 import (

@@ -1,3 +1,4 @@
+// Package launch finds a program as a shell does, and turns this process into it.
 package launch
 
 import (
@@ -13,8 +14,9 @@ import (
 // defaultPath is where container runtimes look when an image sets no PATH.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Find finds a program as a shell does: a name with a slash is a file, any other is looked for in PATH, where an
-// empty entry is the current directory, and a file that cannot be executed is passed over for a later one that can.
+// Find returns the file of a program, found as a shell finds it: a name with a slash is a file, any other is looked for
+// in PATH, where an empty entry is the current directory, and a file that cannot be executed is passed over for a later
+// one that can.
 func Find(name string, env environment.Variables) (string, *failure.Failure) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
@@ -63,11 +65,12 @@ func executable(file string) *failure.Failure {
 	return nil
 }
 
-// Replace only returns where it failed.
+// Replace turns this process into a program. It returns only where that failed.
 func Replace(program string, argv, env []string) *failure.Failure {
 	return Failure(program, syscall.Exec(program, argv, env))
 }
 
+// Failure returns what to tell of a program that the kernel would not start.
 func Failure(program string, err error) *failure.Failure {
 	file := failure.QuoteName(program)
 	switch {

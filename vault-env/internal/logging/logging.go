@@ -21,6 +21,7 @@ const (
 	Error
 )
 
+// String returns the level as lines have it.
 func (l Level) String() string { return [...]string{"debug", "info", "warn", "error"}[l] }
 
 // Logger writes to standard error alone: standard output is the program's. It is never given a value, a token or an

@@ -76,7 +76,7 @@ func (r appRole) secretID(ctx context.Context, a *applicant) (string, *failure.F
 }
 
 // unwrap opens a response-wrapped secret id, after it has made sure that the AppRole engine made it: whoever got at
-// the wrapping token first can open it and wrap the secret id anew, but not with the same creation path (this is the
+// the wrapping token first can open it and wrap the secret id again, but not with the same creation path (this is the
 // check of Vault's own agent; see "response wrapping token validation" in Vault's documentation).
 func (a *applicant) unwrap(ctx context.Context, wrapping string) (string, *failure.Failure) {
 	data, f := a.wrapped(ctx, http.MethodGet, "sys/wrapping/lookup", wrapping)
@@ -105,8 +105,8 @@ func orAny(role string) string {
 	return role
 }
 
-// hasMade returns whether a wrapped secret id that was made at a path is one of the mount's role, or of any of its roles
-// where none is set. A custom secret id is one that somebody knew before, so it counts for a certain role only.
+// hasMade returns whether a wrapped secret id that was made at a path is one of the mount's role, or of any of its
+// roles where none is set. A custom secret id is one that somebody knew before, so it counts for a certain role only.
 func (a *applicant) hasMade(path string) bool {
 	path = strings.TrimPrefix(path, strings.Trim(a.connection.Namespace, "/")+"/")
 	rest, ok := strings.CutPrefix(path, "auth/"+a.Mount+"/role/")

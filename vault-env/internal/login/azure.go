@@ -23,8 +23,8 @@ const (
 	azureAuthority  = "https://login.microsoftonline.com/"
 )
 
-// azure logs in with a token of Microsoft Entra ID: of the workload identity, where AKS has given the pod one, else of the
-// node's managed identity.
+// azure logs in with a token of Microsoft Entra ID: of the workload identity, where AKS has given the pod one, else of
+// the node's managed identity.
 type azure struct {
 	resource string // what the token is for
 }

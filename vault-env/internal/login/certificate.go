@@ -9,7 +9,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// certificate logs in with the certificate that the connection to Vault shows: its files are settings of the connection.
+// certificate logs in with the certificate that the connection to Vault shows: its files are settings of the
+// connection.
 type certificate struct{}
 
 func configCertificate(o source.Object, _ *Settings, v *vault.Connection) identity {

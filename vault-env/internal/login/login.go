@@ -1,3 +1,9 @@
+// Package login gets vault-env its token: one that it was given, or one that Vault issues for an identity that
+// vault-env can prove.
+//
+// Each of Vault's auth methods is one file, with all that is the method's own: its settings, how they are read from
+// VAULT_ENV_CONFIG and from Bank-Vaults' variables, and its request. The table in methods.go lists them: to add a
+// method, write its file and its row. What a cloud has to say about a pod is asked for in cloud.go.
 package login
 
 import (
@@ -35,7 +41,7 @@ type applicant struct {
 	outside    outside
 }
 
-// Login returns a token that Vault gives by the method that the settings name.
+// Login returns a token that Vault issues by the method that the settings name.
 func Login(ctx context.Context, c *vault.Client, s *Settings, v *vault.Connection, log *logging.Logger) (vault.Token, *failure.Failure) {
 	a := &applicant{s, v, c, log, outside{dial: directly}}
 	return a.login(ctx)

@@ -28,6 +28,7 @@ type Settings struct {
 	Environment environment.Variables
 }
 
+// Default returns the settings that hold where nothing else is said.
 func Default() Settings {
 	return Settings{Mount: "kubernetes", JWTFile: defaultJWTFile, identity: serviceAccount{}}
 }

@@ -76,4 +76,5 @@ type Error struct {
 	Column  int // 1-based, in characters
 }
 
+// Error returns the message alone: where to say the column is up to the caller.
 func (e *Error) Error() string { return e.Message }

@@ -42,7 +42,7 @@ func (p *parser) segment(expressions bool) (span, error) {
 	return s, nil
 }
 
-// expression gives the offset after the template expression that begins with the "${" at pos. It skips what Go's
+// expression returns the offset after the template expression that begins with the "${" at pos. It skips what Go's
 // text/template skips: comments, strings, raw strings and character constants.
 func (p *parser) expression() (int, error) {
 	i := p.pos + len("${")
@@ -76,7 +76,7 @@ func (p *parser) expression() (int, error) {
 	return 0, p.fail(p.pos, `a template expression has no closing "}": write ${.KEY}`)
 }
 
-// endOfLiteral gives the offset after the quoted literal that begins at i, or -1. Only raw strings go over lines.
+// endOfLiteral returns the offset after the quoted literal that begins at i, or -1. Only raw strings go over lines.
 func endOfLiteral(text string, i int) int {
 	quote := text[i]
 	for i++; i < len(text); i++ {
@@ -93,7 +93,7 @@ func endOfLiteral(text string, i int) int {
 	return -1
 }
 
-// endOfObject gives the offset after the JSON object that begins at i, or -1.
+// endOfObject returns the offset after the JSON object that begins at i, or -1.
 func endOfObject(text string, i int) int {
 	for depth := 0; i < len(text); i++ {
 		switch text[i] {

@@ -60,7 +60,7 @@ func (k *keeper) answered(now time.Time) {
 	k.absence = absence{remindAt: k.absence.remindAt}
 }
 
-// ends gives the first end of all leases and how many of them have ended.
+// ends returns the first end of all leases and how many of them have ended.
 func (k *keeper) ends(now time.Time) (first time.Time, ended int) {
 	for _, h := range k.leases {
 		if h.lease.Duration <= 0 {

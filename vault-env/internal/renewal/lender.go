@@ -67,7 +67,7 @@ func (v *vaultLender) revoke(ctx context.Context, path, id string) {
 	}
 }
 
-// send sends one request, and gives a reason where there is no answer.
+// send sends one request, and returns a reason where there is no answer.
 func (v *vaultLender) send(ctx context.Context, method, path, id string) (*retry.Answer, time.Duration, string) {
 	if v.client == nil {
 		c, f := vault.NewClient(v.settings, true, v.log)

@@ -1,3 +1,9 @@
+// Package renewal keeps alive what Vault has lent to a program, in daemon mode: it renews each lease in time, tells the
+// log when Vault is away, says when a lease is about to end for good, and gives everything back when the program has
+// ended.
+//
+// The keeper (keeper.go) decides when to ask and what an answer means; it is tested against a model of Vault on a fake
+// clock. The lender (lender.go) does the asking.
 package renewal
 
 import (

@@ -9,7 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// answers is what Vault gave for a plan. What is missing, and may be, is nil in secrets and not in plaintexts.
+// answers is what Vault has to say to a plan. What is missing, and may be, is nil in secrets and not in plaintexts.
 type answers struct {
 	token      vault.Token
 	secrets    map[vault.Request]*vault.Secret
@@ -19,7 +19,7 @@ type answers struct {
 	client     *vault.Client     // with a connection that is open
 }
 
-// text gives what stands for a reference, and false where there is nothing.
+// text returns what stands for a reference, and false where there is nothing.
 func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:

@@ -42,6 +42,7 @@ type want struct {
 	count int
 }
 
+// String returns the name, and how many more there are.
 func (w want) String() string {
 	if w.count > 1 {
 		return w.name + " (and " + strconv.Itoa(w.count-1) + " more)"
@@ -49,7 +50,7 @@ func (w want) String() string {
 	return w.name
 }
 
-// noteWant says whether nobody has wanted key before.
+// noteWant returns whether nobody has wanted key before.
 func noteWant[K comparable](by map[K]want, key K, name string) bool {
 	w, known := by[key]
 	if !known {
@@ -149,7 +150,7 @@ func (p *plan) wantPlaintext(name, ciphertext string) *failure.Failure {
 	return nil
 }
 
-// keyOf gives the request that a reference to a path stands for.
+// keyOf returns the request that a reference to a path stands for.
 func keyOf(r reference.Reference) vault.Request {
 	if r.Kind != reference.Write {
 		return vault.Request{Path: r.Path, Version: r.Version}
@@ -175,10 +176,11 @@ func (p *plan) wanted(ciphertexts []string) string {
 	return all.String()
 }
 
-// nothing says that no token is needed, so there is no reason to speak to Vault at all.
+// nothing returns whether no token is needed, so there is no reason to speak to Vault at all.
 func (p *plan) nothing() bool { return len(p.reads)+len(p.decrypts) == 0 && !p.login }
 
-// environment puts the answers in place of the references. It parses nothing of what Vault gave.
+// environment returns the variables with the answers in place of the references. It parses nothing that came from
+// Vault.
 func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.Failure) {
 	b := newEnvironmentBuilder(p.settings, p.login, log, len(p.variables))
 	for i := range p.variables {
@@ -224,7 +226,7 @@ func addPath(b *environmentBuilder, from settings.FromPath, s *vault.Secret, log
 	return nil
 }
 
-// resolve gives the variable's value, and false where it is not to be set: its only reference is to something that is
+// resolve returns the variable's value, and false where it is not to be set: its only reference is to something that is
 // not there. In a text around it, such a reference becomes empty.
 func (v *variable) resolve(a *answers) (string, bool, *failure.Failure) {
 	resolved := make([]string, len(v.value.References))

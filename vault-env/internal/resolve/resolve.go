@@ -1,3 +1,7 @@
+// Package resolve replaces the references in an environment by the secrets they refer to, in three steps. The plan
+// (plan.go) parses every reference and template and checks every path, so that no mistake costs a login. The answers
+// (ask.go) are all that Vault has to say, asked for at the same time. The builder (builder.go) puts them in place of
+// the references, and decides which variables are kept from the program. What came from Vault is never parsed.
 package resolve
 
 import (

@@ -1,3 +1,4 @@
+// Package resolvetest resolves environments in the tests of several packages, with a Vault that is fake.
 package resolvetest
 
 import (
@@ -51,13 +52,14 @@ func WithTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings.Settings) 
 	return vault, transit, s
 }
 
-// Outcome is what one run of resolve gave.
+// Outcome is what came of one resolution.
 type Outcome struct {
 	Env     []string
 	Failure *failure.Failure
 	Log     string
 }
 
+// Resolve resolves an environment. What is said of it may hold no secret.
 func Resolve(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	t.Helper()
 	var b bytes.Buffer
@@ -81,6 +83,7 @@ func Resolve(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	return o
 }
 
+// Want fails the test unless the program gets an environment.
 func (o Outcome) Want(t *testing.T, env ...string) {
 	t.Helper()
 	if o.Failure != nil {
@@ -91,6 +94,7 @@ func (o Outcome) Want(t *testing.T, env ...string) {
 	}
 }
 
+// WantFailure fails the test unless there is a failure of a status that says all of the parts.
 func (o Outcome) WantFailure(t *testing.T, status int, parts ...string) {
 	t.Helper()
 	if o.Failure == nil {

@@ -49,8 +49,8 @@ type Retrier struct {
 // New returns a Retrier whose pauses nobody can foretell.
 func New(log *logging.Logger) Retrier { return Retrier{log, rand.Float64} }
 
-// Do returns the final answer to a request. It sends it, and again while that may help and the context's deadline allows it. It fails where no
-// final answer came; what a final answer means is the caller's affair.
+// Do returns the final answer to a request. It sends it, and again while that may help and the context's deadline
+// allows it. It fails where no final answer came; what a final answer means is the caller's affair.
 func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure) {
 	reason := ""
 	for attempt := 0; ; attempt++ {
@@ -91,7 +91,8 @@ func (r Retrier) backoff(ctx context.Context, attempt int) time.Duration {
 	return time.Duration(float64(wait) * (0.5 + r.random()/2))
 }
 
-// Sleep returns whether a time has passed before the context ended. It returns false at once where the deadline comes first: then there is nothing to wait for.
+// Sleep returns whether a time has passed before the context ended. It returns false at once where the deadline comes
+// first: then there is nothing to wait for.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false
@@ -112,7 +113,8 @@ func Worth(status int) bool {
 	return status == http.StatusPreconditionFailed || status == http.StatusTooManyRequests || status >= 500
 }
 
-// After returns how long an answer asks to wait before the next attempt (RFC 9110, section 10.2.3; its date form as well).
+// After returns how long an answer asks to wait before the next attempt (RFC 9110, section 10.2.3; its date form as
+// well).
 func After(response *http.Response) time.Duration {
 	value := response.Header.Get("Retry-After")
 	if value == "" || !Worth(response.StatusCode) {

@@ -22,8 +22,8 @@ func Reason(err error) string {
 	return failure.Shorten(failure.OneLine(err.Error()), 200)
 }
 
-// Quoted returns what somebody else said as part of a message: one line, not long, and without the secrets that were sent
-// to them. These go first: of one that is cut in two, the half would stay.
+// Quoted returns what somebody else said as part of a message: one line, not long, and without the secrets that were
+// sent to them. These go first: of one that is cut in two, the half would stay.
 func Quoted(said string, secrets ...string) string {
 	for _, secret := range secrets {
 		if secret != "" {

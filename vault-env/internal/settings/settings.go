@@ -1,3 +1,6 @@
+// Package settings is what vault-env is told to do. There are two ways to tell it, VAULT_ENV_CONFIG (config.go) and the
+// variables that Bank-Vaults' vault-env reads (bankvaults.go); both end in one Settings value, so that nothing else
+// needs to know which it was.
 package settings
 
 import (

@@ -1,3 +1,4 @@
+// Package signals knows the signals that may be meant to end a program, by the names that people write in settings.
 package signals
 
 import (
@@ -22,7 +23,7 @@ const (
 	realTimeMax = 64
 )
 
-// Parse reads the name of a signal that may be meant to end a program: SIGTERM, SIGRTMIN+3.
+// Parse returns the signal of a name (SIGTERM, SIGRTMIN+3), and whether it may be meant to end a program.
 func Parse(name string) (syscall.Signal, bool) {
 	for _, s := range endingSignals {
 		if s.name == name {
@@ -49,7 +50,7 @@ func realTimeOffset(text, sign string) (int, bool) {
 	return int(n), ok && err == nil && n <= 15
 }
 
-// Name gives the name of a signal for a message.
+// Name returns the name of a signal for a message.
 func Name(s syscall.Signal) string {
 	for _, known := range endingSignals {
 		if known.signal == s {

@@ -20,8 +20,8 @@ func (k *first) keep(f *failure.Failure) {
 	}
 }
 
-// Path returns a path in Vault, or an auth mount, without the slashes that do not count. It refuses what a reference must
-// not hold either.
+// Path returns a path in Vault, or an auth mount, without the slashes that do not count. It refuses what a reference
+// must not hold either.
 func Path(name, path string) (string, *failure.Failure) {
 	var segments []string
 	for segment := range strings.SplitSeq(strings.TrimSpace(path), "/") {

@@ -13,7 +13,7 @@ import (
 //
 // Left out on purpose: what reads the environment or the network (env, expandenv, getHostByName), what makes keys,
 // certificates and password hashes, and some that rewrap prose (see docs/reference/vault-env.md for the list).
-// Different on purpose: a decoder or a date function that is given nonsense fails, where Sprig gives the error's
+// Different on purpose: a decoder or a date function that is given nonsense fails, where Sprig returns the error's
 // text, nothing or the time of day as the value; keys and values come sorted; times are UTC.
 func Functions() template.FuncMap {
 	functions := template.FuncMap{}

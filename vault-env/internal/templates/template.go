@@ -1,5 +1,5 @@
-// Package templates reads and evaluates the templates of references: Go's text/template with ${ and } as delimiters, over
-// the data of one secret, with the functions of Sprig less every one that reads what is not the secret's.
+// Package templates reads and evaluates the templates of references: Go's text/template with ${ and } as delimiters,
+// over the data of one secret, with the functions of Sprig less every one that reads what is not the secret's.
 //
 // It keeps two promises. A failure tells where a template failed and, unless a key is missing, not why, for the reason
 // would quote the secret. And nothing here is touched by a start that has no template: the functions are put together

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// timeFunctions know one zone, UTC: what a template gives must not depend on the zone files of an image.
+// timeFunctions know one zone, UTC: what a template makes must not depend on the zone files of an image.
 func timeFunctions() template.FuncMap {
 	inZone := func(layout string, t any, zone string) (string, error) {
 		if !strings.EqualFold(zone, "UTC") && zone != "Local" && zone != "" {

@@ -25,14 +25,15 @@ type Body struct {
 	Renewable     bool   `json:"renewable"`
 }
 
-// Auth is what a login gives.
+// Auth is the token in the answer to a login.
 type Auth struct {
 	ClientToken   string `json:"client_token"`
 	LeaseDuration int64  `json:"lease_duration"` // in seconds
 	Renewable     bool   `json:"renewable"`
 }
 
-// Decode reads one JSON object and nothing after it. Numbers stay as they are written: a port is not 5432e0.
+// Decode returns what an answer holds: one JSON object and nothing after it. Numbers stay as they are written: a port
+// is not 5432e0.
 func Decode(body []byte) (*Body, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -49,7 +50,7 @@ func Decode(body []byte) (*Body, error) {
 	return a, nil
 }
 
-// Errors gives what Vault says in an error's body, less the secrets, shortened. Bodies that are not Vault's say
+// Errors returns what Vault says in an error's body, less the secrets, shortened. Bodies that are not Vault's say
 // nothing.
 func Errors(body []byte, secrets ...string) string {
 	a, err := Decode(body)
@@ -59,7 +60,7 @@ func Errors(body []byte, secrets ...string) string {
 	return retry.Quoted(strings.Join(a.Errors, "; "), secrets...)
 }
 
-// Describe says in a few words why there was no answer, without the request's URL or anything secret.
+// Describe returns in a few words why there was no answer, without the request's URL or anything secret.
 func Describe(a *retry.Answer, err error, secrets ...string) string {
 	if err != nil {
 		return retry.Reason(err)
@@ -71,7 +72,7 @@ func Describe(a *retry.Answer, err error, secrets ...string) string {
 	return reason
 }
 
-// Refused gives the failure for a final status of 300 and above.
+// Refused returns the failure for a final status of 300 and above.
 func Refused(status int, format string, args ...any) *failure.Failure {
 	switch {
 	case status == http.StatusNotFound:

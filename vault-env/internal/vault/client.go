@@ -1,3 +1,8 @@
+// Package vault is vault-env's client of Vault: one connection, what is worth another attempt, what an answer means,
+// and what Vault has lent. It reads and writes secrets (Client.Read), decrypts (Client.Decryptions) and revokes the
+// token (Client.BeginRevocation); how to get a token is the business of package login.
+//
+// It knows nothing of variables and references. Whoever asks says for whom, where a message is to name them.
 package vault
 
 import (
@@ -44,9 +49,9 @@ type Client struct {
 	allowance *atomic.Int64 // bytes that all answers together may still have; nil: no bound
 }
 
-// NewClient connects to nothing yet. loggedIn says that a token was given, so that the first requests will be many
-// at once: then they must share a connection from the start, for http.Transport dials one for each of them. After a
-// login there is a connection that they find.
+// NewClient returns a client that has not connected yet. loggedIn says that a token was given, so that the first
+// requests will be many at once: then they must share a connection from the start, for http.Transport dials one for
+// each of them. After a login there is a connection that they find.
 func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *failure.Failure) {
 	config, f := tlsConfig(v)
 	if f != nil {
@@ -100,7 +105,8 @@ func (c *Client) LimitAnswers(on bool) {
 // Close closes the connections that nobody uses just now.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// sameHost follows a redirect only to the host that was asked, and never out of TLS: the request carries a token.
+// sameHost lets a redirect be followed only to the host that was asked, and never out of TLS: the request carries a
+// token.
 func sameHost(next *http.Request, before []*http.Request) error {
 	first := before[0].URL
 	if next.URL.Hostname() != first.Hostname() || first.Scheme == "https" && next.URL.Scheme != "https" || len(before) > 3 {
@@ -117,8 +123,9 @@ func (c *Client) concurrency() int {
 	return maxConnections
 }
 
-// Do sends one request to Vault, and again while that may help and the context's deadline allows it. path is cleaned
-// and not yet escaped. It fails where no final answer came; what a final answer means is the caller's affair.
+// Do returns the final answer to a request. It sends the request, and again while that may help and the context's
+// deadline allows it. path is cleaned and not yet escaped. It fails where no final answer came; what a final answer
+// means is the caller's affair.
 func (c *Client) Do(ctx context.Context, method, path, version string, body []byte) (*retry.Answer, *failure.Failure) {
 	return c.Repeat(ctx, c.Exchange(method, path, version, body, c.Token))
 }
@@ -128,7 +135,7 @@ func (c *Client) Repeat(ctx context.Context, e retry.Exchange) (*retry.Answer, *
 	return c.retrier.Do(ctx, e)
 }
 
-// Exchange is one request to Vault. Its secrets are not said, even where Vault repeats them.
+// Exchange returns one request to Vault. Its secrets are not said, even where Vault repeats them.
 func (c *Client) Exchange(method, path, version string, body []byte, secrets ...string) retry.Exchange {
 	target := escapePath(path)
 	if version != "" {
@@ -205,7 +212,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finalError gives the failure of errors that another attempt would only repeat, else nil.
+// finalError returns the failure of errors that another attempt would only repeat, else nil.
 func finalError(err error, address string) *failure.Failure {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError

@@ -11,7 +11,7 @@ type Lease struct {
 	Request   Request // what was read or written; zero for a token's
 }
 
-// leaseOf gives the lease of an answer, and false where there is none. A lease has an id: KV version 1 gives a
+// leaseOf returns the lease of an answer, and false where there is none. A lease has an id: KV version 1 has a
 // lease_duration as well, a hint of how often to read again, and nothing ends after it.
 func leaseOf(key Request, answer *Body) (Lease, bool) {
 	if answer.LeaseID == "" {
@@ -20,7 +20,7 @@ func leaseOf(key Request, answer *Body) (Lease, bool) {
 	return Lease{answer.LeaseID, Seconds(answer.LeaseDuration), answer.Renewable, key}, true
 }
 
-// TokenLease gives the lease of the token that a login gave.
+// TokenLease returns the lease of a token.
 func TokenLease(auth *Auth) Lease {
 	return Lease{Duration: Seconds(auth.LeaseDuration), Renewable: auth.Renewable}
 }
@@ -28,6 +28,7 @@ func TokenLease(auth *Auth) Lease {
 // longestLease is a bound on what Vault may say, so that no arithmetic on it overflows.
 const longestLease = 10 * 365 * 24 * time.Hour
 
+// Seconds returns a duration that Vault writes in seconds, within bounds.
 func Seconds(n int64) time.Duration {
 	return time.Duration(min(max(n, 0), int64(longestLease/time.Second))) * time.Second
 }

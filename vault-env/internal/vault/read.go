@@ -9,7 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
-// Read gives the secret that a read or a write of its path answers, nil where there is none and that is to be ignored.
+// Read returns the secret that answers a read or a write, nil where there is none and that is to be ignored.
 func (c *Client) Read(ctx context.Context, key Request, ignoreMissing bool) (*Secret, *failure.Failure) {
 	answer, f := c.request(ctx, key)
 	if f != nil {

@@ -24,7 +24,7 @@ type Revoking struct {
 	settled           bool
 }
 
-// BeginRevocation begins to revoke the client's token.
+// BeginRevocation begins to revoke the client's token, and returns without an answer.
 func (c *Client) BeginRevocation() *Revoking {
 	r := &Revoking{written: make(chan struct{}), answered: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), abandonTime) // for daemon mode, which goes on living
@@ -75,7 +75,7 @@ func (c *Client) RevokeNow(ctx context.Context) {
 	c.log.Debug("the token is revoked")
 }
 
-// revoke asks once, and says why that failed. It is of interest to a log only: the token ends by itself.
+// revoke asks once, and returns why that failed. It is of interest to a log only: the token ends by itself.
 func (c *Client) revoke(ctx context.Context) (reason string) {
 	answer, _, err := c.Once(ctx, http.MethodPut, revokePath, nil)
 	if err != nil || answer.Status >= 300 {

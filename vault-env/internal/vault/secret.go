@@ -15,9 +15,10 @@ type Secret struct {
 	Lease Lease // zero where there is none
 }
 
+// Keys returns the names in a secret, sorted.
 func (s *Secret) Keys() []string { return slices.Sorted(maps.Keys(s.Data)) }
 
-// Text gives the value of a key as a string.
+// Text returns the value of a key as a string.
 func (s *Secret) Text(key string) (string, *failure.Failure) {
 	value, ok := s.Data[key]
 	if !ok {
@@ -75,7 +76,7 @@ func asKVVersion(data map[string]any) (kvVersion, bool) {
 	return v, isObject
 }
 
-// asSecret gives the secret of an answer's data.
+// asSecret returns the secret of an answer's data.
 func asSecret(data map[string]any) (*Secret, *failure.Failure) {
 	v, versioned := asKVVersion(data)
 	if !versioned {

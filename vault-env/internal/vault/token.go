@@ -12,6 +12,7 @@ type Token struct {
 // Revocation says which tokens are revoked before the program starts. A token that leases depend on never is.
 type Revocation int
 
+// The revocations. The zero value is that of a setting that is left out.
 const (
 	RevokeOwn   Revocation = iota // one that vault-env logged in for
 	RevokeNever                   // none

@@ -12,7 +12,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
-// Transit says which key of which transit engine decrypts.
+// Transit is which key of which transit engine decrypts.
 type Transit struct {
 	KeyID     string
 	MountPath string
@@ -29,7 +29,7 @@ type decryption struct {
 	Plaintexts    map[string]string // by ciphertext; without those that could not be decrypted and may be missing
 }
 
-// Decryptions splits ciphertexts into as few batches as the batch size allows, and these evenly: they are sent at the
+// Decryptions returns ciphertexts in as few batches as the batch size allows, and these evenly: they are sent at the
 // same time, so the longest is what counts.
 func (c *Client) Decryptions(key Transit, ciphertexts []string, ignoreMissing bool, wanted func([]string) string) []*decryption {
 	n := len(ciphertexts)
@@ -83,7 +83,7 @@ func (d *decryption) body() []byte {
 	return body
 }
 
-// results gives one result for each ciphertext, or none where the key or the engine is missing and may be.
+// results returns one result for each ciphertext, or none where the key or the engine is missing and may be.
 func (d *decryption) results(path string, answer *retry.Answer) ([]any, *failure.Failure) {
 	decoded, err := Decode(answer.Body)
 	if err != nil {
@@ -106,7 +106,7 @@ func (d *decryption) results(path string, answer *retry.Answer) ([]any, *failure
 	return nil, Refused(answer.Status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", failure.QuoteName(path), said)
 }
 
-// plaintext gives what one result of a batch holds.
+// plaintext returns what one result of a batch holds.
 func (d *decryption) plaintext(path string, result any) (string, *failure.Failure) {
 	fields, _ := result.(map[string]any)
 	if said, _ := fields["error"].(string); said != "" {

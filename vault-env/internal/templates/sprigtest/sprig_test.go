@@ -1,5 +1,5 @@
-// Package sprigtest holds the functions of package templates to the answers of Sprig itself. It is a module of its own, so
-// that the product requires nothing: neither its go.mod nor a scanner of its executable names Sprig.
+// Package sprigtest holds the functions of package templates to the answers of Sprig itself. It is a module of its own,
+// so that the product requires nothing: neither its go.mod nor a scanner of its executable names Sprig.
 package sprigtest
 
 import (
