@@ -24,7 +24,7 @@ type Settings struct {
 	JWTFile  string // of Kubernetes and JWT; a policy may set it for all methods
 	identity identity
 
-	// environment is the container's, where the clouds' webhooks and SDKs keep what they know.
+	// Environment is the container's, where the clouds' webhooks and SDKs keep what they know.
 	Environment environment.Variables
 }
 

@@ -28,16 +28,16 @@ type Loan struct {
 	Since  time.Time // when Vault was asked for it, at the earliest
 }
 
-// keeping is a keeper at work.
-type keeping struct {
+// Keeping is a keeper at work.
+type Keeping struct {
 	Ended <-chan string // why the program is to be ended
 	Stop  func()        // the renewals, and give back what was renewed
 }
 
-// Keep renews a loan from now on; nothing where there is none.
-func Keep(l *Loan, s *settings.Settings, log *logging.Logger) *keeping {
+// Keep renews a loan from now on, and returns what tells of its end; nothing is renewed where there is no loan.
+func Keep(l *Loan, s *settings.Settings, log *logging.Logger) *Keeping {
 	if l == nil {
-		return &keeping{Stop: func() {}}
+		return &Keeping{Stop: func() {}}
 	}
 	lender := &vaultLender{settings: &s.Vault, token: l.Token, log: log, client: l.Client}
 	k := newKeeper(lender, s.Vault.Address, s.LeaseEnd, rand.Float64, log, l.Since, l.Leases)
@@ -49,7 +49,7 @@ func Keep(l *Loan, s *settings.Settings, log *logging.Logger) *keeping {
 			ended <- why
 		}
 	}()
-	return &keeping{ended, func() {
+	return &Keeping{ended, func() {
 		cancel()
 		<-done
 		ctx, cancel := context.WithTimeout(context.Background(), revocationTime)
