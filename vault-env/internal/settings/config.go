@@ -38,8 +38,9 @@ func configProcess(o source.Object, s *Settings) {
 	choose(o, "mode", &s.Mode, modeOf, "is unknown: write Exec or Daemon")
 	configLeaseEnd(o.Child("leaseEnd"), &s.LeaseEnd)
 	s.Delay = o.Duration("delay", s.Delay, `is not a duration: write one like "5s"`, notNegative)
-	if o.IsSet("revokeToken") {
-		s.Revoke = revocationOf(o.Bool("revokeToken", true))
+	isSet := o.IsSet("revokeToken")
+	if revoke := o.Bool("revokeToken", defaults.ProcessRevokeToken); isSet {
+		s.Revoke = revocationOf(revoke)
 	}
 	s.RefuseExec = o.Bool("refuseExec", s.RefuseExec)
 	o.Done()

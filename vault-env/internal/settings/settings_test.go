@@ -75,6 +75,20 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
+// null stands for a key that is left out.
+func TestNull(t *testing.T) {
+	want, f := parseConfig(`{"vault":{"address":"http://v","auth":{"role":"r"}}}`)
+	if f != nil {
+		t.Fatal(f)
+	}
+	got, f := parseConfig(`{"vault":{"address":"http://v","namespace":null,"timeout":null,"tls":null,"auth":{"role":"r","method":null,"mountPath":null,"tokenPath":null}},
+		"environment":{"fromPaths":null,"ignoreMissing":null,"passthrough":null,"allowedPaths":null,"allowedNames":null,"transit":{"keyID":null,"mountPath":null,"batchSize":null}},
+		"process":{"mode":null,"leaseEnd":{"action":null,"signal":null,"gracePeriod":null},"delay":null,"revokeToken":null,"refuseExec":null,"log":{"level":null,"format":null}}}`)
+	if f != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\n got %+v\nwant %+v", f, got, want)
+	}
+}
+
 func TestBadConfig(t *testing.T) {
 	server := func(s string) string { return `{"vault":{"address":"https://v","auth":{"role":"r"}` + s + `}` }
 	for _, c := range []struct{ config, says string }{
