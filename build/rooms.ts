@@ -33,7 +33,10 @@ const TABLE = {
   build: { files: '^build/(?!generate/(settings|metrics)\\.ts$)', imports: [...CORE, 'reference pages'] },
   // generators of pages about settings and metrics, which are read from the code that has them
   'reference pages': { files: '^build/generate/(settings|metrics)\\.ts$', imports: ['build', 'webhook', 'operator'] },
-  test: { files: '^test/', imports: [...CORE, 'kube', 'webhook', 'operator', 'composition', 'build', 'reference pages'] },
+  test: {
+    files: '^test/',
+    imports: [...CORE, 'kube', 'webhook', 'operator', 'composition', 'build', 'reference pages'],
+  },
 } as const satisfies Record<string, { files: string; imports: readonly string[] }>;
 
 export const ROOMS: Readonly<Record<RoomName, Room>> = TABLE;

@@ -60,7 +60,8 @@ describe('the rooms', () => {
       const type = from.startsWith('type ');
       write(file, `import ${type ? 'type ' : ''}{ it } from '${type ? from.slice('type '.length) : from}';\nit();\n`);
     }
-    for (const file of ['core/policy/rule.ts', 'core/injection/names.ts', 'kube/clock.ts', 'webhook/lru.ts']) write(file);
+    for (const file of ['core/policy/rule.ts', 'core/injection/names.ts', 'kube/clock.ts', 'webhook/lru.ts'])
+      write(file);
     for (const file of ['operator/settings.ts', 'test/support/ports.ts']) write(file);
     found = await forbiddenImports(root);
   });
