@@ -36,25 +36,24 @@ generate: setup ## what is made from a source: types from the CRD, the page of r
 	@node build/generate/reasons.ts
 
 .PHONY: lint
-lint: setup ## eslint, prettier, tsc, gofmt, go vet, staticcheck
+lint: setup ## eslint, prettier, tsc, rooms, gofmt, go vet, staticcheck. FRESH=1 forgets what earlier runs found
 	@node build/lint.ts
 
 .PHONY: test-unit
 test-unit: setup ## TypeScript unit tests
-	@mocha 'test/unit/**/*.test.ts'
+	@node build/test.ts unit
 
 .PHONY: test-go
-test-go: setup ## vault-env's tests
-	@cd vault-env && go test ./...
+test-go: setup ## vault-env's tests, less those that need a Vault
+	@node build/go-modules.ts test ./...
 
 .PHONY: test
 test: setup ## everything but lint: unit, Go, integration (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts
 
 .PHONY: fuzz
-fuzz: ## each fuzz target of vault-env for a minute
-	@cd vault-env && for t in $$(grep -rhoE '^func Fuzz[A-Za-z]+' --include='*_test.go' . | sed 's/func //'); do \
-	  d=$$(dirname $$(grep -rl "func $$t(" --include='*_test.go' .)); go test $$d -run '^$$' -fuzz "^$$t\$$" -fuzztime $${FUZZTIME:-60s} || exit 1; done
+fuzz: setup ## each fuzz target of vault-env for a minute, or for FUZZTIME
+	@node build/go-modules.ts fuzz $(or $(FUZZTIME),60s)
 
 .PHONY: bench
 bench: build ## measure and print; docs/performance.md is made from it
