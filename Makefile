@@ -31,9 +31,8 @@ images: build ## dist/images/: OCI archives of the operator and of vault-env, to
 	@node build/images.ts
 
 .PHONY: generate
-generate: setup ## what is made from a source: types from the CRD, the page of reasons
-	@node build/generate/policy-types.ts
-	@node build/generate/reasons.ts
+generate: setup ## what is made from a source: types from the CRD, reference pages, the graph of imports
+	@node build/generate/index.ts
 
 .PHONY: lint
 lint: setup ## eslint, prettier, tsc, rooms, gofmt, go vet, staticcheck. FRESH=1 forgets what earlier runs found

@@ -1,47 +1,19 @@
 /**
- * Writes core/policy/policy.generated.ts from the CRD:
- *
- *     node build/generate/policy-types.ts           writes the file
- *     node build/generate/policy-types.ts --check   exits with 1 if the file is stale
- *
- * The types describe a policy as the API server hands it out: a field with a default is always there.
+ * The types of policies, as the API server hands them out: a field with a default is always there.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { format, resolveConfig } from 'prettier';
-import { parse } from 'yaml';
+import { CRD_FILE, policySchema } from './crd.ts';
+import type { Schema } from './crd.ts';
+import { formatted } from './format.ts';
 
-/** The part of a structural schema that types come from. */
-interface Schema {
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly enum?: readonly string[];
-  readonly required?: readonly string[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly additionalProperties?: Schema;
-  readonly items?: Schema;
-  readonly 'x-kubernetes-int-or-string'?: boolean;
-}
-
-interface Crd {
-  readonly spec: {
-    readonly versions: readonly { readonly schema: { readonly openAPIV3Schema: Schema } }[];
-  };
-}
-
-const repository = new URL('../../', import.meta.url);
-const CRD_FILE = 'crds/vaultinjectionpolicies.yaml';
 export const TYPES_FILE = 'core/policy/policy.generated.ts';
 
 /** The text that policy.generated.ts ought to have. */
 export async function policyTypes(): Promise<string> {
-  const crd = parse(readFileSync(new URL(CRD_FILE, repository), 'utf8')) as Crd;
-  const root = crd.spec.versions[0]?.schema.openAPIV3Schema;
-  const spec = root?.properties?.spec;
-  const status = root?.properties?.status;
+  const root = policySchema();
+  const spec = root.properties?.spec;
+  const status = root.properties?.status;
   const condition = status?.properties?.conditions?.items;
-  if (!root || !spec || !status || !condition) throw new Error(`${CRD_FILE} has no spec, status and conditions`);
+  if (!spec || !status || !condition) throw new Error(`${CRD_FILE} has no spec, status and conditions`);
   const named = new Map([[condition, 'Condition']]);
   const source = `// Generated from ${CRD_FILE} by build/generate/policy-types.ts. Do not edit.
 import type { KubernetesObject, ObjectMeta } from '../../core/object.ts';
@@ -58,8 +30,7 @@ ${comment(status)}export interface VaultInjectionPolicyStatus ${typeOf(status, n
 
 ${comment(condition)}export interface Condition ${typeOf(condition, new Map())}
 `;
-  const file = fileURLToPath(new URL(TYPES_FILE, repository));
-  return format(source, { ...(await resolveConfig(file)), parser: 'typescript' });
+  return formatted(TYPES_FILE, source);
 }
 
 function typeOf(schema: Schema, named: ReadonlyMap<Schema, string>): string {
@@ -104,15 +75,4 @@ function comment(schema: Schema): string {
   }
   if (lines.length === 1) return `/** ${lines.join('')} */\n`;
   return `/**\n${lines.map((line) => ` * ${line}\n`).join('')} */\n`;
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const expected = await policyTypes();
-  const file = new URL(TYPES_FILE, repository);
-  if (!process.argv.includes('--check')) {
-    writeFileSync(file, expected);
-  } else if (readFileSync(file, 'utf8') !== expected) {
-    console.error(`${TYPES_FILE} is stale: run node build/generate/policy-types.ts`);
-    process.exitCode = 1;
-  }
 }

@@ -1,14 +1,8 @@
-/**
- * docs/reference/reasons.md from the catalogue in core/reasons.ts. `node build/generate/reasons.ts` writes it;
- * a unit test fails when it is stale.
- */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { format } from 'prettier';
-
+/** docs/reference/reasons.md from the catalogue in core/reasons.ts. */
 import { REASONS, type Reason } from '../../core/reasons.ts';
+import { formatted } from './format.ts';
 
-export const REASONS_FILE = join(import.meta.dirname, '../../docs/reference/reasons.md');
+export const REASONS_FILE = 'docs/reference/reasons.md';
 
 const INTRODUCTION = `# Reasons
 
@@ -27,7 +21,5 @@ export function reasonsPage(): Promise<string> {
       `| \`${code}\` | ${usedBy.join(', ')} | ${meaning} | ${action || 'Nothing.'} |`,
   );
   const table = ['| reason | of | says | what to do |', '| --- | --- | --- | --- |', ...rows].join('\n');
-  return format(`${INTRODUCTION}\n${table}\n`, { parser: 'markdown', printWidth: 120 });
+  return formatted(REASONS_FILE, `${INTRODUCTION}\n${table}\n`);
 }
-
-if (import.meta.main) writeFileSync(REASONS_FILE, await reasonsPage());

@@ -1,0 +1,54 @@
+/**
+ * Everything that is made of a source and checked in:
+ *
+ *     node build/generate/index.ts           writes the files
+ *     node build/generate/index.ts --check   exits with 1 if one is stale, and names it
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
+import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
+import { metricsPage, METRICS_FILE } from './metrics.ts';
+import { policyTypes, TYPES_FILE } from './policy-types.ts';
+import { reasonsPage, REASONS_FILE } from './reasons.ts';
+import { settingsPage, SETTINGS_FILE } from './settings.ts';
+
+export interface Generated {
+  /** From the root of the repository. */
+  readonly file: string;
+  /** The text that it ought to have. */
+  readonly text: () => string | Promise<string>;
+}
+
+const root = join(import.meta.dirname, '../..');
+
+export const GENERATED: readonly Generated[] = [
+  { file: TYPES_FILE, text: policyTypes },
+  { file: REASONS_FILE, text: reasonsPage },
+  { file: SETTINGS_FILE, text: settingsPage },
+  { file: METRICS_FILE, text: metricsPage },
+  { file: ANNOTATIONS_FILE, text: annotationsPage },
+  { file: ARCHITECTURE_FILE, text: architecturePage },
+];
+
+/** Whether the file is not there, or has another text than it ought to have. */
+export async function isStale({ file, text }: Generated): Promise<boolean> {
+  const path = join(root, file);
+  return !existsSync(path) || readFileSync(path, 'utf8') !== (await text());
+}
+
+async function write({ file, text }: Generated): Promise<void> {
+  writeFileSync(join(root, file), await text());
+}
+
+if (import.meta.main) {
+  const stale: Generated[] = [];
+  for (const generated of GENERATED) if (await isStale(generated)) stale.push(generated);
+  if (!process.argv.includes('--check')) {
+    for (const generated of stale) await write(generated);
+  } else if (stale.length > 0) {
+    console.error(`stale: ${stale.map(({ file }) => file).join(', ')}; run node build/generate/index.ts`);
+    process.exitCode = 1;
+  }
+}

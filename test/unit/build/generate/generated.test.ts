@@ -1,0 +1,10 @@
+import { expect } from 'chai';
+
+import { GENERATED, isStale } from '../../../../build/generate/index.ts';
+
+describe('what is made of a source', () => {
+  for (const generated of GENERATED)
+    it(`is what the source says: ${generated.file} (else run node build/generate/index.ts)`, async () => {
+      expect(await isStale(generated)).to.equal(false);
+    });
+});
