@@ -61,3 +61,7 @@ bench: build ## measure and print; docs/performance.md is made from it
 .PHONY: demo
 demo: setup ## the whole thing on a local cluster; ONCE=1 ends by itself
 	@node test/demo/demo.ts $(if $(ONCE),--once)
+
+.PHONY: cluster
+cluster: setup ## a local API server with the CRD, to run your operator against; Ctrl-C ends it
+	@node test/demo/cluster.ts
