@@ -10,6 +10,8 @@ import { forbiddenImports, ROOMS } from '../../../build/rooms.ts';
 const IMPORTS: readonly (readonly [file: string, from: string, says: string])[] = [
   ['core/duration.ts', '../kube/clock.ts', 'core imports from no other room'],
   ['core/json.ts', './policy/rule.ts', 'core imports from no other room'],
+  ['core/kinds.ts', './policy/policy.generated.ts', ''],
+  ['core/policy/policy.generated.ts', './rule.ts', 'core imports from no other room'],
   ['core/policy/match.ts', '../injection/names.ts', 'core/policy imports from core'],
   ['core/injection/inject.ts', '../workload/plan.ts', 'core/injection imports from core, core/policy'],
   ['core/workload/plan.ts', '../injection/names.ts', ''],
