@@ -25,13 +25,13 @@ const STOP_AFTER_FAILURE_MS = 1_500;
  * runs is stopped, and the process ends with status 1 within two seconds. Resolves when all parts have started.
  */
 export async function run(group: Group, { process, clock, logger }: RunOptions): Promise<void> {
-  let stopping = false;
-  // before anything starts: a process that is told to go while it starts must not be killed amid a write
+  const state = { stopping: false };
+  // before anything starts: a process that is told to go while it starts must not be killed in the middle of a write
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       // a person who presses Ctrl-C twice does not want to wait for the drain
-      if (stopping) process.exit(1);
-      stopping = true;
+      if (state.stopping) process.exit(1);
+      state.stopping = true;
       logger.info({ signal }, 'stopping');
       void group.stop().then(() => logger.info('stopped'));
     });
@@ -39,8 +39,8 @@ export async function run(group: Group, { process, clock, logger }: RunOptions):
   try {
     await group.start();
   } catch (error) {
-    if (stopping) return;
-    stopping = true;
+    if (state.stopping) return;
+    state.stopping = true;
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     await Promise.race([group.stop(), clock.sleep(STOP_AFTER_FAILURE_MS)]);
     process.exit(1);

@@ -22,8 +22,8 @@ export function createOperatorMetrics(register: Register): OperatorMetrics {
     help: 'Lists and watches of policies that failed and were tried again.',
     registers,
   });
-  const show = (lastSeen: () => number | undefined): void =>
-    void new Gauge({
+  const show = (lastSeen: () => number | undefined): Gauge =>
+    new Gauge({
       name: 'vault_injection_policies_last_seen_seconds',
       help: 'When the API server last proved the known policies fresh, in seconds since the epoch.',
       registers,

@@ -62,7 +62,7 @@ describe('looking images up in a real registry', function () {
       const secret = { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': config } };
       return Promise.resolve(secret as unknown as KubernetesObject);
     }) as ObjectClient['get'];
-    const { configs, stop } = createImageLookUp({
+    const lookUp = createImageLookUp({
       registries: '*',
       registryMirrors: '',
       registryPlainHttp: '',
@@ -78,8 +78,8 @@ describe('looking images up in a real registry', function () {
       random: Math.random,
       logger: collectLog().logger,
     });
-    closing.push(stop);
-    return configs;
+    closing.push(() => lookUp.stop());
+    return lookUp.configs;
   }
 
   async function find(configs: ImageConfigs, name: string, ...pullSecrets: string[]): Promise<ImageAnswer | undefined> {

@@ -149,7 +149,10 @@ describe('starting the operator', () => {
       ]);
       await plane.kubectlOk(['delete', 'secret', '-n', 'vault-injection-system', '--all']);
       operator = await startOperator({
-        controlPlane: { kubeconfig: await plane.kubeconfigOf('probe'), kubectlOk: plane.kubectlOk },
+        controlPlane: {
+          kubeconfig: await plane.kubeconfigOf('probe'),
+          kubectlOk: (args, stdin) => plane.kubectlOk(args, stdin),
+        },
         prepare: false,
       });
       await eventually('the reason', () => /secrets.*403 Forbidden/.test(operator.log()) || undefined);

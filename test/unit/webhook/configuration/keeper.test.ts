@@ -198,7 +198,7 @@ describe('the keeper of the webhook configuration', () => {
   });
 
   it('counts everything as published where no entry distrusts it', async () => {
-    const keeper = await world.running({});
+    await world.running({});
     expect(world.published.since(pem('one'))).to.be.a('number');
     expect(world.published.bundle).to.equal(undefined);
   });
