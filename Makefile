@@ -31,29 +31,28 @@ images: build ## dist/images/: OCI archives of the operator and of vault-env, to
 	@node build/images.ts
 
 .PHONY: generate
-generate: setup ## what is made from a source: types and defaults from the CRD, the page of reasons
+generate: setup ## what is made from a source: types and defaults from the CRD, reference pages, the graph of imports
 	@node build/generate/index.ts
 
 .PHONY: lint
-lint: setup ## eslint, prettier, tsc, gofmt, go vet, staticcheck
+lint: setup ## eslint, prettier, tsc, rooms, gofmt, go vet, staticcheck. FRESH=1 forgets what earlier runs found
 	@node build/lint.ts
 
 .PHONY: test-unit
 test-unit: setup ## TypeScript unit tests
-	@mocha 'test/unit/**/*.test.ts'
+	@node build/test.ts unit
 
 .PHONY: test-go
-test-go: setup ## vault-env's tests
-	@cd vault-env && go test ./...
+test-go: setup ## vault-env's tests, less those that need a Vault
+	@node build/go-modules.ts test ./...
 
 .PHONY: test
 test: setup ## everything but lint: unit, Go, integration (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts
 
 .PHONY: fuzz
-fuzz: ## each fuzz target of vault-env for a minute
-	@cd vault-env && for t in $$(grep -rhoE '^func Fuzz[A-Za-z]+' --include='*_test.go' . | sed 's/func //'); do \
-	  d=$$(dirname $$(grep -rl "func $$t(" --include='*_test.go' .)); go test $$d -run '^$$' -fuzz "^$$t\$$" -fuzztime $${FUZZTIME:-60s} || exit 1; done
+fuzz: setup ## each fuzz target of vault-env for a minute, or for FUZZTIME
+	@node build/go-modules.ts fuzz $(or $(FUZZTIME),60s)
 
 .PHONY: bench
 bench: build ## measure and print; docs/performance.md is made from it
@@ -62,3 +61,7 @@ bench: build ## measure and print; docs/performance.md is made from it
 .PHONY: demo
 demo: setup ## the whole thing on a local cluster; ONCE=1 ends by itself
 	@node test/demo/demo.ts $(if $(ONCE),--once)
+
+.PHONY: cluster
+cluster: setup ## a local API server with the CRD, to run your operator against; Ctrl-C ends it
+	@node test/demo/cluster.ts

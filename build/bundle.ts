@@ -4,7 +4,7 @@
  */
 import { build, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
@@ -81,6 +81,7 @@ const leanDependencies: Plugin = {
 };
 
 mkdirSync(dist, { recursive: true });
+let begun = Date.now();
 await build({
   entryPoints: [join(root, 'operator/main.ts')],
   outfile: join(dist, 'operator.mjs'),
@@ -102,6 +103,7 @@ await build({
   // ws loads these by require() when they are there; it works without.
   external: ['bufferutil', 'utf-8-validate'],
 });
+built('operator.mjs');
 copyFileSync(join(root, 'crds/vaultinjectionpolicies.yaml'), join(dist, 'vaultinjectionpolicies.yaml'));
 
 /** Builds vault-env into dist/`name`, for this machine unless `platform` (GOOS, GOARCH) says otherwise. */
@@ -112,7 +114,15 @@ function buildVaultEnv(name: string, platform: NodeJS.ProcessEnv = {}): void {
     { cwd: join(root, 'vault-env'), env: { ...process.env, CGO_ENABLED: '0', ...platform }, stdio: 'inherit' },
   );
   if (error) throw new Error(`go could not be run (${error.message}): install Go 1.26 or newer`);
-  if (status !== 0) process.exitCode = status ?? 1;
+  if (status === 0) built(name);
+  else process.exitCode = status ?? 1;
+}
+
+/** Prints what was made and how long it took. */
+function built(name: string): void {
+  const size = (statSync(join(dist, name)).size / 2 ** 20).toFixed(1);
+  console.log(`== dist/${name}: ${size} MiB (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+  begun = Date.now();
 }
 
 buildVaultEnv('vault-env');

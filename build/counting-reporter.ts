@@ -1,11 +1,21 @@
 import { writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import Mocha from 'mocha';
 
-/** mocha's spec reporter, which also leaves its counts in the file named by COUNTS_FILE for the closing line. */
+// A file of unit tests that takes longer is worth a look, unless the machine is busy: all of them may take half a minute.
+const SLOW_MS = 5_000;
+
+/** mocha's spec reporter, which also names slow files and leaves its counts in the file named by COUNTS_FILE. */
 export default class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
+    const times = new Map<string, number>();
+    runner.on('test end', ({ file = '', duration = 0 }) => times.set(file, (times.get(file) ?? 0) + duration));
     runner.once('end', () => {
+      const slow = [...times].filter(([, ms]) => ms > SLOW_MS).sort(([, a], [, b]) => b - a);
+      for (const [file, ms] of slow) {
+        Mocha.reporters.Base.consoleLog('  %s s in %s', (ms / 1000).toFixed(1), relative('', file));
+      }
       const file = process.env.COUNTS_FILE;
       if (file === undefined) return;
       const { passes = 0, failures = 0, pending = 0 } = runner.stats ?? {};

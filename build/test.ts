@@ -1,6 +1,6 @@
 /**
  * `make test`: every suite one after the other, and one closing line that counts all tests.
- * `node build/test.ts [SUITE…]` runs some of them.
+ * `node build/test.ts [SUITE…]` runs some of them; `make test-unit` is the suite unit.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { goModules } from './go-modules.ts';
 import { allTools } from './tools/table.ts';
 import { ensureTools } from './tools/tools.ts';
 
@@ -46,14 +47,28 @@ interface GoEvent {
   Package?: string;
   Test?: string;
   Output?: string;
+  /** Seconds. */
+  Elapsed?: number;
 }
 
-/** Runs vault-env's Go tests; prints a line a package and the whole output of what fails. */
 async function goTests(env: Record<string, string>): Promise<Counts> {
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const module of goModules()) add(total, await goTestsOf(module, env));
+  return total;
+}
+
+function add(total: Counts, { passed, failed, skipped }: Counts): void {
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+}
+
+/** Runs the Go tests of one module; prints a line a package and the whole output of what fails. */
+async function goTestsOf(module: string, env: Record<string, string>): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const outputs = new Map<string, string>();
   const child = spawn('go', ['test', '-json', './...'], {
-    cwd: join(root, 'vault-env'),
+    cwd: join(root, module),
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   });
@@ -80,7 +95,9 @@ function count(event: GoEvent, counts: Counts, outputs: Map<string, string>): vo
     return;
   }
   if (event.Test === undefined) {
-    if (['pass', 'fail', 'skip'].includes(event.Action)) console.log(`  ${event.Action} ${event.Package ?? ''}`);
+    const time = `(${(event.Elapsed ?? 0).toFixed(1)} s)`;
+    if (['pass', 'fail', 'skip'].includes(event.Action))
+      console.log(`  ${event.Action} ${event.Package ?? ''} ${time}`);
     if (event.Action === 'fail') console.log(outputs.get(key) ?? '');
     return;
   }
@@ -118,9 +135,7 @@ for (const [name, run] of Object.entries(SUITES)) {
   console.log(`\n== ${name} tests`);
   const started = Date.now();
   const counts = await run();
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped += counts.skipped;
+  add(total, counts);
   const seconds = Math.round((Date.now() - started) / 1000);
   console.log(
     `== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${seconds} s`,

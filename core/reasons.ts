@@ -52,31 +52,31 @@ export const REASONS = {
   NotAccepted: {
     usedBy: ['Programmed'],
     meaning: 'The policy is not sound, and no sound generation of it is known to fall back on.',
-    action: 'Mend what the condition Accepted names.',
+    action: 'Fix what the condition Accepted names.',
   },
   NotProgrammed: {
     usedBy: ['Programmed', 'Ready', 'Reconciling'],
     meaning: 'API servers do not send the workloads of this namespace to the webhook yet.',
     action:
-      'Wait a few seconds; if it stays, look for errors about the webhook configuration in the log of the operator.',
+      'Wait a few seconds. If it persists, look for errors about the webhook configuration in the log of the operator.',
   },
   NamespaceExcluded: {
     usedBy: ['Programmed', 'Ready', 'Stalled'],
     meaning: 'Workloads of this namespace are never injected: it is a system namespace, or the operator’s own.',
-    action: 'Move policy and workloads to another namespace.',
+    action: 'Move the policy and the workloads to another namespace.',
   },
   CertificateNotReady: {
     usedBy: ['CertificateReady', 'Ready', 'Reconciling'],
     meaning: 'The webhook has no certificate to serve yet.',
     action:
-      'Wait a few seconds; if it stays, look for errors about the Secret of the certificates in the log of the operator.',
+      'Wait a few seconds. If it persists, look for errors about the Secret of the certificates in the log of the operator.',
   },
 
   // the policy is not sound
   SchemaInvalid: {
     usedBy: REFUSED,
     meaning: 'A field has a value that the schema does not allow: the CRD in the cluster is not the operator’s.',
-    action: 'Install the CRD of this version of the operator, then mend the fields that the message names.',
+    action: 'Install the CRD of this version of the operator, then fix the fields that the message names.',
   },
   AddressInvalid: {
     usedBy: REFUSED,
@@ -86,12 +86,12 @@ export const REASONS = {
   CABundleInvalid: {
     usedBy: REFUSED,
     meaning: 'spec.vault.tls.caBundle is not a list of PEM certificates.',
-    action: 'Paste the certificates of the authorities, each from BEGIN CERTIFICATE to END CERTIFICATE.',
+    action: 'Paste the CA certificates, each from BEGIN CERTIFICATE to END CERTIFICATE.',
   },
   DurationInvalid: {
     usedBy: REFUSED,
-    meaning: 'A duration cannot be read or is out of its range.',
-    action: 'Write a duration such as 10s or 5m, in the range that the message names.',
+    meaning: 'A duration cannot be parsed or is out of range.',
+    action: 'Write a duration such as 10s or 5m, within the range that the message names.',
   },
   InjectorImageMissing: {
     usedBy: REFUSED,
@@ -101,11 +101,11 @@ export const REASONS = {
   ResourcesInvalid: {
     usedBy: REFUSED,
     meaning: 'spec.injector.resources holds a quantity that cannot be used.',
-    action: 'Write quantities such as 10m and 32Mi, requests not above limits.',
+    action: 'Write quantities such as 10m and 32Mi, with no request above its limit.',
   },
   PathNotAllowed: {
     usedBy: [...REFUSED, ...UNDER_REVIEW],
-    meaning: 'A Vault path is outside of spec.environment.allowedPaths.',
+    meaning: 'spec.environment.allowedPaths does not allow a Vault path.',
     action: 'Refer to an allowed path, or widen allowedPaths.',
   },
 
@@ -119,49 +119,50 @@ export const REASONS = {
   VaultNotChecked: {
     usedBy: ['VaultReachable'],
     meaning: 'The operator did not ask Vault.',
-    action: 'The message says why; pods reach Vault by themselves, so this does not keep them from starting.',
+    action: 'The message says why. Pods connect to Vault themselves, so this does not keep them from starting.',
   },
   VaultSealed: { usedBy: ['VaultReachable'], meaning: 'Vault is sealed.', action: 'Unseal it.' },
   VaultNotInitialized: {
     usedBy: ['VaultReachable'],
-    meaning: 'Vault answers but was never initialized.',
+    meaning: 'Vault answers but has not been initialized.',
     action: 'Initialize and unseal it.',
   },
   VaultTLSFailed: {
     usedBy: ['VaultReachable'],
-    meaning: 'The certificate of Vault cannot be verified, or it speaks no TLS.',
-    action: 'Set spec.vault.tls.caBundle to the authority that signed it, and serverName to a name that is in it.',
+    meaning: 'The certificate of Vault cannot be verified, or Vault does not speak TLS at this address.',
+    action:
+      'Set spec.vault.tls.caBundle to the CA that signed the certificate, and serverName to a name that the certificate contains.',
   },
   VaultTimeout: {
     usedBy: ['VaultReachable'],
     meaning: 'Vault did not answer in time.',
-    action: 'Check address, network policies and firewalls between the operator and Vault.',
+    action: 'Check the address, and the network policies and firewalls between the operator and Vault.',
   },
   VaultNameUnknown: {
     usedBy: ['VaultReachable'],
     meaning: 'The host name in spec.vault.address does not resolve where the operator runs.',
-    action: 'Correct the address, or the DNS.',
+    action: 'Correct the address or the DNS record.',
   },
   VaultUnreachable: {
     usedBy: ['VaultReachable'],
-    meaning: 'No connection to Vault could be made, or it broke.',
-    action: 'Check address and port, and that Vault is running.',
+    meaning: 'The operator could not connect to Vault, or the connection broke.',
+    action: 'Check the address and the port, and that Vault is running.',
   },
   VaultAnswerUnexpected: {
     usedBy: ['VaultReachable'],
-    meaning: 'Something answers at the address, but not as Vault does.',
-    action: 'Correct spec.vault.address: it must lead to Vault itself, without a redirect.',
+    meaning: 'Something answers at the address, but it is not Vault.',
+    action: 'Correct spec.vault.address: it must be the address of Vault itself, without a redirect.',
   },
 
   // whether newer versions of secrets restart workloads, which never takes a rule out of force
   RotationActive: {
     usedBy: ['Rotating'],
-    meaning: 'The operator looks at the versions of the secrets that the workloads of the policy read.',
+    meaning: 'The operator watches the versions of the secrets that the workloads of the policy read.',
     action: '',
   },
   RotationIdle: {
     usedBy: ['Rotating'],
-    meaning: 'No injected workload of the policy reads the newest version of a secret of KV version 2.',
+    meaning: 'No injected workload of the policy reads the latest version of a KV version 2 secret.',
     action: '',
   },
   RotationPending: {
@@ -176,26 +177,26 @@ export const REASONS = {
   },
   RotationAuthorityUnread: {
     usedBy: ['Rotating'],
-    meaning: 'The object that spec.vault.tls.caRef names is not there, cannot be read, or holds no certificates.',
+    meaning: 'The object that spec.vault.tls.caRef names does not exist, cannot be read, or holds no certificates.',
     action:
-      'Do what the message says. A ConfigMap needs no more than to be there; for a Secret, a Role of the namespace has to ' +
-      'let the operator get it (docs/guides/rotation.md).',
+      'Do what the message says. A ConfigMap only has to exist; a Secret also needs a Role in its namespace that lets the ' +
+      'operator get it (docs/guides/rotation.md).',
   },
   RotationTokenRefused: {
     usedBy: ['Rotating'],
-    meaning: 'The API server gives the operator no token of its ServiceAccount to log in to Vault with.',
+    meaning: 'The API server does not issue the operator a token of its ServiceAccount to log in to Vault with.',
     action:
-      'Check that the ServiceAccount of the setting rotationServiceAccount exists, and the rule for serviceaccounts/token in config/rbac.',
+      'Check that the ServiceAccount named by the setting rotationServiceAccount exists, and that config/rbac has its rule for serviceaccounts/token.',
   },
   RotationLoginRefused: {
     usedBy: ['Rotating'],
-    meaning: 'Vault answers, and does not let the operator log in.',
-    action: 'Make the role for the operator at the auth mount that the message names (docs/guides/rotation.md).',
+    meaning: 'Vault answers but does not let the operator log in.',
+    action: 'Create the operator’s role at the auth mount that the message names (docs/guides/rotation.md).',
   },
   RotationVaultAway: {
     usedBy: ['Rotating'],
-    meaning: 'The operator gets no answer from Vault that tells anything; nothing is restarted meanwhile.',
-    action: 'As for VaultReachable; it is tried again at least twice a minute.',
+    meaning: 'The operator gets no usable answer from Vault; until it does, nothing is restarted.',
+    action: 'See the condition VaultReachable. The operator tries again at least twice a minute.',
   },
   RotationPathForbidden: {
     usedBy: ['Rotating'],
@@ -205,21 +206,21 @@ export const REASONS = {
   RotationAnswerUnexpected: {
     usedBy: ['Rotating'],
     meaning: 'Vault answers for a path, but not with the metadata of a secret.',
-    action: 'Look for the path in the log of Vault; pin the version in the reference if it cannot be mended.',
+    action: 'Look for the path in the log of Vault. If it cannot be fixed, pin the version in the reference.',
   },
 
   // outcomes of admission
   Injected: { usedBy: ['Admission'], meaning: 'The template was injected as the policy says.', action: '' },
   Restored: {
     usedBy: ['Admission'],
-    meaning: 'What an earlier injection added was taken out, because nothing asks for it any more.',
+    meaning: 'What an earlier injection added was removed, because nothing asks for it any more.',
     action: '',
   },
-  Unchanged: { usedBy: ['Admission'], meaning: 'The template was already as it should be.', action: '' },
+  Unchanged: { usedBy: ['Admission'], meaning: 'The template already was as it should be.', action: '' },
   NoPolicy: {
     usedBy: ['Admission'],
     meaning: 'No policy of the namespace is for this workload.',
-    action: 'If one should be, compare its targets and selector with kind and labels of the workload.',
+    action: 'If one should be, compare its targets and selector with the kind and labels of the workload.',
   },
   Excluded: {
     usedBy: ['Admission'],
@@ -237,30 +238,30 @@ export const REASONS = {
     usedBy: UNDER_REVIEW,
     meaning: 'A container has no command, and neither the policy nor the registry of its image says what it would run.',
     action:
-      'The message says what the registry answered. Mend that (docs/guides/private-registries.md), write the command in ' +
+      'The message says what the registry answered. Fix that (docs/guides/private-registries.md), or write the command in ' +
       'the workload, or the ENTRYPOINT of the image in spec.images of the policy.',
   },
   MalformedObject: {
     usedBy: UNDER_REVIEW,
-    meaning: 'The workload is not built as its kind demands.',
+    meaning: 'The workload does not have the structure that its kind requires.',
     action: 'Correct the field that the message names.',
   },
   RecordTooLarge: {
     usedBy: UNDER_REVIEW,
-    meaning: 'What has to be remembered to restore the template exceeds the 256 KiB that annotations may have.',
-    action: 'Shorten commands, arguments or annotations of the template, or wrap fewer containers.',
+    meaning: 'The record that restores the template does not fit into the 256 KiB that annotations may have.',
+    action: 'Shorten the commands, arguments or annotations of the template, or wrap fewer containers.',
   },
   SourceUnreadable: {
     usedBy: UNDER_REVIEW,
     meaning:
       'Environment comes from a ConfigMap or Secret that the operator cannot read, so references in it may be missed.',
     action:
-      'Let the operator read it by a Role of the namespace (docs/guides/references-elsewhere.md), or set ' +
+      'Allow the operator to read it with a Role in the namespace (docs/guides/references-elsewhere.md), or set ' +
       'spec.inject.sources to Assume or Ignore.',
   },
   VariableReserved: {
     usedBy: UNDER_REVIEW,
-    meaning: 'A container sets a variable that injection needs for itself.',
+    meaning: 'A container sets a variable that injection reserves for itself.',
     action: 'Remove the variable VAULT_ENV_CONFIG from the container.',
   },
 
@@ -270,7 +271,7 @@ export const REASONS = {
     meaning:
       'A container that should be injected is not: the workload was stored while the webhook was away, or before the policy.',
     action:
-      'Nothing, as the operator asks admission to inject it; if it stays, the log of the operator says what was tried.',
+      'None: the operator asks admission to inject it. If it persists, the log of the operator says what was tried.',
   },
   InjectionChanged: {
     usedBy: ['Workload', 'Event'],
@@ -281,7 +282,7 @@ export const REASONS = {
   ToBeRestored: {
     usedBy: ['Workload', 'Event'],
     meaning: 'The workload is injected, and nothing asks for it any more.',
-    action: 'As for InjectionChanged: its next change takes the injection out.',
+    action: 'As for InjectionChanged: the next change of the workload removes the injection.',
   },
   AnnotatedFalse: {
     usedBy: ['Workload'],
@@ -290,13 +291,13 @@ export const REASONS = {
   },
   AnnotationMissing: {
     usedBy: ['Workload'],
-    meaning: 'The policy injects annotated workloads alone (inject.when: Annotation), and this one is not.',
+    meaning: 'The policy injects only annotated workloads (inject.when: Annotation), and this one is not annotated.',
     action: 'Set the annotation vaultinjection.dev/inject to "true" to let it in.',
   },
   OtherPolicyNamed: {
     usedBy: ['Workload'],
     meaning: 'The annotation vaultinjection.dev/policy names a policy that is not for this workload.',
-    action: 'Name one that matches, or take the annotation away.',
+    action: 'Name one that matches, or remove the annotation.',
   },
   NothingToInject: {
     usedBy: ['Workload'],
@@ -305,39 +306,39 @@ export const REASONS = {
   },
   Repaired: {
     usedBy: ['Event'],
-    meaning: 'The operator asked admission to inject a workload that was not, and it is now.',
+    meaning: 'The operator asked admission to inject a workload that was not injected, and now it is.',
     action: '',
   },
   RolloutStarted: {
     usedBy: ['Event'],
     meaning:
-      'The operator, or the annotation vaultinjection.dev/apply, has an outdated workload injected anew: its pods are replaced.',
+      'The operator or the annotation vaultinjection.dev/apply had an outdated workload injected again: its pods are replaced.',
     action: '',
   },
   RestartStarted: {
     usedBy: ['Event'],
-    meaning: 'A secret that the pods of a workload read has a newer version: they are replaced.',
+    meaning: 'A secret that the pods of a workload read has a newer version: the pods are replaced.',
     action: '',
   },
   RepairUndone: {
     usedBy: ['Workload', 'Event', 'Stalled'],
-    meaning: 'The injection of a workload was undone each time, so the operator does not try again.',
+    meaning: 'The injection of a workload was undone every time, so the operator stopped trying.',
     action:
       'Make the field manager that the message names leave command, args, env, volumes and volumeMounts alone, or exclude ' +
       'the workload; then kubectl annotate deployment NAME vaultinjection.dev/apply=now.',
   },
   RequestWithoutEffect: {
     usedBy: ['Workload', 'Event', 'Stalled'],
-    meaning: 'Admission was asked to inject a workload, several times, and the workload did not change.',
+    meaning: 'The operator asked admission several times to inject a workload, and the workload did not change.',
     action:
-      'Look whether API servers reach the webhook (their metric apiserver_admission_webhook_fail_open_count says), and ' +
-      'whether another webhook after it takes the injection out. The operator goes on asking.',
+      'Check whether API servers reach the webhook (see their metric apiserver_admission_webhook_fail_open_count), and ' +
+      'whether a later webhook removes the injection. The operator keeps asking.',
   },
   RolloutFailed: {
     usedBy: ['Workload', 'Event', 'Stalled'],
-    meaning: 'New pods of a workload did not become available, so no other workload of the policy is rolled.',
+    meaning: 'New pods of a workload did not become available, so no other workload of the policy is rolled out.',
     action:
-      'Mend that workload or the policy; the rollout goes on by itself when it is available or the policy changes.',
+      'Fix that workload or the policy. The rollout continues by itself when the workload is available or the policy changes.',
   },
 } as const satisfies Record<string, Reason>;
 

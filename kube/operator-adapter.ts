@@ -1,17 +1,28 @@
-import OperatorModule, { ResourceMetaImpl } from '@dot-i/k8s-operator';
+/**
+ * The one file that knows @dot-i/k8s-operator. Of the library it keeps the base class `Operator` with its shape: `start()`
+ * calls `init()`, which calls `watchResource()` with a handler of `ResourceEvent`s. It stands in for everything below:
+ *
+ * - its watch loop ends the process on any watch error, loses what is deleted while the watch is down, and swallows what a
+ *   handler rejects with: here an Informer watches, and a WorkQueue calls the handler and tries again;
+ * - its status writer sends a resourceVersion along and does not work with client-node 2: here a server-side apply;
+ * - its `stop()` makes the process exit with status 1: here it waits for what runs;
+ * - its finalizers and its registration of CRDs report success whatever happens: here they are refused.
+ *
+ * ADR 2 has what was measured.
+ */
+import OperatorModule, { ResourceEventType, ResourceMetaImpl } from '@dot-i/k8s-operator';
 import type { OperatorLogger, ResourceEvent, ResourceMeta } from '@dot-i/k8s-operator';
 import { KubeConfig } from '@kubernetes/client-node';
 
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
-import type { LibraryObject } from './event-feed.ts';
-import { EventFeed } from './event-feed.ts';
 import type { InformerObserver } from './informer.ts';
 import { Informer } from './informer.ts';
 import type { PooledKubeConfig } from './kube-config.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { ApiError } from './object-client.ts';
+import { keyOf } from './object-store.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export interface OperatorAdapterOptions {
@@ -28,16 +39,16 @@ export interface OperatorAdapterOptions {
 
 interface Watched {
   readonly informer: Informer;
+  readonly feed: EventFeed;
   readonly queue: WorkQueue;
 }
 
+/** The library's type of an object, which knows no read-only fields. */
+type LibraryObject = ResourceEvent['object'];
+
 type EventHandler = (event: ResourceEvent) => Promise<void>;
 
-/**
- * The library's `Operator` with all of its I/O replaced: it keeps `start()` → `init()` → `watchResource()` and the types of
- * events. The stock watch loop ends the process on any watch error, loses objects that are deleted while it is away and
- * swallows what a handler rejects with; its status writer does not work with client-node 2; its `stop()` is an error exit.
- */
+/** The library's `Operator` with all of its I/O replaced. */
 export abstract class OperatorAdapter extends OperatorModule.default {
   readonly #options: OperatorAdapterOptions;
   readonly #watched = new Map<string, Watched>();
@@ -65,8 +76,9 @@ export abstract class OperatorAdapter extends OperatorModule.default {
 
   /**
    * Tells `onEvent` of each object: Added the first time, then Modified, at the end Deleted with the last that was known
-   * of it. Events of one object come one after the other, the newest state only; a rejection is tried again after a
-   * growing delay. Resolves at once: `synced` says when all is known.
+   * of it. Begins when the first list has arrived and onSynced() has returned. Events of one object come one after the
+   * other, the newest state only; a rejection is tried again after a growing delay. Resolves at once: `synced` says when
+   * all is known.
    */
   protected override watchResource(
     group: string,
@@ -93,7 +105,20 @@ export abstract class OperatorAdapter extends OperatorModule.default {
     return watched.informer;
   }
 
-  /** Called once for each resource, when all that its first list held is on the queue; handlers have not run yet. */
+  /**
+   * Has the handler told of an object once more although it has not changed, as Modified: at once, or in `afterMs`
+   * milliseconds at the latest. Does nothing for an object that is not there, or a resource that is not watched.
+   * `key` is `namespace/name`.
+   */
+  protected enqueue(resource: Resource, key: string, afterMs = 0): void {
+    const watched = this.#watched.get(idOf(resource));
+    if (watched?.informer.synced !== true) return;
+    watched.feed.askAgain(key);
+    if (afterMs > 0) watched.queue.addAfter(key, afterMs);
+    else watched.queue.add(key);
+  }
+
+  /** Called once for each resource, when its first list has arrived; handlers have not run yet. */
   protected onSynced(plural: string): void {
     this.#options.logger.info({ resource: plural }, 'synced');
   }
@@ -165,11 +190,80 @@ export abstract class OperatorAdapter extends OperatorModule.default {
       ...(observer === undefined ? {} : { observer }),
       onChange: (key, object, previous) => {
         if (object === undefined && previous !== undefined) feed.noteEnd(key, previous);
-        queue.add(key);
+        if (informer.synced) queue.add(key);
       },
-      onSynced: () => this.onSynced(resource.plural),
+      onSynced: () => {
+        this.onSynced(resource.plural);
+        for (const object of informer.list()) queue.add(keyOf(object));
+      },
     });
-    return { informer, queue };
+    return { informer, feed, queue };
+  }
+}
+
+interface EventFeedOptions {
+  readonly plural: string;
+  /** What there is now. */
+  readonly current: (key: string) => KubernetesObject | undefined;
+  readonly onEvent: EventHandler;
+}
+
+/**
+ * Makes the library's events of what has changed since a handler was last told: states that nobody has seen in between
+ * are left out, but no Deleted is. What a handler rejects was not told, so the next tell() tells it again.
+ */
+class EventFeed {
+  readonly #options: EventFeedOptions;
+  readonly #told = new Map<string, KubernetesObject>();
+  readonly #ended = new Map<string, KubernetesObject>();
+  readonly #asked = new Set<string>();
+
+  constructor(options: EventFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Keeps how an object looked at its end, for the Deleted that will tell of it. */
+  noteEnd(key: string, last: KubernetesObject): void {
+    this.#ended.set(key, last);
+  }
+
+  /** The next tell() tells of an object also if it has not changed. */
+  askAgain(key: string): void {
+    this.#asked.add(key);
+  }
+
+  /** Brings the handler up to date. Rejects with what the handler rejects with. */
+  async tell(key: string): Promise<void> {
+    const now = this.#options.current(key);
+    const ended = this.#ended.get(key);
+    const told = this.#told.get(key) ?? ended;
+    if (told !== undefined && told.metadata.uid !== now?.metadata.uid) {
+      const seenToEnd = ended !== undefined && ended.metadata.uid === told.metadata.uid;
+      await this.#emit(ResourceEventType.Deleted, seenToEnd ? ended : told);
+      this.#told.delete(key);
+    }
+    if (this.#ended.get(key) === ended) this.#ended.delete(key);
+    if (now === undefined) this.#asked.delete(key);
+    else await this.#tellOf(key, now);
+  }
+
+  async #tellOf(key: string, now: KubernetesObject): Promise<void> {
+    const known = this.#told.get(key);
+    const asked = this.#asked.delete(key);
+    if (!asked && known?.metadata.resourceVersion === now.metadata.resourceVersion) return;
+    try {
+      await this.#emit(known === undefined ? ResourceEventType.Added : ResourceEventType.Modified, now);
+    } catch (error) {
+      if (asked) this.#asked.add(key);
+      throw error;
+    }
+    this.#told.set(key, now);
+  }
+
+  #emit(type: ResourceEventType, object: KubernetesObject): Promise<void> {
+    const theirs = object as unknown as LibraryObject;
+    const meta = ResourceMetaImpl.createWithPlural(this.#options.plural, theirs);
+    return this.#options.onEvent({ type, meta, object: theirs });
   }
 }
 

@@ -2,6 +2,8 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry as Register } from 'prom-client';
+import { listen } from '../kube/listen.ts';
+import type { Place } from '../kube/listen.ts';
 import type { Logger } from '../kube/log.ts';
 
 /** One thing that has to be so before reviews may be sent here. */
@@ -20,6 +22,7 @@ interface HealthAnswer {
 const TEXT = 'text/plain; charset=utf-8';
 
 export interface HealthServerOptions {
+  readonly place: Place;
   readonly checks: readonly ReadinessCheck[];
   readonly register: Register;
   readonly logger: Logger;
@@ -55,19 +58,16 @@ export class HealthServer {
     return { ready, text: `${text}${ready ? 'ready' : 'not ready'}\n` };
   }
 
-  listen(port: number, host: string | undefined): Promise<AddressInfo> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, host, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#options.logger.error({ error: error.message }, 'health server'));
-        resolve(this.#server.address() as AddressInfo);
-      });
-    });
+  /** Resolves with the address when requests are answered. Rejects with ListenError where it cannot be had. */
+  async start(): Promise<AddressInfo> {
+    const { place, logger } = this.#options;
+    const address = await listen(this.#server, place);
+    this.#server.on('error', (error) => logger.error({ error: error.message }, 'health server'));
+    return address;
   }
 
   /** Cuts open connections: a probe is asked again, and nothing else comes here. */
-  close(): Promise<void> {
+  stop(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();

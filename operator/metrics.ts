@@ -3,8 +3,13 @@ import { collectDefaultMetrics, Counter, Gauge, type Registry as Register } from
 import type { EventRecorderOptions } from '../kube/event-recorder.ts';
 import type { InformerObserver } from '../kube/informer.ts';
 
+export interface OperatorMetrics extends InformerObserver {
+  /** Names who knows when the API server last proved the policies fresh, as Clock.now(). Called once. */
+  show(lastSeen: () => number | undefined): void;
+}
+
 /** Counts what happens on the way to the API server, and the process's own figures, into `register`. */
-export function createOperatorMetrics(register: Register, lastSeen: () => number | undefined): InformerObserver {
+export function createOperatorMetrics(register: Register): OperatorMetrics {
   const registers = [register];
   collectDefaultMetrics({ register });
   const relists = new Counter({
@@ -17,17 +22,18 @@ export function createOperatorMetrics(register: Register, lastSeen: () => number
     help: 'Lists and watches of policies that failed and were tried again.',
     registers,
   });
-  new Gauge({
-    name: 'vault_injection_policies_last_seen_seconds',
-    help: 'When the API server last proved the known policies fresh, in seconds since the epoch.',
-    registers,
-    collect() {
-      const ms = lastSeen();
-      if (ms === undefined) this.reset();
-      else this.set(ms / 1000);
-    },
-  });
-  return { onRelist: () => relists.inc(), onRetry: () => retries.inc() };
+  const show = (lastSeen: () => number | undefined): Gauge =>
+    new Gauge({
+      name: 'vault_injection_policies_last_seen_seconds',
+      help: 'When the API server last proved the known policies fresh, in seconds since the epoch.',
+      registers,
+      collect() {
+        const ms = lastSeen();
+        if (ms === undefined) this.reset();
+        else this.set(ms / 1000);
+      },
+    });
+  return { onRelist: () => relists.inc(), onRetry: () => retries.inc(), show };
 }
 
 /** What becomes of an event: kube/event-recorder.ts. */

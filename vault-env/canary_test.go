@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 // waiter is a program that says that it runs, and ends when its input does.
@@ -33,7 +35,7 @@ func main() {
 func (v *realVault) container(t *testing.T, jwt string) (root string, inside func(name string) string) {
 	t.Helper()
 	root = t.TempDir()
-	source := write(t, "main.go", waiter)
+	source := fake.File(t, "main.go", waiter)
 	build := exec.Command("go", "build", "-o", filepath.Join(root, "program"), source)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -109,11 +111,11 @@ func (v *realVault) testCanary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := v.config(func(c fields) {
-		c["vault"].(fields)["auth"].(fields)["tokenPath"] = inside("token")
-		c["vault"].(fields)["tls"] = fields{"caBundle": string(ca)}
-		c["environment"] = fields{"transit": fields{"keyID": "shop"}, "fromPaths": []fields{{"path": "secret/data/shop/p07", "prefix": "P_"}}}
-		c["process"] = fields{"log": fields{"level": "Debug"}}
+	config := v.config(func(c fake.Fields) {
+		c["vault"].(fake.Fields)["auth"].(fake.Fields)["tokenPath"] = inside("token")
+		c["vault"].(fake.Fields)["tls"] = fake.Fields{"caBundle": string(ca)}
+		c["environment"] = fake.Fields{"transit": fake.Fields{"keyID": "shop"}, "fromPaths": []fake.Fields{{"path": "secret/data/shop/p07", "prefix": "P_"}}}
+		c["process"] = fake.Fields{"log": fake.Fields{"level": "Debug"}}
 	})
 	cmd := exec.Command(filepath.Join(root, "vault-env"), "--", inside("program"), "argument-of-the-program")
 	cmd.Env = []string{"HOME=" + inside("home"), "TMPDIR=" + inside("tmp"), "GODEBUG=http2debug=2,execwait=2", config, "VAULT_TOKEN=vault:login",

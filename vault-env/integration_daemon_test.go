@@ -15,14 +15,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 // startDaemon starts the real executable in daemon mode, logged in by a role whose tokens live for a while.
-func (v *realVault) startDaemon(t *testing.T, role string, change func(fields), env []string, args ...string) *running {
+func (v *realVault) startDaemon(t *testing.T, role string, change func(fake.Fields), env []string, args ...string) *running {
 	t.Helper()
-	config := v.config(func(c fields) {
-		c["process"] = fields{"mode": "Daemon", "leaseEnd": fields{"gracePeriod": "2s"}}
-		c["vault"].(fields)["auth"].(fields)["role"] = role
+	config := v.config(func(c fake.Fields) {
+		c["process"] = fake.Fields{"mode": "Daemon", "leaseEnd": fake.Fields{"gracePeriod": "2s"}}
+		c["vault"].(fake.Fields)["auth"].(fake.Fields)["role"] = role
 		if change != nil {
 			change(c)
 		}
@@ -65,17 +67,17 @@ func (v *realVault) leases() int {
 }
 
 func (v *realVault) configureDaemon() {
-	v.call("POST", "sys/mounts/pki-daemon", fields{"type": "pki"})
-	v.call("POST", "pki-daemon/root/generate/internal", fields{"common_name": "test", "ttl": "700h"})
-	v.call("POST", "pki-daemon/roles/shop", fields{"allow_any_name": true, "enforce_hostnames": false, "generate_lease": true, "max_ttl": "600h"})
-	v.call("PUT", "sys/policies/acl/daemon", fields{"policy": `path "pki-daemon/issue/shop" { capabilities = ["update"] } path "kv1/shop" { capabilities = ["read"] }`})
-	for role, token := range map[string]fields{
+	v.call("POST", "sys/mounts/pki-daemon", fake.Fields{"type": "pki"})
+	v.call("POST", "pki-daemon/root/generate/internal", fake.Fields{"common_name": "test", "ttl": "700h"})
+	v.call("POST", "pki-daemon/roles/shop", fake.Fields{"allow_any_name": true, "enforce_hostnames": false, "generate_lease": true, "max_ttl": "600h"})
+	v.call("PUT", "sys/policies/acl/daemon", fake.Fields{"policy": `path "pki-daemon/issue/shop" { capabilities = ["update"] } path "kv1/shop" { capabilities = ["read"] }`})
+	for role, token := range map[string]fake.Fields{
 		"long":    {"token_ttl": "1h"},
 		"short":   {"token_ttl": "3s", "token_max_ttl": "1h"},
 		"longest": {"token_ttl": "5s", "token_max_ttl": "12s"},
 		"batch":   {"token_ttl": "5s", "token_type": "batch"},
 	} {
-		settings := fields{"role_type": "jwt", "bound_audiences": []string{"vault"}, "user_claim": "sub", "token_policies": []string{"daemon"}}
+		settings := fake.Fields{"role_type": "jwt", "bound_audiences": []string{"vault"}, "user_claim": "sub", "token_policies": []string{"daemon"}}
 		for key, value := range token {
 			settings[key] = value
 		}
@@ -84,7 +86,7 @@ func (v *realVault) configureDaemon() {
 }
 
 // certificate is a dynamic secret whose lease, as all of its engine, is not renewable.
-func certificate(ttl string) string {
+func certificateReference(ttl string) string {
 	return `CERT=>>vault:pki-daemon/issue/shop#serial_number#{"common_name":"web","ttl":"` + ttl + `"}`
 }
 
@@ -99,7 +101,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 	}
 	t.Run("a token is renewed as long as there is a lease, and both are given back", func(t *testing.T) {
 		size := v.auditSize()
-		r := v.startDaemon(t, "short", nil, []string{certificate("1h")}, "sh", "-c", program)
+		r := v.startDaemon(t, "short", nil, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
 		count := func() int { return strings.Count(strings.Join(v.requests(size), "\n"), "update auth/token/renew-self") }
 		eventually(t, "four renewals", func() bool { return count() >= 4 })
@@ -119,7 +121,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 	})
 	t.Run("the token's longest time", func(t *testing.T) {
 		start := time.Now()
-		r := v.startDaemon(t, "longest", nil, []string{certificate("1h")}, "sh", "-c", program)
+		r := v.startDaemon(t, "longest", nil, []string{certificateReference("1h")}, "sh", "-c", program)
 		told(t, r)
 		if took := time.Since(start); took < 8*time.Second || took > 13*time.Second {
 			t.Errorf("told after %s", took)
@@ -132,24 +134,24 @@ func (v *realVault) testDaemon(t *testing.T) {
 		r.wantLog(`vault-env: warn: the token ends in \ds, and with it all leases \(it is not renewable\).*`)
 	})
 	t.Run("a lease that is not renewable", func(t *testing.T) {
-		r := v.startDaemon(t, "long", nil, []string{certificate("5s")}, "sh", "-c", program)
+		r := v.startDaemon(t, "long", nil, []string{certificateReference("5s")}, "sh", "-c", program)
 		told(t, r)
 		r.wantLog(`vault-env: warn: the lease of "pki-daemon/issue/shop" ends in \ds \(it is not renewable\).*`)
 	})
 	t.Run("a token that is revoked", func(t *testing.T) {
-		r := v.startDaemon(t, "short", nil, []string{certificate("1h"), "VAULT_TOKEN=vault:login"}, "sh", "-c", `echo "$VAULT_TOKEN"; `+program)
+		r := v.startDaemon(t, "short", nil, []string{certificateReference("1h"), "VAULT_TOKEN=vault:login"}, "sh", "-c", `echo "$VAULT_TOKEN"; `+program)
 		token, _ := r.stdout.ReadString('\n')
-		v.call("POST", "auth/token/revoke", fields{"token": strings.TrimSpace(token)})
+		v.call("POST", "auth/token/revoke", fake.Fields{"token": strings.TrimSpace(token)})
 		told(t, r)
 		r.wantLog(`vault-env: warn: the token has ended, and with it all leases \(the token is not valid any more\).*`)
 	})
 	t.Run("a given token is looked up, renewed, and left to who gave it", func(t *testing.T) {
 		const token = "given-to-this-test"
-		v.call("POST", "auth/token/create", fields{"id": token, "policies": []string{"daemon", "default"}, "ttl": "3s"})
-		path := write(t, "token", token)
+		v.call("POST", "auth/token/create", fake.Fields{"id": token, "policies": []string{"daemon", "default"}, "ttl": "3s"})
+		path := fake.File(t, "token", token)
 		size := v.auditSize()
 		r := &running{t: t, cmd: exec.Command(v.binary, "sh", "-c", program)}
-		r.cmd.Env = []string{"PATH=/usr/bin:/bin", "VAULT_ENV_DAEMON=true", "VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_TOKEN_FILE=" + path, certificate("1h")}
+		r.cmd.Env = []string{"PATH=/usr/bin:/bin", "VAULT_ENV_DAEMON=true", "VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_TOKEN_FILE=" + path, certificateReference("1h")}
 		out, _ := r.cmd.StdoutPipe()
 		r.stdout, r.cmd.Stderr = bufio.NewReader(out), r
 		if err := r.cmd.Start(); err != nil {
@@ -166,7 +168,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 		if !strings.Contains(asked, "read auth/token/lookup-self") || !strings.Contains(asked, "update sys/leases/revoke") {
 			t.Errorf("asked %s", asked)
 		}
-		v.call("POST", "auth/token/lookup", fields{"token": token}) // it is still there
+		v.call("POST", "auth/token/lookup", fake.Fields{"token": token}) // it is still there
 	})
 	t.Run("nothing to renew", func(t *testing.T) {
 		size := v.auditSize()
@@ -182,7 +184,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 	})
 	t.Run("Vault away for longer than the token lives", func(t *testing.T) {
 		p := startSwitch(t, v.address)
-		r := v.startDaemon(t, "short", func(c fields) { c["vault"].(fields)["address"] = "https://" + p.address() }, []string{certificate("1h")}, "sh", "-c", program)
+		r := v.startDaemon(t, "short", func(c fake.Fields) { c["vault"].(fake.Fields)["address"] = "https://" + p.address() }, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
 		p.set(false)
 		eventually(t, "the log says that the token has ended", func() bool { return strings.Contains(r.log(), "1 of 2 leases have ended") })
@@ -199,7 +201,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 	})
 	t.Run("Vault away for a moment", func(t *testing.T) {
 		p := startSwitch(t, v.address)
-		r := v.startDaemon(t, "short", func(c fields) { c["vault"].(fields)["address"] = "https://" + p.address() }, []string{certificate("1h")}, "sh", "-c", program)
+		r := v.startDaemon(t, "short", func(c fake.Fields) { c["vault"].(fake.Fields)["address"] = "https://" + p.address() }, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
 		p.set(false)
 		eventually(t, "the log says that Vault is away", func() bool { return strings.Contains(r.log(), "does not answer") })

@@ -9,27 +9,32 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// configureEngines sets up a transit key, and a PKI whose role "leased" lends what it issues: the only leases of a Vault
-// without plugins.
+// configureEngines sets up a transit key, and a PKI whose role "leased" lends what it issues: the only leases of a
+// Vault without plugins.
 func (v *realVault) configureEngines() {
 	v.t.Helper()
-	v.call("POST", "sys/mounts/transit", fields{"type": "transit"})
-	v.call("POST", "transit/keys/shop", fields{})
-	v.call("POST", "sys/mounts/pki", fields{"type": "pki"})
-	v.call("POST", "pki/root/generate/internal", fields{"common_name": "test", "key_type": "ec"})
-	v.call("POST", "pki/roles/web", fields{"allowed_domains": "shop.example", "allow_subdomains": true, "key_type": "ec", "ttl": "1h"})
-	v.call("POST", "pki/roles/leased", fields{"allowed_domains": "shop.example", "allow_subdomains": true, "key_type": "ec", "ttl": "1h", "generate_lease": true})
+	v.call("POST", "sys/mounts/transit", fake.Fields{"type": "transit"})
+	v.call("POST", "transit/keys/shop", fake.Fields{})
+	v.call("POST", "sys/mounts/pki", fake.Fields{"type": "pki"})
+	v.call("POST", "pki/root/generate/internal", fake.Fields{"common_name": "test", "key_type": "ec"})
+	v.call("POST", "pki/roles/web", fake.Fields{"allowed_domains": "shop.example", "allow_subdomains": true, "key_type": "ec", "ttl": "1h"})
+	v.call("POST", "pki/roles/leased", fake.Fields{"allowed_domains": "shop.example", "allow_subdomains": true, "key_type": "ec", "ttl": "1h", "generate_lease": true})
 }
 
 func (v *realVault) encrypt(plaintext string) string {
 	v.t.Helper()
-	return v.call("POST", "transit/encrypt/shop", fields{"plaintext": base64.StdEncoding.EncodeToString([]byte(plaintext))})["ciphertext"].(string)
+	return v.call("POST", "transit/encrypt/shop", fake.Fields{"plaintext": base64.StdEncoding.EncodeToString([]byte(plaintext))})["ciphertext"].(string)
 }
 
 // withTransit names the key. Without a batch size, for that is the default.
-func withTransitKey(c fields) { c["environment"] = fields{"transit": fields{"keyID": "shop"}} }
+func withTransitKey(c fake.Fields) {
+	c["environment"] = fake.Fields{"transit": fake.Fields{"keyID": "shop"}}
+}
 
 func (v *realVault) testTransit(t *testing.T) {
 	env, want := []string{v.config(withTransitKey)}, "PATH=/usr/bin:/bin\n"
@@ -50,17 +55,17 @@ func (v *realVault) testTransit(t *testing.T) {
 	good := v.encrypt("good")
 	damaged := good[:len(good)-6] + "AAAAA="
 	broken := []string{v.config(withTransitKey), "GOOD=" + good, "X=" + damaged}
-	v.run(broken, "echo", "started").wantLine(t, exitDenied, `X: Vault cannot decrypt the ciphertext with "transit/decrypt/shop" (`)
-	v.run([]string{v.config(withTransitKey), "X=vault:v1:!!!"}, "echo", "started").wantLine(t, exitDenied, `X: Vault cannot decrypt the ciphertext`)
-	v.run([]string{v.config(withTransitKey), "X=vault:v9:" + strings.TrimPrefix(good, "vault:v1:")}, "echo", "started").wantLine(t, exitDenied, `X: Vault cannot decrypt the ciphertext`)
-	v.run([]string{v.config(), "X=" + good}, "echo", "started").wantLine(t, exitSettings, "X: a transit ciphertext needs a key")
+	v.run(broken, "echo", "started").wantLine(t, failure.Denied, `X: Vault cannot decrypt the ciphertext with "transit/decrypt/shop" (`)
+	v.run([]string{v.config(withTransitKey), "X=vault:v1:!!!"}, "echo", "started").wantLine(t, failure.Denied, `X: Vault cannot decrypt the ciphertext`)
+	v.run([]string{v.config(withTransitKey), "X=vault:v9:" + strings.TrimPrefix(good, "vault:v1:")}, "echo", "started").wantLine(t, failure.Denied, `X: Vault cannot decrypt the ciphertext`)
+	v.run([]string{v.config(), "X=" + good}, "echo", "started").wantLine(t, failure.Settings, "X: a transit ciphertext needs a key")
 	transit := func(key string, ignore bool) string {
-		return v.config(func(c fields) {
-			c["environment"] = fields{"transit": fields{"keyID": key}, "ignoreMissing": ignore}
+		return v.config(func(c fake.Fields) {
+			c["environment"] = fake.Fields{"transit": fake.Fields{"keyID": key}, "ignoreMissing": ignore}
 		})
 	}
-	v.run([]string{transit("absent", false), "X=" + good}, "echo", "started").wantLine(t, exitDenied, `X: Vault refused to decrypt with "transit/decrypt/absent" (400: encryption key not found)`)
-	v.run([]string{transit("denied", true), "X=" + good}, "echo", "started").wantLine(t, exitDenied, `X: Vault denies decrypting with "transit/decrypt/denied" (403: `)
+	v.run([]string{transit("absent", false), "X=" + good}, "echo", "started").wantLine(t, failure.Denied, `X: Vault refused to decrypt with "transit/decrypt/absent" (400: encryption key not found)`)
+	v.run([]string{transit("denied", true), "X=" + good}, "echo", "started").wantLine(t, failure.Denied, `X: Vault denies decrypting with "transit/decrypt/denied" (403: `)
 	for _, env := range [][]string{append([]string{transit("shop", true)}, broken[1:]...), {transit("absent", true), "X=" + good}} {
 		if e := v.run(env, "sh", "-c", "echo ${X-unset}"); e.status != 0 || e.stdout != "unset\n" || !strings.Contains(e.stderr, "warn: X is left out") {
 			t.Errorf("%+v", e)
@@ -130,11 +135,11 @@ func (v *realVault) testRevocation(t *testing.T) {
 		status  int
 	}{
 		"a program that starts":      {[]string{"X=vault:secret/data/shop/db#user"}, "true", 0},
-		"a secret that is missing":   {[]string{"X=vault:secret/data/shop/absent#k"}, "true", exitMissing},
-		"a value that does not fit":  {[]string{"X=vault:secret/data/shop/db#hosts"}, "true", exitData},
-		"a program that cannot run":  {[]string{"X=vault:secret/data/shop/db#user"}, script, exitCannotRun},
-		"a failed start with leases": {[]string{`X=>>vault:pki/issue/leased#certificate#{"common_name":"c.shop.example"}`, "Y=vault:secret/data/shop/absent#k"}, "true", exitMissing},
-		"a late failure with leases": {[]string{`X=>>vault:pki/issue/leased#certificate#{"common_name":"c.shop.example"}`}, script, exitCannotRun},
+		"a secret that is missing":   {[]string{"X=vault:secret/data/shop/absent#k"}, "true", failure.Missing},
+		"a value that does not fit":  {[]string{"X=vault:secret/data/shop/db#hosts"}, "true", failure.Data},
+		"a program that cannot run":  {[]string{"X=vault:secret/data/shop/db#user"}, script, failure.CannotRun},
+		"a failed start with leases": {[]string{`X=>>vault:pki/issue/leased#certificate#{"common_name":"c.shop.example"}`, "Y=vault:secret/data/shop/absent#k"}, "true", failure.Missing},
+		"a late failure with leases": {[]string{`X=>>vault:pki/issue/leased#certificate#{"common_name":"c.shop.example"}`}, script, failure.CannotRun},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 10 {
@@ -156,7 +161,7 @@ func (v *realVault) testRevocation(t *testing.T) {
 		before++
 	})
 	t.Run("so do the settings", func(t *testing.T) {
-		config := v.config(func(c fields) { c["process"] = fields{"revokeToken": false} })
+		config := v.config(func(c fake.Fields) { c["process"] = fake.Fields{"revokeToken": false} })
 		e := v.run([]string{config, "X=vault:secret/data/shop/db#user"}, "true")
 		time.Sleep(300 * time.Millisecond)
 		if n := v.tokens(); e.status != 0 || n != before+1 {

@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
 const rootToken = "root-of-this-test"
@@ -127,13 +129,11 @@ func (v *realVault) call(method, path string, body any) map[string]any {
 	return decoded.Data
 }
 
-type fields = map[string]any
-
 func (v *realVault) configure() {
 	v.t.Helper()
-	v.call("PUT", "sys/audit/file", fields{"type": "file", "options": fields{"file_path": v.auditLog()}})
-	v.call("POST", "sys/mounts/kv1", fields{"type": "kv", "options": fields{"version": "1"}})
-	v.call("POST", "sys/auth/jwt", fields{"type": "jwt"})
+	v.call("PUT", "sys/audit/file", fake.Fields{"type": "file", "options": fake.Fields{"file_path": v.auditLog()}})
+	v.call("POST", "sys/mounts/kv1", fake.Fields{"type": "kv", "options": fake.Fields{"version": "1"}})
+	v.call("POST", "sys/auth/jwt", fake.Fields{"type": "jwt"})
 	var err error
 	if v.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		v.t.Fatal(err)
@@ -142,21 +142,21 @@ func (v *realVault) configure() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.call("POST", "auth/jwt/config", fields{"jwt_validation_pubkeys": []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))}})
-	v.call("POST", "auth/jwt/role/shop", fields{"role_type": "jwt", "bound_audiences": []string{"vault"}, "user_claim": "sub", "token_policies": []string{"shop"}, "token_ttl": "10m"})
-	v.call("PUT", "sys/policies/acl/shop", fields{"policy": `path "secret/data/shop/*" { capabilities = ["read"] } path "kv1/shop" { capabilities = ["read"] } path "secret/shop/*" { capabilities = ["read"] } path "kv1/data-field" { capabilities = ["read"] } path "auth/token/lookup-self" { capabilities = ["read"] } path "transit/decrypt/shop" { capabilities = ["update"] } path "transit/decrypt/absent" { capabilities = ["update"] } path "pki/issue/*" { capabilities = ["update"] }`})
+	v.call("POST", "auth/jwt/config", fake.Fields{"jwt_validation_pubkeys": []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))}})
+	v.call("POST", "auth/jwt/role/shop", fake.Fields{"role_type": "jwt", "bound_audiences": []string{"vault"}, "user_claim": "sub", "token_policies": []string{"shop"}, "token_ttl": "10m"})
+	v.call("PUT", "sys/policies/acl/shop", fake.Fields{"policy": `path "secret/data/shop/*" { capabilities = ["read"] } path "kv1/shop" { capabilities = ["read"] } path "secret/shop/*" { capabilities = ["read"] } path "kv1/data-field" { capabilities = ["read"] } path "auth/token/lookup-self" { capabilities = ["read"] } path "transit/decrypt/shop" { capabilities = ["update"] } path "transit/decrypt/absent" { capabilities = ["update"] } path "pki/issue/*" { capabilities = ["update"] }`})
 
-	v.call("POST", "secret/data/shop/db", fields{"data": fields{"user": "shop", "password": "first"}})
-	v.call("POST", "secret/data/shop/db", fields{"data": fields{"user": "shop", "password": "hunter2", "port": 5432, "on": true, "hosts": []string{"a", "b"}, "reference": "vault:secret/data/shop/db#user"}})
-	v.call("POST", "secret/data/shop/deleted", fields{"data": fields{"k": "v"}})
+	v.call("POST", "secret/data/shop/db", fake.Fields{"data": fake.Fields{"user": "shop", "password": "first"}})
+	v.call("POST", "secret/data/shop/db", fake.Fields{"data": fake.Fields{"user": "shop", "password": "hunter2", "port": 5432, "on": true, "hosts": []string{"a", "b"}, "reference": "vault:secret/data/shop/db#user"}})
+	v.call("POST", "secret/data/shop/deleted", fake.Fields{"data": fake.Fields{"k": "v"}})
 	v.call("DELETE", "secret/data/shop/deleted", nil)
-	v.call("POST", "secret/data/shop/destroyed", fields{"data": fields{"k": "v"}})
-	v.call("PUT", "secret/destroy/shop/destroyed", fields{"versions": []int{1}})
-	v.call("POST", "kv1/shop", fields{"key": "one", "n": 1.5})
-	v.call("POST", "kv1/data-field", fields{"data": fields{"a": "b"}, "metadata": fields{"owner": "me"}, "key": "k"})
+	v.call("POST", "secret/data/shop/destroyed", fake.Fields{"data": fake.Fields{"k": "v"}})
+	v.call("PUT", "secret/destroy/shop/destroyed", fake.Fields{"versions": []int{1}})
+	v.call("POST", "kv1/shop", fake.Fields{"key": "one", "n": 1.5})
+	v.call("POST", "kv1/data-field", fake.Fields{"data": fake.Fields{"a": "b"}, "metadata": fake.Fields{"owner": "me"}, "key": "k"})
 	v.configureEngines()
 	for i := range 50 {
-		v.call("POST", fmt.Sprintf("secret/data/shop/p%02d", i), fields{"data": fields{"k": fmt.Sprint("v", i)}})
+		v.call("POST", fmt.Sprintf("secret/data/shop/p%02d", i), fake.Fields{"data": fake.Fields{"k": fmt.Sprint("v", i)}})
 	}
 }
 
@@ -169,7 +169,7 @@ func (v *realVault) jwt(audience string) string {
 		b, _ := json.Marshal(x)
 		return base64.RawURLEncoding.EncodeToString(b)
 	}
-	signed := encode(fields{"alg": "ES256", "typ": "JWT"}) + "." + encode(fields{"sub": "system:serviceaccount:shop:web", "aud": audience,
+	signed := encode(fake.Fields{"alg": "ES256", "typ": "JWT"}) + "." + encode(fake.Fields{"sub": "system:serviceaccount:shop:web", "aud": audience,
 		"iat": time.Now().Add(-time.Minute).Unix(), "exp": time.Now().Add(10 * time.Minute).Unix()})
 	digest := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, v.key, digest[:])
@@ -180,11 +180,11 @@ func (v *realVault) jwt(audience string) string {
 }
 
 // config is what the webhook would write, with some parts replaced.
-func (v *realVault) config(change ...func(fields)) string {
-	c := fields{
-		"vault": fields{"address": "https://" + v.address, "timeout": "5s", "tls": fields{"caFile": v.caFile()},
-			"auth": fields{"method": "JWT", "mountPath": "jwt", "role": "shop", "tokenPath": write(v.t, "jwt", v.jwt("vault"))}},
-		"environment": fields{},
+func (v *realVault) config(change ...func(fake.Fields)) string {
+	c := fake.Fields{
+		"vault": fake.Fields{"address": "https://" + v.address, "timeout": "5s", "tls": fake.Fields{"caFile": v.caFile()},
+			"auth": fake.Fields{"method": "JWT", "mountPath": "jwt", "role": "shop", "tokenPath": fake.File(v.t, "jwt", v.jwt("vault"))}},
+		"environment": fake.Fields{},
 	}
 	for _, f := range change {
 		f(c)
@@ -217,7 +217,7 @@ func (v *realVault) requests(since int64) []string {
 			Request struct{ Operation, Path string }
 		}
 		// The revocation of a token comes when it comes: nobody waits for it.
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" && entry.Request.Path != revokePath {
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" && entry.Request.Path != "auth/token/revoke-self" {
 			asked = append(asked, entry.Request.Operation+" "+entry.Request.Path)
 		}
 	}
@@ -247,157 +247,4 @@ func TestRealVault(t *testing.T) {
 	t.Run("faults", v.testFaults)
 	t.Run("canary", v.testCanary)
 	t.Run("daemon mode", v.testDaemon)
-}
-
-func (v *realVault) testValues(t *testing.T) {
-	e := v.run([]string{
-		v.config(func(c fields) {
-			c["environment"] = fields{"fromPaths": []fields{{"path": "kv1/shop", "prefix": "KV1_"}, {"path": "secret/data/shop/db", "version": 1, "prefix": "OLD_"}}, "allowedPaths": []string{"secret/data/shop/*", "kv1/*"}}
-		}),
-		"PASSWORD=vault:secret/data/shop/db#password", "OLD=vault:secret/data/shop/db#password#1", "PORT=vault:secret/data/shop/db#port", "ON=vault:secret/data/shop/db#on",
-		"URL=postgres://${vault:secret/data/shop/db#user}:${vault:secret/data/shop/db#password}@db", "HOSTS=vault:secret/data/shop/db#${join \",\" .hosts}",
-		"REFERENCE=vault:secret/data/shop/db#reference", "ONE=vault:kv1/shop#key", "FIELD=vault:kv1/data-field#key", "INNER=vault:kv1/data-field#${.data.a}",
-		"VAULT_ADDR=mine", "PLAIN=text",
-	}, "env")
-	want := `PATH=/usr/bin:/bin
-PASSWORD=hunter2
-OLD=first
-PORT=5432
-ON=true
-URL=postgres://shop:hunter2@db
-HOSTS=a,b
-REFERENCE=vault:secret/data/shop/db#user
-ONE=one
-FIELD=k
-INNER=b
-VAULT_ADDR=mine
-PLAIN=text
-KV1_key=one
-KV1_n=1.5
-OLD_password=first
-OLD_user=shop
-`
-	if e.status != 0 || e.stdout != want || e.stderr != "" {
-		t.Errorf("status %d\n got %s\nwant %s\nstderr %s", e.status, e.stdout, want, e.stderr)
-	}
-}
-
-func (v *realVault) testRequests(t *testing.T) {
-	env := []string{v.config()}
-	for i := range 50 {
-		env = append(env, fmt.Sprintf("A%d=vault:secret/data/shop/p%02d#k", i, i), fmt.Sprintf("B%d=x${vault:secret/data/shop/p%02d#k}", i, i))
-	}
-	since := v.auditSize()
-	if e := v.run(env, "sh", "-c", "echo $A49 $B49"); e.status != 0 || e.stdout != "v49 xv49\n" {
-		t.Fatalf("%+v", e)
-	}
-	if asked := v.requests(since); len(asked) != 51 {
-		t.Errorf("%d requests; want a login and 50 paths: %v", len(asked), asked)
-	}
-	since = v.auditSize()
-	if e := v.run([]string{v.config(), "A=1"}, "true"); e.status != 0 || len(v.requests(since)) != 0 {
-		t.Errorf("nothing to resolve, but Vault was asked: %+v %v", e, v.requests(since))
-	}
-}
-
-func (v *realVault) testFailures(t *testing.T) {
-	auth := func(key string, value any) func(fields) {
-		return func(c fields) { c["vault"].(fields)["auth"].(fields)[key] = value }
-	}
-	for _, c := range []struct {
-		name, value string
-		change      func(fields)
-		status      int
-		says        string
-	}{
-		{"no such secret", "vault:secret/data/shop/absent#k", nil, exitMissing, `X: Vault has no secret at "secret/data/shop/absent" (404)`},
-		{"no such version", "vault:secret/data/shop/db#user#99", nil, exitMissing, "version 99 (404)"},
-		{"no such key", "vault:secret/data/shop/db#absent", nil, exitMissing, `has no key "absent"`},
-		{"a deleted version", "vault:secret/data/shop/deleted#k", nil, exitMissing, "version 1 was deleted at 2"},
-		{"a destroyed version", "vault:secret/data/shop/destroyed#k", nil, exitMissing, "version 1 is destroyed"},
-		{"a path of KV version 2 without data", "vault:secret/shop/db#user", nil, exitMissing, "is read at MOUNT/data/NAME"},
-		{"a path that the policy does not give", "vault:secret/data/other#k", nil, exitDenied, `X: Vault denies reading "secret/data/other" (403: 1 error occurred:`},
-		{"a list", "vault:secret/data/shop/db#hosts", nil, exitData, "holds a list"},
-		{"a role that is not there", "vault:secret/data/shop/db#user", auth("role", "nobody"), exitDenied, `refused the login of the role "nobody" at auth/jwt/login (400: role "nobody" could not be found)`},
-		{"another audience", "vault:secret/data/shop/db#user", auth("tokenPath", write(t, "jwt", v.jwt("other"))), exitDenied, "audience"},
-		{"a mount that is not there", "vault:secret/data/shop/db#user", auth("mountPath", "k8s"), exitDenied, "auth/k8s/login (403: permission denied)"},
-		{"another CA", "vault:secret/data/shop/db#user", func(c fields) { c["vault"].(fields)["tls"] = fields{} }, exitUnavailable, "not trusted"},
-		{"nobody at the address", "vault:secret/data/shop/db#user", func(c fields) {
-			c["vault"].(fields)["address"] = "https://127.0.0.1:1"
-			c["vault"].(fields)["timeout"] = "300ms"
-		}, exitUnavailable, "connection refused"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var changes []func(fields)
-			if c.change != nil {
-				changes = append(changes, c.change)
-			}
-			e := v.run([]string{v.config(changes...), "X=" + c.value}, "echo", "started")
-			e.wantLine(t, c.status, c.says)
-		})
-	}
-}
-
-func (v *realVault) testIgnoreMissing(t *testing.T) {
-	config := v.config(func(c fields) { c["environment"] = fields{"ignoreMissing": true} })
-	e := v.run([]string{config, "X=vault:secret/data/shop/absent#k", "Y=a${vault:secret/data/shop/absent#k}b"}, "env")
-	if e.status != 0 || e.stdout != "PATH=/usr/bin:/bin\nY=ab\n" {
-		t.Errorf("%+v", e)
-	}
-	v.run([]string{config, "X=vault:secret/data/shop/deleted#k"}, "echo", "started").wantLine(t, exitMissing, "was deleted")
-}
-
-func (v *realVault) testLoginToken(t *testing.T) {
-	e := v.run([]string{v.config(), "VAULT_TOKEN=vault:login"}, "printenv", "VAULT_TOKEN")
-	token := strings.TrimSpace(e.stdout)
-	if e.status != 0 || !strings.HasPrefix(token, "hvs.") {
-		t.Fatalf("%+v", e)
-	}
-	request, _ := http.NewRequest("GET", "https://"+v.address+"/v1/auth/token/lookup-self", nil)
-	request.Header.Set("X-Vault-Token", token)
-	response, err := v.http.Do(request)
-	if err != nil || response.StatusCode != 200 {
-		t.Fatalf("the token is of no use: %v %v", response, err)
-	}
-	response.Body.Close()
-}
-
-func (v *realVault) testBankVaults(t *testing.T) {
-	connection := []string{"VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile()}
-	login := append(connection, "VAULT_PATH=jwt", "VAULT_ROLE=shop", "VAULT_JWT_FILE="+write(t, "jwt", v.jwt("vault")))
-	for name, c := range map[string]struct {
-		env  []string
-		want string
-	}{
-		"login":         {append(login, "X=vault:secret/data/shop/db#password", "VAULT_ENV_FROM_PATH=kv1/shop"), "X=hunter2\nkey=one\nn=1.5\n"},
-		"token":         {append(connection, "VAULT_TOKEN="+rootToken, "X=vault:kv1/shop#key"), "X=one\n"},
-		"token file":    {append(connection, "VAULT_TOKEN_FILE="+write(t, "token", rootToken+"\n"), "X=vault:kv1/shop#key"), "X=one\n"},
-		"passthrough":   {append(login, "X=vault:kv1/shop#key", "VAULT_ENV_PASSTHROUGH=VAULT_ROLE"), "VAULT_ROLE=shop\nX=one\n"},
-		"login and ref": {append(connection, "VAULT_TOKEN_FILE="+write(t, "token", rootToken), "VAULT_TOKEN=vault:login", "X=vault:kv1/shop#key"), "VAULT_ADDR=https://" + v.address + "\nVAULT_CACERT=" + v.caFile() + "\nVAULT_TOKEN=" + rootToken + "\nX=one\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			e := v.run(c.env, "env")
-			if e.status != 0 || e.stdout != "PATH=/usr/bin:/bin\n"+c.want {
-				t.Errorf("%+v; want %q", e, c.want)
-			}
-		})
-	}
-}
-
-func (v *realVault) testSilence(t *testing.T) {
-	jwt := v.jwt("vault")
-	config := v.config(func(c fields) {
-		c["vault"].(fields)["auth"].(fields)["tokenPath"] = write(t, "jwt", jwt)
-		c["process"] = fields{"log": fields{"level": "Debug", "format": "JSON"}}
-	})
-	e := v.run([]string{config, "VAULT_TOKEN=vault:login", "X=vault:secret/data/shop/db#password"}, "printenv", "VAULT_TOKEN")
-	token := strings.TrimSpace(e.stdout)
-	if e.status != 0 || token == "" || e.stderr == "" {
-		t.Fatalf("%+v", e)
-	}
-	for _, secret := range []string{"hunter2", token, jwt, "printenv"} {
-		if strings.Contains(e.stderr, secret) {
-			t.Errorf("the log says a secret: %s", e.stderr)
-		}
-	}
 }

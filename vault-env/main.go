@@ -1,14 +1,14 @@
 // Vault-env stands in front of a program. It replaces the references to Vault in its environment by the secrets they
 // refer to, and then itself by the program: same process, no daemon, nothing on disk. In daemon mode it stays as the
-// program's parent instead, and renews what Vault has lent (daemon.go).
+// program's parent instead, and renews what Vault has lent.
 //
 //	vault-env [--] COMMAND [ARGS…]
 //
-// In the order in which it happens: the command line, the settings (VAULT_ENV_CONFIG, else Bank-Vaults' variables),
-// the program's file, then plan (every reference parsed, every path checked), ask (log in, read every path and decrypt
-// every ciphertext once, at the same time, begin to revoke the token), environment (the answers put in place of the
-// references), exec. Up to ask nothing is sent; where the plan is empty nothing is asked. Whatever fails, fails before the program starts: one line on standard error and
-// an exit status of its own (failure.go).
+// In the order in which it happens: the command line (here), the settings (package settings), the program's file
+// (package launch), the references (package resolve: a plan, the answers of Vault, the program's environment), and the
+// program (package launch again, or package daemon). Until the plan is complete nothing is sent; where it is empty,
+// nobody is asked. Whatever fails, fails before the program starts: one line on standard error and an exit status of
+// its own (package failure).
 package main
 
 import (
@@ -20,6 +20,15 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/daemon"
+	"vaultinjection.dev/vault-env/internal/environment"
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/install"
+	"vaultinjection.dev/vault-env/internal/launch"
+	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/resolve"
+	"vaultinjection.dev/vault-env/internal/settings"
 )
 
 // version is set by the linker.
@@ -48,25 +57,25 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
-// run gives the exit status; it does not return where the program took this process's place.
-func run(args []string, env environment, stdout, stderr io.Writer) int {
-	log := &logger{out: stderr, level: levelInfo, now: time.Now}
+// run returns the exit status; it does not return where the program took this process's place.
+func run(args []string, env environment.Variables, stdout, stderr io.Writer) int {
+	log := &logging.Logger{Out: stderr, Level: logging.Info, Now: time.Now}
 	status, f := command(args, env, stdout, log)
 	if f != nil {
-		log.error(f.message)
-		return f.status
+		log.Error(f.Message)
+		return f.Status
 	}
 	return status
 }
 
-func command(args []string, env environment, stdout io.Writer, log *logger) (int, *failure) {
+func command(args []string, env environment.Variables, stdout io.Writer, log *logging.Logger) (int, *failure.Failure) {
 	if len(args) == 0 {
-		return 0, failf(exitUsage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
+		return 0, failure.Newf(failure.Usage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
 	}
 	switch first := args[0]; {
 	case first == "--":
 		if len(args) == 1 {
-			return 0, failf(exitUsage, `there is no command after "--": write vault-env [--] COMMAND [ARGS…]`)
+			return 0, failure.Newf(failure.Usage, `there is no command after "--": write vault-env [--] COMMAND [ARGS…]`)
 		}
 		return wrap(args[1:], env, log)
 	case first == "--version" && len(args) == 1:
@@ -77,42 +86,43 @@ func command(args []string, env environment, stdout io.Writer, log *logger) (int
 		return 0, nil
 	case first == "--install":
 		if len(args) != 2 {
-			return 0, failf(exitUsage, "write vault-env --install DIR")
+			return 0, failure.Newf(failure.Usage, "write vault-env --install DIR")
 		}
-		return 0, install("/proc/self/exe", args[1])
+		return 0, install.Install("/proc/self/exe", args[1])
 	case first == "" || first[0] == '-':
-		return 0, failf(exitUsage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
+		return 0, failure.Newf(failure.Usage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
 	}
 	return wrap(args, env, log)
 }
 
 // wrap starts the program argv with the references in env resolved: in place of this process, or, in daemon mode, as a
-// child, whose exit status it gives.
-func wrap(argv []string, env environment, log *logger) (int, *failure) {
-	s, f := loadSettings(env)
-	log.level, log.json = s.logLevel, s.logJSON
+// child, whose exit status it returns.
+func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *failure.Failure) {
+	s, f := settings.Load(env)
+	s.Vault.UserAgent = "vault-env/" + version
+	log.Level, log.JSON = s.LogLevel, s.LogJSON
 	if f != nil {
 		return 0, f
 	}
-	for _, warning := range s.warnings {
-		log.warn(warning)
+	for _, warning := range s.Warnings {
+		log.Warn(warning)
 	}
-	program, f := lookPath(argv[0], env)
+	program, f := launch.Find(argv[0], env)
 	if f != nil {
 		return 0, f
 	}
-	if s.mode == modeDaemon {
-		return runDaemon(program, argv, env, &s, log)
+	if s.Mode == settings.ModeDaemon {
+		return daemon.Run(program, argv, env, &s, log)
 	}
-	r, f := resolve(context.Background(), env, &s, log)
+	r, f := resolve.Resolve(context.Background(), env, &s, log)
 	if f != nil {
 		return 0, f
 	}
-	if s.delay > 0 {
-		time.Sleep(s.delay)
+	if s.Delay > 0 {
+		time.Sleep(s.Delay)
 	}
-	r.answers.settleToken(log)
-	f = replaceProcess(program, argv, r.environment)
-	r.abandon(&s)
+	r.Settle(log)
+	f = launch.Replace(program, argv, r.Environment)
+	r.Abandon(s.Revoke, log)
 	return 0, f
 }

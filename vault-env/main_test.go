@@ -11,9 +11,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/launch"
 )
 
 // TestMain makes this test's executable vault-env itself, for the tests that need a process which becomes another, or
@@ -70,7 +73,7 @@ func (e ended) wantLine(t *testing.T, status int, part string) {
 }
 
 func script(t *testing.T, mode os.FileMode, content string) string {
-	path := write(t, "script", content)
+	path := fake.File(t, "script", content)
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
@@ -99,16 +102,16 @@ func TestCommandLine(t *testing.T) {
 		status int
 		says   string
 	}{
-		{nil, exitUsage, "there is no command"},
-		{[]string{"--"}, exitUsage, `there is no command after "--"`},
-		{[]string{"--verison"}, exitUsage, "unknown option"},
-		{[]string{"-c", "x"}, exitUsage, "unknown option"},
-		{[]string{""}, exitUsage, "unknown option"},
-		{[]string{"--", ""}, exitNotFound, "the command is empty"},
-		{[]string{"--install"}, exitUsage, "--install DIR"},
-		{[]string{"--install", "a", "b"}, exitUsage, "--install DIR"},
-		{[]string{"--version", "x"}, exitUsage, "unknown option"},
-		{[]string{"--", "--version"}, exitNotFound, `"--version" is not in PATH`},
+		{nil, failure.Usage, "there is no command"},
+		{[]string{"--"}, failure.Usage, `there is no command after "--"`},
+		{[]string{"--verison"}, failure.Usage, "unknown option"},
+		{[]string{"-c", "x"}, failure.Usage, "unknown option"},
+		{[]string{""}, failure.Usage, "unknown option"},
+		{[]string{"--", ""}, failure.NotFound, "the command is empty"},
+		{[]string{"--install"}, failure.Usage, "--install DIR"},
+		{[]string{"--install", "a", "b"}, failure.Usage, "--install DIR"},
+		{[]string{"--version", "x"}, failure.Usage, "unknown option"},
+		{[]string{"--", "--version"}, failure.NotFound, `"--version" is not in PATH`},
 	} {
 		vaultEnv(t, []string{"PATH=/usr/bin:/bin"}, c.args...).wantLine(t, c.status, c.says)
 	}
@@ -127,19 +130,19 @@ func TestProgramsThatCannotRun(t *testing.T) {
 		status              int
 		says                string
 	}{
-		{"not in PATH", "/usr/bin", "no-such-program", exitNotFound, `the command "no-such-program" is not in PATH`},
-		{"no such file", "/usr/bin", "/no/such", exitNotFound, `there is no file "/no/such"`},
-		{"below a file", "/usr/bin", "/etc/passwd/x", exitNotFound, "there is no file"},
-		{"a directory", "/usr/bin", dir, exitCannotRun, "it is a directory"},
-		{"not executable", "/usr/bin", script(t, 0o644, "#!/bin/sh\n"), exitCannotRun, "permission denied"},
-		{"not executable, in PATH", filepath.Dir(script(t, 0o644, "#!/bin/sh\n")), "script", exitCannotRun, "permission denied"},
-		{"no interpreter", "/usr/bin", script(t, 0o755, "#!/no/such/interpreter\n"), exitCannotRun, "its interpreter or loader is not in the image"},
-		{"neither program nor script", "/usr/bin", script(t, 0o755, "hello"), exitCannotRun, "neither a program for this machine"},
+		{"not in PATH", "/usr/bin", "no-such-program", failure.NotFound, `the command "no-such-program" is not in PATH`},
+		{"no such file", "/usr/bin", "/no/such", failure.NotFound, `there is no file "/no/such"`},
+		{"below a file", "/usr/bin", "/etc/passwd/x", failure.NotFound, "there is no file"},
+		{"a directory", "/usr/bin", dir, failure.CannotRun, "it is a directory"},
+		{"not executable", "/usr/bin", script(t, 0o644, "#!/bin/sh\n"), failure.CannotRun, "permission denied"},
+		{"not executable, in PATH", filepath.Dir(script(t, 0o644, "#!/bin/sh\n")), "script", failure.CannotRun, "permission denied"},
+		{"no interpreter", "/usr/bin", script(t, 0o755, "#!/no/such/interpreter\n"), failure.CannotRun, "its interpreter or loader is not in the image"},
+		{"neither program nor script", "/usr/bin", script(t, 0o755, "hello"), failure.CannotRun, "neither a program for this machine"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// The program is looked for before anything else that could fail.
 			env := []string{"PATH=" + c.path}
-			if c.status == exitNotFound {
+			if c.status == failure.NotFound {
 				env = append(env, "VAULT_ADDR=https://127.0.0.1:1", "X=vault:a#b")
 			}
 			vaultEnv(t, env, c.command).wantLine(t, c.status, c.says)
@@ -156,13 +159,13 @@ func TestProgramsThatCannotRun(t *testing.T) {
 		for i := range 100 {
 			env = append(env, strconv.Itoa(i)+"="+strings.Repeat("x", 100000))
 		}
-		err := replaceProcess("/bin/true", []string{"true"}, env)
-		if err.status != exitCannotRun || !strings.Contains(err.message, "longer than Linux takes") {
+		err := launch.Replace("/bin/true", []string{"true"}, env)
+		if err.Status != failure.CannotRun || !strings.Contains(err.Message, "longer than Linux takes") {
 			t.Errorf("%+v", err)
 		}
 	})
 	t.Run("a NUL byte in an argument", func(t *testing.T) {
-		if f := replaceProcess("/bin/true", []string{"true", "\x00"}, nil); !strings.Contains(f.message, "NUL byte") {
+		if f := launch.Replace("/bin/true", []string{"true", "\x00"}, nil); !strings.Contains(f.Message, "NUL byte") {
 			t.Errorf("%+v", f)
 		}
 	})
@@ -173,7 +176,7 @@ func TestFailuresAreOneLine(t *testing.T) {
 	path := "PATH=/usr/bin:/bin"
 	t.Run("text", func(t *testing.T) {
 		e := vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "echo", "started")
-		e.wantLine(t, exitSettings, "vault-env: error: the ServiceAccount token /nonexistent cannot be read")
+		e.wantLine(t, failure.Settings, "vault-env: error: the ServiceAccount token /nonexistent cannot be read")
 	})
 	t.Run("JSON", func(t *testing.T) {
 		e := vaultEnv(t, []string{path, "X=vault:a", "VAULT_ENV_CONFIG=" + config + `,"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
@@ -185,19 +188,19 @@ func TestFailuresAreOneLine(t *testing.T) {
 		if err := json.Unmarshal([]byte(e.stderr), &line); err != nil {
 			t.Fatalf("%q: %v", e.stderr, err)
 		}
-		if line.Level != "error" || line.App != "vault-env" || !strings.HasPrefix(line.Message, "X: malformed reference at column 8") || time.Since(line.Time) > time.Minute || e.status != exitSettings {
+		if line.Level != "error" || line.App != "vault-env" || !strings.HasPrefix(line.Message, "X: malformed reference at column 8") || time.Since(line.Time) > time.Minute || e.status != failure.Settings {
 			t.Errorf("%+v", e)
 		}
 	})
 	t.Run("JSON, where the settings themselves are wrong", func(t *testing.T) {
 		e := vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
-		e.wantLine(t, exitSettings, `"msg":"VAULT_ENV_CONFIG: vault.address is missing`)
+		e.wantLine(t, failure.Settings, `"msg":"VAULT_ENV_CONFIG: vault.address is missing`)
 	})
 	t.Run("settings are checked even where nothing is to be resolved", func(t *testing.T) {
-		vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"vault":{"address":"https://v","auth":{"role":"r"}},"vualt":{}}`}, "echo", "started").wantLine(t, exitSettings, "unknown key vualt")
+		vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"vault":{"address":"https://v","auth":{"role":"r"}},"vualt":{}}`}, "echo", "started").wantLine(t, failure.Settings, "unknown key vualt")
 	})
 	t.Run("line breaks of a name", func(t *testing.T) {
-		vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "a\nb").wantLine(t, exitNotFound, `"a b" is not in PATH`)
+		vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "a\nb").wantLine(t, failure.NotFound, `"a b" is not in PATH`)
 	})
 }
 
@@ -223,56 +226,6 @@ func TestDelay(t *testing.T) {
 	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ENV_DELAY=300ms"}, "true")
 	if took := time.Since(start); e.status != 0 || took < 300*time.Millisecond {
 		t.Errorf("%+v after %s", e, took)
-	}
-}
-
-func TestWholeProcess(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv2("secret/data/db", `{"user":"shop","password":"hunter2"}`)
-	config, _ := json.Marshal(map[string]any{
-		"vault": map[string]any{"address": vault.URL, "tls": map[string]any{"caFile": write(t, "ca", vault.caPEM())},
-			"auth": map[string]any{"role": testRole, "tokenPath": write(t, "jwt", testJWT)}},
-		"environment": map[string]any{"fromPaths": []any{map[string]any{"path": "secret/data/db", "prefix": "DB_"}}},
-		"process":     map[string]any{"log": map[string]any{"level": "Debug"}},
-	})
-	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ADDR=mine", "VAULT_ENV_CONFIG=" + string(config), "URL=${vault:secret/data/db#user}:${vault:secret/data/db#password}@db", "VAULT_TOKEN=vault:login"}, "env")
-	want := "PATH=/usr/bin:/bin\nVAULT_ADDR=mine\nURL=shop:hunter2@db\nVAULT_TOKEN=" + testToken + "\nDB_password=hunter2\nDB_user=shop\n"
-	if e.status != 0 || e.stdout != want {
-		t.Errorf("\n got %q\nwant %q\n%s", e.stdout, want, e.stderr)
-	}
-	for _, secret := range []string{"hunter2", testToken, testJWT} {
-		if strings.Contains(e.stderr, secret) {
-			t.Errorf("the log says a secret: %s", e.stderr)
-		}
-	}
-}
-
-// Every name reaches the program once, and the same for all of its parts.
-func TestDuplicatesInTheEnvironment(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv1("kv/a", `{"k":"v","OWN":"from the path","OTHER":"from the path"}`)
-	self, _ := os.Executable()
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer read.Close()
-	config := vault.config(t, func(c fields) { c["environment"] = fields{"fromPaths": []fields{{"path": "kv/a"}}} })
-	process, err := os.StartProcess(self, []string{"vault-env", "env"}, &os.ProcAttr{
-		// os/exec would drop the duplicates.
-		Env:   []string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin", "OWN=first", "A=1", "OWN=vault:kv/absent#k", "A=vault:kv/a#k", "B=vault:kv/a#k", "B=2", config},
-		Files: []*os.File{nil, write, write},
-	})
-	write.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if state, err := process.Wait(); err != nil || state.ExitCode() != 0 {
-		t.Errorf("%v, %v", state, err)
-	}
-	got, _ := io.ReadAll(read)
-	if want := "PATH=/usr/bin:/bin\nOWN=first\nA=1\nB=v\nOTHER=from the path\nk=v\n"; string(got) != want {
-		t.Errorf("\n got %q\nwant %q", got, want)
 	}
 }
 
@@ -306,41 +259,11 @@ func TestInstall(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 
-	vaultEnv(t, nil, "--install", "/no/such/dir").wantLine(t, exitInstall, "nothing can be written to /no/such/dir: no such file or directory")
+	vaultEnv(t, nil, "--install", "/no/such/dir").wantLine(t, failure.Install, "nothing can be written to /no/such/dir: no such file or directory")
 	os.Mkdir(filepath.Join(dir, "x"), 0o755)
 	os.Mkdir(filepath.Join(dir, "x", "vault-env"), 0o755)
-	vaultEnv(t, nil, "--install", filepath.Join(dir, "x")).wantLine(t, exitInstall, "cannot be put in its place")
+	vaultEnv(t, nil, "--install", filepath.Join(dir, "x")).wantLine(t, failure.Install, "cannot be put in its place")
 	if entries, _ := os.ReadDir(filepath.Join(dir, "x")); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
-	}
-}
-
-func TestVerifyFindsADamagedCopy(t *testing.T) {
-	file, err := os.Open(write(t, "copy", "damaged"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if f := verify(file, []byte("another digest")); f == nil || f.status != exitInstall {
-		t.Errorf("%v", f)
-	}
-}
-
-func TestOneLine(t *testing.T) {
-	for in, want := range map[string]string{
-		"a\nb\r\tc\x00d\x7f": "a b  c d ", "é\u2028\u0085x": "é  x", "bad\xff": "bad?", "": "",
-	} {
-		if got := oneLine(in); got != want {
-			t.Errorf("oneLine(%q) = %q; want %q", in, got, want)
-		}
-	}
-	if got := shorten("ééé", 3); got != "é…" {
-		t.Errorf("shorten cuts a character: %q", got)
-	}
-}
-
-func TestErrnoOf(t *testing.T) {
-	if errnoOf(errors.New("with a path /secret")).Error() != "unknown error" || errnoOf(syscall.EACCES) != syscall.EACCES {
-		t.Error("errnoOf")
 	}
 }

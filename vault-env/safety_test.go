@@ -9,63 +9,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-func TestStartedBefore(t *testing.T) {
-	procfs := func(processes ...string) string {
-		dir := t.TempDir()
-		for _, process := range processes { // "PID TICKS CGROUP"
-			part := strings.Fields(process)
-			if err := os.Mkdir(filepath.Join(dir, part[0]), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			stat := part[0] + " (a) b (c) S 0" + strings.Repeat(" 7", 17) + " " + part[1] + " 7 7\n"
-			os.WriteFile(filepath.Join(dir, part[0], "stat"), []byte(stat), 0o600)
-			if len(part) > 2 {
-				os.WriteFile(filepath.Join(dir, part[0], "cgroup"), []byte("0::"+part[2]+"\n"), 0o600)
-			}
-		}
-		os.Mkdir(filepath.Join(dir, "sys"), 0o700)
-		return dir
-	}
-	for _, c := range []struct {
-		name      string
-		pid       int
-		processes []string
-		want      bool
-	}{
-		{"the container's start", 1, []string{"1 100 /"}, false},
-		{"its start, and a hook that runs already", 1, []string{"1 100 /", "9 100 /"}, false},
-		{"kubectl exec", 30, []string{"1 100 /", "30 900 /"}, true},
-		{"a child of the program", 30, []string{"1 100 /", "20 800 /", "30 900 /"}, true},
-		{"a start in a process namespace of the pod", 30, []string{"1 100 /../pause", "12 500 /../other", "30 900 /"}, false},
-		{"kubectl exec in one", 40, []string{"1 100 /../pause", "30 900 /", "40 950 /"}, true},
-		{"a start in one, and a hook in the same tick", 30, []string{"1 100 /../pause", "30 900 /", "31 900 /"}, false},
-		{"kubectl exec in the same tick", 31, []string{"1 100 /../pause", "30 900 /", "31 900 /"}, true},
-		{"nothing is known of it", 30, []string{"1 100 /"}, false},
-		{"nothing is known of the others", 30, []string{"1 100", "30 900 /"}, false},
-	} {
-		if got := startedBefore(procfs(c.processes...), c.pid); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
-		}
-	}
-	if startedBefore("/nonexistent", 30) {
-		t.Error("no procfs")
-	}
-}
-
 func TestRefuseExec(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv1("kv/a", `{"k":"v"}`)
-	config := vault.config(t, func(c fields) { c["process"] = fields{"refuseExec": true} })
+	vault := fake.NewVault(t)
+	vault.KV1("kv/a", `{"k":"v"}`)
+	config := vault.Settings(t, func(c fake.Fields) { c["process"] = fake.Fields{"refuseExec": true} })
 	path := "PATH=/usr/bin:/bin"
 	// This test itself is in the same cgroup, and was there before.
-	vaultEnv(t, []string{path, config, "X=vault:kv/a#k"}, "echo", "started").wantLine(t, exitDenied, "this is not the first process of the container (kubectl exec?)")
-	if len(vault.seen()) > 0 {
-		t.Errorf("Vault was asked: %v", vault.seen())
+	vaultEnv(t, []string{path, config, "X=vault:kv/a#k"}, "echo", "started").wantLine(t, failure.Denied, "this is not the first process of the container (kubectl exec?)")
+	if len(vault.Seen()) > 0 {
+		t.Errorf("Vault was asked: %v", vault.Seen())
 	}
 	if e := vaultEnv(t, []string{path, config, "X=1"}, "echo", "started"); e.status != 0 || e.stdout != "started\n" {
 		t.Errorf("there is nothing to protect, but %+v", e)
@@ -86,9 +45,9 @@ func TestRefuseExec(t *testing.T) {
 
 // What net/http logs on its own holds parts of answers, and with GODEBUG the token.
 func TestNobodyElseLogs(t *testing.T) {
-	vault := newFakeVault(t)
-	vault.kv1("kv/a", `{"k":"hunter2"}`)
-	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "GODEBUG=http2debug=2", vault.config(t), "X=vault:kv/a#k"}, "true")
+	vault := fake.NewVault(t)
+	vault.KV1("kv/a", `{"k":"hunter2"}`)
+	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "GODEBUG=http2debug=2", vault.Settings(t), "X=vault:kv/a#k"}, "true")
 	if e.status != 0 || e.stderr != "" {
 		t.Errorf("%+v", e)
 	}
@@ -129,19 +88,19 @@ func TestMemoryIsConcealedWhileThereAreSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	vault := newFakeVault(t)
+	vault := fake.NewVault(t)
 	asked, answer := make(chan struct{}), make(chan struct{})
-	vault.handle("GET kv/a", func(w http.ResponseWriter, r *http.Request) {
+	vault.Handle("GET kv/a", func(w http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
 		<-answer
-		good(w, r)
+		fake.Good(w, r)
 	})
 	cmd := exec.Command(executable, "sh", "-c", "echo started $X; read x")
 	jwt := filepath.Join(dir, "jwt")
-	if err := os.WriteFile(jwt, []byte(testJWT), 0o644); err != nil {
+	if err := os.WriteFile(jwt, []byte(fake.JWT), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	config := vault.config(t, func(c fields) { c["vault"].(fields)["auth"].(fields)["tokenPath"] = jwt })
+	config := vault.Settings(t, func(c fake.Fields) { c["vault"].(fake.Fields)["auth"].(fake.Fields)["tokenPath"] = jwt })
 	cmd.Env = []string{"BE_VAULT_ENV=true", "PATH=/usr/bin:/bin", config, "X=vault:kv/a#k"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	stdin, _ := cmd.StdinPipe()

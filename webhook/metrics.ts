@@ -12,6 +12,8 @@ export interface WebhookFigures {
 /** What admission, server and configuration count. No label holds a name or a namespace: series stay few. */
 export interface WebhookMetrics {
   readonly register: Register;
+  /** Names who knows these figures, from now on. Called once. */
+  show(figures: WebhookFigures): void;
   reviewed(entry: Entry, operation: string, outcome: string, seconds: number): void;
   /** A request that never became a review, by HTTP status. */
   refused(status: number): void;
@@ -28,10 +30,7 @@ const DURATION_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 const OPERATIONS = new Set(['CREATE', 'UPDATE', 'DELETE', 'CONNECT']);
 
 /** Metrics in a register of their own, so that two of them can live in one process (tests). */
-export function createWebhookMetrics(
-  figures: WebhookFigures = {},
-  register: Register = new Register(),
-): WebhookMetrics {
+export function createWebhookMetrics(register: Register = new Register()): WebhookMetrics {
   const registers = [register];
   const reviews = new Counter({
     name: 'vault_injection_reviews_total',
@@ -65,21 +64,23 @@ export function createWebhookMetrics(
   // a series that is there from the start makes rate() and absent() say what they should
   for (const object of ['configuration', 'certificates']) repairs.inc({ object }, 0);
   for (const code of ['400', '404', '405', '413', '415', '500', '503']) refused.inc({ code }, 0);
-  readWhenAsked(registers, 'vault_injection_rules', 'Rules in the cache that admission consults.', figures.rules);
-  readWhenAsked(
-    registers,
-    'vault_injection_certificate_not_after_seconds',
-    'When the certificate that is served ends, in seconds since the epoch.',
-    inSeconds(figures.leafNotAfter),
-  );
-  readWhenAsked(
-    registers,
-    'vault_injection_authority_not_after_seconds',
-    'When the certificate authority in use ends, in seconds since the epoch.',
-    inSeconds(figures.authorityNotAfter),
-  );
   return {
     register,
+    show: ({ rules, leafNotAfter, authorityNotAfter }) => {
+      readWhenAsked(registers, 'vault_injection_rules', 'Rules in the cache that admission consults.', rules);
+      readWhenAsked(
+        registers,
+        'vault_injection_certificate_not_after_seconds',
+        'When the certificate that is served expires, in seconds since the epoch.',
+        inSeconds(leafNotAfter),
+      );
+      readWhenAsked(
+        registers,
+        'vault_injection_authority_not_after_seconds',
+        'When the certificate authority in use expires, in seconds since the epoch.',
+        inSeconds(authorityNotAfter),
+      );
+    },
     reviewed: (entry, operation, outcome, seconds) => {
       reviews.inc({ entry, operation: OPERATIONS.has(operation) ? operation : 'other', outcome });
       duration.observe(seconds);

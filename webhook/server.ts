@@ -3,6 +3,8 @@ import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../kube/clock.ts';
+import { listen } from '../kube/listen.ts';
+import type { Place } from '../kube/listen.ts';
 import type { Logger } from '../kube/log.ts';
 import { plain } from './admission.ts';
 import type { Admission, Answer } from './admission.ts';
@@ -14,7 +16,9 @@ import type { BodyLimits } from './request-body.ts';
 
 export interface WebhookServerOptions {
   readonly admission: Admission;
-  readonly pair: ServingPair;
+  readonly place: Place;
+  /** What to serve from the start on; undefined: there is nothing yet, and start() rejects. */
+  readonly certificate: () => ServingPair | undefined;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -74,6 +78,7 @@ export class WebhookServer {
   readonly #bodyLimits: BodyLimits;
   readonly #refusals: ReturnType<typeof refusals>;
   #inFlight = 0;
+  #listening = false;
   #draining = false;
 
   constructor(options: WebhookServerOptions) {
@@ -81,11 +86,8 @@ export class WebhookServer {
     this.#limits = { ...LIMITS, ...options.limits };
     this.#bodyLimits = bodyLimits(this.#limits);
     this.#refusals = refusals(this.#limits);
-    const { cert, key } = options.pair;
     this.#server = createServer(
       {
-        cert,
-        key,
         minVersion: 'TLSv1.2',
         handshakeTimeout: HANDSHAKE_MS,
         keepAliveTimeout: KEEP_ALIVE_MS,
@@ -103,20 +105,27 @@ export class WebhookServer {
     });
   }
 
-  get draining(): boolean {
-    return this.#draining;
+  /** Why no review should be sent here, in a few words; undefined: reviews are welcome. */
+  get problem(): string | undefined {
+    if (this.#draining) return 'draining';
+    return this.#listening ? undefined : 'not listening yet';
   }
 
-  /** Rejects with the system's error where the address cannot be had. Port 0 takes a free one; no host listens on all. */
-  listen(port: number, host: string | undefined): Promise<AddressInfo> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, host, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#options.logger.error({ error: error.message }, 'webhook server'));
-        resolve(this.#server.address() as AddressInfo);
-      });
-    });
+  /** Resolves with the address when reviews are answered. Rejects with ListenError where the address cannot be had. */
+  async start(): Promise<AddressInfo> {
+    const { certificate, place, logger } = this.#options;
+    const pair = certificate();
+    if (pair === undefined) throw new Error('there is no certificate to serve');
+    this.setCertificate(pair);
+    const address = await listen(this.#server, place);
+    this.#listening = true;
+    this.#server.on('error', (error) => logger.error({ error: error.message }, 'webhook server'));
+    return address;
+  }
+
+  /** Stops listening and cuts what drain() has left. */
+  async stop(): Promise<void> {
+    await this.drain({ graceMs: 0, deadlineMs: 0 });
   }
 
   /** For handshakes from now on; open connections keep the session that they have. */
@@ -132,7 +141,7 @@ export class WebhookServer {
   async drain({ graceMs, deadlineMs }: { readonly graceMs: number; readonly deadlineMs: number }): Promise<void> {
     const { clock } = this.#options;
     this.#draining = true;
-    await clock.sleep(graceMs);
+    if (graceMs > 0) await clock.sleep(graceMs);
     const deadline = new AbortController();
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => {

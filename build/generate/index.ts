@@ -5,11 +5,15 @@
  *     node build/generate/index.ts --check   exits with 1 if one is stale, and names it
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
+import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
+import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
 import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
+import { metricsPage, METRICS_FILE } from './metrics.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
 import { reasonsPage, REASONS_FILE } from './reasons.ts';
+import { settingsPage, SETTINGS_FILE } from './settings.ts';
 
 export interface Generated {
   /** From the root of the repository. */
@@ -22,8 +26,12 @@ const root = join(import.meta.dirname, '../..');
 
 export const GENERATED: readonly Generated[] = [
   { file: TYPES_FILE, text: policyTypes },
-  ...(existsSync(join(root, dirname(GO_DEFAULTS_FILE))) ? [{ file: GO_DEFAULTS_FILE, text: goDefaults }] : []),
+  { file: GO_DEFAULTS_FILE, text: goDefaults },
   { file: REASONS_FILE, text: reasonsPage },
+  { file: SETTINGS_FILE, text: settingsPage },
+  { file: METRICS_FILE, text: metricsPage },
+  { file: ANNOTATIONS_FILE, text: annotationsPage },
+  { file: ARCHITECTURE_FILE, text: architecturePage },
 ];
 
 /** Whether the file is not there, or has another text than it ought to have. */

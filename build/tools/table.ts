@@ -1,7 +1,7 @@
-/** The programs that tests and demo run: which, in what version, from where. The table itself is test/tools/tools.json. */
+/** The programs that tests and demo run: which, in what version, from where. The table itself is tools.json. */
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import table from '../../test/tools/tools.json' with { type: 'json' };
+import table from './tools.json' with { type: 'json' };
 
 /** Built from a Go module below test/tools, pinned by its go.mod and go.sum. */
 export interface GoTool {

@@ -1,5 +1,5 @@
-import { annotation } from '../annotations.ts';
-import type { EffectiveOptions } from '../annotations.ts';
+import { annotation } from './annotations.ts';
+import type { EffectiveOptions } from './annotations.ts';
 import { matchesAny } from '../policy/match.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Denial } from './outcome.ts';

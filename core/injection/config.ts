@@ -3,7 +3,7 @@ import { DEFAULTS } from '../policy/policy.generated.ts';
 import { withoutDefaults } from '../policy/defaults.ts';
 import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
-import type { EffectiveOptions } from '../annotations.ts';
+import type { EffectiveOptions } from './annotations.ts';
 
 /** Where a container finds what is mounted for it. */
 export interface MountPaths {

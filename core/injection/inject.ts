@@ -13,11 +13,11 @@ import type { EntryPoints } from './entry-points.ts';
 import { asList, asString, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { roleFor, takesSecret, takesToken } from './login.ts';
-import { annotation } from '../annotations.ts';
+import { annotation } from './annotations.ts';
 import { CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
 import type { Purpose } from './names.ts';
 import type { Denial, Skipped } from './outcome.ts';
-import type { EffectiveOptions } from '../annotations.ts';
+import type { EffectiveOptions } from './annotations.ts';
 import {
   annotationsOf,
   CONTAINER_LISTS,

@@ -12,7 +12,7 @@ import type { ImageNeeds, KnownImages } from './images.ts';
 import { inject } from './inject.ts';
 import { asList, asObject } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { annotation } from '../annotations.ts';
+import { annotation } from './annotations.ts';
 import { boundedWarnings } from './outcome.ts';
 import type { Denial, Details, Exclusion, MutationResult, Outcome, Skipped } from './outcome.ts';
 import { readWishes, optionsOf } from './overrides.ts';

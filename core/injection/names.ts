@@ -1,5 +1,5 @@
 /**
- * Every name that injection writes into a pod template beside its annotations (core/annotations.ts), and how a name of ours is told from a user's:
+ * Every name that injection writes into a pod template beside its annotations (annotations.ts), and how a name of ours is told from a user's:
  * by `vault-env`, `vault-env-token`, `vault-env-ca` and `vault-env-credentials`, each with `-2`, `-3`, … where the plain
  * name was taken.
  */

@@ -11,8 +11,8 @@ import {
   asBoolean,
   isWish,
   optionsOfRule,
-} from '../annotations.ts';
-import type { EffectiveOptions } from '../annotations.ts';
+} from './annotations.ts';
+import type { EffectiveOptions } from './annotations.ts';
 import type { Rule } from '../policy/rule.ts';
 import { own } from '../json.ts';
 import type { RawObject } from '../json.ts';

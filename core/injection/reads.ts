@@ -1,5 +1,5 @@
 /** Which secrets the injected containers read, as far as a new version of one would change what their programs see. */
-import type { EffectiveOptions } from '../annotations.ts';
+import type { EffectiveOptions } from './annotations.ts';
 import type { Selected } from './selection.ts';
 
 /**

@@ -1,6 +1,6 @@
 /**
  * Reading one reference piece by piece: segments between `#`, template expressions with what Go's text/template skips in
- * them, JSON bodies. The twin of vault-env/reference/scan.go.
+ * them, JSON bodies. The twin of vault-env/internal/reference/scan.go.
  */
 
 /** A malformed reference. Its message says what to write instead and holds nothing of the value. */

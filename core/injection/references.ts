@@ -1,6 +1,6 @@
 /**
  * References to Vault in the value of an environment variable, read as vault-env reads them: the twin of
- * vault-env/reference/parse.go, held to it by the table vault-env/testdata/references.json.
+ * vault-env/internal/reference/parse.go and fields.go, held to it by the table vault-env/testdata/references.json.
  *
  *   vault:PATH#KEY[#VERSION]             read PATH, take KEY
  *   vault:PATH#TEMPLATE[#VERSION]        read PATH, evaluate TEMPLATE (text with ${…} expressions) over its data

@@ -5,7 +5,7 @@
  */
 import { asList, asObject, withField, without, keepWhere } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { INJECTED_ANNOTATIONS } from '../annotations.ts';
+import { INJECTED_ANNOTATIONS } from './annotations.ts';
 import { CONFIG_VARIABLE } from './names.ts';
 import {
   annotationsOf,

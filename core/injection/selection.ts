@@ -1,6 +1,6 @@
 /** Which containers of a pod template a rule wants wrapped. */
-import { annotation } from '../annotations.ts';
-import type { EffectiveOptions } from '../annotations.ts';
+import { annotation } from './annotations.ts';
+import type { EffectiveOptions } from './annotations.ts';
 import { matchesAny } from '../policy/match.ts';
 import type { Rule } from '../policy/rule.ts';
 import { expandedReferences, referringVariables } from './environment.ts';

@@ -5,7 +5,7 @@
 import { asList, asObject, asString } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { areSecretItems, TOKEN_FILE } from './login.ts';
-import { annotation } from '../annotations.ts';
+import { annotation } from './annotations.ts';
 import {
   CONFIG_VARIABLE,
   END_OF_OPTIONS,

@@ -2,9 +2,9 @@
 import type { KubernetesObject, ObjectMeta } from '../../core/object.ts';
 
 /**
- * VaultInjectionPolicy decides which Deployments and StatefulSets of its namespace get Vault
- * secrets into the environment of their programs, from which Vault, as which role, and what
- * the workloads' own annotations may change of that.
+ * VaultInjectionPolicy decides which Deployments and StatefulSets of its namespace get
+ * secrets from Vault in the environment of their programs, from which Vault, in which role,
+ * and what annotations of the workloads may change.
  */
 export interface VaultInjectionPolicy extends KubernetesObject {
   readonly metadata: ObjectMeta & { readonly namespace: string };
@@ -15,20 +15,20 @@ export interface VaultInjectionPolicy extends KubernetesObject {
 /** What the policy asks for. Only vault.address is required. */
 export interface VaultInjectionPolicySpec {
   /**
-   * true takes the policy out of force without deleting it: workloads get their own templates
-   * back the next time they are changed.
+   * true suspends the policy without deleting it: the next change of a workload restores its
+   * own template.
    */
   readonly suspend: boolean;
   /**
-   * Of several policies that match a workload the highest priority wins, then the older policy,
-   * then the first by name.
+   * If several policies match a workload, the one with the highest priority wins, then the
+   * oldest, then the first by name.
    */
   readonly priority: number;
   /** The kinds of workloads that the policy is for. */
   readonly targets: readonly ('Deployment' | 'StatefulSet')[];
   /**
-   * Which workloads of the namespace, by the workload's own labels (not those of its pods).
-   * Empty selects all of them.
+   * Selects workloads of the namespace by their own labels (not those of their pods). Empty
+   * selects all.
    */
   readonly selector?: {
     /** Labels that the workload must have, with these values. */
@@ -47,17 +47,17 @@ export interface VaultInjectionPolicySpec {
   readonly inject: {
     /**
      * References wraps the containers whose environment refers to Vault (all selected containers
-     * where environment.fromPaths is set). Annotation does the same, but only for workloads with
-     * the annotation vaultinjection.dev/inject: "true". Always wraps every selected container.
-     * The annotation vaultinjection.dev/inject: "false" keeps a workload out of all three.
+     * if environment.fromPaths is set). Annotation does the same, but only for workloads with the
+     * annotation vaultinjection.dev/inject: "true". Always wraps every selected container. The
+     * annotation vaultinjection.dev/inject: "false" excludes a workload in each case.
      */
     readonly when: 'References' | 'Annotation' | 'Always';
     /** Which containers may be wrapped, by name. */
     readonly containers: {
-      /** Names of containers, * stands for any run of characters. */
+      /** Names of containers; * matches any number of characters. */
       readonly include: readonly string[];
       /**
-       * Names of containers that are left alone, even if included; * stands for any run of
+       * Names of containers that are not wrapped, even if included; * matches any number of
        * characters.
        */
       readonly exclude?: readonly string[];
@@ -70,17 +70,17 @@ export interface VaultInjectionPolicySpec {
      */
     readonly probes: boolean;
     /**
-     * What to do about environment that stands in another object (envFrom and valueFrom), where
-     * references to Vault may be held as well. Read looks into the object. Ignore does not, with
-     * a warning where that leaves a container alone. Assume takes it for granted that references
-     * are there, and wraps.
+     * How to treat variables that come from another object (envFrom and valueFrom), which may
+     * contain references to Vault as well. Read looks into the object. Ignore does not, and warns
+     * if that leaves a container unwrapped. Assume wraps the container as if there were
+     * references.
      */
     readonly sources: {
-      /** About ConfigMaps, which the operator may read everywhere. */
+      /** For ConfigMaps, which the operator may read in all namespaces. */
       readonly configMaps: 'Read' | 'Ignore' | 'Assume';
       /**
-       * About Secrets. Read needs a Role in the namespace of the workloads that lets the operator
-       * get the Secrets it names; the operator has no right to Secrets otherwise.
+       * For Secrets. Read needs a Role in the namespace of the workloads that allows the operator
+       * to get the Secrets; otherwise the operator may not read Secrets.
        */
       readonly secrets: 'Read' | 'Ignore' | 'Assume';
     };
@@ -95,227 +95,230 @@ export interface VaultInjectionPolicySpec {
     /** Vault (or OpenBao) namespace, such as admin/team-a; empty is the root namespace. */
     readonly namespace?: string;
     /**
-     * How long vault-env may take for login and all reads, retries included, before it gives up:
-     * 1s to 5m.
+     * How long vault-env may take for the login and all reads, including retries, before it gives
+     * up: 1s to 5m.
      */
     readonly timeout: string;
-    /** How Vault's certificate is verified. It always is; there is no switch to skip it. */
+    /** How Vault's certificate is verified. Verification cannot be switched off. */
     readonly tls?: {
       /**
-       * CA certificates as PEM, written out here. Without caBundle and caRef the roots of the
-       * container's image count.
+       * CA certificates in PEM format. Without caBundle and caRef, the CA certificates of the
+       * container's image are used.
        */
       readonly caBundle?: string;
       /**
-       * A ConfigMap or Secret in the workload's namespace that holds the CA certificates; mounted
-       * into wrapped pods.
+       * A ConfigMap or Secret in the workload's namespace with the CA certificates. It is mounted
+       * into wrapped containers.
        */
       readonly caRef?: {
         /** The kind of the object. */
         readonly kind: 'ConfigMap' | 'Secret';
         /** The name of the object. */
         readonly name: string;
-        /** The key in the object under which the PEM stands. */
+        /** The key of the object that holds the certificates in PEM format. */
         readonly key: string;
       };
-      /** Name to expect in Vault's certificate, where it is not the host of the address. */
+      /** The name to expect in Vault's certificate, if it is not the host of the address. */
       readonly serverName?: string;
     };
-    /**
-     * How pods log in; unless told otherwise, each with a projected token of its own
-     * ServiceAccount.
-     */
+    /** How pods log in; by default, each with a projected token of its own ServiceAccount. */
     readonly auth: {
       /**
-       * The auth method. Kubernetes and JWT take a token of the pod's ServiceAccount, which Vault
-       * checks with the cluster or by its signature; AppRole and Certificate what a Secret holds;
-       * AWS, GCP and Azure the identity that the cloud gives the pod.
+       * The auth method. Kubernetes and JWT use a token of the pod's ServiceAccount, which Vault
+       * verifies with the cluster or by its signature; AppRole and Certificate use what a Secret
+       * holds; AWS, GCP and Azure use the identity that the cloud gives the pod.
        */
       readonly method: 'Kubernetes' | 'JWT' | 'AppRole' | 'Certificate' | 'AWS' | 'GCP' | 'Azure';
       /**
-       * Where the auth method is mounted in Vault, without auth/ before it. Default: kubernetes,
-       * jwt, approle, cert, aws, gcp or azure, as the method is.
+       * The mount path of the auth method in Vault, without the leading auth/. Default: kubernetes,
+       * jwt, approle, cert, aws, gcp or azure, depending on the method.
        */
       readonly mountPath?: string;
       /**
-       * The role to log in as. Empty stands for the name of the pod's ServiceAccount; for the
-       * method Certificate, for any role that trusts the certificate. With AppRole the role-id says
-       * the role.
+       * The role to log in as. Empty means the name of the pod's ServiceAccount; for the method
+       * Certificate, any role that trusts the certificate. With AppRole, the role-id determines the
+       * role.
        */
       readonly role?: string;
       /**
        * Audience of the ServiceAccount token, as the Vault role expects it (Kubernetes, JWT). Empty
-       * stands for the API server's own audience.
+       * means the API server's own audience.
        */
       readonly audience?: string;
       /**
-       * Life of the projected token (Kubernetes, JWT): 10m (the API server's minimum) to 24h. The
-       * kubelet renews it in time, so restarts of the container work as well.
+       * Lifetime of the projected token (Kubernetes, JWT): 10m (the API server's minimum) to 24h.
+       * The kubelet renews it in time, so restarts of the container work as well.
        */
       readonly tokenExpiration: string;
       /**
-       * A Secret in the workload's namespace with what the pods log in with, mounted into wrapped
-       * containers: for AppRole the keys role-id and secret-id, for Certificate tls.crt and
-       * tls.key.
+       * A Secret in the workload's namespace with the credentials of the pods. It is mounted into
+       * wrapped containers. AppRole uses the keys role-id and secret-id, Certificate uses tls.crt
+       * and tls.key.
        */
       readonly secretRef?: {
         /** The name of the Secret. */
         readonly name: string;
       };
       /**
-       * true says that secret-id holds a response-wrapping token (AppRole). It is good for one
-       * login: the next start of a container needs another one in the Secret.
+       * true means that secret-id holds a response-wrapping token (AppRole). It is valid for one
+       * login: the next start of a container needs a new one in the Secret.
        */
       readonly secretIDWrapped?: boolean;
       /**
-       * The method's own type (AWS, GCP). IAM, the default, is for pods with an identity of their
+       * The type of the method (AWS, GCP). IAM, the default, is for pods with an identity of their
        * own; GCE logs in as the instance that the pod runs on.
        */
       readonly type?: 'IAM' | 'GCE';
       /**
-       * Region whose STS the login is signed for (AWS), such as eu-west-1. Empty stands for the
-       * global one.
+       * Region of the STS endpoint that the login is signed for (AWS), such as eu-west-1. Empty
+       * means the global endpoint.
        */
       readonly region?: string;
       /**
-       * Value of the header X-Vault-AWS-IAM-Server-ID (AWS), where Vault's method asks for one
+       * Value of the header X-Vault-AWS-IAM-Server-ID (AWS), if the method in Vault requires one
        * (iam_server_id_header_value).
        */
       readonly headerValue?: string;
-      /**
-       * E-mail address of the service account of Google Cloud (GCP). Empty stands for the pod's
-       * own.
-       */
+      /** E-mail address of the Google Cloud service account (GCP). Empty means the pod's own. */
       readonly serviceAccount?: string;
       /**
-       * What the token of Microsoft Entra ID is for (Azure), as Vault's method is configured. Empty
-       * stands for https://management.azure.com/.
+       * The resource that the Microsoft Entra ID token is requested for (Azure), as configured for
+       * the method in Vault. Empty means https://management.azure.com/.
        */
       readonly resource?: string;
     };
   };
   /** What ends up in the environment of wrapped programs. */
   readonly environment: {
-    /** Secrets of which every key becomes a variable, in this order. */
+    /** Secrets whose keys all become variables, in this order. */
     readonly fromPaths?: readonly {
       /**
-       * Path as Vault's API has it, such as secret/data/shop/app for version 2 of the KV engine
-       * mounted at secret/.
+       * Path as in the API of Vault, such as secret/data/shop/app for a KV version 2 engine mounted
+       * at secret/.
        */
       readonly path: string;
-      /** Version of the secret (version 2 of the KV engine only). Left out, the newest is read. */
+      /** Version of the secret (KV version 2 only). By default, the latest version is read. */
       readonly version?: number;
-      /** Put before each key as it stands, so SHOP_ makes SHOP_password of the key password. */
+      /**
+       * Prefix of the variables, used as written: with SHOP_, the key password becomes
+       * SHOP_password.
+       */
       readonly prefix?: string;
-      /** true lets a key win over a variable of the same name in the workload's manifest. */
+      /**
+       * true means that a key takes precedence over a variable of the same name in the workload's
+       * manifest.
+       */
       readonly overwrite: boolean;
     }[];
     /**
-     * true starts the program although Vault has nothing at a path that it refers to, with the
-     * variable left out. A key that a secret does not have, and a path that is denied, remain
-     * failures.
+     * true starts the program although Vault has nothing at a path that it refers to; the
+     * variable is not set. A missing key of an existing secret and a denied path still fail.
      */
     readonly ignoreMissing: boolean;
     /**
-     * Variables of the VAULT_* family that fromPaths may set; keys of such names are left out
-     * otherwise, with a warning. What the container sets itself is always left for the program.
+     * VAULT_* variables that fromPaths may set; other keys with such names are skipped with a
+     * warning. Variables that the container sets itself always stay.
      */
     readonly passthrough?: readonly string[];
-    /** How references that are ciphertexts of the transit engine (vault:v1:…) are decrypted. */
+    /** How ciphertexts of the transit engine (vault:v1:…) are decrypted. */
     readonly transit: {
-      /** The name of the transit key. Empty, a program that refers to a ciphertext is not started. */
+      /**
+       * The name of the transit key. If it is empty, a program that refers to a ciphertext is not
+       * started.
+       */
       readonly keyID?: string;
-      /** Where the transit engine is mounted in Vault. */
+      /** The mount path of the transit engine in Vault. */
       readonly mountPath: string;
-      /** How many ciphertexts one request may decrypt. */
+      /** The maximum number of ciphertexts in one request. */
       readonly batchSize: number;
     };
     /**
-     * Variables that fromPaths may set although they make a program load or run other code, such
-     * as PATH, LD_PRELOAD and NODE_OPTIONS. Those that are not listed are left out, with a
-     * warning.
+     * Variables that fromPaths may set although they can make a program load or run other code,
+     * such as PATH, LD_PRELOAD and NODE_OPTIONS. Such variables that are not listed are skipped
+     * with a warning.
      */
     readonly allowedNames?: readonly string[];
     /**
-     * If set, a reference to a path outside of these is refused, at admission and again by
-     * vault-env. * stands for any run of characters, slashes included.
+     * If set, references to other paths are refused, at admission and again by vault-env. *
+     * matches any number of characters, including slashes.
      */
     readonly allowedPaths?: readonly string[];
   };
-  /** How the program is started, and what vault-env does after that. */
+  /** How the program is started, and what vault-env does afterwards. */
   readonly process: {
     /**
-     * Exec: vault-env becomes the program and is gone. Daemon: it stays as the program's parent,
-     * renews the leases of dynamic secrets, forwards signals and ends as the program does.
+     * Exec: vault-env replaces itself with the program. Daemon: vault-env stays as the program's
+     * parent, renews the leases of dynamic secrets, forwards signals and exits with the program's
+     * status.
      */
     readonly mode: 'Exec' | 'Daemon';
     /**
-     * What mode Daemon does when a lease cannot be renewed any further. Left out, as action
+     * What mode Daemon does when a lease can no longer be renewed. Defaults to the action
      * Restart.
      */
     readonly leaseEnd?: {
       /**
-       * Restart ends the program, so that the kubelet starts the container again, with new secrets.
-       * Keep leaves the program to itself.
+       * Restart ends the program, so that the kubelet restarts the container with new secrets. Keep
+       * lets the program continue.
        */
       readonly action: 'Restart' | 'Keep';
-      /** What tells the program to end, such as SIGTERM, SIGINT, SIGQUIT or SIGRTMIN+3. */
+      /** The signal that ends the program, such as SIGTERM, SIGINT, SIGQUIT or SIGRTMIN+3. */
       readonly signal: string;
       /** How long the program has after the signal, up to 10m, before it is killed. */
       readonly gracePeriod: string;
     };
     /**
-     * How long vault-env waits, up to 10m, between reading the secrets and starting the program;
-     * for what has to be ready in the pod before the program is.
+     * How long vault-env waits between reading the secrets and starting the program, up to 10m,
+     * for example for a sidecar that must be ready first.
      */
     readonly delay: string;
     /**
-     * Whether the token that vault-env logged in for is revoked: in mode Exec before the program
-     * starts, unless a lease depends on it, whose end that would be, or the program gets it
-     * (vault:login); in mode Daemon when the program has ended, and with it all that was lent.
+     * Whether vault-env revokes the token that it logged in for. In mode Exec it does so before
+     * the program starts, unless a lease depends on the token or the program gets it
+     * (vault:login); in mode Daemon when the program has ended, together with all leases.
      */
     readonly revokeToken: boolean;
     /**
-     * true makes vault-env read secrets for the first process of a container alone, not for one
-     * that kubectl exec starts there. A guard against accidents: whoever may exec has other ways
-     * to them.
+     * true makes vault-env read secrets only for the first process of a container, not for one
+     * started by kubectl exec. This guards against accidents only: whoever may exec into a
+     * container has other ways to its secrets.
      */
     readonly refuseExec: boolean;
     /**
-     * What vault-env writes to standard error. Never a secret, a token or an argument of the
-     * program.
+     * What vault-env writes to standard error. It never contains a secret, a token or an argument
+     * of the program.
      */
     readonly log: {
-      /** The least severe lines that are written. */
+      /** The least severe level that is written. */
       readonly level: 'Debug' | 'Info' | 'Warn' | 'Error';
-      /** Lines for people or for machines. */
+      /** Text for people, JSON for machines. */
       readonly format: 'Text' | 'JSON';
     };
   };
-  /** Where vault-env comes from, and what its init container may use. */
+  /** Where vault-env comes from, and the resources of its init container. */
   readonly injector: {
-    /** Image with vault-env. Empty stands for the one that the operator is configured with. */
+    /** Image that contains vault-env. Empty means the image that the operator is configured with. */
     readonly image?: string;
-    /** When the image is pulled. Left out, the operator's setting counts. */
+    /** When the image is pulled. Defaults to the operator's own setting. */
     readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
     /**
      * How vault-env gets into the pod: an init container copies it into memory, or the image is
-     * mounted as a volume (Kubernetes 1.36 or newer, with nodes that can). Auto is InitContainer
-     * for now.
+     * mounted as a volume (Kubernetes 1.36 or newer, on nodes that support it). Auto currently
+     * means InitContainer.
      */
     readonly delivery: 'Auto' | 'InitContainer' | 'ImageVolume';
     /**
-     * Resources of the init container. Left out: requests of 10m cpu and 32Mi memory and a limit
-     * of 64Mi memory.
+     * Resources of the init container. Defaults to requests of 10m CPU and 32Mi memory and a
+     * limit of 64Mi memory.
      */
     readonly resources?: {
-      /** What the init container is given; cpu, memory, ephemeral-storage. */
+      /** Requests of the init container: cpu, memory, ephemeral-storage. */
       readonly requests?: Readonly<Record<string, number | string>>;
-      /** What the init container may take at most; cpu, memory, ephemeral-storage. */
+      /** Limits of the init container: cpu, memory, ephemeral-storage. */
       readonly limits?: Readonly<Record<string, number | string>>;
     };
     /**
-     * User and group of the init container. Left out, it runs as the pod does, or as 65532 where
+     * User and group of the init container. By default it runs as the pod does, or as 65532 if
      * the pod runs as root.
      */
     readonly securityContext?: {
@@ -326,89 +329,95 @@ export interface VaultInjectionPolicySpec {
     };
   };
   /**
-   * What images start, for containers that have no command of their own. The first entry that
-   * matches counts.
+   * Entry points of images, for containers without a command. The first entry that matches is
+   * used.
    */
   readonly images?: readonly {
-    /** The image as it stands in the manifest, * for any run of characters, such as redis:*. */
+    /** The image as written in the manifest, such as redis:*; * matches any number of characters. */
     readonly match: string;
     /** The image's ENTRYPOINT. */
     readonly entrypoint?: readonly string[];
-    /** The image's CMD; used where the container has no args of its own. */
+    /** The image's CMD, used if the container has no args. */
     readonly cmd?: readonly string[];
   }[];
-  /** What annotations of a workload may change. Nothing that is not listed here. */
+  /** What annotations of a workload may change: only what is listed here. */
   readonly overrides?: {
-    /** The annotations that count, such as Role for vaultinjection.dev/role. */
+    /** The annotations that are honored, such as Role for vaultinjection.dev/role. */
     readonly allow?: readonly ('Role' | 'FromPaths' | 'IgnoreMissing' | 'Containers' | 'Mode' | 'LogLevel')[];
-    /** Roles that an annotation may choose, * for any run of characters. Empty allows every role. */
+    /**
+     * Roles that an annotation may choose; * matches any number of characters. Empty allows every
+     * role.
+     */
     readonly roles?: readonly string[];
   };
   /**
-   * What happens to workloads that are injected in another way than the policy and the operator
-   * would do it now: the policy was changed, or the injector was upgraded.
+   * What happens to workloads whose injection is outdated because the policy was changed or the
+   * injector was upgraded.
    */
   readonly rollout: {
     /**
-     * Manual counts them as outdated and leaves them; kubectl annotate deployment NAME
-     * vaultinjection.dev/apply=now rolls one, and so does any other change of it. Automatic rolls
-     * them, a few at a time, waits until each is available, and stops when one fails. Paused
-     * Deployments and StatefulSets with the update strategy OnDelete are left alone.
+     * Manual counts them as outdated and does not touch them; kubectl annotate deployment NAME
+     * vaultinjection.dev/apply=now rolls out one, and so does any other change of it. Automatic
+     * rolls them out, a few at a time, waits until each is available, and stops when one fails.
+     * Paused Deployments and StatefulSets with the update strategy OnDelete are not touched.
      */
     readonly strategy: 'Manual' | 'Automatic';
     /**
-     * How many workloads of the policy may be rolling at the same time, for restarts after a
-     * rotation as well.
+     * How many workloads of the policy may roll out at the same time; this includes restarts
+     * after a rotation.
      */
     readonly maxConcurrent: number;
   };
   /** What happens when a secret gets a new version in Vault. */
   readonly rotation: {
     /**
-     * None leaves the pods with what they read when they started. Restart rolls the workloads
-     * that read the newest version of a path of a KV store, version 2, when it has a newer one.
-     * The operator reads the metadata of these paths, never what they hold, and only from Vaults
-     * that its settings name.
+     * None leaves the pods with what they read when they started. Restart restarts the workloads
+     * that read the latest version of a KV version 2 path when there is a newer one. The operator
+     * reads only the metadata of these paths, never the secrets, and only from Vaults that its
+     * settings name.
      */
     readonly strategy: 'None' | 'Restart';
-    /** How often the versions are looked at; the shortest one counts where policies share a path. */
+    /**
+     * How often the versions are checked; if policies share a path, the shortest interval
+     * applies.
+     */
     readonly interval: string;
   };
   /**
-   * What happens to a workload of this policy that cannot be injected, be it that the operator
-   * is away or that the workload is at fault. Ignore admits it as it is, with a warning where
-   * the operator is there to give one; its programs then see the references themselves. Fail
-   * refuses the change with a message, so nothing starts without its secrets. Pods and scaling
-   * are never held up.
+   * What happens to a workload of this policy that cannot be injected, because the operator is
+   * unavailable or the workload is invalid. Ignore admits it unchanged, with a warning if the
+   * operator is available; its programs then see the references themselves. Fail refuses the
+   * change with a message, so that nothing starts without its secrets. Pods and scaling are
+   * never blocked.
    */
   readonly failurePolicy: 'Ignore' | 'Fail';
 }
 
-/** What the operator says about the policy. */
+/** What the operator reports about the policy. */
 export interface VaultInjectionPolicyStatus {
   /** The generation of the policy that the status is about. */
   readonly observedGeneration?: number;
   /**
-   * How many workloads match the policy and no other that wins, and how they stand to it.
-   * matched is the sum of the others.
+   * How many workloads this policy applies to, and their state. matched is the sum of the
+   * others.
    */
   readonly workloads?: {
-    /** Workloads that this policy counts for. */
+    /** Workloads that this policy applies to. */
     readonly matched: number;
-    /** Injected as the policy says now. */
+    /** Injected as the policy currently says. */
     readonly injected: number;
-    /** Injected, but admission would change the template now. */
+    /** Injected, but admission would change the template today. */
     readonly outdated: number;
-    /** At least one container that ought to be injected is not. */
+    /** At least one container that should be injected is not. */
     readonly missed: number;
     /** Admission would refuse the workload as it is stored. */
     readonly denied: number;
-    /** A container cannot be injected and is left as it is. */
+    /** A container cannot be injected and is left unchanged. */
     readonly failed: number;
-    /** Kept out by an annotation, or without a reference to Vault. */
+    /** Excluded by an annotation, or without a reference to Vault. */
     readonly excluded: number;
   };
-  /** When a workload of the policy was injected last. */
+  /** When a workload of the policy was last injected. */
   readonly lastAppliedTime?: string;
   /** The last workload that admission refused because of this policy. */
   readonly lastDenial?: {
@@ -418,45 +427,45 @@ export interface VaultInjectionPolicyStatus {
     readonly kind: string;
     /** Name of the workload. */
     readonly name: string;
-    /** The cause, as one word for machines. */
+    /** The cause as one word, for machines. */
     readonly reason: string;
-    /** The cause, as a sentence for people. */
+    /** The cause as a sentence, for people. */
     readonly message: string;
   };
-  /** Workloads that somebody should look at, the most urgent first. */
+  /** Workloads that need attention, the most urgent first. */
   readonly attention?: readonly {
     /** Kind of the workload. */
     readonly kind: string;
     /** Name of the workload. */
     readonly name: string;
-    /** How it stands to the policy. */
+    /** Its state, as in workloads. */
     readonly state: 'Injected' | 'Outdated' | 'Missed' | 'Denied' | 'Failed' | 'Excluded';
-    /** The cause, as one word for machines. */
+    /** The cause as one word, for machines. */
     readonly reason: string;
-    /** The cause, as a sentence for people. */
+    /** The cause as a sentence, for people. */
     readonly message: string;
-    /** When it was seen first in this state for this reason. */
+    /** When it was first seen in this state for this reason. */
     readonly since?: string;
   }[];
-  /** How many more there are than attention has room for. */
+  /** How many more workloads need attention than are listed. */
   readonly attentionOmitted?: number;
   /** Other policies that match some of the same workloads. */
   readonly conflicts?: readonly {
     /** Name of the other policy. */
     readonly policy: string;
-    /** Whether this policy counts for these workloads, and not the other. */
+    /** Whether this policy, not the other one, applies to these workloads. */
     readonly wins: boolean;
-    /** How many workloads both match. */
+    /** How many workloads both policies match. */
     readonly workloads: number;
     /** One of them, as Kind/name. */
     readonly example: string;
   }[];
   /**
-   * Accepted (the policy is sound), Programmed (admission uses it), VaultReachable
-   * (informational), CertificateReady and Ready (the sum of them); Rotating (informational)
-   * where rotation.strategy is Restart; Reconciling and Stalled as long as they are true.
-   * Stalled is also there when a repair was undone again and again or a rollout has failed,
-   * while Ready says that the policy is in force.
+   * Accepted (the policy is valid), Programmed (admission uses it), VaultReachable
+   * (informational), CertificateReady and Ready (the summary); Rotating (informational) if
+   * rotation.strategy is Restart; Reconciling and Stalled while they are true. Stalled is also
+   * set when a repair was undone repeatedly or a rollout has failed, while Ready says that the
+   * policy is in force.
    */
   readonly conditions?: readonly Condition[];
 }
@@ -469,11 +478,11 @@ export interface Condition {
   readonly status: 'True' | 'False' | 'Unknown';
   /** The generation of the policy that the statement is about. */
   readonly observedGeneration?: number;
-  /** When status changed last. */
+  /** When the status last changed. */
   readonly lastTransitionTime: string;
-  /** The cause, as one word for machines. */
+  /** The cause as one word, for machines. */
   readonly reason: string;
-  /** The cause, as a sentence for people. */
+  /** The cause as a sentence, for people. */
   readonly message: string;
 }
 

@@ -3,7 +3,7 @@
  * secrets of an older version. Pure, and level-based: it goes by what the workloads themselves say (their state, how far
  * their pods are, what was asked for before), so a restart of the operator in the middle of a rollout changes nothing.
  */
-import { annotation } from '../annotations.ts';
+import { annotation } from '../injection/annotations.ts';
 import { KINDS } from '../kinds.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';

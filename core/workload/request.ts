@@ -2,7 +2,7 @@
  * What the operator has asked admission to do to a workload, as it stands in the workload's own annotation: so every
  * replica knows, and one that starts. Any change of it makes the API server send the workload to the webhook. Pure.
  */
-import { annotation } from '../annotations.ts';
+import { annotation } from '../injection/annotations.ts';
 
 export const REQUEST_KINDS = ['Repair', 'Rollout', 'Restart'] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];

@@ -6,7 +6,7 @@ import type { ImageNeeds, KnownImages } from '../injection/images.ts';
 import type { RawObject } from '../json.ts';
 import { templateOf } from '../kinds.ts';
 import { mutateWorkload } from '../injection/mutate.ts';
-import { annotation } from '../annotations.ts';
+import { annotation } from '../injection/annotations.ts';
 import type { MutationResult } from '../injection/outcome.ts';
 import { annotationsOf } from '../injection/pod.ts';
 import type { KnownSources, SourceNeeds } from '../injection/sources.ts';

@@ -1,7 +1,7 @@
 /** What the inventory keeps of a workload: all that decisions need, and nothing else. Pure. */
 import { asList, asObject, asString, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { ANNOTATION_PREFIX } from '../annotations.ts';
+import { ANNOTATION_PREFIX } from '../injection/annotations.ts';
 import { KINDS, kindOfObject, objectWith, rolloutStateOf, templateOf } from '../kinds.ts';
 import type { RolloutState, WorkloadKind } from '../kinds.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';

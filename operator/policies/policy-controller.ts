@@ -1,9 +1,7 @@
-import type { ResourceEvent } from '@dot-i/k8s-operator';
-
 import type { Informer } from '../../kube/informer.ts';
 import { OperatorAdapter } from '../../kube/operator-adapter.ts';
 import type { OperatorAdapterOptions } from '../../kube/operator-adapter.ts';
-import { WorkQueue } from '../../kube/work-queue.ts';
+import { keyOf } from '../../kube/object-store.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import { HealthMonitor } from '../vault/health-monitor.ts';
 import type { VaultPort } from '../vault/vault-port.ts';
@@ -23,18 +21,15 @@ export interface PolicyControllerOptions
   readonly vaultCheckMs?: number;
 }
 
-/** The Operator of VaultInjectionPolicies: watches them, and has each reconciled whenever something about it changes. */
+/** Watches VaultInjectionPolicies, and has each reconciled whenever something about it changes. */
 export class PolicyController extends OperatorAdapter {
   readonly #reconciler: Reconciler;
-  readonly #queue: WorkQueue;
   readonly #monitor: HealthMonitor;
   #loaded = false;
 
   constructor(options: PolicyControllerOptions) {
     super({ ...options, fieldManager: STATUS_FIELD_MANAGER });
     const { authorityOf, clock, random, logger, vaultCheckMs } = options;
-    const process = (key: string): Promise<void> => this.#reconciler.reconcile(key);
-    this.#queue = new WorkQueue({ process, clock, random, logger });
     this.#monitor = new HealthMonitor({
       vault: options.vault,
       authorityOf,
@@ -42,10 +37,10 @@ export class PolicyController extends OperatorAdapter {
       random,
       logger,
       ...(vaultCheckMs === undefined ? {} : { intervalMs: vaultCheckMs }),
-      onChange: (policies) => policies.forEach((key) => this.#queue.add(key)),
+      onChange: (policies) => policies.forEach((key) => this.factsChanged(key)),
     });
     const policies = { get: (key: string) => this.#policies().get(key), list: () => this.#policies().list() };
-    const again = (key: string, ms: number): void => this.#queue.addAfter(key, ms);
+    const again = (key: string, ms: number): void => this.enqueue(POLICIES, key, ms);
     this.#reconciler = new Reconciler({ ...options, policies, vault: this.#monitor, again });
   }
 
@@ -57,35 +52,31 @@ export class PolicyController extends OperatorAdapter {
   /** Something that all statuses speak of has changed: the webhook's configuration or certificate, or who leads. */
   reconcileAll(): void {
     if (!this.#loaded) return;
-    for (const { metadata } of this.#policies().list()) this.#queue.add(`${metadata.namespace}/${metadata.name}`);
+    for (const policy of this.#policies().list()) this.enqueue(POLICIES, keyOf(policy));
   }
 
   /** What summaryOf, rotationOf or authorityOf say of the policy (`namespace/name`) has changed. */
   factsChanged(key: string): void {
-    if (this.#loaded) this.#queue.add(key);
+    this.enqueue(POLICIES, key);
   }
 
   override async stop(): Promise<void> {
     await super.stop();
-    await Promise.all([this.#monitor.stop(), this.#queue.stop()]);
+    await this.#monitor.stop();
   }
 
   protected override async init(): Promise<void> {
     const { group, version, plural } = POLICIES;
-    await this.watchResource(group, version, plural, (event) => this.#noticed(event));
+    await this.watchResource(group, version, plural, ({ meta }) =>
+      this.#reconciler.reconcile(`${meta.namespace ?? ''}/${meta.name}`),
+    );
   }
 
+  // Before all policies are known no namespace may be taken for one without policies: no policy is reconciled before.
   protected override onSynced(plural: string): void {
     super.onSynced(plural);
     this.#reconciler.load();
     this.#loaded = true;
-    this.reconcileAll();
-  }
-
-  // Before all policies are known no namespace may be taken for one without policies; onSynced() catches up.
-  #noticed({ meta }: ResourceEvent): Promise<void> {
-    if (this.#loaded) this.#queue.add(`${meta.namespace}/${meta.name}`);
-    return Promise.resolve();
   }
 
   #policies(): Informer {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { annotation } from '../../core/annotations.ts';
+import { annotation } from '../../core/injection/annotations.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
 
 // As short as the hash of a rule.

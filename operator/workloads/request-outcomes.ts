@@ -1,4 +1,4 @@
-import { annotation } from '../../core/annotations.ts';
+import { annotation } from '../../core/injection/annotations.ts';
 import type { Judgement } from './inventory.ts';
 import type { State } from '../../core/workload/standing.ts';
 

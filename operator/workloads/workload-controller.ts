@@ -13,7 +13,7 @@ import type { RuleCache } from '../policies/rule-cache.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import type { ImageNeeds, KnownImages } from '../../core/injection/images.ts';
 import { isKnown } from '../../core/injection/images.ts';
-import { annotation } from '../../core/annotations.ts';
+import { annotation } from '../../core/injection/annotations.ts';
 import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { AppliedTimes } from './applied-times.ts';
 import { Denials } from './denials.ts';
@@ -76,8 +76,6 @@ export interface WorkloadControllerOptions {
   readonly register: Register;
   readonly observer?: InformerObserver;
   readonly turn?: () => Promise<unknown>;
-  /** What summaryOf() says of this policy (`namespace/name`) has changed. */
-  readonly onSummary: (policyKey: string) => void;
 }
 
 interface Looked {
@@ -107,6 +105,7 @@ export class WorkloadController {
   /** By namespace: policies that could not be looked at while some of it was not judged. */
   readonly #waiting = new Map<string, Set<string>>();
   readonly #looked = new Map<string, Looked>();
+  readonly #listeners: ((policyKey: string) => void)[] = [];
   readonly #metrics: WorkloadMetrics;
 
   constructor(options: WorkloadControllerOptions) {
@@ -173,6 +172,11 @@ export class WorkloadController {
   /** What the status of this policy (`namespace/name`) says of its workloads; undefined: not known yet. */
   summaryOf(policyKey: string): WorkloadSummary | undefined {
     return this.#looked.get(policyKey)?.summary;
+  }
+
+  /** `listener` is told each policy (`namespace/name`) for which summaryOf() returns something else than before. */
+  onSummary(listener: (policyKey: string) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Something that all plans depend on has changed: who leads, or what is programmed. */
@@ -260,7 +264,7 @@ export class WorkloadController {
     const text = JSON.stringify(summary);
     const before = this.#looked.get(policyKey);
     this.#looked.set(policyKey, { summary, text, rolling: plan.rolling.length });
-    if (before?.text !== text) this.#options.onSummary(policyKey);
+    if (before?.text !== text) this.#tellSummary(policyKey);
   }
 
   #judged(judgement: Judgement): void {
@@ -290,7 +294,11 @@ export class WorkloadController {
     this.#options.rotation?.want(policyKey, undefined, []);
     this.#denials.forget(policyKey);
     this.#applied.forget(policyKey);
-    if (this.#looked.delete(policyKey)) this.#options.onSummary(policyKey);
+    if (this.#looked.delete(policyKey)) this.#tellSummary(policyKey);
+  }
+
+  #tellSummary(policyKey: string): void {
+    for (const listener of this.#listeners) listener(policyKey);
   }
 
   #rule(policyKey: string): Rule | undefined {

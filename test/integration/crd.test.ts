@@ -97,7 +97,7 @@ describe('the CRD on a real API server', function () {
   it('explains its fields', async () => {
     for (const [field, text] of [
       ['vip', 'decides which Deployments and StatefulSets'],
-      ['vip.spec.vault.auth.tokenExpiration', 'Life of the projected token'],
+      ['vip.spec.vault.auth.tokenExpiration', 'Lifetime of the projected token'],
       ['vip.spec.environment.fromPaths.prefix', 'Put before each key'],
       ['vip.status.conditions.reason', 'one word for machines'],
     ] as const) {

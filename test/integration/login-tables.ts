@@ -20,13 +20,13 @@ export const BAD_LOGINS: readonly BadPolicy[] = [
   ...bad('spec.vault.auth.secretIDWrapped', 'is for the method AppRole', {
     'a wrapped secret id for a certificate': auth({ method: 'Certificate', secretRef, secretIDWrapped: true }),
   }),
-  ...bad('spec.vault.auth.role', 'the role-id in the Secret says the role', {
+  ...bad('spec.vault.auth.role', 'the role-id in the Secret determines the role', {
     'a role for AppRole': auth({ method: 'AppRole', secretRef, role: 'shop' }),
   }),
-  ...bad('spec.vault.auth.audience', 'leave audience out', {
+  ...bad('spec.vault.auth.audience', 'omit audience', {
     'an audience without a token': auth({ method: 'GCP', audience: 'vault' }),
   }),
-  ...bad('spec.vault.auth.tokenExpiration', 'leave tokenExpiration out', {
+  ...bad('spec.vault.auth.tokenExpiration', 'omit tokenExpiration', {
     'the life of a token that is not there': auth({ method: 'AppRole', secretRef, tokenExpiration: '1h' }),
   }),
   ...bad('spec.vault.auth.type', 'type is for the methods AWS and GCP', {

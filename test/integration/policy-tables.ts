@@ -52,7 +52,7 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
     'a CA as base64 of PEM': tls({ caBundle: 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t' }),
     'a CA that has no end': tls({ caBundle: '-----BEGIN CERTIFICATE-----\nAAAA' }),
   }),
-  ...bad('spec.vault.tls.caBundle', 'take the private key out', {
+  ...bad('spec.vault.tls.caBundle', 'remove the private key', {
     'a private key among the CAs': tls({
       caBundle: '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n',
     }),
@@ -97,7 +97,7 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   ...bad('spec.environment.fromPaths[0].version', 'should be greater than or equal to 1', {
     'version 0': fromPath('secret/data/app', { version: 0 }),
   }),
-  ...bad('spec.environment.fromPaths[0].prefix', 'with no digit in front', {
+  ...bad('spec.environment.fromPaths[0].prefix', 'and no leading digit', {
     'a prefix that begins with a digit': fromPath('secret/data/app', { prefix: '2ND_' }),
     'a prefix with a dash': fromPath('secret/data/app', { prefix: 'APP-' }),
   }),
@@ -114,7 +114,7 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
     'a path outside': environment({ fromPaths: [{ path: 'kv/b' }], allowedPaths: ['kv/a', 'kv/c/*'] }),
     'a path outside of a suffix': environment({ fromPaths: [{ path: 'kv/b/rw' }], allowedPaths: ['kv/*/ro'] }),
   }),
-  ...bad('spec.environment.allowedPaths[0]', 'write a path with * for any run', {
+  ...bad('spec.environment.allowedPaths[0]', 'write a path with * for any number', {
     'a path pattern of a shell': environment({ allowedPaths: ['secret/data/app?'] }),
   }),
   ...bad('spec.environment.allowedPaths[0]', 'without a leading slash', {
@@ -139,7 +139,7 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   }),
   ...bad('spec.process.delay', 'write a duration from 0s to 10m', { 'an hour of delay': { process: { delay: '1h' } } }),
   ...bad('spec.process.mode', 'Unsupported value', { 'mode daemon': { process: { mode: 'daemon' } } }),
-  ...bad('spec.process.leaseEnd', 'write mode Daemon, or leave leaseEnd out', {
+  ...bad('spec.process.leaseEnd', 'write mode Daemon, or omit leaseEnd', {
     'the end of a lease that nobody renews': { process: { leaseEnd: { action: 'Keep' } } },
     'the end of a lease where annotations may change something else': {
       process: { mode: 'Exec', leaseEnd: {} },
@@ -155,7 +155,7 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   ...bad('spec.process.leaseEnd.gracePeriod', 'write a duration from 0s to 10m', {
     'an hour of grace': daemon({ leaseEnd: { gracePeriod: '1h' } }),
   }),
-  ...bad('spec.process.refuseExec', 'leave it out, or write inject.probes false', {
+  ...bad('spec.process.refuseExec', 'omit it, or write inject.probes false', {
     'one start a container, and probes that start': { process: { refuseExec: true }, inject: { probes: true } },
   }),
   ...bad('spec.process.log.level', 'Unsupported value', { 'log level info': { process: { log: { level: 'info' } } } }),

@@ -13,8 +13,8 @@ import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { ImageConfigs } from '../../webhook/image-config/image-configs.ts';
 import { proxiesOf } from '../../webhook/image-config/http.ts';
-import { startImageLookUp } from '../../webhook/image-config/start.ts';
-import type { ImageSettings } from '../../webhook/image-config/start.ts';
+import { createImageLookUp } from '../../webhook/image-config/look-up.ts';
+import type { ImageSettings } from '../../webhook/image-config/look-up.ts';
 import type { ImageAnswer } from '../../core/injection/images.ts';
 import { startFakeTokenServer, type FakeTokenServer } from '../support/fake-token-server.ts';
 import { buildImage, type Image } from '../../build/image.ts';
@@ -62,7 +62,7 @@ describe('looking images up in a real registry', function () {
       const secret = { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': config } };
       return Promise.resolve(secret as unknown as KubernetesObject);
     }) as ObjectClient['get'];
-    const { configs, close } = startImageLookUp({
+    const lookUp = createImageLookUp({
       registries: '*',
       registryMirrors: '',
       registryPlainHttp: '',
@@ -78,8 +78,8 @@ describe('looking images up in a real registry', function () {
       random: Math.random,
       logger: collectLog().logger,
     });
-    closing.push(close);
-    return configs;
+    closing.push(() => lookUp.stop());
+    return lookUp.configs;
   }
 
   async function find(configs: ImageConfigs, name: string, ...pullSecrets: string[]): Promise<ImageAnswer | undefined> {

@@ -8,7 +8,7 @@ import { allowedVaults } from '../../operator/rotation/allowed-vaults.ts';
 import { ownToken } from '../../operator/rotation/own-token.ts';
 import { Rotation } from '../../operator/rotation/rotation.ts';
 import { NodeVaultMetadata } from '../../operator/vault/node-vault-metadata.ts';
-import { annotation } from '../../core/annotations.ts';
+import { annotation } from '../../core/injection/annotations.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/operator.ts';
 import {

@@ -86,9 +86,9 @@ export class Scene {
       random: () => 1,
       logger: this.log.logger,
       register,
-      onSummary: (policyKey) => this.summaries.push(policyKey),
       ...options,
     });
+    this.workloads.onSummary((policyKey) => this.summaries.push(policyKey));
   }
 
   lead(isLeader: boolean): void {

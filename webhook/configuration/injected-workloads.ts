@@ -1,5 +1,5 @@
 import { annotationsOf } from '../../core/injection/pod.ts';
-import { annotation } from '../../core/annotations.ts';
+import { annotation } from '../../core/injection/annotations.ts';
 import { KINDS, templateOf, WORKLOAD_KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';

@@ -19,7 +19,7 @@ import { DrainWatch } from './drain-watch.ts';
 import { NamespaceLedger } from './namespaces.ts';
 import type { NamespacePolicies } from './namespaces.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
-import { Published } from './published.ts';
+import type { Published } from './published.ts';
 
 export interface ConfigurationKeeperOptions {
   readonly client: ObjectClient;
@@ -27,6 +27,8 @@ export interface ConfigurationKeeperOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly target: WebhookTarget;
+  /** What the cluster's configuration says: this keeper looks, others ask it too. */
+  readonly published: Published;
   readonly labels: Readonly<Record<string, string>>;
   /** PEM of the authorities to publish, the one in use first; '' while there is none yet. */
   readonly bundlePem: () => string;
@@ -67,7 +69,7 @@ export class ConfigurationKeeper {
     const { client, clock, random, logger, target } = options;
     this.#options = options;
     this.#ledger = new NamespaceLedger(excludedNamespaces(target));
-    this.#published = new Published(clock, target);
+    this.#published = options.published;
     this.#drains = new DrainWatch({
       client,
       clock,
@@ -134,21 +136,6 @@ export class ConfigurationKeeper {
   /** Policies of such a namespace are never programmed. */
   excludes(namespace: string): boolean {
     return excludedNamespaces(this.#options.target).includes(namespace);
-  }
-
-  /** Since when (milliseconds since the epoch) everything that API servers were told to trust has held this certificate. */
-  publishedSince(certificatePem: string): number | undefined {
-    return this.#published.since(certificatePem);
-  }
-
-  /** The bundle (PEM) that is in the cluster; undefined where nothing there calls this webhook. */
-  publishedBundle(): string | undefined {
-    return this.#published.bundle;
-  }
-
-  /** Calls `listener` after changes of what `programmed` and `publishedSince` say; gives what ends that. */
-  onChange(listener: () => void): () => void {
-    return this.#published.onChange(listener);
   }
 
   /** One look at everything; start() makes them follow one another. Gives the milliseconds until the next, if sooner. */

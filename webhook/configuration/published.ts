@@ -26,7 +26,7 @@ export class Published {
     this.#target = target;
   }
 
-  /** PEM; undefined while no entry is there. */
+  /** The bundle (PEM) that is in the cluster; undefined where nothing there calls this webhook. */
   get bundle(): string | undefined {
     return this.#bundle;
   }
@@ -56,10 +56,12 @@ export class Published {
     return since !== undefined && this.#clock.now() >= since + IN_FORCE_MS;
   }
 
+  /** Since when (milliseconds since the epoch) everything that API servers were told to trust has held this certificate. */
   since(certificatePem: string): number | undefined {
     return this.#certificates.get(certificatePem.trim());
   }
 
+  /** Calls `listener` after changes of what `isInForce` and `since` return; returns what ends that. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -27,6 +27,10 @@ class ThingOperator extends OperatorAdapter {
     this.syncedPlurals.push(plural);
   }
 
+  again(key: string): void {
+    this.enqueue({ group: 'example.dev', version: 'v1', plural: 'things' }, key);
+  }
+
   known(): number {
     return this.informer('example.dev', 'v1', 'things').list().length;
   }
@@ -222,6 +226,37 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     await eventually(() => expect(events).to.have.length(2));
     expect(events[1]?.object).to.have.property('size', 10);
     release();
+  });
+
+  it('tells an object again that has not changed, when asked to, until the handler has taken it', async () => {
+    server.put('a');
+    await operator.start();
+    await eventually(() => expect(told()).to.deep.equal(['ADDED shop/a']));
+    let failures = 1;
+    operator.handler = (event) =>
+      failures-- > 0 ? Promise.reject(new Error('not now')) : Promise.resolve(void events.push(event));
+    operator.again('shop/a');
+    await eventually(() => expect(told()).to.deep.equal(['ADDED shop/a', 'MODIFIED shop/a']));
+    operator.again('shop/none');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(told()).to.have.length(2);
+  });
+
+  it('tells the end of an object of which nobody was told before', async () => {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    operator.handler = async (event) => {
+      if (event.meta.name !== 'last') await released;
+      events.push(event);
+    };
+    // as many as are told at once, and one that has to wait
+    for (const name of ['a', 'b', 'c', 'd', 'last']) server.put(name);
+    await operator.start();
+    await eventually(() => expect(server.openWatches).to.equal(1));
+    server.remove('last');
+    await eventually(() => expect(operator.known()).to.equal(4));
+    release();
+    await eventually(() => expect(told()).to.include('DELETED shop/last').and.have.length(5));
   });
 
   it('refuses to watch the same twice', async () => {

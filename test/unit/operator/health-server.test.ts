@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { HealthServer } from '../../../operator/health-server.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
+import { loopback } from '../../support/loopback.ts';
 import { collectLog } from '../webhook/log-lines.ts';
 
 describe('the health server', () => {
@@ -12,16 +13,18 @@ describe('the health server', () => {
   beforeEach(async () => {
     problem = undefined;
     notAfter = undefined;
-    const { register } = createWebhookMetrics({ rules: () => 3, leafNotAfter: () => notAfter });
+    const metrics = createWebhookMetrics();
+    metrics.show({ rules: () => 3, leafNotAfter: () => notAfter });
+    const { register } = metrics;
     const checks = [
       { name: 'rules', check: () => undefined },
       { name: 'certificate', check: () => problem },
     ];
-    server = new HealthServer({ checks, register, logger: collectLog().logger });
-    const { port } = await server.listen(0, '127.0.0.1');
+    server = new HealthServer({ place: loopback(), checks, register, logger: collectLog().logger });
+    const { port } = await server.start();
     base = `http://127.0.0.1:${port}`;
   });
-  afterEach(() => server.close());
+  afterEach(() => server.stop());
 
   const get = async (path: string, method = 'GET'): Promise<[number, string]> => {
     const response = await fetch(base + path, { method });

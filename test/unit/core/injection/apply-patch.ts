@@ -26,7 +26,8 @@ function apply(holder: object, { op, path, value }: Operation): void {
 
 /** A copy as the API server reads it: nothing in it is shared. */
 function onTheWire(value: unknown): unknown {
-  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
+  // most values of a patch are strings
+  return typeof value === 'object' ? (JSON.parse(JSON.stringify(value)) as unknown) : value;
 }
 
 function step(parent: unknown, token: string, path: string): unknown {
@@ -52,5 +53,6 @@ function applyToObject(object: object, key: string, op: string, value: unknown, 
 }
 
 function unescape(token: string): string {
+  if (!token.includes('~')) return token;
   return token.replaceAll('~1', '/').replaceAll('~0', '~');
 }

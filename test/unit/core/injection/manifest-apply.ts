@@ -14,15 +14,16 @@ export function applyManifest<T>(previous: T, next: T, live: T, place: Place = (
 
 function merge(previous: unknown, next: unknown, live: unknown, place: Place): unknown {
   if (isKeyed(next) && isKeyed(live)) return mergeLists(isKeyed(previous) ? previous : [], next, live, place);
-  if (!isObject(next) || !isObject(live)) return structuredClone(next);
+  if (!isObject(next) || !isObject(live)) return copy(next);
   const before = isObject(previous) ? previous : {};
   const result: JsonObject = {};
   for (const [key, value] of Object.entries(live)) {
     const kept = Object.hasOwn(before, key) && !Object.hasOwn(next, key) ? remains(before[key], value, place) : value;
-    if (kept !== undefined) result[key] = structuredClone(kept);
+    // what the manifest has is merged below
+    if (kept !== undefined) result[key] = Object.hasOwn(next, key) ? undefined : copy(kept);
   }
   for (const [key, value] of Object.entries(next)) {
-    result[key] = Object.hasOwn(live, key) ? merge(before[key], value, live[key], place) : structuredClone(value);
+    result[key] = Object.hasOwn(live, key) ? merge(before[key], value, live[key], place) : copy(value);
   }
   return result;
 }
@@ -43,14 +44,19 @@ function mergeLists(previous: JsonObject[], next: JsonObject[], live: JsonObject
     list.find((other) => keyOf(other) === keyOf(item));
   const result = next.map((item) => {
     const found = find(live, item);
-    return found === undefined ? structuredClone(item) : merge(find(previous, item), item, found, place);
+    return found === undefined ? copy(item) : merge(find(previous, item), item, found, place);
   });
   for (const item of live) {
     if (find(next, item) === undefined && find(previous, item) === undefined) {
-      result.splice(place(result.length), 0, structuredClone(item));
+      result.splice(place(result.length), 0, copy(item));
     }
   }
   return result;
+}
+
+/** Most of what is copied are strings, for which structuredClone is slow. */
+function copy(value: unknown): unknown {
+  return typeof value === 'object' ? structuredClone(value) : value;
 }
 
 function keyOf(item: JsonObject): unknown {

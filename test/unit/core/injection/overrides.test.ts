@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Rule } from '../../../../core/policy/rule.ts';
 import { readWishes, optionsOf } from '../../../../core/injection/overrides.ts';
-import type { EffectiveOptions } from '../../../../core/annotations.ts';
+import type { EffectiveOptions } from '../../../../core/injection/annotations.ts';
 import { admitted, container, deployment, mutate, ruleWith, templateOf } from './fixtures.ts';
 
 const ALL = ['Role', 'FromPaths', 'IgnoreMissing', 'Containers', 'Mode', 'LogLevel'] as const;

@@ -4,7 +4,7 @@ import type { Rule } from '../../../../core/policy/rule.ts';
 import { plan } from '../../../../core/workload/plan.ts';
 import type { Action, Tracked } from '../../../../core/workload/plan.ts';
 import type { RestartWish } from '../../../../core/workload/restarts.ts';
-import { annotation } from '../../../../core/annotations.ts';
+import { annotation } from '../../../../core/injection/annotations.ts';
 import { ruleWith } from '../injection/fixtures.ts';
 import { Random } from '../injection/random.ts';
 

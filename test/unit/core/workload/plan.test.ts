@@ -8,7 +8,7 @@ import { formatRequest } from '../../../../core/workload/request.ts';
 import type { RequestKind } from '../../../../core/workload/request.ts';
 import type { RolloutState } from '../../../../core/kinds.ts';
 import type { State } from '../../../../core/workload/standing.ts';
-import { annotation } from '../../../../core/annotations.ts';
+import { annotation } from '../../../../core/injection/annotations.ts';
 import { ruleWith } from '../injection/fixtures.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { wishOf } from '../../../../operator/rotation/baselines.ts';
 import type { RestartWish } from '../../../../core/workload/restarts.ts';
-import { annotation } from '../../../../core/annotations.ts';
+import { annotation } from '../../../../core/injection/annotations.ts';
 
 const DB = 'secret/data/shop/db';
 const API = 'secret/data/shop/api';

@@ -5,7 +5,7 @@ import { Rotation } from '../../../../operator/rotation/rotation.ts';
 import type { Authority } from '../../../../operator/vault/authorities.ts';
 import { VaultFailure } from '../../../../operator/vault/metadata-port.ts';
 import type { Use } from '../../../../core/workload/restarts.ts';
-import { annotation } from '../../../../core/annotations.ts';
+import { annotation } from '../../../../core/injection/annotations.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
 import { ruleOf } from '../../../support/example-policy.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { annotation } from '../../../../core/annotations.ts';
+import { annotation } from '../../../../core/injection/annotations.ts';
 import { podsAreThere, Scene } from '../../../support/workload-scene.ts';
 
 const KEY = 'shop/shop-secrets';

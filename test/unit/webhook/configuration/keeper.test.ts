@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ApiError } from '../../../../kube/object-client.ts';
 import type { Resource } from '../../../../core/object.ts';
+import { Published } from '../../../../webhook/configuration/published.ts';
 import { CONFIGURATION_NAME } from '../../../../webhook/configuration/configuration.ts';
 import type { WebhookConfiguration } from '../../../../webhook/configuration/configuration.ts';
 import { ConfigurationKeeper } from '../../../../webhook/configuration/keeper.ts';
@@ -23,21 +24,27 @@ const deployments = (namespace: string): Resource => ({
   namespace,
 });
 
+const TARGET = { url: 'https://127.0.0.1:9443' };
+
 class World {
   readonly api = new MemoryApi();
   readonly clock = new ManualClock();
   readonly log = collectLog();
   bundle = pem('one');
   repairs = 0;
+  /** What the keeper that was made last has published. */
+  published = this.#newPublished();
   readonly #started: ConfigurationKeeper[] = [];
 
   keeper(): ConfigurationKeeper {
+    this.published = this.#newPublished();
     const keeper = new ConfigurationKeeper({
       client: this.api,
       clock: this.clock,
       random: () => 0,
       logger: this.log.logger,
-      target: { url: 'https://127.0.0.1:9443' },
+      target: TARGET,
+      published: this.published,
       labels: { 'app.kubernetes.io/managed-by': 'vault-injection-operator' },
       bundlePem: () => this.bundle,
       onRepaired: () => {
@@ -47,6 +54,10 @@ class World {
     keeper.start();
     this.#started.push(keeper);
     return keeper;
+  }
+
+  #newPublished(): Published {
+    return new Published(this.clock, TARGET);
   }
 
   async running(policies: Record<string, 'Ignore' | 'Fail'>): Promise<ConfigurationKeeper> {
@@ -140,7 +151,7 @@ describe('the keeper of the webhook configuration', () => {
     let toldAt: number | undefined;
     let writtenAt = 0;
     world.api.after = () => (writtenAt = world.clock.now());
-    keeper.onChange(() => (toldAt ??= keeper.programmed('bank') ? world.clock.now() : undefined));
+    world.published.onChange(() => (toldAt ??= keeper.programmed('bank') ? world.clock.now() : undefined));
     expect(keeper.programmed('bank')).to.equal(false);
     await world.clock.advance(2000);
     expect(keeper.programmed('bank')).to.equal(true);
@@ -167,13 +178,13 @@ describe('the keeper of the webhook configuration', () => {
 
   it('publishes the bundle whenever it changes, without taking back that namespaces are programmed', async () => {
     const keeper = await world.running({ shop: 'Ignore', bank: 'Fail' });
-    expect(keeper.publishedSince(pem('two'))).to.equal(undefined);
+    expect(world.published.since(pem('two'))).to.equal(undefined);
     world.bundle = pem('one') + pem('two');
     keeper.wake();
     expect(keeper.programmed('shop')).to.equal(true);
     await world.clock.advance(1000);
-    expect(keeper.publishedBundle()).to.equal(world.bundle);
-    expect(keeper.publishedSince(pem('two'))).to.be.within(world.clock.now() - 1000, world.clock.now());
+    expect(world.published.bundle).to.equal(world.bundle);
+    expect(world.published.since(pem('two'))).to.be.within(world.clock.now() - 1000, world.clock.now());
     world.bundle = pem('two') + pem('one');
     keeper.wake();
     expect(keeper.programmed('shop')).to.equal(true);
@@ -187,9 +198,9 @@ describe('the keeper of the webhook configuration', () => {
   });
 
   it('counts everything as published where no entry distrusts it', async () => {
-    const keeper = await world.running({});
-    expect(keeper.publishedSince(pem('one'))).to.be.a('number');
-    expect(keeper.publishedBundle()).to.equal(undefined);
+    await world.running({});
+    expect(world.published.since(pem('one'))).to.be.a('number');
+    expect(world.published.bundle).to.equal(undefined);
   });
 
   describe('repairs', () => {

@@ -1,0 +1,33 @@
+/** docs/reference/annotations.md. */
+import { ANNOTATION_PREFIX, ANNOTATIONS } from '../../core/injection/annotations.ts';
+import { formatted } from './format.ts';
+import { table } from './table.ts';
+
+export const ANNOTATIONS_FILE = 'docs/reference/annotations.md';
+
+const INTRODUCTION = `# Annotations
+
+All annotations begin with \`${ANNOTATION_PREFIX}\`. Those that users set are read from the workload and from its pod template; where
+both have one, that of the template counts. One that is unknown, that the policy does not allow or whose value cannot be
+read changes nothing, and \`kubectl apply\` shows a warning that says why.
+
+What a policy has to allow is listed in its \`spec.overrides.allow\`; \`spec.overrides.roles\` further limits \`role\`. No
+annotation can change the address of Vault, its auth mount, the TLS settings or the image of vault-env.
+`;
+
+const PLACES = { Workload: 'workload', Template: 'pod template' } as const;
+const SETTERS = { User: 'people', Admission: 'admission', Operator: 'the operator' } as const;
+
+/** The page as Markdown. */
+export function annotationsPage(): Promise<string> {
+  const rows = Object.entries(ANNOTATIONS).map(([name, { on, setBy, says, example, override }]) => [
+    `\`${name}\``,
+    on.map((place) => PLACES[place]).join(', '),
+    SETTERS[setBy],
+    override === undefined ? '' : `\`${override.allow}\``,
+    says,
+    `\`${example}\``,
+  ]);
+  const heads = ['name', 'on', 'set by', 'to be allowed', 'meaning', 'example'];
+  return formatted(ANNOTATIONS_FILE, `${INTRODUCTION}\n${table(heads, rows)}\n`);
+}

@@ -1,0 +1,48 @@
+import type { Clock } from './clock.ts';
+import type { Group } from './group.ts';
+import type { Logger } from './log.ts';
+
+/** What run() needs of Node's `process`. */
+export interface HostProcess {
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+  exit(status: number): never;
+  readonly stderr: { write(text: string): unknown };
+}
+
+export interface RunOptions {
+  readonly process: HostProcess;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+// Who started a process that cannot work is to see why at once, and a supervisor is to start it again; what runs by then
+// has little to finish. Together with the exit it is less than two seconds.
+const STOP_AFTER_FAILURE_MS = 1_500;
+
+/**
+ * Runs a group until SIGTERM or SIGINT, from when on it stops the group; the process then ends by itself, with status 0.
+ * A second signal ends it at once, with status 1. Where a part cannot be started, the reason is written to stderr, what
+ * runs is stopped, and the process ends with status 1 within two seconds. Resolves when all parts have started.
+ */
+export async function run(group: Group, { process, clock, logger }: RunOptions): Promise<void> {
+  const state = { stopping: false };
+  // before anything starts: a process that is told to go while it starts must not be killed in the middle of a write
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // a person who presses Ctrl-C twice does not want to wait for the drain
+      if (state.stopping) process.exit(1);
+      state.stopping = true;
+      logger.info({ signal }, 'stopping');
+      void group.stop().then(() => logger.info('stopped'));
+    });
+  }
+  try {
+    await group.start();
+  } catch (error) {
+    if (state.stopping) return;
+    state.stopping = true;
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    await Promise.race([group.stop(), clock.sleep(STOP_AFTER_FAILURE_MS)]);
+    process.exit(1);
+  }
+}

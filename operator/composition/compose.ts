@@ -1,0 +1,156 @@
+/** The whole operator: which parts there are, what each is made with, and in which order they start and stop. */
+import type { AddressInfo } from 'node:net';
+
+import { mutateWorkload } from '../../core/injection/mutate.ts';
+import type { Part } from '../../kube/group.ts';
+import { Group } from '../../kube/group.ts';
+import type { Logger } from '../../kube/log.ts';
+import { whileLeading } from '../../kube/while-leading.ts';
+import { createAdmission } from '../../webhook/admission.ts';
+import type { WebhookMetrics } from '../../webhook/metrics.ts';
+import { createWebhookMetrics } from '../../webhook/metrics.ts';
+import { WebhookServer } from '../../webhook/server.ts';
+import { HealthServer } from '../health-server.ts';
+import { RuleCache } from '../policies/rule-cache.ts';
+import type { Context } from './context.ts';
+import { milliseconds } from './context.ts';
+import type { Controllers } from './controllers.ts';
+import { createControllers } from './controllers.ts';
+import { createLeadership } from './leadership.ts';
+import type { Answerers } from './look-ups.ts';
+import { createAnswerers, lookUpsOf } from './look-ups.ts';
+import type { Trust } from './trust.ts';
+import { createTrust } from './trust.ts';
+import { healthPlace, namesOf, targetOf, webhookPlace } from './webhook-address.ts';
+
+// After the drain, reviews that are still under way get as long as an API server waits for one (timeoutSeconds).
+const DRAIN_DEADLINE_MS = 5_000;
+
+/** Throws where a file that the settings name cannot be read. */
+export function compose(context: Context): Group {
+  const { settings, kubeConfig, logger } = context;
+  const rules = new RuleCache();
+  const metrics = createWebhookMetrics(context.register);
+  const trust = createTrust(context, metrics);
+  const { leader, election } = createLeadership(context);
+  const answerers = createAnswerers(context);
+  const controllers = createControllers(context, { rules, trust, leader, ...answerers });
+  const server = createServer(context, { rules, metrics, trust, answerers, controllers });
+  const health = createHealth(context, { trust, controllers, server });
+  showFigures(metrics, rules, trust);
+
+  const { events, authorities, rotation, workloads, policies } = controllers;
+  const { certificates, configuration } = trust;
+  const { images, sources } = answerers;
+  const asked: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
+  return new Group(
+    [
+      [asked],
+      [serving('health server', health, logger)],
+      // stops when all that only the leader writes has been written
+      election,
+      [named('events', events), named('authorities of Vaults', authorities)],
+      // Admission needs no more than these three: a certificate, all rules, and what the nodes run.
+      [named('certificates', certificates), named('policies', policies), named('image look-up', images)],
+      [serving('webhook server', server, logger, { names: namesOf(targetOf(settings)) })],
+      // Only now: API servers are told of a webhook that answers. Nobody waits for what is known of workloads.
+      [
+        named('sources', sources),
+        named('webhook configuration', configuration),
+        named('workloads', workloads),
+        whileLeading(leader, { name: 'rotation', start: () => rotation.start(), stop: () => rotation.stop() }, logger),
+      ],
+      [{ name: 'reviews', stop: () => drain(context, server) }],
+    ],
+    logger,
+  );
+}
+
+function createServer(
+  context: Context,
+  parts: {
+    readonly rules: RuleCache;
+    readonly metrics: WebhookMetrics;
+    readonly trust: Trust;
+    readonly answerers: Answerers;
+    readonly controllers: Controllers;
+  },
+): WebhookServer {
+  const { rules, metrics, answerers, controllers } = parts;
+  const { certificates, configuration } = parts.trust;
+  const admission = createAdmission({
+    ...context,
+    rules: () => rules.snapshot(),
+    mutate: mutateWorkload,
+    metrics,
+    lookUps: lookUpsOf(answerers, context),
+    onReviewed: (reviewed) => {
+      if (reviewed.outcome === 'Restored') configuration.noteRestored(reviewed.namespace);
+      controllers.workloads.reviewed(reviewed);
+    },
+  });
+  const certificate = certificates.servingPair.bind(certificates);
+  const server = new WebhookServer({
+    ...context,
+    admission,
+    place: webhookPlace(context.settings),
+    certificate,
+    metrics,
+  });
+  certificates.onChange(() => {
+    const fresh = certificates.servingPair();
+    if (fresh !== undefined) server.setCertificate(fresh);
+  });
+  return server;
+}
+
+function createHealth(
+  context: Context,
+  parts: { readonly trust: Trust; readonly controllers: Controllers; readonly server: WebhookServer },
+): HealthServer {
+  const { trust, controllers, server } = parts;
+  return new HealthServer({
+    ...context,
+    place: healthPlace(context.settings),
+    checks: [
+      { name: 'policies', check: () => (controllers.policies.loaded ? undefined : 'not all listed yet') },
+      {
+        name: 'certificate',
+        check: () => (trust.certificateReady() ? undefined : 'not trusted by the webhook configuration'),
+      },
+      { name: 'webhook', check: () => server.problem },
+    ],
+  });
+}
+
+function showFigures(metrics: WebhookMetrics, rules: RuleCache, { certificates }: Trust): void {
+  metrics.show({
+    rules: () => rules.namespaces().reduce((sum, { name }) => sum + rules.snapshot().rulesFor(name).length, 0),
+    leafNotAfter: () => certificates.certificateStatus().leafNotAfter,
+    authorityNotAfter: () => certificates.certificateStatus().authorityNotAfter,
+  });
+}
+
+async function drain({ settings, logger }: Context, server: WebhookServer): Promise<void> {
+  logger.info({ drain: settings.drain }, 'readiness is false, reviews are still answered');
+  await server.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
+}
+
+/** Something that has start() and stop(), or one of them, as a part. */
+function named(name: string, part: Omit<Part, 'name'>): Part {
+  return { name, start: () => part.start?.(), stop: () => part.stop?.() };
+}
+
+/** A server as a part that logs where it listens. */
+function serving(
+  name: string,
+  server: { start(): Promise<AddressInfo>; stop(): Promise<void> },
+  logger: Logger,
+  more: object = {},
+): Part {
+  const start = async (): Promise<void> => {
+    const { address, port } = await server.start();
+    logger.info({ address, port, ...more }, `the ${name} is listening`);
+  };
+  return { name, start, stop: () => server.stop() };
+}

@@ -1,0 +1,52 @@
+import { Registry as Register } from 'prom-client';
+
+import { parseDuration } from '../../core/duration.ts';
+import { ApiClient } from '../../kube/api-client.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { PooledKubeConfig } from '../../kube/kube-config.ts';
+import { loadKubeConfig } from '../../kube/kube-config.ts';
+import type { Logger } from '../../kube/log.ts';
+import type { Settings } from '../settings.ts';
+
+/** What the process is called: to API servers, registries, in events, leases and labels. */
+export const OPERATOR_NAME = 'vault-injection-operator';
+
+/** What all parts are made with. */
+export interface Context {
+  readonly settings: Settings;
+  readonly kubeConfig: PooledKubeConfig;
+  /** Waits for an answer as long as API servers take. */
+  readonly client: ApiClient;
+  /** A client that gives up after so many milliseconds: for what somebody waits for. */
+  readonly clientWithin: (timeoutMs: number) => ApiClient;
+  /** Of metrics. */
+  readonly register: Register;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** On every object that the operator owns. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Throws KubeConfigError. */
+export function createContext(settings: Settings, outside: Pick<Context, 'clock' | 'random' | 'logger'>): Context {
+  const kubeConfig = loadKubeConfig({ file: settings.kubeconfig, context: settings.context });
+  const clientWithin = (timeoutMs?: number): ApiClient =>
+    new ApiClient({ kubeConfig, userAgent: OPERATOR_NAME, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  return {
+    ...outside,
+    settings,
+    kubeConfig,
+    client: clientWithin(),
+    clientWithin,
+    register: new Register(),
+    labels: { 'app.kubernetes.io/name': OPERATOR_NAME, 'app.kubernetes.io/managed-by': OPERATOR_NAME },
+  };
+}
+
+/** Of a duration as the settings have it. Throws where it is none, which settings that were read never hold. */
+export function milliseconds(duration: string): number {
+  const ms = parseDuration(duration);
+  if (ms === undefined) throw new Error(`unreachable: the settings hold only durations that can be read`);
+  return ms;
+}

@@ -1,0 +1,32 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+
+import type { Part } from '../../kube/group.ts';
+import type { Leadership } from '../../kube/leader-election.ts';
+import { LeaderElection } from '../../kube/leader-election.ts';
+import type { Context } from './context.ts';
+import { OPERATOR_NAME } from './context.ts';
+
+// Two attempts fit into the ten seconds in which a leader must have renewed its lease.
+const LEASE_TIMEOUT_MS = 4_000;
+
+/** Who leads, and the part that finds out: none where the settings say that this is the only replica. */
+export function createLeadership(context: Context): {
+  readonly leader: Leadership;
+  readonly election: readonly Part[];
+} {
+  const { settings, clientWithin } = context;
+  if (!settings.leaderElection) return { leader: { isLeader: true, onChange: () => undefined }, election: [] };
+  const leader = new LeaderElection({
+    ...context,
+    client: clientWithin(LEASE_TIMEOUT_MS),
+    namespace: settings.namespace,
+    name: OPERATOR_NAME,
+    // a pod's host name is its own name
+    identity: `${hostname()}_${randomUUID()}`,
+  });
+  return {
+    leader,
+    election: [{ name: 'leader election', start: () => leader.start(), stop: () => leader.stop() }],
+  };
+}

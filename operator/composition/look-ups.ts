@@ -1,0 +1,54 @@
+import type { LookUps } from '../../webhook/look-ups.ts';
+import { proxiesOf } from '../../webhook/image-config/http.ts';
+import type { ImageLookUp } from '../../webhook/image-config/look-up.ts';
+import { createImageLookUp } from '../../webhook/image-config/look-up.ts';
+import { createSourceMetrics } from '../../webhook/sources/metrics.ts';
+import { sourceReader } from '../../webhook/sources/source-reader.ts';
+import { Sources } from '../../webhook/sources/sources.ts';
+import type { Context } from './context.ts';
+import { milliseconds, OPERATOR_NAME } from './context.ts';
+
+// One reading of a ConfigMap or Secret: longer than an admission waits for it, so that the next one finds it.
+const SOURCE_READ_MS = 5_000;
+
+/** What is asked of others about a workload: what its images start, and what its ConfigMaps and Secrets hold. */
+export interface Answerers {
+  readonly images: ImageLookUp;
+  readonly sources: Sources;
+}
+
+/** Throws the system's error where a file that the settings name cannot be read. */
+export function createAnswerers(context: Context): Answerers {
+  const { settings, clientWithin, register } = context;
+  const images = createImageLookUp({
+    ...context,
+    ...settings,
+    // Secrets are read while a review waits: an API server that does not answer must not use all of its time up.
+    client: clientWithin(milliseconds(settings.registryTimeout)),
+    userAgent: OPERATOR_NAME,
+    proxies: proxiesOf(process.env),
+  });
+  const sources = new Sources({
+    ...context,
+    read: sourceReader(clientWithin(SOURCE_READ_MS)),
+    metrics: createSourceMetrics(register),
+    rereadMs: milliseconds(settings.sourceInterval),
+  });
+  return { images, sources };
+}
+
+/** The same as a review asks them: each within the time that the settings allow, less what it has waited already. */
+export function lookUpsOf({ images: { configs }, sources }: Answerers, { settings }: Context): LookUps {
+  const [imagesMs, sourcesMs] = [milliseconds(settings.registryTimeout), milliseconds(settings.sourceTimeout)];
+  const left = (ms: number, waitedMs: number): number => Math.max(0, ms - waitedMs);
+  return {
+    images: {
+      known: (namespace, needs) => configs.known(namespace, needs),
+      find: (namespace, needs, waitedMs) => configs.find(namespace, needs, left(imagesMs, waitedMs)),
+    },
+    sources: {
+      known: (namespace, needs) => sources.fresh(namespace, needs),
+      find: (namespace, needs, waitedMs) => sources.find(namespace, needs, left(sourcesMs, waitedMs)),
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import { isTrusted } from '../../webhook/certificates/inspect.ts';
+import { CertificateKeeper } from '../../webhook/certificates/keeper.ts';
+import { ConfigurationKeeper } from '../../webhook/configuration/keeper.ts';
+import { Published } from '../../webhook/configuration/published.ts';
+import type { WebhookMetrics } from '../../webhook/metrics.ts';
+import type { Context } from './context.ts';
+import { namesOf, targetOf } from './webhook-address.ts';
+
+/** What makes API servers call the webhook and believe its certificate. */
+export interface Trust {
+  /** What the cluster's configuration says. */
+  readonly published: Published;
+  readonly certificates: CertificateKeeper;
+  readonly configuration: ConfigurationKeeper;
+  /** API servers that go by what is published accept the certificate that is served. */
+  certificateReady(): boolean;
+}
+
+/** Certificates and configuration, each of which looks again when the other has changed. */
+export function createTrust(context: Context, metrics: WebhookMetrics): Trust {
+  const { clock, settings } = context;
+  const target = targetOf(settings);
+  const published = new Published(clock, target);
+  const certificates = new CertificateKeeper({
+    ...context,
+    namespace: settings.namespace,
+    names: namesOf(target),
+    publishedSince: (certificate) => published.since(certificate),
+    onRepaired: () => metrics.repaired('certificates'),
+  });
+  const configuration = new ConfigurationKeeper({
+    ...context,
+    target,
+    published,
+    bundlePem: () => certificates.bundlePem(),
+    onRepaired: () => metrics.repaired('configuration'),
+  });
+  certificates.onChange(() => configuration.wake());
+  published.onChange(() => certificates.wake());
+  const certificateReady = (): boolean => {
+    const pair = certificates.servingPair();
+    const bundle = published.bundle ?? certificates.bundlePem();
+    return pair !== undefined && isTrusted(pair.cert, bundle, clock.now());
+  };
+  return { published, certificates, configuration, certificateReady };
+}

@@ -1,0 +1,43 @@
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { expect } from 'chai';
+
+const root = join(import.meta.dirname, '../../..');
+
+const PAGES = globSync('{*.md,docs/**/*.md,{build,config,core,crds,kube,operator,samples,test,webhook}/**/*.md}', {
+  cwd: root,
+}).sort();
+
+// The pages tell of vault-env in packages: until it is, what they say of it cannot be looked up.
+const isLookedUp = (path: string): boolean => exists('vault-env/internal') || !path.startsWith('vault-env/');
+
+const exists = (path: string): boolean => existsSync(join(root, path));
+const textOf = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** In code, with a folder of the repository before it, and without wildcards. */
+const PATH = /`((?:build|config|core|crds|docs|kube|operator|samples|test|vault-env|webhook)\/[\w./-]*)`/g;
+const LINK = /\]\((?!https?:|#)([^)#\s]+)(?:#[^)\s]*)?\)/g;
+/** `something()` (`file`), and the same with "in" and without parentheses. */
+const NAMED = /`(?:[\w#]+\.)?(\w+)(?:\(\))?`\s+(?:\(|in )`([\w-]+\/[\w./-]+\.(?:ts|go))`/g;
+
+describe('the documentation', () => {
+  for (const page of PAGES) {
+    it(`names files that there are: ${page}`, () => {
+      const text = textOf(page);
+      const links = Array.from(text.matchAll(LINK), ([, link = '']) => join(dirname(page), link));
+      const paths = Array.from(text.matchAll(PATH), ([, path = '']) => path);
+      expect([...links, ...paths].filter((path) => isLookedUp(path) && !exists(path))).to.deep.equal([]);
+    });
+  }
+
+  it('names functions and classes where they are', () => {
+    const named = PAGES.flatMap((page) =>
+      Array.from(textOf(page).matchAll(NAMED), ([, name = '', file = '']) => ({ page, name, file })),
+    );
+    expect(named.length).to.be.above(20);
+    const isThere = ({ name, file }: { name: string; file: string }): boolean =>
+      exists(file) && statSync(join(root, file)).isFile() && new RegExp(`\\b${name}\\b`).test(textOf(file));
+    expect(named.filter((one) => isLookedUp(one.file) && !isThere(one))).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,38 @@
+import { globSync, readFileSync } from 'node:fs';
+
+import { expect } from 'chai';
+
+import { annotationsPage } from '../../../../build/generate/annotations.ts';
+import { metricsPage } from '../../../../build/generate/metrics.ts';
+import { settingsPage } from '../../../../build/generate/settings.ts';
+import { table } from '../../../../build/generate/table.ts';
+import { ANNOTATION_NAMES } from '../../../../core/injection/annotations.ts';
+import { readSettings } from '../../../../operator/settings.ts';
+
+const root = new URL('../../../../', import.meta.url);
+
+describe('the reference pages', () => {
+  it('tell of every setting', async () => {
+    const page = await settingsPage();
+    for (const name of Object.keys(readSettings([], {}))) expect(page).to.contain(`| \`${name}\``);
+  });
+
+  it('tell of every metric that the sources name', async () => {
+    const page = await metricsPage();
+    const sources = globSync('{kube,operator,webhook}/**/*.ts', { cwd: root });
+    const names = sources.flatMap(
+      (file) => readFileSync(new URL(file, root), 'utf8').match(/vault_injection_\w+/g) ?? [],
+    );
+    expect(names).to.include('vault_injection_reviews_total');
+    for (const name of names) expect(page).to.contain(`| \`${name}\``);
+  });
+
+  it('tell of every annotation that injection knows', async () => {
+    const page = await annotationsPage();
+    for (const name of ANNOTATION_NAMES) expect(page).to.contain(`| \`${name}\``);
+  });
+
+  it('keep what Markdown would take for its own', () => {
+    expect(table(['a'], [['x|y * `*|z`']])).to.equal('| a |\n| --- |\n| x\\|y \\* `*\\|z` |');
+  });
+});

@@ -1,0 +1,71 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+import {
+  ANNOTATION_NAMES,
+  ANNOTATIONS,
+  annotation,
+  INJECTED_ANNOTATIONS,
+} from '../../../../core/injection/annotations.ts';
+import { ruleOf, specSchema } from '../../../support/example-policy.ts';
+
+const root = join(import.meta.dirname, '../../../..');
+const rows = ANNOTATION_NAMES.map((name) => ({ name, ...ANNOTATIONS[name] }));
+
+/** The names of annotations that a file writes out. */
+function namesIn(file: string): readonly string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  // what goes before is the webhook's name in an audit annotation, and a version makes it an apiVersion
+  const found = [...text.matchAll(/(?<![.\w])vaultinjection\.dev\/([a-z][-a-z]*)(?![-\w])/g)];
+  return found.map(([, name]) => name ?? '');
+}
+
+describe('the table of annotations', () => {
+  it('has one for each override that a policy can allow', () => {
+    const allow = specSchema('overrides.allow');
+    expect(rows.flatMap(({ override }) => (override ? [override.allow] : []))).to.have.members([
+      ...(allow.items?.enum ?? []),
+    ]);
+    expect(allow.maxItems).to.equal(allow.items?.enum?.length);
+  });
+
+  for (const { name, says, example, override, on, setBy } of rows) {
+    it(`says of ${name} what it is, in a sentence`, () => {
+      expect(says).to.match(/^["A-Z].*\.$/);
+      expect(example).not.to.equal('');
+    });
+    if (override === undefined) continue;
+    it(`has an example of ${name} that can be read, and lets users write it anywhere`, () => {
+      expect(override.parse(example, ruleOf())).to.be.an('object');
+      expect({ on, setBy }).to.deep.equal({ on: ['Workload', 'Template'], setBy: 'User' });
+    });
+  }
+
+  it('has three that injection writes into a template', () => {
+    expect(INJECTED_ANNOTATIONS).to.have.members([annotation.injected, annotation.original, annotation.restart]);
+  });
+
+  it('has all that code, CRD, samples and documentation name', () => {
+    const files = globSync(
+      ['{core,kube,operator,webhook}/**/*.ts', 'crds/*.yaml', 'samples/**/*.yaml', 'docs/**/*.md'],
+      {
+        cwd: root,
+      },
+    );
+    const unknown = files.flatMap((file) =>
+      namesIn(file)
+        .filter((name) => !(ANNOTATION_NAMES as readonly string[]).includes(name))
+        .map((name) => `${file}: ${name}`),
+    );
+    expect(files.length).to.be.greaterThan(100);
+    expect(unknown).to.deep.equal([]);
+  });
+
+  it('is where code has the names from, but for the sentences of the catalogue of reasons', () => {
+    const sources = globSync('{core,kube,operator,webhook}/**/*.ts', { cwd: root });
+    const prose = ['core/reasons.ts', 'core/policy/policy.generated.ts'];
+    const literal = sources.filter((file) => !prose.includes(file) && namesIn(file).length > 0);
+    expect(literal).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"testing"
+
+	"vaultinjection.dev/vault-env/internal/fake"
+)
+
+// testFaults is the same with the whole program and a real Vault behind the proxy.
+func (v *realVault) testFaults(t *testing.T) {
+	backend := httputil.ReverseProxy{
+		Rewrite:      func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "https", v.address },
+		Transport:    v.http.Transport,
+		ErrorLog:     fake.Quiet,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(502) },
+	}
+	ciphertext := v.encrypt("hunter2")
+	var cases []fake.FaultCase
+	for _, c := range fake.FaultCases() {
+		if c.HTTP2 {
+			cases = append(cases, c)
+		}
+	}
+	outcomes := make([]ended, len(cases))
+	free := make(chan struct{}, 16)
+	var running sync.WaitGroup
+	for i, c := range cases {
+		proxy := fake.NewFaultProxy(t, true, &backend, c.Stage, c.Spoil, c.Times)
+		config := v.config(withTransitKey, func(f fake.Fields) {
+			f["vault"].(fake.Fields)["address"] = proxy.URL
+			f["vault"].(fake.Fields)["timeout"] = c.Timeout().String()
+			f["vault"].(fake.Fields)["tls"] = fake.Fields{"caBundle": fake.PEMOf(proxy.Server)}
+		})
+		free <- struct{}{}
+		running.Go(func() {
+			defer func() { <-free }()
+			outcomes[i] = v.run([]string{config, "A=vault:secret/data/shop/db#password", "B=" + ciphertext,
+				`C=${>>vault:pki/issue/web#${.certificate | trunc 27}#{"common_name":"a.shop.example"}}`}, "env")
+		})
+	}
+	running.Wait()
+	for i, c := range cases {
+		t.Run(c.String(), func(t *testing.T) {
+			e := outcomes[i]
+			if c.Want() == 0 {
+				if want := "PATH=/usr/bin:/bin\nA=hunter2\nB=hunter2\nC=-----BEGIN CERTIFICATE-----\n"; e.status != 0 || e.stdout != want || e.stderr != "" {
+					t.Errorf("%+v", e)
+				}
+				return
+			}
+			e.wantLine(t, c.Want(), "")
+			if strings.Contains(e.stderr, "hunter2") {
+				t.Errorf("stderr %q", e.stderr)
+			}
+		})
+	}
+}

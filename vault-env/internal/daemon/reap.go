@@ -1,0 +1,43 @@
+package daemon
+
+import "syscall"
+
+// becomeReaper makes this process the parent of all orphans among its descendants, as process 1 of a container is
+// anyhow; where a pod's containers share their processes, it is not.
+func becomeReaper() error {
+	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER of prctl(2)
+	if _, _, errno := syscall.Syscall6(syscall.SYS_PRCTL, setChildSubreaper, 1, 0, 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// reap collects every child that has ended, orphans among them, so that none stays a zombie. It returns what has
+// happened to the program in the end: it has stopped, or it has ended.
+func reap(program int) (status syscall.WaitStatus, changed bool) {
+	for {
+		var s syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &s, syscall.WNOHANG|syscall.WUNTRACED, nil)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err != nil || pid <= 0:
+			return status, changed
+		case pid == program:
+			status, changed = s, true
+			if hasEnded(s) { // its number may be another's from now on
+				return status, changed
+			}
+		}
+	}
+}
+
+func hasEnded(s syscall.WaitStatus) bool { return s.Exited() || s.Signaled() }
+
+// exitStatus is the program's own, or what a shell makes of the signal that ended it.
+func exitStatus(s syscall.WaitStatus) int {
+	if s.Signaled() {
+		return signalStatus(s.Signal())
+	}
+	return s.ExitStatus()
+}

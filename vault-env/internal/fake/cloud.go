@@ -1,0 +1,186 @@
+package fake
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Cloud stands for the network of a machine in a cloud: it leads the real addresses and names of the services that
+// a test has put there to fakes on loopback. Every other address stays what it is.
+type Cloud struct {
+	T     *testing.T
+	PKI   *PKI
+	mu    sync.Mutex
+	Hosts map[string]string // "HOST:PORT" to a fake's
+	asked []string
+}
+
+// NewCloud returns a cloud without services.
+func NewCloud(t *testing.T) *Cloud {
+	t.Helper()
+	return &Cloud{T: t, PKI: NewPKI(t), Hosts: map[string]string{}}
+}
+
+// Serve puts a fake at an address: with TLS and a certificate for the name at port 443, without at port 80.
+func (f *Cloud) Serve(address string, fake http.HandlerFunc) *httptest.Server {
+	f.T.Helper()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		f.asked = append(f.asked, r.Method+" "+r.Host+r.URL.RequestURI())
+		f.mu.Unlock()
+		fake(w, r)
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if port == "443" {
+		certificate, key := f.PKI.issue(host, func(c *x509.Certificate) { c.DNSNames = []string{host} })
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate.Raw}, PrivateKey: key}}}
+		s.EnableHTTP2 = true
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	f.T.Cleanup(s.Close)
+	f.Hosts[address] = s.Listener.Addr().String()
+	return s
+}
+
+// Dial leads to the fakes. Their certificates are of the CA that roots holds.
+func (f *Cloud) Dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
+	if to, ok := f.Hosts[address]; ok {
+		address = to
+	}
+	return d.DialContext(ctx, network, address)
+}
+
+// Roots returns the CA of the cloud.
+func (f *Cloud) Roots() *x509.CertPool {
+	roots := x509.NewCertPool()
+	roots.AddCert(f.PKI.Cert)
+	return roots
+}
+
+// Seen returns what the fakes were asked.
+func (f *Cloud) Seen() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.asked...)
+}
+
+// Recovering answers with trouble to the first two requests, and then what the service says.
+func Recovering(fake http.HandlerFunc) http.HandlerFunc {
+	var mu sync.Mutex
+	n := 0
+	return func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		n++
+		first := n <= 2
+		mu.Unlock()
+		if first {
+			http.Error(w, "starting", http.StatusServiceUnavailable)
+			return
+		}
+		fake(w, r)
+	}
+}
+
+// AnswerLogin makes the fake Vault check a login as one of its methods does, and say what is wrong with it.
+func (f *Vault) AnswerLogin(mount string, check func(body map[string]any) string) {
+	f.Handle("POST auth/"+mount+"/login", func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			http.Error(w, `{"errors":["not JSON"]}`, 400)
+			return
+		}
+		if wrong := check(body); wrong != "" {
+			message, _ := json.Marshal(map[string][]string{"errors": {wrong}})
+			w.WriteHeader(400)
+			w.Write(message)
+			return
+		}
+		io.WriteString(w, `{"auth":{"client_token":"`+Token+`","lease_duration":600,"renewable":true}}`)
+	})
+}
+
+// claims returns those of a JWT whose signature nobody checks.
+func claims(jwt string) map[string]any {
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	var c map[string]any
+	content, _ := fromBase64URL(parts[1])
+	json.Unmarshal(content, &c)
+	return c
+}
+
+// IssuerKey is that of whoever issues JWTs in these tests; its id is "1".
+var IssuerKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// fakeJWT makes a JWT of the issuer (RS256).
+func fakeJWT(claims map[string]any) string {
+	content, _ := json.Marshal(claims)
+	signed := Base64URL([]byte(`{"alg":"RS256","typ":"JWT","kid":"1"}`)) + "." + Base64URL(content)
+	digest := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, IssuerKey(), crypto.SHA256, digest[:])
+	if err != nil {
+		panic(err)
+	}
+	return signed + "." + Base64URL(signature)
+}
+
+// proxy is an HTTP proxy into the cloud for other processes: it leads CONNECT to the fakes, and nowhere else.
+func (f *Cloud) proxy() string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to, known := f.Hosts[r.Host]
+		if r.Method != http.MethodConnect || !known {
+			http.Error(w, "not in this cloud: "+r.Method+" "+r.Host, http.StatusForbidden)
+			return
+		}
+		fake, err := net.Dial("tcp", to)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		client, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			fake.Close()
+			return
+		}
+		go func() { io.Copy(fake, client); fake.Close() }()
+		io.Copy(client, fake)
+		client.Close()
+	}))
+	f.T.Cleanup(s.Close)
+	return s.URL
+}
+
+// Environment makes a process take the cloud's names for real: its proxy, and its CA for the system's.
+func (f *Cloud) Environment() []string {
+	ca := File(f.T, "ca.pem", PEM("CERTIFICATE", f.PKI.Cert.Raw))
+	return []string{"HTTPS_PROXY=" + f.proxy(), "SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=/nonexistent"}
+}

@@ -1,0 +1,52 @@
+package guard
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// StartedBefore returns whether another process of the same container was there before process pid: then pid is not the
+// container's own start, but something that was started in it, as kubectl exec does. The processes of a container are
+// those of one cgroup. It guards against accidents only: whoever may start processes in the container can read the
+// secrets in other ways. Where it cannot tell, it says false: a program that does not start is the greater harm.
+func StartedBefore(procfs string, pid int) bool {
+	if pid == 1 {
+		return false
+	}
+	container := cgroup(procfs, pid)
+	since, known := startTime(procfs, pid)
+	entries, err := os.ReadDir(procfs)
+	if container == "" || !known || err != nil {
+		return false
+	}
+	for _, entry := range entries {
+		other, err := strconv.Atoi(entry.Name())
+		if err != nil || other == pid || cgroup(procfs, other) != container {
+			continue
+		}
+		if start, known := startTime(procfs, other); known && (start < since || start == since && other < pid) {
+			return true
+		}
+	}
+	return false
+}
+
+func cgroup(procfs string, pid int) string {
+	content, _ := os.ReadFile(filepath.Join(procfs, strconv.Itoa(pid), "cgroup"))
+	return string(content)
+}
+
+// startTime is in clock ticks since the machine has started (field 22 of proc_pid_stat(5)).
+func startTime(procfs string, pid int) (uint64, bool) {
+	content, _ := os.ReadFile(filepath.Join(procfs, strconv.Itoa(pid), "stat"))
+	stat := string(content)
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // a name may hold spaces and parentheses
+	const startTimeAfterName = 19
+	if len(fields) <= startTimeAfterName {
+		return 0, false
+	}
+	ticks, err := strconv.ParseUint(fields[startTimeAfterName], 10, 64)
+	return ticks, err == nil
+}

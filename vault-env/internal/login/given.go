@@ -1,0 +1,46 @@
+package login
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+)
+
+// Given returns the token that the settings hold or point to; empty: log in.
+func Given(s *Settings) (string, *failure.Failure) {
+	switch {
+	case s.TokenFile != "":
+		return readSecretFile("the token file", s.TokenFile)
+	case s.Token != "":
+		return s.Token, nil
+	case s.TokenPath == "":
+		return "", nil
+	}
+	token, err := os.ReadFile(s.TokenPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", failure.Unreadable("the token file", s.TokenPath, err)
+	}
+	return strings.TrimSpace(string(token)), nil
+}
+
+// readSecretFile returns the content of a file that holds one secret, without the white space around it.
+func readSecretFile(what, path string) (string, *failure.Failure) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", failure.Unreadable(what, path, err)
+	}
+	secret := strings.TrimSpace(string(content))
+	switch {
+	case secret == "":
+		return "", failure.Newf(failure.Settings, "%s %s is empty", what, path)
+	case failure.OneLine(secret) != secret:
+		return "", failure.Newf(failure.Settings, "%s %s is malformed: it must hold one line of text", what, path)
+	}
+	return secret, nil
+}

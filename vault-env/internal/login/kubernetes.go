@@ -1,0 +1,33 @@
+package login
+
+import (
+	"context"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
+)
+
+// The kubelet mounts the pod's own token here unless a policy mounts another one.
+const defaultJWTFile = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+// serviceAccount trades the pod's ServiceAccount token for a token of Vault. The methods kubernetes and jwt take the
+// same request.
+type serviceAccount struct{}
+
+func configKubernetes(o source.Object, s *Settings, _ *vault.Connection) identity {
+	needRole(o, s)
+	return serviceAccount{}
+}
+
+func readKubernetes(*source.Variables, string, *Settings, *vault.Connection) identity {
+	return serviceAccount{}
+}
+
+func (serviceAccount) loginRequest(_ context.Context, a *applicant) (*loginRequest, *failure.Failure) {
+	jwt, f := readSecretFile("the ServiceAccount token", a.JWTFile)
+	if f != nil {
+		return nil, f
+	}
+	return tokenRequest(a.Role, jwt, "the role, the ServiceAccount and the audience"), nil
+}

@@ -1,0 +1,102 @@
+// Package login gets vault-env its token: one that it was given, or one that Vault issues for an identity that
+// vault-env can prove.
+//
+// Each of Vault's auth methods is one file, with all that is the method's own: its settings, how they are read from
+// VAULT_ENV_CONFIG and from Bank-Vaults' variables, and its request. The table in methods.go lists them: to add a
+// method, write its file and its row. What a cloud has to say about a pod is asked for in cloud.go.
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/vault"
+)
+
+// identity is one way to prove to Vault who this is, with the settings that are its own.
+type identity interface {
+	// loginRequest returns what to send to auth/MOUNT/login.
+	loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure)
+}
+
+// loginRequest is what a method sends to auth/MOUNT/login.
+type loginRequest struct {
+	fields  map[string]any
+	secrets []string // of its fields: not said, even where Vault repeats them
+	check   string   // what to look at where Vault refuses it
+}
+
+// applicant is who logs in: what every method may need beside its own settings.
+type applicant struct {
+	*Settings
+	connection *vault.Connection
+	client     *vault.Client
+	log        *logging.Logger
+	outside    outside
+}
+
+// Login returns a token that Vault issues by the method that the settings name.
+func Login(ctx context.Context, c *vault.Client, s *Settings, v *vault.Connection, log *logging.Logger) (vault.Token, *failure.Failure) {
+	a := &applicant{s, v, c, log, outside{dial: directly}}
+	return a.login(ctx)
+}
+
+func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
+	request, f := a.identity.loginRequest(ctx, a)
+	if f != nil {
+		return vault.Token{}, f
+	}
+	body, err := json.Marshal(request.fields)
+	if err != nil {
+		return vault.Token{}, failure.Newf(failure.Settings, "the request for the login cannot be written as JSON")
+	}
+	path := "auth/" + a.Mount + "/login"
+	refusal := func(said string) string {
+		return fmt.Sprintf("Vault refused the login%s at %s (%s): check %s", ofRole(a.Role), path, said, request.check)
+	}
+	e := a.client.Exchange(http.MethodPost, path, "", body, request.secrets...)
+	late := e.Late
+	e.Late = func(reason string) *failure.Failure {
+		// Vault's azure and cert methods say no with this status. It is tried again all the same, for a Vault that
+		// changes its leader has it, too.
+		if strings.HasPrefix(reason, "500 ") {
+			return failure.Newf(failure.Denied, "%s", refusal(reason))
+		}
+		return late(reason)
+	}
+	answer, f := a.client.Repeat(ctx, e)
+	if f != nil {
+		return vault.Token{}, f
+	}
+	if answer.Status != http.StatusOK {
+		return vault.Token{}, vault.Refused(answer.Status, "%s", refusal(retry.StatusText(answer.Status, vault.Errors(answer.Body, request.secrets...))))
+	}
+	decoded, err := vault.Decode(answer.Body)
+	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
+		return vault.Token{}, failure.Newf(failure.Protocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, a.connection.Address)
+	}
+	a.client.SpeaksHTTP2(answer.HTTP2)
+	return vault.Token{Value: decoded.Auth.ClientToken, Own: true, Lease: vault.TokenLease(decoded.Auth)}, nil
+}
+
+func ofRole(role string) string {
+	if role == "" {
+		return ""
+	}
+	return " of the role " + failure.QuoteName(role)
+}
+
+// tokenRequest is the login of all methods where somebody whom Vault trusts has signed who this is.
+func tokenRequest(role, jwt, check string) *loginRequest {
+	fields := map[string]any{"jwt": jwt}
+	if role != "" {
+		fields["role"] = role
+	}
+	return &loginRequest{fields, []string{jwt}, check}
+}

@@ -1,0 +1,240 @@
+package reference
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	readPrefix  = "vault:"
+	writePrefix = ">>vault:"
+	typoPrefix  = ">vault:"
+	loginValue  = "vault:login"
+)
+
+// Parse reads the value of the variable called name. It returns a Value, zero where the value has nothing for
+// vault-env, or an *Error.
+func Parse(name, value string) (Value, error) {
+	if !strings.Contains(value, readPrefix) {
+		return Value{}, nil
+	}
+	v, err := parseInline(value)
+	if err != nil || v.Inline {
+		return v, err
+	}
+	return parseWhole(name, value)
+}
+
+func parseWhole(name, value string) (Value, error) {
+	switch {
+	case value == loginValue && name == "VAULT_TOKEN":
+		return whole(Reference{Kind: Login, End: len(value)}), nil
+	case isHostAndPort(value):
+		return Value{}, nil
+	case opensReference(value) == "":
+		return Value{}, nil
+	}
+	p := parser{text: value}
+	r, err := p.reference()
+	if err != nil {
+		return Value{}, err
+	}
+	return whole(r), nil
+}
+
+func whole(r Reference) Value {
+	return Value{Refers: true, References: []Reference{r}}
+}
+
+// parseInline finds the inline references and escapes of the value. Where there is neither, the Value is zero.
+func parseInline(value string) (Value, error) {
+	var v Value
+	var literal strings.Builder
+	copied := 0 // value[:copied] is in literal or in a reference
+	for at := 0; ; {
+		i := strings.Index(value[at:], "${")
+		if i < 0 {
+			break
+		}
+		open := at + i
+		at = open + len("${")
+		if opensReference(value[at:]) == "" {
+			continue
+		}
+		v.Refers, v.Inline = true, true
+		if open > copied && value[open-1] == '$' {
+			literal.WriteString(value[copied:open])
+			copied = open + 1 // drop the second "$"
+			continue
+		}
+		p := parser{text: value, start: open, pos: at, inline: true}
+		r, err := p.reference()
+		if err != nil {
+			return Value{}, err
+		}
+		literal.WriteString(value[copied:open])
+		v.literals = append(v.literals, literal.String())
+		v.References = append(v.References, r)
+		literal.Reset()
+		at, copied = r.End, r.End
+	}
+	if v.Inline {
+		literal.WriteString(value[copied:])
+		v.literals = append(v.literals, literal.String())
+	}
+	return v, nil
+}
+
+func opensReference(s string) string {
+	for _, prefix := range []string{readPrefix, writePrefix, typoPrefix} {
+		if strings.HasPrefix(s, prefix) {
+			return prefix
+		}
+	}
+	return ""
+}
+
+// isHostAndPort tells "vault:8200" and "vault:8200/path" from a reference: people call their Vault's host "vault",
+// and digits without a "#" cannot be a reference anyway.
+func isHostAndPort(value string) bool {
+	rest, ok := strings.CutPrefix(value, readPrefix)
+	if !ok {
+		return false
+	}
+	port, path, hasPath := strings.Cut(rest, "/")
+	if hasPath && strings.Contains(path, "#") {
+		return false
+	}
+	return len(port) <= 5 && isDigits(port)
+}
+
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// parser reads one reference of text, from pos on. Where inline is true it ends at the "}" that closes it, else at
+// the end of the text.
+type parser struct {
+	text   string
+	start  int
+	pos    int
+	inline bool
+	write  bool
+}
+
+func (p *parser) fail(at int, message string) error {
+	return &Error{Message: message, Column: utf8.RuneCountInString(p.text[:at]) + 1}
+}
+
+// form is how the reference at hand is to be written, for messages.
+func (p *parser) form() string {
+	form := "vault:PATH#KEY"
+	if p.write {
+		form = ">>" + form
+	}
+	if p.inline {
+		form = "${" + form + "}"
+	}
+	return form
+}
+
+func (p *parser) reference() (Reference, error) {
+	at := p.pos
+	switch prefix := opensReference(p.text[p.pos:]); prefix {
+	case typoPrefix:
+		return Reference{}, p.fail(at, `a write begins with ">>vault:" and a read with "vault:": write one of them`)
+	case writePrefix:
+		p.write = true
+		p.pos += len(prefix)
+		return p.readOrWrite()
+	default:
+		p.pos += len(prefix)
+	}
+	if ciphertextAt := p.transitHeader(); ciphertextAt >= 0 {
+		return p.transit(at, ciphertextAt)
+	}
+	if rest := p.text[at:]; rest == loginValue || p.inline && strings.HasPrefix(rest, loginValue+"}") {
+		return Reference{}, p.fail(at, `"vault:login" can only be the whole value of the variable VAULT_TOKEN: write `+p.form())
+	}
+	return p.readOrWrite()
+}
+
+// transitHeader returns the offset of the ciphertext where "vN:" stands at pos, else -1.
+func (p *parser) transitHeader() int {
+	rest := p.text[p.pos:]
+	version, _, found := strings.Cut(rest, ":")
+	if !found || !strings.HasPrefix(version, "v") || !isDigits(version[1:]) {
+		return -1
+	}
+	return p.pos + len(version) + 1
+}
+
+func (p *parser) transit(at, ciphertextAt int) (Reference, error) {
+	end := len(p.text)
+	if p.inline {
+		closing := strings.IndexByte(p.text[ciphertextAt:], '}')
+		if closing < 0 {
+			return Reference{}, p.unclosed()
+		}
+		end = ciphertextAt + closing
+	}
+	if trim(p.text[ciphertextAt:end]) == "" {
+		return Reference{}, p.fail(ciphertextAt, `the ciphertext is missing: write vault:v1:CIPHERTEXT`)
+	}
+	p.pos = end
+	r := Reference{Kind: Transit, Ciphertext: trim(p.text[at:end])}
+	return p.close(r)
+}
+
+func (p *parser) readOrWrite() (Reference, error) {
+	r := Reference{Kind: Read}
+	if p.write {
+		r.Kind = Write
+	}
+	path, err := p.segment(false)
+	if err != nil {
+		return r, err
+	}
+	if r.Path, err = p.path(path); err != nil {
+		return r, err
+	}
+	if !p.skip('#') {
+		return r, p.fail(p.pos, `there is no "#" after the path: write `+p.form())
+	}
+	selector, err := p.segment(true)
+	if err != nil {
+		return r, err
+	}
+	if err := p.selector(selector, &r); err != nil {
+		return r, err
+	}
+	if p.skip('#') {
+		if p.write {
+			r.Body, err = p.body()
+		} else {
+			r.Version, err = p.version()
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	return p.close(r)
+}
+
+// close ends the reference at pos.
+func (p *parser) close(r Reference) (Reference, error) {
+	if p.inline && !p.skip('}') {
+		return r, p.unclosed()
+	}
+	r.Start, r.End = p.start, p.pos
+	return r, nil
+}
+
+func (p *parser) unclosed() error {
+	return p.fail(p.start, `the reference has no closing "}": close it, or write "$${vault:" for the literal text`)
+}

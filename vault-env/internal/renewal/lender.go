@@ -1,0 +1,143 @@
+package renewal
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
+	"vaultinjection.dev/vault-env/internal/vault"
+)
+
+// vaultLender renews and gives back what one Vault has lent to one token.
+type vaultLender struct {
+	settings *vault.Connection
+	token    string
+	log      *logging.Logger
+	client   *vault.Client // nil: a new one is to be made
+}
+
+// renew asks once. Of a token of which nothing is known, it asks how long it lasts.
+func (v *vaultLender) renew(ctx context.Context, l vault.Lease) renewal {
+	ctx, cancel := context.WithTimeout(ctx, v.settings.Timeout)
+	defer cancel()
+	method, path := http.MethodPut, "sys/leases/renew"
+	switch {
+	case l.ID == "" && l.Duration > 0:
+		path = "auth/token/renew-self"
+	case l.ID == "":
+		method, path = http.MethodGet, "auth/token/lookup-self"
+	}
+	answer, wait, reason := v.send(ctx, method, path, l.ID)
+	if answer == nil {
+		return renewal{verdict: away, reason: reason}
+	}
+	r := judge(path, answer)
+	r.wait, r.reason = wait, v.hide(r.reason, l.ID)
+	return r
+}
+
+// giveBack revokes the token, and with it what it has borrowed; or the leases alone. Whether that worked is of
+// interest to a log only: what is not revoked ends by itself.
+func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []vault.Lease) {
+	if revokeToken {
+		v.revoke(ctx, "auth/token/revoke-self", "")
+		return
+	}
+	for _, l := range leases {
+		if l.ID != "" && ctx.Err() == nil {
+			v.revoke(ctx, "sys/leases/revoke", l.ID)
+		}
+	}
+}
+
+func (v *vaultLender) revoke(ctx context.Context, path, id string) {
+	answer, _, reason := v.send(ctx, http.MethodPut, path, id)
+	if answer != nil && answer.Status < 300 {
+		return
+	}
+	if answer != nil {
+		reason = v.hide(retry.StatusText(answer.Status, vault.Errors(answer.Body)), id)
+	}
+	if v.log.Debugs() {
+		v.log.Debug(path + ": " + reason)
+	}
+}
+
+// send sends one request, and returns a reason where there is no answer.
+func (v *vaultLender) send(ctx context.Context, method, path, id string) (*retry.Answer, time.Duration, string) {
+	if v.client == nil {
+		c, f := vault.NewClient(v.settings, true, v.log)
+		if f != nil { // a file of the settings is not there just now
+			return nil, 0, f.Message
+		}
+		c.Token = v.token
+		v.client = c
+	}
+	var body []byte
+	if id != "" {
+		body, _ = json.Marshal(map[string]string{"lease_id": id}) // no string fails
+	}
+	answer, wait, err := v.client.Once(ctx, method, path, body)
+	if err != nil {
+		// The next attempt reads the CA's files again: they may have been renewed as well.
+		v.client.Close()
+		v.client = nil
+		return nil, 0, v.hide(vault.Describe(nil, err), id)
+	}
+	return answer, wait, ""
+}
+
+func (v *vaultLender) hide(text, id string) string {
+	if id != "" {
+		text = strings.ReplaceAll(text, id, "…")
+	}
+	return strings.ReplaceAll(text, v.token, "…")
+}
+
+// judge tells what an answer to a renewal means. Vault answers 400 to everything that goes wrong with a lease; only
+// what it says tells a lease that has ended from a database that is away.
+func judge(path string, a *retry.Answer) renewal {
+	said := vault.Errors(a.Body)
+	switch {
+	case a.Status == http.StatusOK:
+		return judgeOK(a)
+	case a.Status == http.StatusPreconditionFailed || a.Status == http.StatusTooManyRequests || a.Status > 500:
+		return renewal{verdict: away, reason: vault.Describe(a, nil)}
+	case a.Status == http.StatusForbidden && strings.Contains(said, "invalid token"):
+		return renewal{verdict: over, reason: "the token is not valid any more"}
+	case a.Status == http.StatusForbidden:
+		return renewal{verdict: fixed, reason: `Vault denies it: give the policy of the token "update" on ` + path}
+	case a.Status == http.StatusBadRequest && (strings.Contains(said, "lease not found") || strings.Contains(said, "lease expired")):
+		return renewal{verdict: over, reason: "Vault knows it no more: it has ended, or was revoked"}
+	case a.Status == http.StatusBadRequest && (strings.Contains(said, "not renewable") || strings.Contains(said, "cannot be renewed")):
+		return renewal{verdict: fixed, reason: "it is not renewable"}
+	}
+	return renewal{verdict: failed, reason: retry.StatusText(a.Status, said)}
+}
+
+func judgeOK(a *retry.Answer) renewal {
+	body, err := vault.Decode(a.Body)
+	if err != nil {
+		return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+	}
+	switch {
+	case body.Auth != nil:
+		l := vault.TokenLease(body.Auth)
+		return renewal{verdict: extended, duration: l.Duration, renewable: l.Renewable}
+	case body.LeaseID != "":
+		return renewal{verdict: extended, duration: vault.Seconds(body.LeaseDuration), renewable: body.Renewable}
+	case body.Data["ttl"] != nil: // of a token that was looked up
+		ttl, _ := body.Data["ttl"].(json.Number)
+		n, err := ttl.Int64()
+		renewable, _ := body.Data["renewable"].(bool)
+		if err != nil {
+			return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+		}
+		return renewal{verdict: extended, duration: vault.Seconds(n), renewable: renewable}
+	}
+	return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+}

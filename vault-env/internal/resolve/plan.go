@@ -1,0 +1,244 @@
+package resolve
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"vaultinjection.dev/vault-env/internal/environment"
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/reference"
+	"vaultinjection.dev/vault-env/internal/settings"
+	"vaultinjection.dev/vault-env/internal/templates"
+	"vaultinjection.dev/vault-env/internal/vault"
+)
+
+// variable is one entry of the container's environment.
+type variable struct {
+	entry     string
+	name      string
+	value     reference.Value
+	templates []*template.Template // one for each reference of value, nil where it takes a key
+}
+
+// plan is everything that is to be done, known before Vault is asked for anything.
+type plan struct {
+	settings  *settings.Settings
+	variables []variable
+	reads     []vault.Request        // distinct, in the order in which they are first wanted
+	decrypts  []string               // distinct ciphertexts, in that order
+	readBy    map[vault.Request]want // for messages
+	decryptBy map[string]want        // for messages
+	login     bool                   // the program gets the login token
+}
+
+// want is who wants something: the first that does, and how many do.
+type want struct {
+	name  string
+	count int
+}
+
+// String returns the name, and how many more there are.
+func (w want) String() string {
+	if w.count > 1 {
+		return w.name + " (and " + strconv.Itoa(w.count-1) + " more)"
+	}
+	return w.name
+}
+
+// noteWant returns whether nobody has wanted key before.
+func noteWant[K comparable](by map[K]want, key K, name string) bool {
+	w, known := by[key]
+	if !known {
+		w.name = name
+	}
+	w.count++
+	by[key] = w
+	return !known
+}
+
+// newPlan parses every reference and every template and checks the paths, so that a mistake in one is told before
+// anybody logs in.
+func newPlan(env environment.Variables, s *settings.Settings) (*plan, *failure.Failure) {
+	p := &plan{settings: s, variables: make([]variable, 0, len(env)), readBy: map[vault.Request]want{}, decryptBy: map[string]want{}}
+	for _, entry := range env {
+		v, f := p.variable(entry)
+		if f != nil {
+			return nil, f
+		}
+		p.variables = append(p.variables, v)
+	}
+	for i, from := range s.FromPaths {
+		name := "fromPaths[" + strconv.Itoa(i) + "]"
+		if f := p.wantPath(name, keyOfPath(from)); f != nil {
+			return nil, f
+		}
+	}
+	return p, nil
+}
+
+func (p *plan) variable(entry string) (variable, *failure.Failure) {
+	name, value, _ := strings.Cut(entry, "=")
+	v := variable{entry: entry, name: name}
+	if name == environment.ConfigVariable {
+		return v, nil
+	}
+	var err error
+	if v.value, err = reference.Parse(name, value); err != nil {
+		return v, referenceFailure(name, err)
+	}
+	for _, r := range v.value.References {
+		t, f := p.want(name, r)
+		if f != nil {
+			return v, f
+		}
+		v.templates = append(v.templates, t)
+	}
+	return v, nil
+}
+
+func referenceFailure(name string, err error) *failure.Failure {
+	var fault *reference.Error
+	if errors.As(err, &fault) {
+		return failure.Newf(failure.Settings, "%s: malformed reference at column %d: %s", name, fault.Column, fault.Message)
+	}
+	return failure.Newf(failure.Settings, "%s: malformed reference", name)
+}
+
+func (p *plan) want(name string, r reference.Reference) (*template.Template, *failure.Failure) {
+	switch r.Kind {
+	case reference.Login:
+		p.login = true
+		return nil, nil
+	case reference.Transit:
+		return nil, p.wantPlaintext(name, r.Ciphertext)
+	}
+	if f := p.wantPath(name, keyOf(r)); f != nil {
+		return nil, f
+	}
+	if r.Template == "" {
+		return nil, nil
+	}
+	t, f := templates.Parse(r.Template)
+	if f != nil {
+		return nil, f.Under(name)
+	}
+	return t, nil
+}
+
+func (p *plan) wantPath(name string, key vault.Request) *failure.Failure {
+	if !isAllowed(key.Path, p.settings.AllowedPaths) {
+		return failure.Newf(failure.Settings, "%s: the policy's allowedPaths do not allow %s", name, failure.QuoteName(key.Path))
+	}
+	if noteWant(p.readBy, key, name) {
+		p.reads = append(p.reads, key)
+	}
+	return nil
+}
+
+func (p *plan) wantPlaintext(name, ciphertext string) *failure.Failure {
+	if p.settings.Transit.KeyID == "" {
+		return failure.Newf(failure.Settings, "%s: a transit ciphertext needs a key: set environment.transit.keyID (VAULT_TRANSIT_KEY_ID) to the name of the key that made it", name)
+	}
+	if noteWant(p.decryptBy, ciphertext, name) {
+		p.decrypts = append(p.decrypts, ciphertext)
+	}
+	return nil
+}
+
+// keyOf returns the request that a reference to a path stands for.
+func keyOf(r reference.Reference) vault.Request {
+	if r.Kind != reference.Write {
+		return vault.Request{Path: r.Path, Version: r.Version}
+	}
+	var body bytes.Buffer
+	if r.Body == "" || json.Compact(&body, []byte(r.Body)) != nil {
+		return vault.Request{Path: r.Path, Write: true, Body: "{}"}
+	}
+	return vault.Request{Path: r.Path, Write: true, Body: body.String()}
+}
+
+// keyOfPath returns the request for a secret whose every key becomes a variable.
+func keyOfPath(from settings.FromPath) vault.Request {
+	return vault.Request{Path: from.Path, Version: from.Version}
+}
+
+// wanted returns who wants some of the ciphertexts, for messages.
+func (p *plan) wanted(ciphertexts []string) string {
+	all := p.decryptBy[ciphertexts[0]]
+	for _, ciphertext := range ciphertexts[1:] {
+		all.count += p.decryptBy[ciphertext].count
+	}
+	return all.String()
+}
+
+// nothing returns whether no token is needed, so there is no reason to speak to Vault at all.
+func (p *plan) nothing() bool { return len(p.reads)+len(p.decrypts) == 0 && !p.login }
+
+// environment returns the variables with the answers in place of the references. It parses nothing that came from
+// Vault.
+func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.Failure) {
+	b := newEnvironmentBuilder(p.settings, p.login, log, len(p.variables))
+	for i := range p.variables {
+		v := &p.variables[i]
+		if !v.value.Refers {
+			b.keep(v.entry)
+			continue
+		}
+		value, present, f := v.resolve(a)
+		if f != nil {
+			return nil, f.Under(v.name)
+		}
+		if !present {
+			log.Warn(v.name + " is left out: Vault has nothing for its reference, and missing ones are ignored")
+			continue
+		}
+		if f := b.resolved(v.name, value); f != nil {
+			return nil, f
+		}
+	}
+	for _, from := range p.settings.FromPaths {
+		if f := addPath(b, from, a.secrets[keyOfPath(from)], log); f != nil {
+			return nil, f
+		}
+	}
+	return b.entries, nil
+}
+
+func addPath(b *environmentBuilder, from settings.FromPath, s *vault.Secret, log *logging.Logger) *failure.Failure {
+	if s == nil {
+		log.Warn("fromPaths: there is no secret at " + failure.QuoteName(from.Path) + ", and missing ones are ignored")
+		return nil
+	}
+	for _, key := range s.Keys() {
+		value, f := s.Text(key)
+		if f != nil {
+			return f.Under("fromPaths: " + from.Path)
+		}
+		if f := b.add(from, key, value); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// resolve returns the variable's value, and false where it is not to be set: its only reference is to something that is
+// not there. In a text around it, such a reference becomes empty.
+func (v *variable) resolve(a *answers) (string, bool, *failure.Failure) {
+	resolved := make([]string, len(v.value.References))
+	for i, r := range v.value.References {
+		text, present, f := a.text(r, v.templates[i])
+		if f != nil {
+			return "", false, f
+		}
+		if !present && !v.value.Inline {
+			return "", false, nil
+		}
+		resolved[i] = text
+	}
+	return v.value.Join(resolved), true, nil
+}

@@ -1,0 +1,129 @@
+package settings
+
+import (
+	"strconv"
+	"strings"
+
+	"vaultinjection.dev/vault-env/internal/environment"
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/login"
+	"vaultinjection.dev/vault-env/internal/source"
+	"vaultinjection.dev/vault-env/internal/vault"
+)
+
+// notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that change what happens there and
+// do nothing here. Each is said in a warning, once, where it is set.
+var notSupported = []string{
+	"VAULT_ENV_LOG_SERVER", "VAULT_HEADERS", "VAULT_HTTP_PROXY", "VAULT_MFA", "VAULT_PROXY_ADDR",
+	"VAULT_SRV_LOOKUP", "VAULT_WRAP_TTL",
+}
+
+// bankVaultsSettings reads the variables that Bank-Vaults' vault-env reads, so that a container made for it works
+// unchanged. Where that one takes a malformed value for false, zero or the default, this one refuses it.
+func bankVaultsSettings(env environment.Variables) (Settings, *failure.Failure) {
+	s := defaultSettings()
+	s.Strip = true
+	r := &source.Variables{Environment: env}
+
+	// The log's settings first, so that the other failures are told in the format that was asked for.
+	s.LogJSON = r.Bool("VAULT_JSON_LOG")
+	s.LogLevel = readLevel(r, "VAULT_LOG_LEVEL", &s)
+	readConnection(r, &s.Vault)
+	login.ReadVariables(r, &s.Login, &s.Vault)
+
+	readTransit(r, &s.Transit)
+	if r.Text("VAULT_REVOKE_TOKEN", "") != "" {
+		s.Revoke = revocationOf(r.Bool("VAULT_REVOKE_TOKEN"))
+	}
+	s.IgnoreMissing = r.Bool("VAULT_IGNORE_MISSING_SECRETS")
+	s.Delay = r.Duration("VAULT_ENV_DELAY", s.Delay)
+	for _, name := range r.List("VAULT_ENV_PASSTHROUGH") {
+		s.Passthrough[name] = true
+	}
+	for _, entry := range r.List("VAULT_ENV_FROM_PATH") {
+		s.FromPaths = append(s.FromPaths, readFromPath(r, entry))
+	}
+	if r.Bool("VAULT_ENV_DAEMON") {
+		s.Mode = ModeDaemon
+	}
+	for _, name := range notSupported {
+		if value := r.Text(name, ""); value != "" && value != "false" {
+			s.Warnings = append(s.Warnings, name+" is not supported and ignored")
+		}
+	}
+	return s, r.Failure()
+}
+
+func readConnection(r *source.Variables, v *vault.Connection) {
+	name := "VAULT_ADDR"
+	if r.Text("VAULT_AGENT_ADDR", "") != "" {
+		name = "VAULT_AGENT_ADDR"
+	}
+	var f *failure.Failure
+	v.Address, f = parseAddress(name, r.Text(name, "https://127.0.0.1:8200"))
+	r.Keep(f)
+	v.Namespace = r.Text("VAULT_NAMESPACE", "")
+	v.Timeout = r.Duration("VAULT_CLIENT_TIMEOUT", v.Timeout)
+	if v.Timeout == 0 {
+		r.Keep(failure.Newf(failure.Settings, `VAULT_CLIENT_TIMEOUT is zero: write a duration like "10s", or remove it`))
+	}
+	v.CAPEM = r.Text("VAULT_CACERT_BYTES", "")
+	v.CAFile = r.Text("VAULT_CACERT", "")
+	if v.CAFile == "" && v.CAPEM == "" { // as Vault's own client: VAULT_CACERT wins
+		v.CADir = r.Text("VAULT_CAPATH", "")
+	}
+	v.CertFile = r.Text("VAULT_CLIENT_CERT", "")
+	v.KeyFile = r.Text("VAULT_CLIENT_KEY", "")
+	if (v.CertFile == "") != (v.KeyFile == "") {
+		r.Keep(failure.Newf(failure.Settings, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together: set both or none"))
+	}
+	v.ServerName = r.Text("VAULT_TLS_SERVER_NAME", "")
+	v.SkipVerify = r.Bool("VAULT_SKIP_VERIFY")
+}
+
+func readTransit(r *source.Variables, t *vault.Transit) {
+	var f *failure.Failure
+	if id := r.Text("VAULT_TRANSIT_KEY_ID", ""); id != "" {
+		t.KeyID, f = source.Path("VAULT_TRANSIT_KEY_ID", id)
+		r.Keep(f)
+	}
+	t.MountPath, f = source.Path("VAULT_TRANSIT_PATH", r.Text("VAULT_TRANSIT_PATH", t.MountPath))
+	r.Keep(f)
+	if size := r.Text("VAULT_TRANSIT_BATCH_SIZE", ""); size != "" {
+		n, err := strconv.ParseUint(size, 10, 31)
+		if err != nil || n == 0 {
+			r.Keep(failure.Newf(failure.Settings, "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1: write one, or remove it"))
+		}
+		t.BatchSize = int(n)
+	}
+}
+
+// readLevel does not fail: how much is logged is not worth a program that does not start.
+func readLevel(r *source.Variables, name string, s *Settings) logging.Level {
+	switch strings.ToLower(r.Text(name, "info")) {
+	case "trace", "debug":
+		return logging.Debug
+	case "info":
+		return logging.Info
+	case "warn", "warning":
+		return logging.Warn
+	case "error":
+		return logging.Error
+	}
+	s.Warnings = append(s.Warnings, name+" is unknown, info is taken: write debug, info, warn or error")
+	return logging.Info
+}
+
+// readFromPath reads PATH or PATH#VERSION.
+func readFromPath(r *source.Variables, entry string) FromPath {
+	raw, version, versioned := strings.Cut(entry, "#")
+	path, f := source.Path("VAULT_ENV_FROM_PATH", raw)
+	r.Keep(f)
+	if versioned {
+		if _, err := strconv.ParseUint(version, 10, 31); err != nil {
+			r.Keep(failure.Newf(failure.Settings, "VAULT_ENV_FROM_PATH: a version is not a whole number: write PATH#VERSION"))
+		}
+	}
+	return FromPath{Path: path, Version: version}
+}

@@ -1,0 +1,43 @@
+package templates
+
+import (
+	"regexp"
+	"text/template"
+)
+
+func regexFunctions() template.FuncMap {
+	match := regexp.MatchString
+	find := func(expression, s string) (string, error) {
+		return with(expression, func(r *regexp.Regexp) string { return r.FindString(s) })
+	}
+	findAll := func(expression, s string, n int) ([]string, error) {
+		return with(expression, func(r *regexp.Regexp) []string { return r.FindAllString(s, n) })
+	}
+	replace := func(expression, s, by string) (string, error) {
+		return with(expression, func(r *regexp.Regexp) string { return r.ReplaceAllString(s, by) })
+	}
+	replaceLiteral := func(expression, s, by string) (string, error) {
+		return with(expression, func(r *regexp.Regexp) string { return r.ReplaceAllLiteralString(s, by) })
+	}
+	split := func(expression, s string, n int) ([]string, error) {
+		return with(expression, func(r *regexp.Regexp) []string { return r.Split(s, n) })
+	}
+	return template.FuncMap{
+		"regexMatch": match, "mustRegexMatch": match,
+		"regexFind": find, "mustRegexFind": find,
+		"regexFindAll": findAll, "mustRegexFindAll": findAll,
+		"regexReplaceAll": replace, "mustRegexReplaceAll": replace,
+		"regexReplaceAllLiteral": replaceLiteral, "mustRegexReplaceAllLiteral": replaceLiteral,
+		"regexSplit": split, "mustRegexSplit": split,
+		"regexQuoteMeta": regexp.QuoteMeta,
+	}
+}
+
+func with[T any](expression string, use func(*regexp.Regexp) T) (T, error) {
+	r, err := regexp.Compile(expression)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return use(r), nil
+}

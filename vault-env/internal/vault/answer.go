@@ -1,0 +1,84 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/retry"
+)
+
+// Body is what vault-env reads of Vault's answers.
+type Body struct {
+	Data     map[string]any `json:"data"`
+	Errors   []string       `json:"errors"`
+	Warnings []string       `json:"warnings"`
+	Auth     *Auth          `json:"auth"`
+
+	LeaseID       string `json:"lease_id"`
+	LeaseDuration int64  `json:"lease_duration"` // in seconds
+	Renewable     bool   `json:"renewable"`
+}
+
+// Auth is the token in the answer to a login.
+type Auth struct {
+	ClientToken   string `json:"client_token"`
+	LeaseDuration int64  `json:"lease_duration"` // in seconds
+	Renewable     bool   `json:"renewable"`
+}
+
+// Decode returns what an answer holds: one JSON object and nothing after it. Numbers stay as they are written: a port
+// is not 5432e0.
+func Decode(body []byte) (*Body, error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var a *Body
+	if err := decoder.Decode(&a); err != nil {
+		return nil, err
+	}
+	if a == nil {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, fmt.Errorf("data after the answer")
+	}
+	return a, nil
+}
+
+// Errors returns what Vault says in an error's body, less the secrets, shortened. Bodies that are not Vault's say
+// nothing.
+func Errors(body []byte, secrets ...string) string {
+	a, err := Decode(body)
+	if err != nil {
+		return ""
+	}
+	return retry.Quoted(strings.Join(a.Errors, "; "), secrets...)
+}
+
+// Describe returns in a few words why there was no answer, without the request's URL or anything secret.
+func Describe(a *retry.Answer, err error, secrets ...string) string {
+	if err != nil {
+		return retry.Reason(err)
+	}
+	reason := strconv.Itoa(a.Status) + " " + http.StatusText(a.Status)
+	if text := Errors(a.Body, secrets...); text != "" {
+		reason += ": " + text
+	}
+	return reason
+}
+
+// Refused returns the failure for a final status of 300 and above.
+func Refused(status int, format string, args ...any) *failure.Failure {
+	switch {
+	case status == http.StatusNotFound:
+		return failure.Newf(failure.Missing, format, args...)
+	case status >= 400:
+		return failure.Newf(failure.Denied, format, args...)
+	}
+	return failure.Newf(failure.Protocol, format, args...)
+}

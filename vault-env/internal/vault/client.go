@@ -1,0 +1,245 @@
+// Package vault is vault-env's client of Vault: one connection, what is worth another attempt, what an answer means,
+// and what Vault has lent. It reads and writes secrets (Client.Read), decrypts (Client.Decryptions) and revokes the
+// token (Client.BeginRevocation); how to get a token is the business of package login.
+//
+// It knows nothing of variables and references. Whoever asks says for whom, where a message is to name them.
+package vault
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
+)
+
+const (
+	// Far above what Vault stores (an entry of its integrated storage is at most 1 MiB), far below what a container
+	// cannot hold.
+	maxAnswer = 8 << 20
+	// All that one start may hold: no environment takes more than a few MiB, whatever the secrets around it have.
+	maxAnswers = 32 << 20
+	// Reads in flight on one HTTP/2 connection. Vault allows 250 streams; more than this gains nothing.
+	maxInFlight = 64
+	// Connections where there is no HTTP/2: as many as a browser opens, so that 50 reads do not become 50 handshakes.
+	maxConnections = 8
+)
+
+// Client speaks to one Vault. Its deadline is the context's: login, reads and retries share one timeout.
+type Client struct {
+	http      *http.Client
+	address   string
+	namespace string
+	Token     string
+	userAgent string
+	log       *logging.Logger
+	retrier   retry.Retrier
+	http2     bool          // reads are sent over HTTP/2, as far as is known
+	allowance *atomic.Int64 // bytes that all answers together may still have; nil: no bound
+}
+
+// NewClient returns a client that has not connected yet. loggedIn says that a token was given, so that the first
+// requests will be many at once: then they must share a connection from the start, for http.Transport dials one for
+// each of them. After a login there is a connection that they find.
+func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *failure.Failure) {
+	config, f := tlsConfig(v)
+	if f != nil {
+		return nil, f
+	}
+	// A dial that hangs (a dead endpoint behind a Service's address) leaves time for another one.
+	dial := max(v.Timeout/3, time.Second)
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dial}).DialContext,
+		TLSHandshakeTimeout: dial,
+		TLSClientConfig:     config,
+		ForceAttemptHTTP2:   true,
+		DisableCompression:  true,
+		IdleConnTimeout:     time.Second, // daemon mode asks seldom
+		MaxIdleConnsPerHost: maxConnections,
+		MaxConnsPerHost:     maxConnections,
+	}
+	if loggedIn && strings.HasPrefix(v.Address, "https:") {
+		transport.MaxConnsPerHost = 1
+	}
+	return &Client{
+		http:      &http.Client{Transport: transport, CheckRedirect: sameHost},
+		address:   v.Address,
+		namespace: v.Namespace,
+		userAgent: v.UserAgent,
+		log:       log,
+		retrier:   retry.New(log),
+		http2:     loggedIn && strings.HasPrefix(v.Address, "https:"),
+	}, nil
+}
+
+// As returns a client with the same connections that shows another token.
+func (c *Client) As(token string) *Client {
+	other := *c
+	other.Token = token
+	return &other
+}
+
+// SpeaksHTTP2 tells the client what its connection has turned out to bear.
+func (c *Client) SpeaksHTTP2(does bool) { c.http2 = does }
+
+// LimitAnswers bounds what all answers together may hold from now on, or no longer does.
+func (c *Client) LimitAnswers(on bool) {
+	if c.allowance = nil; on {
+		c.allowance = &atomic.Int64{}
+		c.allowance.Store(maxAnswers)
+	}
+}
+
+// Close closes the connections that nobody uses just now.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// sameHost lets a redirect be followed only to the host that was asked, and never out of TLS: the request carries a
+// token.
+func sameHost(next *http.Request, before []*http.Request) error {
+	first := before[0].URL
+	if next.URL.Hostname() != first.Hostname() || first.Scheme == "https" && next.URL.Scheme != "https" || len(before) > 3 {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// concurrency is how many requests to send at once.
+func (c *Client) concurrency() int {
+	if c.http2 {
+		return maxInFlight
+	}
+	return maxConnections
+}
+
+// Do returns the final answer to a request. It sends the request, and again while that may help and the context's
+// deadline allows it. path is cleaned and not yet escaped. It fails where no final answer came; what a final answer
+// means is the caller's affair.
+func (c *Client) Do(ctx context.Context, method, path, version string, body []byte) (*retry.Answer, *failure.Failure) {
+	return c.Repeat(ctx, c.Exchange(method, path, version, body, c.Token))
+}
+
+// Repeat sends an exchange until it has a final answer.
+func (c *Client) Repeat(ctx context.Context, e retry.Exchange) (*retry.Answer, *failure.Failure) {
+	return c.retrier.Do(ctx, e)
+}
+
+// Exchange returns one request to Vault. Its secrets are not said, even where Vault repeats them.
+func (c *Client) Exchange(method, path, version string, body []byte, secrets ...string) retry.Exchange {
+	target := escapePath(path)
+	if version != "" {
+		target += "?version=" + version
+	}
+	return retry.Exchange{
+		Label: method + " " + path,
+		Send: func(ctx context.Context) (*retry.Answer, time.Duration, error) {
+			return c.send(ctx, method, target, body)
+		},
+		Again:    func(a *retry.Answer) bool { return retry.Worth(a.Status) },
+		Final:    func(err error) *failure.Failure { return finalError(err, c.address) },
+		Describe: func(a *retry.Answer, err error) string { return Describe(a, err, secrets...) },
+		Late: func(reason string) *failure.Failure {
+			return failure.Newf(failure.Unavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
+		},
+	}
+}
+
+// Once sends a request once. It returns an answer, or an error of the connection; and how long Vault asks to wait.
+func (c *Client) Once(ctx context.Context, method, path string, body []byte) (*retry.Answer, time.Duration, error) {
+	return c.send(ctx, method, escapePath(path), body)
+}
+
+func (c *Client) send(ctx context.Context, method, target string, body []byte) (*retry.Answer, time.Duration, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.address+"/v1/"+target, bytes.NewReader(body))
+	if err != nil {
+		return nil, 0, err
+	}
+	// Vault refuses requests without it where a proxy might have been tricked into sending them.
+	request.Header.Set("X-Vault-Request", "true")
+	request.Header.Set("User-Agent", c.userAgent)
+	if c.Token != "" {
+		request.Header.Set("X-Vault-Token", c.Token)
+	}
+	if c.namespace != "" {
+		request.Header.Set("X-Vault-Namespace", c.namespace)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(&bounded{response.Body, maxAnswer, c.allowance})
+	if err != nil {
+		return nil, 0, err
+	}
+	return &retry.Answer{Status: response.StatusCode, Body: content, HTTP2: response.ProtoMajor == 2}, retry.After(response), nil
+}
+
+var (
+	errTooLong = errors.New("the answer is too long")
+	errTooMuch = errors.New("the answers are too long together")
+)
+
+// bounded reads an answer until it is longer than it may be.
+type bounded struct {
+	body      io.Reader
+	left      int
+	allowance *atomic.Int64 // shared with the other answers
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if b.left -= n; b.left < 0 {
+		return n, errTooLong
+	}
+	if b.allowance != nil && b.allowance.Add(int64(-n)) < 0 {
+		return n, errTooMuch
+	}
+	return n, err
+}
+
+// finalError returns the failure of errors that another attempt would only repeat, else nil.
+func finalError(err error, address string) *failure.Failure {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var noHost x509.HostnameError
+	var alert *net.OpError
+	switch {
+	case errors.Is(err, errTooLong):
+		return failure.Newf(failure.Protocol, "the answer of %s is longer than %d MiB: check that it is a Vault", address, maxAnswer>>20)
+	case errors.Is(err, errTooMuch):
+		return failure.Newf(failure.Protocol, "the answers of %s are longer than %d MiB together: check that it is a Vault, and refer to smaller secrets", address, maxAnswers>>20)
+	case errors.As(err, &noHost):
+		return failure.Newf(failure.Unavailable, "the certificate of Vault at %s is for another name: check the address, or set tls.serverName", address)
+	case errors.As(err, &certificate):
+		return failure.Newf(failure.Unavailable, "the certificate of Vault at %s is not trusted (%s): check the CA", address, failure.Shorten(failure.OneLine(certificate.Err.Error()), 120))
+	case errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Err.Error(), "certificate"):
+		return failure.Newf(failure.Denied, "Vault at %s refused the client certificate (%s): check its dates and its CA, or set one where there is none", address, alert.Err)
+	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
+		return failure.Newf(failure.Unavailable, "there is no TLS at %s: check the scheme and the port", address)
+	}
+	return nil
+}
+
+// escapePath makes a path fit for a URL, segment by segment: "%2e%2e" in a reference stays just that for Vault.
+func escapePath(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		segments[i] = url.PathEscape(segment)
+	}
+	return strings.Join(segments, "/")
+}

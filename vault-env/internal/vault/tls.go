@@ -1,0 +1,96 @@
+package vault
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+)
+
+// tlsConfig trusts the CA that the settings name and no other; the system's, where they name none.
+func tlsConfig(v *Connection) (*tls.Config, *failure.Failure) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: v.ServerName, InsecureSkipVerify: v.SkipVerify}
+	if v.CAPEM != "" || v.CAFile != "" || v.CADir != "" {
+		pool, f := caPool(v)
+		if f != nil {
+			return nil, f
+		}
+		c.RootCAs = pool
+	}
+	if v.CertFile != "" {
+		certificate, f := clientCertificate(v.CertFile, v.KeyFile)
+		if f != nil {
+			return nil, f
+		}
+		c.Certificates = []tls.Certificate{certificate}
+	}
+	return c, nil
+}
+
+// clientCertificate reads a certificate, the ones between it and its CA behind it, and its key. What is wrong with them
+// is not quoted: a key that lies in the wrong file would be.
+func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Failure) {
+	certPEM, err := os.ReadFile(certFile)
+	if err != nil {
+		return tls.Certificate{}, failure.Unreadable("the client certificate", certFile, err)
+	}
+	keyPEM, err := os.ReadFile(keyFile)
+	if err != nil {
+		return tls.Certificate{}, failure.Unreadable("the client certificate's key", keyFile, err)
+	}
+	certificate, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s and the key %s do not fit: the first must hold a PEM certificate, the second its PEM key, unencrypted", certFile, keyFile)
+	}
+	// Vault answers 500 to it, which looks as if another attempt might help.
+	if end := certificate.Leaf.NotAfter; time.Now().After(end) {
+		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s expired at %s: renew it", certFile, end.UTC().Format(time.RFC3339))
+	}
+	return certificate, nil
+}
+
+func caPool(v *Connection) (*x509.CertPool, *failure.Failure) {
+	pool := x509.NewCertPool()
+	if v.CAPEM != "" && !pool.AppendCertsFromPEM([]byte(v.CAPEM)) {
+		return nil, failure.Newf(failure.Settings, "the CA bundle for Vault holds no certificate: write PEM certificates")
+	}
+	if v.CAFile != "" {
+		if f := appendFile(pool, v.CAFile); f != nil {
+			return nil, f
+		}
+	}
+	if v.CADir == "" {
+		return pool, nil
+	}
+	names, err := os.ReadDir(v.CADir)
+	if err != nil {
+		return nil, failure.Unreadable("the CA directory", v.CADir, err)
+	}
+	for _, name := range names {
+		if name.IsDir() || name.Name()[0] == '.' { // a mounted volume has ..data and its like
+			continue
+		}
+		path := filepath.Join(v.CADir, name.Name())
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			continue
+		}
+		if f := appendFile(pool, path); f != nil {
+			return nil, f
+		}
+	}
+	return pool, nil
+}
+
+func appendFile(pool *x509.CertPool, path string) *failure.Failure {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return failure.Unreadable("the CA file", path, err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return failure.Newf(failure.Settings, "the CA file %s holds no certificate: write PEM certificates", path)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+/** Puts the parts together: from the operator's settings to the look-up that admission asks. */
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { Registry as Register } from 'prom-client';
+import type { Clock } from '../../kube/clock.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import type { Logger } from '../../kube/log.ts';
+import { readDockerConfigJson } from './docker-config.ts';
+import type { KeyringEntry } from './docker-config.ts';
+import { createHttp } from './http.ts';
+import type { Proxies } from './http.ts';
+import { ImageConfigs } from './image-configs.ts';
+import { createImageMetrics } from './metrics.ts';
+import { NodePlatforms } from './node-platforms.ts';
+import { parsePlatform } from './platform.ts';
+import { pullSecretReader } from './pull-secrets.ts';
+import { RegistryClient } from './registry.ts';
+import { readList, readMirrors, RegistryHosts } from './registry-hosts.ts';
+
+/** Texts as the operator's settings have them. */
+export interface ImageSettings {
+  readonly registries: string;
+  readonly registryMirrors: string;
+  readonly registryPlainHttp: string;
+  readonly registryCa: string;
+  readonly registryConfig: string;
+  readonly nodePlatforms: string;
+}
+
+export interface ImageLookUpOptions extends ImageSettings {
+  readonly client: Pick<ObjectClient, 'get' | 'list'>;
+  readonly userAgent: string;
+  readonly proxies: Proxies;
+  /** Of metrics. */
+  readonly register: Register;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export interface ImageLookUp {
+  readonly configs: ImageConfigs;
+  /** Resolves when it is known what the nodes run, as far as that can be known. Never rejects. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Throws the system's error where the file of authorities cannot be read. */
+export function createImageLookUp(options: ImageLookUpOptions): ImageLookUp {
+  const { userAgent, clock, client } = options;
+  const hosts = new RegistryHosts({
+    registries: readList(options.registries),
+    mirrors: readMirrors(options.registryMirrors),
+    plainHttp: readList(options.registryPlainHttp),
+  });
+  const authorities = options.registryCa === '' ? {} : { authorities: readFileSync(options.registryCa, 'utf8') };
+  const { send, close } = createHttp({ hosts, userAgent, proxies: options.proxies, ...authorities });
+  const fixed = readList(options.nodePlatforms).map(parsePlatform);
+  const platforms = new NodePlatforms({ ...options, fixed: fixed.filter((one) => one !== undefined) });
+  const configs = new ImageConfigs({
+    registry: new RegistryClient({ send, hosts, platforms: () => platforms.current, clock }),
+    pullSecrets: pullSecretReader(client),
+    ownEntries: () => ownEntries(options),
+    metrics: createImageMetrics(options.register),
+    clock,
+  });
+  const stop = async (): Promise<void> => {
+    await platforms.stop();
+    await close();
+  };
+  return { configs, start: () => platforms.start(), stop };
+}
+
+/** A file that is being replaced, or is gone, keeps nobody from images that need no credentials. */
+async function ownEntries({ registryConfig, logger }: ImageLookUpOptions): Promise<readonly KeyringEntry[]> {
+  if (registryConfig === '') return [];
+  try {
+    return readDockerConfigJson(await readFile(registryConfig, 'utf8'));
+  } catch (error) {
+    logger.warn({ code: (error as NodeJS.ErrnoException).code }, 'cannot read the file of setting registryConfig');
+    return [];
+  }
+}
