@@ -8,6 +8,7 @@ import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 import { toKubernetesTime } from './time.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 export interface Regarding {
   readonly apiVersion: string;
@@ -78,13 +79,12 @@ export class EventRecorder {
   /** By event name, the least recently used first. */
   readonly #series = new Map<string, Series>();
   #queue: string[] = [];
-  #tokens = BURST;
-  #refilledAt: number;
+  readonly #bucket: TokenBucket;
   #working: Promise<void> | undefined;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
-    this.#refilledAt = options.clock.now();
+    this.#bucket = new TokenBucket({ clock: options.clock, burst: BURST, everyMs: REFILL_MS });
   }
 
   record(occurrence: Occurrence): void {
@@ -127,16 +127,8 @@ export class EventRecorder {
   }
 
   async #token(): Promise<void> {
-    const { clock } = this.#options;
-    const gained = Math.floor((clock.now() - this.#refilledAt) / REFILL_MS);
-    this.#tokens = Math.min(BURST, this.#tokens + gained);
-    this.#refilledAt += gained * REFILL_MS;
-    if (this.#tokens === 0) {
-      await clock.sleep(this.#refilledAt + REFILL_MS - clock.now(), this.#stopped.signal);
-      this.#refilledAt += REFILL_MS;
-      this.#tokens = 1;
-    }
-    this.#tokens -= 1;
+    const { signal } = this.#stopped;
+    while (!signal.aborted && !this.#bucket.take()) await this.#options.clock.sleep(this.#bucket.waitMs, signal);
   }
 
   async #write(name: string, series: Series): Promise<void> {
