@@ -3,6 +3,7 @@ import type { Logger } from './log.ts';
 import { describeError } from './errors.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
+import { Listeners } from './listeners.ts';
 import { ApiError } from './object-client.ts';
 import { toKubernetesMicroTime } from './time.ts';
 
@@ -52,7 +53,7 @@ export class LeaderElection implements Leadership {
   readonly #options: LeaderElectionOptions;
   readonly #resource: Resource;
   readonly #stopped = new AbortController();
-  readonly #listeners: ((leading: boolean) => void)[] = [];
+  readonly #listeners = new Listeners<[leading: boolean]>();
   /** The version of the lease that was seen last, and when it was seen first. */
   #seen: { readonly version: string | undefined; readonly at: number } | undefined;
   /** When the renewal that succeeded last was begun. */
@@ -72,7 +73,7 @@ export class LeaderElection implements Leadership {
   }
 
   onChange(listener: (leading: boolean) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   start(): void {
@@ -170,7 +171,7 @@ export class LeaderElection implements Leadership {
     if (this.#leading === leading) return;
     this.#leading = leading;
     this.#options.logger.info({ leading, why }, leading ? 'leading' : 'no longer leading');
-    for (const listener of this.#listeners) listener(leading);
+    this.#listeners.notify(leading);
   }
 
   async #release(): Promise<void> {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { Listeners } from '../../kube/listeners.ts';
 import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
 
 /** A namespace with rules, and what their policies want to happen when the webhook cannot answer. */
@@ -18,7 +19,7 @@ export class RuleCache {
   #rules = new Map<string, readonly Rule[]>();
   #version = 0;
   #snapshot: RuleSnapshot | undefined;
-  readonly #listeners: ((namespace: string) => void)[] = [];
+  readonly #listeners = new Listeners<[namespace: string]>();
 
   /** The rules of this moment. The same object until something changes. */
   snapshot(): RuleSnapshot {
@@ -59,7 +60,7 @@ export class RuleCache {
 
   /** Told of each namespace whose rules have changed, after they have. Must only note it. */
   onChange(listener: (namespace: string) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   /** The namespaces that have rules, by name. */
@@ -83,7 +84,7 @@ export class RuleCache {
     this.#rules = rules;
     this.#version += 1;
     this.#snapshot = undefined;
-    for (const listener of this.#listeners) namespaces.forEach((namespace) => listener(namespace));
+    for (const namespace of namespaces) this.#listeners.notify(namespace);
   }
 }
 

@@ -1,3 +1,4 @@
+import { Listeners } from '../../kube/listeners.ts';
 import type { Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
@@ -30,7 +31,7 @@ interface Wanted {
 export class Rotation {
   readonly #options: RotationOptions;
   readonly #wanted = new Map<string, Wanted>();
-  readonly #listeners: ((policyKey: string) => void)[] = [];
+  readonly #listeners = new Listeners<[policyKey: string]>();
   #poller: VersionPoller | undefined;
 
   constructor(options: RotationOptions) {
@@ -88,19 +89,19 @@ export class Rotation {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return;
     this.#watch(policyKey, wanted);
-    for (const listener of this.#listeners) listener(policyKey);
+    this.#listeners.notify(policyKey);
   }
 
   /** `listener` is told each policy whose wishes or condition may be others now. */
   onChange(listener: (policyKey: string) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   /** Begins to ask Vaults. One replica does, the one that may restart workloads. */
   start(): void {
     if (this.#poller !== undefined) return;
     const onChange = (policies: readonly string[]): void =>
-      policies.forEach((policy) => this.#listeners.forEach((listener) => listener(policy)));
+      policies.forEach((policy) => this.#listeners.notify(policy));
     this.#poller = new VersionPoller({ ...this.#options, onChange });
     for (const [policyKey, wanted] of this.#wanted) this.#watch(policyKey, wanted);
   }

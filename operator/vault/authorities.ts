@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kube/clock.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
+import { Listeners } from '../../kube/listeners.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -48,7 +49,7 @@ export class Authorities {
   readonly #options: AuthoritiesOptions;
   readonly #queue: WorkQueue;
   readonly #used = new Map<string, Used>();
-  readonly #listeners: ((policyKey: string) => void)[] = [];
+  readonly #listeners = new Listeners<[policyKey: string]>();
 
   constructor(options: AuthoritiesOptions) {
     const { rules, clock, random, logger } = options;
@@ -61,7 +62,7 @@ export class Authorities {
 
   /** `listener` is told of each policy (`namespace/name`) for which of() answers otherwise than before. */
   onChange(listener: (policyKey: string) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   stop(): Promise<void> {
@@ -98,7 +99,7 @@ export class Authorities {
     used.authority = authority;
     if (isDeepStrictEqual(before, authority)) return;
     const concerned = this.#referring(namespace).filter((one) => one.id === id);
-    for (const { policyKey } of concerned) for (const listener of this.#listeners) listener(policyKey);
+    for (const { policyKey } of concerned) this.#listeners.notify(policyKey);
   }
 
   /** The policies of the namespace that refer to an object, and to which. */

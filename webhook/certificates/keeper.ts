@@ -1,5 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
+import { Listeners } from '../../kube/listeners.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -58,7 +59,7 @@ export class CertificateKeeper {
   readonly #resource: Resource;
   readonly #loop: PassLoop;
   readonly #informer: Informer<Secret>;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   readonly #jitter: number;
   readonly #hasPair = Promise.withResolvers<undefined>();
   #set: CertificateSet | undefined;
@@ -129,8 +130,7 @@ export class CertificateKeeper {
 
   /** Calls `listener` after each change of the bundle or of the served pair; gives what ends that. */
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** One look at everything; start() makes them follow one another. Gives the milliseconds until the next, if sooner. */
@@ -244,7 +244,7 @@ export class CertificateKeeper {
     this.#set = set;
     this.#pair = pair;
     this.#hasPair.resolve(undefined);
-    if (isChanged || bundleBefore !== this.bundlePem()) for (const listener of this.#listeners) listener();
+    if (isChanged || bundleBefore !== this.bundlePem()) this.#listeners.notify();
   }
 }
 

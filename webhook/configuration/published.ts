@@ -1,4 +1,5 @@
 import type { Clock } from '../../kube/clock.ts';
+import { Listeners } from '../../kube/listeners.ts';
 import { pemBlocks, publishedBundle, servedNamespaces } from './configuration.ts';
 import type { WebhookConfiguration, WebhookTarget } from './configuration.ts';
 import type { Entry } from './configuration.ts';
@@ -13,7 +14,7 @@ export const IN_FORCE_MS = 250;
 export class Published {
   readonly #clock: Clock;
   readonly #target: WebhookTarget;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   /** Key: entry and namespace. */
   readonly #namespaces = new Map<string, number>();
   /** Key: PEM. */
@@ -61,8 +62,7 @@ export class Published {
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   #tell(now: number): void {
@@ -70,7 +70,7 @@ export class Published {
     const says = JSON.stringify([inForce.sort(), [...this.#certificates.keys()]]);
     if (says === this.#told) return;
     this.#told = says;
-    for (const listener of this.#listeners) listener();
+    this.#listeners.notify();
   }
 }
 

@@ -1,3 +1,4 @@
+import { Listeners } from '../../kube/listeners.ts';
 import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { sourceName } from '../../core/injection/sources.ts';
 import { ConfigMapWatch } from './config-map-watch.ts';
@@ -27,7 +28,7 @@ export class Sources {
   readonly #memory: SourceMemory;
   readonly #used = new Map<string, ReadonlyMap<string, SourceRef>>();
   readonly #watches = new Map<string, ConfigMapWatch>();
-  readonly #listeners: ((namespace: string, ref: SourceRef) => void)[] = [];
+  readonly #listeners = new Listeners<[namespace: string, ref: SourceRef]>();
   #running: AbortController | undefined;
   #done: Promise<unknown> = Promise.resolve();
 
@@ -35,14 +36,13 @@ export class Sources {
     this.#options = options;
     this.#memory = new SourceMemory(options);
     this.#memory.onAnswer((namespace, ref) => {
-      if (!this.#isUsed(namespace, ref)) return;
-      for (const listener of this.#listeners) listener(namespace, ref);
+      if (this.#isUsed(namespace, ref)) this.#listeners.notify(namespace, ref);
     });
   }
 
   /** `listener` is told when an object in use answers otherwise than before, so that its users are judged anew. */
   onChange(listener: (namespace: string, ref: SourceRef) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   /** What is known without asking, of objects in use as far as changes of them have been noticed. */
