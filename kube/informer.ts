@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
 import { describeError, isGone, retryAfterOf } from './errors.ts';
+import { jittered } from './jitter.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient, ObjectList } from './object-client.ts';
 import { ApiError } from './object-client.ts';
@@ -123,7 +124,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#options.observer?.onRelist?.();
     const { items, resourceVersion } = await this.#listAll(signal);
     this.#resourceVersion = resourceVersion;
-    this.#relistAt = this.#options.clock.now() + this.#jittered(this.#options.relistMs ?? RELIST_MS);
+    this.#relistAt = this.#options.clock.now() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
     this.#seen();
     // A list that works says nothing of the watch that broke before it.
     if (this.#failedStep === 'list') this.#backoff.reset();
@@ -239,11 +240,6 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   #seen(): void {
     this.#lastSeen = this.#options.clock.now();
-  }
-
-  // Ten per cent either way: replicas that started together do not list together for ever.
-  #jittered(ms: number): number {
-    return ms * (0.9 + 0.2 * this.#options.random());
   }
 
   #selectors(): { fieldSelector?: string; labelSelector?: string } {

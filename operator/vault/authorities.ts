@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kube/clock.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
+import { jittered } from '../../kube/jitter.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
@@ -94,7 +95,7 @@ export class Authorities {
       .then((object) => authorityIn(object, ref))
       .catch((error: unknown) => ifForbidden(error, ref));
     if (this.#used.get(id) !== used) return;
-    this.#queue.addAfter(id, ('unread' in authority ? UNREAD_MS : REREAD_MS) * (0.9 + 0.2 * random()));
+    this.#queue.addAfter(id, jittered('unread' in authority ? UNREAD_MS : REREAD_MS, random));
     const before = used.authority;
     used.authority = authority;
     if (isDeepStrictEqual(before, authority)) return;

@@ -1,4 +1,5 @@
 import type { Clock } from '../../kube/clock.ts';
+import { jittered } from '../../kube/jitter.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { RuleVault } from '../../core/policy/rule.ts';
@@ -103,7 +104,7 @@ export class HealthMonitor {
     if (watched === undefined) return;
     const health = await vault.health(watched.target);
     if (this.#watched.get(id) !== watched) return;
-    this.#queue.addAfter(id, intervalMs * (0.9 + 0.2 * random()));
+    this.#queue.addAfter(id, jittered(intervalMs, random));
     const before = watched.health;
     watched.health = health;
     if (before.reason === health.reason && before.message === health.message) return;

@@ -1,5 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { describeError } from '../../kube/errors.ts';
+import { jittered } from '../../kube/jitter.ts';
 import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -55,7 +56,7 @@ export class NodePlatforms {
     const { clock, random } = this.#options;
     const { signal } = this.#stopped;
     for (let isKnown = hasWorked; ; isKnown = await this.#look()) {
-      await clock.sleep((isKnown ? EVERY_MS : AGAIN_MS) * (0.9 + 0.2 * random()), signal);
+      await clock.sleep(jittered(isKnown ? EVERY_MS : AGAIN_MS, random), signal);
       if (signal.aborted) return;
     }
   }

@@ -1,3 +1,4 @@
+import { jittered } from '../../kube/jitter.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { sourceName } from '../../core/injection/sources.ts';
@@ -132,8 +133,7 @@ export class Sources {
   async #reread(signal: AbortSignal): Promise<void> {
     const { clock, random, rereadMs } = this.#options;
     while (isGoing(signal)) {
-      // Ten per cent either way: replicas that started together do not read together for ever.
-      await clock.sleep(Math.max(SHORTEST_REREAD_MS, rereadMs * (0.9 + 0.2 * random())), signal);
+      await clock.sleep(Math.max(SHORTEST_REREAD_MS, jittered(rereadMs, random)), signal);
       for (const [namespace, ref] of this.#unwatched()) {
         if (!isGoing(signal)) return;
         await this.#memory.refresh(namespace, ref);
