@@ -4,6 +4,7 @@ import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { RuleSnapshot } from '../../core/policy/rule.ts';
+import { compareVersions } from '../../core/resource-version.ts';
 import { NamespaceWatch } from './namespace-watch.ts';
 import { Slices } from './slices.ts';
 import type { Standing } from '../../core/workload/standing.ts';
@@ -290,8 +291,7 @@ function namespaceOf(key: string): string {
 /** A write's answer comes before the watch tells of it, and of what was before it. */
 function isNewer({ metadata: a }: Workload, { metadata: b }: Workload): boolean {
   if (a.uid !== b.uid) return true;
-  const [left = '', right = ''] = [a.resourceVersion, b.resourceVersion];
-  // numbers in every API server there is (KEP-5504 says so); one that is none counts as new
-  const areNumbers = /^\d+$/.test(left) && /^\d+$/.test(right);
-  return !areNumbers || BigInt(left) > BigInt(right);
+  const order = compareVersions(a.resourceVersion, b.resourceVersion);
+  // one that cannot be compared counts as new
+  return order === undefined || order > 0;
 }
