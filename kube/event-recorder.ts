@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import type { ReasonCode } from '../core/reasons.ts';
 import { describeError } from './errors.ts';
+import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { ApiError } from './object-client.ts';
@@ -145,8 +146,8 @@ export class EventRecorder {
       // the next occurrence tries again
       series.writtenAt = undefined;
       series.unwritten += unwritten;
-      const { kind, namespace, name: object } = occurrence.regarding;
-      const line = { kind, object: `${namespace}/${object}`, reason: occurrence.reason, error: describeError(error) };
+      const { regarding, reason } = occurrence;
+      const line = { kind: regarding.kind, object: keyOf(regarding), reason, error: describeError(error) };
       logger.warn(line, 'an event could not be written');
       onOutcome?.('Failed');
     }

@@ -4,6 +4,7 @@ import type { ReasonCode } from '../reasons.ts';
 import type { Plan, Stall, Tracked } from './plan.ts';
 import { STATES } from './standing.ts';
 import type { State } from './standing.ts';
+import { partsOfWorkloadKey } from './workload.ts';
 
 /** Each in the status by the same name; `matched` is the sum of the others. */
 export type WorkloadCounts = Readonly<Record<'matched' | Uncapitalize<State>, number>>;
@@ -113,7 +114,7 @@ function idOf({ kind, name }: Attention): string {
 
 /** `Kind/name` of a workload key. */
 function nameOf(key: string): string {
-  const [kind = '', , name = ''] = key.split('/');
+  const { kind, name } = partsOfWorkloadKey(key);
   return `${kind}/${name}`;
 }
 

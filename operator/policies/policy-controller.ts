@@ -4,6 +4,7 @@ import type { Informer } from '../../kube/informer.ts';
 import { OperatorAdapter } from '../../kube/operator-adapter.ts';
 import type { OperatorAdapterOptions } from '../../kube/operator-adapter.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
+import { keyOf } from '../../core/object.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import { HealthMonitor } from '../vault/health-monitor.ts';
 import type { VaultPort } from '../vault/vault-port.ts';
@@ -57,7 +58,7 @@ export class PolicyController extends OperatorAdapter {
   /** Something that all statuses speak of has changed: the webhook's configuration or certificate, or who leads. */
   reconcileAll(): void {
     if (!this.#loaded) return;
-    for (const { metadata } of this.#policies().list()) this.#queue.add(`${metadata.namespace}/${metadata.name}`);
+    for (const { metadata } of this.#policies().list()) this.#queue.add(keyOf(metadata));
   }
 
   /** What summaryOf, rotationOf or authorityOf say of the policy (`namespace/name`) has changed. */
@@ -84,7 +85,7 @@ export class PolicyController extends OperatorAdapter {
 
   // Before all policies are known no namespace may be taken for one without policies; onSynced() catches up.
   #noticed({ meta }: ResourceEvent): Promise<void> {
-    if (this.#loaded) this.#queue.add(`${meta.namespace}/${meta.name}`);
+    if (this.#loaded) this.#queue.add(keyOf(meta));
     return Promise.resolve();
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../kube/clock.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { ApiError } from '../../kube/object-client.ts';
@@ -119,7 +120,7 @@ export class Reconciler {
 
   #forget(key: string): void {
     const { rules, vault, logger } = this.#options;
-    const [namespace = '', name = ''] = key.split('/');
+    const { namespace, name } = partsOfKey(key);
     vault.unwatch(key);
     this.#written.delete(key);
     this.#writtenAt.delete(key);

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Listeners } from '../../kube/listeners.ts';
+import { keyOf } from '../../core/object.ts';
 import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
 
 /** A namespace with rules, and what their policies want to happen when the webhook cannot answer. */
@@ -49,7 +50,7 @@ export class RuleCache {
   /** Makes these the only rules, in one step; of two for the same policy the later one counts. */
   replaceAll(rules: Iterable<Rule>): void {
     const byPolicy = new Map<string, Rule>();
-    for (const rule of rules) byPolicy.set(`${rule.policy.namespace}/${rule.policy.name}`, rule);
+    for (const rule of rules) byPolicy.set(keyOf(rule.policy), rule);
     const grouped = Map.groupBy(byPolicy.values(), (rule) => rule.policy.namespace);
     const sorted = new Map([...grouped].map(([namespace, group]) => [namespace, group.sort(winnerFirst)]));
     const before = this.#rules;

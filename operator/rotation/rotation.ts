@@ -1,4 +1,5 @@
 import { Listeners } from '../../kube/listeners.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
@@ -130,7 +131,7 @@ export class Rotation {
       const message = `the operator logs in to no Vault that its setting rotationVaults does not name, and ${where} is none of these`;
       return { status: 'False', reason: 'RotationVaultNotAllowed', message };
     }
-    const [ofPolicy = ''] = policyKey.split('/');
+    const { namespace: ofPolicy } = partsOfKey(policyKey);
     const authority = tls.caRef === undefined ? tls : this.#options.authorityOf(ofPolicy, tls.caRef);
     if (authority === undefined) {
       return { status: 'Unknown', reason: 'RotationPending', message: 'the authority of Vault has not been read yet' };

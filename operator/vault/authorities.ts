@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import type { Clock } from '../../kube/clock.ts';
+import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { jittered } from '../../kube/jitter.ts';
@@ -112,10 +113,7 @@ export class Authorities {
         vault: {
           tls: { caRef },
         },
-      }) =>
-        caRef === undefined
-          ? []
-          : [{ policyKey: `${namespace}/${policy.name}`, id: idOf(namespace, caRef), ref: caRef }],
+      }) => (caRef === undefined ? [] : [{ policyKey: keyOf(policy), id: idOf(namespace, caRef), ref: caRef }]),
     );
   }
 }

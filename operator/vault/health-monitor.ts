@@ -2,6 +2,7 @@ import type { Clock } from '../../kube/clock.ts';
 import { jittered } from '../../kube/jitter.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from './authorities.ts';
 import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
@@ -119,7 +120,7 @@ export class HealthMonitor {
   #targetOf(policy: string, { address, tls }: RuleVault): VaultTarget | VaultHealth {
     const { caBundle, caRef, serverName } = tls;
     if (caRef === undefined) return { address, caBundle, serverName };
-    const [namespace = ''] = policy.split('/');
+    const { namespace } = partsOfKey(policy);
     const authority = this.#options.authorityOf(namespace, caRef);
     if (authority === undefined) return NOT_YET;
     if ('caBundle' in authority) return { address, caBundle: authority.caBundle, serverName };

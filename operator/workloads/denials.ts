@@ -1,5 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { describeError } from '../../kube/errors.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { ApiError } from '../../kube/object-client.ts';
@@ -75,7 +76,7 @@ export class Denials {
     const noted = this.#noted.get(policyKey);
     if (noted === undefined) return;
     const { client, logger } = this.#options;
-    const [namespace = '', name = ''] = policyKey.split('/');
+    const { namespace, name } = partsOfKey(policyKey);
     const { kind, reason, message } = noted;
     const time = new Date(noted.time).toISOString().replace(/\.\d+Z$/, 'Z');
     const object: KubernetesObject = {

@@ -5,6 +5,7 @@ import type { Registry as Register } from 'prom-client';
 import type { Clock } from '../../kube/clock.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
+import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
@@ -152,7 +153,7 @@ export class WorkloadController {
     });
     leader.onChange((leading) => this.#leads(leading));
     // also those that are gone
-    rules.onChange((namespace) => this.#lookAtThose((policyKey) => policyKey.startsWith(`${namespace}/`)));
+    rules.onChange((namespace) => this.#lookAtThose((policyKey) => partsOfKey(policyKey).namespace === namespace));
     options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
     sources?.onChange((namespace, ref) =>
       this.#sources?.changed(namespace, ({ objects }) => objects.some((one) => isSameRef(one, ref))),
@@ -184,9 +185,10 @@ export class WorkloadController {
   reviewed(reviewed: ReviewedWorkload): void {
     const { namespace, kind, name, policy, denial } = reviewed;
     if (denial === undefined || policy === undefined) return;
-    const rule = this.#rule(`${namespace}/${policy.name}`);
+    const policyKey = keyOf({ namespace, name: policy.name });
+    const rule = this.#rule(policyKey);
     if (rule === undefined) return;
-    this.#denials.note(`${namespace}/${policy.name}`, { kind, name, ...denial });
+    this.#denials.note(policyKey, { kind, name, ...denial });
     this.#events.denied(rule, { kind, name }, denial.message);
   }
 
@@ -204,7 +206,7 @@ export class WorkloadController {
   async #look(policyKey: string): Promise<void> {
     // reviews that wait are answered between two policies
     await (this.#options.turn ?? setImmediate)();
-    const [namespace = ''] = policyKey.split('/');
+    const { namespace } = partsOfKey(policyKey);
     const rule = this.#rule(policyKey);
     if (rule === undefined || this.#options.webhook.excludes(namespace)) this.#forget(policyKey);
     else if (this.#inventory.settled(namespace)) this.#lookAt(policyKey, rule);
@@ -294,7 +296,7 @@ export class WorkloadController {
   }
 
   #rule(policyKey: string): Rule | undefined {
-    const [namespace = '', name = ''] = policyKey.split('/');
+    const { namespace, name } = partsOfKey(policyKey);
     return this.#options.rules
       .snapshot()
       .rulesFor(namespace)

@@ -1,5 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
+import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -35,7 +36,7 @@ export class ConfigMapWatch {
       },
       resource: resourceOf(namespace, 'ConfigMap'),
       keep: versionOf,
-      onChange: (key) => onChange(key.slice(namespace.length + 1)),
+      onChange: (key) => onChange(partsOfKey(key).name),
       onSynced,
     });
   }
@@ -46,7 +47,7 @@ export class ConfigMapWatch {
 
   /** metadata.resourceVersion; undefined where there is no such ConfigMap. */
   versionOf(name: string): string | undefined {
-    return this.#informer.get(`${this.#namespace}/${name}`)?.metadata.resourceVersion;
+    return this.#informer.get(keyOf({ namespace: this.#namespace, name }))?.metadata.resourceVersion;
   }
 
   start(): void {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import type { KubernetesObject } from '../../../../core/object.ts';
-import { workloadKey, workloadOf } from '../../../../core/workload/workload.ts';
+import { partsOfWorkloadKey, workloadKey, workloadOf } from '../../../../core/workload/workload.ts';
 import { mutateWorkload } from '../../../../core/injection/mutate.ts';
 import type { MutationResult } from '../../../../core/injection/outcome.ts';
 import { admitted, container, deployment, snapshotOf, templateOf } from '../injection/fixtures.ts';
@@ -92,6 +92,8 @@ describe('what is kept of a workload', () => {
   });
 
   it('is told by kind, namespace and name', () => {
-    expect(workloadKey(workloadOf(stored(deployment({ containers: [] }))))).to.equal('Deployment/shop/web');
+    const key = workloadKey(workloadOf(stored(deployment({ containers: [] }))));
+    expect(key).to.equal('Deployment/shop/web');
+    expect(partsOfWorkloadKey(key)).to.deep.equal({ kind: 'Deployment', namespace: 'shop', name: 'web' });
   });
 });
