@@ -8,7 +8,7 @@ import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { ApiError } from './object-client.ts';
-import { toKubernetesTime } from './time.ts';
+import { toKubernetesTime } from '../core/time.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface Regarding {

@@ -5,7 +5,7 @@ import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { Listeners } from './listeners.ts';
 import { ApiError } from './object-client.ts';
-import { toKubernetesMicroTime } from './time.ts';
+import { toKubernetesMicroTime } from '../core/time.ts';
 
 /** Whether this process is the one that writes what only one may write. */
 export interface Leadership {

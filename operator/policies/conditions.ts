@@ -1,4 +1,4 @@
-import { toKubernetesTime } from '../../kube/time.ts';
+import { toKubernetesTime } from '../../core/time.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
 import type { Condition } from '../../core/policy/policy.generated.ts';
 import { isSameWorkloadStatus } from './workload-status.ts';

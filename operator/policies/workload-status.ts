@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { toKubernetesTime } from '../../kube/time.ts';
+import { toKubernetesTime } from '../../core/time.ts';
 import type { Attention, WorkloadSummary } from '../../core/workload/summary.ts';
 import type { VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 

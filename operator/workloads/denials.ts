@@ -4,6 +4,7 @@ import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { ApiError } from '../../kube/object-client.ts';
+import { toKubernetesTime } from '../../core/time.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { POLICIES } from '../policies/reconciler.ts';
@@ -78,7 +79,7 @@ export class Denials {
     const { client, logger } = this.#options;
     const { namespace, name } = partsOfKey(policyKey);
     const { kind, reason, message } = noted;
-    const time = new Date(noted.time).toISOString().replace(/\.\d+Z$/, 'Z');
+    const time = toKubernetesTime(noted.time);
     const object: KubernetesObject = {
       apiVersion: `${POLICIES.group}/${POLICIES.version}`,
       kind: 'VaultInjectionPolicy',
