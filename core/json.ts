@@ -53,9 +53,12 @@ export function keepWhere(
   return kept.length > 0 ? kept : undefined;
 }
 
-/** Equality of JSON values: key order does not matter, list order does. */
+/**
+ * Equality of JSON values, and of plain data made of them: the order of keys does not matter, that of lists does. A key
+ * whose value is undefined is a key. NaN equals itself: of a time that cannot be read nothing has changed.
+ */
 export function equal(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
+  if (a === b || Object.is(a, b)) return true;
   const listA = asList(a);
   if (listA !== undefined) {
     const listB = asList(b);

@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import { Listeners } from '../../kube/listeners.ts';
+import { equal } from '../../core/json.ts';
 import { keyOf } from '../../core/object.ts';
 import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
 
@@ -33,7 +33,7 @@ export class RuleCache {
   set(rule: Rule): boolean {
     const { namespace, name } = rule.policy;
     const before = this.#rules.get(namespace) ?? NO_RULES;
-    if (before.some((other) => isDeepStrictEqual(other, rule))) return false;
+    if (before.some((other) => equal(other, rule))) return false;
     this.#replaceNamespace(namespace, [...before.filter((other) => other.policy.name !== name), rule]);
     return true;
   }
@@ -55,7 +55,7 @@ export class RuleCache {
     const sorted = new Map([...grouped].map(([namespace, group]) => [namespace, group.sort(winnerFirst)]));
     const before = this.#rules;
     const names = new Set([...before.keys(), ...sorted.keys()]);
-    const changed = [...names].filter((name) => !isDeepStrictEqual(before.get(name), sorted.get(name)));
+    const changed = [...names].filter((name) => !equal(before.get(name), sorted.get(name)));
     if (changed.length > 0) this.#change(sorted, changed);
   }
 

@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
-
 import type { Clock } from '../../kube/clock.ts';
+import { equal } from '../../core/json.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -99,7 +98,7 @@ export class Authorities {
     this.#queue.addAfter(id, jittered('unread' in authority ? UNREAD_MS : REREAD_MS, random));
     const before = used.authority;
     used.authority = authority;
-    if (isDeepStrictEqual(before, authority)) return;
+    if (equal(before, authority)) return;
     const concerned = this.#referring(namespace).filter((one) => one.id === id);
     for (const { policyKey } of concerned) this.#listeners.notify(policyKey);
   }

@@ -2,6 +2,7 @@ import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import { ApiError } from '../../kube/object-client.ts';
+import { equal } from '../../core/json.ts';
 import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -219,7 +220,7 @@ export class CertificateKeeper {
   async #write(secret: Secret | undefined, set: CertificateSet): Promise<boolean> {
     const { client, labels, namespace } = this.#options;
     const data = encodeSet(set, secret?.data);
-    if (secret !== undefined && isSame(data, secret.data ?? {})) return true;
+    if (secret !== undefined && equal(data, secret.data ?? {})) return true;
     const metadata = {
       ...secret?.metadata,
       name: this.#secretName,
@@ -257,11 +258,6 @@ function stageOf(set: CertificateSet | undefined): CertificateStatus['stage'] {
 function validityOfPem(pem: string): Validity | undefined {
   const certificate = parseCertificate(pem);
   return certificate && validityOf(certificate);
-}
-
-function isSame(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }
 
 function iso(ms: number | undefined): string | undefined {

@@ -1,3 +1,5 @@
+import { equal } from '../../core/json.ts';
+import type { RawObject } from '../../core/json.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 
 /** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is so. */
@@ -28,9 +30,7 @@ export interface ConfigurationInput {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-export interface WebhookEntry extends Json {
+export interface WebhookEntry extends RawObject {
   readonly name: string;
 }
 
@@ -114,7 +114,7 @@ function buildEntry(entry: Entry, { target, caBundle, namespaces }: Configuratio
   };
 }
 
-function clientConfigOf(target: WebhookTarget, path: string): Json {
+function clientConfigOf(target: WebhookTarget, path: string): RawObject {
   if ('service' in target) return { service: { ...target.service, path } };
   return { url: target.url.replace(/\/+$/, '') + path };
 }
@@ -126,7 +126,7 @@ export function isAsDesired(observed: WebhookConfiguration | undefined, desired:
   const hasLabels = Object.entries(desired.metadata.labels ?? {}).every(([key, value]) => labels[key] === value);
   return (
     hasLabels &&
-    Object.values(ENTRY_NAMES).every((name) => isEqualJson(entryNamed(observed, name), entryNamed(desired, name)))
+    Object.values(ENTRY_NAMES).every((name) => equal(entryNamed(observed, name), entryNamed(desired, name)))
   );
 }
 
@@ -170,7 +170,7 @@ export function servedNamespaces(
   const served = (entry: Entry): ReadonlySet<string> => {
     const found = entryNamed(observed, ENTRY_NAMES[entry]);
     const caBundle = fromBase64(found?.clientConfig);
-    const isWhole = isEqualJson(found, buildEntry(entry, { target, caBundle, namespaces, labels: {} }));
+    const isWhole = equal(found, buildEntry(entry, { target, caBundle, namespaces, labels: {} }));
     return new Set(isWhole && pemBlocks(caBundle).includes(authority.trim()) ? namespaces[entry] : []);
   };
   return { ignore: served('ignore'), fail: served('fail') };
@@ -198,15 +198,6 @@ function namespacesOf(observed: WebhookConfiguration, entry: Entry): readonly st
     { matchExpressions?: { key?: string; operator?: string; values?: string[] }[] } | undefined;
   const wanted = selector?.matchExpressions?.find(({ key, operator }) => key === NAMESPACE_LABEL && operator === 'In');
   return wanted?.values ?? [];
-}
-
-function isEqualJson(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const left = a as Json;
-  const right = b as Json;
-  const keys = Object.keys(left);
-  return keys.length === Object.keys(right).length && keys.every((key) => isEqualJson(left[key], right[key]));
 }
 
 function toBase64(text: string): string {
