@@ -1,7 +1,8 @@
 import type { KubernetesObject } from '../../core/object.ts';
+import { parseCertificate } from '../../core/pem.ts';
 import type { Authority } from './authority.ts';
 import { usableAuthority } from './authority.ts';
-import { isKeyOf, parseCertificate } from './inspect.ts';
+import { isKeyOf } from './inspect.ts';
 import type { ServingPair } from './inspect.ts';
 
 /** All that replicas share about certificates. */

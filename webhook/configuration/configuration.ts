@@ -1,6 +1,7 @@
 import { equal } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { certificateBlocks } from '../../core/pem.ts';
 
 /** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is so. */
 
@@ -171,14 +172,9 @@ export function servedNamespaces(
     const found = entryNamed(observed, ENTRY_NAMES[entry]);
     const caBundle = fromBase64(found?.clientConfig);
     const isWhole = equal(found, buildEntry(entry, { target, caBundle, namespaces, labels: {} }));
-    return new Set(isWhole && pemBlocks(caBundle).includes(authority.trim()) ? namespaces[entry] : []);
+    return new Set(isWhole && certificateBlocks(caBundle).includes(authority.trim()) ? namespaces[entry] : []);
   };
   return { ignore: served('ignore'), fail: served('fail') };
-}
-
-/** The certificates of a bundle, as text without surrounding space. */
-export function pemBlocks(bundle: string): readonly string[] {
-  return bundle.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
 }
 
 /** Who else wrote last, by managedFields; for the log. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kube/clock.ts';
+import { certificateBlocks } from '../../core/pem.ts';
 import { Listeners } from '../../kube/listeners.ts';
-import { pemBlocks, publishedBundle, servedNamespaces } from './configuration.ts';
+import { publishedBundle, servedNamespaces } from './configuration.ts';
 import type { WebhookConfiguration, WebhookTarget } from './configuration.ts';
 import type { Entry } from './configuration.ts';
 
@@ -35,7 +36,7 @@ export class Published {
   /** Takes note of the configuration as it is; gives the milliseconds until it has more to say, if there is more. */
   look(observed: WebhookConfiguration | undefined, ownBundle: string): number | undefined {
     const now = this.#clock.now();
-    const [authority = ''] = pemBlocks(ownBundle);
+    const [authority = ''] = certificateBlocks(ownBundle);
     const served = observed && servedNamespaces(observed, this.#target, authority);
     keepSince(
       this.#namespaces,
@@ -45,7 +46,7 @@ export class Published {
     this.#bundle = observed && publishedBundle(observed);
     // without any entry nothing distrusts: the next one will be written with the whole bundle
     const trusted = observed === undefined ? '' : (this.#bundle ?? ownBundle);
-    keepSince(this.#certificates, pemBlocks(trusted), now);
+    keepSince(this.#certificates, certificateBlocks(trusted), now);
     this.#tell(now);
     const young = [...this.#namespaces.values()].filter((since) => now < since + IN_FORCE_MS);
     return young.length === 0 ? undefined : Math.min(...young) + IN_FORCE_MS - now;
