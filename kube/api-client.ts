@@ -4,6 +4,7 @@ import type { AnswerContext } from './api-error.ts';
 import { errorOfAnswer, errorOfCredentials, errorOfNoAnswer } from './api-error.ts';
 import type { Connection } from './kube-config.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
+import { coreResource } from '../core/resources.ts';
 import type { ListOptions, ObjectClient, ObjectList, WatchEvent, WatchOptions } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 import { linesOf, parseWatchEvent } from './watch-stream.ts';
@@ -116,8 +117,7 @@ export class ApiClient implements ObjectClient {
     serviceAccount: string,
     { audience, expirationSeconds }: { readonly audience: string; readonly expirationSeconds: number },
   ): Promise<string> {
-    const resource = { group: '', version: 'v1', plural: 'serviceaccounts', namespace };
-    const { path } = target(resource, serviceAccount, 'token');
+    const { path } = target(coreResource('ServiceAccount', namespace), serviceAccount, 'token');
     const answer = (await this.#json({
       method: 'POST',
       path,

@@ -8,6 +8,7 @@ import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { ApiError } from './object-client.ts';
+import { coreResource } from '../core/resources.ts';
 import { toKubernetesTime } from '../core/time.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -231,5 +232,5 @@ function nameOf({ regarding: { uid, name }, reason, message }: Occurrence): stri
 }
 
 function resourceOf({ occurrence }: Series): Resource {
-  return { group: '', version: 'v1', plural: 'events', namespace: occurrence.regarding.namespace };
+  return coreResource('Event', occurrence.regarding.namespace);
 }

@@ -1,3 +1,4 @@
+import { toBase64 } from '../core/base64.ts';
 import type { JsonPatchOperation } from '../core/injection/patch.ts';
 
 /**
@@ -82,7 +83,7 @@ export function encodeReview(response: ReviewResponse): string {
   const { patch, warnings, auditAnnotations, status } = response;
   let json = `${HEAD}${JSON.stringify(response.uid)},"allowed":${response.allowed}`;
   if (patch !== undefined && patch.length > 0) {
-    json += `,"patchType":"JSONPatch","patch":"${Buffer.from(JSON.stringify(patch)).toString('base64')}"`;
+    json += `,"patchType":"JSONPatch","patch":"${toBase64(JSON.stringify(patch))}"`;
   }
   if (warnings !== undefined && warnings.length > 0) json += `,"warnings":${JSON.stringify(warnings)}`;
   if (auditAnnotations !== undefined) json += `,"auditAnnotations":${JSON.stringify(auditAnnotations)}`;

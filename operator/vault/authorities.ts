@@ -1,4 +1,5 @@
 import type { Clock } from '../../kube/clock.ts';
+import { fromBase64 } from '../../core/base64.ts';
 import { equal } from '../../core/json.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
@@ -9,6 +10,7 @@ import { ApiError } from '../../kube/object-client.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { faultOfCertificates } from '../../core/pem.ts';
+import { coreResource } from '../../core/resources.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { CaRef } from '../../core/policy/rule.ts';
 
@@ -89,9 +91,8 @@ export class Authorities {
     const used = this.#used.get(id);
     if (used === undefined) return;
     const { namespace, ref } = used;
-    const plural = ref.kind === 'ConfigMap' ? 'configmaps' : 'secrets';
     const authority = await client
-      .get({ group: '', version: 'v1', plural, namespace }, ref.name)
+      .get(coreResource(ref.kind, namespace), ref.name)
       .then((object) => authorityIn(object, ref))
       .catch((error: unknown) => ifForbidden(error, ref));
     if (this.#used.get(id) !== used) return;
@@ -126,7 +127,7 @@ function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: 
   if (object === undefined) return { unread: `there is no ${which} with the authority of Vault: make it` };
   const value = (object.data as Readonly<Record<string, unknown>> | undefined)?.[key];
   if (typeof value !== 'string') return { unread: `${which} has no key ${key} with the authority of Vault: add it` };
-  const caBundle = kind === 'Secret' ? Buffer.from(value, 'base64').toString('utf8') : value;
+  const caBundle = kind === 'Secret' ? fromBase64(value) : value;
   const fault = faultOfCertificates(caBundle);
   return fault === undefined ? { caBundle } : { unread: `key ${key} of ${which}: ${fault}` };
 }

@@ -4,6 +4,7 @@ import { Listeners } from '../../kube/listeners.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { equal } from '../../core/json.ts';
 import { parseCertificate } from '../../core/pem.ts';
+import { coreResource } from '../../core/resources.ts';
 import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -71,7 +72,7 @@ export class CertificateKeeper {
     const { client, clock, random, logger, namespace, secretName = SECRET_NAME } = options;
     this.#options = options;
     this.#secretName = secretName;
-    this.#resource = { group: '', version: 'v1', plural: 'secrets', namespace };
+    this.#resource = coreResource('Secret', namespace);
     this.#jitter = random();
     this.#loop = new PassLoop({
       clock,

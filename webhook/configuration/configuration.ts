@@ -1,3 +1,4 @@
+import { fromBase64, toBase64 } from '../../core/base64.ts';
 import { equal } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { KubernetesObject } from '../../core/object.ts';
@@ -152,7 +153,7 @@ export function namespacesIn(observed: WebhookConfiguration): Record<Entry, read
 export function publishedBundle(observed: WebhookConfiguration): string | undefined {
   const bundles = Object.values(ENTRY_NAMES).flatMap((name) => {
     const entry = entryNamed(observed, name);
-    return entry === undefined ? [] : [fromBase64(entry.clientConfig)];
+    return entry === undefined ? [] : [bundleIn(entry.clientConfig)];
   });
   const [first] = bundles;
   return bundles.every((bundle) => bundle === first) ? first : '';
@@ -170,7 +171,7 @@ export function servedNamespaces(
   const namespaces = namespacesIn(observed);
   const served = (entry: Entry): ReadonlySet<string> => {
     const found = entryNamed(observed, ENTRY_NAMES[entry]);
-    const caBundle = fromBase64(found?.clientConfig);
+    const caBundle = bundleIn(found?.clientConfig);
     const isWhole = equal(found, buildEntry(entry, { target, caBundle, namespaces, labels: {} }));
     return new Set(isWhole && certificateBlocks(caBundle).includes(authority.trim()) ? namespaces[entry] : []);
   };
@@ -196,11 +197,7 @@ function namespacesOf(observed: WebhookConfiguration, entry: Entry): readonly st
   return wanted?.values ?? [];
 }
 
-function toBase64(text: string): string {
-  return Buffer.from(text).toString('base64');
-}
-
-function fromBase64(clientConfig: unknown): string {
+function bundleIn(clientConfig: unknown): string {
   const { caBundle } = (clientConfig ?? {}) as { caBundle?: unknown };
-  return typeof caBundle === 'string' ? Buffer.from(caBundle, 'base64').toString('utf8') : '';
+  return typeof caBundle === 'string' ? fromBase64(caBundle) : '';
 }

@@ -2,6 +2,7 @@
  * Answers a registry's challenge: with a password (RFC 7617), or with a token that the server it names gives for one or
  * to anybody (distribution.github.io/distribution/spec/auth/token; RFC 6750).
  */
+import { toBase64 } from '../../core/base64.ts';
 import { asObject, asString } from '../../core/json.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credential } from './docker-config.ts';
@@ -62,5 +63,5 @@ function tokenIn(body: Buffer): string | undefined {
 }
 
 function basic({ username, password }: Credential): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  return `Basic ${toBase64(`${username}:${password}`)}`;
 }

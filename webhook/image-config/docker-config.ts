@@ -3,6 +3,7 @@
  * (k8s.io/kubernetes/pkg/credentialprovider, keyring.go and config.go), so that what opens an image for a pod opens it
  * here, and nothing else does.
  */
+import { fromBase64 } from '../../core/base64.ts';
 import { asObject, asString } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { ImageReference } from './reference.ts';
@@ -64,7 +65,7 @@ function patternOf(key: string): string | undefined {
 function credentialOf(entry: RawObject | undefined): Credential | undefined {
   const auth = asString(entry?.auth) ?? '';
   if (auth !== '') {
-    const text = Buffer.from(auth, 'base64').toString('utf8');
+    const text = fromBase64(auth);
     const colon = text.indexOf(':');
     return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
   }

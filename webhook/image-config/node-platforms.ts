@@ -1,7 +1,7 @@
 import type { Clock } from '../../kube/clock.ts';
 import { describeError } from '../../kube/errors.ts';
 import { jittered } from '../../kube/jitter.ts';
-import type { Resource } from '../../core/object.ts';
+import { coreResource } from '../../core/resources.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { parsePlatform, platformName } from './platform.ts';
@@ -16,7 +16,7 @@ export interface NodePlatformsOptions {
   readonly logger: Logger;
 }
 
-const NODES: Resource = { group: '', version: 'v1', plural: 'nodes' };
+const NODES = coreResource('Node');
 // Where nodes cannot be listed, or there are none yet: what most are.
 const UNKNOWN: readonly Platform[] = [{ os: 'linux', architecture: 'amd64', variant: '' }];
 // Pools of another architecture come by a person's decision; an image that is made for the old one starts the same there.
