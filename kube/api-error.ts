@@ -1,4 +1,5 @@
 import { codeOf, explained, isTimeout } from '../core/network-error.ts';
+import { retryAfterMs } from '../core/retry-after.ts';
 import { ApiError } from './object-client.ts';
 
 export interface AnswerContext {
@@ -50,10 +51,4 @@ function statusOf(body: string): { reason?: string; message?: string } {
   } catch {
     return {};
   }
-}
-
-/** Kubernetes sends seconds; the date that RFC 9110 allows as well is left aside. */
-function retryAfterMs(value: string | undefined): number | undefined {
-  const seconds = Number(value);
-  return value === undefined || Number.isNaN(seconds) ? undefined : Math.max(0, seconds * 1000);
 }
