@@ -8,6 +8,7 @@ import type { ObjectClient, ObjectList } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 import type { Change } from './object-store.ts';
 import { ObjectStore } from './object-store.ts';
+import { isGoing, Restartable } from './restartable.ts';
 
 export interface InformerOptions<T extends KubernetesObject> {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;
@@ -67,8 +68,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   #failedStep: 'list' | 'watch' = 'list';
   #synced = false;
   #lastSeen: number | undefined;
-  #running: AbortController | undefined;
-  #done: Promise<void> = Promise.resolve();
+  readonly #work = new Restartable((signal) => this.#run(signal));
 
   constructor(options: InformerOptions<T>) {
     this.#options = options;
@@ -95,17 +95,12 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   /** Begins, or does nothing if it has begun. After stop() it goes on from where it was. */
   start(): void {
-    if (this.#running !== undefined) return;
-    const running = new AbortController();
-    this.#running = running;
-    this.#done = this.#done.then(() => this.#run(running.signal));
+    this.#work.start();
   }
 
   /** Resolves when the watch is closed and nothing will be told any more. */
   stop(): Promise<void> {
-    this.#running?.abort();
-    this.#running = undefined;
-    return this.#done;
+    return this.#work.stop();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -249,11 +244,6 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       ...(labelSelector === undefined ? {} : { labelSelector }),
     };
   }
-}
-
-// A function, because the compiler takes a signal that was not aborted for one that never will be.
-function isGoing(signal: AbortSignal): boolean {
-  return !signal.aborted;
 }
 
 function errorEvent({ code, reason }: { code: number; reason: string }): string {

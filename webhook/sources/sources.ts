@@ -1,5 +1,6 @@
 import { jittered } from '../../kube/jitter.ts';
 import { Listeners } from '../../kube/listeners.ts';
+import { isGoing, Restartable } from '../../kube/restartable.ts';
 import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { sourceName } from '../../core/injection/sources.ts';
 import { ConfigMapWatch } from './config-map-watch.ts';
@@ -30,8 +31,7 @@ export class Sources {
   readonly #used = new Map<string, ReadonlyMap<string, SourceRef>>();
   readonly #watches = new Map<string, ConfigMapWatch>();
   readonly #listeners = new Listeners<[namespace: string, ref: SourceRef]>();
-  #running: AbortController | undefined;
-  #done: Promise<unknown> = Promise.resolve();
+  readonly #rereading = new Restartable((signal) => this.#reread(signal));
 
   constructor(options: SourcesOptions) {
     this.#options = options;
@@ -76,16 +76,13 @@ export class Sources {
 
   /** Begins to look again at what is in use. */
   start(): void {
-    const running = (this.#running ??= new AbortController());
     for (const watch of this.#watches.values()) watch.start();
-    this.#done = this.#done.then(() => this.#reread(running.signal));
+    this.#rereading.start();
   }
 
   /** Resolves when nothing is asked any more, but for what is under way. */
   async stop(): Promise<void> {
-    this.#running?.abort();
-    this.#running = undefined;
-    await Promise.all([this.#done, ...[...this.#watches.values()].map((watch) => watch.stop())]);
+    await Promise.all([this.#rereading.stop(), ...[...this.#watches.values()].map((watch) => watch.stop())]);
   }
 
   readonly #isFresh: IsGood = (_namespace, _ref, { readAt }) => this.#options.clock.now() - readAt < FRESH_MS;
@@ -107,7 +104,7 @@ export class Sources {
       };
       const begun = new ConfigMapWatch(namespace, this.#options, compare, compareAll);
       this.#watches.set(namespace, begun);
-      if (this.#running !== undefined) begun.start();
+      if (this.#rereading.isStarted) begun.start();
     } else if (!isWanted && watch !== undefined) {
       this.#watches.delete(namespace);
       void watch.stop();
@@ -156,11 +153,6 @@ export class Sources {
     const isWatched = this.#watches.get(namespace)?.synced === true;
     return !isWatched || remembered === undefined || remembered.isDoubtful || 'unreadable' in remembered.answer;
   }
-}
-
-// A function, because the compiler takes a signal that was not aborted for one that never will be.
-function isGoing(signal: AbortSignal): boolean {
-  return !signal.aborted;
 }
 
 function isConfigMap({ kind }: SourceRef): boolean {
