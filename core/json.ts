@@ -5,6 +5,15 @@
 
 export type RawObject = Readonly<Record<string, unknown>>;
 
+/** The value of a JSON text; undefined for what is no JSON. Why it is none is not told: parsers quote what they read. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
 export function asObject(value: unknown): RawObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as RawObject) : undefined;
 }

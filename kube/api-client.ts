@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import type { AnswerContext } from './api-error.ts';
 import { errorOfAnswer, errorOfCredentials, errorOfNoAnswer } from './api-error.ts';
 import type { Connection } from './kube-config.ts';
+import { parseJson } from '../core/json.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import { coreResource } from '../core/resources.ts';
 import type { ListOptions, ObjectClient, ObjectList, WatchEvent, WatchOptions } from './object-client.ts';
@@ -168,11 +169,11 @@ export class ApiClient implements ObjectClient {
     const signal = AbortSignal.timeout(this.#timeoutMs);
     const { body } = await this.#send(call, signal, this.#timeoutMs);
     const text = await body.text().catch((error: unknown) => Promise.reject(errorOfNoAnswer(error, contextOf(call))));
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
+    const answer = parseJson(text);
+    if (answer === undefined) {
       throw new ApiError(0, 'UnexpectedAnswer', `${contextOf(call).call}: the answer is no JSON`);
     }
+    return answer;
   }
 
   /** Resolves with the answer's head, of successes only; the body is still to be read. */

@@ -1,3 +1,4 @@
+import { asObject, parseJson } from '../core/json.ts';
 import { codeOf, explained, isTimeout } from '../core/network-error.ts';
 import { retryAfterMs } from '../core/retry-after.ts';
 import { ApiError } from './object-client.ts';
@@ -41,14 +42,10 @@ export function errorOfCredentials(cause: unknown, context: AnswerContext): ApiE
 }
 
 function statusOf(body: string): { reason?: string; message?: string } {
-  try {
-    const { kind, reason, message } = JSON.parse(body) as Record<string, unknown>;
-    if (kind !== 'Status') return {};
-    return {
-      ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
-      ...(typeof message === 'string' ? { message } : {}),
-    };
-  } catch {
-    return {};
-  }
+  const { kind, reason, message } = asObject(parseJson(body)) ?? {};
+  if (kind !== 'Status') return {};
+  return {
+    ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
+    ...(typeof message === 'string' ? { message } : {}),
+  };
 }

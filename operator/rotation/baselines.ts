@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { asObject, parseJson } from '../../core/json.ts';
 import { annotation } from '../../core/injection/names.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
 
@@ -31,14 +32,9 @@ export function wishOf(use: Use, versionOf: (path: string) => number | undefined
 
 /** What is not a version of a path counts for nothing: anybody may write annotations. */
 function readVersions(text: string | undefined): ReadonlyMap<string, number> {
-  try {
-    const parsed: unknown = JSON.parse(text ?? '{}');
-    if (typeof parsed !== 'object' || parsed === null) return new Map();
-    const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
-    return new Map(Object.entries(parsed).filter((entry): entry is [string, number] => isVersion(entry[1])));
-  } catch {
-    return new Map();
-  }
+  const versions = asObject(parseJson(text ?? '')) ?? {};
+  const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+  return new Map(Object.entries(versions).filter((entry): entry is [string, number] => isVersion(entry[1])));
 }
 
 /** Of versions whose paths are in order. */

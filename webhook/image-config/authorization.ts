@@ -3,7 +3,7 @@
  * to anybody (distribution.github.io/distribution/spec/auth/token; RFC 6750).
  */
 import { toBase64 } from '../../core/base64.ts';
-import { asObject, asString } from '../../core/json.ts';
+import { asObject, asString, parseJson } from '../../core/json.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credential } from './docker-config.ts';
 import { ImageFailure } from './failure.ts';
@@ -52,14 +52,10 @@ async function tokenFor(
 }
 
 function tokenIn(body: Buffer): string | undefined {
-  try {
-    const answer = asObject(JSON.parse(body.toString('utf8')));
-    const token = asString(answer?.token) ?? asString(answer?.access_token);
-    // b64token of RFC 6750: what may stand in a header
-    return token !== undefined && /^[A-Za-z0-9._~+/-]+=*$/.test(token) ? token : undefined;
-  } catch {
-    return undefined;
-  }
+  const answer = asObject(parseJson(body.toString('utf8')));
+  const token = asString(answer?.token) ?? asString(answer?.access_token);
+  // b64token of RFC 6750: what may stand in a header
+  return token !== undefined && /^[A-Za-z0-9._~+/-]+=*$/.test(token) ? token : undefined;
 }
 
 function basic({ username, password }: Credential): string {

@@ -4,7 +4,7 @@
  * here, and nothing else does.
  */
 import { fromBase64 } from '../../core/base64.ts';
-import { asObject, asString } from '../../core/json.ts';
+import { asObject, asString, parseJson } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { ImageReference } from './reference.ts';
 
@@ -21,12 +21,12 @@ export interface KeyringEntry {
 
 /** The entries of a `.dockerconfigjson` (or a config.json); those that cannot be read are passed over. */
 export function readDockerConfigJson(text: string): readonly KeyringEntry[] {
-  return entriesOf(asObject(parse(text)?.auths));
+  return entriesOf(asObject(asObject(parseJson(text))?.auths));
 }
 
 /** The entries of a `.dockercfg`, the older form. */
 export function readDockercfg(text: string): readonly KeyringEntry[] {
-  return entriesOf(parse(text));
+  return entriesOf(asObject(parseJson(text)));
 }
 
 /**
@@ -117,12 +117,4 @@ function matchesLabel(pattern: string, text: string): boolean {
     } else return false;
   }
   return /^\**$/.test(pattern.slice(at));
-}
-
-function parse(text: string): RawObject | undefined {
-  try {
-    return asObject(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { equal } from '../../../core/json.ts';
+import { equal, parseJson } from '../../../core/json.ts';
 
 describe('equal', () => {
   const same: readonly (readonly [string, unknown, unknown])[] = [
@@ -39,4 +39,14 @@ describe('equal', () => {
       expect(equal(b, a)).to.equal(false);
     });
   }
+});
+
+describe('parseJson', () => {
+  it('reads any value', () => {
+    expect(['{"a":[1]}', 'null', '""'].map(parseJson)).to.deep.equal([{ a: [1] }, null, '']);
+  });
+
+  it('makes undefined of what is none', () => {
+    expect(['', '{', 'undefined'].map(parseJson)).to.deep.equal([undefined, undefined, undefined]);
+  });
 });
