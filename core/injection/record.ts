@@ -3,7 +3,7 @@
  * template through applies, undos and copies. Users can edit it, so reading it believes nothing: an entry counts only
  * where the recorded original, wrapped again, has the hash that was recorded with it.
  */
-import { hash } from 'node:crypto';
+import { shortHash } from '../hash.ts';
 import { asList, asObject, asString, parseJson } from '../json.ts';
 import { END_OF_OPTIONS, EXECUTABLE, freeName, purposeOfMountPath } from './names.ts';
 import { wrap } from './program.ts';
@@ -32,11 +32,6 @@ export const ANNOTATIONS_LIMIT = 262_144;
 
 const VERSION = 1;
 const DEFAULT_MOUNT_PATH = `/${freeName('executable', () => false)}`;
-
-/** 48 bits of SHA-256: tells a changed value from an unchanged one; it is no protection against a forger, nor need be. */
-export function shortHash(text: string): string {
-  return hash('sha256', text, 'hex').slice(0, 12);
-}
 
 export function executableIn(mountPath: string): string {
   return `${mountPath}/${EXECUTABLE}`;
