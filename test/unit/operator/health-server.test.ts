@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { HealthServer } from '../../../operator/health-server.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
-import { collectLog } from '../webhook/log-lines.ts';
+import { testLog } from '../../support/test-log.ts';
 
 describe('the health server', () => {
   let server: HealthServer;
@@ -17,7 +17,7 @@ describe('the health server', () => {
       { name: 'rules', check: () => undefined },
       { name: 'certificate', check: () => problem },
     ];
-    server = new HealthServer({ checks, register, logger: collectLog().logger });
+    server = new HealthServer({ checks, register, logger: testLog().logger });
     const { port } = await server.listen(0, '127.0.0.1');
     base = `http://127.0.0.1:${port}`;
   });

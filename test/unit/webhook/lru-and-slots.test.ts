@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Lru } from '../../../webhook/lru.ts';
 import { slots } from '../../../webhook/slots.ts';
-import { settle } from './manual-clock.ts';
+import { settle } from '../../support/manual-clock.ts';
 
 describe('a bounded map', () => {
   it('forgets what was used longest ago', () => {

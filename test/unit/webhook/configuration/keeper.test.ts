@@ -6,8 +6,8 @@ import type { WebhookConfiguration } from '../../../../webhook/configuration/con
 import { ConfigurationKeeper } from '../../../../webhook/configuration/keeper.ts';
 import { RECHECK_MS, SETTLE_MS } from '../../../../webhook/configuration/namespaces.ts';
 import { IN_FORCE_MS } from '../../../../webhook/configuration/published.ts';
-import { collectLog } from '../log-lines.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { testLog } from '../../../support/test-log.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
 
 const CONFIGURATIONS: Resource = {
@@ -26,7 +26,7 @@ const deployments = (namespace: string): Resource => ({
 class World {
   readonly api = new MemoryApi();
   readonly clock = new ManualClock();
-  readonly log = collectLog();
+  readonly log = testLog();
   bundle = pem('one');
   repairs = 0;
   readonly #started: ConfigurationKeeper[] = [];

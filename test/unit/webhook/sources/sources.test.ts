@@ -9,7 +9,7 @@ import { coreResource } from '../../../../core/resources.ts';
 import { sourceReader } from '../../../../webhook/sources/source-reader.ts';
 import { Sources } from '../../../../webhook/sources/sources.ts';
 import { testLog } from '../../../support/test-log.ts';
-import { ManualClock, settle } from '../manual-clock.ts';
+import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
 
 const APP: SourceRef = { kind: 'ConfigMap', name: 'app' };
