@@ -4,10 +4,12 @@ import type { KubernetesObject } from '../../../../core/object.ts';
 import { partsOfWorkloadKey, workloadKey, workloadOf } from '../../../../core/workload/workload.ts';
 import { mutateWorkload } from '../../../../core/injection/mutate.ts';
 import type { MutationResult } from '../../../../core/injection/outcome.ts';
-import { admitted, container, deployment, snapshotOf, templateOf } from '../injection/fixtures.ts';
-import type { Workload } from '../injection/fixtures.ts';
-import { Random } from '../injection/random.ts';
-import { randomRule, randomWorkload } from '../injection/random-workload.ts';
+import { admitted } from '../../../support/admitted.ts';
+import { snapshotOf } from '../../../support/example-rule.ts';
+import { container, deployment, templateOf } from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
+import { Random } from '../../../support/random.ts';
+import { randomRule, randomWorkload } from '../../../support/random-workload.ts';
 
 const HTTP_PROBE = { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 10 };
 const IDLE = {
