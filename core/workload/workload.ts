@@ -4,6 +4,7 @@ import type { RawObject } from '../json.ts';
 import { annotation } from '../injection/names.ts';
 import { keyOf, partsOfKey } from '../object.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';
+import { compareText } from '../order.ts';
 import type { WorkloadKind } from '../policy/rule.ts';
 import { rolloutStateOf } from './rollout-state.ts';
 import type { RolloutState } from './rollout-state.ts';
@@ -127,7 +128,7 @@ function writersOf(managedFields: unknown): readonly Writer[] {
       time: asString(entry.time) ?? '',
       template: ownsTemplate(asObject(entry.fieldsV1)),
     }))
-    .sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0))
+    .sort((a, b) => compareText(b.time, a.time))
     .slice(0, MAX_WRITERS);
 }
 

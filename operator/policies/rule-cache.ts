@@ -1,6 +1,7 @@
 import { Listeners } from '../../kube/listeners.ts';
 import { equal } from '../../core/json.ts';
 import { keyOf } from '../../core/object.ts';
+import { compareText } from '../../core/order.ts';
 import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
 
 /** A namespace with rules, and what their policies want to happen when the webhook cannot answer. */
@@ -94,9 +95,4 @@ export function winnerFirst(a: Rule, b: Rule): number {
   return (
     b.priority - a.priority || a.policy.createdAt - b.policy.createdAt || compareText(a.policy.name, b.policy.name)
   );
-}
-
-/** By code units, which no locale changes: all replicas must agree on the winner. */
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

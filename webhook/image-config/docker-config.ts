@@ -5,6 +5,7 @@
  */
 import { fromBase64 } from '../../core/base64.ts';
 import { asObject, asString, parseJson } from '../../core/json.ts';
+import { compareText } from '../../core/order.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { ImageReference } from './reference.ts';
 
@@ -42,7 +43,7 @@ export function credentialsFor(
   // Docker's own name for its registry counts where nothing names it as images do.
   const usable = found.length > 0 || registry !== 'docker.io' ? found : entries.filter(isForDocker);
   // Reverse order of the text is the kubelet's measure: longer before shorter, names before wildcards.
-  const sorted = usable.toSorted((a, b) => (a.pattern === b.pattern ? 0 : a.pattern < b.pattern ? 1 : -1));
+  const sorted = usable.toSorted((a, b) => compareText(b.pattern, a.pattern));
   return sorted.map(({ credential }) => credential);
 }
 
