@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import type { ReasonCode } from '../core/reasons.ts';
-import { describeError } from './errors.ts';
+import { describeError, isNotFound } from './errors.ts';
 import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
@@ -176,7 +176,7 @@ export class EventRecorder {
       return count;
     } catch (error) {
       // Events are gone after an hour or so: it begins anew.
-      if (!(error instanceof ApiError && error.code === 404)) throw error;
+      if (!isNotFound(error)) throw error;
     }
     series.firstTime = series.lastTime;
     return await this.#create(name, series, unwritten);

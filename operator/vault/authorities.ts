@@ -6,7 +6,7 @@ import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { jittered } from '../../kube/jitter.ts';
 import { Listeners } from '../../kube/listeners.ts';
-import { ApiError } from '../../kube/object-client.ts';
+import { isForbidden } from '../../kube/errors.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { faultOfCertificates } from '../../core/pem.ts';
@@ -134,7 +134,7 @@ function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: 
 
 /** Anything else is tried again. */
 function ifForbidden(error: unknown, { kind, name }: CaRef): Authority {
-  if (!(error instanceof ApiError) || error.code !== 403) throw error;
+  if (!isForbidden(error)) throw error;
   return {
     unread:
       `the operator may not read ${kind} ${name} with the authority of Vault: let a Role of the namespace allow it ` +

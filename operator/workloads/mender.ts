@@ -1,10 +1,9 @@
 import type { Clock } from '../../kube/clock.ts';
 import { backoffDelay } from '../../kube/backoff.ts';
 import type { BackoffLimits } from '../../kube/backoff.ts';
-import { describeError, retryAfterOf } from '../../kube/errors.ts';
+import { describeError, isNotFound, isRefusal, retryAfterOf } from '../../kube/errors.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
-import { ApiError } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import { WORKLOADS } from './namespace-watch.ts';
@@ -145,12 +144,11 @@ export class Mender {
 
   #noteFailure(action: Action, error: unknown): RequestResult {
     const { clock, random, logger } = this.#options;
-    const { code } = error instanceof ApiError ? error : { code: 0 };
-    if (code === 404) {
+    if (isNotFound(error)) {
       this.#failed.delete(action.key);
       return 'Gone';
     }
-    const isRefused = code >= 400 && code < 500 && code !== 409 && code !== 429;
+    const isRefused = isRefusal(error);
     const failures = (this.#failed.get(action.key)?.failures ?? 0) + 1;
     const delayMs = Math.max(backoffDelay(failures, isRefused ? REFUSED : FAILED, random), retryAfterOf(error));
     this.#failed.set(action.key, { failures, notBefore: clock.now() + delayMs });

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
 import { Listeners } from '../../kube/listeners.ts';
-import { ApiError } from '../../kube/object-client.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { equal } from '../../core/json.ts';
 import { parseCertificate } from '../../core/pem.ts';
 import { coreResource } from '../../core/resources.ts';
@@ -235,8 +235,7 @@ export class CertificateKeeper {
       return true;
     } catch (error) {
       // 404 on a replace: deleted in between; on a create: there is no such namespace, which waiting for may help
-      const isLost = error instanceof ApiError && (error.code === 409 || (error.code === 404 && secret !== undefined));
-      if (isLost) return false;
+      if (isConflict(error) || (isNotFound(error) && secret !== undefined)) return false;
       throw error;
     }
   }

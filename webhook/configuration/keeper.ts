@@ -1,6 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
-import { ApiError } from '../../kube/object-client.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
 import type { Resource } from '../../core/object.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -224,7 +224,7 @@ export class ConfigurationKeeper {
     try {
       return await this.#options.client.replace<WebhookConfiguration>(RESOURCE, object);
     } catch (error) {
-      if (error instanceof ApiError && (error.code === 409 || error.code === 404)) return undefined;
+      if (isConflict(error) || isNotFound(error)) return undefined;
       throw error;
     }
   }

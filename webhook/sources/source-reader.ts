@@ -2,6 +2,7 @@
 import { fromBase64 } from '../../core/base64.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { coreResource } from '../../core/resources.ts';
+import { isForbidden } from '../../kube/errors.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { asObject, asString } from '../../core/json.ts';
@@ -29,8 +30,8 @@ export function sourceReader(client: Pick<ObjectClient, 'get'>): ReadSource {
       const version = resourceVersion === undefined ? {} : { version: resourceVersion };
       return { answer: { data: dataOf(object, ref.kind) }, ...version, isFailure: false };
     } catch (error) {
-      const isForbidden = error instanceof ApiError && error.code === 403;
-      return { answer: { unreadable: isForbidden ? forbidden(ref) : failed(error) }, isFailure: !isForbidden };
+      const isClosed = isForbidden(error);
+      return { answer: { unreadable: isClosed ? forbidden(ref) : failed(error) }, isFailure: !isClosed };
     }
   };
 }
