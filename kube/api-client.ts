@@ -2,8 +2,10 @@ import type { Dispatcher } from 'undici';
 
 import type { AnswerContext } from './api-error.ts';
 import { errorOfAnswer, errorOfCredentials, errorOfNoAnswer } from './api-error.ts';
+import { isNotFound } from './errors.ts';
 import type { Connection } from './kube-config.ts';
 import { parseJson } from '../core/json.ts';
+import { unlessAborted } from './clock.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import { coreResource } from '../core/resources.ts';
 import type { ListOptions, ObjectClient, ObjectList, WatchEvent, WatchOptions } from './object-client.ts';
@@ -50,7 +52,7 @@ export class ApiClient implements ObjectClient {
     try {
       return (await this.#json({ method: 'GET', ...target(resource, name) })) as T;
     } catch (error) {
-      if (error instanceof ApiError && error.code === 404) return undefined;
+      if (isNotFound(error)) return undefined;
       throw error;
     }
   }
@@ -139,7 +141,7 @@ export class ApiClient implements ObjectClient {
     try {
       await this.#json({ method: 'DELETE', ...target(resource, name) });
     } catch (error) {
-      if (!(error instanceof ApiError && error.code === 404)) throw error;
+      if (!isNotFound(error)) throw error;
     }
   }
 
@@ -206,18 +208,10 @@ export class ApiClient implements ObjectClient {
 
   // An exec plugin that hangs must not hang the call.
   async #connection(context: AnswerContext, signal: AbortSignal): Promise<Connection> {
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(errorOfNoAnswer(signal.reason, context));
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-    try {
-      const credentials = this.#options.kubeConfig
-        .connection()
-        .catch((error: unknown) => Promise.reject(errorOfCredentials(error, context)));
-      return await Promise.race([credentials, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    const credentials = this.#options.kubeConfig
+      .connection()
+      .catch((error: unknown) => Promise.reject(errorOfCredentials(error, context)));
+    return unlessAborted(credentials, signal, () => errorOfNoAnswer(signal.reason, context));
   }
 }
 

@@ -1,3 +1,4 @@
+import { unlessAborted } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
@@ -154,10 +155,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   async #page(signal: AbortSignal, paging: { limit?: number; continue?: string }): Promise<ObjectList<T>> {
     this.#step = 'list';
-    return unlessAborted(
-      this.#options.client.list<T>(this.#options.resource, { ...this.#selectors(), ...paging }),
-      signal,
-    );
+    const page = this.#options.client.list<T>(this.#options.resource, { ...this.#selectors(), ...paging });
+    return unlessAborted(page, signal, () => new ApiError(0, 'Aborted', 'stopped'));
   }
 
   async #watch(signal: AbortSignal, resourceVersion: string): Promise<void> {
@@ -248,17 +247,4 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
 function errorEvent({ code, reason }: { code: number; reason: string }): string {
   return `the watch ended with an error: ${code} ${reason}`;
-}
-
-/** Rejects as soon as `signal` aborts; nobody waits for `promise` then. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(new ApiError(0, 'Aborted', 'stopped'));
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
