@@ -1,6 +1,8 @@
 import type { Clock } from '../../kube/clock.ts';
 import { describeError } from '../../kube/errors.ts';
+import { itemsOf } from '../../kube/items.ts';
 import { jittered } from '../../kube/jitter.ts';
+import { compareText } from '../../core/order.ts';
 import { coreResource } from '../../core/resources.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -81,20 +83,15 @@ export class NodePlatforms {
 
   async #list(): Promise<readonly Platform[]> {
     const counts = new Map<string, number>();
-    let next: string | undefined;
-    do {
-      const page = { limit: PAGE, metadataOnly: true, ...(next !== undefined && { continue: next }) };
-      const { items, metadata } = await this.#options.client.list(NODES, page);
-      for (const { metadata: node } of items) {
-        // vault-env, and so injection, is for Linux
-        if (node.labels?.['kubernetes.io/os'] !== 'linux') continue;
-        const name = `linux/${node.labels['kubernetes.io/arch'] ?? ''}`;
-        counts.set(name, (counts.get(name) ?? 0) + 1);
-      }
-      next = metadata.continue;
-    } while (next !== undefined && next !== '');
+    for await (const { metadata } of itemsOf(this.#options.client, NODES, { limit: PAGE, metadataOnly: true })) {
+      const { labels = {} } = metadata;
+      // vault-env, and so injection, is for Linux
+      if (labels['kubernetes.io/os'] !== 'linux') continue;
+      const name = `linux/${labels['kubernetes.io/arch'] ?? ''}`;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
     // by name where they are equally many, so that all replicas agree
-    const sorted = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+    const sorted = [...counts].sort(([a, x], [b, y]) => y - x || compareText(a, b));
     return sorted.map(([name]) => parsePlatform(name)).filter((platform) => platform !== undefined);
   }
 }
