@@ -182,7 +182,8 @@ function isSameCondition(a: Condition, b: Condition): boolean {
   );
 }
 
-function isTrue(reason: ReasonCode, message: string): Statement {
+/** That a condition is as it should be. */
+export function isTrue(reason: ReasonCode, message: string): Statement {
   return { status: 'True', reason, message };
 }
 

@@ -5,7 +5,8 @@ import type { AuthorityOf } from '../vault/authorities.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
 import { wishOf } from './baselines.ts';
 import { metadataPathOf } from './kv-path.ts';
-import { rotatingOf, type RotatingStatement } from './rotating.ts';
+import { rotatingOf } from './rotating.ts';
+import type { Statement } from '../policies/conditions.ts';
 import { VersionPoller, type PolledVault, type VersionPollerOptions } from './version-poller.ts';
 
 export interface RotationOptions extends Omit<VersionPollerOptions, 'onChange'> {
@@ -71,7 +72,7 @@ export class Rotation {
   }
 
   /** The condition Rotating; undefined where the policy does not rotate. */
-  stateOf(policyKey: string): RotatingStatement | undefined {
+  stateOf(policyKey: string): Statement | undefined {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return undefined;
     const polled = this.#polledVaultOf(policyKey, wanted.vault);
@@ -125,7 +126,7 @@ export class Rotation {
   }
 
   /** Whom to ask, or why nobody is asked. */
-  #polledVaultOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PolledVault | RotatingStatement {
+  #polledVaultOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PolledVault | Statement {
     const where = namespace === '' ? address : `${address}#${namespace}`;
     if (!this.#options.isAllowed(address, namespace)) {
       const message = `the operator logs in to no Vault that its setting rotationVaults does not name, and ${where} is none of these`;
