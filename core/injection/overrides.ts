@@ -6,6 +6,7 @@ import { matchesAny } from '../policy/match.ts';
 import type { FromPath, Override, Rule } from '../policy/rule.ts';
 import { own } from '../json.ts';
 import type { RawObject } from '../json.ts';
+import { readList } from '../list.ts';
 import { annotation } from './names.ts';
 import { annotationsOf } from './pod.ts';
 import { parseValue } from './references.ts';
@@ -123,7 +124,7 @@ function parseRole(value: string, { overrides, policy, vault }: Rule): Partial<E
 
 function parseFromPaths(value: string): Partial<EffectiveOptions> | string {
   const fromPaths: FromPath[] = [];
-  const items = listed(value);
+  const items = readList(value);
   if (items.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} paths`;
   for (const item of items) {
     const [path = '', version, ...more] = item.split('#').map((part) => part.trim());
@@ -142,7 +143,7 @@ function parseFromPaths(value: string): Partial<EffectiveOptions> | string {
 }
 
 function parseContainers(value: string): Partial<EffectiveOptions> | string {
-  const include = listed(value);
+  const include = readList(value);
   if (include.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} names`;
   if (include.length > 0 && include.every((name) => /^[-a-z0-9*]{1,63}$/.test(name))) return { include };
   return 'write names of containers (* as wildcard), with commas between them';
@@ -171,13 +172,6 @@ function oneOf<T extends string>(names: readonly T[], value: string): T | undefi
 function asBoolean(value: string): boolean | undefined {
   const text = value.trim().toLowerCase();
   return text === 'true' ? true : text === 'false' ? false : undefined;
-}
-
-function listed(value: string): readonly string[] {
-  return value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
 }
 
 function unknownAnnotation(name: string, suggest: boolean): string {

@@ -3,6 +3,7 @@
  * replica knows, and one that starts. Any change of it makes the API server send the workload to the webhook. Pure.
  */
 import { annotation } from '../injection/names.ts';
+import { toKubernetesTime } from '../time.ts';
 
 export type RequestKind = 'Repair' | 'Rollout' | 'Restart';
 
@@ -28,5 +29,5 @@ export function parseRequest(annotations: Readonly<Record<string, string>>): Req
 
 /** The value of the annotation. */
 export function formatRequest({ kind, hash, attempt, time }: Request): string {
-  return `${kind}/${hash}/${attempt}/${new Date(time).toISOString().replace(/\.\d+Z$/, 'Z')}`;
+  return `${kind}/${hash}/${attempt}/${toKubernetesTime(time)}`;
 }

@@ -2,7 +2,9 @@
 import { asList, asObject, asString, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { annotation } from '../injection/names.ts';
+import { keyOf, partsOfKey } from '../object.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';
+import { compareText } from '../order.ts';
 import type { WorkloadKind } from '../policy/rule.ts';
 import { rolloutStateOf } from './rollout-state.ts';
 import type { RolloutState } from './rollout-state.ts';
@@ -66,8 +68,21 @@ export function workloadOf(object: KubernetesObject): Workload {
 }
 
 /** `Deployment/namespace/name`: two kinds may share a name. */
-export function workloadKey({ kind, metadata }: Pick<Workload, 'kind' | 'metadata'>): string {
-  return `${kind}/${metadata.namespace}/${metadata.name}`;
+export function workloadKey(workload: {
+  readonly kind: WorkloadKind;
+  readonly metadata: { readonly namespace: string; readonly name: string };
+}): string {
+  return `${workload.kind}/${keyOf(workload.metadata)}`;
+}
+
+/** What workloadKey() made a key of. */
+export function partsOfWorkloadKey(key: string): {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+} {
+  const slash = key.indexOf('/');
+  return { kind: key.slice(0, slash), ...partsOfKey(key.slice(slash + 1)) };
 }
 
 function ours(annotations: ObjectMeta['annotations']): Readonly<Record<string, string>> {
@@ -113,7 +128,7 @@ function writersOf(managedFields: unknown): readonly Writer[] {
       time: asString(entry.time) ?? '',
       template: ownsTemplate(asObject(entry.fieldsV1)),
     }))
-    .sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0))
+    .sort((a, b) => compareText(b.time, a.time))
     .slice(0, MAX_WRITERS);
 }
 

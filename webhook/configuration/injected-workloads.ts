@@ -1,4 +1,5 @@
 import type { KubernetesObject, Resource } from '../../core/object.ts';
+import { itemsOf } from '../../kube/items.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 
 /** Where injected workloads are, as the API server has them stored. */
@@ -37,12 +38,7 @@ export async function namespacesWithInjected(client: ObjectClient): Promise<Read
 async function* workloads(client: ObjectClient, namespace?: string): AsyncGenerator<Workload> {
   for (const kind of KINDS) {
     const resource = namespace === undefined ? kind : { ...kind, namespace };
-    let next: string | undefined;
-    do {
-      const page = await client.list<Workload>(resource, { limit: PAGE, ...(next && { continue: next }) });
-      yield* page.items;
-      next = page.metadata.continue;
-    } while (next);
+    yield* itemsOf<Workload>(client, resource, { limit: PAGE });
   }
 }
 
