@@ -267,7 +267,7 @@ export class WorkloadController {
     const text = JSON.stringify(summary);
     const before = this.#looked.get(policyKey);
     this.#looked.set(policyKey, { summary, text, rolling: plan.rolling.length });
-    if (before?.text !== text) this.#listeners.tell(policyKey);
+    if (before?.text !== text) this.#listeners.notify(policyKey);
   }
 
   #judged(judgement: Judgement): void {
@@ -297,7 +297,7 @@ export class WorkloadController {
     this.#options.rotation?.want(policyKey, undefined, []);
     this.#denials.forget(policyKey);
     this.#applied.forget(policyKey);
-    if (this.#looked.delete(policyKey)) this.#listeners.tell(policyKey);
+    if (this.#looked.delete(policyKey)) this.#listeners.notify(policyKey);
   }
 
   #rule(policyKey: string): Rule | undefined {
