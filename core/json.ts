@@ -5,6 +5,15 @@
 
 export type RawObject = Readonly<Record<string, unknown>>;
 
+/** The value of a JSON text; undefined for what is no JSON. Why it is none is not told: parsers quote what they read. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
 export function asObject(value: unknown): RawObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as RawObject) : undefined;
 }
@@ -53,9 +62,12 @@ export function keepWhere(
   return kept.length > 0 ? kept : undefined;
 }
 
-/** Equality of JSON values: key order does not matter, list order does. */
+/**
+ * Equality of JSON values, and of plain data made of them: the order of keys does not matter, that of lists does. A key
+ * whose value is undefined is a key. NaN equals itself: of a time that cannot be read nothing has changed.
+ */
 export function equal(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
+  if (a === b || Object.is(a, b)) return true;
   const listA = asList(a);
   if (listA !== undefined) {
     const listB = asList(b);

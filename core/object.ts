@@ -27,3 +27,20 @@ export interface Resource {
   readonly plural: string;
   readonly namespace?: string;
 }
+
+/** What tells an object of one resource from all others: its namespace, where it has one, and its name. */
+export interface ObjectName {
+  readonly namespace?: string | undefined;
+  readonly name: string;
+}
+
+/** `namespace/name`, or `name` alone of what is cluster-scoped: by this key objects are kept, queued and told of. */
+export function keyOf({ namespace = '', name }: ObjectName): string {
+  return namespace === '' ? name : `${namespace}/${name}`;
+}
+
+/** What keyOf() made a key of; the namespace of what is cluster-scoped is ''. Neither part of a key holds a slash. */
+export function partsOfKey(key: string): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: key.slice(0, Math.max(slash, 0)), name: key.slice(slash + 1) };
+}

@@ -2,8 +2,12 @@ import type { Dispatcher } from 'undici';
 
 import type { AnswerContext } from './api-error.ts';
 import { errorOfAnswer, errorOfCredentials, errorOfNoAnswer } from './api-error.ts';
+import { isNotFound } from './errors.ts';
 import type { Connection } from './kube-config.ts';
+import { parseJson } from '../core/json.ts';
+import { unlessAborted } from './clock.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
+import { coreResource } from '../core/resources.ts';
 import type { ListOptions, ObjectClient, ObjectList, WatchEvent, WatchOptions } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 import { linesOf, parseWatchEvent } from './watch-stream.ts';
@@ -48,7 +52,7 @@ export class ApiClient implements ObjectClient {
     try {
       return (await this.#json({ method: 'GET', ...target(resource, name) })) as T;
     } catch (error) {
-      if (error instanceof ApiError && error.code === 404) return undefined;
+      if (isNotFound(error)) return undefined;
       throw error;
     }
   }
@@ -116,8 +120,7 @@ export class ApiClient implements ObjectClient {
     serviceAccount: string,
     { audience, expirationSeconds }: { readonly audience: string; readonly expirationSeconds: number },
   ): Promise<string> {
-    const resource = { group: '', version: 'v1', plural: 'serviceaccounts', namespace };
-    const { path } = target(resource, serviceAccount, 'token');
+    const { path } = target(coreResource('ServiceAccount', namespace), serviceAccount, 'token');
     const answer = (await this.#json({
       method: 'POST',
       path,
@@ -138,7 +141,7 @@ export class ApiClient implements ObjectClient {
     try {
       await this.#json({ method: 'DELETE', ...target(resource, name) });
     } catch (error) {
-      if (!(error instanceof ApiError && error.code === 404)) throw error;
+      if (!isNotFound(error)) throw error;
     }
   }
 
@@ -168,11 +171,11 @@ export class ApiClient implements ObjectClient {
     const signal = AbortSignal.timeout(this.#timeoutMs);
     const { body } = await this.#send(call, signal, this.#timeoutMs);
     const text = await body.text().catch((error: unknown) => Promise.reject(errorOfNoAnswer(error, contextOf(call))));
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
+    const answer = parseJson(text);
+    if (answer === undefined) {
       throw new ApiError(0, 'UnexpectedAnswer', `${contextOf(call).call}: the answer is no JSON`);
     }
+    return answer;
   }
 
   /** Resolves with the answer's head, of successes only; the body is still to be read. */
@@ -205,18 +208,10 @@ export class ApiClient implements ObjectClient {
 
   // An exec plugin that hangs must not hang the call.
   async #connection(context: AnswerContext, signal: AbortSignal): Promise<Connection> {
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(errorOfNoAnswer(signal.reason, context));
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-    try {
-      const credentials = this.#options.kubeConfig
-        .connection()
-        .catch((error: unknown) => Promise.reject(errorOfCredentials(error, context)));
-      return await Promise.race([credentials, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    const credentials = this.#options.kubeConfig
+      .connection()
+      .catch((error: unknown) => Promise.reject(errorOfCredentials(error, context)));
+    return unlessAborted(credentials, signal, () => errorOfNoAnswer(signal.reason, context));
   }
 }
 

@@ -1,3 +1,6 @@
+import { asObject, parseJson } from '../core/json.ts';
+import { codeOf, explained, isTimeout } from '../core/network-error.ts';
+import { retryAfterMs } from '../core/retry-after.ts';
 import { ApiError } from './object-client.ts';
 
 export interface AnswerContext {
@@ -27,11 +30,8 @@ export function errorOfAnswer(
 export function errorOfNoAnswer(cause: unknown, context: AnswerContext): ApiError {
   if (cause instanceof ApiError) return cause;
   const code = codeOf(cause);
-  return new ApiError(
-    0,
-    REASONS[code] ?? 'Unreachable',
-    `${context.call}: ${EXPLAINED[code] ?? `no answer (${code})`}`,
-  );
+  const reason = isTimeout(code) ? 'Timeout' : code === 'AbortError' ? 'Aborted' : 'Unreachable';
+  return new ApiError(0, reason, `${context.call}: ${explained(code) ?? `no answer (${code})`}`);
 }
 
 /** The error when no credentials could be had: an exec plugin or a file failed. What the plugin printed stays out. */
@@ -41,47 +41,11 @@ export function errorOfCredentials(cause: unknown, context: AnswerContext): ApiE
   return new ApiError(0, 'NoCredentials', message);
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  TimeoutError: 'Timeout',
-  UND_ERR_CONNECT_TIMEOUT: 'Timeout',
-  UND_ERR_HEADERS_TIMEOUT: 'Timeout',
-  UND_ERR_BODY_TIMEOUT: 'Timeout',
-  AbortError: 'Aborted',
-};
-
-const EXPLAINED: Readonly<Record<string, string>> = {
-  TimeoutError: 'no answer in time',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
-  UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
-  UND_ERR_BODY_TIMEOUT: 'silent for too long',
-  UND_ERR_SOCKET: 'the connection was closed amid the answer',
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was reset',
-};
-
-// undici wraps the system's error, sometimes twice; the innermost code says most.
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  const inner = error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
-  if (inner instanceof Error) return codeOf(inner);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-}
-
 function statusOf(body: string): { reason?: string; message?: string } {
-  try {
-    const { kind, reason, message } = JSON.parse(body) as Record<string, unknown>;
-    if (kind !== 'Status') return {};
-    return {
-      ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
-      ...(typeof message === 'string' ? { message } : {}),
-    };
-  } catch {
-    return {};
-  }
-}
-
-/** Kubernetes sends seconds; the date that RFC 9110 allows as well is left aside. */
-function retryAfterMs(value: string | undefined): number | undefined {
-  const seconds = Number(value);
-  return value === undefined || Number.isNaN(seconds) ? undefined : Math.max(0, seconds * 1000);
+  const { kind, reason, message } = asObject(parseJson(body)) ?? {};
+  if (kind !== 'Status') return {};
+  return {
+    ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
+    ...(typeof message === 'string' ? { message } : {}),
+  };
 }

@@ -6,6 +6,32 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/**
+ * Resolves with `done`, or with undefined after `ms` milliseconds; rejects where `done` rejects before. Leaves no timer
+ * behind that would keep the process alive.
+ */
+export async function atMost<T>(clock: Clock, ms: number, done: Promise<T>): Promise<T | undefined> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([done, clock.sleep(ms, over.signal).then(() => undefined)]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** Resolves or rejects with `promise`, or rejects with what `reason` returns as soon as `signal` aborts. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal, reason: () => Error): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(reason());
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
 // setTimeout takes a signed 32-bit number of milliseconds; a longer one fires at once.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

@@ -3,11 +3,14 @@ import { createHash } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import type { ReasonCode } from '../core/reasons.ts';
-import { describeError } from './errors.ts';
+import { describeError, isNotFound } from './errors.ts';
+import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { ApiError } from './object-client.ts';
-import { toKubernetesTime } from './time.ts';
+import { coreResource } from '../core/resources.ts';
+import { toKubernetesTime } from '../core/time.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 export interface Regarding {
   readonly apiVersion: string;
@@ -78,13 +81,12 @@ export class EventRecorder {
   /** By event name, the least recently used first. */
   readonly #series = new Map<string, Series>();
   #queue: string[] = [];
-  #tokens = BURST;
-  #refilledAt: number;
+  readonly #bucket: TokenBucket;
   #working: Promise<void> | undefined;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
-    this.#refilledAt = options.clock.now();
+    this.#bucket = new TokenBucket({ clock: options.clock, burst: BURST, everyMs: REFILL_MS });
   }
 
   record(occurrence: Occurrence): void {
@@ -127,16 +129,8 @@ export class EventRecorder {
   }
 
   async #token(): Promise<void> {
-    const { clock } = this.#options;
-    const gained = Math.floor((clock.now() - this.#refilledAt) / REFILL_MS);
-    this.#tokens = Math.min(BURST, this.#tokens + gained);
-    this.#refilledAt += gained * REFILL_MS;
-    if (this.#tokens === 0) {
-      await clock.sleep(this.#refilledAt + REFILL_MS - clock.now(), this.#stopped.signal);
-      this.#refilledAt += REFILL_MS;
-      this.#tokens = 1;
-    }
-    this.#tokens -= 1;
+    const { signal } = this.#stopped;
+    while (!signal.aborted && !this.#bucket.take()) await this.#options.clock.sleep(this.#bucket.waitMs, signal);
   }
 
   async #write(name: string, series: Series): Promise<void> {
@@ -153,8 +147,8 @@ export class EventRecorder {
       // the next occurrence tries again
       series.writtenAt = undefined;
       series.unwritten += unwritten;
-      const { kind, namespace, name: object } = occurrence.regarding;
-      const line = { kind, object: `${namespace}/${object}`, reason: occurrence.reason, error: describeError(error) };
+      const { regarding, reason } = occurrence;
+      const line = { kind: regarding.kind, object: keyOf(regarding), reason, error: describeError(error) };
       logger.warn(line, 'an event could not be written');
       onOutcome?.('Failed');
     }
@@ -182,7 +176,7 @@ export class EventRecorder {
       return count;
     } catch (error) {
       // Events are gone after an hour or so: it begins anew.
-      if (!(error instanceof ApiError && error.code === 404)) throw error;
+      if (!isNotFound(error)) throw error;
     }
     series.firstTime = series.lastTime;
     return await this.#create(name, series, unwritten);
@@ -238,5 +232,5 @@ function nameOf({ regarding: { uid, name }, reason, message }: Occurrence): stri
 }
 
 function resourceOf({ occurrence }: Series): Resource {
-  return { group: '', version: 'v1', plural: 'events', namespace: occurrence.regarding.namespace };
+  return coreResource('Event', occurrence.regarding.namespace);
 }

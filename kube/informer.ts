@@ -1,12 +1,15 @@
+import { unlessAborted } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
 import { describeError, isGone, retryAfterOf } from './errors.ts';
+import { jittered } from './jitter.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient, ObjectList } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 import type { Change } from './object-store.ts';
 import { ObjectStore } from './object-store.ts';
+import { isGoing, Restartable } from './restartable.ts';
 
 export interface InformerOptions<T extends KubernetesObject> {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;
@@ -66,8 +69,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   #failedStep: 'list' | 'watch' = 'list';
   #synced = false;
   #lastSeen: number | undefined;
-  #running: AbortController | undefined;
-  #done: Promise<void> = Promise.resolve();
+  readonly #work = new Restartable((signal) => this.#run(signal));
 
   constructor(options: InformerOptions<T>) {
     this.#options = options;
@@ -94,17 +96,12 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   /** Begins, or does nothing if it has begun. After stop() it goes on from where it was. */
   start(): void {
-    if (this.#running !== undefined) return;
-    const running = new AbortController();
-    this.#running = running;
-    this.#done = this.#done.then(() => this.#run(running.signal));
+    this.#work.start();
   }
 
   /** Resolves when the watch is closed and nothing will be told any more. */
   stop(): Promise<void> {
-    this.#running?.abort();
-    this.#running = undefined;
-    return this.#done;
+    return this.#work.stop();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -123,7 +120,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#options.observer?.onRelist?.();
     const { items, resourceVersion } = await this.#listAll(signal);
     this.#resourceVersion = resourceVersion;
-    this.#relistAt = this.#options.clock.now() + this.#jittered(this.#options.relistMs ?? RELIST_MS);
+    this.#relistAt = this.#options.clock.now() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
     this.#seen();
     // A list that works says nothing of the watch that broke before it.
     if (this.#failedStep === 'list') this.#backoff.reset();
@@ -158,10 +155,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   async #page(signal: AbortSignal, paging: { limit?: number; continue?: string }): Promise<ObjectList<T>> {
     this.#step = 'list';
-    return unlessAborted(
-      this.#options.client.list<T>(this.#options.resource, { ...this.#selectors(), ...paging }),
-      signal,
-    );
+    const page = this.#options.client.list<T>(this.#options.resource, { ...this.#selectors(), ...paging });
+    return unlessAborted(page, signal, () => new ApiError(0, 'Aborted', 'stopped'));
   }
 
   async #watch(signal: AbortSignal, resourceVersion: string): Promise<void> {
@@ -241,11 +236,6 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#lastSeen = this.#options.clock.now();
   }
 
-  // Ten per cent either way: replicas that started together do not list together for ever.
-  #jittered(ms: number): number {
-    return ms * (0.9 + 0.2 * this.#options.random());
-  }
-
   #selectors(): { fieldSelector?: string; labelSelector?: string } {
     const { fieldSelector, labelSelector } = this.#options;
     return {
@@ -255,24 +245,6 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   }
 }
 
-// A function, because the compiler takes a signal that was not aborted for one that never will be.
-function isGoing(signal: AbortSignal): boolean {
-  return !signal.aborted;
-}
-
 function errorEvent({ code, reason }: { code: number; reason: string }): string {
   return `the watch ended with an error: ${code} ${reason}`;
-}
-
-/** Rejects as soon as `signal` aborts; nobody waits for `promise` then. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(new ApiError(0, 'Aborted', 'stopped'));
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

@@ -10,6 +10,8 @@ import type { buildConnector, Dispatcher } from 'undici';
 import { Agent, ProxyAgent } from 'undici';
 import { parse } from 'yaml';
 
+import { toBase64 } from '../core/base64.ts';
+
 /** A kubeconfig that cannot be used. `message` says which file and what is wrong with it, never what it holds. */
 export class KubeConfigError extends Error {
   override readonly name = 'KubeConfigError';
@@ -108,7 +110,7 @@ function newPool(wanted: DispatcherOptions): Dispatcher {
 
 function headersOf(options: RequestOptions): Record<string, string> {
   const headers: Record<string, string> = {};
-  if (typeof options.auth === 'string') headers.Authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`;
+  if (typeof options.auth === 'string') headers.Authorization = `Basic ${toBase64(options.auth)}`;
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     // Token files often end with a newline, which no header may hold.
     if (value !== undefined) headers[name] = String(value).trim();

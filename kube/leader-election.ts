@@ -1,10 +1,11 @@
+import { atMost } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
-import { describeError } from './errors.ts';
+import { describeError, isConflict } from './errors.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
-import { ApiError } from './object-client.ts';
-import { toKubernetesMicroTime } from './time.ts';
+import { Listeners } from './listeners.ts';
+import { toKubernetesMicroTime } from '../core/time.ts';
 
 /** Whether this process is the one that writes what only one may write. */
 export interface Leadership {
@@ -52,7 +53,7 @@ export class LeaderElection implements Leadership {
   readonly #options: LeaderElectionOptions;
   readonly #resource: Resource;
   readonly #stopped = new AbortController();
-  readonly #listeners: ((leading: boolean) => void)[] = [];
+  readonly #listeners = new Listeners<[leading: boolean]>();
   /** The version of the lease that was seen last, and when it was seen first. */
   #seen: { readonly version: string | undefined; readonly at: number } | undefined;
   /** When the renewal that succeeded last was begun. */
@@ -72,7 +73,7 @@ export class LeaderElection implements Leadership {
   }
 
   onChange(listener: (leading: boolean) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   start(): void {
@@ -82,19 +83,13 @@ export class LeaderElection implements Leadership {
   /** Gives the lease back, so that others need not wait for its end. What a leader does must have stopped before. */
   async stop(): Promise<void> {
     if (this.#stopped.signal.aborted) return;
+    const { clock } = this.#options;
     this.#stopped.abort();
     // an attempt that hangs is not waited for: the lease ends by itself
-    await this.#atMost(RETRY_MS, this.#running);
+    await atMost(clock, RETRY_MS, this.#running ?? Promise.resolve());
     this.#become(false, 'stopping');
     // also where it does not lead: an attempt may have brought the lease just now
-    await this.#atMost(RETRY_MS, this.#release());
-  }
-
-  /** Resolves with `done`, or after `ms`; leaves no timer behind that would keep the process alive. */
-  async #atMost(ms: number, done: Promise<void> | undefined): Promise<void> {
-    const over = new AbortController();
-    await Promise.race([done, this.#options.clock.sleep(ms, over.signal)]);
-    over.abort();
+    await atMost(clock, RETRY_MS, this.#release());
   }
 
   async #run(): Promise<void> {
@@ -114,7 +109,7 @@ export class LeaderElection implements Leadership {
       else this.#renewed(begunAt);
     } catch (error) {
       // to have been overtaken is how an election goes
-      if (error instanceof ApiError && error.code === 409) return;
+      if (isConflict(error)) return;
       this.#options.logger.warn({ error: describeError(error) }, 'the lease of the leader could not be looked after');
     }
   }
@@ -170,7 +165,7 @@ export class LeaderElection implements Leadership {
     if (this.#leading === leading) return;
     this.#leading = leading;
     this.#options.logger.info({ leading, why }, leading ? 'leading' : 'no longer leading');
-    for (const listener of this.#listeners) listener(leading);
+    this.#listeners.notify(leading);
   }
 
   async #release(): Promise<void> {

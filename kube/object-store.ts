@@ -1,3 +1,4 @@
+import { keyOf } from '../core/object.ts';
 import type { KubernetesObject } from '../core/object.ts';
 
 /** `object` is what there is now (undefined: deleted), `previous` what there was (undefined: nothing). */
@@ -5,12 +6,6 @@ export interface Change<T extends KubernetesObject> {
   readonly key: string;
   readonly object: T | undefined;
   readonly previous: T | undefined;
-}
-
-/** `namespace/name`, or `name` of what is cluster-scoped. */
-export function keyOf(object: KubernetesObject): string {
-  const { namespace, name } = object.metadata;
-  return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
 /** The objects of one resource as last seen; tells what each list or event changed. */
@@ -27,14 +22,14 @@ export class ObjectStore<T extends KubernetesObject> {
 
   /** Takes a whole list. What is missing from it was deleted while nobody watched. */
   replace(items: readonly T[]): Change<T>[] {
-    const listed = new Set(items.map(keyOf));
-    const vanished = this.list().filter((object) => !listed.has(keyOf(object)));
+    const listed = new Set(items.map(({ metadata }) => keyOf(metadata)));
+    const vanished = this.list().filter(({ metadata }) => !listed.has(keyOf(metadata)));
     return [...vanished.flatMap((object) => this.remove(object)), ...items.flatMap((object) => this.put(object))];
   }
 
   /** Takes one object; no change if it is the one already known, two if another object took its name. */
   put(object: T): Change<T>[] {
-    const key = keyOf(object);
+    const key = keyOf(object.metadata);
     const previous = this.#objects.get(key);
     this.#objects.set(key, object);
     if (previous === undefined) return [{ key, object, previous }];
@@ -50,7 +45,7 @@ export class ObjectStore<T extends KubernetesObject> {
 
   /** Drops one object; `last` is how it looked at the end. */
   remove(last: T): Change<T>[] {
-    const key = keyOf(last);
+    const key = keyOf(last.metadata);
     return this.#objects.delete(key) ? [{ key, object: undefined, previous: last }] : [];
   }
 }

@@ -19,10 +19,11 @@ import type { Logger } from './log.ts';
 import type { InformerObserver } from './informer.ts';
 import { Informer } from './informer.ts';
 import type { PooledKubeConfig } from './kube-config.ts';
+import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { ApiError } from './object-client.ts';
-import { keyOf } from './object-store.ts';
+
 import { WorkQueue } from './work-queue.ts';
 
 export interface OperatorAdapterOptions {
@@ -194,7 +195,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
       },
       onSynced: () => {
         this.onSynced(resource.plural);
-        for (const object of informer.list()) queue.add(keyOf(object));
+        for (const object of informer.list()) queue.add(keyOf(object.metadata));
       },
     });
     return { informer, feed, queue };

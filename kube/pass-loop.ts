@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
 import { describeError } from './errors.ts';
 import type { Logger } from './log.ts';
+import { isGoing, Restartable } from './restartable.ts';
 
 export interface PassLoopOptions {
   readonly clock: Clock;
@@ -26,8 +27,7 @@ export class PassLoop {
   readonly #backoff: Backoff;
   #woken = false;
   #wake = new AbortController();
-  #running: AbortController | undefined;
-  #done: Promise<void> = Promise.resolve();
+  readonly #work = new Restartable((signal) => this.#run(signal));
 
   constructor(options: PassLoopOptions) {
     this.#options = options;
@@ -35,18 +35,14 @@ export class PassLoop {
   }
 
   start(): void {
-    if (this.#running !== undefined) return;
-    const running = new AbortController();
-    this.#running = running;
-    this.#done = this.#done.then(() => this.#run(running.signal));
+    this.#work.start();
   }
 
   /** Resolves when no pass is under way any more. */
   stop(): Promise<void> {
-    this.#running?.abort();
-    this.#running = undefined;
+    const stopped = this.#work.stop();
     this.#wake.abort();
-    return this.#done;
+    return stopped;
   }
 
   /** Asks for a pass that begins after this call. */
@@ -84,9 +80,4 @@ export class PassLoop {
       return delayMs;
     }
   }
-}
-
-// A function, because the compiler takes a signal that was not aborted for one that never will be.
-function isGoing(signal: AbortSignal): boolean {
-  return !signal.aborted;
 }

@@ -1,3 +1,5 @@
+import { asObject, parseJson } from '../core/json.ts';
+import type { RawObject } from '../core/json.ts';
 import type { KubernetesObject } from '../core/object.ts';
 import type { WatchEvent } from './object-client.ts';
 import { ApiError } from './object-client.ts';
@@ -48,16 +50,11 @@ export function parseWatchEvent<T extends KubernetesObject>(line: string): Watch
   return { type, object: object as unknown as T };
 }
 
-function parseLine(line: string): { type: unknown; object: Record<string, unknown> } {
-  let event: unknown;
-  try {
-    event = JSON.parse(line);
-  } catch {
-    throw malformed();
-  }
-  const { type, object } = (event ?? {}) as { type?: unknown; object?: unknown };
-  if (typeof object !== 'object' || object === null) throw malformed();
-  return { type, object: object as Record<string, unknown> };
+function parseLine(line: string): { type: unknown; object: RawObject } {
+  const event = asObject(parseJson(line));
+  const object = asObject(event?.object);
+  if (object === undefined) throw malformed();
+  return { type: event?.type, object };
 }
 
 // What the line held stays out: it may be a Secret.

@@ -1,3 +1,4 @@
+import { atMost } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import type { BackoffLimits } from './backoff.ts';
@@ -88,9 +89,7 @@ export class WorkQueue {
   async stop(drainMs = 5_000): Promise<void> {
     this.#stopped = true;
     for (const key of [...this.#delayed.keys()]) this.#cancelDelay(key);
-    const drained = new AbortController();
-    await Promise.race([this.whenIdle(), this.#options.clock.sleep(drainMs, drained.signal)]);
-    drained.abort();
+    await atMost(this.#options.clock, drainMs, this.whenIdle());
     this.#ready.clear();
     this.#addedWhileRunning.clear();
   }

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 
 import { parseDuration } from '../core/duration.ts';
+import { readList } from '../core/list.ts';
 
 export interface Settings {
   readonly kubeconfig: string;
@@ -354,8 +355,8 @@ function pick(
 function validate(values: Record<string, unknown>): [name: string, text: string][] {
   const ajv = new Ajv({ allErrors: true });
   ajv.addFormat('duration-go', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
-  const isUrl = (item: string): boolean => item.trim() === '' || URL.canParse(item.trim());
-  ajv.addFormat('urls', { type: 'string', validate: (text: string) => text.split(',').every(isUrl) });
+  const isUrl = (item: string): boolean => URL.canParse(item);
+  ajv.addFormat('urls', { type: 'string', validate: (text: string) => readList(text).every(isUrl) });
   ajv.addFormat('duration-of-admission', {
     type: 'string',
     validate: (text: string) => (parseDuration(text) ?? Infinity) <= LONGEST_WAIT_MS,

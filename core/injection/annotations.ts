@@ -4,6 +4,7 @@
  * `overrides.allow` of the CRD.
  */
 import { AUTH_METHODS } from '../auth-methods.ts';
+import { readList } from '../list.ts';
 import { parseValue } from './references.ts';
 import { ENUMS } from '../policy/policy.generated.ts';
 import { matchesAny } from '../policy/match.ts';
@@ -197,7 +198,7 @@ function parseRole(value: string, { overrides, policy, vault }: Rule): Partial<E
 
 function parseFromPaths(value: string): Partial<EffectiveOptions> | string {
   const fromPaths: FromPath[] = [];
-  const items = listed(value);
+  const items = readList(value);
   if (items.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} paths`;
   for (const item of items) {
     const [path = '', version, ...more] = item.split('#').map((part) => part.trim());
@@ -216,7 +217,7 @@ function parseFromPaths(value: string): Partial<EffectiveOptions> | string {
 }
 
 function parseContainers(value: string): Partial<EffectiveOptions> | string {
-  const include = listed(value);
+  const include = readList(value);
   if (include.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} names`;
   if (include.length > 0 && include.every((name) => /^[-a-z0-9*]{1,63}$/.test(name))) return { include };
   return 'write names of containers (* as wildcard), with commas between them';
@@ -240,11 +241,4 @@ function parseLogLevel(value: string): Partial<EffectiveOptions> | string {
 /** The name that is meant, in whatever case it is written. */
 function oneOf<T extends string>(names: readonly T[], value: string): T | undefined {
   return names.find((name) => name.toLowerCase() === value.trim().toLowerCase());
-}
-
-function listed(value: string): readonly string[] {
-  return value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
 }

@@ -30,7 +30,8 @@ import {
   withAnnotations,
 } from './pod.ts';
 import { wrap, wrapExec } from './program.ts';
-import { encodeRecord, executableIn, shortHash } from './record.ts';
+import { shortHash } from '../hash.ts';
+import { encodeRecord, executableIn } from './record.ts';
 import type { RecordedContainer } from './record.ts';
 import type { Selected } from './selection.ts';
 import { hasConfigVariable } from './traces.ts';

@@ -3,8 +3,8 @@
  * template through applies, undos and copies. Users can edit it, so reading it believes nothing: an entry counts only
  * where the recorded original, wrapped again, has the hash that was recorded with it.
  */
-import { hash } from 'node:crypto';
-import { asList, asObject, asString } from '../json.ts';
+import { shortHash } from '../hash.ts';
+import { asList, asObject, asString, parseJson } from '../json.ts';
 import { END_OF_OPTIONS, EXECUTABLE, freeName, purposeOfMountPath } from './names.ts';
 import { wrap } from './program.ts';
 import type { Original, Wrapped } from './program.ts';
@@ -33,11 +33,6 @@ export const ANNOTATIONS_LIMIT = 262_144;
 const VERSION = 1;
 const DEFAULT_MOUNT_PATH = `/${freeName('executable', () => false)}`;
 
-/** 48 bits of SHA-256: tells a changed value from an unchanged one; it is no protection against a forger, nor need be. */
-export function shortHash(text: string): string {
-  return hash('sha256', text, 'hex').slice(0, 12);
-}
-
 export function executableIn(mountPath: string): string {
   return `${mountPath}/${EXECUTABLE}`;
 }
@@ -64,7 +59,7 @@ export function encodeRecord(record: InjectionRecord): string {
 export function decodeRecord(text: unknown): InjectionRecord | undefined {
   // A longer annotation cannot have been stored, so no injection has written it.
   if (typeof text !== 'string' || text.length > ANNOTATIONS_LIMIT) return undefined;
-  const record = asObject(parse(text));
+  const record = asObject(parseJson(text));
   if (record?.v !== VERSION) return undefined;
   const names = asList(record.volumes) ?? [];
   const containers = (asList(record.containers) ?? []).map(decodeContainer);
@@ -126,12 +121,4 @@ function strings(value: unknown): readonly string[] | undefined | 'bad' {
   if (value === undefined || value === null) return undefined;
   const list = asList(value);
   return list?.every((item) => typeof item === 'string') === true ? list : 'bad';
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

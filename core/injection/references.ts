@@ -20,6 +20,7 @@ import {
   unclosed,
 } from './reference-text.ts';
 import type { Cursor, Segment } from './reference-text.ts';
+import { parseJson } from '../json.ts';
 
 /** `start` and `end` are offsets in the value, with the `${` and `}` of an inline reference. */
 export type Reference = { readonly start: number; readonly end: number } & (
@@ -239,7 +240,7 @@ function readBody(cursor: Cursor): string {
   skipSpace(cursor);
   const start = cursor.at;
   const end = text[start] === '{' ? endOfJsonObject(text, start) : -1;
-  if (end < 0 || !isJson(text.slice(start, end))) {
+  if (end < 0 || parseJson(text.slice(start, end)) === undefined) {
     throw new ReferenceFault('the body is not a JSON object: write {"NAME":"VALUE"}', text, start);
   }
   cursor.at = end;
@@ -248,13 +249,4 @@ function readBody(cursor: Cursor): string {
     throw new ReferenceFault('there is text after the JSON object: remove it', text, cursor.at);
   }
   return text.slice(start, end);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

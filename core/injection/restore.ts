@@ -17,7 +17,8 @@ import {
   podSpecOf,
   withAnnotations,
 } from './pod.ts';
-import { entryFinder, executableIn, shortHash } from './record.ts';
+import { shortHash } from '../hash.ts';
+import { entryFinder, executableIn } from './record.ts';
 import type { ImageWords } from './program.ts';
 import type { RecordedContainer } from './record.ts';
 import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, ourSourceOf } from './traces.ts';

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { AUTH_DETAILS, AUTH_METHODS } from '../auth-methods.ts';
 import { parseDuration } from '../duration.ts';
+import { shortHash } from '../hash.ts';
 import { knownFields, withoutDefaults } from './defaults.ts';
 import { faultOf } from './faults.ts';
 import type { PolicyFault } from './faults.ts';
@@ -27,9 +27,6 @@ const DEFAULT_RESOURCES: RuleInjector['resources'] = {
   requests: { cpu: '10m', memory: '32Mi' },
   limits: { memory: '64Mi' },
 };
-
-// 48 bits: two rules of one cluster do not meet by accident.
-const HASH_DIGITS = 12;
 
 /**
  * Makes the rule of a policy that has passed policyValidator. A suspended policy is not looked at any further, so that
@@ -172,7 +169,7 @@ function resourcesOf(resources: {
 
 /** Equal for equal content, in whatever order its fields were written. */
 function hashOf(shape: unknown): string {
-  return createHash('sha256').update(canonicalJson(shape)).digest('hex').slice(0, HASH_DIGITS);
+  return shortHash(canonicalJson(shape));
 }
 
 function canonicalJson(value: unknown): string {

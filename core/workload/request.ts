@@ -3,6 +3,7 @@
  * replica knows, and one that starts. Any change of it makes the API server send the workload to the webhook. Pure.
  */
 import { annotation } from '../injection/annotations.ts';
+import { toKubernetesTime } from '../time.ts';
 
 export const REQUEST_KINDS = ['Repair', 'Rollout', 'Restart'] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
@@ -31,5 +32,5 @@ export function parseRequest(annotations: Readonly<Record<string, string>>): Req
 
 /** The value of the annotation. */
 export function formatRequest({ kind, hash, attempt, time }: Request): string {
-  return `${kind}/${hash}/${attempt}/${new Date(time).toISOString().replace(/\.\d+Z$/, 'Z')}`;
+  return `${kind}/${hash}/${attempt}/${toKubernetesTime(time)}`;
 }

@@ -1,9 +1,11 @@
 /** What the status of a policy says about its workloads. Pure. */
+import { compareText } from '../order.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Plan, Stall, Tracked } from './plan.ts';
 import { STATE_NAMES, STATES } from './standing.ts';
 import type { State } from './standing.ts';
+import { partsOfWorkloadKey } from './workload.ts';
 
 /** Each in the status by the same name; `matched` is the sum of the others. */
 export type WorkloadCounts = Readonly<Record<'matched' | Uncapitalize<State>, number>>;
@@ -56,7 +58,7 @@ export function summaryOf(
   const attention = own
     .map((one) => attentionOf(one, stalled.get(one.key)))
     .filter((one) => one !== undefined)
-    .sort((a, b) => a.rank - b.rank || compare(idOf(a.attention), idOf(b.attention)));
+    .sort((a, b) => a.rank - b.rank || compareText(idOf(a.attention), idOf(b.attention)));
   const [first] = stalls;
   return {
     counts: countsOf(own),
@@ -101,7 +103,7 @@ function conflictsOf(name: string, namespace: readonly Tracked[]): readonly Conf
       found.set(id, { policy, wins, workloads: (before?.workloads ?? 0) + 1, example });
     }
   }
-  return [...found.values()].sort((a, b) => compare(a.policy, b.policy)).slice(0, MAX_CONFLICTS);
+  return [...found.values()].sort((a, b) => compareText(a.policy, b.policy)).slice(0, MAX_CONFLICTS);
 }
 
 function idOf({ kind, name }: Attention): string {
@@ -110,14 +112,10 @@ function idOf({ kind, name }: Attention): string {
 
 /** `Kind/name` of a workload key. */
 function nameOf(key: string): string {
-  const [kind = '', , name = ''] = key.split('/');
+  const { kind, name } = partsOfWorkloadKey(key);
   return `${kind}/${name}`;
 }
 
 function bounded(text: string): string {
   return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE - 1).toWellFormed()}…` : text;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -4,7 +4,9 @@ import type { RawObject } from '../json.ts';
 import { ANNOTATION_PREFIX } from '../injection/annotations.ts';
 import { KINDS, kindOfObject, objectWith, rolloutStateOf, templateOf } from '../kinds.ts';
 import type { RolloutState, WorkloadKind } from '../kinds.ts';
+import { keyOf, partsOfKey } from '../object.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';
+import { compareText } from '../order.ts';
 
 /** Who has written to an object, as managedFields tells it. */
 export interface Writer {
@@ -65,8 +67,21 @@ export function workloadOf(object: KubernetesObject): Workload {
 }
 
 /** `Deployment/namespace/name`: two kinds may share a name. */
-export function workloadKey({ kind, metadata }: Pick<Workload, 'kind' | 'metadata'>): string {
-  return `${kind}/${metadata.namespace}/${metadata.name}`;
+export function workloadKey(workload: {
+  readonly kind: WorkloadKind;
+  readonly metadata: { readonly namespace: string; readonly name: string };
+}): string {
+  return `${workload.kind}/${keyOf(workload.metadata)}`;
+}
+
+/** What workloadKey() made a key of. */
+export function partsOfWorkloadKey(key: string): {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+} {
+  const slash = key.indexOf('/');
+  return { kind: key.slice(0, slash), ...partsOfKey(key.slice(slash + 1)) };
 }
 
 function ours(annotations: ObjectMeta['annotations']): Readonly<Record<string, string>> {
@@ -112,7 +127,7 @@ function writersOf(kind: WorkloadKind, managedFields: unknown): readonly Writer[
       time: asString(entry.time) ?? '',
       template: ownsTemplate(kind, asObject(entry.fieldsV1)),
     }))
-    .sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0))
+    .sort((a, b) => compareText(b.time, a.time))
     .slice(0, MAX_WRITERS);
 }
 

@@ -1,4 +1,4 @@
-import { toKubernetesTime } from '../../kube/time.ts';
+import { toKubernetesTime } from '../../core/time.ts';
 import { CONDITION_TYPES } from '../../core/reasons.ts';
 import type { ConditionType, ReasonCode } from '../../core/reasons.ts';
 import type { Condition } from '../../core/policy/policy.generated.ts';
@@ -171,7 +171,8 @@ function isSameCondition(a: Condition, b: Condition): boolean {
   );
 }
 
-function isTrue(reason: ReasonCode, message: string): Statement {
+/** That a condition is as it should be. */
+export function isTrue(reason: ReasonCode, message: string): Statement {
   return { status: 'True', reason, message };
 }
 

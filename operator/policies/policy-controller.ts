@@ -1,7 +1,7 @@
 import type { Informer } from '../../kube/informer.ts';
 import { OperatorAdapter } from '../../kube/operator-adapter.ts';
 import type { OperatorAdapterOptions } from '../../kube/operator-adapter.ts';
-import { keyOf } from '../../kube/object-store.ts';
+import { keyOf } from '../../core/object.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import { HealthMonitor } from '../vault/health-monitor.ts';
 import type { VaultPort } from '../vault/vault-port.ts';
@@ -52,7 +52,7 @@ export class PolicyController extends OperatorAdapter {
   /** Something that all statuses speak of has changed: the webhook's configuration or certificate, or who leads. */
   reconcileAll(): void {
     if (!this.#loaded) return;
-    for (const policy of this.#policies().list()) this.enqueue(POLICIES, keyOf(policy));
+    for (const policy of this.#policies().list()) this.enqueue(POLICIES, keyOf(policy.metadata));
   }
 
   /** What summaryOf, rotationOf or authorityOf say of the policy (`namespace/name`) has changed. */
@@ -67,9 +67,7 @@ export class PolicyController extends OperatorAdapter {
 
   protected override async init(): Promise<void> {
     const { group, version, plural } = POLICIES;
-    await this.watchResource(group, version, plural, ({ meta }) =>
-      this.#reconciler.reconcile(`${meta.namespace ?? ''}/${meta.name}`),
-    );
+    await this.watchResource(group, version, plural, ({ meta }) => this.#reconciler.reconcile(keyOf(meta)));
   }
 
   // Before all policies are known no namespace may be taken for one without policies: no policy is reconciled before.

@@ -1,7 +1,8 @@
 import type { Clock } from '../../kube/clock.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
-import { ApiError } from '../../kube/object-client.ts';
+import { isNotFound } from '../../kube/errors.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
 import type { VaultHealth } from '../vault/vault-port.ts';
@@ -119,7 +120,7 @@ export class Reconciler {
 
   #forget(key: string): void {
     const { rules, vault, logger } = this.#options;
-    const [namespace = '', name = ''] = key.split('/');
+    const { namespace, name } = partsOfKey(key);
     vault.unwatch(key);
     this.#written.delete(key);
     this.#writtenAt.delete(key);
@@ -208,7 +209,7 @@ export class Reconciler {
       this.#options.logger.info(line, 'the status of the policy changed');
     } catch (error) {
       // Gone in the meantime: the informer will say so.
-      if (!(error instanceof ApiError && error.code === 404)) throw error;
+      if (!isNotFound(error)) throw error;
     }
   }
 }

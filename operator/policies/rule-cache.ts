@@ -1,4 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
+import { Listeners } from '../../kube/listeners.ts';
+import { equal } from '../../core/json.ts';
+import { keyOf } from '../../core/object.ts';
+import { compareText } from '../../core/order.ts';
 import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
 
 /** A namespace with rules, and what their policies want to happen when the webhook cannot answer. */
@@ -18,7 +21,7 @@ export class RuleCache {
   #rules = new Map<string, readonly Rule[]>();
   #version = 0;
   #snapshot: RuleSnapshot | undefined;
-  readonly #listeners: ((namespace: string) => void)[] = [];
+  readonly #listeners = new Listeners<[namespace: string]>();
 
   /** The rules of this moment. The same object until something changes. */
   snapshot(): RuleSnapshot {
@@ -31,7 +34,7 @@ export class RuleCache {
   set(rule: Rule): boolean {
     const { namespace, name } = rule.policy;
     const before = this.#rules.get(namespace) ?? NO_RULES;
-    if (before.some((other) => isDeepStrictEqual(other, rule))) return false;
+    if (before.some((other) => equal(other, rule))) return false;
     this.#replaceNamespace(namespace, [...before.filter((other) => other.policy.name !== name), rule]);
     return true;
   }
@@ -48,18 +51,18 @@ export class RuleCache {
   /** Makes these the only rules, in one step; of two for the same policy the later one counts. */
   replaceAll(rules: Iterable<Rule>): void {
     const byPolicy = new Map<string, Rule>();
-    for (const rule of rules) byPolicy.set(`${rule.policy.namespace}/${rule.policy.name}`, rule);
+    for (const rule of rules) byPolicy.set(keyOf(rule.policy), rule);
     const grouped = Map.groupBy(byPolicy.values(), (rule) => rule.policy.namespace);
     const sorted = new Map([...grouped].map(([namespace, group]) => [namespace, group.sort(winnerFirst)]));
     const before = this.#rules;
     const names = new Set([...before.keys(), ...sorted.keys()]);
-    const changed = [...names].filter((name) => !isDeepStrictEqual(before.get(name), sorted.get(name)));
+    const changed = [...names].filter((name) => !equal(before.get(name), sorted.get(name)));
     if (changed.length > 0) this.#change(sorted, changed);
   }
 
   /** Told of each namespace whose rules have changed, after they have. Must only note it. */
   onChange(listener: (namespace: string) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   /** The namespaces that have rules, by name. */
@@ -83,7 +86,7 @@ export class RuleCache {
     this.#rules = rules;
     this.#version += 1;
     this.#snapshot = undefined;
-    for (const listener of this.#listeners) namespaces.forEach((namespace) => listener(namespace));
+    for (const namespace of namespaces) this.#listeners.notify(namespace);
   }
 }
 
@@ -92,9 +95,4 @@ export function winnerFirst(a: Rule, b: Rule): number {
   return (
     b.priority - a.priority || a.policy.createdAt - b.policy.createdAt || compareText(a.policy.name, b.policy.name)
   );
-}
-
-/** By code units, which no locale changes: all replicas must agree on the winner. */
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
-
-import { toKubernetesTime } from '../../kube/time.ts';
+import { equal } from '../../core/json.ts';
+import { toKubernetesTime } from '../../core/time.ts';
 import type { Attention, WorkloadSummary } from '../../core/workload/summary.ts';
 import type { VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 
@@ -36,7 +35,7 @@ export function keptWorkloadStatus(known: WorkloadStatus | undefined): WorkloadS
 }
 
 export function isSameWorkloadStatus(known: WorkloadStatus | undefined, next: WorkloadStatus): boolean {
-  return isDeepStrictEqual(keptWorkloadStatus(known), keptWorkloadStatus(next));
+  return equal(keptWorkloadStatus(known), keptWorkloadStatus(next));
 }
 
 type AttentionStatus = NonNullable<WorkloadStatus['attention']>[number];

@@ -1,3 +1,5 @@
+import { readList } from '../../core/list.ts';
+
 /**
  * The Vaults that the operator may log in to, from a setting: ADDRESS for a Vault without namespaces, ADDRESS#NAMESPACE for
  * one of its namespaces, ADDRESS#* for all of them, separated by commas. Whoever writes a policy chooses the address in it,
@@ -6,14 +8,10 @@
  */
 export function allowedVaults(setting: string): (address: string, namespace: string) => boolean {
   const allowed = new Set(
-    setting
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== '')
-      .map((item) => {
-        const [address = '', namespace = ''] = item.split('#');
-        return idOf(address, namespace);
-      }),
+    readList(setting).map((item) => {
+      const [address = '', namespace = ''] = item.split('#');
+      return idOf(address, namespace);
+    }),
   );
   return (address, namespace) => allowed.has(idOf(address, namespace)) || allowed.has(idOf(address, '*'));
 }

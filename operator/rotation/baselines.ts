@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
-
+import { shortHash } from '../../core/hash.ts';
+import { asObject, parseJson } from '../../core/json.ts';
 import { annotation } from '../../core/injection/annotations.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
-
-// As short as the hash of a rule.
-const HASH_DIGITS = 12;
 
 /**
  * What is to be done for a workload, given the newest versions (undefined: not known, or not there to be read). A path
@@ -26,22 +23,12 @@ export function wishOf(use: Use, versionOf: (path: string) => number | undefined
     else if (version > known) isHigher = true;
   }
   if (!isNew && !isHigher) return undefined;
-  return { key: use.key, versions, hash: hashOf(versions), baselineOnly: !isHigher };
+  return { key: use.key, versions, hash: shortHash(JSON.stringify(versions)), baselineOnly: !isHigher };
 }
 
 /** What is not a version of a path counts for nothing: anybody may write annotations. */
 function readVersions(text: string | undefined): ReadonlyMap<string, number> {
-  try {
-    const parsed: unknown = JSON.parse(text ?? '{}');
-    if (typeof parsed !== 'object' || parsed === null) return new Map();
-    const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
-    return new Map(Object.entries(parsed).filter((entry): entry is [string, number] => isVersion(entry[1])));
-  } catch {
-    return new Map();
-  }
-}
-
-/** Of versions whose paths are in order. */
-function hashOf(versions: Readonly<Record<string, number>>): string {
-  return createHash('sha256').update(JSON.stringify(versions)).digest('hex').slice(0, HASH_DIGITS);
+  const versions = asObject(parseJson(text ?? '')) ?? {};
+  const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+  return new Map(Object.entries(versions).filter((entry): entry is [string, number] => isVersion(entry[1])));
 }

@@ -1,12 +1,5 @@
-import type { ReasonCode } from '../../core/reasons.ts';
+import { isTrue, type Statement } from '../policies/conditions.ts';
 import type { MetadataAnswer, VaultFailure } from '../vault/metadata-port.ts';
-
-/** The condition Rotating of a policy. */
-export interface RotatingStatement {
-  readonly status: 'True' | 'False' | 'Unknown';
-  readonly reason: ReasonCode;
-  readonly message: string;
-}
 
 export interface RotatingFacts {
   readonly intervalMs: number;
@@ -17,7 +10,7 @@ export interface RotatingFacts {
   readonly unwatchable: readonly string[];
 }
 
-const FAILURES: Readonly<Record<VaultFailure['kind'], Pick<RotatingStatement, 'status' | 'reason'>>> = {
+const FAILURES: Readonly<Record<VaultFailure['kind'], Pick<Statement, 'status' | 'reason'>>> = {
   Away: { status: 'Unknown', reason: 'RotationVaultAway' },
   LoginRefused: { status: 'False', reason: 'RotationLoginRefused' },
   NoToken: { status: 'False', reason: 'RotationTokenRefused' },
@@ -28,7 +21,7 @@ const SHOWN = 3;
 const LONGEST_PATH = 100;
 
 /** Whether new versions would be seen, and of what they would not. */
-export function rotatingOf({ intervalMs, failure, answers, unwatchable }: RotatingFacts): RotatingStatement {
+export function rotatingOf({ intervalMs, failure, answers, unwatchable }: RotatingFacts): Statement {
   if (failure !== undefined) {
     return { ...FAILURES[failure.kind], message: `${failure.message}; nothing is restarted meanwhile` };
   }
@@ -70,8 +63,4 @@ function named(paths: readonly string[]): string {
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-function isTrue(reason: ReasonCode, message: string): RotatingStatement {
-  return { status: 'True', reason, message };
 }

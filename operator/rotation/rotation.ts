@@ -1,10 +1,13 @@
+import { Listeners } from '../../kube/listeners.ts';
 import { AUTH_METHODS } from '../../core/auth-methods.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
 import { wishOf } from './baselines.ts';
 import { metadataPathOf } from './kv-path.ts';
-import { rotatingOf, type RotatingStatement } from './rotating.ts';
+import { rotatingOf } from './rotating.ts';
+import type { Statement } from '../policies/conditions.ts';
 import { VersionPoller, type PolledVault, type VersionPollerOptions } from './version-poller.ts';
 
 export interface RotationOptions extends Omit<VersionPollerOptions, 'onChange'> {
@@ -31,7 +34,7 @@ interface Wanted {
 export class Rotation {
   readonly #options: RotationOptions;
   readonly #wanted = new Map<string, Wanted>();
-  readonly #listeners: ((policyKey: string) => void)[] = [];
+  readonly #listeners = new Listeners<[policyKey: string]>();
   #poller: VersionPoller | undefined;
 
   constructor(options: RotationOptions) {
@@ -70,7 +73,7 @@ export class Rotation {
   }
 
   /** The condition Rotating; undefined where the policy does not rotate. */
-  stateOf(policyKey: string): RotatingStatement | undefined {
+  stateOf(policyKey: string): Statement | undefined {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return undefined;
     const polled = this.#polledVaultOf(policyKey, wanted.vault);
@@ -89,19 +92,19 @@ export class Rotation {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return;
     this.#watch(policyKey, wanted);
-    for (const listener of this.#listeners) listener(policyKey);
+    this.#listeners.notify(policyKey);
   }
 
   /** `listener` is told each policy whose wishes or condition may be others now. */
   onChange(listener: (policyKey: string) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   /** Begins to ask Vaults. One replica does, the one that may restart workloads. */
   start(): void {
     if (this.#poller !== undefined) return;
     const onChange = (policies: readonly string[]): void =>
-      policies.forEach((policy) => this.#listeners.forEach((listener) => listener(policy)));
+      policies.forEach((policy) => this.#listeners.notify(policy));
     this.#poller = new VersionPoller({ ...this.#options, onChange });
     for (const [policyKey, wanted] of this.#wanted) this.#watch(policyKey, wanted);
   }
@@ -124,13 +127,13 @@ export class Rotation {
   }
 
   /** Whom to ask, or why nobody is asked. */
-  #polledVaultOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PolledVault | RotatingStatement {
+  #polledVaultOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PolledVault | Statement {
     const where = namespace === '' ? address : `${address}#${namespace}`;
     if (!this.#options.isAllowed(address, namespace)) {
       const message = `the operator logs in to no Vault that its setting rotationVaults does not name, and ${where} is none of these`;
       return { status: 'False', reason: 'RotationVaultNotAllowed', message };
     }
-    const [ofPolicy = ''] = policyKey.split('/');
+    const { namespace: ofPolicy } = partsOfKey(policyKey);
     const authority = tls.caRef === undefined ? tls : this.#options.authorityOf(ofPolicy, tls.caRef);
     if (authority === undefined) {
       return { status: 'Unknown', reason: 'RotationPending', message: 'the authority of Vault has not been read yet' };

@@ -1,12 +1,16 @@
-import { isDeepStrictEqual } from 'node:util';
-
 import type { Clock } from '../../kube/clock.ts';
+import { fromBase64 } from '../../core/base64.ts';
+import { equal } from '../../core/json.ts';
+import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
-import { ApiError } from '../../kube/object-client.ts';
+import { jittered } from '../../kube/jitter.ts';
+import { Listeners } from '../../kube/listeners.ts';
+import { isForbidden } from '../../kube/errors.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { faultOfCertificates } from '../../core/pem.ts';
+import { coreResource } from '../../core/resources.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { CaRef } from '../../core/policy/rule.ts';
 
@@ -48,7 +52,7 @@ export class Authorities {
   readonly #options: AuthoritiesOptions;
   readonly #queue: WorkQueue;
   readonly #used = new Map<string, Used>();
-  readonly #listeners: ((policyKey: string) => void)[] = [];
+  readonly #listeners = new Listeners<[policyKey: string]>();
 
   constructor(options: AuthoritiesOptions) {
     const { rules, clock, random, logger } = options;
@@ -61,7 +65,7 @@ export class Authorities {
 
   /** `listener` is told of each policy (`namespace/name`) for which of() answers otherwise than before. */
   onChange(listener: (policyKey: string) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   stop(): Promise<void> {
@@ -87,18 +91,17 @@ export class Authorities {
     const used = this.#used.get(id);
     if (used === undefined) return;
     const { namespace, ref } = used;
-    const plural = ref.kind === 'ConfigMap' ? 'configmaps' : 'secrets';
     const authority = await client
-      .get({ group: '', version: 'v1', plural, namespace }, ref.name)
+      .get(coreResource(ref.kind, namespace), ref.name)
       .then((object) => authorityIn(object, ref))
       .catch((error: unknown) => ifForbidden(error, ref));
     if (this.#used.get(id) !== used) return;
-    this.#queue.addAfter(id, ('unread' in authority ? UNREAD_MS : REREAD_MS) * (0.9 + 0.2 * random()));
+    this.#queue.addAfter(id, jittered('unread' in authority ? UNREAD_MS : REREAD_MS, random));
     const before = used.authority;
     used.authority = authority;
-    if (isDeepStrictEqual(before, authority)) return;
+    if (equal(before, authority)) return;
     const concerned = this.#referring(namespace).filter((one) => one.id === id);
-    for (const { policyKey } of concerned) for (const listener of this.#listeners) listener(policyKey);
+    for (const { policyKey } of concerned) this.#listeners.notify(policyKey);
   }
 
   /** The policies of the namespace that refer to an object, and to which. */
@@ -110,10 +113,7 @@ export class Authorities {
         vault: {
           tls: { caRef },
         },
-      }) =>
-        caRef === undefined
-          ? []
-          : [{ policyKey: `${namespace}/${policy.name}`, id: idOf(namespace, caRef), ref: caRef }],
+      }) => (caRef === undefined ? [] : [{ policyKey: keyOf(policy), id: idOf(namespace, caRef), ref: caRef }]),
     );
   }
 }
@@ -127,14 +127,14 @@ function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: 
   if (object === undefined) return { unread: `there is no ${which} with the authority of Vault: make it` };
   const value = (object.data as Readonly<Record<string, unknown>> | undefined)?.[key];
   if (typeof value !== 'string') return { unread: `${which} has no key ${key} with the authority of Vault: add it` };
-  const caBundle = kind === 'Secret' ? Buffer.from(value, 'base64').toString('utf8') : value;
+  const caBundle = kind === 'Secret' ? fromBase64(value) : value;
   const fault = faultOfCertificates(caBundle);
   return fault === undefined ? { caBundle } : { unread: `key ${key} of ${which}: ${fault}` };
 }
 
 /** Anything else is tried again. */
 function ifForbidden(error: unknown, { kind, name }: CaRef): Authority {
-  if (!(error instanceof ApiError) || error.code !== 403) throw error;
+  if (!isForbidden(error)) throw error;
   return {
     unread:
       `the operator may not read ${kind} ${name} with the authority of Vault: let a Role of the namespace allow it ` +

@@ -1,6 +1,8 @@
 import type { Clock } from '../../kube/clock.ts';
+import { jittered } from '../../kube/jitter.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from './authorities.ts';
 import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
@@ -103,7 +105,7 @@ export class HealthMonitor {
     if (watched === undefined) return;
     const health = await vault.health(watched.target);
     if (this.#watched.get(id) !== watched) return;
-    this.#queue.addAfter(id, intervalMs * (0.9 + 0.2 * random()));
+    this.#queue.addAfter(id, jittered(intervalMs, random));
     const before = watched.health;
     watched.health = health;
     if (before.reason === health.reason && before.message === health.message) return;
@@ -118,7 +120,7 @@ export class HealthMonitor {
   #targetOf(policy: string, { address, tls }: RuleVault): VaultTarget | VaultHealth {
     const { caBundle, caRef, serverName } = tls;
     if (caRef === undefined) return { address, caBundle, serverName };
-    const [namespace = ''] = policy.split('/');
+    const { namespace } = partsOfKey(policy);
     const authority = this.#options.authorityOf(namespace, caRef);
     if (authority === undefined) return NOT_YET;
     if ('caBundle' in authority) return { address, caBundle: authority.caBundle, serverName };

@@ -5,6 +5,7 @@
 import NodeVault from 'node-vault';
 import { Agent } from 'undici';
 
+import { parseJson } from '../../core/json.ts';
 import type { VaultTarget } from './vault-port.ts';
 
 /** What node-vault asks its transport for. */
@@ -91,13 +92,5 @@ export async function send(asked: VaultRequest, dispatcher: Agent, bounds: Reque
     chunks.push(chunk);
   }
   const text = length > bounds.longestAnswer ? '' : Buffer.concat(chunks).toString();
-  return { statusCode, body: parsed(text), request: { path } };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
+  return { statusCode, body: parseJson(text), request: { path } };
 }

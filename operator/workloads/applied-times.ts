@@ -1,4 +1,5 @@
 import type { Clock } from '../../kube/clock.ts';
+import { keyOf } from '../../core/object.ts';
 import type { Judgement } from './inventory.ts';
 import type { Tracked } from '../../core/workload/plan.ts';
 import { parseRequest } from '../../core/workload/request.ts';
@@ -17,7 +18,8 @@ export class AppliedTimes {
     if (standing?.state !== 'Injected') return;
     // what was injected before this process looked was so at a time that it does not know
     const isFresh = isNew || (before !== undefined && before.state !== 'Injected');
-    if (isFresh) this.#seen.set(`${workload.metadata.namespace}/${standing.policy.name}`, this.#clock.now());
+    const { namespace } = workload.metadata;
+    if (isFresh) this.#seen.set(keyOf({ namespace, name: standing.policy.name }), this.#clock.now());
   }
 
   /** Milliseconds since the epoch, whole seconds; undefined where nothing tells. */

@@ -1,8 +1,9 @@
 import type { Clock } from '../../kube/clock.ts';
-import { describeError } from '../../kube/errors.ts';
+import { describeError, isNotFound, isRefusal } from '../../kube/errors.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
-import { ApiError } from '../../kube/object-client.ts';
+import { toKubernetesTime } from '../../core/time.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { POLICIES } from '../policies/reconciler.ts';
@@ -75,9 +76,9 @@ export class Denials {
     const noted = this.#noted.get(policyKey);
     if (noted === undefined) return;
     const { client, logger } = this.#options;
-    const [namespace = '', name = ''] = policyKey.split('/');
+    const { namespace, name } = partsOfKey(policyKey);
     const { kind, reason, message } = noted;
-    const time = new Date(noted.time).toISOString().replace(/\.\d+Z$/, 'Z');
+    const time = toKubernetesTime(noted.time);
     const object: KubernetesObject = {
       apiVersion: `${POLICIES.group}/${POLICIES.version}`,
       kind: 'VaultInjectionPolicy',
@@ -90,15 +91,9 @@ export class Denials {
       await client.apply({ ...POLICIES, namespace }, object, options);
       this.#written.set(policyKey, noted);
     } catch (error) {
-      if (
-        error instanceof ApiError &&
-        error.code >= 400 &&
-        error.code < 500 &&
-        error.code !== 409 &&
-        error.code !== 429
-      ) {
-        // 404: the policy is gone. Anything else of the kind would be refused again.
-        if (error.code !== 404) logger.warn({ policy: policyKey, error: describeError(error) }, 'a denial is not told');
+      if (isRefusal(error)) {
+        // not found: the policy is gone
+        if (!isNotFound(error)) logger.warn({ policy: policyKey, error: describeError(error) }, 'a denial is not told');
         return;
       }
       // the queue tries again, with the newest

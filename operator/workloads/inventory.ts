@@ -3,12 +3,14 @@ import type { InformerObserver } from '../../kube/informer.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
+import { keyOf } from '../../core/object.ts';
 import type { RuleSnapshot } from '../../core/policy/rule.ts';
+import { compareVersions } from '../../core/resource-version.ts';
 import { NamespaceWatch } from './namespace-watch.ts';
 import { Slices } from './slices.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
-import { workloadKey } from '../../core/workload/workload.ts';
+import { partsOfWorkloadKey, workloadKey } from '../../core/workload/workload.ts';
 
 /** A workload and how it stands under the policy that wins it. */
 export interface Judged {
@@ -156,7 +158,7 @@ export class Inventory {
       const watched = this.#namespaces.get(namespace) ?? this.#join(namespace);
       for (const key of watched.entries.keys()) this.#queue(key);
     }
-    for (const { policy } of ruled) onChanged(`${namespace}/${policy.name}`);
+    for (const { policy } of ruled) onChanged(keyOf(policy));
   }
 
   #join(namespace: string): Watched {
@@ -170,7 +172,8 @@ export class Inventory {
       ...(observer === undefined ? {} : { observer }),
       ...(relistMs === undefined ? {} : { relistMs }),
       onChange: (kind, name, workload) => {
-        if (this.#namespaces.get(namespace)?.watch === watch) this.#noticed(`${kind}/${namespace}/${name}`, workload);
+        if (this.#namespaces.get(namespace)?.watch === watch)
+          this.#noticed(workloadKey({ kind, metadata: { namespace, name } }), workload);
       },
       onSynced: () => {
         if (this.#namespaces.get(namespace)?.watch === watch) this.#settled(namespace);
@@ -267,7 +270,8 @@ export class Inventory {
   /** Those that yield tell of the conflict too. */
   #tellPolicies(key: string, before: Standing | undefined, after: Standing | undefined): void {
     const names = [before, after].flatMap((standing) => (standing ? [standing.policy.name, ...standing.yielding] : []));
-    for (const name of new Set(names)) this.#options.onChanged(`${namespaceOf(key)}/${name}`);
+    const namespace = namespaceOf(key);
+    for (const name of new Set(names)) this.#options.onChanged(keyOf({ namespace, name }));
   }
 
   #settled(namespace: string): void {
@@ -284,14 +288,13 @@ export class Inventory {
 }
 
 function namespaceOf(key: string): string {
-  return key.split('/')[1] ?? '';
+  return partsOfWorkloadKey(key).namespace;
 }
 
 /** A write's answer comes before the watch tells of it, and of what was before it. */
 function isNewer({ metadata: a }: Workload, { metadata: b }: Workload): boolean {
   if (a.uid !== b.uid) return true;
-  const [left = '', right = ''] = [a.resourceVersion, b.resourceVersion];
-  // numbers in every API server there is (KEP-5504 says so); one that is none counts as new
-  const areNumbers = /^\d+$/.test(left) && /^\d+$/.test(right);
-  return !areNumbers || BigInt(left) > BigInt(right);
+  const order = compareVersions(a.resourceVersion, b.resourceVersion);
+  // one that cannot be compared counts as new
+  return order === undefined || order > 0;
 }

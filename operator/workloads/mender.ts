@@ -1,11 +1,11 @@
 import type { Clock } from '../../kube/clock.ts';
 import { backoffDelay } from '../../kube/backoff.ts';
 import type { BackoffLimits } from '../../kube/backoff.ts';
-import { describeError, retryAfterOf } from '../../kube/errors.ts';
+import { describeError, isNotFound, isRefusal, retryAfterOf } from '../../kube/errors.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
-import { ApiError } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
+import { TokenBucket } from '../../kube/token-bucket.ts';
 import { KINDS } from '../../core/kinds.ts';
 import type { Action } from '../../core/workload/plan.ts';
 import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
@@ -49,14 +49,13 @@ export class Mender {
   readonly #wanted = new Map<string, readonly Wanted[]>();
   readonly #underWay = new Map<string, { readonly wanted: Wanted; readonly done: Promise<void> }>();
   readonly #failed = new Map<string, { readonly failures: number; readonly notBefore: number }>();
-  #tokens = BURST;
-  #refilledAt: number;
+  readonly #bucket: TokenBucket;
   #alarm: AbortController | undefined;
   #isStopped = false;
 
   constructor(options: MenderOptions) {
     this.#options = options;
-    this.#refilledAt = options.clock.now();
+    this.#bucket = new TokenBucket({ clock: options.clock, burst: BURST, everyMs: EVERY_MS });
   }
 
   /** What is wanted for the workloads of a policy from now on, in place of what was wanted and is not under way. */
@@ -86,15 +85,15 @@ export class Mender {
 
   #pump(): void {
     this.#alarm?.abort();
-    this.#refill();
     while (!this.#isStopped && this.#underWay.size < CONCURRENCY && this.#options.mayAct()) {
       const next = this.#next();
       if (next === undefined) return;
-      if (next.inMs > 0 || this.#tokens < 1) {
-        this.#wakeIn(Math.max(next.inMs, this.#tokens < 1 ? EVERY_MS : 0));
+      const waitMs = Math.max(next.inMs, this.#bucket.waitMs);
+      if (waitMs > 0) {
+        this.#wakeIn(waitMs);
         return;
       }
-      this.#tokens -= 1;
+      this.#bucket.take();
       this.#begin(next.policyKey, next.wanted);
     }
   }
@@ -145,26 +144,17 @@ export class Mender {
 
   #noteFailure(action: Action, error: unknown): RequestResult {
     const { clock, random, logger } = this.#options;
-    const { code } = error instanceof ApiError ? error : { code: 0 };
-    if (code === 404) {
+    if (isNotFound(error)) {
       this.#failed.delete(action.key);
       return 'Gone';
     }
-    const isRefused = code >= 400 && code < 500 && code !== 409 && code !== 429;
+    const isRefused = isRefusal(error);
     const failures = (this.#failed.get(action.key)?.failures ?? 0) + 1;
     const delayMs = Math.max(backoffDelay(failures, isRefused ? REFUSED : FAILED, random), retryAfterOf(error));
     this.#failed.set(action.key, { failures, notBefore: clock.now() + delayMs });
     const line = { workload: action.key, action: action.kind, failures, delayMs, error: describeError(error) };
     logger.warn(line, 'could not ask for an admission');
     return isRefused ? 'Refused' : 'Failed';
-  }
-
-  #refill(): void {
-    const now = this.#options.clock.now();
-    const fresh = Math.floor((now - this.#refilledAt) / EVERY_MS);
-    if (fresh <= 0) return;
-    this.#tokens = Math.min(BURST, this.#tokens + fresh);
-    this.#refilledAt += fresh * EVERY_MS;
   }
 
   #wakeIn(ms: number): void {

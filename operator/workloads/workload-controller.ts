@@ -5,8 +5,10 @@ import type { Registry as Register } from 'prom-client';
 import type { Clock } from '../../kube/clock.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
+import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
+import { Listeners } from '../../kube/listeners.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
@@ -105,7 +107,7 @@ export class WorkloadController {
   /** By namespace: policies that could not be looked at while some of it was not judged. */
   readonly #waiting = new Map<string, Set<string>>();
   readonly #looked = new Map<string, Looked>();
-  readonly #listeners: ((policyKey: string) => void)[] = [];
+  readonly #listeners = new Listeners<[policyKey: string]>();
   readonly #metrics: WorkloadMetrics;
 
   constructor(options: WorkloadControllerOptions) {
@@ -151,7 +153,7 @@ export class WorkloadController {
     });
     leader.onChange((leading) => this.#leads(leading));
     // also those that are gone
-    rules.onChange((namespace) => this.#lookAtThose((policyKey) => policyKey.startsWith(`${namespace}/`)));
+    rules.onChange((namespace) => this.#lookAtThose((policyKey) => partsOfKey(policyKey).namespace === namespace));
     options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
     sources?.onChange((namespace, ref) =>
       this.#sources?.changed(namespace, ({ objects }) => objects.some((one) => isSameRef(one, ref))),
@@ -176,7 +178,7 @@ export class WorkloadController {
 
   /** `listener` is told each policy (`namespace/name`) for which summaryOf() returns something else than before. */
   onSummary(listener: (policyKey: string) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   /** Something that all plans depend on has changed: who leads, or what is programmed. */
@@ -188,9 +190,10 @@ export class WorkloadController {
   reviewed(reviewed: ReviewedWorkload): void {
     const { namespace, kind, name, policy, denial } = reviewed;
     if (denial === undefined || policy === undefined) return;
-    const rule = this.#rule(`${namespace}/${policy.name}`);
+    const policyKey = keyOf({ namespace, name: policy.name });
+    const rule = this.#rule(policyKey);
     if (rule === undefined) return;
-    this.#denials.note(`${namespace}/${policy.name}`, { kind, name, ...denial });
+    this.#denials.note(policyKey, { kind, name, ...denial });
     this.#events.denied(rule, { kind, name }, denial.message);
   }
 
@@ -208,7 +211,7 @@ export class WorkloadController {
   async #look(policyKey: string): Promise<void> {
     // reviews that wait are answered between two policies
     await (this.#options.turn ?? setImmediate)();
-    const [namespace = ''] = policyKey.split('/');
+    const { namespace } = partsOfKey(policyKey);
     const rule = this.#rule(policyKey);
     if (rule === undefined || this.#options.webhook.excludes(namespace)) this.#forget(policyKey);
     else if (this.#inventory.settled(namespace)) this.#lookAt(policyKey, rule);
@@ -264,7 +267,7 @@ export class WorkloadController {
     const text = JSON.stringify(summary);
     const before = this.#looked.get(policyKey);
     this.#looked.set(policyKey, { summary, text, rolling: plan.rolling.length });
-    if (before?.text !== text) this.#tellSummary(policyKey);
+    if (before?.text !== text) this.#listeners.notify(policyKey);
   }
 
   #judged(judgement: Judgement): void {
@@ -294,15 +297,11 @@ export class WorkloadController {
     this.#options.rotation?.want(policyKey, undefined, []);
     this.#denials.forget(policyKey);
     this.#applied.forget(policyKey);
-    if (this.#looked.delete(policyKey)) this.#tellSummary(policyKey);
-  }
-
-  #tellSummary(policyKey: string): void {
-    for (const listener of this.#listeners) listener(policyKey);
+    if (this.#looked.delete(policyKey)) this.#listeners.notify(policyKey);
   }
 
   #rule(policyKey: string): Rule | undefined {
-    const [namespace = '', name = ''] = policyKey.split('/');
+    const { namespace, name } = partsOfKey(policyKey);
     return this.#options.rules
       .snapshot()
       .rulesFor(namespace)

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { Cluster } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
-import { whyNoNode } from '../support/node.ts';
+import { skipWithoutNode } from '../support/node.ts';
 import { eventually } from '../support/operator.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
 import { startStage, type Stage } from '../support/stage.ts';
@@ -33,11 +33,7 @@ describe('pods on a real kubelet, with engines of Vault that lend and decrypt', 
   let encrypt: (text: string) => Promise<string>;
 
   before(async function () {
-    const reason = whyNoNode();
-    if (reason !== undefined) {
-      console.log(`      skipped: ${reason}`);
-      this.skip();
-    }
+    skipWithoutNode(this);
     postgres = await startPostgres();
     stage = await startStage({ withNode: true, plugins: [POSTGRES_PLUGIN] }, { username: 'shop', password: 'unused' });
     cluster = new Cluster(stage.plane);

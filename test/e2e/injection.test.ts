@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { whyNoNode } from '../support/node.ts';
+import { skipWithoutNode } from '../support/node.ts';
 import { eventually } from '../support/operator.ts';
 import { filesHolding, startStage, type Stage } from '../support/stage.ts';
 import { Cluster, type LiveTemplate } from '../integration/cluster.ts';
@@ -33,11 +33,7 @@ describe('pods on a real kubelet', function () {
   let pods: Pods;
 
   before(async function () {
-    const reason = whyNoNode();
-    if (reason !== undefined) {
-      console.log(`      skipped: ${reason}`);
-      this.skip();
-    }
+    skipWithoutNode(this);
     stage = await startStage({ withNode: true }, SECRET);
     cluster = new Cluster(stage.plane);
     pods = new Pods(cluster, stage.node, NAMESPACE);

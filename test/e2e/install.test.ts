@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { operatorImage } from '../../build/images.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { exposeLoopback } from '../support/loopback-service.ts';
-import { startNode, whyNoNode, type Node } from '../support/node.ts';
+import { startNode, skipWithoutNode, type Node } from '../support/node.ts';
 import { freePorts } from '../support/ports.ts';
 import { Cluster, WRAPPER } from '../integration/cluster.ts';
 import { deployment, policy } from '../integration/manifests.ts';
@@ -23,11 +23,7 @@ describe('an operator installed by config/default, from the image of make images
   let cluster: Cluster;
 
   before(async function () {
-    const reason = whyNoNode();
-    if (reason !== undefined) {
-      console.log(`      skipped: ${reason}`);
-      this.skip();
-    }
+    skipWithoutNode(this);
     execFileSync(process.execPath, [join(ROOT, 'build/bundle.ts')], { stdio: 'inherit' });
     plane = await startControlPlane({ scheduler: true });
     node = await startNode(plane);

@@ -1,11 +1,10 @@
 import { expect } from 'chai';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
-import { startNode, whyNoNode, type Node } from '../support/node.ts';
+import { startNode, skipWithoutNode, whyNoNode, type Node } from '../support/node.ts';
 import { busyboxImage, glibcImage, probeImage } from '../support/test-images.ts';
-
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 
 /** All that Pod Security "restricted" asks of a container. */
 const RESTRICTED = {
@@ -23,11 +22,7 @@ describe('the local node for tests', function () {
   let node: Node;
 
   before(async function () {
-    const reason = whyNoNode();
-    if (reason !== undefined) {
-      console.log(`      skipped: ${reason}`);
-      this.skip();
-    }
+    skipWithoutNode(this);
     this.timeout(BUILDING_MS);
     cluster = await startControlPlane({ scheduler: true });
     node = await startNode(cluster);

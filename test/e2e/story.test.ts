@@ -7,7 +7,7 @@ import type { KubernetesObject } from '../../core/object.ts';
 import { rolloutStateOf } from '../../core/kinds.ts';
 import { Cluster, WRAPPER, type Live } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
-import { whyNoNode } from '../support/node.ts';
+import { skipWithoutNode } from '../support/node.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { startStage, type Stage } from '../support/stage.ts';
 import { createRole } from '../support/vault.ts';
@@ -31,11 +31,7 @@ describe('forty workloads on a real kubelet', function () {
   let client: ApiClient;
 
   before(async function () {
-    const reason = whyNoNode();
-    if (reason !== undefined) {
-      console.log(`      skipped: ${reason}`);
-      this.skip();
-    }
+    skipWithoutNode(this);
     stage = await startStage({ withNode: true }, SECRET);
     operator = stage.operator;
     cluster = new Cluster(stage.plane);

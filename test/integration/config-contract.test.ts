@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 import { compilePolicy } from '../../core/policy/compile.ts';
 import { goBuild } from '../../build/tools/go-build.ts';
-import { admitted, container, containerOf, deployment } from '../unit/core/injection/fixtures.ts';
+import { admitted } from '../support/admitted.ts';
+import { container, containerOf, deployment } from '../support/example-workload.ts';
 import { defaults, policyOf } from '../support/example-policy.ts';
 import { GOOD_POLICIES } from './policy-tables.ts';
 

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { policyValidator } from '../../core/policy/schema.ts';
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
 import { BAD_POLICIES, GOOD_POLICIES, LARGEST_POLICY } from './policy-tables.ts';
 
 const CRD_FILE = new URL('../../crds/vaultinjectionpolicies.yaml', import.meta.url);
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 
 describe('the CRD on a real API server', function () {
   this.timeout(30_000);

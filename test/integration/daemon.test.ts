@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 
+import { BUILDING_MS } from '../support/building.ts';
 import { eventually } from '../support/operator.ts';
 import type { DatabaseUser } from '../support/postgres.ts';
 import { createDatabaseRole } from '../support/vault-engines.ts';
 import { startEngines, type Engines, type Running } from '../support/wrapped.ts';
 
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 const LEASES_MS = 45_000; // the leases of these tests end after seconds, and Vault takes some more to act on it
 
 // Prints whom it may log in as, and what it is told.

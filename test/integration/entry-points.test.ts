@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { buildImage } from '../../build/image.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
@@ -16,7 +17,6 @@ import { Cluster, WRAPPER, type Live } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 const ACCOUNT = ['vault-injection-operator', '-n', 'vault-injection-system'];
 
 /** Takes connections, and answers no request: a registry that hangs. */

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
 import { eventually, startOperator } from '../support/operator.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const NAMESPACE = 'vault-injection-system';
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 
 const POLICY = {
   apiVersion: 'vaultinjection.dev/v1alpha1',

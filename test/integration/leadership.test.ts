@@ -8,12 +8,11 @@ import { loadKubeConfig } from '../../kube/kube-config.ts';
 import type { PooledKubeConfig } from '../../kube/kube-config.ts';
 import { LeaderElection } from '../../kube/leader-election.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/operator.ts';
 import { testLog } from '../support/test-log.ts';
-
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 
 describe('on a real API server', function () {
   this.timeout(60_000);

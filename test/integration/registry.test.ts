@@ -21,7 +21,7 @@ import { buildImage, type Image } from '../../build/image.ts';
 import { createAuthority, type Authority } from '../support/pki.ts';
 import { pushImage, pushIndex, type PushTarget } from '../support/registry-push.ts';
 import { REGISTRY_USER, startRegistry, type LocalRegistry, type RegistryUser } from '../support/registry.ts';
-import { collectLog } from '../unit/webhook/log-lines.ts';
+import { testLog } from '../support/test-log.ts';
 
 const basic = ({ username, password }: RegistryUser): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
@@ -76,7 +76,7 @@ describe('looking images up in a real registry', function () {
       register: new Register(),
       clock: systemClock,
       random: Math.random,
-      logger: collectLog().logger,
+      logger: testLog().logger,
     });
     closing.push(() => lookUp.stop());
     return lookUp.configs;

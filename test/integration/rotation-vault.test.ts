@@ -9,6 +9,7 @@ import { ownToken } from '../../operator/rotation/own-token.ts';
 import { Rotation } from '../../operator/rotation/rotation.ts';
 import { NodeVaultMetadata } from '../../operator/vault/node-vault-metadata.ts';
 import { annotation } from '../../core/injection/annotations.ts';
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/operator.ts';
 import {
@@ -24,7 +25,6 @@ import {
 import { layWire, type Wire } from '../support/wire.ts';
 import { ruleOf } from '../support/example-policy.ts';
 
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 const NAMESPACE = 'vault-injection-system';
 const NAME = 'vault-injection-operator';
 const AUDIENCE = 'vault';

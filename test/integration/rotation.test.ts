@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import {
@@ -16,7 +17,6 @@ import { layWire, type Wire } from '../support/wire.ts';
 import { Cluster, type Live } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
 
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 const NAMESPACE = 'shop';
 const OPERATOR = { namespace: 'vault-injection-system', name: 'vault-injection-operator' };
 // The shortest that a policy may say. What is to be seen is seen within two of them.

@@ -11,6 +11,7 @@ import { sourceName } from '../../core/injection/sources.ts';
 import { createSourceMetrics } from '../../webhook/sources/metrics.ts';
 import { sourceReader } from '../../webhook/sources/source-reader.ts';
 import { Sources } from '../../webhook/sources/sources.ts';
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { startStallingProxy, type StallingProxy } from '../support/stalling-proxy.ts';
@@ -19,7 +20,6 @@ import { Cluster, WRAPPER } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 const ACCOUNT = ['vault-injection-operator', '-n', 'vault-injection-system'];
 const REFERENCE = 'vault:secret/data/shop/db#password';
 

@@ -3,12 +3,11 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { exposeLoopback } from '../support/loopback-service.ts';
 import { allowReading, createJwtRole, createRole, enableJwtAuth, enableKubernetesAuth } from '../support/vault.ts';
 import { startVault, writeSecret, type Vault } from '../support/vault.ts';
-
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 
 describe('the local cluster for tests', function () {
   this.timeout(60_000);

@@ -1,13 +1,12 @@
 import { expect } from 'chai';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 
+import { BUILDING_MS } from '../support/building.ts';
 import { eventually } from '../support/operator.ts';
 import { createAuthority } from '../support/pki.ts';
 import { createDatabaseRole, wrappedAnswer } from '../support/vault-engines.ts';
 import { writeSecret } from '../support/vault.ts';
 import { startEngines, type Engines } from '../support/wrapped.ts';
-
-const BUILDING_MS = 3_600_000; // the first run builds the tools
 
 describe('vault-env, as a policy configures it', function () {
   this.timeout(60_000);

@@ -6,7 +6,7 @@ export class ManualClock implements Clock {
   #now: number;
   #sleepers: { readonly due: number; readonly wake: () => void }[] = [];
 
-  constructor(now = 1_000_000) {
+  constructor(now = Date.parse('2026-11-23T12:00:00Z')) {
     this.#now = now;
   }
 
@@ -25,7 +25,7 @@ export class ManualClock implements Clock {
         resolve();
         return;
       }
-      const sleeper = { due: this.#now + ms, wake: resolve };
+      const sleeper = { due: this.#now + Math.max(ms, 0), wake: resolve };
       this.#sleepers.push(sleeper);
       signal?.addEventListener('abort', () => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
@@ -57,9 +57,9 @@ export const hurriedClock: Clock = {
   sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 10), signal),
 };
 
-/** Lets everything that needs no time happen. */
+/** Lets everything happen that waits for other promises alone, and not for time. */
 export async function settle(): Promise<void> {
-  for (let round = 0; round < 5; round += 1) await new Promise((resolve) => setImmediate(resolve));
+  for (let round = 0; round < 20; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Waits until `check` no longer throws; after `withinMs` milliseconds what it throws is the failure. */

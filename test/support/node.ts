@@ -38,6 +38,14 @@ export function whyNoNode(): string | undefined {
   return undefined;
 }
 
+/** Skips the suite, and says why, where no node can be started. Call it first in before(). */
+export function skipWithoutNode(context: Mocha.Context): void {
+  const reason = whyNoNode();
+  if (reason === undefined) return;
+  console.log(`      skipped: ${reason}`);
+  context.skip();
+}
+
 /** Starts a node and resolves when it is Ready. The control plane needs its controllers and its scheduler. */
 export async function startNode(cluster: ControlPlane, options: { readonly log?: Log } = {}): Promise<Node> {
   const programs = await ensureTools(['kubelet', 'containerd', 'containerd-shim-runc-v2', 'ctr', 'runc'], options);

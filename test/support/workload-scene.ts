@@ -9,8 +9,9 @@ import { WorkloadController } from '../../operator/workloads/workload-controller
 import type { WorkloadControllerOptions } from '../../operator/workloads/workload-controller.ts';
 import type { EntryPoint, KnownImages } from '../../core/injection/images.ts';
 import { mutateWorkload } from '../../core/injection/mutate.ts';
-import { applyPatch } from '../unit/core/injection/apply-patch.ts';
-import { container, deployment, ruleWith } from '../unit/core/injection/fixtures.ts';
+import { applyPatch } from './apply-patch.ts';
+import { ruleWith } from './example-rule.ts';
+import { container, deployment } from './example-workload.ts';
 import { ManualClock } from './manual-clock.ts';
 import { testLog } from './test-log.ts';
 import { MemoryApi } from './memory-api.ts';

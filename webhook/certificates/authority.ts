@@ -1,6 +1,8 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { X509Certificate } from 'node:crypto';
-import { isKeyOf, parseCertificate } from './inspect.ts';
+
+import { parseCertificate } from '../../core/pem.ts';
+import { isKeyOf } from './inspect.ts';
 import { BACKDATED_MS, ECDSA_P256, loadX509, signingKeyOf, toPem } from './issue.ts';
 
 /** A certificate authority of this operator's own, both PEM. */

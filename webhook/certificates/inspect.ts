@@ -1,5 +1,8 @@
-import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
+
+import { certificateBlocks, parseCertificate } from '../../core/pem.ts';
 
 /** Questions about certificates in PEM, answered by node:crypto alone. */
 
@@ -15,22 +18,11 @@ export interface Validity {
   readonly notAfter: number;
 }
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
-
 /** The certificates of a bundle; what is none is passed over. */
 export function certificatesIn(bundle: string): X509Certificate[] {
-  return (bundle.match(CERTIFICATE) ?? []).flatMap((pem) => {
-    const certificate = parseCertificate(pem);
-    return certificate === undefined ? [] : [certificate];
-  });
-}
-
-export function parseCertificate(pem: string): X509Certificate | undefined {
-  try {
-    return new X509Certificate(pem);
-  } catch {
-    return undefined;
-  }
+  return certificateBlocks(bundle)
+    .map(parseCertificate)
+    .filter((certificate) => certificate !== undefined);
 }
 
 export function validityOf(certificate: X509Certificate): Validity {

@@ -1,11 +1,15 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
-import { ApiError } from '../../kube/object-client.ts';
+import { Listeners } from '../../kube/listeners.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { equal } from '../../core/json.ts';
+import { parseCertificate } from '../../core/pem.ts';
+import { coreResource } from '../../core/resources.ts';
 import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
-import { isTrusted, parseCertificate, validityOf } from './inspect.ts';
+import { isTrusted, validityOf } from './inspect.ts';
 import type { ServingPair, Validity } from './inspect.ts';
 import { isServable, issueLeaf, leafRenewalTime } from './leaf.ts';
 import { planRenewal } from './renewal.ts';
@@ -58,7 +62,7 @@ export class CertificateKeeper {
   readonly #resource: Resource;
   readonly #loop: PassLoop;
   readonly #informer: Informer<Secret>;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   readonly #jitter: number;
   readonly #hasPair = Promise.withResolvers<undefined>();
   #set: CertificateSet | undefined;
@@ -68,7 +72,7 @@ export class CertificateKeeper {
     const { client, clock, random, logger, namespace, secretName = SECRET_NAME } = options;
     this.#options = options;
     this.#secretName = secretName;
-    this.#resource = { group: '', version: 'v1', plural: 'secrets', namespace };
+    this.#resource = coreResource('Secret', namespace);
     this.#jitter = random();
     this.#loop = new PassLoop({
       clock,
@@ -129,8 +133,7 @@ export class CertificateKeeper {
 
   /** Calls `listener` after each change of the bundle or of the served pair; gives what ends that. */
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** One look at everything; start() makes them follow one another. Gives the milliseconds until the next, if sooner. */
@@ -219,7 +222,7 @@ export class CertificateKeeper {
   async #write(secret: Secret | undefined, set: CertificateSet): Promise<boolean> {
     const { client, labels, namespace } = this.#options;
     const data = encodeSet(set, secret?.data);
-    if (secret !== undefined && isSame(data, secret.data ?? {})) return true;
+    if (secret !== undefined && equal(data, secret.data ?? {})) return true;
     const metadata = {
       ...secret?.metadata,
       name: this.#secretName,
@@ -232,8 +235,7 @@ export class CertificateKeeper {
       return true;
     } catch (error) {
       // 404 on a replace: deleted in between; on a create: there is no such namespace, which waiting for may help
-      const isLost = error instanceof ApiError && (error.code === 409 || (error.code === 404 && secret !== undefined));
-      if (isLost) return false;
+      if (isConflict(error) || (isNotFound(error) && secret !== undefined)) return false;
       throw error;
     }
   }
@@ -244,7 +246,7 @@ export class CertificateKeeper {
     this.#set = set;
     this.#pair = pair;
     this.#hasPair.resolve(undefined);
-    if (isChanged || bundleBefore !== this.bundlePem()) for (const listener of this.#listeners) listener();
+    if (isChanged || bundleBefore !== this.bundlePem()) this.#listeners.notify();
   }
 }
 
@@ -257,11 +259,6 @@ function stageOf(set: CertificateSet | undefined): CertificateStatus['stage'] {
 function validityOfPem(pem: string): Validity | undefined {
   const certificate = parseCertificate(pem);
   return certificate && validityOf(certificate);
-}
-
-function isSame(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }
 
 function iso(ms: number | undefined): string | undefined {

@@ -1,7 +1,9 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
+
+import { parseCertificate } from '../../core/pem.ts';
 import type { Authority } from './authority.ts';
-import { coversAll, isKeyOf, isTrusted, parseCertificate, renewalTime, validityOf } from './inspect.ts';
+import { coversAll, isKeyOf, isTrusted, renewalTime, validityOf } from './inspect.ts';
 import type { ServingPair } from './inspect.ts';
 import { BACKDATED_MS, ECDSA_P256, loadX509, signingKeyOf, toPem } from './issue.ts';
 

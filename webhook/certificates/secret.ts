@@ -1,7 +1,9 @@
+import { fromBase64, toBase64 } from '../../core/base64.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { parseCertificate } from '../../core/pem.ts';
 import type { Authority } from './authority.ts';
 import { usableAuthority } from './authority.ts';
-import { isKeyOf, parseCertificate } from './inspect.ts';
+import { isKeyOf } from './inspect.ts';
 import type { ServingPair } from './inspect.ts';
 
 /** All that replicas share about certificates. */
@@ -53,7 +55,7 @@ export function encodeSet(set: CertificateSet, others: Readonly<Record<string, s
   };
   const data = Object.fromEntries(Object.entries(others).filter(([key]) => !(key in text)));
   for (const [key, value] of Object.entries(text)) {
-    if (value !== undefined) data[key] = Buffer.from(value).toString('base64');
+    if (value !== undefined) data[key] = toBase64(value);
   }
   return data;
 }
@@ -62,7 +64,7 @@ export function encodeSet(set: CertificateSet, others: Readonly<Record<string, s
 export function decodeSet(secret: Secret): StoredSet {
   const read = (key: string): string | undefined => {
     const value = secret.data?.[key];
-    return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8');
+    return value === undefined ? undefined : fromBase64(value);
   };
   const damaged: string[] = [];
   const check = <T>(part: T | undefined, isWhole: boolean, keys: readonly string[]): T | undefined => {

@@ -1,4 +1,8 @@
+import { fromBase64, toBase64 } from '../../core/base64.ts';
+import { equal } from '../../core/json.ts';
+import type { RawObject } from '../../core/json.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { certificateBlocks } from '../../core/pem.ts';
 import { templateDiffers, workloadRules } from './workload-rules.ts';
 
 /** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is so. */
@@ -29,9 +33,7 @@ export interface ConfigurationInput {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-export interface WebhookEntry extends Json {
+export interface WebhookEntry extends RawObject {
   readonly name: string;
 }
 
@@ -105,7 +107,7 @@ function buildEntry(entry: Entry, { target, caBundle, namespaces }: Configuratio
   };
 }
 
-function clientConfigOf(target: WebhookTarget, path: string): Json {
+function clientConfigOf(target: WebhookTarget, path: string): RawObject {
   if ('service' in target) return { service: { ...target.service, path } };
   return { url: target.url.replace(/\/+$/, '') + path };
 }
@@ -117,7 +119,7 @@ export function isAsDesired(observed: WebhookConfiguration | undefined, desired:
   const hasLabels = Object.entries(desired.metadata.labels ?? {}).every(([key, value]) => labels[key] === value);
   return (
     hasLabels &&
-    Object.values(ENTRY_NAMES).every((name) => isEqualJson(entryNamed(observed, name), entryNamed(desired, name)))
+    Object.values(ENTRY_NAMES).every((name) => equal(entryNamed(observed, name), entryNamed(desired, name)))
   );
 }
 
@@ -142,7 +144,7 @@ export function namespacesIn(observed: WebhookConfiguration): Record<Entry, read
 export function publishedBundle(observed: WebhookConfiguration): string | undefined {
   const bundles = Object.values(ENTRY_NAMES).flatMap((name) => {
     const entry = entryNamed(observed, name);
-    return entry === undefined ? [] : [fromBase64(entry.clientConfig)];
+    return entry === undefined ? [] : [bundleIn(entry.clientConfig)];
   });
   const [first] = bundles;
   return bundles.every((bundle) => bundle === first) ? first : '';
@@ -160,16 +162,11 @@ export function servedNamespaces(
   const namespaces = namespacesIn(observed);
   const served = (entry: Entry): ReadonlySet<string> => {
     const found = entryNamed(observed, ENTRY_NAMES[entry]);
-    const caBundle = fromBase64(found?.clientConfig);
-    const isWhole = isEqualJson(found, buildEntry(entry, { target, caBundle, namespaces, labels: {} }));
-    return new Set(isWhole && pemBlocks(caBundle).includes(authority.trim()) ? namespaces[entry] : []);
+    const caBundle = bundleIn(found?.clientConfig);
+    const isWhole = equal(found, buildEntry(entry, { target, caBundle, namespaces, labels: {} }));
+    return new Set(isWhole && certificateBlocks(caBundle).includes(authority.trim()) ? namespaces[entry] : []);
   };
   return { ignore: served('ignore'), fail: served('fail') };
-}
-
-/** The certificates of a bundle, as text without surrounding space. */
-export function pemBlocks(bundle: string): readonly string[] {
-  return bundle.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
 }
 
 /** Who else wrote last, by managedFields; for the log. */
@@ -191,20 +188,7 @@ function namespacesOf(observed: WebhookConfiguration, entry: Entry): readonly st
   return wanted?.values ?? [];
 }
 
-function isEqualJson(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const left = a as Json;
-  const right = b as Json;
-  const keys = Object.keys(left);
-  return keys.length === Object.keys(right).length && keys.every((key) => isEqualJson(left[key], right[key]));
-}
-
-function toBase64(text: string): string {
-  return Buffer.from(text).toString('base64');
-}
-
-function fromBase64(clientConfig: unknown): string {
+function bundleIn(clientConfig: unknown): string {
   const { caBundle } = (clientConfig ?? {}) as { caBundle?: unknown };
-  return typeof caBundle === 'string' ? Buffer.from(caBundle, 'base64').toString('utf8') : '';
+  return typeof caBundle === 'string' ? fromBase64(caBundle) : '';
 }

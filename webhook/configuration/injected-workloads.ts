@@ -3,6 +3,7 @@ import { annotation } from '../../core/injection/annotations.ts';
 import { KINDS, templateOf, WORKLOAD_KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { itemsOf } from '../../kube/items.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 
 /** Where injected workloads are, as the API server has them stored. */
@@ -34,12 +35,7 @@ interface Found {
 async function* workloads(client: ObjectClient, namespace?: string): AsyncGenerator<Found> {
   for (const kind of WORKLOAD_KINDS) {
     const resource = { ...KINDS[kind].resource, ...(namespace !== undefined && { namespace }) };
-    let next: string | undefined;
-    do {
-      const page = await client.list(resource, { limit: PAGE, ...(next && { continue: next }) });
-      for (const object of page.items) yield { kind, object };
-      next = page.metadata.continue;
-    } while (next);
+    for await (const object of itemsOf(client, resource, { limit: PAGE })) yield { kind, object };
   }
 }
 

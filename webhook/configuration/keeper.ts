@@ -1,7 +1,8 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
-import { ApiError } from '../../kube/object-client.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
 import type { Resource } from '../../core/object.ts';
+import { compareVersions } from '../../core/resource-version.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import {
@@ -210,7 +211,7 @@ export class ConfigurationKeeper {
     try {
       return await this.#options.client.replace<WebhookConfiguration>(RESOURCE, object);
     } catch (error) {
-      if (error instanceof ApiError && (error.code === 409 || error.code === 404)) return undefined;
+      if (isConflict(error) || isNotFound(error)) return undefined;
       throw error;
     }
   }
@@ -233,7 +234,6 @@ function isOlder(
   b: { readonly uid?: string; readonly resourceVersion?: string },
 ): boolean {
   if (a.uid !== b.uid) return false;
-  const [left = '', right = ''] = [a.resourceVersion, b.resourceVersion];
-  // a number in every API server there is (KEP-5504 says so); one that is none counts as new
-  return /^\d+$/.test(left) && /^\d+$/.test(right) && BigInt(left) < BigInt(right);
+  // one that cannot be compared counts as new
+  return (compareVersions(a.resourceVersion, b.resourceVersion) ?? 0) < 0;
 }

@@ -1,5 +1,7 @@
 import type { Clock } from '../../kube/clock.ts';
-import { pemBlocks, publishedBundle, servedNamespaces } from './configuration.ts';
+import { certificateBlocks } from '../../core/pem.ts';
+import { Listeners } from '../../kube/listeners.ts';
+import { publishedBundle, servedNamespaces } from './configuration.ts';
 import type { WebhookConfiguration, WebhookTarget } from './configuration.ts';
 import type { Entry } from './configuration.ts';
 
@@ -13,7 +15,7 @@ export const IN_FORCE_MS = 250;
 export class Published {
   readonly #clock: Clock;
   readonly #target: WebhookTarget;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   /** Key: entry and namespace. */
   readonly #namespaces = new Map<string, number>();
   /** Key: PEM. */
@@ -34,7 +36,7 @@ export class Published {
   /** Takes note of the configuration as it is; gives the milliseconds until it has more to say, if there is more. */
   look(observed: WebhookConfiguration | undefined, ownBundle: string): number | undefined {
     const now = this.#clock.now();
-    const [authority = ''] = pemBlocks(ownBundle);
+    const [authority = ''] = certificateBlocks(ownBundle);
     const served = observed && servedNamespaces(observed, this.#target, authority);
     keepSince(
       this.#namespaces,
@@ -44,7 +46,7 @@ export class Published {
     this.#bundle = observed && publishedBundle(observed);
     // without any entry nothing distrusts: the next one will be written with the whole bundle
     const trusted = observed === undefined ? '' : (this.#bundle ?? ownBundle);
-    keepSince(this.#certificates, pemBlocks(trusted), now);
+    keepSince(this.#certificates, certificateBlocks(trusted), now);
     this.#tell(now);
     const young = [...this.#namespaces.values()].filter((since) => now < since + IN_FORCE_MS);
     return young.length === 0 ? undefined : Math.min(...young) + IN_FORCE_MS - now;
@@ -63,8 +65,7 @@ export class Published {
 
   /** Calls `listener` after changes of what `isInForce` and `since` return; returns what ends that. */
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   #tell(now: number): void {
@@ -72,7 +73,7 @@ export class Published {
     const says = JSON.stringify([inForce.sort(), [...this.#certificates.keys()]]);
     if (says === this.#told) return;
     this.#told = says;
-    for (const listener of this.#listeners) listener();
+    this.#listeners.notify();
   }
 }
 

@@ -2,7 +2,8 @@
  * Answers a registry's challenge: with a password (RFC 7617), or with a token that the server it names gives for one or
  * to anybody (distribution.github.io/distribution/spec/auth/token; RFC 6750).
  */
-import { asObject, asString } from '../../core/json.ts';
+import { toBase64 } from '../../core/base64.ts';
+import { asObject, asString, parseJson } from '../../core/json.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credential } from './docker-config.ts';
 import { ImageFailure } from './failure.ts';
@@ -51,16 +52,12 @@ async function tokenFor(
 }
 
 function tokenIn(body: Buffer): string | undefined {
-  try {
-    const answer = asObject(JSON.parse(body.toString('utf8')));
-    const token = asString(answer?.token) ?? asString(answer?.access_token);
-    // b64token of RFC 6750: what may stand in a header
-    return token !== undefined && /^[A-Za-z0-9._~+/-]+=*$/.test(token) ? token : undefined;
-  } catch {
-    return undefined;
-  }
+  const answer = asObject(parseJson(body.toString('utf8')));
+  const token = asString(answer?.token) ?? asString(answer?.access_token);
+  // b64token of RFC 6750: what may stand in a header
+  return token !== undefined && /^[A-Za-z0-9._~+/-]+=*$/.test(token) ? token : undefined;
 }
 
 function basic({ username, password }: Credential): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  return `Basic ${toBase64(`${username}:${password}`)}`;
 }

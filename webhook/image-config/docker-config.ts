@@ -3,7 +3,9 @@
  * (k8s.io/kubernetes/pkg/credentialprovider, keyring.go and config.go), so that what opens an image for a pod opens it
  * here, and nothing else does.
  */
-import { asObject, asString } from '../../core/json.ts';
+import { fromBase64 } from '../../core/base64.ts';
+import { asObject, asString, parseJson } from '../../core/json.ts';
+import { compareText } from '../../core/order.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { ImageReference } from './reference.ts';
 
@@ -20,12 +22,12 @@ export interface KeyringEntry {
 
 /** The entries of a `.dockerconfigjson` (or a config.json); those that cannot be read are passed over. */
 export function readDockerConfigJson(text: string): readonly KeyringEntry[] {
-  return entriesOf(asObject(parse(text)?.auths));
+  return entriesOf(asObject(asObject(parseJson(text))?.auths));
 }
 
 /** The entries of a `.dockercfg`, the older form. */
 export function readDockercfg(text: string): readonly KeyringEntry[] {
-  return entriesOf(parse(text));
+  return entriesOf(asObject(parseJson(text)));
 }
 
 /**
@@ -41,7 +43,7 @@ export function credentialsFor(
   // Docker's own name for its registry counts where nothing names it as images do.
   const usable = found.length > 0 || registry !== 'docker.io' ? found : entries.filter(isForDocker);
   // Reverse order of the text is the kubelet's measure: longer before shorter, names before wildcards.
-  const sorted = usable.toSorted((a, b) => (a.pattern === b.pattern ? 0 : a.pattern < b.pattern ? 1 : -1));
+  const sorted = usable.toSorted((a, b) => compareText(b.pattern, a.pattern));
   return sorted.map(({ credential }) => credential);
 }
 
@@ -64,7 +66,7 @@ function patternOf(key: string): string | undefined {
 function credentialOf(entry: RawObject | undefined): Credential | undefined {
   const auth = asString(entry?.auth) ?? '';
   if (auth !== '') {
-    const text = Buffer.from(auth, 'base64').toString('utf8');
+    const text = fromBase64(auth);
     const colon = text.indexOf(':');
     return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
   }
@@ -116,12 +118,4 @@ function matchesLabel(pattern: string, text: string): boolean {
     } else return false;
   }
   return /^\**$/.test(pattern.slice(at));
-}
-
-function parse(text: string): RawObject | undefined {
-  try {
-    return asObject(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
 }

@@ -2,6 +2,7 @@
 import { getCACertificates } from 'node:tls';
 import { EnvHttpProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
+import { codeOf, explained, tlsFaultOf } from '../../core/network-error.ts';
 import { BLOCKED_ADDRESS, guardedLookup, isBlockedAddress } from './addresses.ts';
 import { ImageFailure } from './failure.ts';
 import type { RegistryHosts } from './registry-hosts.ts';
@@ -137,46 +138,39 @@ async function bodyOf(body: AsyncIterable<Buffer>, maxBytes: number, url: URL): 
   return Buffer.concat(chunks);
 }
 
-const EXPLAINED: Readonly<Record<string, string>> = {
+const NO_WAY: Readonly<Record<string, string>> = {
   ENOTFOUND: 'its name is not known',
   EAI_AGAIN: 'its name cannot be resolved now',
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was reset',
   EHOSTUNREACH: 'no way leads there',
   ENETUNREACH: 'no way leads there',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
-  UND_ERR_SOCKET: 'the connection was closed amid the answer',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-  CERT_HAS_EXPIRED: 'its certificate is over',
 };
-const UNTRUSTED = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
 
 /** Nothing of the cause but its code is told: the messages of libraries hold addresses and what was sent. */
 function failureOf(error: unknown, url: URL, signal: AbortSignal): ImageFailure {
   if (signal.aborted) return new ImageFailure('Unreachable', `${url.host}: no answer in time`);
   const code = codeOf(error);
   if (code === BLOCKED_ADDRESS) return blocked(url);
-  if (UNTRUSTED.has(code)) {
-    return new ImageFailure('Unreachable', `${url.host}: its certificate is not trusted (setting registry-ca)`);
+  return new ImageFailure('Unreachable', `${url.host}: ${tlsAdvice(code) ?? NO_WAY[code] ?? explained(code) ?? code}`);
+}
+
+function tlsAdvice(code: string): string | undefined {
+  switch (tlsFaultOf(code)) {
+    case 'Untrusted':
+      return 'its certificate is not trusted (setting registry-ca)';
+    case 'Expired':
+      return 'its certificate is over';
+    case 'NotYetValid':
+      return 'its certificate is not valid yet';
+    case 'OtherName':
+      return 'its certificate is for another name';
+    case 'NoTls':
+      return 'it speaks no TLS';
+    case 'Unverifiable':
+    case undefined:
+      return undefined;
   }
-  const isNoTls = code.startsWith('ERR_SSL_') || code === 'EPROTO';
-  return new ImageFailure('Unreachable', `${url.host}: ${isNoTls ? 'it speaks no TLS' : (EXPLAINED[code] ?? code)}`);
 }
 
 function blocked({ host }: URL): ImageFailure {
   return new ImageFailure('NotAllowed', `${host} is at an address that is not asked unless settings name it`);
-}
-
-// undici wraps the system's error; the innermost code says most.
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  const inner: unknown = error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
-  if (inner instanceof Error) return codeOf(inner);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Registry as Register } from 'prom-client';
+import { readList } from '../../core/list.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -15,7 +16,7 @@ import { NodePlatforms } from './node-platforms.ts';
 import { parsePlatform } from './platform.ts';
 import { pullSecretReader } from './pull-secrets.ts';
 import { RegistryClient } from './registry.ts';
-import { readList, readMirrors, RegistryHosts } from './registry-hosts.ts';
+import { readMirrors, RegistryHosts } from './registry-hosts.ts';
 
 /** Texts as the operator's settings have them. */
 export interface ImageSettings {

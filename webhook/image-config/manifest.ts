@@ -1,6 +1,6 @@
 /** The documents of an image, in OCI's and in Docker's words: index, manifest, configuration. Pure. */
 import { hash } from 'node:crypto';
-import { asList, asObject, asString, asStrings } from '../../core/json.ts';
+import { asList, asObject, asString, asStrings, parseJson } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { EntryPoint } from '../../core/injection/images.ts';
 import { ImageFailure } from './failure.ts';
@@ -92,13 +92,9 @@ function descriptorOf(value: RawObject | undefined): Descriptor {
 }
 
 function parse(bytes: Uint8Array): RawObject {
-  try {
-    const document = asObject(JSON.parse(Buffer.from(bytes).toString('utf8')));
-    if (document !== undefined) return document;
-  } catch {
-    // the parser's message would quote what a registry sent
-  }
-  throw unusable('its manifest is no JSON');
+  const document = asObject(parseJson(Buffer.from(bytes).toString('utf8')));
+  if (document === undefined) throw unusable('its manifest is no JSON');
+  return document;
 }
 
 function unusable(text: string): ImageFailure {

@@ -1,6 +1,9 @@
 import type { Clock } from '../../kube/clock.ts';
 import { describeError } from '../../kube/errors.ts';
-import type { Resource } from '../../core/object.ts';
+import { itemsOf } from '../../kube/items.ts';
+import { jittered } from '../../kube/jitter.ts';
+import { compareText } from '../../core/order.ts';
+import { coreResource } from '../../core/resources.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { parsePlatform, platformName } from './platform.ts';
@@ -15,7 +18,7 @@ export interface NodePlatformsOptions {
   readonly logger: Logger;
 }
 
-const NODES: Resource = { group: '', version: 'v1', plural: 'nodes' };
+const NODES = coreResource('Node');
 // Where nodes cannot be listed, or there are none yet: what most are.
 const UNKNOWN: readonly Platform[] = [{ os: 'linux', architecture: 'amd64', variant: '' }];
 // Pools of another architecture come by a person's decision; an image that is made for the old one starts the same there.
@@ -55,7 +58,7 @@ export class NodePlatforms {
     const { clock, random } = this.#options;
     const { signal } = this.#stopped;
     for (let isKnown = hasWorked; ; isKnown = await this.#look()) {
-      await clock.sleep((isKnown ? EVERY_MS : AGAIN_MS) * (0.9 + 0.2 * random()), signal);
+      await clock.sleep(jittered(isKnown ? EVERY_MS : AGAIN_MS, random), signal);
       if (signal.aborted) return;
     }
   }
@@ -80,20 +83,15 @@ export class NodePlatforms {
 
   async #list(): Promise<readonly Platform[]> {
     const counts = new Map<string, number>();
-    let next: string | undefined;
-    do {
-      const page = { limit: PAGE, metadataOnly: true, ...(next !== undefined && { continue: next }) };
-      const { items, metadata } = await this.#options.client.list(NODES, page);
-      for (const { metadata: node } of items) {
-        // vault-env, and so injection, is for Linux
-        if (node.labels?.['kubernetes.io/os'] !== 'linux') continue;
-        const name = `linux/${node.labels['kubernetes.io/arch'] ?? ''}`;
-        counts.set(name, (counts.get(name) ?? 0) + 1);
-      }
-      next = metadata.continue;
-    } while (next !== undefined && next !== '');
+    for await (const { metadata } of itemsOf(this.#options.client, NODES, { limit: PAGE, metadataOnly: true })) {
+      const { labels = {} } = metadata;
+      // vault-env, and so injection, is for Linux
+      if (labels['kubernetes.io/os'] !== 'linux') continue;
+      const name = `linux/${labels['kubernetes.io/arch'] ?? ''}`;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
     // by name where they are equally many, so that all replicas agree
-    const sorted = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+    const sorted = [...counts].sort(([a, x], [b, y]) => y - x || compareText(a, b));
     return sorted.map(([name]) => parsePlatform(name)).filter((platform) => platform !== undefined);
   }
 }

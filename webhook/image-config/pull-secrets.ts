@@ -1,7 +1,9 @@
 /** Reads what a pod would pull its images with: the one place where the operator reads Secrets of other namespaces. */
-import type { KubernetesObject, Resource } from '../../core/object.ts';
+import { fromBase64 } from '../../core/base64.ts';
+import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { asList, asObject, asString } from '../../core/json.ts';
+import { coreResource } from '../../core/resources.ts';
 import { nameOf } from '../../core/injection/pod.ts';
 import { readDockerConfigJson, readDockercfg } from './docker-config.ts';
 import type { KeyringEntry } from './docker-config.ts';
@@ -46,7 +48,7 @@ async function namesOf(
   client: Pick<ObjectClient, 'get'>,
 ): Promise<readonly string[]> {
   if (pullSecrets.length > 0) return pullSecrets;
-  const account = await client.get(core('serviceaccounts', namespace), serviceAccount).catch(() => undefined);
+  const account = await client.get(coreResource('ServiceAccount', namespace), serviceAccount).catch(() => undefined);
   return (asList(account?.imagePullSecrets) ?? []).map(nameOf).filter((name) => name !== undefined);
 }
 
@@ -58,12 +60,11 @@ async function entriesOf(
 ): Promise<readonly KeyringEntry[] | undefined> {
   let secret: KubernetesObject | undefined;
   try {
-    secret = await client.get(core('secrets', namespace), name);
+    secret = await client.get(coreResource('Secret', namespace), name);
   } catch {
     return undefined;
   }
-  const text = (key: string): string =>
-    Buffer.from(asString(asObject(secret?.data)?.[key]) ?? '', 'base64').toString('utf8');
+  const text = (key: string): string => fromBase64(asString(asObject(secret?.data)?.[key]) ?? '');
   switch (secret?.type) {
     case 'kubernetes.io/dockerconfigjson':
       return readDockerConfigJson(text('.dockerconfigjson'));
@@ -72,8 +73,4 @@ async function entriesOf(
     default:
       return [];
   }
-}
-
-function core(plural: string, namespace: string): Resource {
-  return { group: '', version: 'v1', plural, namespace };
 }

@@ -1,4 +1,5 @@
 /** Which hosts stand for a registry, and what the settings allow of each. Pure. */
+import { readList } from '../../core/list.ts';
 import { matchesAny } from '../../core/policy/match.ts';
 import { ImageFailure } from './failure.ts';
 import type { ImageReference } from './reference.ts';
@@ -23,14 +24,6 @@ export interface Endpoint {
 
 /** docker.io is the name of a registry whose API is somewhere else. */
 const DOCKER_API = 'registry-1.docker.io';
-
-/** Reads lists such as those of the settings: separated by commas, blanks around them do not count. */
-export function readList(text: string): readonly string[] {
-  return text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
 
 /** Reads REGISTRY=HOST[:PORT][/PREFIX], separated by commas. */
 export function readMirrors(text: string): RegistrySettings['mirrors'] {

@@ -1,3 +1,4 @@
+import { retryAfterMs } from '../../core/retry-after.ts';
 import { ImageFailure } from './failure.ts';
 import type { Reply } from './http.ts';
 
@@ -13,21 +14,15 @@ export function failureOfStatus({ status, headers }: Pick<Reply, 'status' | 'hea
     case 404:
       return new ImageFailure('NotFound', `${host} has no such image`);
     case 429:
-      return new ImageFailure('RateLimited', `${host} has had too many requests`, retryAfterOf(headers));
+      return new ImageFailure('RateLimited', `${host} has had too many requests`, restOf(headers));
     case 503:
-      return new ImageFailure('Unreachable', `${host} answers 503`, retryAfterOf(headers));
+      return new ImageFailure('Unreachable', `${host} answers 503`, restOf(headers));
     default:
       return new ImageFailure(status >= 500 ? 'Unreachable' : 'Unusable', `${host} answers ${status}`);
   }
 }
 
-/**
- * Milliseconds of a Retry-After, given in seconds or as a date (RFC 9110, 10.2.3), which counts from the server's own; at
- * most ten minutes.
- */
-export function retryAfterOf(headers: Reply['headers']): number | undefined {
-  const { date, 'retry-after': value } = headers;
-  if (typeof value !== 'string') return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.parse(String(date));
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), LONGEST_REST_MS);
+function restOf({ date, 'retry-after': value }: Reply['headers']): number | undefined {
+  const ms = typeof value === 'string' ? retryAfterMs(value, String(date)) : undefined;
+  return ms === undefined ? undefined : Math.min(ms, LONGEST_REST_MS);
 }

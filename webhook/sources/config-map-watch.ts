@@ -1,9 +1,10 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
+import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { coreResource } from '../../core/resources.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
-import { resourceOf } from './source-reader.ts';
 
 export interface WatchOptions {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;
@@ -33,9 +34,9 @@ export class ConfigMapWatch {
         list: (resource, page) => client.list(resource, { ...page, metadataOnly: true }),
         watch: (resource, watch) => client.watch(resource, { ...watch, metadataOnly: true }),
       },
-      resource: resourceOf(namespace, 'ConfigMap'),
+      resource: coreResource('ConfigMap', namespace),
       keep: versionOf,
-      onChange: (key) => onChange(key.slice(namespace.length + 1)),
+      onChange: (key) => onChange(partsOfKey(key).name),
       onSynced,
     });
   }
@@ -46,7 +47,7 @@ export class ConfigMapWatch {
 
   /** metadata.resourceVersion; undefined where there is no such ConfigMap. */
   versionOf(name: string): string | undefined {
-    return this.#informer.get(`${this.#namespace}/${name}`)?.metadata.resourceVersion;
+    return this.#informer.get(keyOf({ namespace: this.#namespace, name }))?.metadata.resourceVersion;
   }
 
   start(): void {

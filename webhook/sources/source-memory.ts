@@ -1,7 +1,7 @@
 /** What is known of objects that environment comes from, and how long; who waits for which reading. */
-import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kube/clock.ts';
 import { ApiError } from '../../kube/object-client.ts';
+import { equal } from '../../core/json.ts';
 import type { KnownSources, SourceAnswer, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { sourceName } from '../../core/injection/sources.ts';
 import { Lru } from '../lru.ts';
@@ -135,7 +135,7 @@ export class SourceMemory {
     const readAt = this.#options.clock.now();
     this.#remembered.set(key, { answer, version, readAt, isDoubtful: isFailure });
     // Of an object that nobody knew before, who has asked for it gets the answer, if there was time to wait for it.
-    const isOther = before === undefined ? isNews || isOverdue : !isDeepStrictEqual(before.answer, answer);
+    const isOther = before === undefined ? isNews || isOverdue : !equal(before.answer, answer);
     if (isOther) this.#onAnswer(namespace, ref);
     return answer;
   }

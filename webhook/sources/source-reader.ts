@@ -1,5 +1,8 @@
 /** Reads one ConfigMap or Secret, and keeps of it what injection has to know: keys, and values that may be references. */
-import type { KubernetesObject, Resource } from '../../core/object.ts';
+import { fromBase64 } from '../../core/base64.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import { coreResource } from '../../core/resources.ts';
+import { isForbidden } from '../../kube/errors.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { asObject, asString } from '../../core/json.ts';
@@ -21,20 +24,16 @@ const REFERENCE = 'vault:';
 export function sourceReader(client: Pick<ObjectClient, 'get'>): ReadSource {
   return async (namespace, ref) => {
     try {
-      const object = await client.get(resourceOf(namespace, ref.kind), ref.name);
+      const object = await client.get(coreResource(ref.kind, namespace), ref.name);
       if (object === undefined) return { answer: { missing: true }, isFailure: false };
       const { resourceVersion } = object.metadata;
       const version = resourceVersion === undefined ? {} : { version: resourceVersion };
       return { answer: { data: dataOf(object, ref.kind) }, ...version, isFailure: false };
     } catch (error) {
-      const isForbidden = error instanceof ApiError && error.code === 403;
-      return { answer: { unreadable: isForbidden ? forbidden(ref) : failed(error) }, isFailure: !isForbidden };
+      const isClosed = isForbidden(error);
+      return { answer: { unreadable: isClosed ? forbidden(ref) : failed(error) }, isFailure: !isClosed };
     }
   };
-}
-
-export function resourceOf(namespace: string, kind: SourceRef['kind']): Resource {
-  return { group: '', version: 'v1', plural: kind === 'ConfigMap' ? 'configmaps' : 'secrets', namespace };
 }
 
 /** `binaryData` of a ConfigMap never becomes environment. */
@@ -42,14 +41,10 @@ function dataOf(object: KubernetesObject, kind: SourceRef['kind']): Readonly<Rec
   // fromEntries makes properties of any key, `__proto__` too
   return Object.fromEntries(
     Object.entries(asObject(object.data) ?? {}).map(([key, value]) => {
-      const text = kind === 'ConfigMap' ? (asString(value) ?? '') : decoded(asString(value) ?? '');
+      const text = kind === 'ConfigMap' ? (asString(value) ?? '') : fromBase64(asString(value) ?? '');
       return [key, text.includes(REFERENCE) ? text : ''];
     }),
   );
-}
-
-function decoded(base64: string): string {
-  return Buffer.from(base64, 'base64').toString('utf8');
 }
 
 /** What to do comes early: a warning is cut at 120 characters. */

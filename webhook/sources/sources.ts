@@ -1,3 +1,6 @@
+import { jittered } from '../../kube/jitter.ts';
+import { Listeners } from '../../kube/listeners.ts';
+import { isGoing, Restartable } from '../../kube/restartable.ts';
 import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { sourceName } from '../../core/injection/sources.ts';
 import { ConfigMapWatch } from './config-map-watch.ts';
@@ -27,22 +30,20 @@ export class Sources {
   readonly #memory: SourceMemory;
   readonly #used = new Map<string, ReadonlyMap<string, SourceRef>>();
   readonly #watches = new Map<string, ConfigMapWatch>();
-  readonly #listeners: ((namespace: string, ref: SourceRef) => void)[] = [];
-  #running: AbortController | undefined;
-  #done: Promise<unknown> = Promise.resolve();
+  readonly #listeners = new Listeners<[namespace: string, ref: SourceRef]>();
+  readonly #rereading = new Restartable((signal) => this.#reread(signal));
 
   constructor(options: SourcesOptions) {
     this.#options = options;
     this.#memory = new SourceMemory(options);
     this.#memory.onAnswer((namespace, ref) => {
-      if (!this.#isUsed(namespace, ref)) return;
-      for (const listener of this.#listeners) listener(namespace, ref);
+      if (this.#isUsed(namespace, ref)) this.#listeners.notify(namespace, ref);
     });
   }
 
   /** `listener` is told when an object in use answers otherwise than before, so that its users are judged anew. */
   onChange(listener: (namespace: string, ref: SourceRef) => void): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
   }
 
   /** What is known without asking, of objects in use as far as changes of them have been noticed. */
@@ -75,16 +76,13 @@ export class Sources {
 
   /** Begins to look again at what is in use. */
   start(): void {
-    const running = (this.#running ??= new AbortController());
     for (const watch of this.#watches.values()) watch.start();
-    this.#done = this.#done.then(() => this.#reread(running.signal));
+    this.#rereading.start();
   }
 
   /** Resolves when nothing is asked any more, but for what is under way. */
   async stop(): Promise<void> {
-    this.#running?.abort();
-    this.#running = undefined;
-    await Promise.all([this.#done, ...[...this.#watches.values()].map((watch) => watch.stop())]);
+    await Promise.all([this.#rereading.stop(), ...[...this.#watches.values()].map((watch) => watch.stop())]);
   }
 
   readonly #isFresh: IsGood = (_namespace, _ref, { readAt }) => this.#options.clock.now() - readAt < FRESH_MS;
@@ -106,7 +104,7 @@ export class Sources {
       };
       const begun = new ConfigMapWatch(namespace, this.#options, compare, compareAll);
       this.#watches.set(namespace, begun);
-      if (this.#running !== undefined) begun.start();
+      if (this.#rereading.isStarted) begun.start();
     } else if (!isWanted && watch !== undefined) {
       this.#watches.delete(namespace);
       void watch.stop();
@@ -132,8 +130,7 @@ export class Sources {
   async #reread(signal: AbortSignal): Promise<void> {
     const { clock, random, rereadMs } = this.#options;
     while (isGoing(signal)) {
-      // Ten per cent either way: replicas that started together do not read together for ever.
-      await clock.sleep(Math.max(SHORTEST_REREAD_MS, rereadMs * (0.9 + 0.2 * random())), signal);
+      await clock.sleep(Math.max(SHORTEST_REREAD_MS, jittered(rereadMs, random)), signal);
       for (const [namespace, ref] of this.#unwatched()) {
         if (!isGoing(signal)) return;
         await this.#memory.refresh(namespace, ref);
@@ -156,11 +153,6 @@ export class Sources {
     const isWatched = this.#watches.get(namespace)?.synced === true;
     return !isWatched || remembered === undefined || remembered.isDoubtful || 'unreadable' in remembered.answer;
   }
-}
-
-// A function, because the compiler takes a signal that was not aborted for one that never will be.
-function isGoing(signal: AbortSignal): boolean {
-  return !signal.aborted;
 }
 
 function isConfigMap({ kind }: SourceRef): boolean {

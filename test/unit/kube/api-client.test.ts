@@ -5,7 +5,7 @@ import type { PooledKubeConfig } from '../../../kube/kube-config.ts';
 import type { KubernetesObject } from '../../../core/object.ts';
 import type { WatchEvent } from '../../../kube/object-client.ts';
 import { ApiError } from '../../../kube/object-client.ts';
-import { ListWatchServer } from './list-watch-server.ts';
+import { ListWatchServer } from '../../support/list-watch-server.ts';
 import { eventually } from '../../support/manual-clock.ts';
 
 const THINGS = { group: 'example.dev', version: 'v1', plural: 'things', namespace: 'shop' };

@@ -5,7 +5,7 @@ import { ApiClient } from '../../../kube/api-client.ts';
 import { Informer } from '../../../kube/informer.ts';
 import type { PooledKubeConfig } from '../../../kube/kube-config.ts';
 import type { KubernetesObject } from '../../../core/object.ts';
-import { ListWatchServer } from './list-watch-server.ts';
+import { ListWatchServer } from '../../support/list-watch-server.ts';
 import { eventually, hurriedClock } from '../../support/manual-clock.ts';
 import type { LogLine } from '../../support/test-log.ts';
 import { testLog } from '../../support/test-log.ts';

@@ -8,7 +8,7 @@ import { ApiClient } from '../../../kube/api-client.ts';
 import type { PooledKubeConfig } from '../../../kube/kube-config.ts';
 import { ApiError } from '../../../kube/object-client.ts';
 import { OperatorAdapter } from '../../../kube/operator-adapter.ts';
-import { ListWatchServer } from './list-watch-server.ts';
+import { ListWatchServer } from '../../support/list-watch-server.ts';
 import { eventually, hurriedClock } from '../../support/manual-clock.ts';
 import { testLog } from '../../support/test-log.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { ListWatchServer } from './list-watch-server.ts';
+import { ListWatchServer } from '../../support/list-watch-server.ts';
 import { eventually } from '../../support/manual-clock.ts';
 
 describe('a process around OperatorAdapter', function () {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { PassLoop } from '../../../kube/pass-loop.ts';
-import { collectLog } from '../webhook/log-lines.ts';
-import { ManualClock, settle } from '../webhook/manual-clock.ts';
+import { testLog } from '../../support/test-log.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
 
 describe('a loop of passes', () => {
   const clock = new ManualClock();
@@ -17,7 +17,7 @@ describe('a loop of passes', () => {
     loop = new PassLoop({
       clock,
       random: () => 1,
-      logger: collectLog().logger,
+      logger: testLog().logger,
       what: 'looking',
       pass: () => {
         times.push(clock.now() - began);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { HealthServer } from '../../../operator/health-server.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
 import { loopback } from '../../support/loopback.ts';
-import { collectLog } from '../webhook/log-lines.ts';
+import { testLog } from '../../support/test-log.ts';
 
 describe('the health server', () => {
   let server: HealthServer;
@@ -20,7 +20,7 @@ describe('the health server', () => {
       { name: 'rules', check: () => undefined },
       { name: 'certificate', check: () => problem },
     ];
-    server = new HealthServer({ place: loopback(), checks, register, logger: collectLog().logger });
+    server = new HealthServer({ place: loopback(), checks, register, logger: testLog().logger });
     const { port } = await server.start();
     base = `http://127.0.0.1:${port}`;
   });

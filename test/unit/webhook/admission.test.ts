@@ -9,8 +9,8 @@ import type { KnownSources, SourceNeeds } from '../../../core/injection/sources.
 import type { LookUp, LookUps } from '../../../webhook/look-ups.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
 import type { Entry } from '../../../webhook/configuration/configuration.ts';
-import { collectLog } from './log-lines.ts';
-import type { LogLine } from './log-lines.ts';
+import { testLog } from '../../support/test-log.ts';
+import type { LogLine } from '../../support/test-log.ts';
 
 const SECRET = 'hunter2';
 const NOTHING: MutationResult = { outcome: 'NoPolicy', patch: [], wrapped: [], skipped: [], warnings: [], audit: {} };
@@ -34,7 +34,7 @@ function start(options: Partial<AdmissionOptions> = {}): {
   lines: LogLine[];
   metrics: ReturnType<typeof createWebhookMetrics>;
 } {
-  const { logger, lines } = collectLog();
+  const { logger, lines } = testLog();
   const metrics = createWebhookMetrics();
   const admission = createAdmission({ rules: () => RULES, mutate: () => NOTHING, metrics, logger, ...options });
   return {
@@ -204,7 +204,7 @@ describe('admission', () => {
     });
 
     function admission(options: Partial<AdmissionOptions>) {
-      const { logger, lines } = collectLog();
+      const { logger, lines } = testLog();
       const metrics = createWebhookMetrics();
       return {
         admit: createAdmission({ rules: () => RULES, mutate: asking, metrics, logger, ...options }),
@@ -281,7 +281,7 @@ describe('admission', () => {
       };
 
     function admission(options: Partial<AdmissionOptions>) {
-      const { logger } = collectLog();
+      const { logger } = testLog();
       return createAdmission({
         rules: () => RULES,
         mutate: asking(false),

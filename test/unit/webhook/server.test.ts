@@ -14,7 +14,7 @@ import { createWebhookMetrics } from '../../../webhook/metrics.ts';
 import { WebhookServer } from '../../../webhook/server.ts';
 import type { Limits } from '../../../webhook/server.ts';
 import { loopback } from '../../support/loopback.ts';
-import { collectLog } from './log-lines.ts';
+import { testLog } from '../../support/test-log.ts';
 
 const MIB = 2 ** 20;
 const NAMES = ['127.0.0.1'];
@@ -51,7 +51,7 @@ describe('the webhook server', () => {
   });
 
   async function start(limits: Partial<Limits> = {}, admission?: Admission): Promise<void> {
-    const { logger } = collectLog();
+    const { logger } = testLog();
     metrics = createWebhookMetrics();
     const mutate = (): MutationResult => ({
       outcome: 'NoPolicy',
@@ -223,7 +223,7 @@ describe('the webhook server', () => {
   });
 
   it('answers 500 to a defect and goes on', async () => {
-    const { logger } = collectLog();
+    const { logger } = testLog();
     const mutate = (): never => {
       throw new Error('defect');
     };

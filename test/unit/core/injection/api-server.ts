@@ -2,7 +2,7 @@
  * The defaults that the API server fills into a pod template (k8s.io/kubernetes/pkg/apis/{core,apps}/v1/defaults.go),
  * for the parts that injection touches, its way of writing quantities, and the fields that it leaves out when empty.
  */
-import type { Workload } from './fixtures.ts';
+import type { Workload } from '../../../support/example-workload.ts';
 
 type JsonObject = Record<string, unknown>;
 

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import type { AuthMethod } from '../../../../core/auth-methods.ts';
 import type { Rule } from '../../../../core/policy/rule.ts';
-import { admitted, container, containerOf, deployment, ruleWith, templateOf } from './fixtures.ts';
+import { admitted } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { container, containerOf, deployment, templateOf } from '../../../support/example-workload.ts';
 
 const simple = deployment({ containers: [container()] });
 

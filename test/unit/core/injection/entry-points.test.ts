@@ -3,9 +3,10 @@ import type { Rule } from '../../../../core/policy/rule.ts';
 import type { ImageAnswer } from '../../../../core/injection/images.ts';
 import { mutateWorkload } from '../../../../core/injection/mutate.ts';
 import type { MutationResult } from '../../../../core/injection/outcome.ts';
-import { applyPatch } from './apply-patch.ts';
-import { container, deployment, ruleWith, snapshotOf } from './fixtures.ts';
-import type { Workload } from './fixtures.ts';
+import { applyPatch } from '../../../support/apply-patch.ts';
+import { ruleWith, snapshotOf } from '../../../support/example-rule.ts';
+import { container, deployment } from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
 
 const FAIL = ruleWith();
 const IGNORE = ruleWith({ failurePolicy: 'Ignore' });

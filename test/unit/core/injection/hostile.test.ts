@@ -1,6 +1,8 @@
 import { expect } from 'chai';
-import { admitted, container, deployment, mutate, ruleWith, templateOf } from './fixtures.ts';
-import type { Workload } from './fixtures.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { container, deployment, templateOf } from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
 
 /**
  * Templates of a size that the API server sends (its limit for a request is 3 MiB) and that nobody would write. Work that

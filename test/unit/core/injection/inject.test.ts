@@ -1,17 +1,16 @@
 import { expect } from 'chai';
 import { stored } from './api-server.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
 import {
-  admitted,
   container,
   containerOf,
   deployment,
-  mutate,
   namesOf,
   recordOf,
-  ruleWith,
   templateOf,
-} from './fixtures.ts';
-import type { Workload } from './fixtures.ts';
+} from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
 
 const simple = deployment({ containers: [container()] });
 

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
-import { admitted, container, containerOf, deployment, mutate, namesOf, ruleWith, templateOf } from './fixtures.ts';
-import type { Workload } from './fixtures.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { container, containerOf, deployment, namesOf, templateOf } from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
 
 const rule = ruleWith();
 

@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import { stored } from './api-server.ts';
-import { admitted, mutate, templateOf } from './fixtures.ts';
-import type { Container, Workload } from './fixtures.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { templateOf } from '../../../support/example-workload.ts';
+import type { Container, Workload } from '../../../support/example-workload.ts';
 import { applyManifest } from './manifest-apply.ts';
-import { Random, randomJson } from './random.ts';
-import { randomLookalikes, randomRule, randomWorkload } from './random-workload.ts';
+import { Random, randomJson } from '../../../support/random.ts';
+import { randomLookalikes, randomRule, randomWorkload } from '../../../support/random-workload.ts';
 
 const CASES = 200;
 

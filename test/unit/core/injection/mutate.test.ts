@@ -1,17 +1,9 @@
 import { expect } from 'chai';
 import { mutateWorkload } from '../../../../core/injection/mutate.ts';
-import { applyPatch } from './apply-patch.ts';
-import {
-  admitted,
-  benchWorkload,
-  container,
-  containerOf,
-  deployment,
-  mutate,
-  ruleWith,
-  snapshotOf,
-  templateOf,
-} from './fixtures.ts';
+import { applyPatch } from '../../../support/apply-patch.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith, snapshotOf } from '../../../support/example-rule.ts';
+import { benchWorkload, container, containerOf, deployment, templateOf } from '../../../support/example-workload.ts';
 
 const plain = deployment({ containers: [container()] });
 const withAnnotations = (annotations: object): ReturnType<typeof deployment> =>

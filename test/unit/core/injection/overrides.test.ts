@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import type { Rule } from '../../../../core/policy/rule.ts';
 import { readWishes, optionsOf } from '../../../../core/injection/overrides.ts';
 import type { EffectiveOptions } from '../../../../core/injection/annotations.ts';
-import { admitted, container, deployment, mutate, ruleWith, templateOf } from './fixtures.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { container, deployment, templateOf } from '../../../support/example-workload.ts';
 
 const ALL = ['Role', 'FromPaths', 'IgnoreMissing', 'Containers', 'Mode', 'LogLevel'] as const;
 const open = ruleWith({ overrides: { allow: ALL } });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { diff } from '../../../../core/injection/patch.ts';
-import { applyPatch } from './apply-patch.ts';
-import { Random, randomJson } from './random.ts';
+import { applyPatch } from '../../../support/apply-patch.ts';
+import { Random, randomJson } from '../../../support/random.ts';
 
 const operations = (before: unknown, after: unknown): string[] =>
   diff(before, after, '/x').map((operation) => `${operation.op} ${operation.path}`);

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import type { Rule } from '../../../../core/policy/rule.ts';
-import { admitted, container, containerOf, deployment, mutate, ruleWith } from './fixtures.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { container, containerOf, deployment } from '../../../support/example-workload.ts';
 
 describe('injection', () => {
   describe('the program of a container', () => {

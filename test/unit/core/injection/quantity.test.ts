@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { sameQuantities } from '../../../../core/injection/quantity.ts';
 import { stored } from './api-server.ts';
-import { admitted, container, containerOf, deployment, mutate, ruleWith } from './fixtures.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { container, containerOf, deployment } from '../../../support/example-workload.ts';
 
 describe('quantities', () => {
   const same: [string, string][] = [

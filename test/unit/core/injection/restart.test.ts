@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 
-import { admitted, container, deployment, mutate, ruleWith, templateOf } from './fixtures.ts';
-import type { Workload } from './fixtures.ts';
-import { Random } from './random.ts';
-import { randomRule, randomWorkload } from './random-workload.ts';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { container, deployment, templateOf } from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
+import { Random } from '../../../support/random.ts';
+import { randomRule, randomWorkload } from '../../../support/random-workload.ts';
 
 const RESTART = 'vaultinjection.dev/restart';
 const ONE = 'cccccccccccc';

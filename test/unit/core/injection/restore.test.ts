@@ -1,16 +1,15 @@
 import { expect } from 'chai';
+import { admitted, mutate } from '../../../support/admitted.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
 import {
-  admitted,
   container,
   containerOf,
   deployment,
-  mutate,
   namesOf,
   recordOf,
-  ruleWith,
   templateOf,
-} from './fixtures.ts';
-import type { Container, Exec, RecordJson, Workload } from './fixtures.ts';
+} from '../../../support/example-workload.ts';
+import type { Container, Exec, RecordJson, Workload } from '../../../support/example-workload.ts';
 
 const ORIGINAL = 'vaultinjection.dev/original';
 const rule = ruleWith();

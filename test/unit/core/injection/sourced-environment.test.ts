@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { SourceMode } from '../../../../core/policy/rule.ts';
 import { isSourced, sourcedEnvironment } from '../../../../core/injection/sourced-environment.ts';
 import type { SourcedEnvironment } from '../../../../core/injection/sourced-environment.ts';
-import { knownSources } from './fixtures.ts';
+import { knownSources } from '../../../support/example-rule.ts';
 
 const REFERENCE = 'vault:kv/a#b';
 const OBJECTS = {

@@ -3,9 +3,10 @@ import type { Rule } from '../../../../core/policy/rule.ts';
 import { mutateWorkload } from '../../../../core/injection/mutate.ts';
 import type { MutationResult } from '../../../../core/injection/outcome.ts';
 import type { SourceAnswer } from '../../../../core/injection/sources.ts';
-import { applyPatch } from './apply-patch.ts';
-import { container, containerOf, deployment, knownSources, ruleWith, snapshotOf } from './fixtures.ts';
-import type { Workload } from './fixtures.ts';
+import { applyPatch } from '../../../support/apply-patch.ts';
+import { knownSources, ruleWith, snapshotOf } from '../../../support/example-rule.ts';
+import { container, containerOf, deployment } from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
 
 const DATA = { data: { DB: 'vault:secret/data/shop/db#password' } } as const;
 const PLAIN = { data: { DB: '' } } as const;

@@ -5,8 +5,8 @@ import { plan } from '../../../../core/workload/plan.ts';
 import type { Action, Tracked } from '../../../../core/workload/plan.ts';
 import type { RestartWish } from '../../../../core/workload/restarts.ts';
 import { annotation } from '../../../../core/injection/annotations.ts';
-import { ruleWith } from '../injection/fixtures.ts';
-import { Random } from '../injection/random.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { Random } from '../../../support/random.ts';
 
 /**
  * A cluster in which nothing but time happens, carried out action by action: admission injects whatever is written to a

@@ -9,7 +9,8 @@ import type { RequestKind } from '../../../../core/workload/request.ts';
 import type { RolloutState } from '../../../../core/kinds.ts';
 import type { State } from '../../../../core/workload/standing.ts';
 import { annotation } from '../../../../core/injection/annotations.ts';
-import { ruleWith } from '../injection/fixtures.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { trackedWith } from '../../../support/example-tracked.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 const HASH = 'bbbbbbbbbbbb';
@@ -27,29 +28,11 @@ interface About extends Partial<Pick<Tracked, 'pending' | 'seenInjected' | 'frui
 
 function one(state: State, about: About = {}): Tracked {
   const { name = 'web', annotations = {}, rollout = {}, writers = [], restartPending = false, ...rest } = about;
-  return {
-    key: `Deployment/shop/${name}`,
-    workload: {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name, namespace: 'shop', uid: name },
-      text: '{}',
-      annotations,
-      rollout: { phase: 'Complete', paused: false, onDelete: false, ...rollout },
-      writers,
-    },
-    standing: {
-      state,
-      policy: { name: 'shop-secrets', uid: 'uid-1', hash: HASH },
-      yielding: [],
-      reads: [],
-      restartPending,
-    },
-    pending: false,
-    seenInjected: false,
-    fruitless: 0,
+  return trackedWith(name, state, {
+    workload: { annotations, rollout, writers },
+    standing: { policy: { hash: HASH }, restartPending },
     ...rest,
-  };
+  });
 }
 
 const requested = (kind: RequestKind, agoMs: number, attempt = 1, hash = HASH): Readonly<Record<string, string>> => ({

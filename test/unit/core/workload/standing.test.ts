@@ -7,9 +7,11 @@ import type { KubernetesObject } from '../../../../core/object.ts';
 import type { Rule } from '../../../../core/policy/rule.ts';
 import type { KnownImages } from '../../../../core/injection/images.ts';
 import { mutateWorkload } from '../../../../core/injection/mutate.ts';
-import { admitted, container, deployment, knownSources, ruleWith, snapshotOf } from '../injection/fixtures.ts';
-import { Random } from '../injection/random.ts';
-import { randomRule, randomWorkload } from '../injection/random-workload.ts';
+import { admitted } from '../../../support/admitted.ts';
+import { knownSources, ruleWith, snapshotOf } from '../../../support/example-rule.ts';
+import { container, deployment } from '../../../support/example-workload.ts';
+import { Random } from '../../../support/random.ts';
+import { randomRule, randomWorkload } from '../../../support/random-workload.ts';
 
 /** As a list of the API server brings it. */
 function stored(object: unknown, annotations: Readonly<Record<string, string>> = {}): KubernetesObject {

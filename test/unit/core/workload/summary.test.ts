@@ -4,7 +4,8 @@ import type { Stall, Tracked } from '../../../../core/workload/plan.ts';
 import type { State } from '../../../../core/workload/standing.ts';
 import { summaryOf } from '../../../../core/workload/summary.ts';
 import type { WorkloadSummary } from '../../../../core/workload/summary.ts';
-import { ruleWith } from '../injection/fixtures.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
+import { trackedWith } from '../../../support/example-tracked.ts';
 
 interface About {
   readonly policy?: string;
@@ -13,29 +14,8 @@ interface About {
 }
 
 function one(name: string, state: State, { policy = 'shop-secrets', yielding = [], message }: About = {}): Tracked {
-  return {
-    key: `Deployment/shop/${name}`,
-    workload: {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name, namespace: 'shop', uid: name },
-      text: '{}',
-      annotations: {},
-      rollout: { phase: 'Complete', paused: false, onDelete: false },
-      writers: [],
-    },
-    standing: {
-      state,
-      ...(message !== undefined && { message }),
-      policy: { name: policy, uid: policy, hash: 'aaaaaaaaaaaa' },
-      yielding,
-      reads: [],
-      restartPending: false,
-    },
-    pending: false,
-    seenInjected: false,
-    fruitless: 0,
-  };
+  const said = message === undefined ? {} : { message };
+  return trackedWith(name, state, { standing: { policy: { name: policy, uid: policy }, yielding, ...said } });
 }
 
 const summary = (tracked: readonly Tracked[], stalls: readonly Stall[] = []): WorkloadSummary =>

@@ -1,13 +1,15 @@
 import { expect } from 'chai';
 
 import type { KubernetesObject } from '../../../../core/object.ts';
-import { workloadKey, workloadOf } from '../../../../core/workload/workload.ts';
+import { partsOfWorkloadKey, workloadKey, workloadOf } from '../../../../core/workload/workload.ts';
 import { mutateWorkload } from '../../../../core/injection/mutate.ts';
 import type { MutationResult } from '../../../../core/injection/outcome.ts';
-import { admitted, container, deployment, snapshotOf, templateOf } from '../injection/fixtures.ts';
-import type { Workload } from '../injection/fixtures.ts';
-import { Random } from '../injection/random.ts';
-import { randomRule, randomWorkload } from '../injection/random-workload.ts';
+import { admitted } from '../../../support/admitted.ts';
+import { snapshotOf } from '../../../support/example-rule.ts';
+import { container, deployment, templateOf } from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
+import { Random } from '../../../support/random.ts';
+import { randomRule, randomWorkload } from '../../../support/random-workload.ts';
 
 const HTTP_PROBE = { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 10 };
 const IDLE = {
@@ -92,6 +94,8 @@ describe('what is kept of a workload', () => {
   });
 
   it('is told by kind, namespace and name', () => {
-    expect(workloadKey(workloadOf(stored(deployment({ containers: [] }))))).to.equal('Deployment/shop/web');
+    const key = workloadKey(workloadOf(stored(deployment({ containers: [] }))));
+    expect(key).to.equal('Deployment/shop/web');
+    expect(partsOfWorkloadKey(key)).to.deep.equal({ kind: 'Deployment', namespace: 'shop', name: 'web' });
   });
 });

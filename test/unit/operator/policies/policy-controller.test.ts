@@ -11,7 +11,7 @@ import { PolicyController } from '../../../../operator/policies/policy-controlle
 import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
 import { policyValidator } from '../../../../core/policy/schema.ts';
 import type { WorkloadSummary } from '../../../../core/workload/summary.ts';
-import { ListWatchServer } from '../../kube/list-watch-server.ts';
+import { ListWatchServer } from '../../../support/list-watch-server.ts';
 import { eventually, hurriedClock } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
 

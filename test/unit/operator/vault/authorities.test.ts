@@ -4,7 +4,7 @@ import { ApiError } from '../../../../kube/object-client.ts';
 import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
 import type { CaRef } from '../../../../core/policy/rule.ts';
 import { Authorities } from '../../../../operator/vault/authorities.ts';
-import { ruleWith } from '../../core/injection/fixtures.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
 import { CA as PEM } from '../../../support/example-ca.ts';

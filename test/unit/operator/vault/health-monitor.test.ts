@@ -4,6 +4,7 @@ import type { RuleVault } from '../../../../core/policy/rule.ts';
 import type { Authority } from '../../../../operator/vault/authorities.ts';
 import { HealthMonitor } from '../../../../operator/vault/health-monitor.ts';
 import type { VaultHealth, VaultTarget } from '../../../../operator/vault/vault-port.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
 
@@ -11,20 +12,7 @@ const UP: VaultHealth = { status: 'True', reason: 'VaultReachable', message: 'up
 const SEALED: VaultHealth = { status: 'False', reason: 'VaultSealed', message: 'sealed' };
 
 function ruleVault(address: string, tls: Partial<RuleVault['tls']> = {}, namespace = ''): RuleVault {
-  return {
-    address,
-    namespace,
-    timeout: '10s',
-    tls: { caBundle: '', serverName: '', ...tls },
-    auth: {
-      method: 'Kubernetes',
-      mountPath: 'kubernetes',
-      role: '',
-      audience: '',
-      tokenExpirationSeconds: 600,
-      details: {},
-    },
-  };
+  return ruleWith({ vault: { address, namespace, tls } }).vault;
 }
 
 describe('HealthMonitor', () => {

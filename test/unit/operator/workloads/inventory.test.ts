@@ -6,7 +6,7 @@ import { Inventory } from '../../../../operator/workloads/inventory.ts';
 import type { Judgement } from '../../../../operator/workloads/inventory.ts';
 import type { State } from '../../../../core/workload/standing.ts';
 import { workloadOf } from '../../../../core/workload/workload.ts';
-import { ruleWith } from '../../core/injection/fixtures.ts';
+import { ruleWith } from '../../../support/example-rule.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';

@@ -9,8 +9,8 @@ import { LEAF_LIFE_MS } from '../../../../webhook/certificates/leaf.ts';
 import { PUBLISH_WAIT_MS } from '../../../../webhook/certificates/renewal.ts';
 import { decodeSet } from '../../../../webhook/certificates/secret.ts';
 import type { Secret } from '../../../../webhook/certificates/secret.ts';
-import { collectLog } from '../log-lines.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { testLog } from '../../../support/test-log.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
 
 const DAY = 24 * 3600_000;
@@ -19,7 +19,7 @@ const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespa
 class World {
   readonly api = new MemoryApi();
   readonly clock = new ManualClock();
-  readonly log = collectLog();
+  readonly log = testLog();
   /** What the cluster's configuration holds, and since when. */
   published = new Map<string, number>();
   repairs = 0;

@@ -7,8 +7,8 @@ import type { WebhookConfiguration } from '../../../../webhook/configuration/con
 import { ConfigurationKeeper } from '../../../../webhook/configuration/keeper.ts';
 import { RECHECK_MS, SETTLE_MS } from '../../../../webhook/configuration/namespaces.ts';
 import { IN_FORCE_MS } from '../../../../webhook/configuration/published.ts';
-import { collectLog } from '../log-lines.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { testLog } from '../../../support/test-log.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
 
 const CONFIGURATIONS: Resource = {
@@ -29,7 +29,7 @@ const TARGET = { url: 'https://127.0.0.1:9443' };
 class World {
   readonly api = new MemoryApi();
   readonly clock = new ManualClock();
-  readonly log = collectLog();
+  readonly log = testLog();
   bundle = pem('one');
   repairs = 0;
   /** What the keeper that was made last has published. */

@@ -8,7 +8,7 @@ import type { PullSecrets } from '../../../../webhook/image-config/pull-secrets.
 import type { Found, LookUpOptions } from '../../../../webhook/image-config/registry.ts';
 import type { ImageReference } from '../../../../webhook/image-config/reference.ts';
 import type { ImageAnswer, ImageNeeds } from '../../../../core/injection/images.ts';
-import { ManualClock, settle } from '../manual-clock.ts';
+import { ManualClock, settle } from '../../../support/manual-clock.ts';
 
 const NGINX = { entrypoint: ['/docker-entrypoint.sh'], cmd: ['nginx'] };
 const DIGEST = `sha256:${'a'.repeat(64)}`;

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { ImageFailure } from '../../../../webhook/image-config/failure.ts';
 import { parseReference } from '../../../../webhook/image-config/reference.ts';
-import { readList, readMirrors, RegistryHosts } from '../../../../webhook/image-config/registry-hosts.ts';
+import { readList } from '../../../../core/list.ts';
+import { readMirrors, RegistryHosts } from '../../../../webhook/image-config/registry-hosts.ts';
 
 function hosts(registries: string, mirrors = '', plainHttp = ''): RegistryHosts {
   return new RegistryHosts({

@@ -8,7 +8,7 @@ import { parseReference } from '../../../../webhook/image-config/reference.ts';
 import { RegistryClient } from '../../../../webhook/image-config/registry.ts';
 import type { Found, LookUpOptions } from '../../../../webhook/image-config/registry.ts';
 import { readMirrors, RegistryHosts } from '../../../../webhook/image-config/registry-hosts.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 import { startScriptedRegistry } from './scripted-registry.ts';
 import type { ScriptedRegistry } from './scripted-registry.ts';
 

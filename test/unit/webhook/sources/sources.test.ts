@@ -5,10 +5,11 @@ import type { KubernetesObject } from '../../../../core/object.ts';
 import type { KnownSources, SourceAnswer, SourceRef } from '../../../../core/injection/sources.ts';
 import { sourceName } from '../../../../core/injection/sources.ts';
 import { createSourceMetrics } from '../../../../webhook/sources/metrics.ts';
-import { resourceOf, sourceReader } from '../../../../webhook/sources/source-reader.ts';
+import { coreResource } from '../../../../core/resources.ts';
+import { sourceReader } from '../../../../webhook/sources/source-reader.ts';
 import { Sources } from '../../../../webhook/sources/sources.ts';
 import { testLog } from '../../../support/test-log.ts';
-import { ManualClock, settle } from '../manual-clock.ts';
+import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
 
 const APP: SourceRef = { kind: 'ConfigMap', name: 'app' };
@@ -48,7 +49,7 @@ describe('Sources', () => {
     kind === 'Secret' ? Buffer.from(text).toString('base64') : text;
 
   async function put(ref: SourceRef, text: string, namespace = 'shop'): Promise<void> {
-    const resource = resourceOf(namespace, ref.kind);
+    const resource = coreResource(ref.kind, namespace);
     const object = {
       apiVersion: 'v1',
       kind: ref.kind,
@@ -212,7 +213,7 @@ describe('Sources', () => {
       await put(APP, REFERENCE);
       await settle();
       expect([known(APP), changes.splice(0)]).to.deep.equal([HELD, ['shop ConfigMap app']]);
-      await api.delete(resourceOf('shop', 'ConfigMap'), 'app');
+      await api.delete(coreResource('ConfigMap', 'shop'), 'app');
       await settle();
       expect([known(APP), changes.splice(0)]).to.deep.equal([MISSING, ['shop ConfigMap app']]);
       await put(APP, REFERENCE);
@@ -302,7 +303,7 @@ describe('Sources', () => {
         };
         const early = find(APP);
         await settle();
-        await api.replace(resourceOf('shop', 'ConfigMap'), {
+        await api.replace(coreResource('ConfigMap', 'shop'), {
           apiVersion: 'v1',
           kind: 'ConfigMap',
           metadata: { name: 'app', namespace: 'shop' },
@@ -347,7 +348,7 @@ describe('Sources', () => {
       api.before = (operation) => {
         if (operation === 'get' && isDown) throw new ApiError(500, 'InternalError', 'no');
       };
-      await api.replace(resourceOf('shop', 'ConfigMap'), {
+      await api.replace(coreResource('ConfigMap', 'shop'), {
         apiVersion: 'v1',
         kind: 'ConfigMap',
         metadata: { name: 'app', namespace: 'shop' },

@@ -1,7 +1,8 @@
-import type { AuthMethod } from '../../../../core/auth-methods.ts';
-import type { Rule } from '../../../../core/policy/rule.ts';
-import { deployment, ruleWith } from './fixtures.ts';
-import type { Workload } from './fixtures.ts';
+import type { AuthMethod } from '../../core/auth-methods.ts';
+import type { Rule } from '../../core/policy/rule.ts';
+import { ruleWith } from './example-rule.ts';
+import { deployment } from './example-workload.ts';
+import type { Workload } from './example-workload.ts';
 import type { Random } from './random.ts';
 
 /**

@@ -3,9 +3,9 @@ import type { Server } from 'node:https';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
-import { PooledKubeConfig } from '../../../kube/kube-config.ts';
-import type { KubernetesObject } from '../../../core/object.ts';
-import { createAuthority } from '../../support/pki.ts';
+import { PooledKubeConfig } from '../../kube/kube-config.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import { createAuthority } from './pki.ts';
 
 type StoredObject = KubernetesObject & { readonly metadata: { readonly resourceVersion: string } };
 

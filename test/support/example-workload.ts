@@ -1,44 +1,4 @@
 import { readFileSync } from 'node:fs';
-import type { Rule, RuleSnapshot } from '../../../../core/policy/rule.ts';
-import { mutateWorkload } from '../../../../core/injection/mutate.ts';
-import type { MutationResult } from '../../../../core/injection/outcome.ts';
-import { sourceName } from '../../../../core/injection/sources.ts';
-import type { KnownSources, SourceAnswer } from '../../../../core/injection/sources.ts';
-import { ruleOf } from '../../../support/example-policy.ts';
-import { applyPatch } from './apply-patch.ts';
-
-type Deep<T> = T extends readonly unknown[] ? T : T extends object ? { readonly [K in keyof T]?: Deep<T[K]> } : T;
-
-const PLAIN_RULE: Rule = {
-  ...ruleOf({ vault: { auth: { role: 'shop' } }, failurePolicy: 'Fail' }),
-  policy: { namespace: 'shop', name: 'shop-secrets', uid: 'uid-1', generation: 1, createdAt: 0 },
-  hash: 'aaaaaaaaaaaa',
-};
-
-/** A rule with some of its fields changed. */
-export function ruleWith(changes: Deep<Rule> = {}): Rule {
-  return merged(PLAIN_RULE, changes) as Rule;
-}
-
-function merged(base: unknown, changes: unknown): unknown {
-  if (!isPlainObject(base) || !isPlainObject(changes)) return changes;
-  const result: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(changes)) result[key] = merged(base[key], value);
-  return result;
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** What is known of objects, by their names as `Secret db`. */
-export function knownSources(objects: Readonly<Record<string, SourceAnswer>>): KnownSources {
-  return (ref) => objects[sourceName(ref)];
-}
-
-export function snapshotOf(...rules: readonly Rule[]): RuleSnapshot {
-  return { version: 1, rulesFor: () => rules };
-}
 
 /**
  * Shapes of what the tests look into, as an injected workload has them. A field that a test's own workload leaves out is
@@ -122,17 +82,6 @@ export function container(fields: object = {}): Container {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Container;
 }
 
-export function mutate(object: unknown, ...rules: readonly Rule[]): MutationResult {
-  return mutateWorkload({ kind: 'Deployment', namespace: 'shop', name: 'web', object, rules: snapshotOf(...rules) });
-}
-
-/** The object as the API server has it after admission. Throws what a denial says. */
-export function admitted(object: Workload, ...rules: readonly Rule[]): Workload {
-  const { denial, patch } = mutate(object, ...rules);
-  if (denial) throw new Error(`${denial.reason}: ${denial.message}`);
-  return applyPatch(object, patch) as Workload;
-}
-
 export function templateOf(object: Workload): Template {
   return object.spec.template;
 }
@@ -153,7 +102,7 @@ export function recordOf(object: Workload): RecordJson {
 
 /** The workload under review in one of the benchmark's bodies. */
 export function benchWorkload(file: 'deployment.json' | 'deployment-noref.json'): Workload {
-  const url = new URL(`../../../bench/bodies/${file}`, import.meta.url);
+  const url = new URL(`../bench/bodies/${file}`, import.meta.url);
   const review = JSON.parse(readFileSync(url, 'utf8')) as { request: { object: Workload } };
   return review.request.object;
 }

@@ -1,0 +1,86 @@
+/**
+ * Why a connection failed, told by the code of an error alone. Messages, causes and other fields of errors stay unread:
+ * libraries hang whole requests with their credentials on them.
+ */
+
+/**
+ * The code of the innermost error (undici wraps the system's error, sometimes twice; of several attempts the first
+ * counts), such as ECONNREFUSED. The error's name where it has no code, such as TimeoutError; the type of what was
+ * thrown where that is no error.
+ */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const inner = error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
+  if (inner instanceof Error) return codeOf(inner);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
+
+/**
+ * What is wrong with TLS.
+ * - Untrusted: the certificate leads to no authority that is trusted
+ * - Expired, NotYetValid: the certificate is not valid now
+ * - OtherName: the certificate is for another name
+ * - NoTls: what answers does not speak TLS, or none that Node speaks
+ * - Unverifiable: something else about the certificate
+ */
+export type TlsFault = 'Untrusted' | 'Expired' | 'NotYetValid' | 'OtherName' | 'NoTls' | 'Unverifiable';
+
+// https://nodejs.org/api/tls.html#x509-certificate-error-codes
+const TLS_FAULTS: ReadonlyMap<string, TlsFault> = new Map<string, TlsFault>([
+  ['CERT_SIGNATURE_FAILURE', 'Untrusted'],
+  ['CERT_UNTRUSTED', 'Untrusted'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'Untrusted'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'Untrusted'],
+  ['UNABLE_TO_GET_ISSUER_CERT', 'Untrusted'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'Untrusted'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'Untrusted'],
+  ['CERT_HAS_EXPIRED', 'Expired'],
+  ['CERT_NOT_YET_VALID', 'NotYetValid'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'OtherName'],
+  ['EPROTO', 'NoTls'],
+]);
+
+/** What is wrong with TLS, by the code of an error; undefined where the code is about something else. */
+export function tlsFaultOf(code: string): TlsFault | undefined {
+  const known = TLS_FAULTS.get(code);
+  if (known !== undefined) return known;
+  // what OpenSSL says of all that is no certificate
+  if (code.startsWith('ERR_SSL')) return 'NoTls';
+  return code.startsWith('CERT_') || code.startsWith('ERR_TLS') ? 'Unverifiable' : undefined;
+}
+
+const TIMEOUTS: ReadonlySet<string> = new Set([
+  'TimeoutError', // of AbortSignal.timeout()
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+]);
+
+/** Whether a code says that something took too long. */
+export function isTimeout(code: string): boolean {
+  return TIMEOUTS.has(code);
+}
+
+// getaddrinfo(3), by their names in libuv
+const UNKNOWN_NAMES: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA', 'EAI_NONAME']);
+
+/** Whether a code says that the host's name does not resolve, now or at all. */
+export function isUnknownName(code: string): boolean {
+  return UNKNOWN_NAMES.has(code);
+}
+
+const EXPLAINED: ReadonlyMap<string, string> = new Map([
+  ['TimeoutError', 'no answer in time'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'no connection in time'],
+  ['UND_ERR_HEADERS_TIMEOUT', 'no answer in time'],
+  ['UND_ERR_BODY_TIMEOUT', 'silent for too long'],
+  ['UND_ERR_SOCKET', 'the connection was closed amid the answer'],
+  ['ECONNREFUSED', 'connection refused'],
+  ['ECONNRESET', 'the connection was reset'],
+]);
+
+/** What a code says of the connection, in words for people; undefined where the code itself says most. */
+export function explained(code: string): string | undefined {
+  return EXPLAINED.get(code);
+}

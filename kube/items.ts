@@ -1,0 +1,19 @@
+import type { KubernetesObject, Resource } from '../core/object.ts';
+import type { ListOptions, ObjectClient } from './object-client.ts';
+
+/**
+ * The objects of a list, page by page (`options.limit` in each) and only as far as somebody reads on. Rejects with
+ * ApiError; with one that isGone() where the pages take longer than the API server keeps their version.
+ */
+export async function* itemsOf<T extends KubernetesObject>(
+  client: Pick<ObjectClient, 'list'>,
+  resource: Resource,
+  options: Omit<ListOptions, 'continue'>,
+): AsyncGenerator<T, void> {
+  let next: string | undefined;
+  do {
+    const page = await client.list<T>(resource, next === undefined ? options : { ...options, continue: next });
+    yield* page.items;
+    next = page.metadata.continue;
+  } while (next !== undefined && next !== '');
+}

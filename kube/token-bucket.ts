@@ -1,0 +1,47 @@
+import type { Clock } from './clock.ts';
+
+export interface TokenBucketOptions {
+  readonly clock: Pick<Clock, 'now'>;
+  /** How many tokens it holds at most; it begins full. */
+  readonly burst: number;
+  /** Milliseconds after which there is one more. */
+  readonly everyMs: number;
+}
+
+/** Bounds a rate: a burst is let through at once, what comes after it at a steady pace. */
+export class TokenBucket {
+  readonly #options: TokenBucketOptions;
+  #tokens: number;
+  /** Up to when refills are counted: Clock.now(), in whole steps since the first. */
+  #refilledAt: number;
+
+  constructor(options: TokenBucketOptions) {
+    this.#options = options;
+    this.#tokens = options.burst;
+    this.#refilledAt = options.clock.now();
+  }
+
+  /** Milliseconds until take() returns true; 0: it does now. */
+  get waitMs(): number {
+    this.#refill();
+    const { clock, everyMs } = this.#options;
+    return this.#tokens > 0 ? 0 : this.#refilledAt + everyMs - clock.now();
+  }
+
+  /** Takes a token; false where there is none. */
+  take(): boolean {
+    this.#refill();
+    if (this.#tokens === 0) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  #refill(): void {
+    const { clock, burst, everyMs } = this.#options;
+    // a clock that was set back is gone by from there, or there would be no token until it has caught up
+    this.#refilledAt = Math.min(this.#refilledAt, clock.now());
+    const fresh = Math.floor((clock.now() - this.#refilledAt) / everyMs);
+    this.#tokens = Math.min(burst, this.#tokens + fresh);
+    this.#refilledAt += fresh * everyMs;
+  }
+}

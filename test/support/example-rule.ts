@@ -1,0 +1,33 @@
+import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
+import { sourceName } from '../../core/injection/sources.ts';
+import type { KnownSources, SourceAnswer } from '../../core/injection/sources.ts';
+import { changed } from './changed.ts';
+import type { Changes } from './changed.ts';
+import { ruleOf } from './example-policy.ts';
+
+const EPOCH = '1970-01-01T00:00:00Z';
+
+/** What the operator makes of a policy that says little, under a hash that can be told from others. */
+const PLAIN_RULE: Rule = {
+  ...ruleOf({
+    metadata: { name: 'shop-secrets', uid: 'uid-1', generation: 1, creationTimestamp: EPOCH },
+    vault: { auth: { role: 'shop' } },
+    failurePolicy: 'Fail',
+  }),
+  hash: 'aaaaaaaaaaaa',
+};
+
+/** A rule with some of its fields changed, however little sense they make together: no policy is compiled for it. */
+export function ruleWith(changes: Changes<Rule> = {}): Rule {
+  return changed(PLAIN_RULE, changes);
+}
+
+/** The same rules in every namespace. */
+export function snapshotOf(...rules: readonly Rule[]): RuleSnapshot {
+  return { version: 1, rulesFor: () => rules };
+}
+
+/** What is known of objects, by their names as `Secret db`. */
+export function knownSources(objects: Readonly<Record<string, SourceAnswer>>): KnownSources {
+  return (ref) => objects[sourceName(ref)];
+}

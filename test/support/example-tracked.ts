@@ -1,0 +1,31 @@
+import type { Tracked } from '../../core/workload/plan.ts';
+import type { State } from '../../core/workload/standing.ts';
+import { changed } from './changed.ts';
+import type { Changes } from './changed.ts';
+
+/** A Deployment in namespace shop whose pods are all there, in this state, with some of its fields changed. */
+export function trackedWith(name: string, state: State, changes: Changes<Tracked> = {}): Tracked {
+  const sample: Tracked = {
+    key: `Deployment/shop/${name}`,
+    workload: {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, namespace: 'shop', uid: name },
+      text: '{}',
+      annotations: {},
+      rollout: { phase: 'Complete', paused: false, onDelete: false },
+      writers: [],
+    },
+    standing: {
+      state,
+      policy: { name: 'shop-secrets', uid: 'uid-1', hash: 'aaaaaaaaaaaa' },
+      yielding: [],
+      reads: [],
+      restartPending: false,
+    },
+    pending: false,
+    seenInjected: false,
+    fruitless: 0,
+  };
+  return changed(sample, changes);
+}

@@ -1,0 +1,41 @@
+import { expect } from 'chai';
+
+import type { KubernetesObject } from '../../../core/object.ts';
+import { coreResource } from '../../../core/resources.ts';
+import { itemsOf } from '../../../kube/items.ts';
+import type { ListOptions, ObjectClient } from '../../../kube/object-client.ts';
+
+const NODES = coreResource('Node');
+const node = (name: string): KubernetesObject => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
+const PAGES = [[node('a'), node('b')], [], [node('c')]];
+
+describe('itemsOf', () => {
+  let asked: ListOptions[];
+  const client = {
+    list: (_: unknown, options: ListOptions = {}) => {
+      asked.push(options);
+      const at = Number(options.continue ?? 0);
+      const next = at < PAGES.length - 1 ? String(at + 1) : '';
+      return Promise.resolve({ metadata: { resourceVersion: '7', continue: next }, items: PAGES[at] ?? [] });
+    },
+  } as unknown as Pick<ObjectClient, 'list'>;
+
+  beforeEach(() => (asked = []));
+
+  it('are those of all pages, in their order', async () => {
+    const names: string[] = [];
+    for await (const { metadata } of itemsOf(client, NODES, { limit: 2, metadataOnly: true }))
+      names.push(metadata.name);
+    expect(names).to.deep.equal(['a', 'b', 'c']);
+    expect(asked).to.deep.equal([
+      { limit: 2, metadataOnly: true },
+      { limit: 2, metadataOnly: true, continue: '1' },
+      { limit: 2, metadataOnly: true, continue: '2' },
+    ]);
+  });
+
+  it('are asked for no further than somebody reads', async () => {
+    for await (const { metadata } of itemsOf(client, NODES, { limit: 2 })) if (metadata.name === 'b') break;
+    expect(asked).to.have.length(1);
+  });
+});
