@@ -3,18 +3,8 @@ import { DEFAULTS } from '../policy/policy.generated.ts';
 import { withoutDefaults } from '../policy/defaults.ts';
 import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
+import type { MountPaths } from './names.ts';
 import type { EffectiveOptions } from './annotations.ts';
-
-/** Where a container finds what is mounted for it. */
-export interface MountPaths {
-  readonly executable: string;
-  /** Only where the policy logs in with a token of the ServiceAccount. */
-  readonly token: string | undefined;
-  /** Only where the policy refers to a CA. */
-  readonly ca: string | undefined;
-  /** Only where the policy logs in with what a Secret holds. */
-  readonly credentials: string | undefined;
-}
 
 export const CA_FILE = 'ca.crt';
 

@@ -5,7 +5,6 @@
  */
 import type { Rule } from '../policy/rule.ts';
 import { vaultEnvConfig } from './config.ts';
-import type { MountPaths } from './config.ts';
 import { installerFor, volumesFor } from './delivery.ts';
 import type { VolumeNames } from './delivery.ts';
 import { entrypointUnknown } from './entry-points.ts';
@@ -15,7 +14,7 @@ import type { RawObject } from '../json.ts';
 import { roleFor, takesSecret, takesToken } from './login.ts';
 import { annotation } from './annotations.ts';
 import { CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
-import type { Purpose } from './names.ts';
+import type { MountPaths, Purpose } from './names.ts';
 import type { Denial, Skipped } from './outcome.ts';
 import type { EffectiveOptions } from './annotations.ts';
 import {

@@ -1,7 +1,7 @@
 /** What the containers of a pod log in to Vault with: which volume of ours holds it, and by which names. */
 import { AUTH_METHODS } from '../auth-methods.ts';
 import type { Rule } from '../policy/rule.ts';
-import type { MountPaths } from './config.ts';
+import type { MountPaths } from './names.ts';
 import { asList, asObject, asString } from '../json.ts';
 import type { RawObject } from '../json.ts';
 

@@ -28,6 +28,17 @@ const baseName: Readonly<Record<Purpose, string>> = {
   credentials: 'vault-env-credentials',
 };
 
+/** Where a container finds what is mounted for it. */
+export interface MountPaths {
+  readonly executable: string;
+  /** Only where the policy logs in with a token of the ServiceAccount. */
+  readonly token: string | undefined;
+  /** Only where the policy refers to a CA. */
+  readonly ca: string | undefined;
+  /** Only where the policy logs in with what a Secret holds. */
+  readonly credentials: string | undefined;
+}
+
 /** What a volume, mount path or init container name of ours is for; undefined for a name that we never give. */
 export function purposeOf(name: string): Purpose | undefined {
   return name.startsWith(baseName.executable)
