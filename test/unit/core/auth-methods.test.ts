@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 
 import { AUTH_DETAILS, AUTH_METHODS } from '../../../core/auth-methods.ts';
@@ -28,8 +29,14 @@ describe('the table of auth methods', () => {
 
   it('has the mount paths that the CRD names as their defaults', () => {
     const { description = '' } = specSchema('vault.auth.mountPath');
-    const named = /Default: (.+), as the method is/.exec(description)?.[1]?.split(/, | or /);
-    expect(named).to.deep.equal(methods.map((method) => AUTH_METHODS[method].mountPath));
+    const mountPaths = methods.map((method) => AUTH_METHODS[method].mountPath);
+    expect(description.match(/[a-z]+/g)?.filter((word) => mountPaths.includes(word))).to.deep.equal(mountPaths);
+  });
+
+  it('has the methods and mount paths that vault-env has', () => {
+    const source = readFileSync(new URL('../../../vault-env/internal/login/methods.go', import.meta.url), 'utf8');
+    const rows = [...source.matchAll(/\{name: "(\w+)", mount: "([^"]+)"/g)].map(([, ...row]) => row);
+    expect(rows).to.deep.equal(methods.map((method) => [method, AUTH_METHODS[method].mountPath]));
   });
 
   it('has each field of vault.auth that is some method’s own', () => {
