@@ -36,7 +36,7 @@ describe('the table of auth methods', () => {
   it('has the methods and mount paths that vault-env has', () => {
     const source = readFileSync(new URL('../../../vault-env/internal/login/methods.go', import.meta.url), 'utf8');
     const rows = [...source.matchAll(/\{name: "(\w+)", mount: "([^"]+)"/g)].map(([, ...row]) => row);
-    expect(rows).to.deep.equal(methods.map((method) => [method, AUTH_METHODS[method].mountPath]));
+    expect(rows).to.have.deep.members(methods.map((method) => [method, AUTH_METHODS[method].mountPath]));
   });
 
   it('has each field of vault.auth that is some method’s own', () => {
