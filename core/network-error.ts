@@ -72,12 +72,12 @@ export function isUnknownName(code: string): boolean {
 
 const EXPLAINED: ReadonlyMap<string, string> = new Map([
   ['TimeoutError', 'no answer in time'],
-  ['UND_ERR_CONNECT_TIMEOUT', 'no connection in time'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'connection timed out'],
   ['UND_ERR_HEADERS_TIMEOUT', 'no answer in time'],
-  ['UND_ERR_BODY_TIMEOUT', 'silent for too long'],
-  ['UND_ERR_SOCKET', 'the connection was closed amid the answer'],
+  ['UND_ERR_BODY_TIMEOUT', 'timed out mid-response'],
+  ['UND_ERR_SOCKET', 'connection closed mid-response'],
   ['ECONNREFUSED', 'connection refused'],
-  ['ECONNRESET', 'the connection was reset'],
+  ['ECONNRESET', 'connection reset'],
 ]);
 
 /** What a code says of the connection, in words for people; undefined where the code itself says most. */

@@ -27,6 +27,6 @@ export function faultOfCertificates(pem: string): string | undefined {
   const broken = blocks.findIndex((block) => parseCertificate(block) === undefined);
   if (blocks.length > 0 && blocks.length === begun && broken < 0) return undefined;
   const which =
-    broken < 0 ? 'a certificate is cut off' : `certificate ${broken + 1} of ${blocks.length} cannot be read`;
-  return `${which}; write whole certificates as PEM`;
+    broken < 0 ? 'a certificate is truncated' : `certificate ${broken + 1} of ${blocks.length} cannot be parsed`;
+  return `${which}; write complete certificates in PEM format`;
 }

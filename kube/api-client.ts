@@ -133,7 +133,7 @@ export class ApiClient implements ObjectClient {
     })) as { status?: { token?: unknown } } | null;
     const token = answer?.status?.token;
     if (typeof token === 'string' && token !== '') return token;
-    throw new ApiError(0, 'UnexpectedAnswer', `POST ${path}: the answer holds no token`);
+    throw new ApiError(0, 'UnexpectedAnswer', `POST ${path}: the answer contains no token`);
   }
 
   /** What is not there (404) counts as deleted. */
@@ -173,7 +173,7 @@ export class ApiClient implements ObjectClient {
     const text = await body.text().catch((error: unknown) => Promise.reject(errorOfNoAnswer(error, contextOf(call))));
     const answer = parseJson(text);
     if (answer === undefined) {
-      throw new ApiError(0, 'UnexpectedAnswer', `${contextOf(call).call}: the answer is no JSON`);
+      throw new ApiError(0, 'UnexpectedAnswer', `${contextOf(call).call}: the answer is not JSON`);
     }
     return answer;
   }

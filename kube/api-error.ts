@@ -37,7 +37,7 @@ export function errorOfNoAnswer(cause: unknown, context: AnswerContext): ApiErro
 /** The error when no credentials could be had: an exec plugin or a file failed. What the plugin printed stays out. */
 export function errorOfCredentials(cause: unknown, context: AnswerContext): ApiError {
   const detail = cause instanceof Error && cause.name === 'KubeConfigError' ? cause.message : codeOf(cause);
-  const message = `${context.call}: the kubeconfig gave no credentials (${detail}); its exec plugin or a file of it failed`;
+  const message = `${context.call}: no credentials from the kubeconfig (${detail}): its exec plugin failed or a file is missing`;
   return new ApiError(0, 'NoCredentials', message);
 }
 

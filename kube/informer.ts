@@ -185,7 +185,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     }
     if (signal.aborted) return;
     if (silent && clock.now() - openedAt < VERY_SHORT_WATCH_MS) {
-      throw new ApiError(0, 'VeryShortWatch', 'the watch was closed as soon as it was open');
+      throw new ApiError(0, 'VeryShortWatch', 'the watch was closed immediately');
     }
     this.#backoff.reset();
   }
@@ -200,8 +200,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     const doubted = error instanceof ApiError && error.reason === 'MalformedEvent';
     if (isGone(error) || doubted || this.#backoff.failures >= FAILURES_BEFORE_RELIST) this.#resourceVersion = undefined;
     const line = { resource: resource.plural, failures: this.#backoff.failures, delayMs, error: describeError(error) };
-    if (everyday) logger.debug(line, 'the watch is too old, listing again');
-    else logger.warn(line, 'lost the API server, will try again');
+    if (everyday) logger.debug(line, 'the watch has expired, listing again');
+    else logger.warn(line, 'lost the connection to the API server, will retry');
     observer?.onRetry?.(error, delayMs);
     await clock.sleep(delayMs, signal);
   }
@@ -214,7 +214,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       this.#untold.add(key);
       this.#options.logger.error(
         { key, error: describeError(error) },
-        'a change could not be noted, will be told again',
+        'a change could not be processed, will be delivered again',
       );
     }
   }
@@ -224,7 +224,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     try {
       this.#options.onSynced?.();
     } catch (error) {
-      this.#options.logger.error({ error: describeError(error) }, 'what follows the first list failed');
+      this.#options.logger.error({ error: describeError(error) }, 'the handler of the first list failed');
     }
   }
 

@@ -130,7 +130,7 @@ export function loadKubeConfig(
   const files = filesOf(options, env);
   if (files.length > 0) for (const file of files) addFile(config, file);
   else if (env.KUBERNETES_SERVICE_HOST !== undefined && existsSync(SERVICE_ACCOUNT_TOKEN)) config.loadFromCluster();
-  else throw new KubeConfigError('no cluster: give a kubeconfig, or run in a pod with a ServiceAccount token');
+  else throw new KubeConfigError('no cluster: set --kubeconfig, or run in a pod with a ServiceAccount token');
   chooseContext(config, options.context);
   return config;
 }
@@ -198,7 +198,7 @@ function readTokenFiles(users: readonly User[], file: string): void {
 function chooseContext(config: PooledKubeConfig, wanted: string | undefined): void {
   if (wanted) config.setCurrentContext(wanted);
   const name = config.getCurrentContext();
-  if (!name) throw new KubeConfigError('the kubeconfig has no current context: choose one');
+  if (!name) throw new KubeConfigError('the kubeconfig has no current context: set --context');
   const context = config.getContextObject(name);
   const known = config.getContexts().map((each) => each.name);
   if (!context)

@@ -110,7 +110,10 @@ export class LeaderElection implements Leadership {
     } catch (error) {
       // to have been overtaken is how an election goes
       if (isConflict(error)) return;
-      this.#options.logger.warn({ error: describeError(error) }, 'the lease of the leader could not be looked after');
+      this.#options.logger.warn(
+        { error: describeError(error) },
+        'the leader election lease could not be acquired or renewed',
+      );
     }
   }
 
@@ -181,7 +184,7 @@ export class LeaderElection implements Leadership {
       };
       await client.replace(this.#resource, { ...lease, spec });
     } catch (error) {
-      logger.warn({ error: describeError(error) }, 'the lease could not be given back: it ends by itself');
+      logger.warn({ error: describeError(error) }, 'the lease could not be released: it expires by itself');
     }
   }
 }

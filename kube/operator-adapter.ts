@@ -90,7 +90,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
   ): Promise<void> {
     const resource: Resource = { group, version, plural, ...(namespace === undefined ? {} : { namespace }) };
     const id = idOf(resource);
-    if (this.#watched.has(id)) return Promise.reject(new Error(`${id} is watched already`));
+    if (this.#watched.has(id)) return Promise.reject(new Error(`${id} is already watched`));
     const watched = this.#watch(resource, onEvent);
     this.#watched.set(id, watched);
     watched.informer.start();

@@ -76,7 +76,7 @@ export class PassLoop {
     } catch (error) {
       const delayMs = this.#backoff.next();
       const line = { failures: this.#backoff.failures, delayMs, error: describeError(error) };
-      this.#options.logger.warn(line, `${this.#options.what} failed, will try again`);
+      this.#options.logger.warn(line, `${this.#options.what} failed, will retry`);
       return delayMs;
     }
   }

@@ -59,5 +59,5 @@ function parseLine(line: string): { type: unknown; object: RawObject } {
 
 // What the line held stays out: it may be a Secret.
 function malformed(): ApiError {
-  return new ApiError(0, 'MalformedEvent', 'a watch sent a line that is no event');
+  return new ApiError(0, 'MalformedEvent', 'a watch sent a line that is not an event');
 }

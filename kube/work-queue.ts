@@ -123,7 +123,7 @@ export class WorkQueue {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
     const delayMs = Math.max(backoffDelay(failures, this.#backoff, this.#options.random), retryAfterOf(error));
-    this.#options.logger.warn({ key, failures, delayMs, error: describeError(error) }, 'failed, will be tried again');
+    this.#options.logger.warn({ key, failures, delayMs, error: describeError(error) }, 'failed, will retry');
     this.#options.onRetry?.(key, failures);
     this.addAfter(key, delayMs);
   }

@@ -11,6 +11,7 @@ const FILE = 'vaultinjectionpolicies.yaml';
 export function readCrd(folder: string = import.meta.dirname): unknown {
   const places = [join(folder, FILE), join(folder, '../crds', FILE)];
   const path = places.find((place) => existsSync(place));
-  if (path === undefined) throw new Error(`${FILE} is missing: it belongs beside the operator, at ${places[0] ?? ''}`);
+  if (path === undefined)
+    throw new Error(`${FILE} is missing: it should be next to the operator, at ${places[0] ?? ''}`);
   return parse(readFileSync(path, 'utf8'));
 }

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const logger = loggerOf(settings);
   dieOn('uncaughtException', logger);
   dieOn('unhandledRejection', logger);
-  if (settings.injectorImage === '') logger.warn('no --injector-image: each policy has to name its own');
+  if (settings.injectorImage === '') logger.warn('no --injector-image: each policy has to set spec.injector.image');
   const clock = systemClock;
   const group = compose(createContext(settings, { clock, random: Math.random, logger }));
   await run(group, { process, clock, logger });
@@ -51,7 +51,10 @@ function loggerOf({ logLevel }: Settings): Logger {
 function dieOn(event: 'uncaughtException' | 'unhandledRejection', logger: Logger): void {
   process.on(event, (error: unknown) => {
     const at = error instanceof Error ? error.stack?.split('\n').filter((line) => line.startsWith('    at ')) : [];
-    logger.error({ event, error: error instanceof Error ? error.name : typeof error, at }, 'ending on a defect');
+    logger.error(
+      { event, error: error instanceof Error ? error.name : typeof error, at },
+      'exiting because of an internal error',
+    );
     process.exit(1);
   });
 }

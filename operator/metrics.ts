@@ -14,18 +14,18 @@ export function createOperatorMetrics(register: Register): OperatorMetrics {
   collectDefaultMetrics({ register });
   const relists = new Counter({
     name: 'vault_injection_relists_total',
-    help: 'Times that all policies were listed: at the start, every relist interval, and after a watch that was lost.',
+    help: 'Times that all policies were listed: at start, every relist interval, and after a lost watch.',
     registers,
   });
   const retries = new Counter({
     name: 'vault_injection_watch_retries_total',
-    help: 'Lists and watches of policies that failed and were tried again.',
+    help: 'Failed lists and watches of policies that were retried.',
     registers,
   });
   const show = (lastSeen: () => number | undefined): Gauge =>
     new Gauge({
       name: 'vault_injection_policies_last_seen_seconds',
-      help: 'When the API server last proved the known policies fresh, in seconds since the epoch.',
+      help: 'When the API server last confirmed that the known policies are current, in seconds since the epoch.',
       registers,
       collect() {
         const ms = lastSeen();
@@ -47,7 +47,7 @@ export function createLeaderMetrics(
   const registers = [register];
   new Gauge({
     name: 'vault_injection_leader',
-    help: '1 in the replica that writes statuses and repairs workloads, 0 in all others.',
+    help: '1 in the leader, which writes statuses and repairs workloads; 0 in all other replicas.',
     registers,
     collect() {
       this.set(isLeader() ? 1 : 0);

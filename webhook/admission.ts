@@ -188,7 +188,7 @@ function failed(error: unknown, { entry, started, request }: Review, { metrics, 
   metrics.reviewed(entry, request?.operation ?? 'other', 'Error', (performance.now() - started) / 1000);
   const { uid, namespace, name } = request ?? {};
   logger.error({ uid, namespace, kind: request?.kind.kind, name, ...placeOf(error) }, 'review failed');
-  return plain(500, 'internal error: the review could not be decided on; see the log of the operator for its uid');
+  return plain(500, 'internal error: the review failed; search the log of the operator for its uid');
 }
 
 function placeOf(error: unknown): { error: string; at: string[] } {

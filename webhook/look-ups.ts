@@ -43,8 +43,8 @@ export type Ask = (needed: Needed, before: Known) => Known | Promise<Known> | un
 
 // Reviews that wait hold their objects in memory, all together no more than so many bytes of bodies.
 const WAITING_BYTES = 8 * 2 ** 20;
-const TOO_MANY_FOR_REGISTRIES: ImageAnswer = { why: 'too many reviews wait for registries; try again' };
-const TOO_MANY: SourceAnswer = { unreadable: 'too many reviews wait; try again' };
+const TOO_MANY_FOR_REGISTRIES: ImageAnswer = { why: 'too many reviews are waiting for registries; try again' };
+const TOO_MANY: SourceAnswer = { unreadable: 'too many reviews are waiting; try again' };
 
 /** Gives whom to ask for one review of a namespace, whose body has so many bytes. */
 export function createLookUps({ images, sources }: LookUps): (namespace: string, bytes: number) => Ask {

@@ -40,25 +40,25 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
   });
   const duration = new Histogram({
     name: 'vault_injection_review_duration_seconds',
-    help: 'Time to decide on one review: from its last byte read to its answer handed to the socket.',
+    help: 'Time to process one review, from its last byte received to its answer handed to the socket.',
     buckets: DURATION_BUCKETS,
     registers,
   });
   const refused = new Counter({
     name: 'vault_injection_requests_refused_total',
-    help: 'Requests that were answered without a review, by HTTP status.',
+    help: 'Requests that were rejected before they became a review, by HTTP status.',
     labelNames: ['code'],
     registers,
   });
   const repairs = new Counter({
     name: 'vault_injection_repairs_total',
-    help: 'Times that somebody else had changed or deleted an object which the operator keeps, and it was written again.',
+    help: 'Times that an object managed by the operator was changed or deleted by something else and had to be written again.',
     labelNames: ['object'],
     registers,
   });
   const tlsErrors = new Counter({
     name: 'vault_injection_tls_handshake_errors_total',
-    help: 'TLS handshakes that failed, such as a client which does not trust the certificate.',
+    help: 'Failed TLS handshakes, for example of a client that does not trust the certificate.',
     registers,
   });
   // a series that is there from the start makes rate() and absent() say what they should
@@ -67,7 +67,7 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
   return {
     register,
     show: ({ rules, leafNotAfter, authorityNotAfter }) => {
-      readWhenAsked(registers, 'vault_injection_rules', 'Rules in the cache that admission consults.', rules);
+      readWhenAsked(registers, 'vault_injection_rules', 'Rules in the cache that admission uses.', rules);
       readWhenAsked(
         registers,
         'vault_injection_certificate_not_after_seconds',
@@ -87,7 +87,12 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
     },
     refused: (status) => refused.inc({ code: String(status) }),
     watchInFlight: (read) =>
-      readWhenAsked(registers, 'vault_injection_requests_in_flight', 'Requests whose body is being received.', read),
+      readWhenAsked(
+        registers,
+        'vault_injection_requests_in_flight',
+        'Requests whose body is currently being received.',
+        read,
+      ),
     repaired: (object) => repairs.inc({ object }),
     tlsError: () => tlsErrors.inc(),
   };

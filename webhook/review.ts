@@ -57,9 +57,9 @@ const LONGEST_UID = 256;
 export function decodeReview(body: Buffer): ReviewRequest {
   const review = parse(body);
   if (!isObject(review)) throw new BadReview('the body is not an AdmissionReview: expected a JSON object');
-  if (review.kind !== 'AdmissionReview') throw new BadReview('the body is not an AdmissionReview: its kind is another');
+  if (review.kind !== 'AdmissionReview') throw new BadReview('the body is not an AdmissionReview: wrong kind');
   if (review.apiVersion !== API_VERSION)
-    throw new BadReview(`unsupported apiVersion: this webhook speaks ${API_VERSION}`);
+    throw new BadReview(`unsupported apiVersion: this webhook supports ${API_VERSION}`);
   const { request } = review;
   if (!isObject(request)) throw new BadReview('the AdmissionReview has no request');
   const { uid, operation, kind } = request;

@@ -68,15 +68,15 @@ export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
 }
 
 function acceptedOf({ verdict, inForce }: PolicyFacts): Statement {
-  if (verdict.ok) return isTrue('Accepted', 'the policy is sound');
+  if (verdict.ok) return isTrue('Accepted', 'the policy is valid');
   const consequence =
-    inForce === undefined ? 'no rule is in force' : `generation ${inForce} stays in force until this is mended`;
+    inForce === undefined ? 'no rule is in force' : `generation ${inForce} stays in force until this is fixed`;
   return isFalse(verdict.reason, `${verdict.message}; ${consequence}`);
 }
 
 function programmedOf({ verdict, inForce, programmed, excluded }: PolicyFacts): Statement {
   if (verdict.ok && verdict.suspended) return isFalse('Suspended', 'the policy is suspended: nothing is injected');
-  if (inForce === undefined) return isFalse('NotAccepted', 'there is no sound generation of the policy to use');
+  if (inForce === undefined) return isFalse('NotAccepted', 'no valid generation of the policy is known');
   if (excluded) return isFalse('NamespaceExcluded', 'workloads of this namespace are never injected');
   if (!programmed) {
     return isFalse('NotProgrammed', 'API servers do not send the workloads of this namespace to the webhook yet');

@@ -73,7 +73,7 @@ const CALM_MS = 10_000;
 const ROTATION_PENDING: Statement = {
   status: 'Unknown',
   reason: 'RotationPending',
-  message: 'what the workloads read is not known yet',
+  message: 'the secrets that the workloads read are not known yet',
 };
 
 interface Judged {
@@ -125,7 +125,7 @@ export class Reconciler {
     this.#written.delete(key);
     this.#writtenAt.delete(key);
     if (!rules.delete(namespace, name)) return;
-    logger.info({ policy: key }, 'the policy is gone, its rule is out of force');
+    logger.info({ policy: key }, 'the policy was deleted, its rule is no longer in force');
     this.#program();
   }
 

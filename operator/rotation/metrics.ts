@@ -7,13 +7,13 @@ export function createRotationMetrics(register: Register): Required<PollerObserv
   const registers = [register];
   const polls = new Counter({
     name: 'vault_injection_rotation_polls_total',
-    help: 'Looks at the newest version of a secret, by what came of them.',
+    help: 'Reads of the latest version of a secret, by result.',
     labelNames: ['result'] as const,
     registers,
   });
   const logins = new Counter({
     name: 'vault_injection_rotation_logins_total',
-    help: 'Log-ins of the operator to Vaults, to look at versions.',
+    help: 'Logins of the operator to Vaults to read versions of secrets, by result.',
     labelNames: ['result'] as const,
     registers,
   });

@@ -26,8 +26,8 @@ export function ownToken(
     try {
       return await issuer.createToken(namespace, serviceAccount, { audience, expirationSeconds: EXPIRATION_SECONDS });
     } catch (error) {
-      const why = error instanceof ApiError ? `${error.code} ${error.reason}` : 'no answer that can be used';
-      const message = `the API server gives no token for the ServiceAccount ${serviceAccount} in ${namespace} (${why})`;
+      const why = error instanceof ApiError ? `${error.code} ${error.reason}` : 'no usable answer';
+      const message = `the API server did not issue a token for the ServiceAccount ${serviceAccount} in ${namespace} (${why})`;
       throw new VaultFailure('NoToken', message);
     }
   };

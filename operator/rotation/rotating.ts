@@ -23,20 +23,19 @@ const LONGEST_PATH = 100;
 /** Whether new versions would be seen, and of what they would not. */
 export function rotatingOf({ intervalMs, failure, answers, unwatchable }: RotatingFacts): Statement {
   if (failure !== undefined) {
-    return { ...FAILURES[failure.kind], message: `${failure.message}; nothing is restarted meanwhile` };
+    return { ...FAILURES[failure.kind], message: `${failure.message}; until this is fixed, nothing is restarted` };
   }
   const known = [...answers.values()].filter((answer) => answer !== undefined);
   const others = without(unwatchable);
-  if (answers.size === 0)
-    return isTrue('RotationIdle', `no injected workload reads a secret that has versions${others}`);
+  if (answers.size === 0) return isTrue('RotationIdle', `no injected workload reads a secret with versions${others}`);
   if (known.length === 0) {
-    return { status: 'Unknown', reason: 'RotationPending', message: 'Vault has not been asked yet' };
+    return { status: 'Unknown', reason: 'RotationPending', message: 'Vault has not been checked yet' };
   }
   const of = (kind: MetadataAnswer['kind']): string[] =>
     [...answers].filter(([, answer]) => answer?.kind === kind).map(([path]) => path);
   const forbidden = of('Forbidden');
   if (forbidden.length > 0) {
-    const message = `the operator's role may not read ${named(forbidden)}; allow it "read" there${others}`;
+    const message = `the operator's role may not read ${named(forbidden)}; grant it the capability "read" there${others}`;
     return { status: 'False', reason: 'RotationPathForbidden', message };
   }
   const unexpected = of('Unexpected');
@@ -45,13 +44,13 @@ export function rotatingOf({ intervalMs, failure, answers, unwatchable }: Rotati
     return { status: 'False', reason: 'RotationAnswerUnexpected', message };
   }
   const missing = of('Missing');
-  const watched = `${counted(answers.size - missing.length, 'secret')} looked at every ${intervalMs / 1000} s`;
-  const absent = missing.length === 0 ? '' : `; no such secret of KV version 2: ${named(missing)}`;
+  const watched = `${counted(answers.size - missing.length, 'secret')} checked every ${intervalMs / 1000} s`;
+  const absent = missing.length === 0 ? '' : `; no such KV version 2 secret: ${named(missing)}`;
   return isTrue('RotationActive', `${watched}${absent}${others}`);
 }
 
 function without(unwatchable: readonly string[]): string {
-  return unwatchable.length === 0 ? '' : `; without versions to look at: ${named(unwatchable)}`;
+  return unwatchable.length === 0 ? '' : `; without versions: ${named(unwatchable)}`;
 }
 
 function named(paths: readonly string[]): string {

@@ -130,13 +130,17 @@ export class Rotation {
   #polledVaultOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PolledVault | Statement {
     const where = namespace === '' ? address : `${address}#${namespace}`;
     if (!this.#options.isAllowed(address, namespace)) {
-      const message = `the operator logs in to no Vault that its setting rotationVaults does not name, and ${where} is none of these`;
+      const message = `the operator logs in only to Vaults that its setting rotationVaults names, and ${where} is not one of them`;
       return { status: 'False', reason: 'RotationVaultNotAllowed', message };
     }
     const { namespace: ofPolicy } = partsOfKey(policyKey);
     const authority = tls.caRef === undefined ? tls : this.#options.authorityOf(ofPolicy, tls.caRef);
     if (authority === undefined) {
-      return { status: 'Unknown', reason: 'RotationPending', message: 'the authority of Vault has not been read yet' };
+      return {
+        status: 'Unknown',
+        reason: 'RotationPending',
+        message: 'the CA certificates of Vault have not been read yet',
+      };
     }
     if ('unread' in authority) return { status: 'False', reason: 'RotationAuthorityUnread', message: authority.unread };
     const takesOurToken = AUTH_METHODS[auth.method].takesToken;

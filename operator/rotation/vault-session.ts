@@ -79,7 +79,7 @@ export class VaultSession {
 
   #logIn(): Promise<Held> {
     // What is still under way when it ends finds its token revoked.
-    if (this.#ended) return Promise.reject(new VaultFailure('Away', 'nothing is asked any more'));
+    if (this.#ended) return Promise.reject(new VaultFailure('Away', 'stopped'));
     this.#login ??= this.#replace().finally(() => (this.#login = undefined));
     return this.#login;
   }

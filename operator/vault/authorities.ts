@@ -124,9 +124,10 @@ function idOf(namespace: string, { kind, name, key }: CaRef): string {
 
 function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: CaRef): Authority {
   const which = `${kind} ${name}`;
-  if (object === undefined) return { unread: `there is no ${which} with the authority of Vault: make it` };
+  if (object === undefined) return { unread: `${which} with the CA certificates of Vault does not exist: create it` };
   const value = (object.data as Readonly<Record<string, unknown>> | undefined)?.[key];
-  if (typeof value !== 'string') return { unread: `${which} has no key ${key} with the authority of Vault: add it` };
+  if (typeof value !== 'string')
+    return { unread: `${which} has no key ${key} with the CA certificates of Vault: add it` };
   const caBundle = kind === 'Secret' ? fromBase64(value) : value;
   const fault = faultOfCertificates(caBundle);
   return fault === undefined ? { caBundle } : { unread: `key ${key} of ${which}: ${fault}` };
@@ -137,7 +138,7 @@ function ifForbidden(error: unknown, { kind, name }: CaRef): Authority {
   if (!isForbidden(error)) throw error;
   return {
     unread:
-      `the operator may not read ${kind} ${name} with the authority of Vault: let a Role of the namespace allow it ` +
-      '"get", use a ConfigMap, or write the certificates into spec.vault.tls.caBundle',
+      `the operator may not read ${kind} ${name} with the CA certificates of Vault: allow "get" with a Role in the ` +
+      'namespace, use a ConfigMap, or write the certificates into spec.vault.tls.caBundle',
   };
 }

@@ -11,7 +11,7 @@ export function healthOfAnswer(status: number, body: unknown, hostOfAddress: str
     unknown
   >;
   if (typeof initialized !== 'boolean' || typeof sealed !== 'boolean') {
-    return bad('VaultAnswerUnexpected', `${hostOfAddress} answers with HTTP ${status}, but not as Vault does`);
+    return bad('VaultAnswerUnexpected', `${hostOfAddress} answers with HTTP ${status}, but is not a Vault`);
   }
   if (!initialized) return bad('VaultNotInitialized', `Vault at ${hostOfAddress} is not initialized`);
   if (sealed) return bad('VaultSealed', `Vault at ${hostOfAddress} is sealed`);
@@ -30,25 +30,26 @@ export function redirectHealth(hostOfAddress: string): VaultHealth {
 export function healthOfError(error: unknown, hostOfAddress: string, hasCaBundle: boolean): VaultHealth {
   const code = codeOf(error);
   if (isTimeout(code)) return bad('VaultTimeout', `Vault at ${hostOfAddress} did not answer in time`);
-  if (isUnknownName(code)) return bad('VaultNameUnknown', `the name of ${hostOfAddress} does not resolve (${code})`);
+  if (isUnknownName(code))
+    return bad('VaultNameUnknown', `the host name of ${hostOfAddress} does not resolve (${code})`);
   const tls = tlsAdvice(code, hasCaBundle);
   if (tls !== undefined) return bad('VaultTLSFailed', `the TLS connection to ${hostOfAddress} fails (${code}): ${tls}`);
-  return bad('VaultUnreachable', `no connection to ${hostOfAddress} (${code})`);
+  return bad('VaultUnreachable', `cannot connect to ${hostOfAddress} (${code})`);
 }
 
 function tlsAdvice(code: string, hasCaBundle: boolean): string | undefined {
   switch (tlsFaultOf(code)) {
     case 'Untrusted':
       return hasCaBundle
-        ? 'its certificate is not signed by an authority of spec.vault.tls.caBundle'
-        : 'its certificate is signed by no well-known authority; set spec.vault.tls.caBundle to the one that signed it';
+        ? 'its certificate is not signed by a CA in spec.vault.tls.caBundle'
+        : 'its certificate is not signed by a well-known CA; set spec.vault.tls.caBundle to the CA that signed it';
     case 'Expired':
     case 'NotYetValid':
-      return 'its certificate is not valid now; renew it';
+      return 'its certificate has expired or is not valid yet; renew it';
     case 'OtherName':
-      return 'its certificate is for another name; set spec.vault.tls.serverName to one that is in it';
+      return 'its certificate is valid for other names; set spec.vault.tls.serverName to one of them';
     case 'NoTls':
-      return 'it does not speak TLS there; check scheme and port of the address';
+      return 'the server does not speak TLS; check the scheme and port of the address';
     case 'Unverifiable':
       return 'its certificate cannot be verified';
     case undefined:

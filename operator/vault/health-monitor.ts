@@ -33,13 +33,13 @@ const CONCURRENCY = 8;
 const NOT_YET: VaultHealth = {
   status: 'Unknown',
   reason: 'VaultNotChecked',
-  message: 'Vault has not been asked yet',
+  message: 'Vault has not been checked yet',
 };
 
 const NO_RULE: VaultHealth = {
   status: 'Unknown',
   reason: 'VaultNotChecked',
-  message: 'the policy is not in force, so its Vault is not asked',
+  message: 'the policy is not in force, so its Vault is not checked',
 };
 
 /** Asks each distinct Vault once per interval, however many policies name it. */

@@ -52,7 +52,7 @@ class Connection implements MetadataConnection {
     const auth = status === 200 ? authOf(body) : undefined;
     if (auth !== undefined) return auth;
     if (status === 429 || status >= 500) throw this.#unusable(status);
-    const message = `Vault at ${this.#host} does not let the operator in (HTTP ${status}) as ${role} at auth/${mountPath}`;
+    const message = `Vault at ${this.#host} refused the login of the operator (HTTP ${status}) as ${role} at auth/${mountPath}`;
     throw new VaultFailure('LoginRefused', message);
   }
 

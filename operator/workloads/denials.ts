@@ -93,7 +93,8 @@ export class Denials {
     } catch (error) {
       if (isRefusal(error)) {
         // not found: the policy is gone
-        if (!isNotFound(error)) logger.warn({ policy: policyKey, error: describeError(error) }, 'a denial is not told');
+        if (!isNotFound(error))
+          logger.warn({ policy: policyKey, error: describeError(error) }, 'a denial could not be reported');
         return;
       }
       // the queue tries again, with the newest

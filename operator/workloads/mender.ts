@@ -134,7 +134,7 @@ export class Mender {
       const resource = { ...KINDS[workload.kind].resource, namespace };
       const object = await client.patch(resource, name, changes, { fieldManager: REQUEST_FIELD_MANAGER });
       this.#failed.delete(action.key);
-      logger.info({ workload: action.key, action: action.kind }, 'asked for an admission');
+      logger.info({ workload: action.key, action: action.kind }, 'requested an admission');
       onResult?.(action.kind, 'Done');
       onDone(action, object);
     } catch (error) {
@@ -153,7 +153,7 @@ export class Mender {
     const delayMs = Math.max(backoffDelay(failures, isRefused ? REFUSED : FAILED, random), retryAfterOf(error));
     this.#failed.set(action.key, { failures, notBefore: clock.now() + delayMs });
     const line = { workload: action.key, action: action.kind, failures, delayMs, error: describeError(error) };
-    logger.warn(line, 'could not ask for an admission');
+    logger.warn(line, 'could not request an admission');
     return isRefused ? 'Refused' : 'Failed';
   }
 

@@ -23,7 +23,7 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
   const registers = [register];
   new Gauge({
     name: 'vault_injection_workloads',
-    help: 'Workloads that a policy is for, by state.',
+    help: 'Workloads that a policy applies to, by state.',
     labelNames: ['state'],
     registers,
     collect() {
@@ -41,7 +41,7 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
   });
   new Gauge({
     name: 'vault_injection_inventory_unanswered',
-    help: 'Images and other objects that workloads need known, and about which nobody has answered yet.',
+    help: 'Open look-ups of images and other objects that workloads depend on.',
     registers,
     collect() {
       this.set(figures.unanswered());
@@ -49,7 +49,7 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
   });
   const requests = new Counter({
     name: 'vault_injection_requests_total',
-    help: 'Annotations written to workloads so that admission looks at them, by what for and with what result.',
+    help: 'Annotations written to workloads to trigger admission, by kind and result.',
     labelNames: ['kind', 'result'],
     registers,
   });

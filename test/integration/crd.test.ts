@@ -98,8 +98,8 @@ describe('the CRD on a real API server', function () {
     for (const [field, text] of [
       ['vip', 'decides which Deployments and StatefulSets'],
       ['vip.spec.vault.auth.tokenExpiration', 'Lifetime of the projected token'],
-      ['vip.spec.environment.fromPaths.prefix', 'Put before each key'],
-      ['vip.status.conditions.reason', 'one word for machines'],
+      ['vip.spec.environment.fromPaths.prefix', 'Prefix of the variables, used as written'],
+      ['vip.status.conditions.reason', 'The cause as one word, for machines'],
     ] as const) {
       const { stdout } = await kubectl(`explain ${field}`);
       expect(stdout.replaceAll(/\s+/g, ' '), field).to.contain(text);

@@ -139,14 +139,14 @@ describe('containers without a command on a real API server', function () {
 
   it('are refused, with the reason, while nobody can open their image', async () => {
     expect(await refusal(cluster.apply(manifest('shop', 'private', closed.host)))).to.contain(
-      `what ${closed.host}/shop:1 starts is not known: ${closed.host} refuses it without credentials`,
+      `what ${closed.host}/shop:1 starts is not known: ${closed.host} denies access without credentials`,
     );
   });
 
   it('are admitted as they are, with the reason, where the policy ignores failures', async () => {
     const said = await cluster.apply(manifest('lenient', 'private', closed.host));
     expect(said).to.contain('Warning: not injected: container app has no command: set one, or add its image to images');
-    expect(said).to.contain(`Warning: image of container app: ${closed.host} refuses it without credentials`);
+    expect(said).to.contain(`Warning: image of container app: ${closed.host} denies access without credentials`);
     expect(argsOf(await cluster.get('lenient', 'private'))).to.equal(undefined);
   });
 

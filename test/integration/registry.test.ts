@@ -120,7 +120,7 @@ describe('looking images up in a real registry', function () {
     const failures: readonly [what: string, name: string, settings: Partial<ImageSettings>, why: RegExp][] = [
       ['an image that is not there', 'shop/none:1', {}, /has no such image$/],
       ['a tag that is not there', 'shop/app:2', {}, /has no such image$/],
-      ['an image for other machines', 'shop/arm:1', {}, /^the image is not made for linux\/amd64$/],
+      ['an image for other machines', 'shop/arm:1', {}, /^the image is not available for linux\/amd64$/],
       ['an authority that it does not know', 'shop/app:1', { registryCa: '' }, /certificate is not trusted/],
       ['a registry that is not to be asked', 'shop/app:1', { registries: 'quay.io' }, /may not ask .*registries/],
       ['a loopback address that only a wildcard allows', 'shop/app:1', { registries: '*' }, /at an address/],
@@ -224,13 +224,13 @@ describe('looking images up in a real registry', function () {
     it('does not tell those whose secrets do not open it what others have found', async () => {
       const configs = lookUp({ registries: registry.host }, { good: [registry.host, REGISTRY_USER] });
       await find(configs, name(), 'good');
-      expect(await find(configs, name())).to.deep.equal({ why: `${registry.host} refuses it without credentials` });
+      expect(await find(configs, name())).to.deep.equal({ why: `${registry.host} denies access without credentials` });
     });
 
     it('says that credentials are wrong', async () => {
       const configs = lookUp({ registries: registry.host }, { old: [registry.host, wrong] });
       expect(await find(configs, name(), 'old')).to.deep.equal({
-        why: `${registry.host} refuses it to the one credential at hand`,
+        why: `${registry.host} denies access with the only available credential`,
       });
     });
   });
@@ -269,7 +269,7 @@ describe('looking images up in a real registry', function () {
     });
 
     it('refuses a token that is for something else, and a user who has no rights there', async () => {
-      const refused = { why: `${registry.host} refuses it without credentials` };
+      const refused = { why: `${registry.host} denies access without credentials` };
       expect(await find(lookUp(settings()), `${registry.host}/shop/app:1`)).to.deep.equal(refused);
       const configs = lookUp(settings(), { puller: [registry.host, REGISTRY_USER] });
       expect(await find(configs, `${registry.host}/public/app:1`, 'puller')).to.have.property('why');

@@ -159,7 +159,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
   });
 
   describe('of a Secret', () => {
-    const advice = 'a Role must let the operator get it: docs/guides/references-elsewhere.md';
+    const advice = 'a Role must allow the operator to get it: docs/guides/references-elsewhere.md';
     before(async () => {
       for (const namespace of ['shop', 'lenient']) await create('secret', namespace, 'shop-env', REFERENCE);
     });

@@ -212,7 +212,7 @@ export class CertificateKeeper {
     const issued = await issueLeaf(set.current, names, now);
     // or each pass would issue another one
     if (!isServable(issued, set.current.certificate, names, now)) {
-      throw new Error(`no certificate can be made for the names ${names.join(', ')}`);
+      throw new Error(`no certificate can be issued for the names ${names.join(', ')}`);
     }
     logger.info({ names, notAfter: iso(validityOfPem(issued.cert)?.notAfter) }, 'certificate issued');
     return issued;

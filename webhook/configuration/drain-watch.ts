@@ -65,7 +65,10 @@ export class DrainWatch {
       const startedAt = clock.now();
       const isHeld = await holdsInjected(client, namespace);
       if (!ledger.checked(namespace, isHeld, startedAt)) continue;
-      logger.info({ namespace }, 'no policy and no injected workload left, the webhook is not called there any more');
+      logger.info(
+        { namespace },
+        'no policy and no injected workload left: the webhook is no longer called for this namespace',
+      );
       onDropped();
     }
     const next = ledger.nextCheckAt();

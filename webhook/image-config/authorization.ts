@@ -25,7 +25,7 @@ export async function authorize(
   const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
   if (bearer !== undefined) return `Bearer ${await tokenFor(bearer, credential, endpoint, send, signal)}`;
   if (!challenges.some(({ scheme }) => scheme === 'basic')) {
-    throw new ImageFailure('Unauthorized', `${endpoint.host} asks for credentials of a kind that is not known here`);
+    throw new ImageFailure('Unauthorized', `${endpoint.host} asks for credentials of an unsupported kind`);
   }
   if (credential === undefined) throw new ImageFailure('Unauthorized', '');
   return basic(credential);
@@ -39,7 +39,7 @@ async function tokenFor(
   signal: AbortSignal,
 ): Promise<string> {
   const url = URL.parse(parameters.realm ?? '');
-  if (url === null) throw new ImageFailure('Unusable', `${host} does not say where its tokens are`);
+  if (url === null) throw new ImageFailure('Unusable', `${host} does not say where to get tokens`);
   if (parameters.service !== undefined) url.searchParams.set('service', parameters.service);
   // Not the scope that the registry names: no more than this is needed, whatever it asks for.
   url.searchParams.set('scope', `repository:${repository}:pull`);
@@ -47,7 +47,7 @@ async function tokenFor(
   const reply = await send({ method: 'GET', url, headers, maxBytes: LARGEST_TOKEN_REPLY, signal });
   if (reply.status !== 200) throw failureOfStatus(reply, url.host);
   const token = tokenIn(reply.body);
-  if (token === undefined) throw new ImageFailure('Unusable', `${url.host} gave no token`);
+  if (token === undefined) throw new ImageFailure('Unusable', `${url.host} returned no token`);
   return token;
 }
 

@@ -72,7 +72,10 @@ export function createHttp({ hosts, authorities, proxies, userAgent }: HttpOptio
     const { url } = exchange;
     const isListed = hosts.isListed(url);
     if (url.protocol !== 'https:' && !(url.protocol === 'http:' && hosts.mayBePlain(url))) {
-      throw new ImageFailure('NotAllowed', `${url.host} is asked without TLS (setting registry-plain-http)`);
+      throw new ImageFailure(
+        'NotAllowed',
+        `${url.host} would be asked without TLS: allow it with the setting registry-plain-http`,
+      );
     }
     if (!isListed && isBlockedAddress(url.hostname)) throw blocked(url);
     return exchangeOnce(exchange, isListed ? anywhere : guarded, userAgent);
@@ -92,7 +95,8 @@ async function following(exchange: Exchange, send: Send): Promise<Reply> {
     const reply = await send(current);
     const target = redirectOf(reply, current.url);
     if (target === undefined) return reply;
-    if (redirects === MOST_REDIRECTS) throw new ImageFailure('Unreachable', `${current.url.host} redirects too often`);
+    if (redirects === MOST_REDIRECTS)
+      throw new ImageFailure('Unreachable', `${current.url.host} redirects too many times`);
     const { authorization, ...rest } = current.headers;
     const isSame = target.origin === current.url.origin && authorization !== undefined;
     current = { ...current, url: target, headers: isSame ? { ...rest, authorization } : rest };
@@ -132,17 +136,17 @@ async function bodyOf(body: AsyncIterable<Buffer>, maxBytes: number, url: URL): 
   for await (const chunk of body) {
     length += chunk.length;
     // leaving the loop breaks the connection, so no more of it comes
-    if (length > maxBytes) throw new ImageFailure('Unusable', `${url.host} sends more than ${maxBytes} bytes`);
+    if (length > maxBytes) throw new ImageFailure('Unusable', `${url.host} sent more than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
 const NO_WAY: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'its name is not known',
-  EAI_AGAIN: 'its name cannot be resolved now',
-  EHOSTUNREACH: 'no way leads there',
-  ENETUNREACH: 'no way leads there',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name cannot be resolved at the moment',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'no route to host',
 };
 
 /** Nothing of the cause but its code is told: the messages of libraries hold addresses and what was sent. */
@@ -156,15 +160,15 @@ function failureOf(error: unknown, url: URL, signal: AbortSignal): ImageFailure 
 function tlsAdvice(code: string): string | undefined {
   switch (tlsFaultOf(code)) {
     case 'Untrusted':
-      return 'its certificate is not trusted (setting registry-ca)';
+      return 'the certificate is signed by an unknown authority (setting registry-ca)';
     case 'Expired':
-      return 'its certificate is over';
+      return 'the certificate has expired';
     case 'NotYetValid':
-      return 'its certificate is not valid yet';
+      return 'the certificate is not valid yet';
     case 'OtherName':
-      return 'its certificate is for another name';
+      return 'the certificate is valid for other names';
     case 'NoTls':
-      return 'it speaks no TLS';
+      return 'the server does not speak TLS';
     case 'Unverifiable':
     case undefined:
       return undefined;
@@ -172,5 +176,8 @@ function tlsAdvice(code: string): string | undefined {
 }
 
 function blocked({ host }: URL): ImageFailure {
-  return new ImageFailure('NotAllowed', `${host} is at an address that is not asked unless settings name it`);
+  return new ImageFailure(
+    'NotAllowed',
+    `${host} is at an address that may only be asked if the setting registries names the host`,
+  );
 }

@@ -142,7 +142,7 @@ export class ImageConfigs {
     const secrets = lazily(() => this.#options.pullSecrets(puller));
     try {
       const reference = parseReference(image);
-      if (reference === undefined) throw new ImageFailure('NotAnImage', 'it is no name of an image');
+      if (reference === undefined) throw new ImageFailure('NotAnImage', 'not a valid image name');
       return await this.#slots(() => this.#ask(reference, keys, this.#candidates(secrets.get)));
     } catch (error) {
       if (!(error instanceof ImageFailure)) throw error;

@@ -53,9 +53,9 @@ export function readManifest(
   // The document's own word counts; OCI lets it be left out, and then the header says it.
   const type = asString(document.mediaType) ?? contentType?.split(';')[0]?.trim() ?? '';
   if (INDEX_TYPES.includes(type)) return { manifest: manifestIn(document, platforms) };
-  if (!MANIFEST_TYPES.includes(type)) throw unusable('it is no image of a kind that Kubernetes runs');
+  if (!MANIFEST_TYPES.includes(type)) throw unusable('not a type of image that Kubernetes runs');
   const config = asObject(document.config);
-  if (!CONFIG_TYPES.includes(asString(config?.mediaType) ?? '')) throw unusable('it is an artifact and no image');
+  if (!CONFIG_TYPES.includes(asString(config?.mediaType) ?? '')) throw unusable('an artifact, not an image');
   return { config: descriptorOf(config) };
 }
 
@@ -65,7 +65,7 @@ export function readConfig(bytes: Uint8Array): EntryPoint {
   const entrypoint = asStrings(config?.Entrypoint) ?? [];
   const cmd = asStrings(config?.Cmd) ?? [];
   const size = [...entrypoint, ...cmd].reduce((sum, word) => sum + word.length, 0);
-  if (size > LARGEST_ENTRY_POINT) throw unusable('its ENTRYPOINT and CMD are too long to be kept');
+  if (size > LARGEST_ENTRY_POINT) throw unusable('its ENTRYPOINT and CMD are too long');
   return { entrypoint, cmd };
 }
 
@@ -75,7 +75,7 @@ function manifestIn(index: RawObject, platforms: readonly Platform[]): Descripto
   const chosen = chooseManifest(offered, platforms);
   if (chosen !== undefined) return descriptorOf(chosen.descriptor);
   const wanted = platforms.map(platformName).join(' or ');
-  throw new ImageFailure('WrongPlatform', `the image is not made for ${wanted}`);
+  throw new ImageFailure('WrongPlatform', `the image is not available for ${wanted}`);
 }
 
 function platformOf(descriptor: RawObject): Platform {
@@ -87,13 +87,13 @@ function platformOf(descriptor: RawObject): Platform {
 function descriptorOf(value: RawObject | undefined): Descriptor {
   const digest = asString(value?.digest) ?? '';
   const size = value?.size;
-  if (!isDigest(digest) || typeof size !== 'number') throw unusable('its manifest is damaged');
+  if (!isDigest(digest) || typeof size !== 'number') throw unusable('its manifest is malformed');
   return { digest, size };
 }
 
 function parse(bytes: Uint8Array): RawObject {
   const document = asObject(parseJson(Buffer.from(bytes).toString('utf8')));
-  if (document === undefined) throw unusable('its manifest is no JSON');
+  if (document === undefined) throw unusable('its manifest is not JSON');
   return document;
 }
 

@@ -20,7 +20,7 @@ export function createImageMetrics(register: Register): ImageMetrics {
   const registers = [register];
   const lookUps = new Counter({
     name: 'vault_injection_image_lookups_total',
-    help: 'Entry points of images that injection asked for, by how the question ended.',
+    help: 'Look-ups of image entry points, by result.',
     labelNames: ['result'],
     registers,
   });
@@ -30,7 +30,7 @@ export function createImageMetrics(register: Register): ImageMetrics {
     watchSize: (read) => {
       new Gauge({
         name: 'vault_injection_image_cache_size',
-        help: 'Images whose entry point is remembered.',
+        help: 'Images whose entry point is cached.',
         registers,
         collect() {
           this.set(read());

@@ -71,11 +71,11 @@ export class NodePlatforms {
       const names = (platforms: readonly Platform[]): string => platforms.map(platformName).join(',');
       if (found.length === 0 || names(found) === names(this.#platforms)) return true;
       this.#platforms = found;
-      logger.info({ platforms: names(found) }, 'images of several platforms are looked up for those of the nodes');
+      logger.info({ platforms: names(found) }, 'multi-platform images are looked up for the platforms of the nodes');
       return true;
     } catch (error) {
       if (this.#stopped.signal.aborted) return false;
-      const hint = 'nodes cannot be listed: set nodePlatforms, or let the operator list them (config/rbac)';
+      const hint = 'nodes cannot be listed: set nodePlatforms, or allow the operator to list nodes (config/rbac)';
       logger.warn({ platforms: this.#platforms.map(platformName), error: describeError(error) }, hint);
       return false;
     }

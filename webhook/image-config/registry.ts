@@ -81,7 +81,7 @@ export class RegistryClient {
 
   /** Asks mirrors and registry in turn, each with one candidate after the other. Rejects with the last one's ImageFailure. */
   async lookUp(reference: ImageReference, options: LookUpOptions): Promise<Found> {
-    let failure = new ImageFailure('NotAllowed', 'nobody may be asked');
+    let failure = new ImageFailure('NotAllowed', 'no registry may be asked');
     for (const endpoint of this.#hosts.endpointsFor(reference)) {
       try {
         return await this.#atEndpoint(endpoint, reference, options);
@@ -156,9 +156,9 @@ function isForNextCandidate({ code }: ImageFailure): boolean {
 
 function unauthorized({ host }: Endpoint, candidates: readonly Candidate[]): ImageFailure {
   const count = candidates.filter(({ credential }) => credential !== undefined).length;
-  if (count === 0) return new ImageFailure('Unauthorized', `${host} refuses it without credentials`);
-  const tried = count === 1 ? 'the one credential' : `all ${count} credentials`;
-  return new ImageFailure('Unauthorized', `${host} refuses it to ${tried} at hand`);
+  if (count === 0) return new ImageFailure('Unauthorized', `${host} denies access without credentials`);
+  const tried = count === 1 ? 'the only available credential' : `each of the ${count} available credentials`;
+  return new ImageFailure('Unauthorized', `${host} denies access with ${tried}`);
 }
 
 /** Reads documents of one repository with one authorization. */
@@ -201,7 +201,7 @@ class Session {
       if ('config' in next) return readConfig((await this.#blob(next.config)).body);
       reply = this.#verified(await this.#manifest(next.manifest.digest), next.manifest);
     }
-    throw new ImageFailure('Unusable', 'its index leads to an index again and again');
+    throw new ImageFailure('Unusable', 'its index points to another index too many times');
   }
 
   #manifest(version: string): Promise<Reply> {
@@ -220,7 +220,7 @@ class Session {
   }
 
   #damaged(): ImageFailure {
-    return new ImageFailure('Unusable', `${this.#endpoint.host} sends other bytes than their digest says`);
+    return new ImageFailure('Unusable', `${this.#endpoint.host} sent content that does not match its digest`);
   }
 
   async #request(method: 'GET' | 'HEAD', path: string, accept: string, maxBytes: number): Promise<Reply> {

@@ -14,7 +14,7 @@ export function failureOfStatus({ status, headers }: Pick<Reply, 'status' | 'hea
     case 404:
       return new ImageFailure('NotFound', `${host} has no such image`);
     case 429:
-      return new ImageFailure('RateLimited', `${host} has had too many requests`, restOf(headers));
+      return new ImageFailure('RateLimited', `${host} limits the rate of requests`, restOf(headers));
     case 503:
       return new ImageFailure('Unreachable', `${host} answers 503`, restOf(headers));
     default:

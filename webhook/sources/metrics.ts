@@ -19,7 +19,7 @@ export function createSourceMetrics(register: Register): SourceMetrics {
   const registers = [register];
   const reads = new Counter({
     name: 'vault_injection_source_reads_total',
-    help: 'ConfigMaps and Secrets that injection asked for because environment comes from them, by how that ended.',
+    help: 'Look-ups of ConfigMaps and Secrets that variables come from, by result.',
     labelNames: ['result'],
     registers,
   });
@@ -29,7 +29,7 @@ export function createSourceMetrics(register: Register): SourceMetrics {
     watchSize: (read) => {
       new Gauge({
         name: 'vault_injection_source_cache_size',
-        help: 'ConfigMaps and Secrets of which is remembered whether they hold references.',
+        help: 'ConfigMaps and Secrets for which the operator remembers whether they hold references.',
         registers,
         collect() {
           this.set(read());

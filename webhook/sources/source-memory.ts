@@ -33,7 +33,9 @@ const BYTES_PER_ENTRY = 300;
 // A pod has a few. More are not looked into, so that a template of a thousand names is not a thousand requests.
 const MOST_OBJECTS = 64;
 const SLOTS = { active: 16, waiting: 1024 };
-const TOO_MANY: SourceAnswer = { unreadable: `only ${MOST_OBJECTS} objects of a workload are looked into` };
+const TOO_MANY: SourceAnswer = {
+  unreadable: `only the first ${MOST_OBJECTS} ConfigMaps and Secrets of a workload are read`,
+};
 
 export class SourceMemory {
   readonly #options: SourceMemoryOptions;

@@ -50,8 +50,8 @@ function dataOf(object: KubernetesObject, kind: SourceRef['kind']): Readonly<Rec
 /** What to do comes early: a warning is cut at 120 characters. */
 function forbidden({ kind }: SourceRef): string {
   return kind === 'Secret'
-    ? 'a Role must let the operator get it: docs/guides/references-elsewhere.md'
-    : 'the ClusterRole of the operator lacks get of configmaps: apply config/rbac';
+    ? 'a Role must allow the operator to get it: docs/guides/references-elsewhere.md'
+    : 'the ClusterRole of the operator does not allow to get ConfigMaps: apply config/rbac';
 }
 
 function failed(error: unknown): string {

@@ -37,9 +37,9 @@ describe('parseCertificate', () => {
 describe('faultOfCertificates', () => {
   const cases: readonly (readonly [string, string, string | undefined])[] = [
     ['whole ones', CA + CA, undefined],
-    ['none', 'text', 'a certificate is cut off; write whole certificates as PEM'],
-    ['one that is cut off', CA + CUT_OFF, 'a certificate is cut off; write whole certificates as PEM'],
-    ['one that is none', CA + BROKEN, 'certificate 2 of 2 cannot be read; write whole certificates as PEM'],
+    ['none', 'text', 'a certificate is truncated; write complete certificates in PEM format'],
+    ['one that is cut off', CA + CUT_OFF, 'a certificate is truncated; write complete certificates in PEM format'],
+    ['one that is none', CA + BROKEN, 'certificate 2 of 2 cannot be parsed; write complete certificates in PEM format'],
   ];
   for (const [what, pem, fault] of cases) {
     it(`${fault === undefined ? 'finds none in' : 'says what is wrong with'} ${what}`, () =>

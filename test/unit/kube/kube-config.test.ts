@@ -81,7 +81,7 @@ describe('kubeconfig', () => {
     });
 
     it('refuses to guess a cluster when nothing names one', () => {
-      expect(() => loadKubeConfig({}, { HOME: folder })).to.throw(KubeConfigError, /give a kubeconfig/);
+      expect(() => loadKubeConfig({}, { HOME: folder })).to.throw(KubeConfigError, /set --kubeconfig/);
     });
   });
 

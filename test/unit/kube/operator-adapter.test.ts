@@ -265,7 +265,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     expect(error)
       .to.be.instanceOf(Error)
       .with.property('message')
-      .that.matches(/watched already/);
+      .that.matches(/already watched/);
   });
 
   describe('status', () => {

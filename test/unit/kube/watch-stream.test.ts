@@ -79,7 +79,7 @@ describe('an event of a watch', () => {
   };
   for (const [what, line] of Object.entries(malformed)) {
     it(`is refused without quoting it: ${what}`, () => {
-      expect(() => parseWatchEvent(line)).to.throw(ApiError, 'a watch sent a line that is no event');
+      expect(() => parseWatchEvent(line)).to.throw(ApiError, 'a watch sent a line that is not an event');
     });
   }
 });

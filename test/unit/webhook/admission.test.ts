@@ -248,7 +248,9 @@ describe('admission', () => {
       const first = admit('fail', large);
       const second = admit('fail', large);
       expect(second).not.to.be.instanceOf(Promise);
-      expect(warningsOf(await second)).to.deep.equal(['{"why":"too many reviews wait for registries; try again"}']);
+      expect(warningsOf(await second)).to.deep.equal([
+        '{"why":"too many reviews are waiting for registries; try again"}',
+      ]);
       waiting.shift()?.(known);
       await first;
       const third = admit('fail', large);
@@ -385,7 +387,7 @@ describe('admission', () => {
       const large = body({ padding: 'x'.repeat(5 * 2 ** 20) });
       expect(admit('fail', large)).to.be.instanceOf(Promise);
       expect(warningsOf(admit('fail', large) as Answer)).to.deep.equal([
-        '{"unreadable":"too many reviews wait; try again"}',
+        '{"unreadable":"too many reviews are waiting; try again"}',
       ]);
     });
   });

@@ -47,11 +47,11 @@ describe('reading an AdmissionReview', () => {
     ['half a review', review({}).subarray(0, 90), 'the body is not JSON'],
     ['a list', bytes([]), 'the body is not an AdmissionReview: expected a JSON object'],
     ['null', bytes(null), 'the body is not an AdmissionReview: expected a JSON object'],
-    ['a Pod', bytes({ apiVersion: 'v1', kind: 'Pod' }), 'the body is not an AdmissionReview: its kind is another'],
+    ['a Pod', bytes({ apiVersion: 'v1', kind: 'Pod' }), 'the body is not an AdmissionReview: wrong kind'],
     [
       'v1beta1',
       bytes({ apiVersion: 'admission.k8s.io/v1beta1', kind: 'AdmissionReview', request }),
-      'unsupported apiVersion: this webhook speaks admission.k8s.io/v1',
+      'unsupported apiVersion: this webhook supports admission.k8s.io/v1',
     ],
     [
       'a review that is an answer',

@@ -202,12 +202,12 @@ describe('compilePolicy', () => {
       'spec.process.leaseEnd.gracePeriod: write a duration from 0s to 10m',
     ],
     [{ rotation: { interval: '1s' } }, 'DurationInvalid', 'spec.rotation.interval: write a duration from 5s to 24h'],
-    [{ vault: { tls: { caBundle: body } } }, 'CABundleInvalid', 'a certificate is cut off'],
-    [{ vault: { tls: { caBundle: CA + CA.slice(0, 80) } } }, 'CABundleInvalid', 'a certificate is cut off'],
+    [{ vault: { tls: { caBundle: body } } }, 'CABundleInvalid', 'a certificate is truncated'],
+    [{ vault: { tls: { caBundle: CA + CA.slice(0, 80) } } }, 'CABundleInvalid', 'a certificate is truncated'],
     [
       { vault: { tls: { caBundle: CA + CA.replace(body, 'AAAA') } } },
       'CABundleInvalid',
-      'spec.vault.tls.caBundle: certificate 2 of 2 cannot be read',
+      'spec.vault.tls.caBundle: certificate 2 of 2 cannot be parsed',
     ],
     [
       { injector: { resources: { limits: { memory: '64 MB' } } } },

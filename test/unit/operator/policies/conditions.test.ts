@@ -142,7 +142,7 @@ describe('conditions of a policy', () => {
 
   it('say which generation stays in force, or that none does', () => {
     expect(messageOf({ ...IN_FORCE, verdict: FAULT, inForce: 2 }, 'Accepted')).to.equal(
-      'spec.vault.address: write http or https; generation 2 stays in force until this is mended',
+      'spec.vault.address: write http or https; generation 2 stays in force until this is fixed',
     );
     expect(messageOf({ ...IN_FORCE, verdict: FAULT, inForce: undefined }, 'Accepted')).to.equal(
       'spec.vault.address: write http or https; no rule is in force',

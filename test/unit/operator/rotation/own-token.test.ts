@@ -21,7 +21,7 @@ describe('the token that the operator logs in to Vault with', () => {
 
   for (const [what, error, message] of [
     ['may not have one', new ApiError(403, 'Forbidden', 'canary'), /operator in system \(403 Forbidden\)$/],
-    ['hits a defect', new Error('canary'), /no answer that can be used/],
+    ['hits a defect', new Error('canary'), /no usable answer/],
   ] as const) {
     it(`says so when it ${what}, and no more`, async () => {
       const failure: unknown = await ownToken({ createToken: () => Promise.reject(error) }, WHO)().catch(

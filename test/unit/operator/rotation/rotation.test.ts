@@ -232,8 +232,8 @@ describe('rotation', () => {
       ).to.deep.equal([
         'True',
         'RotationActive',
-        '1 secret looked at every 10 s; no such secret of KV version 2: secret/metadata/none; ' +
-          'without versions to look at: database/creds/shop, kv/old, kv/z and 1 more',
+        '1 secret checked every 10 s; no such KV version 2 secret: secret/metadata/none; ' +
+          'without versions: database/creds/shop, kv/old, kv/z and 1 more',
       ]);
     });
 
@@ -241,7 +241,7 @@ describe('rotation', () => {
       expect(await stateOf([])).to.deep.equal([
         'True',
         'RotationIdle',
-        'no injected workload reads a secret that has versions',
+        'no injected workload reads a secret with versions',
       ]);
       expect(vault.asked).to.deep.equal([]);
     });
@@ -256,7 +256,7 @@ describe('rotation', () => {
       expect(await stateOf([DB, API])).to.deep.equal([
         'False',
         'RotationPathForbidden',
-        'the operator\'s role may not read secret/metadata/shop/db; allow it "read" there',
+        'the operator\'s role may not read secret/metadata/shop/db; grant it the capability "read" there',
       ]);
     });
 
@@ -272,7 +272,11 @@ describe('rotation', () => {
     ] as const) {
       it(`what keeps it from asking: ${reason}`, async () => {
         vault.loginFailure = new VaultFailure(kind, 'because');
-        expect(await stateOf([DB])).to.deep.equal([status, reason, 'because; nothing is restarted meanwhile']);
+        expect(await stateOf([DB])).to.deep.equal([
+          status,
+          reason,
+          'because; until this is fixed, nothing is restarted',
+        ]);
       });
     }
   });

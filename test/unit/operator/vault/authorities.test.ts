@@ -94,12 +94,16 @@ describe('Authorities', () => {
   });
 
   const unread: readonly [what: string, data: Record<string, string> | undefined, message: string][] = [
-    ['there is no object', undefined, 'there is no ConfigMap vault-ca with the authority of Vault: make it'],
-    ['it has no such key', { ca: PEM }, 'ConfigMap vault-ca has no key ca.crt with the authority of Vault: add it'],
+    ['there is no object', undefined, 'ConfigMap vault-ca with the CA certificates of Vault does not exist: create it'],
+    [
+      'it has no such key',
+      { ca: PEM },
+      'ConfigMap vault-ca has no key ca.crt with the CA certificates of Vault: add it',
+    ],
     [
       'it holds something else',
       { 'ca.crt': 'canary' },
-      'key ca.crt of ConfigMap vault-ca: a certificate is cut off; write whole certificates as PEM',
+      'key ca.crt of ConfigMap vault-ca: a certificate is truncated; write complete certificates in PEM format',
     ],
   ];
   for (const [what, data, message] of unread) {

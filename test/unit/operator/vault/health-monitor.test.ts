@@ -151,7 +151,7 @@ describe('HealthMonitor', () => {
     expect(asked).to.have.length(1);
     expect(monitor.health('shop/a')).to.include({
       reason: 'VaultNotChecked',
-      message: 'the policy is not in force, so its Vault is not asked',
+      message: 'the policy is not in force, so its Vault is not checked',
     });
   });
 

@@ -106,7 +106,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
     it('is told with the status where it is not Vault’s', async () => {
       const target = await vault(answering(404, { errors: [] }));
       const { host } = new URL(target.address);
-      expect((await check(target)).message).to.equal(`${host} answers with HTTP 404, but not as Vault does`);
+      expect((await check(target)).message).to.equal(`${host} answers with HTTP 404, but is not a Vault`);
     });
 
     it('is asked for at sys/health, below the path of the address', async () => {
@@ -174,7 +174,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
         caBundle: other.certificate,
       });
       expect(reason).to.equal('VaultTLSFailed');
-      expect(message).to.match(/not signed by an authority of spec.vault.tls.caBundle/);
+      expect(message).to.match(/not signed by a CA in spec.vault.tls.caBundle/);
     });
 
     it('refuses another name, and says which field it goes into', async () => {
@@ -232,7 +232,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
       await new Promise((resolve) => servers.splice(0)[0]?.server.close(resolve));
       const { reason, message } = await check({ address: `https://127.0.0.1:${port}`, caBundle: '', serverName: '' });
       expect(reason).to.equal('VaultUnreachable');
-      expect(message).to.equal(`no connection to 127.0.0.1:${port} (ECONNREFUSED)`);
+      expect(message).to.equal(`cannot connect to 127.0.0.1:${port} (ECONNREFUSED)`);
     });
 
     it('because the connection is cut', async () => {

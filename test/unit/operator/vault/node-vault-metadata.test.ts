@@ -186,7 +186,7 @@ describe('NodeVaultMetadata, on real servers', () => {
       const hurried = connect({ address: silent }, { timeoutMs: 300 });
       expect((await failureOf(hurried.read(TOKEN, DB, NOW))).message).to.contain('in time');
       const nobody = 'http://127.0.0.1:1';
-      expect((await failureOf(connect({ address: nobody }).login('k', 'r', JWT))).message).to.contain('no connection');
+      expect((await failureOf(connect({ address: nobody }).login('k', 'r', JWT))).message).to.contain('cannot connect');
     });
 
     it('whose certificate is not of the policy’s authority, before any token is sent', async () => {

@@ -53,12 +53,15 @@ describe('the registry client, with whom it speaks,', () => {
     it('in vain, and says how many there were', async () => {
       scene.registry.script = guarded('nobody');
       const at = scene.registry.host;
-      expect((await scene.failure()).message).to.equal(`${at} refuses it without credentials`);
+      expect((await scene.failure()).message).to.equal(`${at} denies access without credentials`);
       expect((await scene.failure(scene.client(), undefined, { keyring: keys(at, 'a') })).message).to.equal(
-        `${at} refuses it to the one credential at hand`,
+        `${at} denies access with the only available credential`,
       );
       const { code, message } = await scene.failure(scene.client(), undefined, { keyring: keys(at, 'a', 'b') });
-      expect([code, message]).to.deep.equal(['Unauthorized', `${at} refuses it to all 2 credentials at hand`]);
+      expect([code, message]).to.deep.equal([
+        'Unauthorized',
+        `${at} denies access with each of the 2 available credentials`,
+      ]);
     });
 
     it('never to whom the registry redirects', async () => {
@@ -179,7 +182,7 @@ describe('the registry client, with whom it speaks,', () => {
       scene.registry.script = () => ({ status: 302, headers: { location: `http://a:b@${scene.other.host}/` } });
       expect((await scene.failure()).code).to.equal('Unusable');
       scene.registry.script = (path) => ({ status: 302, headers: { location: `${path}/x` } });
-      expect((await scene.failure()).message).to.contain('redirects too often');
+      expect((await scene.failure()).message).to.contain('redirects too many times');
       expect(scene.registry.requests).to.have.length(6);
     });
   });

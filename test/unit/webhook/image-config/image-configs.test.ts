@@ -204,7 +204,7 @@ describe('the memory of images', () => {
 
     it('of a name that is none without asking anybody', async () => {
       const { find, asked } = start();
-      expect(await find('Not An Image')).to.deep.equal({ why: 'it is no name of an image' });
+      expect(await find('Not An Image')).to.deep.equal({ why: 'not a valid image name' });
       expect(asked).to.deep.equal([]);
     });
   });

@@ -86,32 +86,35 @@ describe('the registry client', () => {
     it('of no other platform', async () => {
       scene.registry.script = serving(OCI_INDEX, indexOf(OCI_INDEX));
       const { code, message } = await scene.failure(scene.client({ platforms: 'linux/s390x,linux/arm/v6' }));
-      expect([code, message]).to.deep.equal(['WrongPlatform', 'the image is not made for linux/s390x or linux/arm/v6']);
+      expect([code, message]).to.deep.equal([
+        'WrongPlatform',
+        'the image is not available for linux/s390x or linux/arm/v6',
+      ]);
     });
   });
 
   describe('does not believe', () => {
     it('a manifest of another digest than its header', async () => {
       scene.registry.script = () => ({ headers: { 'docker-content-digest': digestOf('x') }, body: IMAGE.manifest });
-      expect((await scene.failure()).message).to.contain('other bytes than their digest says');
+      expect((await scene.failure()).message).to.contain('content that does not match its digest');
     });
     it('a manifest of another digest than was asked for', async () => {
       scene.registry.script = () => ({ headers: { 'docker-content-digest': IMAGE.digest }, body: IMAGE.manifest });
       const pinned = `${scene.registry.host}/app@${digestOf('another')}`;
-      expect((await scene.failure(scene.client(), pinned)).message).to.contain('other bytes');
+      expect((await scene.failure(scene.client(), pinned)).message).to.contain('content that does not match');
     });
     it('a configuration of another digest', async () => {
       const stolen = IMAGE.config.replace('serve', 'steal');
       scene.registry.script = (path) =>
         path.includes('/blobs/') ? { body: stolen } : serving(OCI_MANIFEST, IMAGE.manifest)(path, {}, 'GET');
-      expect((await scene.failure()).message).to.contain('other bytes');
+      expect((await scene.failure()).message).to.contain('content that does not match');
     });
     it('what is larger than its manifest says', async () => {
       scene.registry.script = (path) =>
         path.includes('/blobs/')
           ? { body: Buffer.alloc(200_000) }
           : serving(OCI_MANIFEST, IMAGE.manifest)(path, {}, 'GET');
-      expect((await scene.failure()).message).to.contain('sends more than 65536 bytes');
+      expect((await scene.failure()).message).to.contain('sent more than 65536 bytes');
     });
     it('a manifest of more than 4 MiB', async () => {
       scene.registry.script = () => ({ body: Buffer.alloc(4 * 2 ** 20 + 1) });
@@ -125,7 +128,7 @@ describe('the registry client', () => {
         });
       const chain = [index(index(index(IMAGE.manifest))), index(index(IMAGE.manifest)), index(IMAGE.manifest)];
       scene.registry.script = serving(OCI_INDEX, ...chain, IMAGE.manifest, IMAGE.config);
-      expect((await scene.failure()).message).to.contain('index again');
+      expect((await scene.failure()).message).to.contain('another index too many times');
     });
     for (const [what, body] of [
       ['no JSON', 'not json'],

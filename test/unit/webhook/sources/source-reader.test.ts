@@ -53,7 +53,7 @@ describe('reading a ConfigMap or Secret', () => {
       DB,
       new ApiError(403, 'Forbidden', 'secrets "db" is forbidden'),
       {
-        answer: { unreadable: 'a Role must let the operator get it: docs/guides/references-elsewhere.md' },
+        answer: { unreadable: 'a Role must allow the operator to get it: docs/guides/references-elsewhere.md' },
         isFailure: false,
       },
     ],
@@ -62,7 +62,7 @@ describe('reading a ConfigMap or Secret', () => {
       APP,
       new ApiError(403, 'Forbidden', 'forbidden'),
       {
-        answer: { unreadable: 'the ClusterRole of the operator lacks get of configmaps: apply config/rbac' },
+        answer: { unreadable: 'the ClusterRole of the operator does not allow to get ConfigMaps: apply config/rbac' },
         isFailure: false,
       },
     ],

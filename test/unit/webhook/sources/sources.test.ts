@@ -116,8 +116,8 @@ describe('Sources', () => {
     expect(objects.slice(62).map(answers)).to.deep.equal([
       MISSING,
       MISSING,
-      { unreadable: 'only 64 objects of a workload are looked into' },
-      { unreadable: 'only 64 objects of a workload are looked into' },
+      { unreadable: 'only the first 64 ConfigMaps and Secrets of a workload are read' },
+      { unreadable: 'only the first 64 ConfigMaps and Secrets of a workload are read' },
     ]);
     expect(reads()).to.equal(64);
     expect(objects.map(sources.fresh('shop', { objects }) ?? (() => undefined))).to.deep.equal(objects.map(answers));
