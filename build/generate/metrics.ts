@@ -3,9 +3,9 @@ import { Registry as Register } from 'prom-client';
 
 import { createLeaderMetrics, createOperatorMetrics } from '../../operator/metrics.ts';
 import { createRotationMetrics } from '../../operator/rotation/metrics.ts';
-import { createWorkloadMetrics } from '../../operator/workloads/metrics.ts';
+import { createWorkloadMetrics, type WorkloadFigures } from '../../operator/workloads/metrics.ts';
 import { createImageMetrics } from '../../webhook/image-config/metrics.ts';
-import { createWebhookMetrics } from '../../webhook/metrics.ts';
+import { createWebhookMetrics, type WebhookFigures } from '../../webhook/metrics.ts';
 import { createSourceMetrics } from '../../webhook/sources/metrics.ts';
 import { formatted } from './format.ts';
 import { table } from './table.ts';
@@ -36,21 +36,19 @@ interface Metric {
 // the process's own, which prom-client documents
 const PREFIX = 'vault_injection_';
 
-/** Figures of any names: nobody scrapes, so none is read. */
-function figures<T extends object>(): T {
-  return new Proxy({}, { get: () => () => 0 }) as T;
-}
+/** Figures by any name: nobody scrapes, so none is read. */
+const figures = new Proxy({}, { get: () => () => 0 }) as WebhookFigures & WorkloadFigures;
 
 function allMetrics(): readonly Metric[] {
   const register = new Register();
   const none = (): number => 0;
   const webhook = createWebhookMetrics(register);
-  webhook.show(figures());
+  webhook.show(figures);
   webhook.watchInFlight(none);
   createOperatorMetrics(register).show(none);
   createLeaderMetrics(register, () => true);
   createRotationMetrics(register);
-  createWorkloadMetrics(register, figures());
+  createWorkloadMetrics(register, figures);
   createImageMetrics(register).watchSize(none);
   createSourceMetrics(register).watchSize(none);
   return register.getMetricsAsArray() as unknown as readonly Metric[];
