@@ -40,7 +40,7 @@ export const AUTH_METHODS: Readonly<Record<AuthMethod, AuthMethodRow>> = {
     takesToken: false,
     secretFiles: { roleIDFile: 'role-id', secretIDFile: 'secret-id' },
     unnamedRole: 'None',
-    fixedRole: 'its role-id says the role',
+    fixedRole: 'its role-id determines the role',
     details: ['secretIDWrapped'],
   },
   Certificate: {

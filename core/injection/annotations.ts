@@ -43,13 +43,13 @@ const TABLE = {
   inject: {
     on: BOTH,
     setBy: 'User',
-    says: '"false" keeps the workload out of every policy; "true" lets it in where a policy injects annotated workloads only.',
+    says: '"false" excludes the workload from all policies; "true" includes it if a policy injects only annotated workloads.',
     example: 'true',
   },
   policy: {
     on: BOTH,
     setBy: 'User',
-    says: 'The name of the policy to use, of those that match the workload.',
+    says: 'The name of the policy to use, among those that match the workload.',
     example: 'shop',
   },
   role: {
@@ -62,14 +62,14 @@ const TABLE = {
   'from-paths': {
     on: BOTH,
     setBy: 'User',
-    says: 'Secrets of which every key becomes a variable, instead of environment.fromPaths: path[#version], separated by commas.',
+    says: 'Secrets whose keys all become variables, instead of environment.fromPaths: path[#version], separated by commas.',
     example: 'secret/data/shop/app, secret/data/shop/db#3',
     override: { allow: 'FromPaths', parse: parseFromPaths },
   },
   containers: {
     on: BOTH,
     setBy: 'User',
-    says: 'Names of the containers that may be wrapped, separated by commas; * stands for any characters.',
+    says: 'Names of the containers that may be wrapped, separated by commas; * matches any number of characters.',
     example: 'app, worker-*',
     override: { allow: 'Containers', parse: parseContainers },
   },
@@ -83,14 +83,14 @@ const TABLE = {
   mode: {
     on: BOTH,
     setBy: 'User',
-    says: 'Whether vault-env becomes the program (Exec) or stays as its parent (Daemon).',
+    says: 'Whether vault-env replaces itself with the program (Exec) or stays as its parent (Daemon).',
     example: 'Daemon',
     override: { allow: 'Mode', parse: parseMode },
   },
   'log-level': {
     on: BOTH,
     setBy: 'User',
-    says: 'The least severe level of the lines that vault-env logs.',
+    says: 'The least severe level that vault-env logs.',
     example: 'Debug',
     override: { allow: 'LogLevel', parse: parseLogLevel },
   },
@@ -103,7 +103,7 @@ const TABLE = {
   injected: {
     on: ['Template'],
     setBy: 'Admission',
-    says: 'What the template was injected by: the policy, its generation and a hash of the rule.',
+    says: 'What injected the template: the policy, its generation and a hash of the rule.',
     example: 'shop/3/8ec4d63f7b15',
   },
   original: {
@@ -121,7 +121,7 @@ const TABLE = {
   restart: {
     on: BOTH,
     setBy: 'Operator',
-    says: 'A hash of the versions of secrets that the pods are to start with. Admission copies it into the template, so that new pods start.',
+    says: 'A hash of the versions of secrets that the pods should start with. Admission copies it into the template, so that new pods start.',
     example: '0123456789ab',
   },
   versions: {
@@ -204,8 +204,8 @@ function parseFromPaths(value: string): Partial<EffectiveOptions> | string {
     const [path = '', version, ...more] = item.split('#').map((part) => part.trim());
     // A path is good where a reference to it is; that check also takes superfluous slashes out.
     const [reference] = path === '' ? [] : parseValue('', `vault:${path}#key`).references;
-    if (reference?.kind !== 'Read' || more.length > 0) return 'write path[#version], with commas between them';
-    if (version !== undefined && !/^[1-9][0-9]{0,8}$/.test(version)) return 'a version is a whole number from 1 on';
+    if (reference?.kind !== 'Read' || more.length > 0) return 'write path[#version], separated by commas';
+    if (version !== undefined && !/^[1-9][0-9]{0,8}$/.test(version)) return 'a version is a whole number of at least 1';
     fromPaths.push({
       path: reference.path,
       ...(version === undefined ? {} : { version: Number(version) }),
@@ -220,7 +220,7 @@ function parseContainers(value: string): Partial<EffectiveOptions> | string {
   const include = readList(value);
   if (include.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} names`;
   if (include.length > 0 && include.every((name) => /^[-a-z0-9*]{1,63}$/.test(name))) return { include };
-  return 'write names of containers (* as wildcard), with commas between them';
+  return 'write names of containers (* as wildcard), separated by commas';
 }
 
 function parseIgnoreMissing(value: string): Partial<EffectiveOptions> | string {

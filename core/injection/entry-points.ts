@@ -56,7 +56,7 @@ export function entrypointUnknown(
   const because = unknown === undefined ? '' : `: ${[unknown.why, ...advice].join('; ')}`;
   const message =
     `container ${name} has no command: set one, or add its image to images of policy ${policy.name}; ` +
-    `what ${imageOf(container)} starts is not known${because}`;
+    `the entry point of ${imageOf(container)} is not known${because}`;
   const notes = unknown === undefined ? [] : [`image of container ${name}: ${unknown.why}`, ...advice];
   return { denial: { reason: 'EntrypointUnknown', message }, notes };
 }
@@ -76,7 +76,7 @@ function programOf(
   const last = recorded?.of === image ? recorded : undefined;
   const answer = isSettled(last) ? undefined : images?.(image);
   if (isKnown(answer)) {
-    const unknown = isEmpty(answer, args) ? { unknown: { why: 'it has neither ENTRYPOINT nor CMD' } } : {};
+    const unknown = isEmpty(answer, args) ? { unknown: { why: 'the image has neither ENTRYPOINT nor CMD' } } : {};
     return { original: { command, args, image: { ...verbatim(answer), of: image } }, ...unknown };
   }
   // What was true when it was injected is better than to take the injection out because a registry is away.

@@ -167,7 +167,7 @@ function wrapContainer(
   const { original, unknown } = entryPoints.programOf(name, container);
   const generated = wrap(original, executable);
   if (generated === undefined) return entrypointUnknown(name, container, rule, unknown);
-  if (unknown !== undefined) warn(`container ${name} keeps the entry point known before: ${unknown.why}`);
+  if (unknown !== undefined) warn(`container ${name} keeps its previously known entry point: ${unknown.why}`);
   const config = configFor(paths);
   const exec: string[] = [];
   const probed = rule.probes
@@ -238,12 +238,12 @@ function withAdditions(
 
 function tooLarge(containers: number): Denial {
   const message =
-    `the configuration of vault-env in ${containers} containers would take more than the ${OBJECT_LIMIT} bytes that can ` +
+    `the configuration of vault-env in ${containers} containers would exceed the ${OBJECT_LIMIT} bytes that can ` +
     'be stored: inject fewer containers, or refer to the CA by tls.caRef';
   return { reason: 'RecordTooLarge', message };
 }
 
 function variableReserved(name: string): Denial {
-  const message = `container ${name} sets ${CONFIG_VARIABLE} itself: take it out, or exclude the container in the policy`;
+  const message = `container ${name} sets ${CONFIG_VARIABLE} itself: remove it, or exclude the container in the policy`;
   return { reason: 'VariableReserved', message };
 }

@@ -98,7 +98,7 @@ function review(
     return result(named, { patch, warnings, details: detailsOf(about.rule), ...about });
   };
   for (const name of restored.uncertain) {
-    warn(`container ${name}: the record of its command is gone; set its command and args again`);
+    warn(`container ${name}: the record of its command is missing; set its command and args again`);
   }
   const wishes = readWishes(workload, restored.template, warn);
   const rule = choose(matching, wishes);
@@ -184,12 +184,14 @@ function noRule(
   withoutInjection: WithoutInjection,
 ): MutationResult {
   if (matching.length === 0) {
-    if (wishes.inject === true) warn(`${annotation.inject}: no policy is for this workload; nothing is injected`);
+    if (wishes.inject === true) warn(`${annotation.inject}: no policy applies to this workload; nothing is injected`);
     return withoutInjection('NoPolicy');
   }
   const names = matching.map(({ policy }) => policy.name).join(', ');
-  warn(`${annotation.policy}: no such policy is for this workload, nothing is injected; there is ${names}`);
-  const reason = 'the named policy is not for this workload';
+  warn(
+    `${annotation.policy}: no such policy for this workload, nothing is injected; choose one of ${names}`,
+  );
+  const reason = 'the named policy does not apply to this workload';
   return withoutInjection('Excluded', { reason, exclusion: 'OtherPolicyNamed' });
 }
 
@@ -215,7 +217,7 @@ function oversizeOf(template: RawObject): Denial | undefined {
   if (bytes <= ANNOTATIONS_LIMIT) return undefined;
   const message =
     `the annotations of the pod template would take ${bytes} bytes, and Kubernetes allows ${ANNOTATIONS_LIMIT}: ` +
-    `${annotation.original} keeps what command and args were; shorten them, move scripts into a ConfigMap or the image, ` +
+    `${annotation.original} keeps the original command and args; shorten them, move scripts into a ConfigMap or the image, ` +
     'or exclude the container in the policy';
   return { reason: 'RecordTooLarge', message };
 }

@@ -65,7 +65,7 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
       if (isLeftOut) {
         if (references.length > 0) {
           warn(
-            `container ${name}: refers to Vault, but policy ${rule.policy.name} leaves it out; it gets the references`,
+            `container ${name}: refers to Vault, but policy ${rule.policy.name} excludes it; its program sees the references`,
           );
         }
         continue;

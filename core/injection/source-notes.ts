@@ -64,7 +64,9 @@ export class SourceNotes {
     }
     if (failed !== undefined) this.#untold.push({ name, ...failed });
     else if (absent.length > 0) {
-      this.#warn(`container ${name}: ${listed(absent)} is not there yet; references are looked for when it is`);
+      this.#warn(
+        `container ${name}: ${listed(absent)} does not exist yet; the operator looks for references when it does`,
+      );
     }
     this.#ignored.push(...ignored.map((ref) => ({ container: name, ref })));
     return false;
@@ -78,9 +80,7 @@ export class SourceNotes {
       const more = others.length > 0 ? ` and ${others.length} more` : '';
       const field = kind === 'ConfigMap' ? 'configMaps' : 'secrets';
       const object = `${sourceName(first.ref)}${more}`;
-      this.#warn(
-        `env of container ${first.container} from ${object} is not looked into (inject.sources.${field}: Ignore)`,
-      );
+      this.#warn(`env of container ${first.container} from ${object} is not read (inject.sources.${field}: Ignore)`);
     }
   }
 }

@@ -32,7 +32,7 @@ function imageFault(image: string | undefined, defaultImage: string): PolicyFaul
   if ((image ?? '') !== '' || defaultImage !== '') return undefined;
   return {
     reason: 'InjectorImageMissing',
-    message: 'spec.injector.image: write the image that holds vault-env, as the operator was started without one',
+    message: 'spec.injector.image: write the image that contains vault-env, as the operator was started without one',
   };
 }
 
@@ -104,6 +104,6 @@ function pathFault({
   if (at < 0) return undefined;
   return {
     reason: 'PathNotAllowed',
-    message: `spec.environment.fromPaths[${at}].path: is not among allowedPaths; add it there or take it out here`,
+    message: `spec.environment.fromPaths[${at}].path: is not in allowedPaths; add it there or remove it here`,
   };
 }

@@ -101,7 +101,7 @@ const characters = (limit: unknown): string => (limit === 1 ? '1 character' : `$
 const ADVICE: Readonly<Record<string, (params: Params) => string>> = {
   required: () => 'is missing',
   type: ({ type }) => `write ${WITH_ARTICLE[String(type)] ?? String(type)}`,
-  anyOf: () => 'write a number or a text',
+  anyOf: () => 'write a number or a string',
   enum: ({ allowedValues }) => `write one of ${(allowedValues as unknown[]).map(String).join(', ')}`,
   minimum: ({ limit }) => `write a number of at least ${String(limit)}`,
   maximum: ({ limit }) => `write a number of at most ${String(limit)}`,

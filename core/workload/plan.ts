@@ -118,7 +118,7 @@ function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   // admission would refuse the edit that takes the annotation away
   if (standing.state === 'Denied') return;
   if (isAsked && !isMissed && standing.state !== 'Outdated') {
-    const message = 'applied as the annotation asked; it is taken away, so that it can be set again';
+    const message = 'applied as the annotation requested; the annotation is removed, so that it can be set again';
     draft.actions.set(key, { key, kind: 'ClearApply', annotations: { [annotation.apply]: null }, message });
     return;
   }
@@ -129,12 +129,12 @@ function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   const undoer = before && undoneBy(one, before);
   const attempt = before === undefined ? 1 : before.attempt + (undoer === undefined ? 0 : 1);
   if (attempt > MAX_REPAIRS && !isAsked) {
-    const message = `taken out again after each of ${MAX_REPAIRS} injections, ${undoer ?? 'by nobody it can name'}; see what it writes, then annotate the workload with ${annotation.apply}=now`;
+    const message = `undone after each of ${MAX_REPAIRS} injections, ${undoer ?? 'by an unknown writer'}; see what it writes, then annotate the workload with ${annotation.apply}=now`;
     draft.stalls.push({ key, reason: 'RepairUndone', message });
     return;
   }
   if (undoer === undefined && one.fruitless >= FRUITLESS_BEFORE_STALL) {
-    const message = `${one.fruitless} requests to inject it changed nothing: the API server does not reach the webhook, or something after the webhook takes the injection out`;
+    const message = `${one.fruitless} requests to inject it changed nothing: the API server does not reach the webhook, or something after the webhook removes the injection`;
     draft.stalls.push({ key, reason: 'RequestWithoutEffect', message });
   }
   const failures = undoer === undefined ? one.fruitless : attempt - 2;
@@ -254,10 +254,10 @@ function mayChange({ workload }: Tracked): boolean {
 
 function failureOf({ workload }: Tracked, request: Request, draft: Draft): string | undefined {
   const { phase, message } = workload.rollout;
-  if (phase === 'Failed') return `its new pods do not become available: ${message ?? 'the controller gave up'}`;
+  if (phase === 'Failed') return `its new pods did not become available: ${message ?? 'the controller gave up'}`;
   const deadline = request.time + ROLLOUT_DEADLINE_MS;
   if (!draft.isDue(deadline)) return undefined;
-  return `its new pods are not available ${ROLLOUT_DEADLINE_MS / 60_000} minutes after its rollout began`;
+  return `its new pods were not available ${ROLLOUT_DEADLINE_MS / 60_000} minutes after its rollout began`;
 }
 
 /** Only where nothing else changes: any edit of an outdated workload's annotations rolls it. */
@@ -272,7 +272,7 @@ function noteBaseline(
   const text = versionsText(wish);
   if (workload.annotations[annotation.versions] === text) return;
   const annotations = { [annotation.versions]: text };
-  draft.actions.set(key, { key, kind: 'Baseline', annotations, message: 'noted the versions that its pods have' });
+  draft.actions.set(key, { key, kind: 'Baseline', annotations, message: 'recorded the versions that its pods have' });
 }
 
 /** One text for one content: paths in order. */
@@ -285,7 +285,7 @@ function messageOf(kind: RequestKind): string {
     case 'Repair':
       return 'asked admission to inject it';
     case 'Rollout':
-      return 'asked admission to inject it as the policy says now';
+      return 'asked admission to inject it as the policy currently says';
     case 'Restart':
       return 'asked for new pods: a secret that they read has a newer version';
   }

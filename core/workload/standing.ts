@@ -104,7 +104,11 @@ function judged(result: MutationResult): Pick<Standing, 'state' | 'reason' | 'me
   if (patch.length > 0) {
     return isUnwanted
       ? { state: 'Outdated', reason: 'ToBeRestored', message: 'injected, and nothing asks for it any more' }
-      : { state: 'Outdated', reason: 'InjectionChanged', message: 'injected otherwise than it would be now' };
+      : {
+          state: 'Outdated',
+          reason: 'InjectionChanged',
+          message: 'injected differently than the policy and the injector say now',
+        };
   }
   const [failure] = skipped;
   if (failure !== undefined) return { state: 'Failed', reason: failure.reason, message: failure.message };

@@ -97,6 +97,6 @@ function withHint(observer: InformerObserver, logger: Logger): InformerObserver 
 }
 
 const HINTS: Readonly<Record<number, string>> = {
-  403: 'the API server does not let the operator list VaultInjectionPolicies: install its rights, kubectl apply -k config/rbac',
+  403: 'the API server does not allow the operator to list VaultInjectionPolicies: kubectl apply -k config/rbac',
   404: 'the API server does not know VaultInjectionPolicies: install the CRD, kubectl apply -f crds/',
 };

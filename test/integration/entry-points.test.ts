@@ -139,7 +139,7 @@ describe('containers without a command on a real API server', function () {
 
   it('are refused, with the reason, while nobody can open their image', async () => {
     expect(await refusal(cluster.apply(manifest('shop', 'private', closed.host)))).to.contain(
-      `what ${closed.host}/shop:1 starts is not known: ${closed.host} denies access without credentials`,
+      `the entry point of ${closed.host}/shop:1 is not known: ${closed.host} denies access without credentials`,
     );
   });
 
@@ -219,7 +219,7 @@ describe('containers without a command on a real API server', function () {
         ]);
         return code === 0 ? stderr : undefined;
       });
-      expect(said).to.contain(`container app keeps the entry point known before: ${open.host}: connection refused`);
+      expect(said).to.contain(`container app keeps its previously known entry point: ${open.host}: connection refused`);
       expect((await cluster.get('shop', 'kept')).spec.template).to.deep.equal(template);
     });
 

@@ -145,7 +145,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
     it('that is not there is told of, unless it is optional', async () => {
       const said = await cluster.apply(workload('shop', 'early', fromConfigMap('late')));
       expect(said).to.contain(
-        'Warning: container app: ConfigMap late is not there yet; references are looked for when it is',
+        'Warning: container app: ConfigMap late does not exist yet; the operator looks for references when it does',
       );
       const optional = await cluster.apply(workload('shop', 'optional', fromConfigMap('late', { optional: true })));
       expect(optional).not.to.contain('Warning');

@@ -129,7 +129,7 @@ describe('the entry point of an image', () => {
     it('is no program where the image has neither ENTRYPOINT nor CMD, unless the container has args', () => {
       const empty = { [IMAGE]: { entrypoint: [], cmd: [] } };
       const { denial } = mutate(deployment({ containers: [bare()] }), empty);
-      expect(denial?.message).to.match(/starts is not known: it has neither ENTRYPOINT nor CMD$/);
+      expect(denial?.message).to.match(/is not known: the image has neither ENTRYPOINT nor CMD$/);
       const withArgs = deployment({ containers: [bare({ args: ['/tool'] })] });
       expect(argsOf(admitted(withArgs, empty))).to.deep.equal(['--', '/tool']);
       expect(mutate(admitted(withArgs, empty), empty).outcome).to.equal('Unchanged');
@@ -142,7 +142,7 @@ describe('the entry point of an image', () => {
     it('is told with what to do and why', () => {
       expect(mutate(object, { [IMAGE]: { ...WHY, advice: 'see the guide' } }).denial?.message).to.equal(
         'container app has no command: set one, or add its image to images of policy shop-secrets; ' +
-          `what ${IMAGE} starts is not known: registry.example.com has no such image; see the guide`,
+          `the entry point of ${IMAGE} is not known: registry.example.com has no such image; see the guide`,
       );
     });
 
@@ -165,7 +165,7 @@ describe('the entry point of an image', () => {
       const { outcome, warnings } = mutate(live, { [IMAGE]: WHY });
       expect(outcome).to.equal('Unchanged');
       expect(warnings).to.deep.equal([
-        'container app keeps the entry point known before: registry.example.com has no such image',
+        'container app keeps its previously known entry point: registry.example.com has no such image',
       ]);
     });
 

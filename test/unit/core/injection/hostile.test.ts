@@ -22,7 +22,7 @@ describe('a hostile template', () => {
     }));
     const { denial } = mutate(deployment({ containers }), rule);
     expect(denial?.reason).to.equal('RecordTooLarge');
-    expect(denial?.message).to.contain('in 40000 containers would take more than the 1572864 bytes that can be stored');
+    expect(denial?.message).to.contain('in 40000 containers would exceed the 1572864 bytes that can be stored');
     const some = deployment({ containers: containers.slice(0, 5000) });
     expect(mutate(some, rule).denial?.message).to.contain('the annotations of the pod template would take');
   });

@@ -96,7 +96,7 @@ describe('admission of a workload', () => {
     });
     it('tells which container gets the text of its references because the policy leaves it out', () => {
       expect(mutate(plain, ruleWith({ containers: { exclude: ['app'] } })).warnings).to.deep.equal([
-        'container app: refers to Vault, but policy shop-secrets leaves it out; it gets the references',
+        'container app: refers to Vault, but policy shop-secrets excludes it; its program sees the references',
       ]);
     });
   });

@@ -67,32 +67,28 @@ describe('annotations', () => {
     [
       'a path with a key',
       { 'from-paths': 'kv/a#1#k' },
-      'from-paths: ignored, write path[#version], with commas between them',
+      'from-paths: ignored, write path[#version], separated by commas',
     ],
-    [
-      'a path with dots',
-      { 'from-paths': 'kv/../b' },
-      'from-paths: ignored, write path[#version], with commas between them',
-    ],
+    ['a path with dots', { 'from-paths': 'kv/../b' }, 'from-paths: ignored, write path[#version], separated by commas'],
     [
       'a path with vault:',
       { 'from-paths': 'kv/a?x' },
-      'from-paths: ignored, write path[#version], with commas between them',
+      'from-paths: ignored, write path[#version], separated by commas',
     ],
     [
       'a version that is none',
       { 'from-paths': 'kv/a#new' },
-      'from-paths: ignored, a version is a whole number from 1 on',
+      'from-paths: ignored, a version is a whole number of at least 1',
     ],
     [
       'no containers',
       { containers: ' , ' },
-      'containers: ignored, write names of containers (* as wildcard), with commas between them',
+      'containers: ignored, write names of containers (* as wildcard), separated by commas',
     ],
     [
       'a container in capitals',
       { containers: 'App' },
-      'containers: ignored, write names of containers (* as wildcard), with commas between them',
+      'containers: ignored, write names of containers (* as wildcard), separated by commas',
     ],
     [
       'an ignore-missing that is neither',
@@ -125,7 +121,7 @@ describe('annotations', () => {
     expect(ask({ role: 'shop-ro' }, rule)).to.deep.equal({
       changed: {},
       warnings: [
-        'vaultinjection.dev/role: ignored, policy shop-secrets logs in with AppRole: its role-id says the role',
+        'vaultinjection.dev/role: ignored, policy shop-secrets logs in with AppRole: its role-id determines the role',
       ],
     });
   });
@@ -165,7 +161,7 @@ describe('annotations', () => {
   it('ask in vain for injection where there is no policy, and say so', () => {
     const object = deployment({ containers: [container()] }, { 'vaultinjection.dev/inject': 'true' });
     expect(mutate(object).warnings).to.deep.equal([
-      'vaultinjection.dev/inject: no policy is for this workload; nothing is injected',
+      'vaultinjection.dev/inject: no policy applies to this workload; nothing is injected',
     ]);
   });
 
@@ -192,9 +188,9 @@ describe('annotations', () => {
     it('that does not match injects nothing at all, and says what there is', () => {
       const { outcome, warnings, audit } = mutate(choosing('absent'), ruleWith(), other);
       expect(outcome).to.equal('Excluded');
-      expect(audit.reason).to.equal('the named policy is not for this workload');
+      expect(audit.reason).to.equal('the named policy does not apply to this workload');
       expect(warnings).to.deep.equal([
-        'vaultinjection.dev/policy: no such policy is for this workload, nothing is injected; there is shop-secrets, other',
+        'vaultinjection.dev/policy: no such policy for this workload, nothing is injected; choose one of shop-secrets, other',
       ]);
     });
   });

@@ -44,14 +44,14 @@ describe('injection', () => {
       expect(denial?.reason).to.equal('EntrypointUnknown');
       expect(denial?.message).to.equal(
         'container app has no command: set one, or add its image to images of policy shop-secrets; ' +
-          'what registry.example.com/app:1 starts is not known',
+          'the entry point of registry.example.com/app:1 is not known',
       );
     });
     it('is left alone with a warning where the policy ignores failures, while the others are wrapped', () => {
       const object = deployment({ containers: [container({ command: undefined }), container({ name: 'two' })] });
       const ignoring = ruleWith({ failurePolicy: 'Ignore' });
       expect(mutate(object, ignoring).warnings[0]).to.match(
-        /^not injected: container app has no command: set one, or add its image to images of policy shop-secrets; what /,
+        /^not injected: container app has no command: set one, or add its image to images of policy shop-secrets; the e/,
       );
       expect(mutate(object, ignoring).audit.reason).to.equal('not injected: app:EntrypointUnknown');
       const result = admitted(object, ignoring);

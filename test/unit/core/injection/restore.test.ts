@@ -247,7 +247,7 @@ describe('restore', () => {
       deleteAnnotations(injected);
       containerOf(injected, 'app').command = ['/new'];
       expect(mutate(injected).warnings).to.deep.equal([
-        'container app: the record of its command is gone; set its command and args again',
+        'container app: the record of its command is missing; set its command and args again',
       ]);
       expect(containerOf(admitted(injected), 'app').args).to.deep.equal(['--', '/app', '--port=80']);
     });

@@ -160,7 +160,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
       const { outcome, warnings } = admit(web(), ruleWith(), { 'ConfigMap app': GONE });
       expect(outcome).to.equal('Unchanged');
       expect(warnings).to.deep.equal([
-        'container web: ConfigMap app is not there yet; references are looked for when it is',
+        'container web: ConfigMap app does not exist yet; the operator looks for references when it does',
       ]);
     });
     it('are none where it is optional', () => {
@@ -173,7 +173,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
   });
 
   describe('in an object that nobody is to look into', () => {
-    const warning = 'env of container web from Secret db is not looked into (inject.sources.secrets: Ignore)';
+    const warning = 'env of container web from Secret db is not read (inject.sources.secrets: Ignore)';
     const referring = container({ name: 'app' });
     const two = (...containers: object[]): object => ({ containers: containers.map((one) => container(one)) });
     const cases: readonly [
@@ -189,7 +189,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
         two(SECRET, { ...SECRET, name: 'side', envFrom: [{ secretRef: { name: 'other' } }] }),
         undefined,
         {},
-        ['env of container web from Secret db and 1 more is not looked into (inject.sources.secrets: Ignore)'],
+        ['env of container web from Secret db and 1 more is not read (inject.sources.secrets: Ignore)'],
       ],
       ['are not told of where something is wrapped', { containers: [container(SECRET), referring] }, undefined, {}, []],
       [
@@ -213,7 +213,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
         two(WEB),
         undefined,
         { sources: { configMaps: 'Ignore', secrets: 'Ignore' } },
-        ['env of container web from ConfigMap app is not looked into (inject.sources.configMaps: Ignore)'],
+        ['env of container web from ConfigMap app is not read (inject.sources.configMaps: Ignore)'],
       ],
     ];
     for (const [what, podSpec, own, rule, warnings] of cases) {

@@ -222,7 +222,7 @@ describe('compilePolicy', () => {
     [
       { environment: { fromPaths: [{ path: 'kv/a' }, { path: 'kv/b/d' }], allowedPaths: ['kv/a', 'kv/b/*/c*d'] } },
       'PathNotAllowed',
-      'spec.environment.fromPaths[1].path: is not among allowedPaths',
+      'spec.environment.fromPaths[1].path: is not in allowedPaths',
     ],
   ];
   for (const [written, reason, message] of faults)

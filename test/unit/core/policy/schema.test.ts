@@ -106,7 +106,7 @@ describe('policyValidator', () => {
     [{ vault: { auth: { role: 'r'.repeat(129) } } }, 'spec.vault.auth.role: write at most 128 characters'],
     [
       { injector: { resources: { limits: { cpu: true } } } },
-      'spec.injector.resources.limits.cpu: write a number or a text',
+      'spec.injector.resources.limits.cpu: write a number or a string',
     ],
     [
       { selector: { matchLabels: { 'a/b': '-' } } },
