@@ -7,7 +7,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// The whole executable, with the agent of EKS where the container's environment says that it is.
+// The whole executable, with the EKS agent at the address in the container's environment.
 func TestAWSLoginOfTheExecutable(t *testing.T) {
 	server := fake.NewVault(t)
 	server.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))

@@ -16,7 +16,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// waiter is a program that says that it runs, and ends when its input does.
+// waiter is a program that reports that it runs, and ends when its input does.
 const waiter = `package main
 
 import (
@@ -30,8 +30,8 @@ func main() {
 }
 `
 
-// container is a directory that is all the file system a process has, where this test may do that: with vault-env, a
-// program and a ServiceAccount's token.
+// container is a directory that is the whole file system of a process, if this test may do that: with vault-env, a
+// program and a ServiceAccount token.
 func (v *realVault) container(t *testing.T, jwt string) (root string, inside func(name string) string) {
 	t.Helper()
 	root = t.TempDir()
@@ -59,7 +59,7 @@ func (v *realVault) container(t *testing.T, jwt string) (root string, inside fun
 	return root, func(name string) string { return filepath.Join(root, name) }
 }
 
-// listing gives every file below root with its size and time, and says which of them hold one of the secrets.
+// listing returns every file below root with its size and time, and the files that contain one of the secrets.
 func listing(t *testing.T, root string, secrets ...string) (files, leaks []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -88,7 +88,7 @@ func listing(t *testing.T, root string, secrets ...string) (files, leaks []strin
 	return files, leaks
 }
 
-// openFiles gives what the descriptors of a process lead to.
+// openFiles returns the open files of a process.
 func openFiles(t *testing.T, pid int) (files []string) {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
@@ -103,7 +103,7 @@ func openFiles(t *testing.T, pid int) (files []string) {
 	return files
 }
 
-// testCanary looks for the secrets everywhere: they are in the program's environment and nowhere else.
+// testCanary searches for the secrets: they are in the program's environment and nowhere else.
 func (v *realVault) testCanary(t *testing.T) {
 	jwt := v.jwt("vault")
 	root, inside := v.container(t, jwt)
@@ -163,19 +163,19 @@ func (v *realVault) testCanary(t *testing.T) {
 	}
 	for _, secret := range append(secrets, "argument-of-the-program") {
 		if strings.Contains(stderr.String(), secret) {
-			t.Errorf("the log says %q: %s", secret, stderr.String())
+			t.Errorf("the log contains %q: %s", secret, stderr.String())
 		}
 	}
 	for _, secret := range secrets {
 		if strings.Contains(cmdline, secret) {
-			t.Errorf("the command line says %q", secret)
+			t.Errorf("the command line contains %q", secret)
 		}
 	}
 	if want := inside("program") + "\x00argument-of-the-program\x00"; cmdline != want {
 		t.Errorf("command line %q; want %q", cmdline, want)
 	}
 	if !strings.Contains(stderr.String(), "debug: ") {
-		t.Errorf("the log says nothing at all: %q", stderr.String())
+		t.Errorf("the log is empty: %q", stderr.String())
 	}
 	for _, open := range files {
 		if strings.HasPrefix(open, "socket:") {

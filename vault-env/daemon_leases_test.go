@@ -46,7 +46,7 @@ func (r *running) wantLog(patterns ...string) {
 	}
 	for _, secret := range []string{fake.Token, fake.JWT, "hunter2", fake.LeaseID} {
 		if strings.Contains(r.log(), secret) {
-			r.t.Errorf("the log says a secret: %s", r.log())
+			r.t.Errorf("the log contains a secret: %s", r.log())
 		}
 	}
 }
@@ -88,27 +88,27 @@ func TestSignalsBeforeTheStart(t *testing.T) {
 		return func() bool { return vault.Count("GET database/creds/shop") == 1 }
 	}
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
-		t.Run("one that ends it: "+signals.Name(s), func(t *testing.T) {
+		t.Run("a signal that would end it: "+signals.Name(s), func(t *testing.T) {
 			vault, _ := hanging(t)
 			r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), "echo", "started")
 			eventually(t, "Vault is asked", asked(vault))
 			r.signal(s)
 			out, _ := io.ReadAll(r.stdout)
 			r.ends(128 + int(s))
-			if r.wantLog("vault-env: error: " + signals.Name(s) + " came before the program was started: it is not started"); len(out) > 0 {
-				t.Errorf("the program says %q", out)
+			if r.wantLog("vault-env: error: received " + signals.Name(s) + " before the program started: not starting it"); len(out) > 0 {
+				t.Errorf("the program prints %q", out)
 			}
 		})
 	}
-	t.Run("others wait for the program", func(t *testing.T) {
+	t.Run("other signals are kept for the program", func(t *testing.T) {
 		vault, release := hanging(t)
 		r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), "sleep", "60")
 		eventually(t, "Vault is asked", asked(vault))
 		r.signal(syscall.SIGWINCH, syscall.SIGCHLD, syscall.SIGUSR1)
 		close(release)
-		r.ends(128 + int(syscall.SIGUSR1)) // no program would have had the time to catch it
+		r.ends(128 + int(syscall.SIGUSR1)) // no program has had the time to catch it
 	})
-	t.Run("in the delay", func(t *testing.T) {
+	t.Run("during the delay", func(t *testing.T) {
 		vault := fake.NewVault(t)
 		vault.Lend(600, true)
 		r := startDaemon(t, daemonConfig(t, vault, map[string]any{"delay": "1m"}, "P="+fake.Credentials), "echo", "started")
@@ -116,8 +116,8 @@ func TestSignalsBeforeTheStart(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		r.signal(syscall.SIGTERM)
 		r.ends(143)
-		if r.wantLog("vault-env: error: SIGTERM came before .*"); vault.Count("PUT auth/token/revoke-self") != 1 {
-			t.Errorf("what was lent is not given back: %v", vault.Seen())
+		if r.wantLog("vault-env: error: received SIGTERM before .*"); vault.Count("PUT auth/token/revoke-self") != 1 {
+			t.Errorf("the leases are not revoked: %v", vault.Seen())
 		}
 	})
 	t.Run("the delay passes", func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestDaemonRenews(t *testing.T) {
 func TestDaemonWithoutLeases(t *testing.T) {
 	t.Parallel()
 	vault := fake.NewVault(t)
-	vault.KV1("kv/plain", `{"key":"one"}`) // with a lease_duration that is no lease
+	vault.KV1("kv/plain", `{"key":"one"}`) // with a lease_duration that is not a lease
 	vault.KV2("secret/data/db", `{"password":"hunter2"}`)
 	vault.Says("PUT auth/token/revoke-self", 204, "")
 	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "A=vault:kv/plain#key", "B=vault:secret/data/db#password", "BE_PROGRAM=true"), self(t))
@@ -182,18 +182,18 @@ func TestDaemonKeepsTheProgramsToken(t *testing.T) {
 }
 
 func TestTheEndOfALease(t *testing.T) {
-	ending := `vault-env: warn: the lease of "database/creds/shop" ends in [12]s \(it is not renewable\)`
+	ending := `vault-env: warn: the lease of "database/creds/shop" expires in [12]s \(it is not renewable\)`
 	start := func(t *testing.T, leaseEnd map[string]any, command ...string) (*running, *fake.Vault) {
 		vault := fake.NewVault(t)
 		vault.Lend(3, false)
 		vault.Says("PUT sys/leases/renew", 400, `{"errors":["lease is not renewable"]}`)
 		return startDaemon(t, daemonConfig(t, vault, map[string]any{"leaseEnd": leaseEnd}, "P="+fake.Credentials), command...), vault
 	}
-	t.Run("the program is ended", func(t *testing.T) {
+	t.Run("the program is stopped", func(t *testing.T) {
 		t.Parallel()
 		r, vault := start(t, map[string]any{}, "sh", "-c", `trap "exit 5" TERM; while :; do sleep 0.01; done`)
 		r.ends(5)
-		r.wantLog(ending + `: the program gets SIGTERM, and SIGKILL after 10s, to be started again with what is valid`)
+		r.wantLog(ending + `: sending SIGTERM to the program, then SIGKILL after 10s, so that it restarts with valid secrets`)
 		if vault.Count("PUT auth/token/revoke-self") != 1 {
 			t.Errorf("%v", vault.Seen())
 		}
@@ -203,20 +203,20 @@ func TestTheEndOfALease(t *testing.T) {
 		r, _ := start(t, map[string]any{"signal": "SIGQUIT"}, "sh", "-c", `trap "" TERM; trap "exit 6" QUIT; while :; do sleep 0.01; done`)
 		r.ends(6)
 	})
-	t.Run("and, if it goes on, killed, with what it has started", func(t *testing.T) {
+	t.Run("killed with its children, if it does not exit", func(t *testing.T) {
 		t.Parallel()
 		r, _ := start(t, map[string]any{"gracePeriod": "500ms"}, "sh", "-c", `trap "" TERM; (while :; do sleep 0.01; done) & echo $!; while :; do sleep 0.01; done`)
 		line, _ := r.stdout.ReadString('\n')
 		child, _ := strconv.Atoi(strings.TrimSpace(line))
 		r.ends(137)
-		r.wantLog(`.*SIGKILL after 500ms.*`, "vault-env: warn: the program has not ended within 500ms: SIGKILL")
+		r.wantLog(`.*SIGKILL after 500ms.*`, "vault-env: warn: the program did not exit within 500ms: sending SIGKILL")
 		eventually(t, "the child is gone", func() bool { s := stateOf(child); return child > 0 && (s == "gone" || s == "Z") })
 	})
-	t.Run("or left alone", func(t *testing.T) {
+	t.Run("it keeps running with action Keep", func(t *testing.T) {
 		t.Parallel()
 		r, _ := start(t, map[string]any{"action": "Keep"}, "sh", "-c", `sleep 4; exit 9`)
 		r.ends(9)
-		r.wantLog(ending + `: the program goes on with what no longer is valid`)
+		r.wantLog(ending + `: the program keeps running with secrets that are no longer valid`)
 	})
 	t.Run("revoked", func(t *testing.T) {
 		t.Parallel()
@@ -225,7 +225,7 @@ func TestTheEndOfALease(t *testing.T) {
 		vault.Says("PUT sys/leases/renew", 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`)
 		r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), "sleep", "60")
 		r.ends(143)
-		r.wantLog(`vault-env: warn: the lease of "database/creds/shop" has ended \(the token is not valid any more\): the program gets SIGTERM.*`)
+		r.wantLog(`vault-env: warn: the lease of "database/creds/shop" has ended \(the token is no longer valid\): sending SIGTERM to the program.*`)
 	})
 }
 
@@ -236,20 +236,20 @@ func TestDaemonOutlivesVault(t *testing.T) {
 	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials, "BE_PROGRAM=true"), self(t))
 	r.says("ready")
 	vault.Says("PUT sys/leases/renew", 503, `{"errors":["Vault is sealed"]}`)
-	eventually(t, "the log says that Vault is away and the lease over", func() bool { return strings.Contains(r.log(), "1 of 2 leases have ended meanwhile") })
+	eventually(t, "the log says that Vault is unavailable and the lease has expired", func() bool { return strings.Contains(r.log(), "1 of 2 leases have expired") })
 	r.signal(syscall.SIGUSR1)
 	r.says("10")
 	vault.Lend(2, true)
-	eventually(t, "the log says that Vault is back", func() bool { return strings.Contains(r.log(), "answers again") })
+	eventually(t, "the log says that Vault is available again", func() bool { return strings.Contains(r.log(), "is available again") })
 	r.signal(syscall.SIGTERM)
 	r.ends(0)
-	r.wantLog(`vault-env: warn: Vault at https://127.0.0.1:\d+ does not answer \(503 Service Unavailable: Vault is sealed\): trying again; the first lease ends in [01]s`,
-		`vault-env: warn: Vault at \S+ has not answered for \ds \(503 .*\): trying again; the program goes on although 1 of 2 leases have ended meanwhile`,
-		`vault-env: info: Vault at \S+ answers again after \ds`)
+	r.wantLog(`vault-env: warn: Vault at https://127.0.0.1:\d+ is unavailable \(503 Service Unavailable: Vault is sealed\): retrying; the first lease expires in [01]s`,
+		`vault-env: warn: Vault at \S+ has been unavailable for \ds \(503 .*\): retrying; the program keeps running although 1 of 2 leases have expired`,
+		`vault-env: info: Vault at \S+ is available again after \ds`)
 }
 
-// The end of the program waits for a Vault that is away no longer than it must.
-func TestTheEndIsNotHeldUp(t *testing.T) {
+// If Vault is away, the exit is only delayed by the time limit for revoking.
+func TestTheExitIsNotDelayed(t *testing.T) {
 	t.Parallel()
 	vault := fake.NewVault(t)
 	vault.Lend(600, true)
@@ -262,7 +262,7 @@ func TestTheEndIsNotHeldUp(t *testing.T) {
 	}
 }
 
-func TestAFailedStartGivesBack(t *testing.T) {
+func TestAFailedStartRevokes(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.Lend(600, true)
 	r := startDaemon(t, daemonConfig(t, vault, map[string]any{}, "P="+fake.Credentials), script(t, 0o755, "hello"))

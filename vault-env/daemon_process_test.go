@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// tellSignals is a program that says "ready" and then each signal it receives, the last of which is SIGTERM.
+// tellSignals is a program that prints "ready", then each signal that it receives, up to SIGTERM.
 func tellSignals() {
 	c := make(chan os.Signal, 100)
 	signal.Notify(c)
@@ -64,7 +64,7 @@ func self(t *testing.T) string {
 	return path
 }
 
-// startDaemon starts vault-env in daemon mode by Bank-Vaults' variable, or as the environment says. Tests' own
+// startDaemon starts vault-env in daemon mode, with Bank-Vaults' variable or as the environment says. The tests' own
 // variables come first, so that both vault-env and the program get them.
 func startDaemon(t *testing.T, env []string, args ...string) *running {
 	t.Helper()
@@ -85,8 +85,8 @@ func startDaemon(t *testing.T, env []string, args ...string) *running {
 	return r
 }
 
-// endAll ends vault-env, its program and what that has started: the kernel ends the program with vault-env, but not the
-// program's children, which are in its process group.
+// endAll kills vault-env, its program and the program's children: the kernel kills the program with vault-env, but not
+// its children, which are in its process group.
 func (r *running) endAll() {
 	for _, child := range children(r.pid()) {
 		if program, err := strconv.Atoi(strings.Fields(child)[0]); err == nil && program > 1 {
@@ -108,15 +108,15 @@ func (r *running) signal(all ...syscall.Signal) {
 	}
 }
 
-// says waits for a line of the program.
+// says waits for a line from the program.
 func (r *running) says(want string) {
 	r.t.Helper()
 	if got, err := r.stdout.ReadString('\n'); got != want+"\n" {
-		r.t.Fatalf("the program says %q (%v); want %q; log:\n%s", got, err, want, r.log())
+		r.t.Fatalf("the program prints %q (%v); want %q; log:\n%s", got, err, want, r.log())
 	}
 }
 
-// ends waits for vault-env's end.
+// ends waits until vault-env has ended.
 func (r *running) ends(status int) {
 	r.t.Helper()
 	if _, err := io.Copy(io.Discard, r.stdout); err != nil {
@@ -128,7 +128,7 @@ func (r *running) ends(status int) {
 	}
 }
 
-// eventually waits for something that needs a moment.
+// eventually waits for a condition.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for range 1000 {
@@ -140,13 +140,13 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Fatalf("not after ten seconds: %s", what)
 }
 
-// children gives the processes whose parent is pid, with their state: "123 S".
+// children returns the processes whose parent is pid, with their state: "123 S".
 func children(pid int) []string {
 	var found []string
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range files {
 		stat, _ := os.ReadFile(file)
-		// "pid (name) state ppid …", and the name may hold anything.
+		// "pid (name) state ppid …", and the name may contain anything.
 		number, _, _ := strings.Cut(string(stat), " ")
 		if i := bytes.LastIndexByte(stat, ')'); i > 0 {
 			if fields := strings.Fields(string(stat[i+1:])); len(fields) > 2 && fields[1] == strconv.Itoa(pid) {
@@ -165,7 +165,7 @@ func stateOf(pid int) string {
 	return "gone"
 }
 
-// program gives the process of the program.
+// program returns the program's process ID.
 func (r *running) program() int {
 	r.t.Helper()
 	var pid int

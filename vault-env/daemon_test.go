@@ -20,7 +20,7 @@ import (
 
 var daemonMode = []string{"VAULT_ENV_DAEMON=true"}
 
-func TestDaemonGivesTheExitStatus(t *testing.T) {
+func TestDaemonReturnsTheExitStatus(t *testing.T) {
 	for command, want := range map[string]int{
 		"exit 0": 0, "exit 7": 7, "exit 255": 255, "kill -TERM $$": 143, "kill -KILL $$": 137, "kill -SEGV $$": 139, "kill -64 $$": 192,
 		"(sleep 0.05; kill -CONT $$) & kill -STOP $$; exit 3": 3,
@@ -39,7 +39,7 @@ func TestDaemonFailsAsExecDoes(t *testing.T) {
 		says    string
 	}{
 		"no such program": {"no-such-program", failure.NotFound, "is not in PATH"},
-		"no program":      {script(t, 0o755, "hello"), failure.CannotRun, "neither a program for this machine"},
+		"no program":      {script(t, 0o755, "hello"), failure.CannotRun, "it is neither a program for this architecture"},
 		"no interpreter":  {script(t, 0o755, "#!/no/such\n"), failure.CannotRun, "its interpreter or loader is not in the image"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,8 +59,8 @@ func TestDaemonForwardsSignals(t *testing.T) {
 		case s == syscall.SIGILL || s == syscall.SIGTRAP || s == syscall.SIGBUS || s == syscall.SIGFPE || s == syscall.SIGSEGV || s == syscall.SIGSTKFLT || s == syscall.SIGSYS:
 			// the processor's
 		case s == syscall.SIGCHLD || s == syscall.SIGURG || s == syscall.SIGPIPE || s == syscall.SIGTTIN || s == syscall.SIGTTOU:
-			// Not forwarded. Were it, the next one would not be the next that the program says.
-			if s != syscall.SIGTTIN && s != syscall.SIGTTOU { // which stop whoever does not catch them
+			// Not forwarded. If it were, the program would print it before the next one.
+			if s != syscall.SIGTTIN && s != syscall.SIGTTOU { // which stop a process that does not catch them
 				r.signal(s)
 			}
 		default:
@@ -68,7 +68,7 @@ func TestDaemonForwardsSignals(t *testing.T) {
 			r.says(strconv.Itoa(int(s)))
 		}
 	}
-	// All of them at once, none lost but those of which one is on its way already.
+	// All of them at once. Only duplicates of a pending signal may be lost.
 	r.signal(syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, 40)
 	var got []string
 	for range 4 {
@@ -84,7 +84,7 @@ func TestDaemonForwardsSignals(t *testing.T) {
 }
 
 func TestDaemonsProcesses(t *testing.T) {
-	t.Run("the program has a group of its own, in the same session", func(t *testing.T) {
+	t.Run("the program has its own process group, in the same session", func(t *testing.T) {
 		r := startDaemon(t, daemonMode, "sh", "-c", `echo "$$ $PPID $(cut -d" " -f5 /proc/self/stat)"; sleep 60`)
 		pid := r.program()
 		r.says(fmt.Sprintf("%d %d %d", pid, r.pid(), pid))
@@ -111,7 +111,7 @@ func TestDaemonsProcesses(t *testing.T) {
 		r.signal(syscall.SIGKILL)
 		eventually(t, "the program is gone", func() bool { s := stateOf(pid); return s == "gone" || s == "Z" || s == "X" })
 	})
-	t.Run("stopping and continuing takes both", func(t *testing.T) {
+	t.Run("both are stopped and continued", func(t *testing.T) {
 		r := startDaemon(t, daemonMode, "sh", "-c", "echo ready; exec sleep 60")
 		r.says("ready")
 		pid := r.program()
@@ -124,7 +124,7 @@ func TestDaemonsProcesses(t *testing.T) {
 		r.signal(syscall.SIGTERM)
 		r.ends(143)
 	})
-	t.Run("a program that stops itself stops nobody else", func(t *testing.T) {
+	t.Run("a program that stops itself does not stop vault-env", func(t *testing.T) {
 		r := startDaemon(t, daemonMode, "sh", "-c", "echo ready; kill -STOP $$; exit 8")
 		r.says("ready")
 		pid := r.program()
@@ -136,7 +136,7 @@ func TestDaemonsProcesses(t *testing.T) {
 		r.signal(syscall.SIGCONT)
 		r.ends(8)
 	})
-	t.Run("open files are passed on as in exec mode", func(t *testing.T) {
+	t.Run("open files are inherited as in mode Exec", func(t *testing.T) {
 		var listed []string
 		for _, env := range [][]string{nil, daemonMode} {
 			cmd := exec.Command(self(t), "sh", "-c", "ls /proc/self/fd; cat <&3")
@@ -155,7 +155,7 @@ func TestDaemonsProcesses(t *testing.T) {
 	})
 }
 
-// As process 1, where the kernel's defaults are others: no signal ends it, and everybody's orphans are its own.
+// As process 1, the kernel's defaults differ: no signal ends it, and it adopts all orphans.
 func TestDaemonAsProcessOne(t *testing.T) {
 	r := &running{t: t, cmd: exec.Command(self(t), "sh", "-c", `
 		trap 'echo told; exit 7' TERM
@@ -172,7 +172,7 @@ func TestDaemonAsProcessOne(t *testing.T) {
 	out.(*os.File).SetReadDeadline(time.Now().Add(30 * time.Second))
 	r.stdout = bufio.NewReader(out)
 	if err := r.cmd.Start(); err != nil {
-		t.Skipf("there can be no process 1 here: %v", err)
+		t.Skipf("a process namespace cannot be created: %v", err)
 	}
 	t.Cleanup(func() {
 		r.cmd.Process.Kill()
@@ -188,13 +188,13 @@ func TestDaemonAsProcessOne(t *testing.T) {
 	r.ends(7)
 }
 
-// A program that has given up root, under a vault-env that is root without its capabilities.
+// A program that has dropped root, under a vault-env that runs as root without its capabilities.
 func TestAProgramOutOfReach(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become another user")
 	}
 	if _, err := exec.LookPath("setpriv"); err != nil {
-		t.Skip("there is no setpriv here")
+		t.Skip("setpriv is not installed")
 	}
 	r := &running{t: t, cmd: exec.Command("setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill", self(t), "setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c", "echo ready; sleep 0.5; exit 4")}
 	r.cmd.Env = []string{"BE_VAULT_ENV=true", "VAULT_ENV_DAEMON=true", "PATH=/usr/bin:/bin", "GOCOVERDIR=" + t.TempDir()}
@@ -210,7 +210,7 @@ func TestAProgramOutOfReach(t *testing.T) {
 	r.says("ready")
 	r.signal(syscall.SIGUSR1, syscall.SIGUSR2)
 	r.ends(4)
-	r.wantLog("vault-env: warn: the program runs as another user, and signals cannot be sent to it: give the container the capability KILL")
+	r.wantLog("vault-env: warn: cannot send signals to the program, which runs as another user: add the capability KILL to the container")
 }
 
 // The daemon has a token in its memory, and the program the same user.
@@ -219,11 +219,11 @@ func TestTheProgramCannotReadTheDaemon(t *testing.T) {
 		t.Skip("only root can become another user")
 	}
 	if _, err := exec.LookPath("setpriv"); err != nil {
-		t.Skip("there is no setpriv here")
+		t.Skip("setpriv is not installed")
 	}
 	vault := fake.NewVault(t)
 	vault.Lend(600, true)
-	dir, err := os.MkdirTemp("", "vault-env-") // where everybody can execute it
+	dir, err := os.MkdirTemp("", "vault-env-") // where every user can execute it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// TestRealVaultLogins logs in to a real Vault by the methods that need no cloud.
+// TestRealVaultLogins logs in to a real Vault with the methods that need no cloud.
 func TestRealVaultLogins(t *testing.T) {
 	v := startVault(t)
 	v.call("POST", "sys/auth/approle", fake.Fields{"type": "approle"})
@@ -23,11 +23,11 @@ func TestRealVaultLogins(t *testing.T) {
 	v.call("POST", "auth/approle/role/open", fake.Fields{"token_policies": []string{"shop"}, "bind_secret_id": false, "token_bound_cidrs": []string{"127.0.0.0/8"}})
 	v.call("POST", "sys/auth/cert", fake.Fields{"type": "cert"})
 	t.Run("AppRole", v.testAppRole)
-	t.Run("AppRole with a wrapped secret id", v.testWrappedSecretID)
+	t.Run("AppRole with a wrapped secret ID", v.testWrappedSecretID)
 	t.Run("certificate", v.testCertificate)
 }
 
-// with is a configuration with this vault.auth; X is read with it.
+// with runs vault-env with this vault.auth to read X.
 func (v *realVault) with(auth fake.Fields) ended {
 	v.t.Helper()
 	config := v.config(func(c fake.Fields) { c["vault"].(fake.Fields)["auth"] = auth })
@@ -48,21 +48,21 @@ func (v *realVault) testAppRole(t *testing.T) {
 	v.with(auth).wantSecret(t)
 
 	e := v.with(auth)
-	e.wantLine(t, failure.Denied, "Vault refused the login at auth/approle/login (400: invalid role or secret ID): check that role id and secret id belong together")
+	e.wantLine(t, failure.Denied, "Vault refused the login at auth/approle/login (400: invalid role or secret ID): check that the role ID and the secret ID belong together")
 	if strings.Contains(e.stderr, secretID) || strings.Contains(e.stderr, roleID) {
-		t.Errorf("a credential is said: %s", e.stderr)
+		t.Errorf("a credential is printed: %s", e.stderr)
 	}
 	open := v.call("GET", "auth/approle/role/open/role-id", nil)["role_id"].(string)
 	v.with(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role-id", open)}).wantSecret(t)
 	v.with(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role-id", roleID)}).wantLine(t, failure.Denied, "missing secret_id")
 
-	// The same by Bank-Vaults' variables.
+	// The same with Bank-Vaults' variables.
 	fresh := v.call("POST", "auth/approle/role/shop/secret-id", nil)["secret_id"].(string)
 	v.run([]string{"VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_AUTH_METHOD=approle", "VAULT_ROLE_ID_FILE=" + fake.File(t, "role-id", roleID),
 		"VAULT_SECRET_ID_FILE=" + fake.File(t, "secret-id", fresh), "X=vault:secret/data/shop/db#password"}, "printenv", "X").wantSecret(t)
 }
 
-// wrap gives a wrapping token for the answer to a request.
+// wrap returns a wrapping token for the answer to a request.
 func (v *realVault) wrap(path, ttl string, body any) string {
 	v.t.Helper()
 	content, _ := json.Marshal(body)
@@ -96,38 +96,38 @@ func (v *realVault) testWrappedSecretID(t *testing.T) {
 		}
 		e := v.with(auth)
 		if strings.Contains(e.stderr, token) {
-			t.Errorf("the wrapping token is said: %s", e.stderr)
+			t.Errorf("the wrapping token is printed: %s", e.stderr)
 		}
 		return e
 	}
 	secretID := "auth/approle/role/shop/secret-id"
 	token := v.wrap(secretID, "5m", nil)
 	with(token, "").wantSecret(t)
-	with(token, "").wantLine(t, failure.Denied, "its wrapping token is used up, expired or of another Vault (400: wrapping token is not valid or does not exist)")
+	with(token, "").wantLine(t, failure.Denied, "its wrapping token has been used, has expired or is from another Vault (400: wrapping token is not valid or does not exist)")
 	with(v.wrap(secretID, "5m", nil), "shop").wantSecret(t)
 	with(v.wrap("auth/approle/role/shop/custom-secret-id", "5m", fake.Fields{"secret_id": "chosen"}), "shop").wantSecret(t)
 
-	// Each of these opens, and would log in, had nobody looked where it comes from.
+	// Each of these can be unwrapped, and would log in if its origin were not checked.
 	stolen := v.call("POST", secretID, nil)["secret_id"].(string)
 	for _, c := range []struct{ name, token, role string }{
-		{"wrapped anew by somebody who opened it", v.wrap("sys/wrapping/wrap", "5m", fake.Fields{"secret_id": stolen}), ""},
+		{"unwrapped by somebody and wrapped again", v.wrap("sys/wrapping/wrap", "5m", fake.Fields{"secret_id": stolen}), ""},
 		{"of another role", v.wrap("auth/approle/role/other/secret-id", "5m", nil), "shop"},
 		{"chosen by somebody", v.wrap("auth/approle/role/shop/custom-secret-id", "5m", fake.Fields{"secret_id": "known"}), ""},
 	} {
 		e := with(c.token, c.role)
-		e.wantLine(t, failure.Denied, "take it for stolen")
+		e.wantLine(t, failure.Denied, "treat it as stolen")
 		if strings.Contains(e.stderr, stolen) {
-			t.Errorf("%s: the secret id is said", c.name)
+			t.Errorf("%s: the secret ID is said", c.name)
 		}
 		if asked := v.call("POST", "sys/wrapping/lookup", fake.Fields{"token": c.token}); asked["creation_path"] == "" {
-			t.Errorf("%s: it was opened", c.name)
+			t.Errorf("%s: it was unwrapped", c.name)
 		}
 	}
-	with(v.wrap("sys/wrapping/wrap", "5m", fake.Fields{"secret_id": stolen}), "").wantLine(t, failure.Denied, `it was made at "sys/wrapping/wrap", not by auth/approle/role/*/secret-id`)
+	with(v.wrap("sys/wrapping/wrap", "5m", fake.Fields{"secret_id": stolen}), "").wantLine(t, failure.Denied, `it was created at "sys/wrapping/wrap", not at auth/approle/role/*/secret-id`)
 	short := v.wrap(secretID, "1s", nil)
 	time.Sleep(1200 * time.Millisecond)
-	with(short, "").wantLine(t, failure.Denied, "used up, expired or of another Vault")
-	with("hvs.nonsense", "").wantLine(t, failure.Denied, "used up, expired or of another Vault")
+	with(short, "").wantLine(t, failure.Denied, "has been used, has expired or is from another Vault")
+	with("hvs.nonsense", "").wantLine(t, failure.Denied, "has been used, has expired or is from another Vault")
 }
 
 func (v *realVault) testCertificate(t *testing.T) {
@@ -149,19 +149,19 @@ func (v *realVault) testCertificate(t *testing.T) {
 	v.run([]string{"VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_AUTH_METHOD=cert", "VAULT_CLIENT_CERT=" + certFile, "VAULT_CLIENT_KEY=" + keyFile,
 		"X=vault:secret/data/shop/db#password"}, "printenv", "X").wantSecret(t)
 
-	with(certFile, keyFile, "nothing").wantLine(t, failure.Denied, `refused the login of the role "nothing" at auth/cert/login (400: `)
+	with(certFile, keyFile, "nothing").wantLine(t, failure.Denied, `refused the login with role "nothing" at auth/cert/login (400: `)
 	strangerCert, strangerKey := fake.NewPKI(t).Files("web.shop", same)
 	with(strangerCert, strangerKey, "web").wantLine(t, failure.Denied, `(400: failed to match all constraints for this login certificate): check the role, the certificate `+strangerCert)
 	oldCert, oldKey := p.Files("web.shop", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
 	with(oldCert, oldKey, "web").wantLine(t, failure.Settings, "the client certificate "+oldCert+" expired at 2")
-	with(certFile, strangerKey, "web").wantLine(t, failure.Settings, "do not fit")
-	with(keyFile, certFile, "web").wantLine(t, failure.Settings, "do not fit")
+	with(certFile, strangerKey, "web").wantLine(t, failure.Settings, "do not match")
+	with(keyFile, certFile, "web").wantLine(t, failure.Settings, "do not match")
 	with(certFile, "/nonexistent", "web").wantLine(t, failure.Settings, "the client certificate's key /nonexistent cannot be read: no such file")
 	key, err := os.ReadFile(keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if e := with(keyFile, keyFile, "web"); strings.Contains(e.stderr, strings.Split(string(key), "\n")[1]) {
-		t.Errorf("the key is said: %s", e.stderr)
+		t.Errorf("the key is printed: %s", e.stderr)
 	}
 }

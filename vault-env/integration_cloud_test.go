@@ -17,13 +17,13 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// TestRealVaultClouds lets Vault's own plugins judge what vault-env sends them; only the clouds behind both are fakes.
-// It needs VAULT_ENV_TEST_PLUGINS, a folder with the executables vault-auth-aws (of the package builtin/credential/aws/
-// cmd/aws of Vault), vault-auth-gcp and vault-auth-azure (of hashicorp/vault-plugin-auth-gcp and -azure).
+// TestRealVaultClouds sends logins to Vault's own plugins; only the clouds behind them are fakes. It needs
+// VAULT_ENV_TEST_PLUGINS, a folder with the executables vault-auth-aws (Vault's package
+// builtin/credential/aws/cmd/aws), vault-auth-gcp and vault-auth-azure (hashicorp/vault-plugin-auth-gcp and -azure).
 func TestRealVaultClouds(t *testing.T) {
 	plugins := os.Getenv("VAULT_ENV_TEST_PLUGINS")
 	if plugins == "" {
-		t.Skip("VAULT_ENV_TEST_PLUGINS names no folder: the tests against Vault's plugins for the clouds are skipped")
+		t.Skip("VAULT_ENV_TEST_PLUGINS is not set to a folder: the tests against Vault's cloud plugins are skipped")
 	}
 	cloud := fake.NewCloud(t)
 	v := startVault(t, func(vault *exec.Cmd) {
@@ -42,7 +42,7 @@ func TestRealVaultClouds(t *testing.T) {
 	}
 }
 
-// in runs vault-env within the cloud.
+// in runs vault-env in the cloud.
 func (v *realVault) in(cloud *fake.Cloud, auth fake.Fields, env ...string) ended {
 	v.t.Helper()
 	config := v.config(func(c fake.Fields) {
@@ -74,7 +74,7 @@ func (v *realVault) testAWS(t *testing.T, cloud *fake.Cloud) {
 	e := v.in(cloud, auth, "AWS_ACCESS_KEY_ID="+fake.ShortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=wrong", "AWS_SESSION_TOKEN="+fake.ShortTerm.Token)
 	e.wantLine(t, failure.Denied, "received error code 403 from STS")
 	if strings.Contains(e.stderr, "canary") {
-		t.Errorf("a credential is said: %s", e.stderr)
+		t.Errorf("a credential is printed: %s", e.stderr)
 	}
 	regional := fake.Fields{"method": "AWS", "role": "shop", "headerValue": "vault.example", "region": "eu-west-1"}
 	v.call("POST", "auth/aws/config/client", fake.Fields{"use_sts_region_from_client": true, "iam_server_id_header_value": "vault.example"})
@@ -86,7 +86,7 @@ func (v *realVault) testAWS(t *testing.T, cloud *fake.Cloud) {
 		"AWS_STS_REGIONAL_ENDPOINTS=regional", "AWS_REGION=eu-west-1", "X=vault:secret/data/shop/db#password"), "printenv", "X").wantSecret(t)
 }
 
-// issuerCertificate is what Google publishes of a service account's key.
+// issuerCertificate returns what Google publishes about a service account's key.
 func issuerCertificate(p *fake.PKI) string {
 	certificate := p.IssueFor(fake.GoogleServiceAccount, &fake.IssuerKey().PublicKey)
 	return fake.PEM("CERTIFICATE", certificate.Raw)
@@ -124,9 +124,9 @@ func (v *realVault) testGCP(t *testing.T, cloud *fake.Cloud) {
 	v.in(cloud, fake.Fields{"method": "GCP", "role": "shop"}, host).wantSecret(t)
 	v.in(cloud, fake.Fields{"method": "GCP", "role": "short", "serviceAccount": fake.GoogleServiceAccount}, host).wantSecret(t)
 	e := v.in(cloud, fake.Fields{"method": "GCP", "role": "other"}, host)
-	e.wantLine(t, failure.Denied, `refused the login of the role "other" at auth/gcp/login (400: service account `)
+	e.wantLine(t, failure.Denied, `refused the login with role "other" at auth/gcp/login (400: service account `)
 	if strings.Contains(e.stderr, "eyJ") {
-		t.Errorf("the JWT is said: %s", e.stderr)
+		t.Errorf("the JWT is printed: %s", e.stderr)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// startDaemon starts the real executable in daemon mode, logged in by a role whose tokens live for a while.
+// startDaemon starts the real executable in daemon mode, with a role whose tokens have the TTL of the test.
 func (v *realVault) startDaemon(t *testing.T, role string, change func(fake.Fields), env []string, args ...string) *running {
 	t.Helper()
 	config := v.config(func(c fake.Fields) {
@@ -48,7 +48,7 @@ func (v *realVault) startDaemon(t *testing.T, role string, change func(fake.Fiel
 	return r
 }
 
-// leases counts those of certificates.
+// leases returns the number of leases of certificates.
 func (v *realVault) leases() int {
 	v.t.Helper()
 	request, err := http.NewRequest("LIST", "https://"+v.address+"/v1/sys/leases/lookup/pki-daemon/issue/shop", nil)
@@ -85,7 +85,7 @@ func (v *realVault) configureDaemon() {
 	}
 }
 
-// certificate is a dynamic secret whose lease, as all of its engine, is not renewable.
+// certificate is a dynamic secret whose lease is not renewable, like all leases of its engine.
 func certificateReference(ttl string) string {
 	return `CERT=>>vault:pki-daemon/issue/shop#serial_number#{"common_name":"web","ttl":"` + ttl + `"}`
 }
@@ -99,7 +99,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 		r.says("told")
 		r.ends(7)
 	}
-	t.Run("a token is renewed as long as there is a lease, and both are given back", func(t *testing.T) {
+	t.Run("a token is renewed as long as there is a lease, and both are revoked", func(t *testing.T) {
 		size := v.auditSize()
 		r := v.startDaemon(t, "short", nil, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
@@ -119,33 +119,33 @@ func (v *realVault) testDaemon(t *testing.T) {
 		r.wantLog()
 		eventually(t, "no lease", func() bool { return v.leases() == 0 })
 	})
-	t.Run("the token's longest time", func(t *testing.T) {
+	t.Run("the token's maximum TTL", func(t *testing.T) {
 		start := time.Now()
 		r := v.startDaemon(t, "longest", nil, []string{certificateReference("1h")}, "sh", "-c", program)
 		told(t, r)
 		if took := time.Since(start); took < 8*time.Second || took > 13*time.Second {
 			t.Errorf("told after %s", took)
 		}
-		r.wantLog(`vault-env: info: the token ends in \ds: .*`, `vault-env: warn: the token ends in \ds, and with it all leases \(it has reached the longest time that Vault allows\): the program gets SIGTERM.*`)
+		r.wantLog(`vault-env: info: the token expires in \ds: .*`, `vault-env: warn: the token expires in \ds, and all leases with it \(it has reached its maximum TTL\): sending SIGTERM to the program.*`)
 	})
-	t.Run("a token of type batch", func(t *testing.T) {
+	t.Run("a batch token", func(t *testing.T) {
 		r := v.startDaemon(t, "batch", nil, []string{"VAULT_TOKEN=vault:login"}, "sh", "-c", program)
 		told(t, r)
-		r.wantLog(`vault-env: warn: the token ends in \ds, and with it all leases \(it is not renewable\).*`)
+		r.wantLog(`vault-env: warn: the token expires in \ds, and all leases with it \(it is not renewable\).*`)
 	})
 	t.Run("a lease that is not renewable", func(t *testing.T) {
 		r := v.startDaemon(t, "long", nil, []string{certificateReference("5s")}, "sh", "-c", program)
 		told(t, r)
-		r.wantLog(`vault-env: warn: the lease of "pki-daemon/issue/shop" ends in \ds \(it is not renewable\).*`)
+		r.wantLog(`vault-env: warn: the lease of "pki-daemon/issue/shop" expires in \ds \(it is not renewable\).*`)
 	})
 	t.Run("a token that is revoked", func(t *testing.T) {
 		r := v.startDaemon(t, "short", nil, []string{certificateReference("1h"), "VAULT_TOKEN=vault:login"}, "sh", "-c", `echo "$VAULT_TOKEN"; `+program)
 		token, _ := r.stdout.ReadString('\n')
 		v.call("POST", "auth/token/revoke", fake.Fields{"token": strings.TrimSpace(token)})
 		told(t, r)
-		r.wantLog(`vault-env: warn: the token has ended, and with it all leases \(the token is not valid any more\).*`)
+		r.wantLog(`vault-env: warn: the token has ended, and all leases with it \(the token is no longer valid\).*`)
 	})
-	t.Run("a given token is looked up, renewed, and left to who gave it", func(t *testing.T) {
+	t.Run("a given token is looked up, renewed, and not revoked", func(t *testing.T) {
 		const token = "given-to-this-test"
 		v.call("POST", "auth/token/create", fake.Fields{"id": token, "policies": []string{"daemon", "default"}, "ttl": "3s"})
 		path := fake.File(t, "token", token)
@@ -168,7 +168,7 @@ func (v *realVault) testDaemon(t *testing.T) {
 		if !strings.Contains(asked, "read auth/token/lookup-self") || !strings.Contains(asked, "update sys/leases/revoke") {
 			t.Errorf("asked %s", asked)
 		}
-		v.call("POST", "auth/token/lookup", fake.Fields{"token": token}) // it is still there
+		v.call("POST", "auth/token/lookup", fake.Fields{"token": token}) // it still exists
 	})
 	t.Run("nothing to renew", func(t *testing.T) {
 		size := v.auditSize()
@@ -187,26 +187,26 @@ func (v *realVault) testDaemon(t *testing.T) {
 		r := v.startDaemon(t, "short", func(c fake.Fields) { c["vault"].(fake.Fields)["address"] = "https://" + p.address() }, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
 		p.set(false)
-		eventually(t, "the log says that the token has ended", func() bool { return strings.Contains(r.log(), "1 of 2 leases have ended") })
+		eventually(t, "the log says that the token has expired", func() bool { return strings.Contains(r.log(), "1 of 2 leases have expired") })
 		time.Sleep(time.Second)
 		r.signal(syscall.SIGUSR1)
 		r.says("asked")
 		p.set(true)
 		r.says("told")
 		r.ends(7)
-		r.wantLog(`vault-env: warn: Vault at \S+ does not answer \(.*\): trying again; the first lease ends in \ds`,
-			`vault-env: warn: Vault at \S+ has not answered for \ds \(.*\): trying again; the program goes on although 1 of 2 leases have ended meanwhile`,
-			`vault-env: info: Vault at \S+ answers again after \d+s`,
-			`vault-env: warn: the token has ended, and with it all leases .*: the program gets SIGTERM, and SIGKILL after 2s.*`)
+		r.wantLog(`vault-env: warn: Vault at \S+ is unavailable \(.*\): retrying; the first lease expires in \ds`,
+			`vault-env: warn: Vault at \S+ has been unavailable for \ds \(.*\): retrying; the program keeps running although 1 of 2 leases have expired`,
+			`vault-env: info: Vault at \S+ is available again after \d+s`,
+			`vault-env: warn: the token has ended, and all leases with it .*: sending SIGTERM to the program, then SIGKILL after 2s.*`)
 	})
-	t.Run("Vault away for a moment", func(t *testing.T) {
+	t.Run("Vault away briefly", func(t *testing.T) {
 		p := startSwitch(t, v.address)
 		r := v.startDaemon(t, "short", func(c fake.Fields) { c["vault"].(fake.Fields)["address"] = "https://" + p.address() }, []string{certificateReference("1h")}, "sh", "-c", program)
 		r.says("ready")
 		p.set(false)
-		eventually(t, "the log says that Vault is away", func() bool { return strings.Contains(r.log(), "does not answer") })
+		eventually(t, "the log says that Vault is unavailable", func() bool { return strings.Contains(r.log(), "is unavailable") })
 		p.set(true)
-		eventually(t, "the log says that it is back", func() bool { return strings.Contains(r.log(), "answers again") })
+		eventually(t, "the log says that Vault is available again", func() bool { return strings.Contains(r.log(), "is available again") })
 		r.signal(syscall.SIGTERM)
 		r.says("told")
 		r.ends(7)
@@ -220,7 +220,8 @@ func residentMemory(pid int) int {
 	return kb
 }
 
-// netSwitch stands before a server and can be turned off: then it takes no connections and breaks those that it has.
+// netSwitch is a proxy in front of a server that can be turned off: then it accepts no connections and closes those
+// that are open.
 type netSwitch struct {
 	listener net.Listener
 	mu       sync.Mutex

@@ -14,8 +14,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// configureEngines sets up a transit key, and a PKI whose role "leased" lends what it issues: the only leases of a
-// Vault without plugins.
+// configureEngines sets up a transit key, and a PKI whose role "leased" issues certificates with leases: the only
+// leases of a Vault without plugins.
 func (v *realVault) configureEngines() {
 	v.t.Helper()
 	v.call("POST", "sys/mounts/transit", fake.Fields{"type": "transit"})
@@ -31,7 +31,7 @@ func (v *realVault) encrypt(plaintext string) string {
 	return v.call("POST", "transit/encrypt/shop", fake.Fields{"plaintext": base64.StdEncoding.EncodeToString([]byte(plaintext))})["ciphertext"].(string)
 }
 
-// withTransit names the key. Without a batch size, for that is the default.
+// withTransit sets the key, with the default batch size.
 func withTransitKey(c fake.Fields) {
 	c["environment"] = fake.Fields{"transit": fake.Fields{"keyID": "shop"}}
 }
@@ -65,9 +65,9 @@ func (v *realVault) testTransit(t *testing.T) {
 		})
 	}
 	v.run([]string{transit("absent", false), "X=" + good}, "echo", "started").wantLine(t, failure.Denied, `X: Vault refused to decrypt with "transit/decrypt/absent" (400: encryption key not found)`)
-	v.run([]string{transit("denied", true), "X=" + good}, "echo", "started").wantLine(t, failure.Denied, `X: Vault denies decrypting with "transit/decrypt/denied" (403: `)
+	v.run([]string{transit("denied", true), "X=" + good}, "echo", "started").wantLine(t, failure.Denied, `X: Vault denied decrypting with "transit/decrypt/denied" (403: `)
 	for _, env := range [][]string{append([]string{transit("shop", true)}, broken[1:]...), {transit("absent", true), "X=" + good}} {
-		if e := v.run(env, "sh", "-c", "echo ${X-unset}"); e.status != 0 || e.stdout != "unset\n" || !strings.Contains(e.stderr, "warn: X is left out") {
+		if e := v.run(env, "sh", "-c", "echo ${X-unset}"); e.status != 0 || e.stdout != "unset\n" || !strings.Contains(e.stderr, "warn: X is not set") {
 			t.Errorf("%+v", e)
 		}
 	}
@@ -99,7 +99,7 @@ func (v *realVault) testWrites(t *testing.T) {
 	for value, says := range map[string]string{
 		`>>vault:pki/issue/web#certificate`:                                `X: Vault refused to write "pki/issue/web" (400: `,
 		`>>vault:pki/issue/web#certificate#{"common_name":"evil.example"}`: "(400: common name evil.example not allowed by this role)",
-		`>>vault:secret/data/shop/db#k#{"data":{"k":"v"}}`:                 `X: Vault denies writing "secret/data/shop/db" (403: `,
+		`>>vault:secret/data/shop/db#k#{"data":{"k":"v"}}`:                 `X: Vault denied writing "secret/data/shop/db" (403: `,
 		`>>vault:pki/issue/web#absent#{"common_name":"b.shop.example"}`:    `has no key "absent"`,
 	} {
 		if e := v.run([]string{v.config(), "X=" + value}, "echo", "started"); e.status == 0 || e.stdout != "" || !strings.Contains(e.stderr, says) {
@@ -108,7 +108,7 @@ func (v *realVault) testWrites(t *testing.T) {
 	}
 }
 
-// tokens counts the tokens that Vault knows.
+// tokens returns the number of tokens in Vault.
 func (v *realVault) tokens() int {
 	v.t.Helper()
 	return len(v.call("LIST", "auth/token/accessors", nil)["keys"].([]any))
@@ -126,7 +126,7 @@ func (v *realVault) settle(want int) int {
 }
 
 func (v *realVault) testRevocation(t *testing.T) {
-	time.Sleep(200 * time.Millisecond) // those of the tests before
+	time.Sleep(200 * time.Millisecond) // tokens of earlier tests
 	before := v.tokens()
 	script := script(t, 0o755, "#!/no/such/interpreter\n")
 	for name, c := range map[string]struct {
@@ -134,12 +134,12 @@ func (v *realVault) testRevocation(t *testing.T) {
 		command string
 		status  int
 	}{
-		"a program that starts":      {[]string{"X=vault:secret/data/shop/db#user"}, "true", 0},
-		"a secret that is missing":   {[]string{"X=vault:secret/data/shop/absent#k"}, "true", failure.Missing},
-		"a value that does not fit":  {[]string{"X=vault:secret/data/shop/db#hosts"}, "true", failure.Data},
-		"a program that cannot run":  {[]string{"X=vault:secret/data/shop/db#user"}, script, failure.CannotRun},
-		"a failed start with leases": {[]string{`X=>>vault:pki/issue/leased#certificate#{"common_name":"c.shop.example"}`, "Y=vault:secret/data/shop/absent#k"}, "true", failure.Missing},
-		"a late failure with leases": {[]string{`X=>>vault:pki/issue/leased#certificate#{"common_name":"c.shop.example"}`}, script, failure.CannotRun},
+		"a program that starts":       {[]string{"X=vault:secret/data/shop/db#user"}, "true", 0},
+		"a secret that is missing":    {[]string{"X=vault:secret/data/shop/absent#k"}, "true", failure.Missing},
+		"a value that cannot be used": {[]string{"X=vault:secret/data/shop/db#hosts"}, "true", failure.Data},
+		"a program that cannot run":   {[]string{"X=vault:secret/data/shop/db#user"}, script, failure.CannotRun},
+		"a failed start with leases":  {[]string{`X=>>vault:pki/issue/leased#certificate#{"common_name":"c.shop.example"}`, "Y=vault:secret/data/shop/absent#k"}, "true", failure.Missing},
+		"a late failure with leases":  {[]string{`X=>>vault:pki/issue/leased#certificate#{"common_name":"c.shop.example"}`}, script, failure.CannotRun},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 10 {
@@ -160,7 +160,7 @@ func (v *realVault) testRevocation(t *testing.T) {
 		}
 		before++
 	})
-	t.Run("so do the settings", func(t *testing.T) {
+	t.Run("the settings keep the token", func(t *testing.T) {
 		config := v.config(func(c fake.Fields) { c["process"] = fake.Fields{"revokeToken": false} })
 		e := v.run([]string{config, "X=vault:secret/data/shop/db#user"}, "true")
 		time.Sleep(300 * time.Millisecond)

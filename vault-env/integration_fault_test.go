@@ -10,7 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/fake"
 )
 
-// testFaults is the same with the whole program and a real Vault behind the proxy.
+// testFaults runs the same cases with the whole executable and a real Vault behind the proxy.
 func (v *realVault) testFaults(t *testing.T) {
 	backend := httputil.ReverseProxy{
 		Rewrite:      func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "https", v.address },

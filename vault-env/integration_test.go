@@ -28,8 +28,8 @@ import (
 
 const rootToken = "root-of-this-test"
 
-// realVault is a Vault of its own, in dev mode over TLS on loopback, with KV of both versions, a JWT login that trusts
-// a key made here, and an audit log.
+// realVault is a Vault in dev mode over TLS on loopback, with both versions of KV, a JWT login that trusts a key of the
+// test, and an audit log.
 type realVault struct {
 	t       *testing.T
 	binary  string // vault-env, built as a release is
@@ -39,11 +39,11 @@ type realVault struct {
 	key     *ecdsa.PrivateKey
 }
 
-// startVault needs VAULT_ENV_TEST_VAULT, the path of a vault executable.
+// startVault starts a Vault. It needs VAULT_ENV_TEST_VAULT, the path of a vault executable.
 func startVault(t *testing.T, change ...func(*exec.Cmd)) *realVault {
 	executable := os.Getenv("VAULT_ENV_TEST_VAULT")
 	if executable == "" {
-		t.Skip("VAULT_ENV_TEST_VAULT names no vault executable: the tests against a real Vault are skipped")
+		t.Skip("VAULT_ENV_TEST_VAULT is not set to a vault executable: the tests against a real Vault are skipped")
 	}
 	v := &realVault{t: t, dir: t.TempDir()}
 	v.binary = filepath.Join(v.dir, "vault-env")
@@ -106,7 +106,7 @@ func (v *realVault) waitReady() {
 
 func (v *realVault) caFile() string { return filepath.Join(v.dir, "vault-ca.pem") }
 
-// call sends a request as root and gives the answer's data.
+// call sends a request as root and returns the answer's data.
 func (v *realVault) call(method, path string, body any) map[string]any {
 	v.t.Helper()
 	content, _ := json.Marshal(body)
@@ -203,7 +203,7 @@ func (v *realVault) run(env []string, args ...string) ended {
 	return end(v.t, cmd)
 }
 
-// requests gives what Vault was asked since the audit log had that many bytes.
+// requests returns the requests to Vault since the audit log had that many bytes.
 func (v *realVault) requests(since int64) []string {
 	v.t.Helper()
 	content, err := os.ReadFile(v.auditLog())
@@ -216,7 +216,7 @@ func (v *realVault) requests(since int64) []string {
 			Type    string
 			Request struct{ Operation, Path string }
 		}
-		// The revocation of a token comes when it comes: nobody waits for it.
+		// The revocation of a token may come at any time: vault-env does not wait for it.
 		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" && entry.Request.Path != "auth/token/revoke-self" {
 			asked = append(asked, entry.Request.Operation+" "+entry.Request.Path)
 		}
@@ -240,7 +240,7 @@ func TestRealVault(t *testing.T) {
 	t.Run("ignoreMissing", v.testIgnoreMissing)
 	t.Run("login token", v.testLoginToken)
 	t.Run("Bank-Vaults variables", v.testBankVaults)
-	t.Run("nothing secret is said", v.testSilence)
+	t.Run("no secret is printed", v.testSilence)
 	t.Run("transit", v.testTransit)
 	t.Run("writes", v.testWrites)
 	t.Run("revocation", v.testRevocation)

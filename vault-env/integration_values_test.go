@@ -75,15 +75,15 @@ func (v *realVault) testFailures(t *testing.T) {
 		{"no such version", "vault:secret/data/shop/db#user#99", nil, failure.Missing, "version 99 (404)"},
 		{"no such key", "vault:secret/data/shop/db#absent", nil, failure.Missing, `has no key "absent"`},
 		{"a deleted version", "vault:secret/data/shop/deleted#k", nil, failure.Missing, "version 1 was deleted at 2"},
-		{"a destroyed version", "vault:secret/data/shop/destroyed#k", nil, failure.Missing, "version 1 is destroyed"},
+		{"a destroyed version", "vault:secret/data/shop/destroyed#k", nil, failure.Missing, "version 1 was destroyed"},
 		{"a path of KV version 2 without data", "vault:secret/shop/db#user", nil, failure.Missing, "is read at MOUNT/data/NAME"},
-		{"a path that the policy does not give", "vault:secret/data/other#k", nil, failure.Denied, `X: Vault denies reading "secret/data/other" (403: 1 error occurred:`},
+		{"a path that the policy does not allow", "vault:secret/data/other#k", nil, failure.Denied, `X: Vault denied reading "secret/data/other" (403: 1 error occurred:`},
 		{"a list", "vault:secret/data/shop/db#hosts", nil, failure.Data, "holds a list"},
-		{"a role that is not there", "vault:secret/data/shop/db#user", auth("role", "nobody"), failure.Denied, `refused the login of the role "nobody" at auth/jwt/login (400: role "nobody" could not be found)`},
+		{"a role that does not exist", "vault:secret/data/shop/db#user", auth("role", "nobody"), failure.Denied, `refused the login with role "nobody" at auth/jwt/login (400: role "nobody" could not be found)`},
 		{"another audience", "vault:secret/data/shop/db#user", auth("tokenPath", fake.File(t, "jwt", v.jwt("other"))), failure.Denied, "audience"},
-		{"a mount that is not there", "vault:secret/data/shop/db#user", auth("mountPath", "k8s"), failure.Denied, "auth/k8s/login (403: permission denied)"},
+		{"a mount that does not exist", "vault:secret/data/shop/db#user", auth("mountPath", "k8s"), failure.Denied, "auth/k8s/login (403: permission denied)"},
 		{"another CA", "vault:secret/data/shop/db#user", func(c fake.Fields) { c["vault"].(fake.Fields)["tls"] = fake.Fields{} }, failure.Unavailable, "not trusted"},
-		{"nobody at the address", "vault:secret/data/shop/db#user", func(c fake.Fields) {
+		{"nothing listens at the address", "vault:secret/data/shop/db#user", func(c fake.Fields) {
 			c["vault"].(fake.Fields)["address"] = "https://127.0.0.1:1"
 			c["vault"].(fake.Fields)["timeout"] = "300ms"
 		}, failure.Unavailable, "connection refused"},
@@ -118,7 +118,7 @@ func (v *realVault) testLoginToken(t *testing.T) {
 	request.Header.Set("X-Vault-Token", token)
 	response, err := v.http.Do(request)
 	if err != nil || response.StatusCode != 200 {
-		t.Fatalf("the token is of no use: %v %v", response, err)
+		t.Fatalf("the token cannot be used: %v %v", response, err)
 	}
 	response.Body.Close()
 }
@@ -158,7 +158,7 @@ func (v *realVault) testSilence(t *testing.T) {
 	}
 	for _, secret := range []string{"hunter2", token, jwt, "printenv"} {
 		if strings.Contains(e.stderr, secret) {
-			t.Errorf("the log says a secret: %s", e.stderr)
+			t.Errorf("the log contains a secret: %s", e.stderr)
 		}
 	}
 }

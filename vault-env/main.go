@@ -1,14 +1,13 @@
-// Vault-env stands in front of a program. It replaces the references to Vault in its environment by the secrets they
-// refer to, and then itself by the program: same process, no daemon, nothing on disk. In daemon mode it stays as the
-// program's parent instead, and renews what Vault has lent.
+// Vault-env starts a program with secrets from Vault. It replaces the references to Vault in the environment with the
+// secrets that they refer to, then becomes the program: same process, no daemon, nothing on disk. In daemon mode it
+// stays as the program's parent instead, and renews its leases.
 //
 //	vault-env [--] COMMAND [ARGS…]
 //
-// In the order in which it happens: the command line (here), the settings (package settings), the program's file
-// (package launch), the references (package resolve: a plan, the answers of Vault, the program's environment), and the
-// program (package launch again, or package daemon). Until the plan is complete nothing is sent; where it is empty,
-// nobody is asked. Whatever fails, fails before the program starts: one line on standard error and an exit status of
-// its own (package failure).
+// The steps, in order: the command line (here), the settings (package settings), the program's file (package launch),
+// the references (package resolve: a plan, Vault's answers, the program's environment), and the program (package launch
+// again, or package daemon). Nothing is sent until the plan is complete; if it is empty, Vault is not contacted. Every
+// failure happens before the program starts: one line on standard error and a distinct exit status (package failure).
 package main
 
 import (
@@ -34,30 +33,30 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-const help = `vault-env puts Vault's secrets into the environment of a program and becomes that program.
+const help = `vault-env replaces the references to Vault in the environment with secrets, then executes a program.
 
   vault-env [--] COMMAND [ARGS…]   resolve the references in the environment, then execute COMMAND
   vault-env --install DIR          copy this executable to DIR/vault-env
   vault-env --version
   vault-env --help
 
-A variable refers to Vault by vault:PATH#KEY, vault:PATH#KEY#VERSION, vault:PATH#TEMPLATE with ${…} expressions,
->>vault:PATH#KEY#JSON (a write, whose answer has the key), vault:v1:CIPHERTEXT (transit), or any number of ${vault:…} in
-its text. VAULT_TOKEN=vault:login gives the program the token itself.
-Settings come in VAULT_ENV_CONFIG (JSON), else in VAULT_ADDR, VAULT_ROLE, VAULT_PATH and the other variables of
-Bank-Vaults' vault-env.
+A variable refers to Vault with vault:PATH#KEY, vault:PATH#KEY#VERSION, vault:PATH#TEMPLATE with ${…} expressions,
+>>vault:PATH#KEY#JSON (write JSON, then take KEY from the response), vault:v1:CIPHERTEXT (transit), or any number of
+${vault:…} in text. VAULT_TOKEN=vault:login gives the program the Vault token itself.
+Settings come from VAULT_ENV_CONFIG (JSON) if it is set, otherwise from VAULT_ADDR, VAULT_ROLE, VAULT_PATH and the other
+variables of Bank-Vaults' vault-env.
 `
 
 func main() {
-	// What net/http would log, it logs with parts of answers and, if GODEBUG asks for it, with the token.
+	// The log lines of net/http contain parts of answers and, with GODEBUG, the token.
 	stdlog.SetOutput(io.Discard)
-	// It lives for milliseconds: collect garbage only where a container's memory might run out.
+	// The process lives for milliseconds: collect garbage only if the container's memory might run out.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(64 << 20)
 	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
-// run returns the exit status; it does not return where the program took this process's place.
+// run returns the exit status. It does not return if the program replaced this process.
 func run(args []string, env environment.Variables, stdout, stderr io.Writer) int {
 	log := &logging.Logger{Out: stderr, Level: logging.Info, Now: time.Now}
 	status, f := command(args, env, stdout, log)
@@ -70,12 +69,12 @@ func run(args []string, env environment.Variables, stdout, stderr io.Writer) int
 
 func command(args []string, env environment.Variables, stdout io.Writer, log *logging.Logger) (int, *failure.Failure) {
 	if len(args) == 0 {
-		return 0, failure.Newf(failure.Usage, "there is no command: write vault-env [--] COMMAND [ARGS…]")
+		return 0, failure.Newf(failure.Usage, "no command given: write vault-env [--] COMMAND [ARGS…]")
 	}
 	switch first := args[0]; {
 	case first == "--":
 		if len(args) == 1 {
-			return 0, failure.Newf(failure.Usage, `there is no command after "--": write vault-env [--] COMMAND [ARGS…]`)
+			return 0, failure.Newf(failure.Usage, `no command given after "--": write vault-env [--] COMMAND [ARGS…]`)
 		}
 		return wrap(args[1:], env, log)
 	case first == "--version" && len(args) == 1:
@@ -95,8 +94,8 @@ func command(args []string, env environment.Variables, stdout io.Writer, log *lo
 	return wrap(args, env, log)
 }
 
-// wrap starts the program argv with the references in env resolved: in place of this process, or, in daemon mode, as a
-// child, whose exit status it returns.
+// wrap starts the program argv with the references in env resolved: in place of this process or, in daemon mode, as a
+// child. It returns the child's exit status.
 func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *failure.Failure) {
 	s, f := settings.Load(env)
 	s.Vault.UserAgent = "vault-env/" + version

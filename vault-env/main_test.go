@@ -19,8 +19,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/launch"
 )
 
-// TestMain makes this test's executable vault-env itself, for the tests that need a process which becomes another, or
-// the program that vault-env starts, for those that need one which tells what it receives.
+// TestMain turns the test executable into vault-env, for tests that need a process to become another, or into a program
+// that reports what it receives from vault-env.
 func TestMain(m *testing.M) {
 	if os.Getenv("BE_VAULT_ENV") == "true" {
 		os.Unsetenv("BE_VAULT_ENV")
@@ -60,7 +60,7 @@ func end(t *testing.T, cmd *exec.Cmd) ended {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	// What `go test -cover` makes its executables say is not ours.
+	// `go test -cover` makes its executables print this.
 	said := strings.ReplaceAll(stderr.String(), "warning: GOCOVERDIR not set, no coverage data emitted\n", "")
 	return ended{cmd.ProcessState.ExitCode(), stdout.String(), said, cmd.Process.Pid}
 }
@@ -102,8 +102,8 @@ func TestCommandLine(t *testing.T) {
 		status int
 		says   string
 	}{
-		{nil, failure.Usage, "there is no command"},
-		{[]string{"--"}, failure.Usage, `there is no command after "--"`},
+		{nil, failure.Usage, "no command given"},
+		{[]string{"--"}, failure.Usage, `no command given after "--"`},
 		{[]string{"--verison"}, failure.Usage, "unknown option"},
 		{[]string{"-c", "x"}, failure.Usage, "unknown option"},
 		{[]string{""}, failure.Usage, "unknown option"},
@@ -131,16 +131,16 @@ func TestProgramsThatCannotRun(t *testing.T) {
 		says                string
 	}{
 		{"not in PATH", "/usr/bin", "no-such-program", failure.NotFound, `the command "no-such-program" is not in PATH`},
-		{"no such file", "/usr/bin", "/no/such", failure.NotFound, `there is no file "/no/such"`},
-		{"below a file", "/usr/bin", "/etc/passwd/x", failure.NotFound, "there is no file"},
+		{"no such file", "/usr/bin", "/no/such", failure.NotFound, `the file "/no/such" does not exist`},
+		{"below a file", "/usr/bin", "/etc/passwd/x", failure.NotFound, `the file "/etc/passwd/x" does not exist`},
 		{"a directory", "/usr/bin", dir, failure.CannotRun, "it is a directory"},
 		{"not executable", "/usr/bin", script(t, 0o644, "#!/bin/sh\n"), failure.CannotRun, "permission denied"},
 		{"not executable, in PATH", filepath.Dir(script(t, 0o644, "#!/bin/sh\n")), "script", failure.CannotRun, "permission denied"},
 		{"no interpreter", "/usr/bin", script(t, 0o755, "#!/no/such/interpreter\n"), failure.CannotRun, "its interpreter or loader is not in the image"},
-		{"neither program nor script", "/usr/bin", script(t, 0o755, "hello"), failure.CannotRun, "neither a program for this machine"},
+		{"neither program nor script", "/usr/bin", script(t, 0o755, "hello"), failure.CannotRun, "it is neither a program for this architecture"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// The program is looked for before anything else that could fail.
+			// The program is looked up before anything else that could fail.
 			env := []string{"PATH=" + c.path}
 			if c.status == failure.NotFound {
 				env = append(env, "VAULT_ADDR=https://127.0.0.1:1", "X=vault:a#b")
@@ -148,7 +148,7 @@ func TestProgramsThatCannotRun(t *testing.T) {
 			vaultEnv(t, env, c.command).wantLine(t, c.status, c.says)
 		})
 	}
-	t.Run("one that can is found behind one that cannot", func(t *testing.T) {
+	t.Run("a file that cannot be executed is skipped for one that can", func(t *testing.T) {
 		cannot, can := script(t, 0o644, "#!/bin/sh\n"), script(t, 0o755, "#!/bin/sh\nexit 7\n")
 		if e := vaultEnv(t, []string{"PATH=/nowhere:" + filepath.Dir(cannot) + ":" + filepath.Dir(can)}, "script"); e.status != 7 {
 			t.Errorf("%+v", e)
@@ -160,7 +160,7 @@ func TestProgramsThatCannotRun(t *testing.T) {
 			env = append(env, strconv.Itoa(i)+"="+strings.Repeat("x", 100000))
 		}
 		err := launch.Replace("/bin/true", []string{"true"}, env)
-		if err.Status != failure.CannotRun || !strings.Contains(err.Message, "longer than Linux takes") {
+		if err.Status != failure.CannotRun || !strings.Contains(err.Message, "longer than Linux allows") {
 			t.Errorf("%+v", err)
 		}
 	})
@@ -192,19 +192,19 @@ func TestFailuresAreOneLine(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	})
-	t.Run("JSON, where the settings themselves are wrong", func(t *testing.T) {
+	t.Run("JSON, if the settings themselves are wrong", func(t *testing.T) {
 		e := vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
 		e.wantLine(t, failure.Settings, `"msg":"VAULT_ENV_CONFIG: vault.address is missing`)
 	})
-	t.Run("settings are checked even where nothing is to be resolved", func(t *testing.T) {
+	t.Run("settings are checked even if there is nothing to resolve", func(t *testing.T) {
 		vaultEnv(t, []string{path, `VAULT_ENV_CONFIG={"vault":{"address":"https://v","auth":{"role":"r"}},"vualt":{}}`}, "echo", "started").wantLine(t, failure.Settings, "unknown key vualt")
 	})
-	t.Run("line breaks of a name", func(t *testing.T) {
+	t.Run("line breaks in a name", func(t *testing.T) {
 		vaultEnv(t, []string{path, "X=vault:a#b", "VAULT_ENV_CONFIG=" + config + "}"}, "a\nb").wantLine(t, failure.NotFound, `"a b" is not in PATH`)
 	})
 }
 
-func TestQuietWhereAllIsWell(t *testing.T) {
+func TestQuietIfAllIsWell(t *testing.T) {
 	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_ADDR=https://x", "X=$${vault:a#b}"}, "env")
 	if e.status != 0 || e.stderr != "" || e.stdout != "PATH=/usr/bin:/bin\nX=${vault:a#b}\n" {
 		t.Errorf("%+v", e)
@@ -213,7 +213,7 @@ func TestQuietWhereAllIsWell(t *testing.T) {
 
 func TestLogLevels(t *testing.T) {
 	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_MFA=x"}, "true")
-	if e.stderr != "vault-env: warn: VAULT_MFA is not supported and ignored\n" {
+	if e.stderr != "vault-env: warn: VAULT_MFA is not supported and is ignored\n" {
 		t.Errorf("%q", e.stderr)
 	}
 	if e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "VAULT_MFA=x", "VAULT_LOG_LEVEL=error"}, "true"); e.stderr != "" {
@@ -259,10 +259,10 @@ func TestInstall(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 
-	vaultEnv(t, nil, "--install", "/no/such/dir").wantLine(t, failure.Install, "nothing can be written to /no/such/dir: no such file or directory")
+	vaultEnv(t, nil, "--install", "/no/such/dir").wantLine(t, failure.Install, "cannot write to /no/such/dir: no such file or directory")
 	os.Mkdir(filepath.Join(dir, "x"), 0o755)
 	os.Mkdir(filepath.Join(dir, "x", "vault-env"), 0o755)
-	vaultEnv(t, nil, "--install", filepath.Join(dir, "x")).wantLine(t, failure.Install, "cannot be put in its place")
+	vaultEnv(t, nil, "--install", filepath.Join(dir, "x")).wantLine(t, failure.Install, "cannot be renamed to vault-env")
 	if entries, _ := os.ReadDir(filepath.Join(dir, "x")); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
 	}

@@ -21,7 +21,7 @@ func TestRefuseExec(t *testing.T) {
 	vault.KV1("kv/a", `{"k":"v"}`)
 	config := vault.Settings(t, func(c fake.Fields) { c["process"] = fake.Fields{"refuseExec": true} })
 	path := "PATH=/usr/bin:/bin"
-	// This test itself is in the same cgroup, and was there before.
+	// This test is in the same cgroup, and older.
 	vaultEnv(t, []string{path, config, "X=vault:kv/a#k"}, "echo", "started").wantLine(t, failure.Denied, "this is not the first process of the container (kubectl exec?)")
 	if len(vault.Seen()) > 0 {
 		t.Errorf("Vault was asked: %v", vault.Seen())
@@ -31,7 +31,7 @@ func TestRefuseExec(t *testing.T) {
 	}
 	t.Run("process 1", func(t *testing.T) {
 		if os.Getuid() != 0 {
-			t.Skip("only root makes process namespaces")
+			t.Skip("only root can create process namespaces")
 		}
 		self, _ := os.Executable()
 		cmd := exec.Command(self, "echo", "started")
@@ -43,8 +43,8 @@ func TestRefuseExec(t *testing.T) {
 	})
 }
 
-// What net/http logs on its own holds parts of answers, and with GODEBUG the token.
-func TestNobodyElseLogs(t *testing.T) {
+// The log lines of net/http contain parts of answers and, with GODEBUG, the token.
+func TestNothingElseLogs(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.KV1("kv/a", `{"k":"hunter2"}`)
 	e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "GODEBUG=http2debug=2", vault.Settings(t), "X=vault:kv/a#k"}, "true")
@@ -53,7 +53,7 @@ func TestNobodyElseLogs(t *testing.T) {
 	}
 }
 
-// owner gives the user to whom the kernel says a process's secrets belong: root where it cannot be dumped.
+// owner returns the user that owns a process's files in /proc: root if the process cannot be dumped.
 func owner(t *testing.T, pid int) uint32 {
 	t.Helper()
 	info, err := os.Stat(fmt.Sprintf("/proc/%d/environ", pid))
@@ -74,7 +74,7 @@ func limits(t *testing.T, pid string) string {
 
 func TestMemoryIsConcealedWhileThereAreSecrets(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root can run as somebody else, and see the difference")
+		t.Skip("only root can run as another user, and see the difference")
 	}
 	const nobody = 65534
 	self, _ := os.Executable()

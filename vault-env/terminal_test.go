@@ -12,12 +12,12 @@ import (
 	"unsafe"
 )
 
-// openTerminal gives the two ends of a pseudo-terminal: who types and reads the screen, and what programs see.
+// openTerminal returns the two ends of a pseudo-terminal: the one of the user, and the one of programs.
 func openTerminal(t *testing.T) (user, program *os.File) {
 	t.Helper()
 	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("there are no pseudo-terminals here: %v", err)
+		t.Skipf("pseudo-terminals are not available: %v", err)
 	}
 	t.Cleanup(func() { user.Close() })
 	var locked, number int32
@@ -31,13 +31,13 @@ func openTerminal(t *testing.T) (user, program *os.File) {
 	})
 	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("there are no pseudo-terminals here: %v", err)
+		t.Skipf("pseudo-terminals are not available: %v", err)
 	}
 	t.Cleanup(func() { program.Close() })
 	return user, program
 }
 
-// session is something that runs on a terminal, as its session's leader.
+// session is a process that runs on a terminal, as its session's leader.
 type session struct {
 	*running
 	user   *os.File
@@ -98,13 +98,13 @@ var beDaemon = []string{"BE_VAULT_ENV=true", "VAULT_ENV_DAEMON=true"}
 
 // In a container with a terminal, vault-env leads the session.
 func TestTerminalOfAContainer(t *testing.T) {
-	t.Run("what is typed is the program's", func(t *testing.T) {
+	t.Run("the program gets the input", func(t *testing.T) {
 		s := startSession(t, beDaemon, self(t), "sh", "-c", `read -r x; echo "got $x"; exit 3`)
 		s.types("hello\n")
 		s.shows("got hello")
 		s.ended(3)
 	})
-	t.Run("and so is ^C, once", func(t *testing.T) {
+	t.Run("the program gets ^C, once", func(t *testing.T) {
 		s := startSession(t, append(beDaemon, "BE_PROGRAM=true"), self(t), self(t))
 		s.shows("ready\n")
 		s.types(controlC)
@@ -123,7 +123,7 @@ func TestTerminalOfAContainer(t *testing.T) {
 		s.types(controlC)
 		s.ended(130)
 	})
-	t.Run("^Z stops nothing that nobody could continue", func(t *testing.T) {
+	t.Run("^Z does not stop what nobody could continue", func(t *testing.T) {
 		s := startSession(t, beDaemon, self(t), "sh", "-c", `echo ready; while read -r x; do echo "got $x"; done`)
 		s.shows("ready\n")
 		s.types(controlZ)
@@ -150,7 +150,7 @@ func TestTerminalOfAContainer(t *testing.T) {
 // At a shell, vault-env is a job like others.
 func TestTerminalOfAShell(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("there is no bash here")
+		t.Skip("bash is not installed")
 	}
 	shell := func(t *testing.T) *session {
 		s := startSession(t, []string{"PS1=$ ", "VE=" + self(t), "HISTFILE="}, "bash", "--norc", "--noprofile", "-i")
@@ -167,7 +167,7 @@ func TestTerminalOfAShell(t *testing.T) {
 		s.types("sh -c '$VE --version >/dev/null; true'; ve sh -c 'exit 6'; read y; echo \"then $y\"\nagain\n")
 		s.shows("then again\n")
 	})
-	t.Run("in a script, too", func(t *testing.T) {
+	t.Run("in a script, the terminal comes back, too", func(t *testing.T) {
 		s := shell(t)
 		s.types("sh -c 'BE_VAULT_ENV=true VAULT_ENV_DAEMON=true $VE true; read y; echo \"then $y\"'\n")
 		time.Sleep(300 * time.Millisecond)
@@ -215,7 +215,7 @@ func TestTerminalOfAShell(t *testing.T) {
 		s.types("key\n")
 		s.shows("pager key\none\n")
 	})
-	t.Run("and the program when it wants it", func(t *testing.T) {
+	t.Run("in a pipe, the program gets the terminal when it uses it", func(t *testing.T) {
 		s := shell(t)
 		s.types("ve sh -c 'read x; echo \"got $x\"' | cat\n")
 		time.Sleep(200 * time.Millisecond)

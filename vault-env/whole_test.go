@@ -26,12 +26,12 @@ func TestWholeProcess(t *testing.T) {
 	}
 	for _, secret := range []string{"hunter2", fake.Token, fake.JWT} {
 		if strings.Contains(e.stderr, secret) {
-			t.Errorf("the log says a secret: %s", e.stderr)
+			t.Errorf("the log contains a secret: %s", e.stderr)
 		}
 	}
 }
 
-// Every name reaches the program once, and the same for all of its parts.
+// Every name reaches the program once, so that all parts of the program see the same value.
 func TestDuplicatesInTheEnvironment(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.KV1("kv/a", `{"k":"v","OWN":"from the path","OTHER":"from the path"}`)

@@ -188,9 +188,7 @@ function noRule(
     return withoutInjection('NoPolicy');
   }
   const names = matching.map(({ policy }) => policy.name).join(', ');
-  warn(
-    `${annotation.policy}: no such policy for this workload, nothing is injected; choose one of ${names}`,
-  );
+  warn(`${annotation.policy}: no such policy for this workload, nothing is injected; choose one of ${names}`);
   const reason = 'the named policy does not apply to this workload';
   return withoutInjection('Excluded', { reason, exclusion: 'OtherPolicyNamed' });
 }

@@ -1,6 +1,6 @@
-// Package daemon is vault-env as the parent of its program, where leases are to be renewed while that runs. The program
-// shall not notice: it gets the signals (signals.go) and the terminal (terminal.go) that would be its own without
-// vault-env, orphans are collected as process 1 would (reap.go), and vault-env exits as the program did.
+// Package daemon runs vault-env as the parent of its program, to renew leases while the program runs. The program must
+// not notice: it gets the signals (signals.go) and the terminal (terminal.go) that it would get without vault-env,
+// orphans are reaped as process 1 would (reap.go), and vault-env exits as the program did.
 package daemon
 
 import (
@@ -23,8 +23,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// loanOf returns what is to be renewed. It is nil where nothing is: there are no leases, and the program has not got
-// the token that vault-env logged in for.
+// loanOf returns what to renew. It returns nil if there are no leases and the program does not get the token that
+// vault-env logged in for.
 func loanOf(r *resolve.Resolution, revoke vault.Revocation) *renewal.Loan {
 	if len(r.Leases) == 0 && !(r.Token.Own && r.HasToken) {
 		return nil
@@ -33,29 +33,29 @@ func loanOf(r *resolve.Resolution, revoke vault.Revocation) *renewal.Loan {
 		Token:  r.Token.Value,
 		Client: r.Client,
 		Revoke: r.Token.Revocable(revoke),
-		Leases: append([]vault.Lease{r.Token.Lease}, r.Leases...), // the token first: the others end with it
+		Leases: append([]vault.Lease{r.Token.Lease}, r.Leases...), // the token first: the other leases end with it
 		Since:  r.Asked,
 	}
 }
 
-// daemon is vault-env as the parent of the program. All of it happens in one goroutine, the renewals apart, so that no
-// signal is sent to a program that has just been reaped, and whose number may be another's.
+// daemon is vault-env as the parent of the program. Everything but the renewals happens in one goroutine, so that no
+// signal is sent to a program that has just been reaped and whose process ID may have been reused.
 type daemon struct {
 	settings *settings.Settings
 	log      *logging.Logger
 	signals  <-chan os.Signal
-	early    []syscall.Signal // those for a program that is not started yet
+	early    []syscall.Signal // signals for a program that has not started yet
 	terminal *terminal
-	program  int // its process and its process group
+	program  int // its process ID and its process group
 
 	suspended bool // SIGTSTP was forwarded
-	deaf      bool // the program cannot be sent signals, and the log has said so
+	deaf      bool // signals cannot be sent to the program, which has been logged
 }
 
-// Run starts the program as a child and stays with it. It returns the program's exit status.
+// Run starts the program as a child and returns its exit status when it has ended.
 func Run(program string, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
-	// The kernel ends the program when this thread is no more; so it must not be one that Go gives up.
+	// The kernel kills the program when this thread exits, so Go must not retire the thread.
 	runtime.LockOSThread()
 
 	resolved, l, f := d.resolve(env)
@@ -74,7 +74,7 @@ func Run(program string, argv []string, env environment.Variables, s *settings.S
 	return d.supervise(keeping.Ended), nil
 }
 
-// resolve returns the program's environment, nothing where a signal ends it all before.
+// resolve returns the program's environment, or a failure if a signal arrives that ends vault-env first.
 func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renewal.Loan, f *failure.Failure) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -98,8 +98,8 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renew
 	return resolved, l, f
 }
 
-// until waits for something before the program is started, and keeps the signals that arrive meanwhile for it. One
-// that would end it comes first: then it is not started at all.
+// until waits for done before the program starts, and keeps the signals that arrive in the meantime for the program. If
+// one of them would end the program, until returns a failure and the program is not started.
 func (d *daemon) until(done <-chan struct{}) *failure.Failure {
 	for {
 		select {
@@ -108,7 +108,7 @@ func (d *daemon) until(done <-chan struct{}) *failure.Failure {
 		case s := <-d.signals:
 			switch s := s.(syscall.Signal); {
 			case endsEarly(s):
-				return failure.Newf(signalStatus(s), "%s came before the program was started: it is not started", signals.Name(s))
+				return failure.Newf(signalStatus(s), "received %s before the program started: not starting it", signals.Name(s))
 			case isForwarded(s):
 				d.early = append(d.early, s)
 			}
@@ -116,7 +116,7 @@ func (d *daemon) until(done <-chan struct{}) *failure.Failure {
 	}
 }
 
-// wait lets the settings' delay pass.
+// wait waits for the delay in the settings.
 func (d *daemon) wait() *failure.Failure {
 	if d.settings.Delay <= 0 {
 		return nil
@@ -127,10 +127,10 @@ func (d *daemon) wait() *failure.Failure {
 	return d.until(passed)
 }
 
-// start starts the program in a process group of its own, and hands over what waits for it.
+// start starts the program in its own process group, and sends it the signals that arrived early.
 func (d *daemon) start(program string, argv, env []string) *failure.Failure {
 	if err := becomeReaper(); err != nil && d.log.Debugs() {
-		d.log.Debug(fmt.Sprintf("orphans are left to process 1: %v", err))
+		d.log.Debug(fmt.Sprintf("cannot adopt orphaned processes, which are left to process 1: %v", err))
 	}
 	d.terminal = controllingTerminal()
 	var err error
@@ -175,14 +175,14 @@ func (d *daemon) supervise(ended <-chan string) int {
 			d.endProgram(why)
 			graceOver = time.After(d.settings.LeaseEnd.GracePeriod)
 		case <-graceOver:
-			d.log.Warn(fmt.Sprintf("the program has not ended within %s: SIGKILL", d.settings.LeaseEnd.GracePeriod))
+			d.log.Warn(fmt.Sprintf("the program did not exit within %s: sending SIGKILL", d.settings.LeaseEnd.GracePeriod))
 			d.kill(-d.program, syscall.SIGKILL)
 		}
 	}
 }
 
-// forward passes a signal on to the program, as if it had been sent there: not to the program's own children. A job is
-// stopped and continued as a whole.
+// forward sends a signal to the program, but not to the program's children, as if it had been sent there directly. A
+// job is stopped and continued as a whole.
 func (d *daemon) forward(s syscall.Signal) {
 	switch s {
 	case syscall.SIGCONT:
@@ -197,27 +197,27 @@ func (d *daemon) forward(s syscall.Signal) {
 }
 
 func (d *daemon) kill(pid int, s syscall.Signal) {
-	// A program that has another user than vault-env may be out of its reach.
+	// vault-env may not be allowed to signal a program that runs as another user.
 	if err := syscall.Kill(pid, s); err == syscall.EPERM && !d.deaf {
 		d.deaf = true
-		d.log.Warn("the program runs as another user, and signals cannot be sent to it: give the container the capability KILL")
+		d.log.Warn("cannot send signals to the program, which runs as another user: add the capability KILL to the container")
 	}
 }
 
-// stopped is what happens where the program was stopped.
+// stopped reacts to a program that was stopped.
 func (d *daemon) stopped(by syscall.Signal) {
 	suspended := d.suspended
 	d.suspended = false
 	switch {
-	case by == syscall.SIGSTOP: // by somebody who will continue it
+	case by == syscall.SIGSTOP: // whoever sent it will continue the program
 	case leadsSession():
-		// Nobody would continue it: undone, as the kernel would have done it with the program alone.
+		// Nobody would continue it, so continue it here: without vault-env, the kernel would not have stopped it.
 		d.terminal.hand(d.program)
 		d.kill(-d.program, syscall.SIGCONT)
-	case by != syscall.SIGTSTP && !suspended && d.terminal.give(d.program): // it wants the terminal, or did before it was given
+	case by != syscall.SIGTSTP && !suspended && d.terminal.give(d.program): // it tried to use the terminal before it had the foreground
 		d.kill(-d.program, syscall.SIGCONT)
 	case suspended || d.terminal != nil:
-		// vault-env stops too, so that the shell takes note, and continues when it is continued.
+		// vault-env stops too, so that the shell notices, and continues when the shell continues it.
 		d.terminal.take(d.program)
 		syscall.Kill(0, syscall.SIGSTOP)
 	}
@@ -225,18 +225,18 @@ func (d *daemon) stopped(by syscall.Signal) {
 
 func (d *daemon) endProgram(why string) {
 	l := d.settings.LeaseEnd
-	d.log.Warn(fmt.Sprintf("%s: the program gets %s, and SIGKILL after %s, to be started again with what is valid", why, signals.Name(l.Signal), l.GracePeriod))
+	d.log.Warn(fmt.Sprintf("%s: sending %s to the program, then SIGKILL after %s, so that it restarts with valid secrets", why, signals.Name(l.Signal), l.GracePeriod))
 	d.kill(d.program, l.Signal)
 }
 
-// leadsSession is true in a container, and where nobody else looks after vault-env.
+// leadsSession returns true in a container, and wherever no other process supervises vault-env.
 func leadsSession() bool {
 	session, _, errno := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
 	return errno == 0 && int(session) == os.Getpid() || os.Getpid() == 1
 }
 
-// forget gives back the memory that resolving has taken, what was secret in it too, and collects from now on: the
-// daemon lives for as long as the program.
+// forget releases the memory that resolving used, including the secrets in it, and enables garbage collection: the
+// daemon lives as long as the program.
 func forget() {
 	debug.SetGCPercent(20) // of a heap of one or two megabytes
 	debug.FreeOSMemory()

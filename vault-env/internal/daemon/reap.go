@@ -2,8 +2,8 @@ package daemon
 
 import "syscall"
 
-// becomeReaper makes this process the parent of all orphans among its descendants, as process 1 of a container is
-// anyhow; where a pod's containers share their processes, it is not.
+// becomeReaper makes this process the parent of all orphans among its descendants. Process 1 of a container is that
+// already, but vault-env is not process 1 if the pod's containers share a process namespace.
 func becomeReaper() error {
 	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER of prctl(2)
 	if _, _, errno := syscall.Syscall6(syscall.SYS_PRCTL, setChildSubreaper, 1, 0, 0, 0, 0); errno != 0 {
@@ -12,8 +12,8 @@ func becomeReaper() error {
 	return nil
 }
 
-// reap collects every child that has ended, orphans among them, so that none stays a zombie. It returns what has
-// happened to the program in the end: it has stopped, or it has ended.
+// reap reaps every child that has ended, including orphans, so that none stays a zombie. It returns the program's last
+// status, and whether it changed: it has stopped, or it has ended.
 func reap(program int) (status syscall.WaitStatus, changed bool) {
 	for {
 		var s syscall.WaitStatus
@@ -25,7 +25,7 @@ func reap(program int) (status syscall.WaitStatus, changed bool) {
 			return status, changed
 		case pid == program:
 			status, changed = s, true
-			if hasEnded(s) { // its number may be another's from now on
+			if hasEnded(s) { // its process ID may be reused from now on
 				return status, changed
 			}
 		}
@@ -34,7 +34,7 @@ func reap(program int) (status syscall.WaitStatus, changed bool) {
 
 func hasEnded(s syscall.WaitStatus) bool { return s.Exited() || s.Signaled() }
 
-// exitStatus is the program's own, or what a shell makes of the signal that ended it.
+// exitStatus returns the program's exit status, or the one that a shell reports for the signal that ended it.
 func exitStatus(s syscall.WaitStatus) int {
 	if s.Signaled() {
 		return signalStatus(s.Signal())

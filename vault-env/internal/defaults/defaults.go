@@ -1,4 +1,4 @@
-// Package defaults holds what a VaultInjectionPolicy says where its author says nothing. The CRD's schema has these
-// values first: the API server writes them into every policy, and the webhook leaves them out of VAULT_ENV_CONFIG
-// again, so both must be the same. They hold where the settings come in Bank-Vaults' variables, too.
+// Package defaults contains the default values of a VaultInjectionPolicy. They come from the CRD's schema: the API
+// server writes them into every policy, and the webhook omits them from VAULT_ENV_CONFIG, so both must agree. They also
+// apply to settings from Bank-Vaults' variables.
 package defaults

@@ -1,17 +1,16 @@
-// Package environment is a container's environment as the kernel hands it over.
+// Package environment is a container's environment as the kernel passes it.
 package environment
 
 import "strings"
 
-// ConfigVariable is the variable that holds vault-env's own settings, where the webhook has put it in front of a
-// program.
+// ConfigVariable is the variable with vault-env's settings, which the webhook sets.
 const ConfigVariable = "VAULT_ENV_CONFIG"
 
-// Variables is what the kernel gave: "NAME=VALUE", in order. Of two variables of one name the first counts, as for
-// most C libraries; the others are dropped, so that no two parts of the program see different values.
+// Variables are the variables from the kernel: "NAME=VALUE", in order. If a name occurs twice, the first one counts, as
+// in most C libraries; the others are dropped, so that all parts of the program see the same value.
 type Variables []string
 
-// Lookup returns the value of a variable, and whether there is one of this name.
+// Lookup returns the value of a variable, and whether the variable exists.
 func (e Variables) Lookup(name string) (string, bool) {
 	for _, entry := range e {
 		if rest, ok := strings.CutPrefix(entry, name); ok && strings.HasPrefix(rest, "=") {

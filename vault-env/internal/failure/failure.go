@@ -1,28 +1,28 @@
-// Package failure is how vault-env fails: with one line that says what is wrong and what to do, and an exit status that
-// tells the kinds of failures apart. Every other package returns a *Failure in place of an error, so that whoever finds
-// out that something is wrong also decides what the user reads; main alone prints it.
+// Package failure is how vault-env fails: with one line that says what is wrong and what to do, and an exit status for
+// each kind of failure. Every other package returns a *Failure instead of an error, so that the code that detects a
+// problem also decides what the user reads. Only main prints it.
 //
-// What comes from elsewhere (Vault, the kernel, names in secrets) is made fit for that line here as well.
+// The package also prepares text from elsewhere (Vault, the kernel, names in secrets) for that line.
 package failure
 
 import "fmt"
 
-// Exit statuses of vault-env's own failures, after sysexits(3), so that `kubectl get pod` tells the kinds apart.
-// 126 and 127 mean what they mean in a shell. Every other status is the program's.
+// Exit statuses of vault-env's own failures, after sysexits(3), so that `kubectl get pod` shows the kind of failure.
+// 126 and 127 have the same meaning as in a shell. Every other status is the program's.
 const (
 	Usage       = 64  // the command line
-	Data        = 65  // what Vault gave does not fit: an object for a string, a NUL byte, too long, a failed template
+	Data        = 65  // the value cannot be used: an object instead of a string, a NUL byte, too long, a failed template
 	Missing     = 66  // no secret at the path, no such key, version deleted
-	Unavailable = 69  // Vault was not reached, or not able to answer, in time
+	Unavailable = 69  // Vault could not be reached, or could not answer, in time
 	Install     = 74  // --install could not write
-	Protocol    = 76  // an answer that is not Vault's
+	Protocol    = 76  // an answer that is not from Vault
 	Denied      = 77  // Vault refused the login or the path
 	Settings    = 78  // settings, references, files named by the settings
-	CannotRun   = 126 // the program is there, but cannot be executed
-	NotFound    = 127 // there is no such program
+	CannotRun   = 126 // the program exists, but cannot be executed
+	NotFound    = 127 // the program does not exist
 )
 
-// Failure ends vault-env before the program was started: one line, and the status to exit with.
+// Failure ends vault-env before the program starts: one line, and the exit status.
 type Failure struct {
 	Status  int
 	Message string
@@ -36,8 +36,8 @@ func Newf(status int, format string, args ...any) *Failure {
 	return &Failure{status, fmt.Sprintf(format, args...)}
 }
 
-// Under returns the same failure with a name (a variable, a setting) in front. What was cancelled stays just that, for
-// nobody is told of it.
+// Under returns the same failure with a name (a variable, a setting) in front. It returns Cancelled unchanged, which is
+// never printed.
 func (f *Failure) Under(name string) *Failure {
 	if f == Cancelled {
 		return f
@@ -45,5 +45,5 @@ func (f *Failure) Under(name string) *Failure {
 	return &Failure{f.Status, name + ": " + f.Message}
 }
 
-// Cancelled is the failure of a request that was given up because another one failed.
+// Cancelled is the failure of a request that was cancelled because another one failed.
 var Cancelled = &Failure{Unavailable, "cancelled"}

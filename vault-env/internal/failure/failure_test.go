@@ -19,7 +19,7 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
-func TestErrnoOf(t *testing.T) {
+func TestErrno(t *testing.T) {
 	if Errno(errors.New("with a path /secret")).Error() != "unknown error" || Errno(syscall.EACCES) != syscall.EACCES {
 		t.Error("errnoOf")
 	}

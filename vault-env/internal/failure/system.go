@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// Unreadable returns the failure of a file that the settings name. It says why the file cannot be read, and its path
-// once.
+// Unreadable returns the failure for a file in the settings that cannot be read. Its message has the reason, and the
+// path only once.
 func Unreadable(what, path string, err error) *Failure {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {
@@ -16,7 +16,7 @@ func Unreadable(what, path string, err error) *Failure {
 	return Newf(Settings, "%s %s cannot be read: %v", what, path, err)
 }
 
-// Errno returns what the kernel said of an error, without the paths that Go puts around it.
+// Errno returns the kernel's error in err, without the paths that Go adds.
 func Errno(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

@@ -8,7 +8,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// Want fails the test unless a failure has the status, and says all of the parts in one line.
+// Want fails the test unless the failure has the status, and its message is one line that contains all of the parts.
 func Want(t *testing.T, f *failure.Failure, status int, parts ...string) {
 	t.Helper()
 	if f == nil {
@@ -19,7 +19,7 @@ func Want(t *testing.T, f *failure.Failure, status int, parts ...string) {
 	}
 	for _, part := range parts {
 		if !strings.Contains(f.Message, part) {
-			t.Errorf("the failure does not say %q: %s", part, f.Message)
+			t.Errorf("the failure does not contain %q: %s", part, f.Message)
 		}
 	}
 	if strings.ContainsAny(failure.OneLine(f.Message), "\n\r") {

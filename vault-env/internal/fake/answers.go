@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// InTurn answers with one function after the other, and with the last from then on.
+// InTurn answers with each function in turn, and then always with the last one.
 func InTurn(answers ...func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
 	var n atomic.Int64
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -28,10 +28,10 @@ func Status(code int, body string, header ...string) func(http.ResponseWriter, *
 // Good is a secret with the key k.
 var Good = Status(200, KV2Answer(`{"k":"v"}`, `"deletion_time":"","destroyed":false`))
 
-// Reset breaks the request off: RST_STREAM on HTTP/2, a closed connection on HTTP/1.1.
+// Reset aborts the request: RST_STREAM on HTTP/2, a closed connection on HTTP/1.1.
 func Reset(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// Truncated breaks off in the middle of the body.
+// Truncated aborts in the middle of the body.
 func Truncated(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
 	w.WriteHeader(200)

@@ -27,13 +27,13 @@ func FromBase64(body map[string]any, key string) string {
 	return string(content)
 }
 
-// The credentials that the fakes hand out and know.
+// The credentials that the fakes issue and accept.
 var (
 	LongLived = sigv4.Credentials{KeyID: "AKIAEXAMPLE", Secret: "canary/secret+key"}
 	ShortTerm = sigv4.Credentials{KeyID: "ASIAEXAMPLE", Secret: "canary/short+term", Token: "IQoJb3JpZ2luX2VjEXAMPLE/canary//////////token=="}
 )
 
-// What EKS mounts and names for a ServiceAccount with a role.
+// What EKS mounts and sets for a ServiceAccount with a role.
 const (
 	WebIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6c2hvcDp3ZWIifQ.canary"
 	PodIdentityJWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJwb2RzLmVrcyJ9.canary"
@@ -147,8 +147,8 @@ func callerIdentity(w http.ResponseWriter, r *http.Request, body string) {
 </GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>`)
 }
 
-// CheckAWS checks a login as Vault's aws method does (1.21, pathLoginIamGetRoleNameCallerIdAndEntity): it sends what
-// was signed to the STS that it is configured with, in the name of the host that was signed for.
+// CheckAWS checks a login as Vault's aws method does (1.21, pathLoginIamGetRoleNameCallerIdAndEntity): it sends the
+// signed request to the STS in its configuration, with the host that was signed.
 func CheckAWS(sts http.HandlerFunc, serverID string) func(map[string]any) string {
 	return func(body map[string]any) string {
 		target, err := url.Parse(FromBase64(body, "iam_request_url"))
@@ -213,7 +213,7 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 
-// EC2 is EC2's metadata service in its second version, with an instance profile called node-role.
+// EC2 is version 2 of EC2's metadata service, with an instance profile called node-role.
 func EC2(w http.ResponseWriter, r *http.Request) {
 	const session = "canary-session=="
 	switch {
@@ -246,7 +246,7 @@ func EC2(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Agent is the EKS Pod Identity agent, and ECS', which has the same answers.
+// Agent is the EKS Pod Identity agent, and the ECS agent, which answers the same way.
 func Agent(token string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What AKS mounts and names for a ServiceAccount with an identity.
+// What AKS mounts and sets for a ServiceAccount with an identity.
 const (
 	AzureClient    = "11111111-2222-3333-4444-555555555555"
 	AzureTenant    = "99999999-8888-7777-6666-555555555555"
@@ -20,8 +20,8 @@ func entraJWT(resource string) string {
 		"nbf": time.Now().Add(-time.Minute).Unix(), "exp": time.Now().Add(time.Hour).Unix()})
 }
 
-// AzureMetadata is Azure's instance metadata service on a machine of a scale set with one managed identity and a
-// user-assigned one.
+// AzureMetadata is Azure's instance metadata service on a machine of a scale set, with a system-assigned and a
+// user-assigned managed identity.
 func AzureMetadata(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	fault := func(code, description string) {

@@ -19,13 +19,13 @@ import (
 	"testing"
 )
 
-// Cloud stands for the network of a machine in a cloud: it leads the real addresses and names of the services that
-// a test has put there to fakes on loopback. Every other address stays what it is.
+// Cloud is the network of a machine in a cloud: it maps the real addresses and names of the services that a test adds
+// to fakes on loopback. Every other address is unchanged.
 type Cloud struct {
 	T     *testing.T
 	PKI   *PKI
 	mu    sync.Mutex
-	Hosts map[string]string // "HOST:PORT" to a fake's
+	Hosts map[string]string // "HOST:PORT" to the address of a fake
 	asked []string
 }
 
@@ -35,7 +35,7 @@ func NewCloud(t *testing.T) *Cloud {
 	return &Cloud{T: t, PKI: NewPKI(t), Hosts: map[string]string{}}
 }
 
-// Serve puts a fake at an address: with TLS and a certificate for the name at port 443, without at port 80.
+// Serve adds a fake at an address: at port 443 with TLS and a certificate for the name, at port 80 without TLS.
 func (f *Cloud) Serve(address string, fake http.HandlerFunc) *httptest.Server {
 	f.T.Helper()
 	host, port, err := net.SplitHostPort(address)
@@ -62,7 +62,7 @@ func (f *Cloud) Serve(address string, fake http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// Dial leads to the fakes. Their certificates are of the CA that roots holds.
+// Dial connects to the fakes. Their certificates are from the CA that Roots returns.
 func (f *Cloud) Dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
 	if to, ok := f.Hosts[address]; ok {
 		address = to
@@ -77,14 +77,14 @@ func (f *Cloud) Roots() *x509.CertPool {
 	return roots
 }
 
-// Seen returns what the fakes were asked.
+// Seen returns the requests that the fakes received.
 func (f *Cloud) Seen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string(nil), f.asked...)
 }
 
-// Recovering answers with trouble to the first two requests, and then what the service says.
+// Recovering answers the first two requests with errors, then like the service.
 func Recovering(fake http.HandlerFunc) http.HandlerFunc {
 	var mu sync.Mutex
 	n := 0
@@ -101,7 +101,7 @@ func Recovering(fake http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// AnswerLogin makes the fake Vault check a login as one of its methods does, and say what is wrong with it.
+// AnswerLogin makes the fake Vault check a login as one of its methods does, and answer with what is wrong with it.
 func (f *Vault) AnswerLogin(mount string, check func(body map[string]any) string) {
 	f.Handle("POST auth/"+mount+"/login", func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]any
@@ -119,7 +119,7 @@ func (f *Vault) AnswerLogin(mount string, check func(body map[string]any) string
 	})
 }
 
-// claims returns those of a JWT whose signature nobody checks.
+// claims returns the claims of a JWT without checking its signature.
 func claims(jwt string) map[string]any {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {
@@ -131,7 +131,7 @@ func claims(jwt string) map[string]any {
 	return c
 }
 
-// IssuerKey is that of whoever issues JWTs in these tests; its id is "1".
+// IssuerKey is the key of the JWT issuer in these tests; its ID is "1".
 var IssuerKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -140,7 +140,7 @@ var IssuerKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// fakeJWT makes a JWT of the issuer (RS256).
+// fakeJWT returns a JWT signed by the issuer (RS256).
 func fakeJWT(claims map[string]any) string {
 	content, _ := json.Marshal(claims)
 	signed := Base64URL([]byte(`{"alg":"RS256","typ":"JWT","kid":"1"}`)) + "." + Base64URL(content)
@@ -152,7 +152,7 @@ func fakeJWT(claims map[string]any) string {
 	return signed + "." + Base64URL(signature)
 }
 
-// proxy is an HTTP proxy into the cloud for other processes: it leads CONNECT to the fakes, and nowhere else.
+// proxy is an HTTP proxy into the cloud for other processes: it forwards CONNECT to the fakes, and nowhere else.
 func (f *Cloud) proxy() string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to, known := f.Hosts[r.Host]
@@ -179,7 +179,7 @@ func (f *Cloud) proxy() string {
 	return s.URL
 }
 
-// Environment makes a process take the cloud's names for real: its proxy, and its CA for the system's.
+// Environment returns variables that make a process use the cloud: its proxy, and its CA in place of the system's.
 func (f *Cloud) Environment() []string {
 	ca := File(f.T, "ca.pem", PEM("CERTIFICATE", f.PKI.Cert.Raw))
 	return []string{"HTTPS_PROXY=" + f.proxy(), "SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=/nonexistent"}

@@ -13,7 +13,7 @@ import (
 // DecryptPath is the request to decrypt.
 const DecryptPath = "PUT transit/decrypt/shop"
 
-// Transit decrypts as Vault 1.21 does: the status is 400 where one of a batch cannot be decrypted.
+// Transit decrypts as Vault 1.21 does: the status is 400 if one ciphertext of a batch cannot be decrypted.
 type Transit struct {
 	mu      sync.Mutex
 	Batches []int
@@ -55,13 +55,13 @@ func (f *Transit) Decrypt(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer)
 }
 
-// Engine lends a new credential at every request, as the database engine does, and remembers the bodies.
+// Engine issues new credentials with each request, as the database engine does, and records the bodies.
 type Engine struct {
 	mu     sync.Mutex
 	Bodies []string
 }
 
-// Lend answers with a new credential.
+// Lend answers with new credentials.
 func (f *Engine) Lend(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	f.mu.Lock()

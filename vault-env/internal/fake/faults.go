@@ -14,13 +14,13 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// faultProxy stands before a Vault and spoils the answers to one kind of request.
+// faultProxy is a proxy in front of a Vault that injects faults into the answers to one kind of request.
 type faultProxy struct {
 	*httptest.Server
 	mu    sync.Mutex
 	stage string
 	spoil func(w http.ResponseWriter, r *http.Request, next http.Handler)
-	times int // how often still; below zero: always
+	times int // how many more times; negative: always
 }
 
 const (
@@ -28,7 +28,7 @@ const (
 	always = -1
 )
 
-// NewFaultProxy returns a proxy that spoils what is asked at one stage so many times.
+// NewFaultProxy returns a proxy that injects a fault into the answers at one stage, a number of times.
 func NewFaultProxy(t *testing.T, http2 bool, vault http.Handler, stage string, spoil func(http.ResponseWriter, *http.Request, http.Handler), times int) *faultProxy {
 	p := &faultProxy{stage: stage, spoil: spoil, times: times}
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,21 +71,22 @@ func stageOf(r *http.Request) string {
 	return "read"
 }
 
-// fault is one way to spoil an answer. heals says that another attempt would be answered, and status what the start
-// ends with where none is: zero where it is answered in spite of the fault.
+// fault is one kind of faulty answer. heals is true if another attempt is made. status is the start's exit status if
+// every attempt fails: zero if the start succeeds despite the fault.
 type fault struct {
 	name   string
 	Spoil  func(w http.ResponseWriter, r *http.Request, next http.Handler)
 	heals  bool
 	status int
-	http1  bool // net/http's server does not let HTTP/2 do it
+	http1  bool // net/http's server cannot do it with HTTP/2
 }
 
 func instead(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request, http.Handler) {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) { answer(w, r) }
 }
 
-// withLength sends the answer with a Content-Length that is so many bytes off, and then closes the connection, or not.
+// withLength sends the answer with a Content-Length that is a number of bytes off, and then closes the connection, or
+// not.
 func withLength(off int, hangUp bool) func(http.ResponseWriter, *http.Request, http.Handler) {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		recorder := httptest.NewRecorder()
@@ -108,7 +109,7 @@ func withLength(off int, hangUp bool) func(http.ResponseWriter, *http.Request, h
 			conn.Close()
 			return
 		}
-		io.Copy(io.Discard, conn) // until the client has enough of it
+		io.Copy(io.Discard, conn) // until the client gives up
 	}
 }
 
@@ -122,7 +123,7 @@ func half(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	panic(http.ErrAbortHandler)
 }
 
-// hardReset makes the kernel send a reset, where there is a connection of its own to reset.
+// hardReset makes the kernel send a reset, if the request has a connection of its own.
 func hardReset(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 	if hijacker, ok := w.(http.Hijacker); ok {
 		if conn, _, err := hijacker.Hijack(); err == nil {
@@ -139,8 +140,8 @@ var faults = []fault{
 		time.Sleep(100 * time.Millisecond)
 		next.ServeHTTP(w, r)
 	}, true, 0, false},
-	{"silence", instead(func(_ http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) // else the server would not notice that the client is gone
+	{"no answer", instead(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // otherwise the server would not notice that the client is gone
 		<-r.Context().Done()
 	}), false, failure.Unavailable, false},
 	{"a reset", hardReset, true, failure.Unavailable, false},
@@ -158,7 +159,7 @@ var faults = []fault{
 
 var stages = []string{"login", "read", "transit", "write", "revoke"}
 
-// FaultCase is one fault at one stage, once or always, and how the start is to end.
+// FaultCase is one fault at one stage, once or always, and the expected end of the start.
 type FaultCase struct {
 	fault
 	Stage string
@@ -171,23 +172,24 @@ func (c FaultCase) String() string {
 	return fmt.Sprintf("%s at %s, %s, HTTP/2 %v", c.name, c.Stage, map[int]string{once: "once", always: "always"}[c.Times], c.HTTP2)
 }
 
-// Want returns the status that the start is to end with.
+// Want returns the expected exit status.
 func (c FaultCase) Want() int {
 	switch {
 	case c.Stage == "revoke" || c.Times == once && c.heals:
 		return 0
-	case c.Stage == "login" && c.name == "500": // so Vault answers to a token that it does not like, too
+	case c.Stage == "login" && c.name == "500": // Vault also answers 500 to a token that it refuses
 		return failure.Denied
 	}
 	return c.status
 }
 
-// Timeout is short where the start is to run into it, and long where a slow machine must not make it do so.
+// Timeout returns a short timeout if the start is expected to time out, and a long one if it must not, even on a slow
+// machine.
 func (c FaultCase) Timeout() time.Duration {
 	switch c.Want() {
 	case failure.Unavailable:
 		return time.Second
-	case failure.Denied: // at the timeout, too, but after an answer
+	case failure.Denied: // also at the timeout, but after an answer
 		return 3 * time.Second
 	}
 	return 20 * time.Second

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// RevocationRequest is how a token is revoked by itself.
+// RevocationRequest is the request by which a token revokes itself.
 const RevocationRequest = "PUT auth/token/revoke-self"
 
-// Revoked waits for the request that nobody waits for.
+// Revoked waits for the request to revoke the token, which vault-env does not wait for.
 func (f *Vault) Revoked() bool {
 	for range 500 {
 		if slices.Contains(f.Seen(), RevocationRequest) {
@@ -24,13 +24,13 @@ func (f *Vault) Revoked() bool {
 	return false
 }
 
-// A dynamic secret: what refers to it, and its lease.
+// A dynamic secret: the reference to it, and its lease.
 const (
 	Credentials = "vault:database/creds/shop#password"
 	LeaseID     = "database/creds/shop/canary-lease"
 )
 
-// Lend puts a dynamic secret. Its renewals are for as long as it was lent for.
+// Lend adds a dynamic secret. Renewals are for the duration of the lease.
 func (f *Vault) Lend(seconds int, renewable bool) {
 	answer := func(data string) string {
 		return fmt.Sprintf(`{"lease_id":"%s","lease_duration":%d,"renewable":%v,"data":%s,"auth":null}`, LeaseID, seconds, renewable, data)
@@ -41,7 +41,7 @@ func (f *Vault) Lend(seconds int, renewable bool) {
 	f.Says("PUT auth/token/revoke-self", 204, "")
 }
 
-// Count returns how often a request has come.
+// Count returns how often a request was received.
 func (f *Vault) Count(what string) int {
 	n := 0
 	for _, request := range f.Seen() {
@@ -52,7 +52,7 @@ func (f *Vault) Count(what string) int {
 	return n
 }
 
-// Connections are those to this Vault that are open on the side of its clients.
+// Connections returns the number of connections to this Vault that its clients have open.
 func (f *Vault) Connections() int {
 	_, port, _ := net.SplitHostPort(f.Listener.Addr().String())
 	number, _ := strconv.Atoi(port)

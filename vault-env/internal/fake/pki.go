@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// PKI makes a CA and certificates of it.
+// PKI is a CA that issues certificates.
 type PKI struct {
 	t    *testing.T
 	Cert *x509.Certificate
@@ -44,7 +44,7 @@ func (p *PKI) issue(name string, change func(*x509.Certificate)) (*x509.Certific
 	return p.sign(template, p.Cert, &key.PublicKey, p.key), key
 }
 
-// IssueFor returns a certificate of somebody else's key.
+// IssueFor returns a certificate for another key.
 func (p *PKI) IssueFor(name string, key crypto.PublicKey) *x509.Certificate {
 	p.t.Helper()
 	return p.sign(leaf(name), p.Cert, key, p.key)
@@ -69,7 +69,7 @@ func (p *PKI) sign(template, parent *x509.Certificate, key crypto.PublicKey, sig
 	return certificate
 }
 
-// Files returns a certificate and its key as the paths of PEM files.
+// Files returns the paths of PEM files with a certificate and its key.
 func (p *PKI) Files(name string, change func(*x509.Certificate)) (certFile, keyFile string) {
 	p.t.Helper()
 	certificate, key := p.issue(name, change)
@@ -80,12 +80,12 @@ func (p *PKI) Files(name string, change func(*x509.Certificate)) (certFile, keyF
 	return File(p.t, "tls.crt", PEM("CERTIFICATE", certificate.Raw)), File(p.t, "tls.key", PEM("PRIVATE KEY", der))
 }
 
-// PEM returns what is encoded in a PEM block.
+// PEM returns a PEM block.
 func PEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// NewCA returns a CA that has signed nothing.
+// NewCA returns a CA that has not signed anything.
 func NewCA(t *testing.T) string {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

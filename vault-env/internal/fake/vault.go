@@ -1,6 +1,6 @@
-// Package fake stands in for the others that tests talk to: a Vault, with what goes wrong before and in it, and the
-// services of three clouds. The fakes answer over real sockets, with real TLS, and in the others' own words; tests
-// against a real Vault and its plugins hold them to that.
+// Package fake has fakes of the services that tests talk to: a Vault, with faults in it and in front of it, and the
+// services of three clouds. The fakes answer over real sockets, with real TLS, and with the same text as the real
+// services; tests against a real Vault and its plugins check that.
 package fake
 
 import (
@@ -20,21 +20,21 @@ import (
 	"vaultinjection.dev/vault-env/internal/environment"
 )
 
-// What the fake Vault lets log in, and what it hands out for that.
+// The credentials that the fake Vault accepts, and the token that it issues.
 const (
 	JWT   = "eyJhbGciOiJub25lIn0.e30.c2lnbmF0dXJl"
 	Token = "hvs.canary-token"
 	Role  = "shop"
 )
 
-// Quiet is for servers: they tell of the handshakes and answers that are to fail.
+// Quiet is a logger for servers, which would log handshakes and answers that are meant to fail.
 var Quiet = log.New(io.Discard, "", 0)
 
-// Fields are those of a JSON object.
+// Fields are the fields of a JSON object.
 type Fields = map[string]any
 
-// Vault answers as Vault 1.21 does, over TLS and HTTP/2: the login of the Kubernetes and JWT methods, KV of both
-// versions, and whatever a test puts in place of an answer.
+// Vault answers as Vault 1.21 does, over TLS and HTTP/2: logins with the Kubernetes and JWT methods, both versions of
+// KV, and whatever answers a test sets.
 type Vault struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -62,14 +62,14 @@ func NewVault(t *testing.T, change ...func(*tls.Config)) *Vault {
 	return f
 }
 
-// Handle puts an answer to a request: "METHOD path?query".
+// Handle sets the answer to a request: "METHOD path?query".
 func (f *Vault) Handle(what string, answer func(http.ResponseWriter, *http.Request)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answers[what] = answer
 }
 
-// Says makes the fake give one status and body.
+// Says sets the status and body of the answer to a request.
 func (f *Vault) Says(what string, status int, body string) {
 	f.Handle(what, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -78,7 +78,7 @@ func (f *Vault) Says(what string, status int, body string) {
 	})
 }
 
-// KV1 and KV2 put a secret, data being a JSON object.
+// KV1 and KV2 add a secret. data is a JSON object.
 func (f *Vault) KV1(path, data string) {
 	f.Says("GET "+path, 200, `{"request_id":"1","lease_id":"","renewable":false,"lease_duration":2764800,"data":`+data+`,"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`)
 }
@@ -87,7 +87,7 @@ func (f *Vault) KV2(path, data string) {
 	f.Says("GET "+path, 200, KV2Answer(data, `"deletion_time":"","destroyed":false`))
 }
 
-// KV2Answer returns an answer of KV version 2. state is what the metadata says of the version.
+// KV2Answer returns an answer of KV version 2. state is part of the version's metadata.
 func KV2Answer(data, state string) string {
 	return `{"request_id":"1","lease_id":"","renewable":false,"lease_duration":0,"data":{"data":` + data +
 		`,"metadata":{"created_time":"2026-01-02T03:04:05.6Z","custom_metadata":null,` + state + `,"version":3}},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
@@ -109,7 +109,7 @@ func (f *Vault) Login(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ServeHTTP notes a request and answers it.
+// ServeHTTP records a request and answers it.
 func (f *Vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	what := r.Method + " " + strings.TrimPrefix(r.URL.RequestURI(), "/v1/")
 	f.mu.Lock()
@@ -165,7 +165,7 @@ func PEMOf(s *httptest.Server) string {
 }
 
 // Settings returns what the webhook would write for this Vault, with some parts replaced. The CA is inline, so that
-// whoever vault-env runs as has it.
+// vault-env can read it as any user.
 func (f *Vault) Settings(t *testing.T, change ...func(Fields)) string {
 	t.Helper()
 	c := Fields{"vault": Fields{"address": f.URL, "timeout": "5s", "tls": Fields{"caBundle": f.CaPEM()},

@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// StartedBefore returns whether another process of the same container was there before process pid: then pid is not the
-// container's own start, but something that was started in it, as kubectl exec does. The processes of a container are
-// those of one cgroup. It guards against accidents only: whoever may start processes in the container can read the
-// secrets in other ways. Where it cannot tell, it says false: a program that does not start is the greater harm.
+// StartedBefore returns whether another process of the same container is older than process pid: then pid is not the
+// container's own command, but was started in the container later, for example by kubectl exec. The processes of a
+// container share one cgroup. This guards against accidents only: anyone who can start processes in the container can
+// read the secrets in other ways. StartedBefore returns false if it cannot tell: a program that does not start would be
+// worse.
 func StartedBefore(procfs string, pid int) bool {
 	if pid == 1 {
 		return false
@@ -38,11 +39,11 @@ func cgroup(procfs string, pid int) string {
 	return string(content)
 }
 
-// startTime is in clock ticks since the machine has started (field 22 of proc_pid_stat(5)).
+// startTime returns when a process started, in clock ticks since boot (field 22 of proc_pid_stat(5)).
 func startTime(procfs string, pid int) (uint64, bool) {
 	content, _ := os.ReadFile(filepath.Join(procfs, strconv.Itoa(pid), "stat"))
 	stat := string(content)
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // a name may hold spaces and parentheses
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // a name may contain spaces and parentheses
 	const startTimeAfterName = 19
 	if len(fields) <= startTimeAfterName {
 		return 0, false

@@ -38,8 +38,8 @@ func TestStartedBefore(t *testing.T) {
 		{"kubectl exec in one", 40, []string{"1 100 /../pause", "30 900 /", "40 950 /"}, true},
 		{"a start in one, and a hook in the same tick", 30, []string{"1 100 /../pause", "30 900 /", "31 900 /"}, false},
 		{"kubectl exec in the same tick", 31, []string{"1 100 /../pause", "30 900 /", "31 900 /"}, true},
-		{"nothing is known of it", 30, []string{"1 100 /"}, false},
-		{"nothing is known of the others", 30, []string{"1 100", "30 900 /"}, false},
+		{"nothing is known about it", 30, []string{"1 100 /"}, false},
+		{"nothing is known about the others", 30, []string{"1 100", "30 900 /"}, false},
 	} {
 		if got := StartedBefore(procfs(c.processes...), c.pid); got != c.want {
 			t.Errorf("%s: %v", c.name, got)

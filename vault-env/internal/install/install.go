@@ -1,4 +1,5 @@
-// Package install is vault-env --install: it copies the executable to where containers will find it, without a shell.
+// Package install implements vault-env --install: it copies the executable to where containers will find it, without a
+// shell.
 package install
 
 import (
@@ -12,8 +13,9 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// Install copies the executable to DIR/vault-env: first under another name, read back and compared by its digest,
-// then renamed, so that nobody ever sees half of it. A second installation into the same directory replaces the first.
+// Install copies the executable to DIR/vault-env. The copy is written under another name, read back, compared by its
+// digest, and renamed into place, so that no process ever sees half of it. A second installation into the same
+// directory replaces the first.
 func Install(executable, dir string) *failure.Failure {
 	source, err := os.Open(executable)
 	if err != nil {
@@ -22,9 +24,9 @@ func Install(executable, dir string) *failure.Failure {
 	defer source.Close()
 	file, err := os.CreateTemp(dir, ".vault-env-*")
 	if err != nil {
-		return installFailure("nothing can be written to "+dir, err)
+		return installFailure("cannot write to "+dir, err)
 	}
-	defer os.Remove(file.Name()) // no longer there where all went well
+	defer os.Remove(file.Name()) // already renamed on success
 	defer file.Close()
 
 	digest := sha256.New()
@@ -37,12 +39,12 @@ func Install(executable, dir string) *failure.Failure {
 	if err := file.Chmod(0o555); err != nil {
 		return installFailure("the copy in "+dir+" cannot be made executable", err)
 	}
-	// A failed write may come to light no earlier than here.
+	// A failed write may only be reported here.
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return installFailure("the copy in "+dir+" cannot be written", err)
 	}
 	if err := os.Rename(file.Name(), filepath.Join(dir, "vault-env")); err != nil {
-		return installFailure("the copy cannot be put in its place in "+dir, err)
+		return installFailure("the copy in "+dir+" cannot be renamed to vault-env", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package launch finds a program as a shell does, and turns this process into it.
+// Package launch finds a program as a shell does, and replaces this process with it.
 package launch
 
 import (
@@ -11,12 +11,12 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// defaultPath is where container runtimes look when an image sets no PATH.
+// defaultPath is the PATH that container runtimes use if an image sets none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Find returns the file of a program, found as a shell finds it: a name with a slash is a file, any other is looked for
-// in PATH, where an empty entry is the current directory, and a file that cannot be executed is passed over for a later
-// one that can.
+// Find returns the file of a program, found as a shell finds it: a name with a slash is a file, and any other name is
+// looked up in PATH, where an empty entry is the current directory and a file that cannot be executed is skipped if a
+// later one can.
 func Find(name string, env environment.Variables) (string, *failure.Failure) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
@@ -45,14 +45,14 @@ func Find(name string, env environment.Variables) (string, *failure.Failure) {
 	if found != nil {
 		return "", found
 	}
-	return "", failure.Newf(failure.NotFound, "the command %s is not in PATH: check the command, or the image", failure.QuoteName(name))
+	return "", failure.Newf(failure.NotFound, "the command %s is not in PATH: check the command and the image", failure.QuoteName(name))
 }
 
 func executable(file string) *failure.Failure {
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
-		return failure.Newf(failure.NotFound, "there is no file %s: check the command, or the image", failure.QuoteName(file))
+		return failure.Newf(failure.NotFound, "the file %s does not exist: check the command and the image", failure.QuoteName(file))
 	case err != nil:
 		return failure.Newf(failure.CannotRun, "%s cannot be executed: %v", failure.QuoteName(file), failure.Errno(err))
 	case info.IsDir():
@@ -65,23 +65,23 @@ func executable(file string) *failure.Failure {
 	return nil
 }
 
-// Replace turns this process into a program. It returns only where that failed.
+// Replace replaces this process with a program. It returns only if that failed.
 func Replace(program string, argv, env []string) *failure.Failure {
 	return Failure(program, syscall.Exec(program, argv, env))
 }
 
-// Failure returns what to tell of a program that the kernel would not start.
+// Failure returns the failure for a program that the kernel did not start.
 func Failure(program string, err error) *failure.Failure {
 	file := failure.QuoteName(program)
 	switch {
 	case errors.Is(err, syscall.ENOENT): // the file was there a moment ago
-		return failure.Newf(failure.CannotRun, "%s cannot be executed: its interpreter or loader is not in the image", file)
+		return failure.Newf(failure.CannotRun, "%s cannot be executed (no such file or directory): its interpreter or loader is not in the image", file)
 	case errors.Is(err, syscall.ENOEXEC):
-		return failure.Newf(failure.CannotRun, "%s cannot be executed: it is neither a program for this machine nor a script that begins with #!", file)
+		return failure.Newf(failure.CannotRun, "%s cannot be executed (exec format error): it is neither a program for this architecture nor a script that begins with #!", file)
 	case errors.Is(err, syscall.E2BIG):
-		return failure.Newf(failure.CannotRun, "%s cannot be executed: arguments and environment together are longer than Linux takes", file)
+		return failure.Newf(failure.CannotRun, "%s cannot be executed (argument list too long): arguments and environment together are longer than Linux allows", file)
 	case errors.Is(err, syscall.EINVAL):
-		return failure.Newf(failure.CannotRun, "%s cannot be executed: an argument or a variable holds a NUL byte", file)
+		return failure.Newf(failure.CannotRun, "%s cannot be executed: an argument or a variable contains a NUL byte", file)
 	}
 	return failure.Newf(failure.CannotRun, "%s cannot be executed: %v", file, failure.Errno(err))
 }

@@ -1,5 +1,5 @@
-// Package logging writes vault-env's own lines, as text or as JSON. Where all is well there are none at level Info, for
-// the program's log is the one that people read.
+// Package logging writes vault-env's own log lines, as text or as JSON. If all is well, there are none at level Info:
+// people read the program's log.
 package logging
 
 import (
@@ -10,10 +10,10 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// Level is how much a line matters. Its zero value is Debug.
+// Level is the severity of a line. The zero value is Debug.
 type Level int
 
-// The levels, in the order of what they matter.
+// The levels, in order of severity.
 const (
 	Debug Level = iota
 	Info
@@ -21,10 +21,10 @@ const (
 	Error
 )
 
-// String returns the level as lines have it.
+// String returns the level as it is logged.
 func (l Level) String() string { return [...]string{"debug", "info", "warn", "error"}[l] }
 
-// Logger writes to standard error alone: standard output is the program's. It is never given a value, a token or an
+// Logger writes to standard error only: standard output is the program's. Callers never pass it a value, a token or an
 // argument of the program.
 type Logger struct {
 	Out   io.Writer
@@ -33,19 +33,19 @@ type Logger struct {
 	Now   func() time.Time
 }
 
-// Debug writes a line for whoever looks for the reason of something.
+// Debug writes a line that helps to diagnose a problem.
 func (l *Logger) Debug(message string) { l.write(Debug, message) }
 
-// Info writes a line about something that went as it should.
+// Info writes a line about something that is as it should be.
 func (l *Logger) Info(message string) { l.write(Info, message) }
 
-// Warn writes a line about something that somebody should look at.
+// Warn writes a line about something that needs attention.
 func (l *Logger) Warn(message string) { l.write(Warn, message) }
 
 // Error writes the line of a failure.
 func (l *Logger) Error(message string) { l.write(Error, message) }
 
-// Debugs returns whether lines at level Debug are written: a message that takes work is made only then.
+// Debugs returns whether lines at level Debug are written. Messages that take work to build are only built then.
 func (l *Logger) Debugs() bool { return l.Level <= Debug }
 
 func (l *Logger) write(level Level, message string) {

@@ -11,7 +11,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// appRole logs in with a role id and a secret id, both from files.
+// appRole logs in with a role ID and a secret ID, both from files.
 type appRole struct {
 	roleIDFile      string
 	secretIDFile    string // empty: the role needs none
@@ -21,7 +21,7 @@ type appRole struct {
 func configAppRole(o source.Object, _ *Settings, _ *vault.Connection) identity {
 	r := appRole{o.Text("roleIDFile"), o.Text("secretIDFile"), o.Bool("secretIDWrapped", false)}
 	if r.roleIDFile == "" {
-		o.Fail("roleIDFile", "is missing: write the path of the file with the role id")
+		o.Fail("roleIDFile", "is missing: write the path of the file with the role ID")
 	}
 	if r.secretIDWrapped && r.secretIDFile == "" {
 		o.Fail("secretIDFile", "is missing: write the path of the file with the wrapping token")
@@ -33,20 +33,20 @@ func readAppRole(r *source.Variables, _ string, s *Settings, _ *vault.Connection
 	s.Role = r.Text("VAULT_ROLE", "")
 	read := appRole{r.Text("VAULT_ROLE_ID_FILE", ""), r.Text("VAULT_SECRET_ID_FILE", ""), r.Bool("VAULT_SECRET_ID_WRAPPED")}
 	if read.roleIDFile == "" || read.secretIDWrapped && read.secretIDFile == "" {
-		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is approle: set VAULT_ROLE_ID_FILE, and VAULT_SECRET_ID_FILE unless the role needs no secret id"))
+		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is approle: set VAULT_ROLE_ID_FILE, and VAULT_SECRET_ID_FILE unless the role needs no secret ID"))
 	}
 	return read
 }
 
 func (r appRole) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
-	roleID, f := readSecretFile("the role id file", r.roleIDFile)
+	roleID, f := readSecretFile("the role ID file", r.roleIDFile)
 	if f != nil {
 		return nil, f
 	}
 	request := &loginRequest{
 		fields:  map[string]any{"role_id": roleID},
 		secrets: []string{roleID},
-		check:   "that role id and secret id belong together, are not used up or expired, and may be used from this address",
+		check:   "that the role ID and the secret ID belong together, have not expired or been used up, and may be used from this address",
 	}
 	if r.secretIDFile == "" {
 		return request, nil
@@ -62,22 +62,22 @@ func (r appRole) loginRequest(ctx context.Context, a *applicant) (*loginRequest,
 
 func (r appRole) secretID(ctx context.Context, a *applicant) (string, *failure.Failure) {
 	if !r.secretIDWrapped {
-		return readSecretFile("the secret id file", r.secretIDFile)
+		return readSecretFile("the secret ID file", r.secretIDFile)
 	}
-	wrapping, f := readSecretFile("the wrapped secret id file", r.secretIDFile)
+	wrapping, f := readSecretFile("the wrapped secret ID file", r.secretIDFile)
 	if f != nil {
 		return "", f
 	}
 	unwrapped, f := a.unwrap(ctx, wrapping)
 	if f != nil {
-		return "", f.Under("the wrapped secret id " + r.secretIDFile)
+		return "", f.Under("the wrapped secret ID " + r.secretIDFile)
 	}
 	return unwrapped, nil
 }
 
-// unwrap opens a response-wrapped secret id, after it has made sure that the AppRole engine made it: whoever got at
-// the wrapping token first can open it and wrap the secret id again, but not with the same creation path (this is the
-// check of Vault's own agent; see "response wrapping token validation" in Vault's documentation).
+// unwrap unwraps a response-wrapped secret ID, after checking that the AppRole engine wrapped it: anyone who got the
+// wrapping token first could unwrap it and wrap the secret ID again, but not with the same creation path (Vault Agent
+// makes the same check; see "response wrapping token validation" in Vault's documentation).
 func (a *applicant) unwrap(ctx context.Context, wrapping string) (string, *failure.Failure) {
 	data, f := a.wrapped(ctx, http.MethodGet, "sys/wrapping/lookup", wrapping)
 	if f != nil {
@@ -85,7 +85,7 @@ func (a *applicant) unwrap(ctx context.Context, wrapping string) (string, *failu
 	}
 	path, _ := data["creation_path"].(string)
 	if !a.hasMade(path) {
-		return "", failure.Newf(failure.Denied, "it was made at %s, not by %s: take it for stolen, revoke the secret id and issue a new one", failure.QuoteName(path), "auth/"+a.Mount+"/role/"+orAny(a.Role)+"/secret-id")
+		return "", failure.Newf(failure.Denied, "it was created at %s, not at %s: treat it as stolen, revoke the secret ID and issue a new one", failure.QuoteName(path), "auth/"+a.Mount+"/role/"+orAny(a.Role)+"/secret-id")
 	}
 	data, f = a.wrapped(ctx, http.MethodPost, "sys/wrapping/unwrap", wrapping)
 	if f != nil {
@@ -93,7 +93,7 @@ func (a *applicant) unwrap(ctx context.Context, wrapping string) (string, *failu
 	}
 	secretID, _ := data["secret_id"].(string)
 	if secretID == "" {
-		return "", failure.Newf(failure.Protocol, "it holds no secret id: wrap the answer of auth/%s/role/%s/secret-id", a.Mount, orAny(a.Role))
+		return "", failure.Newf(failure.Protocol, "it contains no secret ID: wrap the response of auth/%s/role/%s/secret-id", a.Mount, orAny(a.Role))
 	}
 	return secretID, nil
 }
@@ -105,8 +105,8 @@ func orAny(role string) string {
 	return role
 }
 
-// hasMade returns whether a wrapped secret id that was made at a path is one of the mount's role, or of any of its
-// roles where none is set. A custom secret id is one that somebody knew before, so it counts for a certain role only.
+// hasMade returns whether a creation path is that of a secret ID of the mount's role, or of any of its roles if none is
+// set. Somebody chose a custom secret ID and knows it, so it is only accepted if the role is set.
 func (a *applicant) hasMade(path string) bool {
 	path = strings.TrimPrefix(path, strings.Trim(a.connection.Namespace, "/")+"/")
 	rest, ok := strings.CutPrefix(path, "auth/"+a.Mount+"/role/")
@@ -120,7 +120,7 @@ func (a *applicant) hasMade(path string) bool {
 	return role == a.Role && (operation == "secret-id" || operation == "custom-secret-id")
 }
 
-// wrapped asks Vault for what concerns a wrapping token.
+// wrapped sends a request that is authenticated by a wrapping token.
 func (a *applicant) wrapped(ctx context.Context, method, path, wrapping string) (map[string]any, *failure.Failure) {
 	answer, f := a.client.As(wrapping).Do(ctx, method, path, "", nil)
 	if f != nil {
@@ -131,9 +131,9 @@ func (a *applicant) wrapped(ctx context.Context, method, path, wrapping string) 
 	case answer.Status == http.StatusOK && err == nil && decoded.Data != nil:
 		return decoded.Data, nil
 	case answer.Status == http.StatusOK:
-		return nil, failure.Newf(failure.Protocol, "the answer to %s is not one of Vault's: check that %s is a Vault", path, a.connection.Address)
+		return nil, failure.Newf(failure.Protocol, "the response to %s is not from Vault: check that %s is a Vault server", path, a.connection.Address)
 	case answer.Status == http.StatusBadRequest || answer.Status == http.StatusForbidden:
-		return nil, failure.Newf(failure.Denied, "its wrapping token is used up, expired or of another Vault (%s): issue a new one; if nobody is known to have used it, take the secret id for stolen and revoke it", retry.StatusText(answer.Status, vault.Errors(answer.Body, wrapping)))
+		return nil, failure.Newf(failure.Denied, "its wrapping token has been used, has expired or is from another Vault (%s): issue a new one; if you do not know who used it, treat the secret ID as stolen and revoke it", retry.StatusText(answer.Status, vault.Errors(answer.Body, wrapping)))
 	}
 	return nil, vault.Refused(answer.Status, "Vault refused %s (%s): check the namespace", path, retry.StatusText(answer.Status, vault.Errors(answer.Body, wrapping)))
 }

@@ -6,7 +6,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-func TestMadeBy(t *testing.T) {
+func TestHasMade(t *testing.T) {
 	for _, c := range []struct {
 		namespace, role, path string
 		want                  bool

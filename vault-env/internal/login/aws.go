@@ -13,9 +13,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// aws logs in with a request for sts:GetCallerIdentity that is signed here and sent by Vault: who it is signed by, AWS
-// tells Vault (the type iam of Vault's aws method). The request is of no use for anything else, and for a quarter of an
-// hour only.
+// aws logs in with a request for sts:GetCallerIdentity that is signed here and sent by Vault: AWS tells Vault who
+// signed it (type iam of Vault's aws method). The request is useful for nothing else, and valid for 15 minutes.
 type aws struct {
 	region      string // whose STS the request is signed for; empty: the global one
 	headerValue string // of X-Vault-AWS-IAM-Server-ID
@@ -25,26 +24,26 @@ func configAWS(o source.Object, _ *Settings, _ *vault.Connection) identity {
 	switch o.Text("type") {
 	case "", "IAM":
 	default:
-		o.Fail("type", "is unknown: write IAM, or leave it out")
+		o.Fail("type", "is unknown: write IAM, or omit it")
 	}
 	w := aws{o.Text("region"), o.Text("headerValue")}
 	if w.region != "" && !isRegion(w.region) {
-		o.Fail("region", `is not an AWS region: write one like "eu-west-1", or leave it out for the global STS`)
+		o.Fail("region", `is not an AWS region: write one like "eu-west-1", or omit it for the global STS`)
 	}
 	if strings.TrimSpace(failure.OneLine(w.headerValue)) != w.headerValue {
-		o.Fail("headerValue", "is no value of a header: write it without control characters and white space around it")
+		o.Fail("headerValue", "is not a valid header value: write it without control characters or surrounding white space")
 	}
 	return w
 }
 
 func readAWS(r *source.Variables, called string, _ *Settings, _ *vault.Connection) identity {
 	if called == "aws-ec2" {
-		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is aws-ec2, which knows nodes but no pods, and is not supported: write aws-iam"))
+		r.Keep(failure.Newf(failure.Settings, "VAULT_AUTH_METHOD is aws-ec2, which is not supported because it identifies nodes, not pods: write aws-iam"))
 	}
 	return aws{region: readRegion(r)}
 }
 
-// readRegion returns a region where its own STS is asked for, as the SDK that Bank-Vaults uses.
+// readRegion returns the region if regional STS endpoints are enabled, like the SDK that Bank-Vaults uses.
 func readRegion(r *source.Variables) string {
 	if r.Text("AWS_STS_REGIONAL_ENDPOINTS", "") != "regional" {
 		return ""
@@ -82,7 +81,7 @@ func (w aws) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *fa
 	authorization := request.Sign(credentials, region, "sts", a.log.Now())
 	headers, err := json.Marshal(headersForVault(request.Headers, authorization))
 	if err != nil {
-		return nil, failure.Newf(failure.Settings, "the request to STS cannot be written as JSON")
+		return nil, failure.Newf(failure.Settings, "the request to STS cannot be encoded as JSON")
 	}
 	fields := map[string]any{
 		"iam_http_request_method": request.Method,
@@ -97,11 +96,11 @@ func (w aws) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *fa
 	return &loginRequest{
 		fields:  fields,
 		secrets: []string{credentials.Secret, credentials.Token, signature},
-		check:   "the role and its bound principals, that Vault's sts_endpoint is https://" + host + ", and the server id header",
+		check:   "the role and its bound principals, that Vault's sts_endpoint is https://" + host + ", and the server ID header",
 	}, nil
 }
 
-// headersForVault returns the headers as Vault reads them. It takes the host from the URL.
+// headersForVault returns the headers in the form that Vault expects. Vault takes the host from the URL.
 func headersForVault(signed map[string]string, authorization string) map[string][]string {
 	headers := map[string][]string{"Authorization": {authorization}}
 	for name, value := range signed {
@@ -112,8 +111,8 @@ func headersForVault(signed map[string]string, authorization string) map[string]
 	return headers
 }
 
-// stsHost returns the host of a region's STS, the global one for no region. The partitions of AWS have domains of their
-// own ("AWS service endpoints" in the General Reference).
+// stsHost returns the host of a region's STS, or the global one if there is no region. Each AWS partition has its own
+// domain ("AWS service endpoints" in the General Reference).
 func stsHost(region string) string {
 	if region == "" {
 		return "sts.amazonaws.com"
@@ -136,7 +135,7 @@ func stsHost(region string) string {
 	return "sts." + region + "." + domain
 }
 
-// isRegion keeps a region from being more than a part of a host's name.
+// isRegion returns whether a region is safe as part of a host name.
 func isRegion(region string) bool {
 	for _, r := range region {
 		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' {

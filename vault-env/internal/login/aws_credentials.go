@@ -13,9 +13,9 @@ import (
 	"vaultinjection.dev/vault-env/internal/sigv4"
 )
 
-// awsCredentials finds the workload's credentials where AWS' SDKs find them, and in their order: keys in the
-// environment, a web identity (IRSA), a container's endpoint (EKS Pod Identity, ECS), the instance's profile. The
-// files in ~/.aws are a person's, not a workload's, and not read.
+// awsCredentials returns the workload's credentials. It looks where the AWS SDKs look, in the same order: keys in the
+// environment, a web identity (IRSA), a container endpoint (EKS Pod Identity, ECS), the instance profile. It does not
+// read the files in ~/.aws, which belong to people, not to workloads.
 func (k *cloud) awsCredentials(ctx context.Context, region string) (sigv4.Credentials, *failure.Failure) {
 	id, secret := k.lookup("AWS_ACCESS_KEY_ID"), k.lookup("AWS_SECRET_ACCESS_KEY")
 	var c sigv4.Credentials
@@ -24,10 +24,10 @@ func (k *cloud) awsCredentials(ctx context.Context, region string) (sigv4.Creden
 	case id != "" && secret != "":
 		c = sigv4.Credentials{KeyID: id, Secret: secret, Token: k.lookup("AWS_SESSION_TOKEN")}
 		if !wellFormed(c) {
-			f = failure.Newf(failure.Settings, "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds a control character")
+			f = failure.Newf(failure.Settings, "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN contains a control character")
 		}
 	case id != "" || secret != "":
-		f = failure.Newf(failure.Settings, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: set both or none")
+		f = failure.Newf(failure.Settings, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: set both or neither")
 	case k.lookup("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
 		c, f = k.webIdentity(ctx, region)
 	case k.lookup("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "" || k.lookup("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "":
@@ -45,8 +45,8 @@ func wellFormed(c sigv4.Credentials) bool {
 	return c.KeyID != "" && c.Secret != "" && failure.OneLine(all) == all && !strings.ContainsAny(c.KeyID, ", /")
 }
 
-// webIdentity trades the ServiceAccount token that EKS mounts for credentials of the role that EKS names
-// (sts:AssumeRoleWithWebIdentity, a request without a signature).
+// webIdentity exchanges the ServiceAccount token that EKS mounts for credentials of the role that EKS names
+// (sts:AssumeRoleWithWebIdentity, an unsigned request).
 func (k *cloud) webIdentity(ctx context.Context, region string) (sigv4.Credentials, *failure.Failure) {
 	const name = "AWS STS"
 	role := k.lookup("AWS_ROLE_ARN")
@@ -68,7 +68,7 @@ func (k *cloud) webIdentity(ctx context.Context, region string) (sigv4.Credentia
 	form := url.Values{
 		"Action":           {"AssumeRoleWithWebIdentity"},
 		"Version":          {"2011-06-15"},
-		"DurationSeconds":  {"900"}, // the least that there is
+		"DurationSeconds":  {"900"}, // the minimum
 		"RoleArn":          {role},
 		"RoleSessionName":  {session},
 		"WebIdentityToken": {token},
@@ -78,10 +78,10 @@ func (k *cloud) webIdentity(ctx context.Context, region string) (sigv4.Credentia
 		header:  [][2]string{{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}},
 		body:    form.Encode(),
 		secrets: []string{token},
-		// What AWS fetches the keys of the cluster with fails now and then; its SDKs ask again.
+		// AWS sometimes fails to fetch the cluster's keys; the AWS SDKs retry as well.
 		again:   func(a *retry.Answer) bool { return xmlText(a.Body, "Code") == "IDPCommunicationError" },
 		said:    stsError,
-		missing: "check that the pod may reach " + hostOf(endpoint) + ", or raise the timeout",
+		missing: "check that the pod can reach " + hostOf(endpoint) + ", or raise the timeout",
 		refused: "check AWS_ROLE_ARN, and that its trust policy names the cluster's OIDC provider and this ServiceAccount",
 	}
 	body, f := k.ask(ctx, request)
@@ -95,11 +95,11 @@ func (k *cloud) webIdentity(ctx context.Context, region string) (sigv4.Credentia
 	return c, nil
 }
 
-// stsEndpoint returns where to ask STS: of the region that Vault is to ask too, else of the container's.
+// stsEndpoint returns the URL of STS: in the region that Vault uses, else in the container's region.
 func (k *cloud) stsEndpoint(region string) (string, *failure.Failure) {
 	if endpoint := k.lookup("AWS_ENDPOINT_URL_STS"); endpoint != "" {
 		if u, err := url.Parse(endpoint); err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return "", failure.Newf(failure.Settings, "AWS_ENDPOINT_URL_STS is no URL: write https://HOST, or remove it")
+			return "", failure.Newf(failure.Settings, "AWS_ENDPOINT_URL_STS is not a URL: write https://HOST, or remove it")
 		}
 		return endpoint, nil
 	}
@@ -130,9 +130,9 @@ func stsError(body []byte) string {
 	return code + ": " + message
 }
 
-// xmlText returns the text of the first element of a name. STS' answers are small and flat: no element that is wanted
-// has attributes or children, and no credential a character that XML escapes. An XML package would cost every start
-// 10 µs and the executable 115 kB.
+// xmlText returns the text of the first element with a name. STS' answers are small and flat: the elements that matter
+// have no attributes or children, and credentials have no characters that XML escapes. An XML package would cost 10 µs
+// at every start, and 115 kB in the executable.
 func xmlText(body []byte, element string) string {
 	_, rest, _ := bytes.Cut(body, []byte("<"+element+">"))
 	text, _, closed := bytes.Cut(rest, []byte("</"+element+">"))
@@ -142,7 +142,7 @@ func xmlText(body []byte, element string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// endpointCredentials is what a container's endpoint and the metadata service answer.
+// endpointCredentials is the answer of a container endpoint and of the metadata service.
 type endpointCredentials struct {
 	AccessKeyID     string `json:"AccessKeyId"`
 	SecretAccessKey string
@@ -154,24 +154,24 @@ func (e endpointCredentials) credentials() sigv4.Credentials {
 	return sigv4.Credentials{KeyID: e.AccessKeyID, Secret: e.SecretAccessKey, Token: e.Token}
 }
 
-// containerCredentials asks the agent on the node that EKS Pod Identity or ECS names.
+// containerCredentials requests credentials from the agent on the node that EKS Pod Identity or ECS names.
 func (k *cloud) containerCredentials(ctx context.Context) (sigv4.Credentials, *failure.Failure) {
 	request := cloudRequest{
 		name:    "the container's AWS credentials endpoint",
 		said:    containerError,
 		missing: "check that the EKS Pod Identity agent runs on the node, or raise the timeout",
-		refused: "check that the ServiceAccount has a Pod Identity association, or the task a role",
+		refused: "check that the ServiceAccount has a Pod Identity association, or that the task has a role",
 	}
 	if path := k.lookup("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); path != "" {
 		if !strings.HasPrefix(path, "/") {
-			return sigv4.Credentials{}, failure.Newf(failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with "/"`)
+			return sigv4.Credentials{}, failure.Newf(failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: it must begin with "/"`)
 		}
 		request.url = "http://169.254.170.2" + path
 	} else {
 		request.url = k.lookup("AWS_CONTAINER_CREDENTIALS_FULL_URI")
 	}
 	if !strings.HasPrefix(request.url, "http://") && !strings.HasPrefix(request.url, "https://") {
-		return sigv4.Credentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL: it must begin with http:// or https://")
+		return sigv4.Credentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is not a URL: it must begin with http:// or https://")
 	}
 	request.local = strings.HasPrefix(request.url, "http:")
 	token := k.lookup("AWS_CONTAINER_AUTHORIZATION_TOKEN")
@@ -183,7 +183,7 @@ func (k *cloud) containerCredentials(ctx context.Context) (sigv4.Credentials, *f
 	}
 	if token != "" {
 		if failure.OneLine(token) != token {
-			return sigv4.Credentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_AUTHORIZATION_TOKEN holds a control character")
+			return sigv4.Credentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_AUTHORIZATION_TOKEN contains a control character")
 		}
 		request.header = [][2]string{{"Authorization", token}}
 		request.secrets = []string{token}
@@ -206,8 +206,8 @@ func containerError(body []byte) string {
 	return strings.Trim(said.Code+": "+said.Message, ": ")
 }
 
-// instanceCredentials asks the EC2 metadata service for those of the node's profile, in its second version only: the
-// first answers whoever can make the pod send a request.
+// instanceCredentials requests the node's credentials from the EC2 metadata service. It only uses version 2: version 1
+// is open to anyone who can make the pod send a request.
 func (k *cloud) instanceCredentials(ctx context.Context) (sigv4.Credentials, *failure.Failure) {
 	endpoint := strings.TrimRight(k.lookup("AWS_EC2_METADATA_SERVICE_ENDPOINT"), "/")
 	switch {
@@ -224,7 +224,7 @@ func (k *cloud) instanceCredentials(ctx context.Context) (sigv4.Credentials, *fa
 		local:   true,
 		header:  [][2]string{{"X-aws-ec2-metadata-token-ttl-seconds", "60"}},
 		missing: "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or let pods reach the service (hop limit 2)",
-		refused: "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or the node an instance profile",
+		refused: "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or give the node an instance profile",
 	}
 	session, f := k.askText(ctx, request)
 	if f != nil {

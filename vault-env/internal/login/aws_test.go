@@ -34,10 +34,10 @@ func TestAWSLogin(t *testing.T) {
 	loginFrom(cloud, server, env, asAWS(withID)).wantToken(t)
 	loginFrom(cloud, server, env, asAWS(withID, func(a *applicant) { a.Role = "" })).wantToken(t)
 	loginFrom(cloud, server, env, asAWS(aws{headerValue: "vault.example", region: "eu-west-1"})).wantToken(t)
-	loginFrom(cloud, server, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the settings' region counts
+	loginFrom(cloud, server, append(env, "AWS_REGION=eu-west-1"), asAWS(withID)).wantToken(t) // only the region in the settings counts
 	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=" + fake.ShortTerm.KeyID, "AWS_SECRET_ACCESS_KEY=" + fake.ShortTerm.Secret, "AWS_SESSION_TOKEN=" + fake.ShortTerm.Token}, asAWS(withID)).wantToken(t)
 
-	loginFrom(cloud, server, env, asAWS(aws{})).wantFailure(t, failure.Denied, `Vault refused the login of the role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server id")
+	loginFrom(cloud, server, env, asAWS(aws{})).wantFailure(t, failure.Denied, `Vault refused the login with role "shop" at auth/aws/login (400: error validating X-Vault-AWS-IAM-Server-ID header`, "server ID")
 	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=other"}, asAWS(withID)).wantFailure(t, failure.Denied, "received error code 403 from STS", "check the role and its bound principals, that Vault's sts_endpoint is https://sts.amazonaws.com")
 	if asked := cloud.Seen(); len(asked) != 0 {
 		t.Errorf("keys in the environment, but asked %v", asked)
@@ -47,7 +47,7 @@ func TestAWSLogin(t *testing.T) {
 	loginFrom(cloud, server, environment.Variables{"AWS_EC2_METADATA_DISABLED=true"}, asAWS(withID)).wantFailure(t, failure.Settings, "no AWS credentials: give its ServiceAccount an IAM role")
 }
 
-// What Vault repeats of a request is shortened, and a credential may be what is cut in two.
+// What Vault repeats of a request is shortened, which may cut a credential in two.
 func TestAWSCredentialsAreNotRepeated(t *testing.T) {
 	server := fake.NewVault(t)
 	var sent http.Header
@@ -59,7 +59,7 @@ func TestAWSCredentialsAreNotRepeated(t *testing.T) {
 	l := loginFrom(fake.NewCloud(t), server, env, asAWS(aws{}))
 	l.wantFailure(t, failure.Denied, "xxx…")
 	if strings.Contains(l.said, fake.ShortTerm.Token[:5]) {
-		t.Errorf("a half of the token is said: %s", l.said)
+		t.Errorf("half of the token is printed: %s", l.said)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestAWSCredentials(t *testing.T) {
 			if asked := cloud.Seen(); !slices.Equal(asked, c.asked) {
 				t.Errorf("asked %v; want %v", asked, c.asked)
 			}
-			if strings.Contains(name, "IPv6") || strings.Contains(name, "global") { // it would be the same
+			if strings.Contains(name, "IPv6") || strings.Contains(name, "global") { // the same as without
 				return
 			}
 			testTrouble(t, c.called, func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn {
@@ -125,7 +125,7 @@ func TestAWSCredentials(t *testing.T) {
 	}
 }
 
-// The order of AWS' SDKs: whoever sets the first does not mean the later ones.
+// The order of the AWS SDKs: the first source that is set takes precedence.
 func TestAWSCredentialsOrder(t *testing.T) {
 	server := fake.NewVault(t)
 	server.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
@@ -146,7 +146,7 @@ func TestAWSCredentialsOrder(t *testing.T) {
 			t.Errorf("from %d: asked %v first; want %q", i, asked, want)
 		}
 	}
-	// Keys that are to come out of Vault are the program's.
+	// Keys that refer to Vault are the program's.
 	cloud := fake.NewCloud(t)
 	cloud.Serve("169.254.169.254:80", fake.EC2)
 	loginFrom(cloud, server, environment.Variables{"AWS_ACCESS_KEY_ID=vault:aws/creds/shop#access_key", "AWS_SECRET_ACCESS_KEY=vault:aws/creds/shop#secret_key"}, asAWS(aws{})).wantToken(t)
@@ -163,23 +163,23 @@ func TestAWSCredentialsDenied(t *testing.T) {
 		status int
 		says   string
 	}{
-		"a web identity that is none": {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", "canary"), "AWS_ROLE_ARN=" + fake.IAMRole}, failure.Denied,
-			"AWS STS refused (400: InvalidIdentityToken: The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): …): check AWS_ROLE_ARN, and that its trust policy"},
-		"a role that does not trust":            {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=arn:aws:iam::1:role/x"}, failure.Denied, "AWS STS refused (403: AccessDenied: Not authorized to perform"},
+		"an invalid web identity": {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", "canary"), "AWS_ROLE_ARN=" + fake.IAMRole}, failure.Denied,
+			"AWS STS refused the request (400: InvalidIdentityToken: The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token): …): check AWS_ROLE_ARN, and that its trust policy"},
+		"a role that does not trust it":         {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=arn:aws:iam::1:role/x"}, failure.Denied, "AWS STS refused the request (403: AccessDenied: Not authorized to perform"},
 		"no role":                               {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token}, failure.Settings, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"},
 		"no token":                              {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=" + fake.IAMRole}, failure.Settings, "the web identity token /nonexistent cannot be read: no such file"},
 		"a region that is a host":               {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_REGION=evil.example/"}, failure.Settings, "AWS_REGION is not an AWS region"},
-		"an STS that is no URL":                 {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_ENDPOINT_URL_STS=sts"}, failure.Settings, "AWS_ENDPOINT_URL_STS is no URL"},
-		"an STS without TLS elsewhere":          {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, failure.Settings, "AWS STS is at an address that is not this machine's"},
-		"a token that the agent does not know":  {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Denied, "the container's AWS credentials endpoint refused (400: InvalidTokenException: Token provided in the request is invalid: …): check that the ServiceAccount has a Pod Identity association"},
-		"an agent elsewhere":                    {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Settings, "not this machine's: only loopback"},
-		"an agent at another link-local":        {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.1.1/"}, failure.Settings, "not this machine's"},
-		"an agent that hides behind userinfo":   {environment.Variables{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@192.0.2.1/"}, failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path`},
-		"an agent that is no URL":               {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=file:///etc/passwd"}, failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL"},
-		"an agent that is no URL at all":        {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[::1"}, failure.Settings, "no URL"},
+		"an STS that is not a URL":              {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_ENDPOINT_URL_STS=sts"}, failure.Settings, "AWS_ENDPOINT_URL_STS is not a URL"},
+		"an STS without TLS elsewhere":          {environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + token, "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_ENDPOINT_URL_STS=http://192.0.2.1/"}, failure.Settings, "the address of AWS STS is not local to this machine"},
+		"a token that the agent does not know":  {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Denied, "the container's AWS credentials endpoint refused the request (400: InvalidTokenException: Token provided in the request is invalid: …): check that the ServiceAccount has a Pod Identity association"},
+		"an agent elsewhere":                    {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, failure.Settings, "is not local to this machine: only loopback"},
+		"an agent at another link-local":        {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.1.1/"}, failure.Settings, "is not local to this machine"},
+		"an agent that hides behind userinfo":   {environment.Variables{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@192.0.2.1/"}, failure.Settings, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path`},
+		"an agent that is not a URL":            {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=file:///etc/passwd"}, failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is not a URL"},
+		"an agent with a malformed URL":         {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://[::1"}, failure.Settings, "is not a URL"},
 		"an agent's token with a line break":    {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary\r\nX: y"}, failure.Settings, "control character"},
 		"an agent's token file that is missing": {environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/nonexistent"}, failure.Settings, "authorization token /nonexistent cannot be read"},
-		"metadata elsewhere":                    {environment.Variables{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, failure.Settings, "the EC2 metadata service is at an address that is not this machine's"},
+		"metadata elsewhere":                    {environment.Variables{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1"}, failure.Settings, "the address of the EC2 metadata service is not local to this machine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			loginFrom(cloud, server, c.env, asAWS(aws{})).wantFailure(t, c.status, c.says)
@@ -190,8 +190,8 @@ func TestAWSCredentialsDenied(t *testing.T) {
 	}
 }
 
-// STS cannot always fetch the cluster's keys; its own SDKs ask again.
-func TestSTSAsksAgain(t *testing.T) {
+// STS cannot always fetch the cluster's keys; the AWS SDKs retry as well.
+func TestSTSIsRetried(t *testing.T) {
 	server := fake.NewVault(t)
 	server.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
 	cloud := fake.NewCloud(t)
@@ -205,19 +205,19 @@ func TestSTSAsksAgain(t *testing.T) {
 	})
 	l := loginFrom(cloud, server, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole}, asAWS(aws{}))
 	l.wantToken(t)
-	if !strings.Contains(l.said, "AWS STS: 400: IDPCommunicationError: The identity provider could not be reached, trying again") {
+	if !strings.Contains(l.said, "AWS STS: 400: IDPCommunicationError: The identity provider could not be reached, retrying") {
 		t.Errorf("said %s", l.said)
 	}
 }
 
-// An image without CA certificates is common, and what to do is not obvious.
+// Images without CA certificates are common, and the solution is not obvious.
 func TestSTSNotTrusted(t *testing.T) {
 	server := fake.NewVault(t)
 	cloud, stranger := fake.NewCloud(t), fake.NewCloud(t)
 	stranger.Serve("sts.amazonaws.com:443", fake.STS)
 	cloud.Hosts = stranger.Hosts
 	l := loginFrom(cloud, server, environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole}, asAWS(aws{}))
-	l.wantFailure(t, failure.Unavailable, "the certificate of AWS STS is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
+	l.wantFailure(t, failure.Unavailable, "the certificate of AWS STS is not trusted: add CA certificates to the image (/etc/ssl/certs), or name a file in SSL_CERT_FILE")
 }
 
 func TestXMLText(t *testing.T) {
@@ -231,8 +231,8 @@ func TestXMLText(t *testing.T) {
 	}
 }
 
-// FuzzSTSAnswer: whatever answers for STS, what is taken for a credential is text of one element, and what is said of
-// an error is one short line.
+// FuzzSTSAnswer checks that, whatever STS answers, a credential is the text of one element, and an error is one short
+// line.
 func FuzzSTSAnswer(f *testing.F) {
 	f.Add([]byte("<Credentials><AccessKeyId>A</AccessKeyId></Credentials>"))
 	f.Add([]byte("<Error><Code>X</Code><Message>a\nb</Message></Error>"))
@@ -240,10 +240,10 @@ func FuzzSTSAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		id := xmlText(body, "AccessKeyId")
 		if strings.ContainsAny(id, "<&") || id != "" && !strings.Contains(string(body), "<AccessKeyId>") {
-			t.Errorf("%q gives %q", body, id)
+			t.Errorf("%q returns %q", body, id)
 		}
 		if c := (sigv4.Credentials{KeyID: id, Secret: "s", Token: id}); wellFormed(c) && strings.ContainsAny(id, "\r\n,/ ") {
-			t.Errorf("%q passes for a key's id", id)
+			t.Errorf("%q is accepted as a key's ID", id)
 		}
 		if said := retry.Quoted(stsError(body), "secret"); len(said) > 210 || strings.ContainsAny(said, "\r\n") || strings.Contains(said, "secret") {
 			t.Errorf("says %q", said)
@@ -251,8 +251,8 @@ func FuzzSTSAnswer(f *testing.F) {
 	})
 }
 
-// What a metadata service says is for this machine only; a proxy would read it.
-func TestMetadataIsAskedWithoutProxy(t *testing.T) {
+// Answers of a metadata service are for this machine only; a proxy could read them.
+func TestMetadataBypassesProxies(t *testing.T) {
 	k := (&applicant{Settings: &Settings{}, connection: &vault.Connection{}, outside: outside{dial: directly}}).newCloud()
 	if k.local.Transport.(*http.Transport).Proxy != nil || k.public.Transport.(*http.Transport).Proxy == nil {
 		t.Error("the local services are asked by a proxy, or the others without")

@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// What Vault's documentation and Bank-Vaults take; Vault's azure method must be configured with the same.
+	// The resource in Vault's documentation and in Bank-Vaults; Vault's azure method must be configured with the same.
 	defaultAzureResource = "https://management.azure.com/"
 
 	azureIMDS       = "http://169.254.169.254/metadata"
-	azureAPIVersion = "2018-02-01" // the first with identities; every region has it
+	azureAPIVersion = "2018-02-01" // the first with identities; available in every region
 	azureAuthority  = "https://login.microsoftonline.com/"
 )
 
-// azure logs in with a token of Microsoft Entra ID: of the workload identity, where AKS has given the pod one, else of
-// the node's managed identity.
+// azure logs in with a Microsoft Entra ID token: of the workload identity, if AKS has given the pod one, else of the
+// node's managed identity.
 type azure struct {
 	resource string // what the token is for
 }
@@ -42,7 +42,7 @@ func (z azure) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *
 	k := a.newCloud()
 	defer k.close()
 	if k.lookup("AZURE_FEDERATED_TOKEN_FILE") != "" {
-		// A pod is no machine, so there is none to name.
+		// A pod is not a machine, so there is no machine to name.
 		jwt, f := k.federatedToken(ctx, z.resource)
 		if f != nil {
 			return nil, f
@@ -53,14 +53,15 @@ func (z azure) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *
 	if f != nil {
 		return nil, f
 	}
-	request := tokenRequest(a.Role, jwt, "the role and what it is bound to, and the resource")
+	request := tokenRequest(a.Role, jwt, "the role, what it is bound to, and the resource")
 	if f := k.azureInstance(ctx, request.fields); f != nil {
 		return nil, f
 	}
 	return request, nil
 }
 
-// managedToken asks the metadata service for a token of the identity that AZURE_CLIENT_ID names, or of the only one.
+// managedToken returns a token from the metadata service, for the identity that AZURE_CLIENT_ID names or for the only
+// one.
 func (k *cloud) managedToken(ctx context.Context, resource string) (string, *failure.Failure) {
 	query := url.Values{"api-version": {azureAPIVersion}, "resource": {resource}}
 	if id := k.lookup("AZURE_CLIENT_ID"); id != "" {
@@ -69,7 +70,7 @@ func (k *cloud) managedToken(ctx context.Context, resource string) (string, *fai
 	return k.entraToken(ctx, k.azureMetadata("/identity/oauth2/token?"+query.Encode()))
 }
 
-// azureInstance adds what Vault wants to know of the machine: a role may be bound to it.
+// azureInstance adds fields that describe the machine: a role in Vault may be bound to them.
 func (k *cloud) azureInstance(ctx context.Context, fields map[string]any) *failure.Failure {
 	request := k.azureMetadata("/instance?api-version=" + azureAPIVersion)
 	var instance struct {
@@ -94,22 +95,22 @@ func (k *cloud) azureInstance(ctx context.Context, fields map[string]any) *failu
 	return nil
 }
 
-// azureMetadata is a question to the metadata service.
+// azureMetadata returns a request to the metadata service.
 func (k *cloud) azureMetadata(what string) cloudRequest {
 	return cloudRequest{
 		name:   "Azure's metadata service",
 		url:    azureIMDS + what,
 		local:  true,
 		header: [][2]string{{"Metadata", "true"}},
-		// While it is updated it answers so; Azure's own SDKs ask again.
+		// The service answers like this while it is updated; Azure's SDKs retry as well.
 		again:   func(a *retry.Answer) bool { return a.Status == http.StatusNotFound || a.Status == http.StatusGone },
 		said:    entraError,
-		missing: "check that the pod runs on Azure and may reach the service, or raise the timeout",
+		missing: "check that the pod runs on Azure and can reach the service, or raise the timeout",
 		refused: "give the node a managed identity, name one of several in AZURE_CLIENT_ID, or use workload identity",
 	}
 }
 
-// federatedToken trades the ServiceAccount token that AKS mounts for one of the identity that AKS names (the client
+// federatedToken exchanges the ServiceAccount token that AKS mounts for a token of the identity that AKS names (client
 // credentials grant with a client assertion, RFC 7523).
 func (k *cloud) federatedToken(ctx context.Context, resource string) (string, *failure.Failure) {
 	client, tenant := k.lookup("AZURE_CLIENT_ID"), k.lookup("AZURE_TENANT_ID")
@@ -121,7 +122,7 @@ func (k *cloud) federatedToken(ctx context.Context, resource string) (string, *f
 		authority = azureAuthority
 	}
 	if u, err := url.Parse(authority); err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return "", failure.Newf(failure.Settings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST, or remove it")
+		return "", failure.Newf(failure.Settings, "AZURE_AUTHORITY_HOST is not an https URL: write https://HOST, or remove it")
 	}
 	assertion, f := readSecretFile("the federated token", k.lookup("AZURE_FEDERATED_TOKEN_FILE"))
 	if f != nil {
@@ -132,7 +133,7 @@ func (k *cloud) federatedToken(ctx context.Context, resource string) (string, *f
 		"client_id":             {client},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
 		"client_assertion":      {assertion},
-		"scope":                 {resource + "/.default"}, // with a resource's slash that makes two, and must
+		"scope":                 {resource + "/.default"}, // if the resource ends with a slash, this makes two, as it must
 	}
 	return k.entraToken(ctx, cloudRequest{
 		name:    "Microsoft Entra ID",
@@ -142,7 +143,7 @@ func (k *cloud) federatedToken(ctx context.Context, resource string) (string, *f
 		body:    form.Encode(),
 		secrets: []string{assertion},
 		said:    entraError,
-		missing: "check that the pod may reach " + hostOf(authority) + ", or raise the timeout",
+		missing: "check that the pod can reach " + hostOf(authority) + ", or raise the timeout",
 		refused: "check the federated credential of the identity: issuer, subject and audience must be those of the ServiceAccount token",
 	})
 }

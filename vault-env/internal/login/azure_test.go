@@ -41,9 +41,9 @@ func TestAzureManagedIdentity(t *testing.T) {
 		t.Errorf("the identity is not named: %v", asked)
 	}
 	loginFrom(cloud, vault, environment.Variables{"AZURE_CLIENT_ID=other"}, asAzure()).wantFailure(t, failure.Denied,
-		"Azure's metadata service refused (400: invalid_request: Identity not found): give the node a managed identity, name one of several in AZURE_CLIENT_ID, or use workload identity")
+		"Azure's metadata service refused the request (400: invalid_request: Identity not found): give the node a managed identity, name one of several in AZURE_CLIENT_ID, or use workload identity")
 	loginFrom(cloud, vault, nil, asAzure(func(a *applicant) { a.identity = azure{"api://other"} })).wantFailure(t, failure.Denied,
-		`Vault refused the login of the role "shop" at auth/azure/login (400: oidc: expected audience`, "in …)", "check the role and what it is bound to, and the resource")
+		`Vault refused the login with role "shop" at auth/azure/login (400: oidc: expected audience`, "in …)", "check the role, what it is bound to, and the resource")
 }
 
 func TestAzureWorkloadIdentity(t *testing.T) {
@@ -66,17 +66,17 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 		says   string
 	}{
 		{append(environment.Variables{"AZURE_FEDERATED_TOKEN_FILE=" + fake.File(t, "assertion", "canary")}, env[:2]...), failure.Denied,
-			"Microsoft Entra ID refused (401: invalid_client: AADSTS700213: No matching federated identity record found for presented assertion …"},
+			"Microsoft Entra ID refused the request (401: invalid_client: AADSTS700213: No matching federated identity record found for presented assertion …"},
 		{append(environment.Variables{"AZURE_CLIENT_ID=other"}, env[1:]...), failure.Denied, "401: unauthorized_client: AADSTS700016"},
 		{env[1:], failure.Settings, "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID or AZURE_TENANT_ID"},
-		{append(environment.Variables{"AZURE_AUTHORITY_HOST=http://login.microsoftonline.com"}, env...), failure.Settings, "AZURE_AUTHORITY_HOST is no authority: write https://HOST"},
+		{append(environment.Variables{"AZURE_AUTHORITY_HOST=http://login.microsoftonline.com"}, env...), failure.Settings, "AZURE_AUTHORITY_HOST is not an https URL: write https://HOST"},
 		{append(environment.Variables{"AZURE_FEDERATED_TOKEN_FILE=/nonexistent"}, env[:2]...), failure.Settings, "the federated token /nonexistent cannot be read"},
 	} {
 		loginFrom(cloud, vault, c.env, asAzure()).wantFailure(t, c.status, c.says)
 	}
 }
 
-// While Azure's metadata service is updated it knows nothing; its own SDKs ask again.
+// Azure's metadata service answers 404 or 410 while it is updated; Azure's SDKs retry as well.
 func TestAzureMetadataUpdating(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.AnswerLogin("azure", fake.CheckAzure(true))
@@ -133,7 +133,7 @@ func TestAzureTrouble(t *testing.T) {
 	}
 }
 
-// An answer is read to a bound, even if its beginning is as it should be.
+// An answer is only read up to a limit, even if its beginning is valid.
 func TestCloudAnswerWithoutEnd(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.AnswerLogin("azure", fake.CheckAzure(true))
@@ -144,10 +144,10 @@ func TestCloudAnswerWithoutEnd(t *testing.T) {
 			io.WriteString(w, strings.Repeat(" ", 1024))
 		}
 	})
-	loginFrom(cloud, vault, nil, asAzure()).wantFailure(t, failure.Protocol, "the answer of Azure's metadata service is malformed")
+	loginFrom(cloud, vault, nil, asAzure()).wantFailure(t, failure.Protocol, "the response from Azure's metadata service is malformed")
 }
 
-// A service that does not come back on one connection may on the next: no attempt takes all the time.
+// A service that does not answer on one connection may on the next: no attempt takes all the time.
 func TestCloudSilentAtFirst(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.AnswerLogin("azure", fake.CheckAzure(true))

@@ -9,8 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// certificate logs in with the certificate that the connection to Vault shows: its files are settings of the
-// connection.
+// certificate logs in with the client certificate of the connection to Vault: its files are settings of the connection.
 type certificate struct{}
 
 func configCertificate(o source.Object, _ *Settings, v *vault.Connection) identity {
@@ -32,12 +31,12 @@ func readCertificate(r *source.Variables, _ string, s *Settings, v *vault.Connec
 	return certificate{}
 }
 
-// loginRequest needs no more than a name. Without one, Vault takes the first role of the mount that trusts the
-// certificate.
+// loginRequest returns a request with the role's name, if there is one. Otherwise Vault uses the first role of the
+// mount that trusts the certificate.
 func (certificate) loginRequest(_ context.Context, a *applicant) (*loginRequest, *failure.Failure) {
 	fields := map[string]any{}
 	if a.Role != "" {
 		fields["name"] = a.Role
 	}
-	return &loginRequest{fields: fields, check: "the role, the certificate " + a.connection.CertFile + ", and that nothing ends TLS before Vault"}, nil
+	return &loginRequest{fields: fields, check: "the role, the certificate " + a.connection.CertFile + ", and that nothing terminates TLS before Vault"}, nil
 }

@@ -21,25 +21,25 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// maxCloudAnswer is far above any token and any description of an instance.
+// maxCloudAnswer is far larger than any token and any description of an instance.
 const maxCloudAnswer = 256 << 10
 
-// cloud asks the services that know who a workload is. There are two kinds. The local ones (metadata services, agents
-// on the node) hear plain HTTP, and trust whoever can reach them: they are asked without a proxy, and at addresses of
-// the machine only. The others are on the internet, and asked over TLS.
+// cloud sends requests to the services that identify a workload. There are two kinds. The local ones (metadata
+// services, agents on the node) use plain HTTP, and trust anyone who can reach them: requests to them bypass proxies,
+// and only go to addresses of the machine. The others are on the internet, and use TLS.
 //
-// Neither is for Vault's own connection: that one has the CA of the policy, these have the system's.
+// Neither shares Vault's connection, which trusts the CA of the policy: these trust the system's CAs.
 type cloud struct {
 	retrier     retry.Retrier
-	log         *logging.Logger // and its clock
+	log         *logging.Logger // also for its clock
 	userAgent   string
 	environment environment.Variables
-	attempt     time.Duration // for one request; there is time for another one
+	attempt     time.Duration // timeout of one request, which leaves time for another
 	local       *http.Client
 	public      *http.Client
 }
 
-// outside is the way to the clouds' services. Only tests go another one: to fakes, by the real addresses and names.
+// outside is how the clouds' services are reached. Tests replace it to reach fakes at the real addresses and names.
 type outside struct {
 	dial  func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error)
 	roots *x509.CertPool // nil: the system's
@@ -50,7 +50,7 @@ func directly(ctx context.Context, d *net.Dialer, network, address string) (net.
 }
 
 func (a *applicant) newCloud() *cloud {
-	// Something that hangs (a metadata service that no packet comes back from) leaves time for another attempt.
+	// A request that hangs (a metadata service from which no packet returns) leaves time for another attempt.
 	attempt := max(a.connection.Timeout/3, time.Second)
 	dialer := func(control func(network, address string, c syscall.RawConn) error) func(context.Context, string, string) (net.Conn, error) {
 		d := &net.Dialer{Timeout: attempt, Control: control}
@@ -85,9 +85,10 @@ func (k *cloud) close() {
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-var errNotLocal = errors.New("the address is not one of this machine")
+var errNotLocal = errors.New("the address is not local")
 
-// onlyLocal is asked with the address that is about to be connected to, so that no name in the DNS leads elsewhere.
+// onlyLocal rejects addresses that are not local. It sees the address right before the connection, so no DNS name can
+// lead elsewhere.
 func onlyLocal(_, address string, _ syscall.RawConn) error {
 	if at, err := netip.ParseAddrPort(address); err == nil && isLocal(at.Addr().Unmap()) {
 		return nil
@@ -95,8 +96,8 @@ func onlyLocal(_, address string, _ syscall.RawConn) error {
 	return errNotLocal
 }
 
-// isLocal says whether an address is the machine's own, or that of a cloud's service on it. AWS' SDKs send a
-// container's authorization token to the first four kinds and to nothing else.
+// isLocal returns whether an address belongs to the machine, or to a cloud service on it. The AWS SDKs send a
+// container's authorization token to the first four kinds only.
 func isLocal(ip netip.Addr) bool {
 	switch ip.WithZone("").String() {
 	case "169.254.170.2", // ECS
@@ -108,7 +109,7 @@ func isLocal(ip netip.Addr) bool {
 	return ip.IsLoopback()
 }
 
-// lookup returns a variable of the container, empty where it refers to Vault.
+// lookup returns a variable of the container, or an empty string if it refers to Vault.
 func (k *cloud) lookup(name string) string {
 	value, _ := k.environment.Lookup(name)
 	return unlessReference(name, strings.TrimSpace(value))
@@ -117,19 +118,19 @@ func (k *cloud) lookup(name string) string {
 // cloudRequest is one request to a service of a cloud.
 type cloudRequest struct {
 	name    string // of the service, for messages
-	method  string // GET where it is empty
-	url     string // holds nothing secret
+	method  string // empty: GET
+	url     string // contains nothing secret
 	local   bool
 	header  [][2]string
 	body    string
-	secrets []string                 // of header and body: not said, even where the service repeats them
-	again   func(*retry.Answer) bool // beside 429 and 5xx
-	said    func([]byte) string      // what the service says in an error's body
+	secrets []string                 // in header and body: never printed, even if the service repeats them
+	again   func(*retry.Answer) bool // in addition to 429 and 5xx
+	said    func([]byte) string      // returns the message in the body of an error
 	missing string                   // what to do if it does not answer
-	refused string                   // what to do if it says no
+	refused string                   // what to do if it refuses
 }
 
-// ask returns the body of an answer with status 200.
+// ask sends the request, and returns the body of an answer with status 200.
 func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure.Failure) {
 	if r.method == "" {
 		r.method = http.MethodGet
@@ -141,14 +142,14 @@ func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure.Failu
 		Final:    func(err error) *failure.Failure { return r.final(err) },
 		Describe: func(a *retry.Answer, err error) string { return r.describe(a, err) },
 		Late: func(reason string) *failure.Failure {
-			return failure.Newf(failure.Unavailable, "%s gave no answer in time (%s): %s", r.name, reason, r.missing)
+			return failure.Newf(failure.Unavailable, "%s was not available in time (%s): %s", r.name, reason, r.missing)
 		},
 	})
 	if f != nil {
 		return nil, f
 	}
 	if a.Status != http.StatusOK {
-		return nil, failure.Newf(failure.Denied, "%s refused (%s): %s", r.name, r.describe(a, nil), r.refused)
+		return nil, failure.Newf(failure.Denied, "%s refused the request (%s): %s", r.name, r.describe(a, nil), r.refused)
 	}
 	return a.Body, nil
 }
@@ -160,7 +161,7 @@ func (r *cloudRequest) describe(a *retry.Answer, err error) string {
 	return retry.StatusText(a.Status, retry.Quoted(r.said(a.Body), r.secrets...))
 }
 
-// once sends the request once, in a part of the time.
+// once sends the request once, within the timeout of one attempt.
 func (k *cloud) once(ctx context.Context, r *cloudRequest) (*retry.Answer, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.attempt)
 	defer cancel()
@@ -193,33 +194,33 @@ func (k *cloud) once(ctx context.Context, r *cloudRequest) (*retry.Answer, time.
 
 var (
 	errNotURL   = errors.New("not a URL")
-	errNotShort = errors.New("the answer is too long")
+	errNotShort = errors.New("the response is too long")
 )
 
-// final returns the failure of errors that another attempt would only repeat.
+// final returns a failure for errors that another attempt would only repeat.
 func (r *cloudRequest) final(err error) *failure.Failure {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, errNotLocal):
-		return failure.Newf(failure.Settings, "%s is at an address that is not this machine's: only loopback and the clouds' own metadata addresses are asked without TLS", r.name)
+		return failure.Newf(failure.Settings, "the address of %s is not local to this machine: only loopback and the clouds' metadata addresses are allowed without TLS", r.name)
 	case errors.Is(err, errNotURL):
-		return failure.Newf(failure.Settings, "%s is at an address that is no URL: check the variable it comes from", r.name)
+		return failure.Newf(failure.Settings, "the address of %s is not a URL: check the variable that sets it", r.name)
 	case errors.Is(err, errNotShort):
 		return r.malformed()
 	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
-		return failure.Newf(failure.Unavailable, "%s answers without TLS: check what answers there", r.name)
+		return failure.Newf(failure.Unavailable, "%s does not speak TLS: check what responds at its address", r.name)
 	case errors.As(err, &certificate):
-		return failure.Newf(failure.Unavailable, "the certificate of %s is not trusted: give the image the system's CA certificates (/etc/ssl/certs), or name a file in SSL_CERT_FILE", r.name)
+		return failure.Newf(failure.Unavailable, "the certificate of %s is not trusted: add CA certificates to the image (/etc/ssl/certs), or name a file in SSL_CERT_FILE", r.name)
 	}
 	return nil
 }
 
 func (r *cloudRequest) malformed() *failure.Failure {
-	return failure.Newf(failure.Protocol, "the answer of %s is malformed: check what answers there", r.name)
+	return failure.Newf(failure.Protocol, "the response from %s is malformed: check what responds at its address", r.name)
 }
 
-// askJSON reads an answer that is one JSON object into fields.
+// askJSON sends the request, and decodes the JSON object in the answer into fields.
 func (k *cloud) askJSON(ctx context.Context, r cloudRequest, fields any) *failure.Failure {
 	body, f := k.ask(ctx, r)
 	if f != nil {
@@ -231,7 +232,7 @@ func (k *cloud) askJSON(ctx context.Context, r cloudRequest, fields any) *failur
 	return nil
 }
 
-// askText reads an answer that is one line of text.
+// askText sends the request, and returns the line of text in the answer.
 func (k *cloud) askText(ctx context.Context, r cloudRequest) (string, *failure.Failure) {
 	body, f := k.ask(ctx, r)
 	if f != nil {

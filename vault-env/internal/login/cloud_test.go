@@ -17,14 +17,14 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// loggedIn is what a login gave.
+// loggedIn is the result of a login.
 type loggedIn struct {
 	token   string
 	failure *failure.Failure
 	said    string // log and failure
 }
 
-// loginFrom logs in from within a cloud. What it says may hold none of the canaries.
+// loginFrom logs in from a cloud. It fails the test if the log or the failure contains a canary.
 func loginFrom(f *fake.Cloud, server *fake.Vault, env environment.Variables, change func(*applicant)) loggedIn {
 	f.T.Helper()
 	v := &vault.Connection{Address: server.URL, CAPEM: server.CaPEM(), Timeout: 5 * time.Second}
@@ -47,7 +47,7 @@ func loginFrom(f *fake.Cloud, server *fake.Vault, env environment.Variables, cha
 	}
 	l.said = b.String()
 	if strings.Contains(l.said, "canary") || strings.Contains(l.said, "eyJ") { // as every JWT begins
-		f.T.Errorf("a credential is said: %s", l.said)
+		f.T.Errorf("a credential is printed: %s", l.said)
 	}
 	return l
 }
@@ -64,18 +64,18 @@ func (l loggedIn) wantFailure(t *testing.T, status int, parts ...string) {
 	failuretest.Want(t, l.failure, status, parts...)
 }
 
-// trouble is what can go wrong with every service, and what comes of it. %s stands for what the service is called.
+// trouble is what can go wrong with every service, and the expected failure.
 var trouble = []struct {
 	name   string
 	answer http.HandlerFunc
 	status int
 	says   string
 }{
-	{"denied", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) }, failure.Denied, " refused (403"},
-	{"not authorized", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }, failure.Denied, " refused (401"},
+	{"denied", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) }, failure.Denied, " refused the request (403"},
+	{"not authorized", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }, failure.Denied, " refused the request (401"},
 	{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
-	}, failure.Denied, " refused (302"},
+	}, failure.Denied, " refused the request (302"},
 	{"empty", func(w http.ResponseWriter, r *http.Request) {}, failure.Protocol, " is malformed"},
 	{"something else", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>\n<body>\nhello\n") }, failure.Protocol, " is malformed"},
 	{"an empty object", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{\n}") }, failure.Protocol, " is malformed"},
@@ -83,14 +83,14 @@ var trouble = []struct {
 	{"cut off", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, "{")
-	}, failure.Unavailable, " gave no answer in time (unexpected EOF)"},
-	{"busy", notNow(http.StatusTooManyRequests), failure.Unavailable, " gave no answer in time (429"},
-	{"out of order", notNow(http.StatusInternalServerError), failure.Unavailable, " gave no answer in time (500"},
-	{"starting", notNow(http.StatusServiceUnavailable), failure.Unavailable, " gave no answer in time (503"},
-	{"silent", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, failure.Unavailable, " gave no answer in time (timeout)"},
+	}, failure.Unavailable, " was not available in time (unexpected EOF)"},
+	{"busy", notNow(http.StatusTooManyRequests), failure.Unavailable, " was not available in time (429"},
+	{"broken", notNow(http.StatusInternalServerError), failure.Unavailable, " was not available in time (500"},
+	{"starting", notNow(http.StatusServiceUnavailable), failure.Unavailable, " was not available in time (503"},
+	{"silent", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, failure.Unavailable, " was not available in time (timeout)"},
 }
 
-// notNow asks to wait longer than there is time, so that no test has to.
+// notNow asks to wait for longer than the timeout, so that no test has to wait.
 func notNow(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "3600")
@@ -98,13 +98,13 @@ func notNow(status int) http.HandlerFunc {
 	}
 }
 
-// testTrouble puts each trouble in the place of a service. login tries it; nil stands for a service that starts late.
+// testTrouble replaces a service with each kind of trouble and logs in; nil means a service that starts late.
 func testTrouble(t *testing.T, called string, login func(t *testing.T, broken http.HandlerFunc, timeout time.Duration) loggedIn) {
 	for _, c := range trouble {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			timeout := 10 * time.Second
-			switch c.name { // it goes on until there is no time left
+			switch c.name { // these retry until no time is left
 			case "cut off":
 				timeout = time.Second
 			case "silent":
@@ -113,7 +113,7 @@ func testTrouble(t *testing.T, called string, login func(t *testing.T, broken ht
 			login(t, c.answer, timeout).wantFailure(t, c.status, called, c.says)
 		})
 	}
-	t.Run("well after a while", func(t *testing.T) {
+	t.Run("available after a while", func(t *testing.T) {
 		t.Parallel()
 		login(t, nil, 10*time.Second).wantToken(t)
 	})

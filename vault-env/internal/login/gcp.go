@@ -15,26 +15,28 @@ import (
 )
 
 const (
-	// The address rather than metadata.google.internal: nobody can answer for it in the DNS. GKE answers there, too.
+	// The address instead of metadata.google.internal, which DNS could spoof. GKE's metadata server has the same
+	// address.
 	googleMetadataHost   = "169.254.169.254"
 	googleIAMCredentials = "https://iamcredentials.googleapis.com"
-	// Vault takes JWTs that last at most the role's max_jwt_exp (15 minutes by default); this leaves clocks some room.
+	// Vault accepts JWTs that are valid for at most the role's max_jwt_exp (15 minutes by default); this allows for
+	// clock skew.
 	googleJWTLife = 5 * time.Minute
 )
 
-// vaultAudience is whom Vault's gcp method wants a JWT to be for.
+// vaultAudience returns the audience that Vault's gcp method expects in a JWT.
 func vaultAudience(role string) string { return "vault/" + role }
 
-// gce logs in with an identity token of the instance, with its description ("full") in it (the type gce of Vault's gcp
+// gce logs in with an identity token of the instance that includes its description ("full") (type gce of Vault's gcp
 // method).
 type gce struct {
-	serviceAccount string // e-mail address; empty: the instance's own
+	serviceAccount string // email address; empty: the instance's own
 }
 
-// gcpIAM logs in with a JWT that Google signs in the name of the service account (the type iam of Vault's gcp method).
-// The account needs the permission iam.serviceAccounts.signJwt on itself.
+// gcpIAM logs in with a JWT that Google signs on behalf of the service account (type iam of Vault's gcp method). The
+// account needs the permission iam.serviceAccounts.signJwt on itself.
 type gcpIAM struct {
-	serviceAccount string // e-mail address; empty: the pod's own
+	serviceAccount string // email address; empty: the pod's own
 }
 
 func configGCP(o source.Object, s *Settings, _ *vault.Connection) identity {
@@ -49,7 +51,7 @@ func configGCP(o source.Object, s *Settings, _ *vault.Connection) identity {
 	}
 	account := o.Text("serviceAccount")
 	if account != "" && !isServiceAccount(account) {
-		o.Fail("serviceAccount", "is not a service account of Google Cloud: write its e-mail address, or leave it out for the own one")
+		o.Fail("serviceAccount", "is not a Google Cloud service account: write its email address, or omit it to use the pod's own")
 	}
 	if asInstance {
 		return gce{account}
@@ -72,7 +74,7 @@ func (g gce) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *fa
 	if f != nil {
 		return nil, f
 	}
-	return tokenRequest(a.Role, jwt, "the role, its bindings, and its type: a GKE pod's identity fits IAM only"), nil
+	return tokenRequest(a.Role, jwt, "the role, its bindings, and its type: the identity of a GKE pod works with IAM only"), nil
 }
 
 func (g gcpIAM) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
@@ -85,7 +87,7 @@ func (g gcpIAM) loginRequest(ctx context.Context, a *applicant) (*loginRequest, 
 			return nil, f
 		}
 		if !isServiceAccount(account) {
-			return nil, failure.Newf(failure.Denied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
+			return nil, failure.Newf(failure.Denied, "the pod has no Google Cloud service account: bind its ServiceAccount to one, or set serviceAccount")
 		}
 	}
 	var access struct {
@@ -113,11 +115,11 @@ func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) 
 		Expiry   int64  `json:"exp"`
 	}{vaultAudience(role), account, k.log.Now().Add(googleJWTLife).Unix()})
 	if err != nil {
-		return "", failure.Newf(failure.Settings, "the claims for Vault cannot be written as JSON")
+		return "", failure.Newf(failure.Settings, "the claims for Vault cannot be encoded as JSON")
 	}
 	body, err := json.Marshal(map[string]string{"payload": string(claims)})
 	if err != nil {
-		return "", failure.Newf(failure.Settings, "the claims for Vault cannot be written as JSON")
+		return "", failure.Newf(failure.Settings, "the claims for Vault cannot be encoded as JSON")
 	}
 	request := cloudRequest{
 		name:   "Google's IAM Credentials API",
@@ -130,8 +132,8 @@ func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) 
 		body:    string(body),
 		secrets: []string{accessToken},
 		said:    googleError,
-		missing: "check that the pod may reach iamcredentials.googleapis.com, or raise the timeout",
-		refused: "give the pod's service account the role roles/iam.serviceAccountTokenCreator on " + account + ", even if they are the same, and enable the API",
+		missing: "check that the pod can reach iamcredentials.googleapis.com, or raise the timeout",
+		refused: "grant the pod's service account roles/iam.serviceAccountTokenCreator on " + account + ", even if they are the same account, and enable the API",
 	}
 	var signed struct {
 		JWT string `json:"signedJwt"`
@@ -145,7 +147,7 @@ func (k *cloud) signJWT(ctx context.Context, role, account, accessToken string) 
 	return signed.JWT, nil
 }
 
-// googleMetadata is a question about a service account to the metadata service.
+// googleMetadata returns a request to the metadata service about a service account.
 func (k *cloud) googleMetadata(account, what string) cloudRequest {
 	host := k.lookup("GCE_METADATA_HOST")
 	if host == "" {
@@ -156,8 +158,8 @@ func (k *cloud) googleMetadata(account, what string) cloudRequest {
 		url:     "http://" + host + "/computeMetadata/v1/instance/service-accounts/" + url.PathEscape(account) + "/" + what,
 		local:   true,
 		header:  [][2]string{{"Metadata-Flavor", "Google"}},
-		missing: "check that the pod runs on Google Cloud and may reach the service, or raise the timeout",
-		refused: "give the instance, or by Workload Identity the pod's ServiceAccount, a service account of Google Cloud",
+		missing: "check that the pod runs on Google Cloud and can reach the service, or raise the timeout",
+		refused: "give the instance, or the pod's ServiceAccount through Workload Identity, a Google Cloud service account",
 	}
 }
 
@@ -171,7 +173,7 @@ func googleError(body []byte) string {
 	return strings.Trim(said.Error.Status+": "+said.Error.Message, ": ")
 }
 
-// isServiceAccount keeps an account from being more than a segment of a path.
+// isServiceAccount returns whether an account is an email address that is safe as a path segment.
 func isServiceAccount(account string) bool {
 	name, domain, ok := strings.Cut(account, "@")
 	return ok && name != "" && domain != "" && failure.OneLine(account) == account && !strings.ContainsAny(account, "/?#%: ")

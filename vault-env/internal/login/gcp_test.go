@@ -36,9 +36,9 @@ func TestGCELogin(t *testing.T) {
 		t.Errorf("asked %v; want %v", asked, want)
 	}
 	loginFrom(cloud, vault, nil, asGCP(gce{}, func(a *applicant) { a.Role = "other" })).
-		wantFailure(t, failure.Denied, `Vault refused the login of the role "other" at auth/gcp/login (400: role not found): check the role, its bindings, and its type`)
+		wantFailure(t, failure.Denied, `Vault refused the login with role "other" at auth/gcp/login (400: role not found): check the role, its bindings, and its type`)
 	loginFrom(cloud, vault, nil, asGCP(gce{"other@project.iam.gserviceaccount.com"})).
-		wantFailure(t, failure.Denied, "Google's metadata service refused (404", "give the instance, or by Workload Identity the pod's ServiceAccount, a service account")
+		wantFailure(t, failure.Denied, "Google's metadata service refused the request (404", "give the instance, or the pod's ServiceAccount through Workload Identity, a Google Cloud service account")
 }
 
 func TestGCPIAMLogin(t *testing.T) {
@@ -58,19 +58,20 @@ func TestGCPIAMLogin(t *testing.T) {
 	}
 	loginFrom(cloud, vault, nil, asGCP(gcpIAM{fake.GoogleServiceAccount})).wantToken(t)
 	if asked := cloud.Seen(); len(asked) != len(want)+2 {
-		t.Errorf("the account is set, but asked for: %v", asked[len(want):])
+		t.Errorf("the account is set, but was requested: %v", asked[len(want):])
 	}
 	loginFrom(cloud, vault, nil, asGCP(gcpIAM{"other@project.iam.gserviceaccount.com"})).
-		wantFailure(t, failure.Denied, "Google's IAM Credentials API refused (403: PERMISSION_DENIED: Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist) for …)",
-			"give the pod's service account the role roles/iam.serviceAccountTokenCreator on other@project.iam.gserviceaccount.com")
+		wantFailure(t, failure.Denied, "Google's IAM Credentials API refused the request (403: PERMISSION_DENIED: Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist) for …)",
+			"grant the pod's service account roles/iam.serviceAccountTokenCreator on other@project.iam.gserviceaccount.com")
 }
 
-// A pod of GKE whose ServiceAccount stands for itself has an identity, but no account that could sign.
+// A GKE pod whose ServiceAccount is not bound to a Google service account has an identity, but no account that can
+// sign.
 func TestGCPWithoutAccount(t *testing.T) {
 	vault := fake.NewVault(t)
 	cloud := fake.NewCloud(t)
 	cloud.Serve("169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "project.svc.id.goog") })
-	loginFrom(cloud, vault, nil, asGCP(gcpIAM{})).wantFailure(t, failure.Denied, "the pod has no service account of Google Cloud: bind its ServiceAccount to one, or set serviceAccount")
+	loginFrom(cloud, vault, nil, asGCP(gcpIAM{})).wantFailure(t, failure.Denied, "the pod has no Google Cloud service account: bind its ServiceAccount to one, or set serviceAccount")
 }
 
 func TestGoogleMetadataHost(t *testing.T) {
@@ -79,9 +80,9 @@ func TestGoogleMetadataHost(t *testing.T) {
 	cloud := fake.NewCloud(t)
 	cloud.Serve("metadata.google.internal:80", fake.GoogleMetadata)
 	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=metadata.google.internal"}, asGCP(gce{})).wantToken(t)
-	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(gce{})).wantFailure(t, failure.Settings, "Google's metadata service is at an address that is not this machine's")
-	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(gce{})).wantFailure(t, failure.Settings, "not this machine's")
-	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=a b"}, asGCP(gce{})).wantFailure(t, failure.Settings, "no URL")
+	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1:8080"}, asGCP(gce{})).wantFailure(t, failure.Settings, "the address of Google's metadata service is not local to this machine")
+	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=192.0.2.1/x?"}, asGCP(gce{})).wantFailure(t, failure.Settings, "is not local to this machine")
+	loginFrom(cloud, vault, environment.Variables{"GCE_METADATA_HOST=a b"}, asGCP(gce{})).wantFailure(t, failure.Settings, "is not a URL")
 }
 
 func TestGoogleTrouble(t *testing.T) {

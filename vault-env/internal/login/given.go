@@ -9,7 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// Given returns the token that the settings hold or point to; empty: log in.
+// Given returns the token in the settings or in a file that they name. If it is empty, log in.
 func Given(s *Settings) (string, *failure.Failure) {
 	switch {
 	case s.TokenFile != "":
@@ -29,7 +29,7 @@ func Given(s *Settings) (string, *failure.Failure) {
 	return strings.TrimSpace(string(token)), nil
 }
 
-// readSecretFile returns the content of a file that holds one secret, without the white space around it.
+// readSecretFile returns the content of a file with one secret, without surrounding white space.
 func readSecretFile(what, path string) (string, *failure.Failure) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -40,7 +40,7 @@ func readSecretFile(what, path string) (string, *failure.Failure) {
 	case secret == "":
 		return "", failure.Newf(failure.Settings, "%s %s is empty", what, path)
 	case failure.OneLine(secret) != secret:
-		return "", failure.Newf(failure.Settings, "%s %s is malformed: it must hold one line of text", what, path)
+		return "", failure.Newf(failure.Settings, "%s %s is malformed: it must contain one line of text", what, path)
 	}
 	return secret, nil
 }

@@ -5,5 +5,6 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// configJWT needs no role: the mount may have a default one. The request is that of the method kubernetes.
+// configJWT does not require a role: the mount may have a default role. The request is the same as for the method
+// kubernetes.
 func configJWT(source.Object, *Settings, *vault.Connection) identity { return serviceAccount{} }

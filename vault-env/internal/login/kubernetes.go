@@ -11,7 +11,7 @@ import (
 // The kubelet mounts the pod's own token here unless a policy mounts another one.
 const defaultJWTFile = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
-// serviceAccount trades the pod's ServiceAccount token for a token of Vault. The methods kubernetes and jwt take the
+// serviceAccount exchanges the pod's ServiceAccount token for a Vault token. The methods kubernetes and jwt accept the
 // same request.
 type serviceAccount struct{}
 

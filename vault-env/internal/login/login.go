@@ -1,9 +1,9 @@
-// Package login gets vault-env its token: one that it was given, or one that Vault issues for an identity that
-// vault-env can prove.
+// Package login gets vault-env's token: one that was given, or one that Vault issues for an identity that vault-env can
+// prove.
 //
-// Each of Vault's auth methods is one file, with all that is the method's own: its settings, how they are read from
-// VAULT_ENV_CONFIG and from Bank-Vaults' variables, and its request. The table in methods.go lists them: to add a
-// method, write its file and its row. What a cloud has to say about a pod is asked for in cloud.go.
+// Each Vault auth method has one file with everything specific to it: its settings, how they are read from
+// VAULT_ENV_CONFIG and from Bank-Vaults' variables, and its request. The table in methods.go lists the methods: to add
+// one, write its file and its row. Requests to cloud services are in cloud.go.
 package login
 
 import (
@@ -19,7 +19,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// identity is one way to prove to Vault who this is, with the settings that are its own.
+// identity is one way to prove an identity to Vault, with its settings.
 type identity interface {
 	// loginRequest returns what to send to auth/MOUNT/login.
 	loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure)
@@ -28,11 +28,11 @@ type identity interface {
 // loginRequest is what a method sends to auth/MOUNT/login.
 type loginRequest struct {
 	fields  map[string]any
-	secrets []string // of its fields: not said, even where Vault repeats them
-	check   string   // what to look at where Vault refuses it
+	secrets []string // in its fields: never printed, even if Vault repeats them
+	check   string   // what to check if Vault refuses it
 }
 
-// applicant is who logs in: what every method may need beside its own settings.
+// applicant has what every method may need in addition to its own settings.
 type applicant struct {
 	*Settings
 	connection *vault.Connection
@@ -41,7 +41,7 @@ type applicant struct {
 	outside    outside
 }
 
-// Login returns a token that Vault issues by the method that the settings name.
+// Login logs in with the method in the settings, and returns the token that Vault issues.
 func Login(ctx context.Context, c *vault.Client, s *Settings, v *vault.Connection, log *logging.Logger) (vault.Token, *failure.Failure) {
 	a := &applicant{s, v, c, log, outside{dial: directly}}
 	return a.login(ctx)
@@ -54,7 +54,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	}
 	body, err := json.Marshal(request.fields)
 	if err != nil {
-		return vault.Token{}, failure.Newf(failure.Settings, "the request for the login cannot be written as JSON")
+		return vault.Token{}, failure.Newf(failure.Settings, "the login request cannot be encoded as JSON")
 	}
 	path := "auth/" + a.Mount + "/login"
 	refusal := func(said string) string {
@@ -63,8 +63,8 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	e := a.client.Exchange(http.MethodPost, path, "", body, request.secrets...)
 	late := e.Late
 	e.Late = func(reason string) *failure.Failure {
-		// Vault's azure and cert methods say no with this status. It is tried again all the same, for a Vault that
-		// changes its leader has it, too.
+		// Vault's azure and cert methods refuse a login with this status. It is retried anyway, because Vault also
+		// answers 500 during a leader election.
 		if strings.HasPrefix(reason, "500 ") {
 			return failure.Newf(failure.Denied, "%s", refusal(reason))
 		}
@@ -79,7 +79,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	}
 	decoded, err := vault.Decode(answer.Body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
-		return vault.Token{}, failure.Newf(failure.Protocol, "the answer to the login at %s holds no token: check that %s is a Vault, and that the role needs no second factor", path, a.connection.Address)
+		return vault.Token{}, failure.Newf(failure.Protocol, "the response to the login at %s contains no token: check that %s is a Vault server, and that the role does not require multi-factor authentication", path, a.connection.Address)
 	}
 	a.client.SpeaksHTTP2(answer.HTTP2)
 	return vault.Token{Value: decoded.Auth.ClientToken, Own: true, Lease: vault.TokenLease(decoded.Auth)}, nil
@@ -89,10 +89,10 @@ func ofRole(role string) string {
 	if role == "" {
 		return ""
 	}
-	return " of the role " + failure.QuoteName(role)
+	return " with role " + failure.QuoteName(role)
 }
 
-// tokenRequest is the login of all methods where somebody whom Vault trusts has signed who this is.
+// tokenRequest returns the login request of the methods that use a signed token.
 func tokenRequest(role, jwt, check string) *loginRequest {
 	fields := map[string]any{"jwt": jwt}
 	if role != "" {

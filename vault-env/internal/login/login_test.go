@@ -17,7 +17,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/settings"
 )
 
-// The logins that a real Vault checks are in integration_auth_test.go; here is what a real Vault does not say.
+// Logins to a real Vault are in integration_auth_test.go; these are answers that a real Vault does not give.
 
 // wrappedSettings also returns the file with the wrapping token.
 func wrappedSettings(t *testing.T, server *fake.Vault) (s *settings.Settings, wrapped string) {
@@ -26,7 +26,7 @@ func wrappedSettings(t *testing.T, server *fake.Vault) (s *settings.Settings, wr
 	return resolvetest.Settings(t, server, resolvetest.WithAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id\n"), "secretIDFile": wrapped, "secretIDWrapped": true})), wrapped
 }
 
-// fakeWrapping answers for one wrapping token as Vault does, and opens once.
+// fakeWrapping answers for one wrapping token as Vault does, and unwraps once.
 func fakeWrapping(server *fake.Vault, path string) {
 	opened := false
 	only := func(answer func(w http.ResponseWriter)) func(http.ResponseWriter, *http.Request) {
@@ -60,7 +60,7 @@ func TestWrappedSecretID(t *testing.T) {
 	server.KV1("secret/data/a", `{"k":"v"}`)
 	s, _ := wrappedSettings(t, server)
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").Want(t, "X=v")
-	// Looked up before it is opened; then opened once, and the token dropped for the login.
+	// Looked up before it is unwrapped; then unwrapped once, and not used for the login.
 	if got := strings.Join(server.Seen()[:3], ", "); got != "GET sys/wrapping/lookup, POST sys/wrapping/unwrap, POST auth/approle/login" {
 		t.Errorf("asked %s", got)
 	}
@@ -75,18 +75,18 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 		status int
 		says   string
 	}{
-		"no Vault":                    {lookup, 200, "<html>", failure.Protocol, "sys/wrapping/lookup is not one of Vault's"},
-		"nothing known of it":         {lookup, 200, `{"data":{}}`, failure.Denied, `it was made at "", not by auth/approle/role/*/secret-id: take it for stolen`},
-		"a path that is no text":      {lookup, 200, `{"data":{"creation_path":["auth/approle/role/shop/secret-id"]}}`, failure.Denied, "take it for stolen"},
-		"a path beside the mount":     {lookup, 200, `{"data":{"creation_path":"auth/approle2/role/shop/secret-id"}}`, failure.Denied, "take it for stolen"},
-		"a path below the secret id":  {lookup, 200, `{"data":{"creation_path":"auth/approle/role/shop/secret-id/x"}}`, failure.Denied, "take it for stolen"},
-		"a path of no role":           {lookup, 200, `{"data":{"creation_path":"auth/approle/role//secret-id"}}`, failure.Denied, "take it for stolen"},
+		"no Vault":                    {lookup, 200, "<html>", failure.Protocol, "sys/wrapping/lookup is not from Vault"},
+		"no creation path":            {lookup, 200, `{"data":{}}`, failure.Denied, `it was created at "", not at auth/approle/role/*/secret-id: treat it as stolen`},
+		"a path that is not a string": {lookup, 200, `{"data":{"creation_path":["auth/approle/role/shop/secret-id"]}}`, failure.Denied, "treat it as stolen"},
+		"a path beside the mount":     {lookup, 200, `{"data":{"creation_path":"auth/approle2/role/shop/secret-id"}}`, failure.Denied, "treat it as stolen"},
+		"a path below the secret ID":  {lookup, 200, `{"data":{"creation_path":"auth/approle/role/shop/secret-id/x"}}`, failure.Denied, "treat it as stolen"},
+		"a path without a role":       {lookup, 200, `{"data":{"creation_path":"auth/approle/role//secret-id"}}`, failure.Denied, "treat it as stolen"},
 		"a token that Vault repeats":  {lookup, 403, `{"errors":["bad token hvs.canary-wrapping"]}`, failure.Denied, "(403: bad token …): issue a new one"},
-		"not there":                   {lookup, 404, `{"errors":[]}`, failure.Missing, "Vault refused sys/wrapping/lookup (404): check the namespace"},
+		"not found":                   {lookup, 404, `{"errors":[]}`, failure.Missing, "Vault refused sys/wrapping/lookup (404): check the namespace"},
 		"sealed":                      {lookup, 503, `{"errors":["Vault is sealed"]}`, failure.Unavailable, "Vault is sealed"},
-		"opened by somebody meantime": {unwrap, 400, `{"errors":["wrapping token is not valid or does not exist"]}`, failure.Denied, "if nobody is known to have used it, take the secret id for stolen"},
-		"something else in it":        {unwrap, 200, `{"data":{"token":"canary"}}`, failure.Protocol, "it holds no secret id: wrap the answer of auth/approle/role/*/secret-id"},
-		"no data":                     {unwrap, 200, `{}`, failure.Protocol, "not one of Vault's"},
+		"unwrapped in the meantime":   {unwrap, 400, `{"errors":["wrapping token is not valid or does not exist"]}`, failure.Denied, "if you do not know who used it, treat the secret ID as stolen"},
+		"no secret ID in it":          {unwrap, 200, `{"data":{"token":"canary"}}`, failure.Protocol, "it contains no secret ID: wrap the response of auth/approle/role/*/secret-id"},
+		"no data":                     {unwrap, 200, `{}`, failure.Protocol, "is not from Vault"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := fake.NewVault(t)
@@ -97,29 +97,29 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 				s.Vault.Timeout = time.Second
 			}
 			o := resolvetest.Resolve(t, s, "X=vault:secret/data/a#k")
-			o.WantFailure(t, c.status, "the wrapped secret id "+wrapped, c.says)
+			o.WantFailure(t, c.status, "the wrapped secret ID "+wrapped, c.says)
 			if strings.Contains(o.Failure.Message, "canary") {
-				t.Errorf("a credential is said: %s", o.Failure.Message)
+				t.Errorf("a credential is printed: %s", o.Failure.Message)
 			}
 		})
 	}
 }
 
-// Vault's azure and cert methods answer a refusal like a fault of Vault.
-func TestLoginRefusedLikeAFault(t *testing.T) {
+// Vault's azure and cert methods refuse a login with the status of an internal error.
+func TestLoginRefusedWithStatus500(t *testing.T) {
 	server := fake.NewVault(t)
 	server.Says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+fake.JWT+`"]}`)
 	s := resolvetest.Settings(t, server)
 	s.Vault.Timeout = 1500 * time.Millisecond
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Denied,
-		`Vault refused the login of the role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
+		`Vault refused the login with role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
 	if n := len(server.Seen()); n < 2 {
 		t.Errorf("%d attempts", n)
 	}
 }
 
-// A TLS server of its own, before Vault or in it, may know nobody of the client's CA.
-func TestClientCertificateRefused(t *testing.T) {
+// A TLS server in front of Vault, or Vault's own, may not trust the client's CA.
+func TestClientCertificateRejected(t *testing.T) {
 	mine, theirs := fake.NewPKI(t), fake.NewPKI(t)
 	certFile, keyFile := mine.Files("web.shop", func(*x509.Certificate) {})
 	clients := x509.NewCertPool()
@@ -130,7 +130,7 @@ func TestClientCertificateRefused(t *testing.T) {
 		"none":          func(fake.Fields) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			resolvetest.Resolve(t, resolvetest.Settings(t, server, change), "X=vault:secret/data/a#k").WantFailure(t, failure.Denied, "refused the client certificate (tls: ", "check its dates and its CA, or set one where there is none")
+			resolvetest.Resolve(t, resolvetest.Settings(t, server, change), "X=vault:secret/data/a#k").WantFailure(t, failure.Denied, "rejected the client certificate (tls: ", "check its validity period and its CA, or set one if there is none")
 		})
 	}
 }
@@ -144,25 +144,25 @@ func TestFilesOfLogins(t *testing.T) {
 	}{
 		"no ServiceAccount token": {fake.Fields{"tokenPath": "/nonexistent"}, "the ServiceAccount token /nonexistent cannot be read: no such file"},
 		"an empty one":            {fake.Fields{"tokenPath": fake.File(t, "jwt", " \n")}, "is empty"},
-		"one of two lines":        {fake.Fields{"tokenPath": fake.File(t, "jwt", "canary\ncanary")}, "is malformed: it must hold one line"},
-		"no role id":              {fake.Fields{"method": "AppRole", "roleIDFile": "/nonexistent"}, "the role id file /nonexistent cannot be read"},
-		"no secret id":            {fake.Fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent"}, "the secret id file /nonexistent cannot be read"},
+		"one of two lines":        {fake.Fields{"tokenPath": fake.File(t, "jwt", "canary\ncanary")}, "is malformed: it must contain one line"},
+		"no role ID":              {fake.Fields{"method": "AppRole", "roleIDFile": "/nonexistent"}, "the role ID file /nonexistent cannot be read"},
+		"no secret ID":            {fake.Fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent"}, "the secret ID file /nonexistent cannot be read"},
 		"no wrapping token": {fake.Fields{"method": "AppRole", "roleIDFile": jwt, "secretIDFile": "/nonexistent", "secretIDWrapped": true},
-			"the wrapped secret id file /nonexistent cannot be read"},
+			"the wrapped secret ID file /nonexistent cannot be read"},
 		"a token file of two lines": {nil, "the token file"},
-		"a directory for a role id": {fake.Fields{"method": "AppRole", "roleIDFile": t.TempDir()}, "is a directory"},
+		"a directory for a role ID": {fake.Fields{"method": "AppRole", "roleIDFile": t.TempDir()}, "is a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			auth := fake.Fields{"role": fake.Role}
 			maps.Copy(auth, c.auth)
 			s := resolvetest.Settings(t, server, resolvetest.WithAuth(auth))
-			if c.auth == nil { // only Bank-Vaults' variables name one
+			if c.auth == nil { // only Bank-Vaults' variables can set one
 				s.Login.TokenFile = fake.File(t, "token", "canary\r\ncanary")
 			}
 			o := resolvetest.Resolve(t, s, "X=vault:secret/data/a#k")
 			o.WantFailure(t, failure.Settings, c.says)
 			if strings.Contains(o.Failure.Message, "canary") {
-				t.Errorf("a credential is said: %s", o.Failure.Message)
+				t.Errorf("a credential is printed: %s", o.Failure.Message)
 			}
 		})
 	}
@@ -178,15 +178,15 @@ func TestLoginFailures(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"a wrong role":      {change: func(s *settings.Settings) { s.Login.Role = "nobody" }, status: failure.Denied, says: []string{`the login of the role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
+		"a wrong role":      {change: func(s *settings.Settings) { s.Login.Role = "nobody" }, status: failure.Denied, says: []string{`the login with role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
 		"a wrong token":     {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
 		"no token file":     {change: func(s *settings.Settings) { s.Login.JWTFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
 		"an empty token":    {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
 		"an unknown mount":  {change: func(s *settings.Settings) { s.Login.Mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},
 		"an echoed token":   {answer: fake.Status(400, `{"errors":["bad token `+fake.JWT+`"]}`), status: failure.Denied, says: []string{"400: bad token …"}},
-		"no token in it":    {answer: fake.Status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
-		"no auth in it":     {answer: fake.Status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"holds no token"}},
-		"a page":            {answer: fake.Status(200, `<html>`), status: failure.Protocol, says: []string{"holds no token"}},
+		"no token in it":    {answer: fake.Status(200, `{"auth":{}}`), status: failure.Protocol, says: []string{"contains no token"}},
+		"no auth in it":     {answer: fake.Status(200, `{"data":{}}`), status: failure.Protocol, says: []string{"contains no token"}},
+		"a page":            {answer: fake.Status(200, `<html>`), status: failure.Protocol, says: []string{"contains no token"}},
 		"a malformed token": {answer: fake.Status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: failure.Settings, says: []string{"malformed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -213,12 +213,12 @@ func TestTokensFromFiles(t *testing.T) {
 		change func(*settings.Settings)
 		logins int
 	}{
-		"a token file":                    {func(s *settings.Settings) { s.Login.TokenFile = fake.File(t, "t", fake.Token+"\n") }, 0},
-		"a token file before a token":     {func(s *settings.Settings) { s.Login.TokenFile = fake.File(t, "t", fake.Token); s.Login.Token = "other" }, 0},
-		"a token before a path":           {func(s *settings.Settings) { s.Login.Token = fake.Token; s.Login.TokenPath = fake.File(t, "t", "other") }, 0},
-		"a path before a login":           {func(s *settings.Settings) { s.Login.TokenPath = fake.File(t, "t", fake.Token) }, 0},
-		"a path where nothing is":         {func(s *settings.Settings) { s.Login.TokenPath = "/nonexistent" }, 1},
-		"a path where an empty file lies": {func(s *settings.Settings) { s.Login.TokenPath = fake.File(t, "t", "\n") }, 1},
+		"a token file":                {func(s *settings.Settings) { s.Login.TokenFile = fake.File(t, "t", fake.Token+"\n") }, 0},
+		"a token file before a token": {func(s *settings.Settings) { s.Login.TokenFile = fake.File(t, "t", fake.Token); s.Login.Token = "other" }, 0},
+		"a token before a path":       {func(s *settings.Settings) { s.Login.Token = fake.Token; s.Login.TokenPath = fake.File(t, "t", "other") }, 0},
+		"a path before a login":       {func(s *settings.Settings) { s.Login.TokenPath = fake.File(t, "t", fake.Token) }, 0},
+		"a path without a file":       {func(s *settings.Settings) { s.Login.TokenPath = "/nonexistent" }, 1},
+		"a path with an empty file":   {func(s *settings.Settings) { s.Login.TokenPath = fake.File(t, "t", "\n") }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(server.Seen())
@@ -230,7 +230,7 @@ func TestTokensFromFiles(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a token file that is not there", func(t *testing.T) {
+	t.Run("a token file that does not exist", func(t *testing.T) {
 		s := resolvetest.Settings(t, server)
 		s.Login.TokenFile = "/nonexistent"
 		resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Settings, "the token file /nonexistent cannot be read")

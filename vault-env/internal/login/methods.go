@@ -11,18 +11,17 @@ import (
 // method is one of Vault's auth methods.
 type method struct {
 	name  string // vault.auth.method
-	mount string // where it is mounted unless the settings say otherwise
-	// config reads the keys of vault.auth that are the method's own. Those of the others are unknown to it.
+	mount string // the default mount
+	// config reads the method's own keys of vault.auth. Keys of other methods are unknown keys.
 	config func(o source.Object, s *Settings, v *vault.Connection) identity
-	// bankVaults are the values of VAULT_AUTH_METHOD that stand for it; refused are those that Bank-Vaults knows, and that
-	// variables answers with a failure of the method's own.
+	// bankVaults are the values of VAULT_AUTH_METHOD that select the method; refused are values that Bank-Vaults knows,
+	// and for which variables returns a failure of the method's own.
 	bankVaults, refused []string
-	// variables reads the variables of Bank-Vaults' vault-env that are the method's own. called is which of the values
-	// was set.
+	// variables reads the method's own variables of Bank-Vaults' vault-env. called is the value of VAULT_AUTH_METHOD.
 	variables func(r *source.Variables, called string, s *Settings, v *vault.Connection) identity
 }
 
-// methods returns all there are: a new method is a file of its own, and a row here.
+// methods returns all auth methods: to add one, add a file and a row here.
 func methods() []method {
 	return []method{
 		{name: "Kubernetes", mount: "kubernetes", config: configKubernetes, variables: readKubernetes, bankVaults: []string{"jwt", "kubernetes"}},
@@ -35,12 +34,12 @@ func methods() []method {
 	}
 }
 
-// isCalled returns whether a value of VAULT_AUTH_METHOD is one of the method.
+// isCalled returns whether a value of VAULT_AUTH_METHOD belongs to the method.
 func (m method) isCalled(name string) bool {
 	return slices.Contains(m.bankVaults, name) || slices.Contains(m.refused, name)
 }
 
-// oneOf returns a list as a sentence has it: a, b or c.
+// oneOf returns a list as part of a sentence: a, b or c.
 func oneOf(names []string) string {
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + " or " + names[last]

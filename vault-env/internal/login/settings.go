@@ -13,27 +13,27 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// Settings say how vault-env gets its token.
+// Settings is how vault-env gets its token.
 type Settings struct {
 	Token     string // given, so there is no login
 	TokenFile string // must exist
 	TokenPath string // need not exist
 
 	Mount    string
-	Role     string // AppRole: the one that must have made a wrapped secret id; empty: any of the mount
+	Role     string // AppRole: the role of a wrapped secret ID; empty: any of the mount
 	JWTFile  string // of Kubernetes and JWT; a policy may set it for all methods
 	identity identity
 
-	// Environment is the container's, where the clouds' webhooks and SDKs keep what they know.
+	// Environment is the container's, where the clouds' webhooks and SDKs put their settings.
 	Environment environment.Variables
 }
 
-// Default returns the settings that hold where nothing else is said.
+// Default returns the default settings.
 func Default() Settings {
 	return Settings{Mount: "kubernetes", JWTFile: defaultJWTFile, identity: serviceAccount{}}
 }
 
-// ReadConfig reads vault.auth into settings that hold the defaults, and into the connection what is the connection's.
+// ReadConfig reads vault.auth into settings that have the defaults, and settings of the connection into v.
 func ReadConfig(o source.Object, s *Settings, v *vault.Connection) {
 	s.Role = o.Text("role")
 	s.JWTFile = cmp.Or(o.Text("tokenPath"), s.JWTFile)
@@ -62,7 +62,7 @@ func needRole(o source.Object, s *Settings) {
 	}
 }
 
-// ReadVariables reads the variables that say how to log in: Bank-Vaults' own, and three for AppRole.
+// ReadVariables reads the login variables: Bank-Vaults' own, and three for AppRole.
 func ReadVariables(r *source.Variables, s *Settings, v *vault.Connection) {
 	s.Environment = r.Environment
 	s.Role = r.Text("VAULT_ROLE", "default")
@@ -83,7 +83,7 @@ func ReadVariables(r *source.Variables, s *Settings, v *vault.Connection) {
 	s.Mount = r.Path("VAULT_PATH", s.Mount)
 
 	s.TokenFile = r.Text("VAULT_TOKEN_FILE", "")
-	// A reference in VAULT_TOKEN is for the program: no token of ours.
+	// A reference in VAULT_TOKEN is for the program, not a token for vault-env.
 	s.Token = strings.TrimSpace(unlessReference("VAULT_TOKEN", r.Text("VAULT_TOKEN", "")))
 	s.TokenPath = r.Text("VAULT_TOKEN_PATH", "")
 	if home := r.Text("HOME", ""); s.TokenPath == "" && home != "" {
@@ -91,8 +91,8 @@ func ReadVariables(r *source.Variables, s *Settings, v *vault.Connection) {
 	}
 }
 
-// unlessReference returns the value of a variable, empty where it refers to Vault: what is to come out of Vault for the
-// program cannot be what vault-env gets into Vault with.
+// unlessReference returns the value of a variable, or an empty string if it refers to Vault: vault-env cannot log in
+// with a value that it has yet to read from Vault for the program.
 func unlessReference(name, value string) string {
 	if parsed, err := reference.Parse(name, value); err != nil || parsed.Refers {
 		return ""

@@ -22,7 +22,7 @@ func readConfig(address, auth string) (Settings, vault.Connection, *failure.Fail
 	return s, v, o.Failure()
 }
 
-// readVariables reads what Bank-Vaults' variables say of a login, as the settings do.
+// readVariables reads the login settings from Bank-Vaults' variables, as the settings do.
 func readVariables(env environment.Variables) (Settings, *failure.Failure) {
 	r := &source.Variables{Environment: env}
 	s := Default()
@@ -74,17 +74,17 @@ func TestBadAuthConfig(t *testing.T) {
 		{`{"method":"JWT","roleIDFile":"/r"}`, "unknown key vault.auth.roleIDFile"},
 		{`{"method":"AppRole"}`, "vault.auth.roleIDFile is missing"},
 		{`{"method":"AppRole","roleIDFile":"/r","secretIDWrapped":true}`, "vault.auth.secretIDFile is missing"},
-		{`{"method":"AppRole","roleIDFile":"/r","secretIDWrapped":"yes"}`, "vault.auth.secretIDWrapped holds a string"},
+		{`{"method":"AppRole","roleIDFile":"/r","secretIDWrapped":"yes"}`, "vault.auth.secretIDWrapped is a string"},
 		{`{"method":"AppRole","roleIDFile":"/r","secretID":"hunter2"}`, "unknown key vault.auth.secretID"},
 		{`{"method":"Certificate","certFile":"/c"}`, "vault.auth.certFile and keyFile go together"},
 		{`{"method":"AWS","type":"EC2"}`, "vault.auth.type is unknown: write IAM"},
 		{`{"method":"AWS","region":"evil.example/"}`, "vault.auth.region is not an AWS region"},
 		{`{"method":"AWS","region":"-"}`, "vault.auth.region is not an AWS region"},
-		{`{"method":"AWS","headerValue":"a\nb"}`, "vault.auth.headerValue is no value of a header"},
-		{`{"method":"AWS","headerValue":" a"}`, "vault.auth.headerValue is no value of a header"},
+		{`{"method":"AWS","headerValue":"a\nb"}`, "vault.auth.headerValue is not a valid header value"},
+		{`{"method":"AWS","headerValue":" a"}`, "vault.auth.headerValue is not a valid header value"},
 		{`{"method":"GCP"}`, "vault.auth.role is missing"},
 		{`{"method":"GCP","role":"r","type":"gce"}`, "vault.auth.type is unknown: write GCE or IAM"},
-		{`{"method":"GCP","role":"r","serviceAccount":"default/../../x@y"}`, "vault.auth.serviceAccount is not a service account"},
+		{`{"method":"GCP","role":"r","serviceAccount":"default/../../x@y"}`, "vault.auth.serviceAccount is not a Google Cloud service account"},
 		{`{"method":"Azure"}`, "vault.auth.role is missing"},
 		{`{"method":"Azure","role":"r","region":"x"}`, "unknown key vault.auth.region"},
 	} {

@@ -12,8 +12,8 @@ const (
 	loginValue  = "vault:login"
 )
 
-// Parse reads the value of the variable called name. It returns a Value, zero where the value has nothing for
-// vault-env, or an *Error.
+// Parse parses the value of the variable called name. It returns a Value, which is zero if there is nothing for
+// vault-env to do, or an *Error.
 func Parse(name, value string) (Value, error) {
 	if !strings.Contains(value, readPrefix) {
 		return Value{}, nil
@@ -46,7 +46,7 @@ func whole(r Reference) Value {
 	return Value{Refers: true, References: []Reference{r}}
 }
 
-// parseInline finds the inline references and escapes of the value. Where there is neither, the Value is zero.
+// parseInline returns the inline references and escapes of the value. If there are none, the Value is zero.
 func parseInline(value string) (Value, error) {
 	var v Value
 	var literal strings.Builder
@@ -94,8 +94,8 @@ func opensReference(s string) string {
 	return ""
 }
 
-// isHostAndPort tells "vault:8200" and "vault:8200/path" from a reference: people call their Vault's host "vault",
-// and digits without a "#" cannot be a reference anyway.
+// isHostAndPort returns whether a value is a host and a port ("vault:8200", "vault:8200/path") and not a reference:
+// people name their Vault's host "vault", and digits without a "#" cannot be a reference anyway.
 func isHostAndPort(value string) bool {
 	rest, ok := strings.CutPrefix(value, readPrefix)
 	if !ok {
@@ -117,8 +117,8 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
-// parser reads one reference of text, from pos on. Where inline is true it ends at the "}" that closes it, else at
-// the end of the text.
+// parser parses one reference in text, from pos on. It ends at the closing "}" if inline is true, else at the end of
+// the text.
 type parser struct {
 	text   string
 	start  int
@@ -131,7 +131,7 @@ func (p *parser) fail(at int, message string) error {
 	return &Error{Message: message, Column: utf8.RuneCountInString(p.text[:at]) + 1}
 }
 
-// form is how the reference at hand is to be written, for messages.
+// form returns how to write the reference, for messages.
 func (p *parser) form() string {
 	form := "vault:PATH#KEY"
 	if p.write {
@@ -164,7 +164,7 @@ func (p *parser) reference() (Reference, error) {
 	return p.readOrWrite()
 }
 
-// transitHeader returns the offset of the ciphertext where "vN:" stands at pos, else -1.
+// transitHeader returns the offset of the ciphertext if there is "vN:" at pos, else -1.
 func (p *parser) transitHeader() int {
 	rest := p.text[p.pos:]
 	version, _, found := strings.Cut(rest, ":")

@@ -1,9 +1,9 @@
-// Package reference finds and reads the references to Vault in the value of an environment variable.
+// Package reference parses the references to Vault in the value of an environment variable.
 //
-// A value is one of three things. It may hold nothing for us, and is left alone. It may be one reference from its
+// A value is one of three things. It may contain no reference, and stays as it is. It may be one reference from its
 // first byte to its last ("vault:secret/data/db#password"). Or it may be text with any number of inline references
 // ("postgres://${vault:secret/data/db#user}:${vault:secret/data/db#password}@db"); then everything around them is
-// literal text, even where it begins like a reference, and "$${vault:" stands for the literal "${vault:".
+// literal text, even if it begins like a reference, and "$${vault:" stands for the literal "${vault:".
 //
 //	vault:PATH#KEY[#VERSION]             read PATH, take KEY
 //	vault:PATH#TEMPLATE[#VERSION]        read PATH, evaluate TEMPLATE (text with ${…} expressions) over its data
@@ -11,19 +11,19 @@
 //	vault:vN:CIPHERTEXT                  decrypt with the transit engine
 //	vault:login                          in the variable VAULT_TOKEN alone: the token that vault-env uses itself
 //
-// "#" outside of template expressions always separates. White space around PATH, KEY, VERSION and CIPHERTEXT
-// does not count, so a reference may be broken over lines. "vault:8200", a host and a port, is ordinary text.
+// "#" outside of template expressions is always a separator. White space around PATH, KEY, VERSION and CIPHERTEXT is
+// ignored, so a reference may span lines. "vault:8200", a host and a port, is ordinary text.
 //
-// The same grammar is implemented in TypeScript for the admission webhook; testdata/references.json holds both to it.
-// This package reads text only: it does no I/O and knows nothing of Vault's answers.
+// The admission webhook implements the same grammar in TypeScript; both are tested with testdata/references.json. This
+// package only parses text: it does no I/O and knows nothing about Vault's answers.
 package reference
 
 import "strings"
 
-// Kind says what has to be done to resolve a reference.
+// Kind is how to resolve a reference.
 type Kind string
 
-// The kinds of references, in the words of the shared table of cases.
+// The kinds of references, named as in the shared table of cases.
 const (
 	Read    Kind = "Read"
 	Write   Kind = "Write"
@@ -41,21 +41,21 @@ type Reference struct {
 	Template   string `json:"template,omitempty"`
 	Body       string `json:"body,omitempty"` // a JSON object; empty: {}
 	Ciphertext string `json:"ciphertext,omitempty"`
-	Start      int    `json:"start"` // byte offset of the reference in the value, with its "${" where it is inline
-	End        int    `json:"end"`   // byte offset after it, with its "}"
+	Start      int    `json:"start"` // byte offset of the reference in the value, including "${" if it is inline
+	End        int    `json:"end"`   // byte offset after it, including its "}"
 }
 
-// Value is what Parse found in a value. The zero Value holds nothing for vault-env.
+// Value is what Parse found in a value. The zero Value means that there is nothing to do.
 type Value struct {
-	// Refers is true where vault-env has something to do: resolve references, or take the escape out of the text.
+	// Refers is true if vault-env has something to do: resolve references, or replace escapes.
 	Refers bool
-	// Inline is true where the references stand in literal text; false where one reference is the whole value.
+	// Inline is true if the references are part of literal text, and false if one reference is the whole value.
 	Inline     bool
 	References []Reference
-	literals   []string // of an inline value: the text before, between and after the references, escapes taken out
+	literals   []string // of an inline value: the text before, between and after the references, with escapes replaced
 }
 
-// Join puts the resolved references, one string for each of v.References, back into the value's literal text.
+// Join returns the value's literal text with the resolved references, one string for each of v.References, in place.
 func (v Value) Join(resolved []string) string {
 	if !v.Inline {
 		return strings.Join(resolved, "")
@@ -70,11 +70,11 @@ func (v Value) Join(resolved []string) string {
 	return b.String()
 }
 
-// Error is a malformed reference. Its text says what to write instead and holds nothing of the value itself.
+// Error is a malformed reference. Its text says what to write instead, and contains no part of the value.
 type Error struct {
 	Message string
 	Column  int // 1-based, in characters
 }
 
-// Error returns the message alone: where to say the column is up to the caller.
+// Error returns the message without the column, which callers add where they want it.
 func (e *Error) Error() string { return e.Message }

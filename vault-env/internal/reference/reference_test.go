@@ -101,7 +101,7 @@ func TestColumnCountsCharacters(t *testing.T) {
 	}
 }
 
-// What is put back must be the value again: nothing of the text is lost or doubled, and no reference overlaps.
+// Joining must restore the value: no text is lost or duplicated, and no references overlap.
 func FuzzParse(f *testing.F) {
 	for _, row := range table(f) {
 		f.Add(row.Variable, row.Value)
@@ -117,7 +117,7 @@ func FuzzParse(f *testing.F) {
 		}
 		if !v.Refers {
 			if len(v.References) > 0 || v.Inline {
-				t.Fatalf("Parse(%q) refers to nothing, but gives %+v", value, v)
+				t.Fatalf("Parse(%q) finds no reference, but returns %+v", value, v)
 			}
 			return
 		}
@@ -133,7 +133,7 @@ func FuzzParse(f *testing.F) {
 		}
 		if !v.Inline {
 			if len(sources) != 1 || sources[0] != value {
-				t.Fatalf("Parse(%q) is whole, but gives %q", value, sources)
+				t.Fatalf("Parse(%q) is whole, but returns %q", value, sources)
 			}
 			return
 		}
@@ -143,7 +143,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// unescapeOutside is the escape rule in another way than the parser's: it replaces in the text between references.
+// unescapeOutside implements the escape rule differently from the parser: it replaces in the text between references.
 func unescapeOutside(value string, references []Reference) string {
 	replace := strings.NewReplacer("$${vault:", "${vault:", "$${>vault:", "${>vault:", "$${>>vault:", "${>>vault:").Replace
 	var b strings.Builder

@@ -5,11 +5,11 @@ import "strings"
 // span is a part of the text between separators.
 type span struct {
 	start, end int
-	template   bool // it holds at least one ${…} expression
+	template   bool // it contains at least one ${…} expression
 }
 
-// segment reads up to the next "#" or the end of the reference, and leaves pos there. Where expressions is true,
-// ${…} is skipped as a whole, whatever it holds.
+// segment returns the text up to the next "#" or the end of the reference, and moves pos there. If expressions is true,
+// it skips ${…} as a whole, whatever it contains.
 func (p *parser) segment(expressions bool) (span, error) {
 	s := span{start: p.pos}
 	depth := 0
@@ -76,7 +76,7 @@ func (p *parser) expression() (int, error) {
 	return 0, p.fail(p.pos, `a template expression has no closing "}": write ${.KEY}`)
 }
 
-// endOfLiteral returns the offset after the quoted literal that begins at i, or -1. Only raw strings go over lines.
+// endOfLiteral returns the offset after the quoted literal that begins at i, or -1. Only raw strings may span lines.
 func endOfLiteral(text string, i int) int {
 	quote := text[i]
 	for i++; i < len(text); i++ {

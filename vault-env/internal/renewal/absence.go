@@ -6,24 +6,24 @@ import (
 )
 
 const (
-	// While Vault is away a line says so after this time, and after twice the time from then on.
+	// While Vault is away, a reminder is logged after this time, then after twice as long each time.
 	firstReminder = time.Minute
 	lastReminder  = time.Hour
 )
 
-// absence is the time that Vault has been away.
+// absence is a time in which Vault is away.
 type absence struct {
-	since    time.Time // zero: it is there
-	until    time.Time // no attempt before
+	since    time.Time // zero: Vault is not away
+	until    time.Time // no attempt before this time
 	pause    time.Duration
-	said     bool      // in this absence
-	remindAt time.Time // also of the absence before: a Vault that comes and goes fills no log
+	said     bool      // logged in this absence
+	remindAt time.Time // kept from the previous absence, so that a flapping Vault does not fill the log
 	reminder time.Duration
-	ended    int // leases that have ended meanwhile
+	ended    int // leases that have expired in the meantime
 }
 
-// missed is an attempt without an answer. The program is left alone however long that takes: it may still work with
-// what it has, and nothing could start it again.
+// missed records an attempt without an answer. The program keeps running for as long as Vault is away: it may still
+// work with what it has, and it could not start again without Vault.
 func (k *keeper) missed(r renewal, now time.Time) {
 	a := &k.absence
 	if a.since.IsZero() {
@@ -35,15 +35,15 @@ func (k *keeper) missed(r renewal, now time.Time) {
 	if now.Before(a.remindAt) && ended <= a.ended {
 		return
 	}
-	line := fmt.Sprintf("Vault at %s does not answer (%s): trying again", k.address, r.reason)
+	line := fmt.Sprintf("Vault at %s is unavailable (%s): retrying", k.address, r.reason)
 	if a.said {
-		line = fmt.Sprintf("Vault at %s has not answered for %s (%s): trying again", k.address, rounded(now.Sub(a.since)), r.reason)
+		line = fmt.Sprintf("Vault at %s has been unavailable for %s (%s): retrying", k.address, rounded(now.Sub(a.since)), r.reason)
 	}
 	switch {
 	case ended > 0:
-		line += fmt.Sprintf("; the program goes on although %d of %d leases have ended meanwhile", ended, len(k.leases))
+		line += fmt.Sprintf("; the program keeps running although %d of %d leases have expired", ended, len(k.leases))
 	case !first.IsZero():
-		line += "; the first lease ends in " + rounded(first.Sub(now)).String()
+		line += "; the first lease expires in " + rounded(first.Sub(now)).String()
 	}
 	k.log.Warn(line)
 	if a.said {
@@ -52,15 +52,15 @@ func (k *keeper) missed(r renewal, now time.Time) {
 	a.said, a.ended, a.remindAt = true, ended, now.Add(a.reminder)
 }
 
-// answered is any answer of a Vault that is there.
+// answered records an answer: Vault is not away.
 func (k *keeper) answered(now time.Time) {
 	if k.absence.said {
-		k.log.Info(fmt.Sprintf("Vault at %s answers again after %s", k.address, rounded(now.Sub(k.absence.since))))
+		k.log.Info(fmt.Sprintf("Vault at %s is available again after %s", k.address, rounded(now.Sub(k.absence.since))))
 	}
 	k.absence = absence{remindAt: k.absence.remindAt}
 }
 
-// ends returns the first end of all leases and how many of them have ended.
+// ends returns the earliest end of all leases, and how many of them have ended.
 func (k *keeper) ends(now time.Time) (first time.Time, ended int) {
 	for _, h := range k.leases {
 		if h.lease.Duration <= 0 {

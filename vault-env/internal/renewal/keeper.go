@@ -15,20 +15,20 @@ import (
 )
 
 const (
-	// Never more often than this, whatever Vault answers.
+	// Leases are never renewed more often than this, whatever Vault answers.
 	shortestRenewal = time.Second
-	// Pauses between attempts while Vault is away double from the one to the other.
+	// The pauses between attempts while Vault is away double, within these bounds.
 	firstPause = time.Second
 	lastPause  = time.Minute
 )
 
-// verdict is what an answer to a renewal means.
+// verdict is the meaning of an answer to a renewal.
 type verdict int
 
 const (
-	extended verdict = iota // the lease ends later, or so Vault says
-	fixed                   // the lease stays, but it cannot be renewed, or not with this token
-	over                    // there is no such lease any more
+	extended verdict = iota // the lease ends later, according to Vault
+	fixed                   // the lease is still valid, but cannot be renewed, or not with this token
+	over                    // the lease no longer exists
 	failed                  // Vault answers, but cannot do it now: the database behind it may be away
 	away                    // Vault did not answer
 )
@@ -36,30 +36,30 @@ const (
 // renewal is Vault's answer to a renewal.
 type renewal struct {
 	verdict   verdict
-	duration  time.Duration // of the lease from now on
+	duration  time.Duration // of the lease, from now on
 	renewable bool
 	reason    string        // for the log
-	wait      time.Duration // as long Vault asks to be left alone
+	wait      time.Duration // how long Vault asks to wait before the next request
 }
 
-// lender is who renews leases.
+// lender renews leases.
 type lender interface {
 	renew(ctx context.Context, l vault.Lease) renewal
 }
 
-// held is one lease and what is known of it.
+// held is a lease and its schedule.
 type held struct {
 	lease vault.Lease
 	name  string
 	end   time.Time
-	next  time.Time // when to ask Vault
+	next  time.Time // when to renew
 	pause time.Duration
-	// last says that asking has become pointless, and why: it will be asked once more, just before the end.
+	// last is why further renewals are pointless, if they are: then there is only one more, just before the end.
 	last string
 }
 
-// keeper renews leases until one of them cannot be renewed any more. It asks for one after the other: a renewal takes
-// milliseconds, and while Vault is away one attempt tells as much as many.
+// keeper renews leases until one of them can no longer be renewed. It renews one at a time: a renewal takes
+// milliseconds, and while Vault is away one attempt is as good as many.
 type keeper struct {
 	lender  lender
 	address string // of Vault, for messages
@@ -70,7 +70,7 @@ type keeper struct {
 	absence absence
 }
 
-// newKeeper takes leases as Vault gave them at a time: at the latest, for the sake of safety, when it was asked.
+// newKeeper returns a keeper of leases. They count from since, the time of the first request: none was issued earlier.
 func newKeeper(l lender, address string, action settings.LeaseEnd, random func() float64, log *logging.Logger, since time.Time, leases []vault.Lease) *keeper {
 	k := &keeper{lender: l, address: address, action: action, random: random, log: log}
 	for _, lease := range leases {
@@ -78,9 +78,9 @@ func newKeeper(l lender, address string, action settings.LeaseEnd, random func()
 		switch {
 		case lease.Duration > 0:
 			k.schedule(h, since)
-		case lease.ID == "": // a token that was given: nothing is known of it yet
+		case lease.ID == "": // a token that was given: its TTL is not known yet
 			h.next = since
-		default: // it has no end
+		default: // it does not end
 			continue
 		}
 		k.leases = append(k.leases, h)
@@ -95,13 +95,14 @@ func leaseName(l vault.Lease) string {
 	return "the lease of " + failure.QuoteName(l.Request.Path)
 }
 
-// twoThirds of a lease's time, less up to a tenth of them, so that leases of one hour do not come back at once.
+// twoThirds returns two thirds of a lease's duration, less up to a tenth of that, so that leases with the same start
+// are not all renewed at once.
 func (k *keeper) twoThirds(d time.Duration) time.Duration {
 	return max(time.Duration(float64(d)*2/3*(1-k.random()/10)), shortestRenewal)
 }
 
-// lastTime has a lease asked for only once more: as long before its end as the program may take to stop, and up to a
-// tenth of the lease's time earlier, so that the replicas of a workload do not stop together.
+// lastTime schedules the last renewal of a lease: as long before its end as the program may take to stop, and up to a
+// tenth of the lease's duration earlier, so that the replicas of a workload do not stop together.
 func (k *keeper) lastTime(h *held, now time.Time, why string) {
 	h.last = why
 	left := h.end.Sub(now)
@@ -109,7 +110,8 @@ func (k *keeper) lastTime(h *held, now time.Time, why string) {
 	h.next = now.Add(max(left-early, 0))
 }
 
-// run renews until the context ends, or nothing is left to renew, or the program is to be ended: then it says why.
+// run renews until the context ends, nothing is left to renew, or the program has to be stopped. It returns why the
+// program has to be stopped, or nothing.
 func (k *keeper) run(ctx context.Context) string {
 	for len(k.leases) > 0 {
 		h := slices.MinFunc(k.leases, func(a, b *held) int { return a.next.Compare(b.next) })
@@ -129,12 +131,12 @@ func (k *keeper) run(ctx context.Context) string {
 	return ""
 }
 
-// take learns from an answer, and says why the program is to be ended, if so.
+// take records an answer. It returns why the program has to be stopped, or nothing.
 func (k *keeper) take(h *held, r renewal, asked time.Time) string {
 	now := time.Now()
 	if r.verdict == away {
 		k.missed(r, now)
-		h.next = now // behind those that have waited longer
+		h.next = now // after those that have waited longer
 		return ""
 	}
 	k.answered(now)
@@ -150,15 +152,15 @@ func (k *keeper) take(h *held, r renewal, asked time.Time) string {
 		return k.ended(h, cmp.Or(h.last, r.reason), now)
 	case r.verdict == fixed:
 		k.lastTime(h, now, r.reason)
-		k.log.Warn(fmt.Sprintf("%s is not renewed (%s): it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
+		k.log.Warn(fmt.Sprintf("%s cannot be renewed (%s): it expires in %s", h.name, r.reason, rounded(h.end.Sub(now))))
 	default:
 		k.postpone(h, r, now)
 	}
 	return ""
 }
 
-// learn takes what Vault says about a token that was given. Where it says nothing, or that there is no end, nothing is
-// renewed: the leases show soon enough if the token is gone.
+// learn records Vault's answer about a token that was given. If Vault does not say how long it is valid, or it does not
+// expire, it is not renewed: if the token becomes invalid, the leases will show it.
 func (k *keeper) learn(h *held, r renewal, asked time.Time) {
 	if r.verdict != extended || r.duration <= 0 {
 		k.drop(h)
@@ -168,7 +170,7 @@ func (k *keeper) learn(h *held, r renewal, asked time.Time) {
 	k.schedule(h, asked)
 }
 
-// schedule sets the first renewal of a lease that Vault gave for its whole time at some point.
+// schedule sets the first renewal of a lease that Vault issued at a time.
 func (k *keeper) schedule(h *held, since time.Time) {
 	h.end = since.Add(h.lease.Duration)
 	if !h.lease.Renewable {
@@ -178,13 +180,13 @@ func (k *keeper) schedule(h *held, since time.Time) {
 	h.next = since.Add(k.twoThirds(h.lease.Duration))
 }
 
-// extend sets a new end. Where it is the old one, the lease has reached the longest time that Vault allows, and asking
-// again would move nothing. Then, and where it comes earlier than it should, it is the end all the same that counts.
+// extend sets a new end. If the end has not moved, the lease has reached its maximum TTL, and renewing it again would
+// not help. Even then, and if the end comes earlier than before, the program is only stopped at the end of the lease.
 func (k *keeper) extend(h *held, r renewal, asked, now time.Time) string {
 	h.pause = 0
 	end := asked.Add(r.duration)
 	gain := end.Sub(h.end)
-	// Vault gives whole seconds.
+	// Vault rounds to whole seconds.
 	noise := max(r.duration/10, min(1500*time.Millisecond, h.lease.Duration/3))
 	moved := gain > noise || gain < -noise && r.duration > 0
 	if !moved && h.last != "" {
@@ -193,25 +195,25 @@ func (k *keeper) extend(h *held, r renewal, asked, now time.Time) string {
 	h.last = ""
 	switch {
 	case !moved:
-		k.lastTime(h, now, "it has reached the longest time that Vault allows")
-		k.log.Info(fmt.Sprintf("%s ends in %s: %s", h.name, rounded(h.end.Sub(now)), h.last))
+		k.lastTime(h, now, "it has reached its maximum TTL")
+		k.log.Info(fmt.Sprintf("%s expires in %s: %s", h.name, rounded(h.end.Sub(now)), h.last))
 	case !r.renewable:
 		h.end = end
-		k.lastTime(h, now, "it is not renewable any more")
+		k.lastTime(h, now, "it is no longer renewable")
 	default:
 		h.end = end
 		h.next = asked.Add(k.twoThirds(r.duration))
 		if k.log.Debugs() {
-			k.log.Debug(fmt.Sprintf("%s is renewed for %s", h.name, r.duration))
+			k.log.Debug(fmt.Sprintf("%s was renewed for %s", h.name, r.duration))
 		}
 	}
 	return ""
 }
 
-// postpone tries again soon, and says so the first time.
+// postpone schedules another attempt soon, and logs it the first time.
 func (k *keeper) postpone(h *held, r renewal, now time.Time) {
 	if h.pause == 0 {
-		k.log.Warn(fmt.Sprintf("%s cannot be renewed (%s): trying again until it ends in %s", h.name, r.reason, rounded(h.end.Sub(now))))
+		k.log.Warn(fmt.Sprintf("%s could not be renewed (%s): retrying until it expires in %s", h.name, r.reason, rounded(h.end.Sub(now))))
 	}
 	h.pause = min(max(2*h.pause, firstPause), k.longestPause())
 	h.next = now.Add(max(k.jittered(h.pause), r.wait))
@@ -220,20 +222,21 @@ func (k *keeper) postpone(h *held, r renewal, now time.Time) {
 	}
 }
 
-// ended is the end of a lease, or so shortly before it that the program has just the time to stop.
+// ended handles the end of a lease, or the moment before it that leaves the program just enough time to stop. It
+// returns why the program has to be stopped, or nothing.
 func (k *keeper) ended(h *held, why string, now time.Time) string {
 	what := h.name + " has ended"
 	if left := rounded(h.end.Sub(now)); left > 0 {
-		what = h.name + " ends in " + left.String()
+		what = h.name + " expires in " + left.String()
 	}
 	if h.lease.ID == "" {
-		what += ", and with it all leases"
+		what += ", and all leases with it"
 	}
 	what += " (" + why + ")"
 	if k.action.Restart {
 		return what
 	}
-	k.log.Warn(what + ": the program goes on with what no longer is valid")
+	k.log.Warn(what + ": the program keeps running with secrets that are no longer valid")
 	if k.drop(h); h.lease.ID == "" {
 		k.leases = nil
 	}
@@ -244,7 +247,7 @@ func (k *keeper) drop(h *held) {
 	k.leases = slices.DeleteFunc(k.leases, func(other *held) bool { return other == h })
 }
 
-// longestPause between two attempts: short leases end soon.
+// longestPause returns the longest pause between two attempts, which is shorter for short leases.
 func (k *keeper) longestPause() time.Duration {
 	pause := lastPause
 	for _, h := range k.leases {

@@ -49,24 +49,24 @@ func TestLeaseEnds(t *testing.T) {
 		model    modelVault
 		given    bool
 		random   float64
-		from, to time.Duration // of the end; zero: there is none in thirty days
+		from, to time.Duration // of the end; zero: none in thirty days
 		why      string
 	}{
 		{name: "as long as Vault renews, never", model: modelVault{leases: hour()}},
-		{name: "the longest time: with time to stop", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 100 * time.Minute})},
-			from: 100*time.Minute - 12*time.Second, to: 100*time.Minute - 9*time.Second, why: `the lease of "creds/db" ends in 10s (it has reached the longest time that Vault allows)`},
-		{name: "the longest time: replicas do not stop together", random: 0.999, model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 100 * time.Minute})},
-			from: 95 * time.Minute, to: 97 * time.Minute, why: "it has reached the longest time that Vault allows"},
-		{name: "the longest time, many renewals later", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 7 * day})},
-			from: 7*day - 12*time.Second, to: 7*day - 9*time.Second, why: "ends in 10s"},
+		{name: "the maximum TTL: with time to stop", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 100 * time.Minute})},
+			from: 100*time.Minute - 12*time.Second, to: 100*time.Minute - 9*time.Second, why: `the lease of "creds/db" expires in 10s (it has reached its maximum TTL)`},
+		{name: "the maximum TTL: replicas do not stop together", random: 0.999, model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 100 * time.Minute})},
+			from: 95 * time.Minute, to: 97 * time.Minute, why: "it has reached its maximum TTL"},
+		{name: "the maximum TTL, many renewals later", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 7 * day})},
+			from: 7*day - 12*time.Second, to: 7*day - 9*time.Second, why: "expires in 10s"},
 		{name: "not renewable", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, fixed: true})},
-			from: time.Hour - 11*time.Second, to: time.Hour - 9*time.Second, why: `the lease of "creds/db" ends in 10s (it is not renewable)`},
+			from: time.Hour - 11*time.Second, to: time.Hour - 9*time.Second, why: `the lease of "creds/db" expires in 10s (it is not renewable)`},
 		{name: "not renewable and shorter than the time to stop", model: modelVault{leases: with("db", modelLease{ttl: 9 * time.Second, fixed: true})},
-			from: 6 * time.Second, to: 7 * time.Second, why: "ends in 3s (it is not renewable)"},
-		{name: "the token's longest time", model: modelVault{leases: with("", modelLease{ttl: time.Hour, longest: 4 * time.Hour})},
-			from: 4*time.Hour - 12*time.Second, to: 4*time.Hour - 9*time.Second, why: "the token ends in 10s, and with it all leases (it has reached the longest time that Vault allows)"},
+			from: 6 * time.Second, to: 7 * time.Second, why: "expires in 3s (it is not renewable)"},
+		{name: "the token's maximum TTL", model: modelVault{leases: with("", modelLease{ttl: time.Hour, longest: 4 * time.Hour})},
+			from: 4*time.Hour - 12*time.Second, to: 4*time.Hour - 9*time.Second, why: "the token expires in 10s, and all leases with it (it has reached its maximum TTL)"},
 		{name: "a given token's end", given: true, model: modelVault{leases: with("", modelLease{ttl: 2 * time.Hour, fixed: true})},
-			from: 2*time.Hour - 13*time.Second, to: 2*time.Hour - 10*time.Second, why: "the token ends in 10s, and with it all leases (it is not renewable)"},
+			from: 2*time.Hour - 13*time.Second, to: 2*time.Hour - 10*time.Second, why: "the token expires in 10s, and all leases with it (it is not renewable)"},
 		{name: "a given token is renewed", given: true, model: modelVault{leases: hour()}},
 		{name: "a given token without end", given: true, model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
 			if l.ID == "" {
@@ -88,11 +88,11 @@ func TestLeaseEnds(t *testing.T) {
 		}}, from: 5 * time.Hour, to: 5*time.Hour + 40*time.Minute, why: "has ended (gone)"},
 		{name: "denied", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
 			if l.ID == "db" {
-				return &renewal{verdict: fixed, reason: "Vault denies it"}
+				return &renewal{verdict: fixed, reason: "permission denied"}
 			}
 			return nil
-		}}, from: time.Hour - 11*time.Second, to: time.Hour - 9*time.Second, why: "ends in 10s (Vault denies it)"},
-		{name: "not renewable any more", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
+		}}, from: time.Hour - 11*time.Second, to: time.Hour - 9*time.Second, why: "expires in 10s (permission denied)"},
+		{name: "no longer renewable", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
 			switch {
 			case l.ID == "db" && at < 50*time.Minute:
 				return &renewal{verdict: extended, duration: 30 * time.Minute}
@@ -100,13 +100,13 @@ func TestLeaseEnds(t *testing.T) {
 				return &renewal{verdict: fixed, reason: "?"}
 			}
 			return nil
-		}}, from: 70*time.Minute - 11*time.Second, to: 70*time.Minute - 9*time.Second, why: "it is not renewable any more"},
-		{name: "no time at all", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
+		}}, from: 70*time.Minute - 11*time.Second, to: 70*time.Minute - 9*time.Second, why: "it is no longer renewable"},
+		{name: "no duration at all", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
 			if l.ID == "db" {
 				return &renewal{verdict: extended, duration: 0, renewable: true}
 			}
 			return nil
-		}}, from: time.Hour - 11*time.Second, to: time.Hour - 9*time.Second, why: "longest time"},
+		}}, from: time.Hour - 11*time.Second, to: time.Hour - 9*time.Second, why: "it has reached its maximum TTL"},
 		{name: "shorter than before, but renewable", model: modelVault{leases: hour(), odd: func(at time.Duration, l vault.Lease) *renewal {
 			if l.ID == "db" {
 				return &renewal{verdict: extended, duration: 5 * time.Minute, renewable: true}
@@ -122,14 +122,14 @@ func TestLeaseEnds(t *testing.T) {
 			}
 			return nil
 		}}, from: time.Hour, to: time.Hour + time.Second, why: "has ended (400: failed to renew entry)"},
-		{name: "at its longest time, which is then raised", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 100 * time.Minute}), odd: func(at time.Duration, l vault.Lease) *renewal {
+		{name: "at its maximum TTL, which is then raised", model: modelVault{leases: with("db", modelLease{ttl: time.Hour, longest: 100 * time.Minute}), odd: func(at time.Duration, l vault.Lease) *renewal {
 			if l.ID == "db" && at > 99*time.Minute {
 				return &renewal{verdict: extended, duration: time.Hour, renewable: true}
 			}
 			return nil
 		}}},
 		{name: "of seconds", model: modelVault{leases: map[string]*modelLease{"": {ttl: 4 * time.Second}, "db": {ttl: 2 * time.Second}}}},
-		{name: "of seconds, at their longest time", model: modelVault{leases: map[string]*modelLease{"": {ttl: time.Minute}, "db": {ttl: 5 * time.Second, longest: 12 * time.Second}}},
+		{name: "of seconds, at their maximum TTL", model: modelVault{leases: map[string]*modelLease{"": {ttl: time.Minute}, "db": {ttl: 5 * time.Second, longest: 12 * time.Second}}},
 			from: 9 * time.Second, to: 12 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -162,33 +162,33 @@ func TestALeaseThatCannotBeRenewedForAWhile(t *testing.T) {
 		return nil
 	}
 	k := runKeeper(t, m, keepOptions{action: restart, until: 10 * day})
-	if want := `vault-env: warn: the lease of "creds/db" cannot be renewed (400: failed to renew entry): trying again until it ends in 20m0s` + "\n"; k.why != "" || refused != 5 || k.log != want {
+	if want := `vault-env: warn: the lease of "creds/db" could not be renewed (400: failed to renew entry): retrying until it expires in 20m0s` + "\n"; k.why != "" || refused != 5 || k.log != want {
 		t.Errorf("%q after %s, log %s", k.why, k.after, k.log)
 	}
 }
 
-func TestKeepLeavesTheProgramAlone(t *testing.T) {
+func TestActionKeep(t *testing.T) {
 	action := settings.LeaseEnd{GracePeriod: 10 * time.Second}
 	t.Run("a lease", func(t *testing.T) {
 		m := &modelVault{leases: map[string]*modelLease{"": {ttl: time.Hour}, "db": {ttl: time.Hour, fixed: true}, "pki": {ttl: 2 * time.Hour}}}
 		k := runKeeper(t, m, keepOptions{action: action, until: 10 * day})
-		if k.why != "" || k.log != `vault-env: warn: the lease of "creds/db" ends in 10s (it is not renewable): the program goes on with what no longer is valid`+"\n" {
+		if k.why != "" || k.log != `vault-env: warn: the lease of "creds/db" expires in 10s (it is not renewable): the program keeps running with secrets that are no longer valid`+"\n" {
 			t.Errorf("%q, log %s", k.why, k.log)
 		}
 		if last := m.asked[len(m.asked)-1]; k.after != 10*day || !strings.HasPrefix(last, "2") {
-			t.Errorf("the others are not renewed any more: %s, %s", k.after, last)
+			t.Errorf("the others are no longer renewed: %s, %s", k.after, last)
 		}
 	})
-	t.Run("the token, and with it everything", func(t *testing.T) {
+	t.Run("the token, and all leases with it", func(t *testing.T) {
 		m := &modelVault{leases: map[string]*modelLease{"": {ttl: time.Hour, longest: 3 * time.Hour}, "db": {ttl: 2 * time.Hour}}}
 		k := runKeeper(t, m, keepOptions{action: action, until: 10 * day})
-		if k.why != "" || k.after > 3*time.Hour || !strings.Contains(k.log, "the token ends in 10s, and with it all leases") || k.lines() != 2 {
+		if k.why != "" || k.after > 3*time.Hour || !strings.Contains(k.log, "the token expires in 10s, and all leases with it") || k.lines() != 2 {
 			t.Errorf("%q after %s, log %s", k.why, k.after, k.log)
 		}
 	})
 }
 
-// An absence of Vault ends no program, however long it lasts, and fills no log.
+// While Vault is away, however long that is, the program is not stopped and the log does not fill.
 func TestVaultAway(t *testing.T) {
 	leases := func() map[string]*modelLease {
 		return map[string]*modelLease{"": {ttl: 3 * time.Hour}, "db": {ttl: time.Hour}, "pki": {ttl: 12 * time.Hour, fixed: true}}
@@ -196,30 +196,30 @@ func TestVaultAway(t *testing.T) {
 	between := func(from, to time.Duration) func(time.Duration) bool {
 		return func(at time.Duration) bool { return at >= from && at < to }
 	}
-	t.Run("for a moment", func(t *testing.T) {
+	t.Run("briefly", func(t *testing.T) {
 		m := &modelVault{leases: map[string]*modelLease{"db": {ttl: time.Hour}}, away: between(40*time.Minute, 45*time.Minute)}
 		k := runKeeper(t, m, keepOptions{action: restart, until: 10 * day})
-		if k.why != "" || !strings.Contains(k.log, "vault-env: warn: Vault at https://vault does not answer (503 Service Unavailable: Vault is sealed): trying again; the first lease ends in 20m0s\n") ||
-			!strings.HasSuffix(k.log, "vault-env: info: Vault at https://vault answers again after 5m0s\n") {
+		if k.why != "" || !strings.Contains(k.log, "vault-env: warn: Vault at https://vault is unavailable (503 Service Unavailable: Vault is sealed): retrying; the first lease expires in 20m0s\n") ||
+			!strings.HasSuffix(k.log, "vault-env: info: Vault at https://vault is available again after 5m0s\n") {
 			t.Errorf("%q after %s, log:\n%s", k.why, k.after, k.log)
 		}
 	})
-	t.Run("for longer than the leases: the program ends when there is a Vault again", func(t *testing.T) {
+	t.Run("for longer than the leases: the program is stopped when Vault is available again", func(t *testing.T) {
 		m := &modelVault{leases: leases(), away: between(50*time.Minute, 20*time.Hour)}
 		k := runKeeper(t, m, keepOptions{action: restart, until: 10 * day})
-		if k.after < 20*time.Hour || k.after > 20*time.Hour+2*time.Minute || !strings.Contains(k.why, "has ended (Vault knows it no more)") {
+		if k.after < 20*time.Hour || k.after > 20*time.Hour+2*time.Minute || !strings.Contains(k.why, "has ended (Vault no longer knows it)") {
 			t.Errorf("%q after %s", k.why, k.after)
 		}
-		for _, part := range []string{"1 of 3 leases have ended", "2 of 3 leases have ended", "3 of 3 leases have ended", "answers again after 18h"} {
+		for _, part := range []string{"1 of 3 leases have expired", "2 of 3 leases have expired", "3 of 3 leases have expired", "is available again after 18h"} {
 			if !strings.Contains(k.log, part) {
-				t.Errorf("the log does not say %q:\n%s", part, k.log)
+				t.Errorf("the log does not contain %q:\n%s", part, k.log)
 			}
 		}
 		if k.lines() > 35 {
 			t.Errorf("%d lines:\n%s", k.lines(), k.log)
 		}
 	})
-	t.Run("for longer than the leases, which Vault has kept nevertheless", func(t *testing.T) {
+	t.Run("for longer than the leases, which Vault has kept anyway", func(t *testing.T) {
 		m := &modelVault{leases: map[string]*modelLease{"db": {ttl: time.Hour}}, away: between(50*time.Minute, 20*time.Hour), odd: func(at time.Duration, l vault.Lease) *renewal {
 			return &renewal{verdict: extended, duration: time.Hour, renewable: true}
 		}}
@@ -246,7 +246,7 @@ func TestVaultAway(t *testing.T) {
 			t.Errorf("%q after %s, %d lines", k.why, k.after, k.lines())
 		}
 	})
-	t.Run("and it asks to be left alone", func(t *testing.T) {
+	t.Run("and it asks to wait", func(t *testing.T) {
 		m := &modelVault{leases: map[string]*modelLease{"db": {ttl: time.Hour}}, odd: func(at time.Duration, l vault.Lease) *renewal {
 			if at < 45*time.Minute {
 				return &renewal{verdict: away, reason: "429 Too Many Requests", wait: 50 * time.Second}
@@ -260,14 +260,14 @@ func TestVaultAway(t *testing.T) {
 }
 
 func TestNothingToKeep(t *testing.T) {
-	// A lease without an end, such as KV version 1's hint would be.
+	// A lease without an end, as KV version 1's hint would be.
 	k := newKeeper(&modelVault{}, "", restart, rand.Float64, nil, time.Now(), []vault.Lease{{ID: "x"}})
 	if why := k.run(t.Context()); why != "" || len(k.leases) != 0 {
 		t.Errorf("%q, %v", why, k.leases)
 	}
 }
 
-// Whatever Vault answers: no lease is asked for more than once a second, and what ends the program is true.
+// Whatever Vault answers, no lease is renewed more than once a second, and the program is only stopped if a lease ends.
 func TestKeeperOnAnyVault(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -292,7 +292,7 @@ func TestKeeperOnAnyVault(t *testing.T) {
 		}
 		k := runKeeper(t, m, keepOptions{action: restart, random: r.Float64(), until: 30 * day})
 		if k.why == "" {
-			t.Errorf("seed %d: it goes on beyond the first end, %s", seed, first)
+			t.Errorf("seed %d: it continues beyond the first end, %s", seed, first)
 		}
 		if !sometimes && (k.after > first+time.Second || k.after < first/3) {
 			t.Errorf("seed %d: ended after %s, the first lease after %s: %s", seed, k.after, first, k.why)

@@ -12,15 +12,15 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// vaultLender renews and gives back what one Vault has lent to one token.
+// vaultLender renews and revokes the leases of one token.
 type vaultLender struct {
 	settings *vault.Connection
 	token    string
 	log      *logging.Logger
-	client   *vault.Client // nil: a new one is to be made
+	client   *vault.Client // nil: create a new one
 }
 
-// renew asks once. Of a token of which nothing is known, it asks how long it lasts.
+// renew renews a lease with one request. If the TTL of a token is not known, it looks the token up instead.
 func (v *vaultLender) renew(ctx context.Context, l vault.Lease) renewal {
 	ctx, cancel := context.WithTimeout(ctx, v.settings.Timeout)
 	defer cancel()
@@ -40,8 +40,8 @@ func (v *vaultLender) renew(ctx context.Context, l vault.Lease) renewal {
 	return r
 }
 
-// giveBack revokes the token, and with it what it has borrowed; or the leases alone. Whether that worked is of
-// interest to a log only: what is not revoked ends by itself.
+// giveBack revokes the token and its leases, or only the leases. A failure is only logged: what is not revoked expires
+// on its own.
 func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []vault.Lease) {
 	if revokeToken {
 		v.revoke(ctx, "auth/token/revoke-self", "")
@@ -67,11 +67,11 @@ func (v *vaultLender) revoke(ctx context.Context, path, id string) {
 	}
 }
 
-// send sends one request, and returns a reason where there is no answer.
+// send sends one request, and returns a reason if there is no answer.
 func (v *vaultLender) send(ctx context.Context, method, path, id string) (*retry.Answer, time.Duration, string) {
 	if v.client == nil {
 		c, f := vault.NewClient(v.settings, true, v.log)
-		if f != nil { // a file of the settings is not there just now
+		if f != nil { // a file that the settings name is missing at the moment
 			return nil, 0, f.Message
 		}
 		c.Token = v.token
@@ -83,7 +83,7 @@ func (v *vaultLender) send(ctx context.Context, method, path, id string) (*retry
 	}
 	answer, wait, err := v.client.Once(ctx, method, path, body)
 	if err != nil {
-		// The next attempt reads the CA's files again: they may have been renewed as well.
+		// The next attempt reads the CA files again: they may have been renewed.
 		v.client.Close()
 		v.client = nil
 		return nil, 0, v.hide(vault.Describe(nil, err), id)
@@ -98,8 +98,8 @@ func (v *vaultLender) hide(text, id string) string {
 	return strings.ReplaceAll(text, v.token, "…")
 }
 
-// judge tells what an answer to a renewal means. Vault answers 400 to everything that goes wrong with a lease; only
-// what it says tells a lease that has ended from a database that is away.
+// judge returns what an answer to a renewal means. Vault answers 400 to everything that goes wrong with a lease: only
+// the text distinguishes a lease that has ended from a database that is unavailable.
 func judge(path string, a *retry.Answer) renewal {
 	said := vault.Errors(a.Body)
 	switch {
@@ -108,11 +108,11 @@ func judge(path string, a *retry.Answer) renewal {
 	case a.Status == http.StatusPreconditionFailed || a.Status == http.StatusTooManyRequests || a.Status > 500:
 		return renewal{verdict: away, reason: vault.Describe(a, nil)}
 	case a.Status == http.StatusForbidden && strings.Contains(said, "invalid token"):
-		return renewal{verdict: over, reason: "the token is not valid any more"}
+		return renewal{verdict: over, reason: "the token is no longer valid"}
 	case a.Status == http.StatusForbidden:
-		return renewal{verdict: fixed, reason: `Vault denies it: give the policy of the token "update" on ` + path}
+		return renewal{verdict: fixed, reason: `permission denied: grant "update" on ` + path + " in the token's policy"}
 	case a.Status == http.StatusBadRequest && (strings.Contains(said, "lease not found") || strings.Contains(said, "lease expired")):
-		return renewal{verdict: over, reason: "Vault knows it no more: it has ended, or was revoked"}
+		return renewal{verdict: over, reason: "Vault no longer knows it: it expired or was revoked"}
 	case a.Status == http.StatusBadRequest && (strings.Contains(said, "not renewable") || strings.Contains(said, "cannot be renewed")):
 		return renewal{verdict: fixed, reason: "it is not renewable"}
 	}
@@ -122,7 +122,7 @@ func judge(path string, a *retry.Answer) renewal {
 func judgeOK(a *retry.Answer) renewal {
 	body, err := vault.Decode(a.Body)
 	if err != nil {
-		return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+		return renewal{verdict: failed, reason: "the response is not from Vault"}
 	}
 	switch {
 	case body.Auth != nil:
@@ -130,14 +130,14 @@ func judgeOK(a *retry.Answer) renewal {
 		return renewal{verdict: extended, duration: l.Duration, renewable: l.Renewable}
 	case body.LeaseID != "":
 		return renewal{verdict: extended, duration: vault.Seconds(body.LeaseDuration), renewable: body.Renewable}
-	case body.Data["ttl"] != nil: // of a token that was looked up
+	case body.Data["ttl"] != nil: // from a token lookup
 		ttl, _ := body.Data["ttl"].(json.Number)
 		n, err := ttl.Int64()
 		renewable, _ := body.Data["renewable"].(bool)
 		if err != nil {
-			return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+			return renewal{verdict: failed, reason: "the response is not from Vault"}
 		}
 		return renewal{verdict: extended, duration: vault.Seconds(n), renewable: renewable}
 	}
-	return renewal{verdict: failed, reason: "the answer is not one of Vault's"}
+	return renewal{verdict: failed, reason: "the response is not from Vault"}
 }

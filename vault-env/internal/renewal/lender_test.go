@@ -15,7 +15,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// What Vault 1.21 says, word for word, where no other source is named.
+// Vault 1.21's answers, word for word, unless another source is named.
 func TestJudge(t *testing.T) {
 	for _, c := range []struct {
 		name, path string
@@ -43,7 +43,7 @@ func TestJudge(t *testing.T) {
 		{"ended or revoked", "sys/leases/renew", 400, `{"errors":["lease not found"]}`, renewal{verdict: over}},
 		{"ended, not yet taken back", "sys/leases/renew", 400, `{"errors":["lease expired"]}`, renewal{verdict: over}},
 		{"not renewable", "sys/leases/renew", 400, `{"errors":["lease is not renewable"]}`, renewal{verdict: fixed}},
-		{"a token of type batch", "auth/token/renew-self", 400, `{"errors":["batch tokens cannot be renewed"]}`, renewal{verdict: fixed}},
+		{"a batch token", "auth/token/renew-self", 400, `{"errors":["batch tokens cannot be renewed"]}`, renewal{verdict: fixed}},
 		{"the database is away", "sys/leases/renew", 400, `{"errors":["failed to renew entry: resp: (*logical.Response)(nil) err: dial tcp: connection refused"]}`, renewal{verdict: failed}},
 		{"no permission", "sys/leases/renew", 403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, renewal{verdict: fixed}},
 		{"the token is gone", "sys/leases/renew", 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`, renewal{verdict: over}},
@@ -73,7 +73,7 @@ func lenderOf(t *testing.T, server *fake.Vault) (*vaultLender, *bytes.Buffer) {
 	return &vaultLender{settings: &s.Vault, token: fake.Token, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
 }
 
-func TestLenderAsks(t *testing.T) {
+func TestLenderRequests(t *testing.T) {
 	server := fake.NewVault(t)
 	body := ""
 	server.Handle("PUT sys/leases/renew", func(w http.ResponseWriter, r *http.Request) {
@@ -118,13 +118,13 @@ func TestLenderWithoutVault(t *testing.T) {
 	}
 }
 
-// A CA that is renewed while the program runs is a file with another content.
+// If a CA is renewed while the program runs, its file has new content.
 func TestLenderReadsTheCAAgain(t *testing.T) {
 	server := fake.NewVault(t)
 	server.Says("PUT sys/leases/renew", 200, `{"lease_id":"db/1","lease_duration":60,"renewable":true}`)
 	l, _ := lenderOf(t, server)
 	l.settings.CAPEM, l.settings.CAFile = "", fake.File(t, "ca", "")
-	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "holds no certificate") {
+	if r := l.renew(t.Context(), vault.Lease{ID: "db/1"}); r.verdict != away || !strings.Contains(r.reason, "contains no certificate") {
 		t.Errorf("%+v", r)
 	}
 	l.settings.CAFile = fake.File(t, "ca", fake.NewCA(t))
@@ -146,13 +146,13 @@ func TestLenderHidesWhatIsSecret(t *testing.T) {
 	}
 }
 
-func TestGivesBack(t *testing.T) {
+func TestGiveBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		token bool
 		want  []string
 	}{
-		"with the token go its leases": {true, []string{"PUT auth/token/revoke-self"}},
-		"the leases alone":             {false, []string{"PUT sys/leases/revoke", "PUT sys/leases/revoke"}},
+		"the token with its leases": {true, []string{"PUT auth/token/revoke-self"}},
+		"only the leases":           {false, []string{"PUT sys/leases/revoke", "PUT sys/leases/revoke"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := fake.NewVault(t)

@@ -1,9 +1,8 @@
-// Package renewal keeps alive what Vault has lent to a program, in daemon mode: it renews each lease in time, tells the
-// log when Vault is away, says when a lease is about to end for good, and gives everything back when the program has
-// ended.
+// Package renewal renews a program's leases in daemon mode: it renews each lease in time, logs when Vault is away,
+// reports when a lease is about to end for good, and revokes the leases when the program has ended.
 //
-// The keeper (keeper.go) decides when to ask and what an answer means; it is tested against a model of Vault on a fake
-// clock. The lender (lender.go) does the asking.
+// The keeper (keeper.go) decides when to renew and what an answer means; it is tested against a model of Vault on a
+// fake clock. The lender (lender.go) sends the requests.
 package renewal
 
 import (
@@ -16,25 +15,25 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// revocationTime is how long the end of a program may be held up by what is given back.
+// revocationTime is how long revoking leases may delay the exit after the program has ended.
 const revocationTime = 2 * time.Second
 
-// Loan is what has to be looked after: what the program holds of Vault's, and by which token.
+// Loan is what to renew: the leases that the program depends on, and their token.
 type Loan struct {
 	Token  string
 	Client *vault.Client
-	Revoke bool // the token, when the program has ended
+	Revoke bool // revoke the token when the program has ended
 	Leases []vault.Lease
-	Since  time.Time // when Vault was asked for it, at the earliest
+	Since  time.Time // the earliest time at which Vault issued them
 }
 
-// Keeping is a keeper at work.
+// Keeping is a running keeper.
 type Keeping struct {
-	Ended <-chan string // why the program is to be ended
-	Stop  func()        // the renewals, and give back what was renewed
+	Ended <-chan string // receives why the program has to be stopped
+	Stop  func()        // stops the renewals, and revokes what was renewed
 }
 
-// Keep renews a loan from now on, and returns what tells of its end; nothing is renewed where there is no loan.
+// Keep starts to renew a loan. It renews nothing if there is no loan.
 func Keep(l *Loan, s *settings.Settings, log *logging.Logger) *Keeping {
 	if l == nil {
 		return &Keeping{Stop: func() {}}

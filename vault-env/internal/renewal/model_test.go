@@ -15,19 +15,19 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// modelVault lends as Vault does: every renewal is for ttl from then on, and never beyond the longest end. It runs on
-// the fake clock of testing/synctest.
+// modelVault renews leases as Vault does: every renewal is for ttl from then on, and never beyond the maximum TTL. It
+// runs on the fake clock of testing/synctest.
 type modelVault struct {
 	start   time.Time
 	leases  map[string]*modelLease // by id
 	away    func(at time.Duration) bool
-	odd     func(at time.Duration, l vault.Lease) *renewal // in place of the answer
+	odd     func(at time.Duration, l vault.Lease) *renewal // replaces the answer
 	latency time.Duration
 	asked   []string // "1h0m0s id"
 }
 
 type modelLease struct {
-	ttl, end, longest time.Duration // the ends from the start on
+	ttl, end, longest time.Duration // end and longest count from the start
 	fixed             bool
 }
 
@@ -45,20 +45,20 @@ func (m *modelVault) renew(ctx context.Context, l vault.Lease) renewal {
 			return *r
 		}
 	}
-	lent := m.leases[l.ID]
+	issued := m.leases[l.ID]
 	switch {
-	case lent == nil || at >= lent.end:
-		return renewal{verdict: over, reason: "Vault knows it no more"}
-	case l.ID == "" && l.Duration == 0: // looked up
-		return renewal{verdict: extended, duration: (lent.end - at).Truncate(time.Second), renewable: !lent.fixed}
-	case lent.fixed:
+	case issued == nil || at >= issued.end:
+		return renewal{verdict: over, reason: "Vault no longer knows it"}
+	case l.ID == "" && l.Duration == 0: // a lookup
+		return renewal{verdict: extended, duration: (issued.end - at).Truncate(time.Second), renewable: !issued.fixed}
+	case issued.fixed:
 		return renewal{verdict: fixed, reason: "it is not renewable"}
 	}
-	lent.end = min(at+lent.ttl, lent.longest)
-	return renewal{verdict: extended, duration: (lent.end - at).Truncate(time.Second), renewable: true}
+	issued.end = min(at+issued.ttl, issued.longest)
+	return renewal{verdict: extended, duration: (issued.end - at).Truncate(time.Second), renewable: true}
 }
 
-// kept is what a run of a keeper came to.
+// kept is the result of a keeper's run.
 type kept struct {
 	why   string
 	after time.Duration
@@ -73,11 +73,11 @@ var restart = settings.LeaseEnd{Restart: true, GracePeriod: 10 * time.Second}
 type keepOptions struct {
 	action settings.LeaseEnd
 	random float64
-	given  bool          // the token: nothing is known of it
+	given  bool          // the token was given: its TTL is not known yet
 	until  time.Duration // the program's end
 }
 
-// runKeeper lends every lease of the model and keeps it until the program ends.
+// runKeeper issues every lease of the model and runs a keeper until the program ends.
 func runKeeper(t *testing.T, m *modelVault, o keepOptions) (result kept) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,11 +89,11 @@ func runKeeper(t *testing.T, m *modelVault, o keepOptions) (result kept) {
 					l.longest = 1 << 62
 				}
 				l.end = min(l.ttl, l.longest)
-				lent := vault.Lease{ID: id, Duration: l.end, Renewable: !l.fixed, Request: vault.Request{Path: "creds/" + id}}
+				issued := vault.Lease{ID: id, Duration: l.end, Renewable: !l.fixed, Request: vault.Request{Path: "creds/" + id}}
 				if id == "" && o.given {
-					lent = vault.Lease{}
+					issued = vault.Lease{}
 				}
-				leases = append(leases, lent)
+				leases = append(leases, issued)
 			}
 		}
 		var log bytes.Buffer

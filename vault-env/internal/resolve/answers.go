@@ -9,17 +9,17 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// answers is what Vault has to say to a plan. What is missing, and may be, is nil in secrets and not in plaintexts.
+// answers holds Vault's answers to a plan. What is missing, and may be, is nil in secrets and absent from plaintexts.
 type answers struct {
 	token      vault.Token
 	secrets    map[vault.Request]*vault.Secret
 	plaintexts map[string]string // by ciphertext
-	leases     []vault.Lease     // what was borrowed with the token
-	revoking   *vault.Revoking   // nil where the token is not to be revoked
-	client     *vault.Client     // with a connection that is open
+	leases     []vault.Lease     // of secrets read with the token
+	revoking   *vault.Revoking   // nil if the token is not revoked
+	client     *vault.Client     // with an open connection
 }
 
-// text returns what stands for a reference, and false where there is nothing.
+// text returns what a reference resolves to, and false if that is missing.
 func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:

@@ -10,7 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// ask gets everything that the plan wants: one token, then every path and every ciphertext once.
+// ask returns Vault's answers to the plan: one token, then every path and every ciphertext once.
 func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.Failure) {
 	v := &p.settings.Vault
 	a := &answers{}
@@ -30,7 +30,7 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 		}
 	}
 	if failure.OneLine(a.token.Value) != a.token.Value { // it goes into a header
-		return nil, failure.Newf(failure.Settings, "the token for Vault is malformed: it holds a control character")
+		return nil, failure.Newf(failure.Settings, "the Vault token is malformed: it contains a control character")
 	}
 	c.Token = a.token.Value
 	c.LimitAnswers(true)
@@ -45,7 +45,7 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 	return a, nil
 }
 
-// getAll gets the plan's secrets and plaintexts into the answers, all at the same time.
+// getAll requests the plan's secrets and plaintexts, all at the same time.
 func (a *answers) getAll(ctx context.Context, c *vault.Client, p *plan) *failure.Failure {
 	secrets := make([]*vault.Secret, len(p.reads))
 	decrypts := c.Decryptions(p.settings.Transit, p.decrypts, p.settings.IgnoreMissing, p.wanted)
@@ -79,8 +79,8 @@ func (a *answers) getAll(ctx context.Context, c *vault.Client, p *plan) *failure
 	return nil
 }
 
-// endToken begins to revoke the token before the program starts, where the program has no use for it: it does not get
-// it, and no lease ends with it.
+// endToken starts to revoke the token before the program starts, unless the program needs it: it gets the token, or a
+// lease ends with it.
 func (a *answers) endToken(c *vault.Client, p *plan, log *logging.Logger) {
 	if !a.token.Revocable(p.settings.Revoke) || p.login {
 		return
@@ -92,14 +92,14 @@ func (a *answers) endToken(c *vault.Client, p *plan, log *logging.Logger) {
 	a.revoking = c.BeginRevocation()
 }
 
-// settleToken waits until the request to revoke the token is written, if there is one.
+// settleToken waits until the request to revoke the token is sent, if there is one.
 func (a *answers) settleToken(log *logging.Logger) {
 	if a.revoking != nil {
 		a.revoking.Settle(log)
 	}
 }
 
-// abandon revokes the token after a start that failed.
+// abandon revokes the token after a failed start.
 func (a *answers) abandon(ctx context.Context, c *vault.Client, r vault.Revocation, log *logging.Logger) {
 	if a.revoking != nil {
 		a.settleToken(log)

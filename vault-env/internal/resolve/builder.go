@@ -9,10 +9,11 @@ import (
 	"vaultinjection.dev/vault-env/internal/settings"
 )
 
-// maxEntry is the longest "NAME=VALUE" that Linux takes, without its closing zero (MAX_ARG_STRLEN, 32 pages of 4 KiB).
+// maxEntry is the longest "NAME=VALUE" that Linux allows, without the terminating NUL (MAX_ARG_STRLEN, 32 pages of 4
+// KiB).
 const maxEntry = 32*4096 - 1
 
-// environmentBuilder puts the program's environment together: first what the container has, then what fromPaths add.
+// environmentBuilder builds the program's environment: first the container's variables, then those of fromPaths.
 type environmentBuilder struct {
 	settings *settings.Settings
 	login    bool // the program gets the login token
@@ -25,10 +26,10 @@ func newEnvironmentBuilder(s *settings.Settings, login bool, log *logging.Logger
 	return &environmentBuilder{s, login, log, make([]string, 0, size), make(map[string]int, size)}
 }
 
-// keep takes an entry of the container's environment that holds no reference.
+// keep adds an entry of the container's environment that contains no reference.
 func (b *environmentBuilder) keep(entry string) {
 	name, _, found := strings.Cut(entry, "=")
-	if !found { // odd, but the program's affair
+	if !found { // odd, but not our concern
 		b.entries = append(b.entries, entry)
 		return
 	}
@@ -38,7 +39,7 @@ func (b *environmentBuilder) keep(entry string) {
 	b.first(name, entry)
 }
 
-// resolved takes a variable whose references are resolved.
+// resolved adds a variable whose references are resolved.
 func (b *environmentBuilder) resolved(name, value string) *failure.Failure {
 	entry := name + "=" + value
 	if f := checkEntry(entry); f != nil {
@@ -48,25 +49,25 @@ func (b *environmentBuilder) resolved(name, value string) *failure.Failure {
 	return nil
 }
 
-// add takes one key of a secret of fromPaths. What the container sets itself wins, unless the path says overwrite.
+// add adds one key of a fromPaths secret. A variable of the container takes precedence, unless the path sets overwrite.
 func (b *environmentBuilder) add(from settings.FromPath, key, value string) *failure.Failure {
 	name := from.Prefix + key
 	source := "the key " + failure.QuoteName(key) + " of " + from.Path
 	switch {
 	case name == "" || strings.ContainsAny(name, "=\x00"):
-		b.log.Warn(source + " is left out: it cannot be the name of a variable")
+		b.log.Warn(source + " is skipped: it cannot be the name of a variable")
 		return nil
 	case name != environment.ConfigVariable && b.settings.AllowedNames[name]:
 	case isDangerous(name):
-		b.log.Warn(source + " is left out: a variable of this name makes programs run code, and it is not in allowedNames")
+		b.log.Warn(source + " is skipped: a variable with this name can make programs run code, and allowedNames does not list it")
 		return nil
 	case name == environment.ConfigVariable || isStripped(name, b.settings.Passthrough, false):
-		b.log.Warn(source + " is left out: it is a setting of Vault's clients, and not in the passthrough list")
+		b.log.Warn(source + " is skipped: it is a setting of Vault clients, and the passthrough list does not name it")
 		return nil
 	}
 	if _, set := b.index[name]; set && !from.Overwrite {
 		if b.log.Debugs() {
-			b.log.Debug(source + " is left out: the variable is set already")
+			b.log.Debug(source + " is skipped: the variable is already set")
 		}
 		return nil
 	}
@@ -96,9 +97,9 @@ func (b *environmentBuilder) put(name, entry string) {
 func checkEntry(entry string) *failure.Failure {
 	switch {
 	case strings.IndexByte(entry, 0) >= 0:
-		return failure.Newf(failure.Data, `the value holds a NUL byte, which no variable can: use "| b64enc" in a template`)
+		return failure.Newf(failure.Data, `the value contains a NUL byte, which a variable cannot hold: encode it with "| b64enc" in a template`)
 	case len(entry) > maxEntry:
-		return failure.Newf(failure.Data, "the value is longer than Linux takes in a variable (%d bytes with its name): put it in a file instead", maxEntry)
+		return failure.Newf(failure.Data, "the value is longer than Linux allows for a variable (%d bytes including its name): put it in a file instead", maxEntry)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
 package resolve
 
-// MaxEntry is for tests that see the resolution from outside.
+// MaxEntry is for tests in the external test package.
 const MaxEntry = maxEntry

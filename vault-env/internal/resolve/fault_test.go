@@ -10,8 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// Whatever goes wrong with whichever request: the program gets everything, or it is not started, and that is clear
-// within the timeout.
+// Whatever goes wrong with any request, the program gets everything or is not started, within the timeout.
 func TestFaults(t *testing.T) {
 	cases := fake.FaultCases()
 	outcomes := make([]resolvetest.Outcome, len(cases))

@@ -12,8 +12,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// Whatever the environment and the secret hold: names are unique, settings do not get through, references are gone,
-// and what came from Vault is there as it came.
+// Whatever the environment and the secret contain: names are unique, settings are removed, references are replaced, and
+// values from Vault are unchanged.
 func FuzzEnvironment(f *testing.F) {
 	f.Add("A=1\nB=vault:p#k\nPATH=/bin", "k", "v", "", true, false)
 	f.Add("VAULT_ADDR=a\nVAULT_TOKEN=vault:login\nVAULT_ENV_CONFIG={}", "VAULT_ADDR", "x", "", true, true)

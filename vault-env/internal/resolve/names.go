@@ -2,8 +2,8 @@ package resolve
 
 import "strings"
 
-// isConnection names the variables that tell a client of Vault how to reach it. They are kept for a program that gets
-// the login token (VAULT_TOKEN=vault:login), which has a use for them.
+// isConnection returns whether a variable tells a Vault client how to reach Vault. A program that gets the login token
+// (VAULT_TOKEN=vault:login) needs these variables and keeps them.
 func isConnection(name string) bool {
 	switch name {
 	case "VAULT_TOKEN", "VAULT_ADDR", "VAULT_AGENT_ADDR", "VAULT_CACERT", "VAULT_CACERT_BYTES", "VAULT_CAPATH",
@@ -15,7 +15,7 @@ func isConnection(name string) bool {
 	return false
 }
 
-// isOwn names the variables that are vault-env's settings, or were Bank-Vaults'.
+// isOwn returns whether a variable is a setting of vault-env, or was one of Bank-Vaults' vault-env.
 func isOwn(name string) bool {
 	switch name {
 	case "VAULT_AUTH_METHOD", "VAULT_CACERT_RELOAD", "VAULT_CLI_NO_COLOR", "VAULT_CLUSTER_ADDR",
@@ -29,8 +29,8 @@ func isOwn(name string) bool {
 	return false
 }
 
-// isLoader names the variables that make the dynamic loader, a shell or a language's runtime load and run code.
-// Whoever can write a secret must not thereby run code in the program, so they are not taken from fromPaths.
+// isLoader returns whether a variable makes the dynamic loader, a shell or a language runtime load and run code. Write
+// access to a secret must not be enough to run code in the program, so these are not taken from fromPaths.
 func isLoader(name string) bool {
 	switch name {
 	case "BASHOPTS", "BASH_ENV", "BROWSER", "CLASSPATH", "CORECLR_ENABLE_PROFILING", "CORECLR_PROFILER",
@@ -50,7 +50,7 @@ func isLoader(name string) bool {
 	return false
 }
 
-// isStripped says whether a variable of the VAULT_* family is kept from the program. login is true where the program
+// isStripped returns whether a VAULT_* variable is removed from the program's environment. login is true if the program
 // gets the login token.
 func isStripped(name string, passthrough map[string]bool, login bool) bool {
 	if passthrough[name] || login && isConnection(name) {
@@ -64,8 +64,8 @@ func isDangerous(name string) bool {
 		strings.HasPrefix(name, "BASH_FUNC_")
 }
 
-// isAllowed says whether a path matches one of the patterns, where "*" stands for any text, slashes too. No pattern
-// at all allows everything.
+// isAllowed returns whether a path matches one of the patterns, where "*" matches any text including slashes. If there
+// are no patterns, every path is allowed.
 func isAllowed(path string, patterns []string) bool {
 	if len(patterns) == 0 {
 		return true

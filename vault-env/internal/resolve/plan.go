@@ -22,27 +22,27 @@ type variable struct {
 	entry     string
 	name      string
 	value     reference.Value
-	templates []*template.Template // one for each reference of value, nil where it takes a key
+	templates []*template.Template // one for each reference of value, nil if it names a key
 }
 
-// plan is everything that is to be done, known before Vault is asked for anything.
+// plan is everything to request from Vault, known before the first request.
 type plan struct {
 	settings  *settings.Settings
 	variables []variable
-	reads     []vault.Request        // distinct, in the order in which they are first wanted
-	decrypts  []string               // distinct ciphertexts, in that order
+	reads     []vault.Request        // distinct, in the order of their first use
+	decrypts  []string               // distinct ciphertexts, in the same order
 	readBy    map[vault.Request]want // for messages
 	decryptBy map[string]want        // for messages
 	login     bool                   // the program gets the login token
 }
 
-// want is who wants something: the first that does, and how many do.
+// want names who needs something: the first variable that does, and how many do.
 type want struct {
 	name  string
 	count int
 }
 
-// String returns the name, and how many more there are.
+// String returns the name, and how many others there are.
 func (w want) String() string {
 	if w.count > 1 {
 		return w.name + " (and " + strconv.Itoa(w.count-1) + " more)"
@@ -50,7 +50,7 @@ func (w want) String() string {
 	return w.name
 }
 
-// noteWant returns whether nobody has wanted key before.
+// noteWant records that name needs key, and returns whether it is the first to need it.
 func noteWant[K comparable](by map[K]want, key K, name string) bool {
 	w, known := by[key]
 	if !known {
@@ -61,8 +61,8 @@ func noteWant[K comparable](by map[K]want, key K, name string) bool {
 	return !known
 }
 
-// newPlan parses every reference and every template and checks the paths, so that a mistake in one is told before
-// anybody logs in.
+// newPlan parses every reference and every template and checks the paths, so that mistakes are reported before the
+// login.
 func newPlan(env environment.Variables, s *settings.Settings) (*plan, *failure.Failure) {
 	p := &plan{settings: s, variables: make([]variable, 0, len(env)), readBy: map[vault.Request]want{}, decryptBy: map[string]want{}}
 	for _, entry := range env {
@@ -142,7 +142,7 @@ func (p *plan) wantPath(name string, key vault.Request) *failure.Failure {
 
 func (p *plan) wantPlaintext(name, ciphertext string) *failure.Failure {
 	if p.settings.Transit.KeyID == "" {
-		return failure.Newf(failure.Settings, "%s: a transit ciphertext needs a key: set environment.transit.keyID (VAULT_TRANSIT_KEY_ID) to the name of the key that made it", name)
+		return failure.Newf(failure.Settings, "%s: a transit ciphertext needs a key: set environment.transit.keyID (VAULT_TRANSIT_KEY_ID) to the name of the key that encrypted it", name)
 	}
 	if noteWant(p.decryptBy, ciphertext, name) {
 		p.decrypts = append(p.decrypts, ciphertext)
@@ -150,7 +150,7 @@ func (p *plan) wantPlaintext(name, ciphertext string) *failure.Failure {
 	return nil
 }
 
-// keyOf returns the request that a reference to a path stands for.
+// keyOf returns the request for a reference to a path.
 func keyOf(r reference.Reference) vault.Request {
 	if r.Kind != reference.Write {
 		return vault.Request{Path: r.Path, Version: r.Version}
@@ -162,12 +162,12 @@ func keyOf(r reference.Reference) vault.Request {
 	return vault.Request{Path: r.Path, Write: true, Body: body.String()}
 }
 
-// keyOfPath returns the request for a secret whose every key becomes a variable.
+// keyOfPath returns the request for a secret of fromPaths.
 func keyOfPath(from settings.FromPath) vault.Request {
 	return vault.Request{Path: from.Path, Version: from.Version}
 }
 
-// wanted returns who wants some of the ciphertexts, for messages.
+// wanted returns the name of who needs any of the ciphertexts, for messages.
 func (p *plan) wanted(ciphertexts []string) string {
 	all := p.decryptBy[ciphertexts[0]]
 	for _, ciphertext := range ciphertexts[1:] {
@@ -176,11 +176,11 @@ func (p *plan) wanted(ciphertexts []string) string {
 	return all.String()
 }
 
-// nothing returns whether no token is needed, so there is no reason to speak to Vault at all.
+// nothing returns whether the plan needs no token, so that there is no reason to contact Vault.
 func (p *plan) nothing() bool { return len(p.reads)+len(p.decrypts) == 0 && !p.login }
 
-// environment returns the variables with the answers in place of the references. It parses nothing that came from
-// Vault.
+// environment returns the variables with the answers in place of the references. It does not parse anything that came
+// from Vault.
 func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.Failure) {
 	b := newEnvironmentBuilder(p.settings, p.login, log, len(p.variables))
 	for i := range p.variables {
@@ -194,7 +194,7 @@ func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.
 			return nil, f.Under(v.name)
 		}
 		if !present {
-			log.Warn(v.name + " is left out: Vault has nothing for its reference, and missing ones are ignored")
+			log.Warn(v.name + " is not set: Vault has nothing for its reference, and missing secrets are ignored")
 			continue
 		}
 		if f := b.resolved(v.name, value); f != nil {
@@ -211,7 +211,7 @@ func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.
 
 func addPath(b *environmentBuilder, from settings.FromPath, s *vault.Secret, log *logging.Logger) *failure.Failure {
 	if s == nil {
-		log.Warn("fromPaths: there is no secret at " + failure.QuoteName(from.Path) + ", and missing ones are ignored")
+		log.Warn("fromPaths: Vault has no secret at " + failure.QuoteName(from.Path) + ", and missing secrets are ignored")
 		return nil
 	}
 	for _, key := range s.Keys() {
@@ -226,8 +226,8 @@ func addPath(b *environmentBuilder, from settings.FromPath, s *vault.Secret, log
 	return nil
 }
 
-// resolve returns the variable's value, and false where it is not to be set: its only reference is to something that is
-// not there. In a text around it, such a reference becomes empty.
+// resolve returns the variable's value, and false if the variable is not set because its only reference is to something
+// missing. An inline reference to something missing becomes empty.
 func (v *variable) resolve(a *answers) (string, bool, *failure.Failure) {
 	resolved := make([]string, len(v.value.References))
 	for i, r := range v.value.References {

@@ -111,7 +111,7 @@ func TestVersionsOfAPathAreDifferentReads(t *testing.T) {
 	}
 }
 
-func TestNothingToResolveAsksNobody(t *testing.T) {
+func TestNothingToResolveSendsNoRequest(t *testing.T) {
 	s := resolvetest.Defaults(t)
 	s.Vault.Address = "https://127.0.0.1:1"
 	s.Login.JWTFile = "/nonexistent"
@@ -159,11 +159,11 @@ func TestMissingSecrets(t *testing.T) {
 		{"vault:secret/data/here#absent", failure.Missing, []string{`no key "absent"`, "secret/data/here"}, false},
 		{"vault:secret/data/here#${.absent}", failure.Missing, []string{"${.absent}", "does not have"}, false},
 		{"vault:secret/data/deleted#k", failure.Missing, []string{"version 3 was deleted at 2026-02-03T04:05:06Z", "secret/data/deleted"}, false},
-		{"vault:secret/data/destroyed#k", failure.Missing, []string{"version 3 is destroyed"}, false},
+		{"vault:secret/data/destroyed#k", failure.Missing, []string{"version 3 was destroyed"}, false},
 		{"vault:secret/data/nodata#k", failure.Missing, []string{"version 3 holds no data"}, false},
-		{"vault:secret/data/denied#k", failure.Denied, []string{`denies reading "secret/data/denied" (403: 1 error occurred:`, "permission denied"}, false},
-		{"vault:secret/data/foreign#k", failure.Protocol, []string{"not one of Vault's"}, false},
-		{"vault:secret/data/foreign-json#k", failure.Protocol, []string{"not one of Vault's"}, false},
+		{"vault:secret/data/denied#k", failure.Denied, []string{`denied reading "secret/data/denied" (403: 1 error occurred:`, "permission denied"}, false},
+		{"vault:secret/data/foreign#k", failure.Protocol, []string{"is not from Vault"}, false},
+		{"vault:secret/data/foreign-json#k", failure.Protocol, []string{"is not from Vault"}, false},
 	} {
 		t.Run(c.value, func(t *testing.T) {
 			s := resolvetest.Settings(t, vault)
@@ -175,14 +175,14 @@ func TestMissingSecrets(t *testing.T) {
 				return
 			}
 			o.Want(t, "A=1", "Y=a  b")
-			if !strings.Contains(o.Log, "warn: X is left out") {
+			if !strings.Contains(o.Log, "warn: X is not set") {
 				t.Errorf("no warning: %s", o.Log)
 			}
 		})
 	}
 }
 
-func TestDataThatDoesNotFit(t *testing.T) {
+func TestDataThatCannotBeUsed(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.KV2("secret/data/odd", `{"object":{"password":"hunter2"},"list":["hunter2"],"nul":"hunter2\u0000x","text":"hunter2","big":"`+strings.Repeat("x", 131072)+`","fits":"`+strings.Repeat("y", resolve.MaxEntry-len("X="))+`"}`)
 	for _, c := range []struct {
@@ -192,7 +192,7 @@ func TestDataThatDoesNotFit(t *testing.T) {
 		{"vault:secret/data/odd#object", []string{"X: ", "secret/data/odd", `the key "object" holds an object`, "| toJson"}},
 		{"vault:secret/data/odd#list", []string{"holds a list", "| toJson"}},
 		{"vault:secret/data/odd#nul", []string{"NUL byte"}},
-		{"vault:secret/data/odd#big", []string{"longer than Linux takes"}},
+		{"vault:secret/data/odd#big", []string{"longer than Linux allows"}},
 		{"vault:secret/data/odd#${b64dec .text}", []string{"failed at ${b64dec .text}"}},
 		{"vault:secret/data/odd#${fail .text}", []string{"failed at ${fail .text}"}},
 		{"vault:secret/data/odd#${.text.x}", []string{"failed at ${.text.x}"}},
@@ -210,7 +210,7 @@ func TestDataThatDoesNotFit(t *testing.T) {
 	})
 }
 
-// These are told before anybody is asked.
+// These are reported before any request.
 func TestMistakesInReferences(t *testing.T) {
 	vault := fake.NewVault(t)
 	s := resolvetest.Settings(t, vault)
@@ -225,11 +225,11 @@ func TestMistakesInReferences(t *testing.T) {
 		{"X=>>vault:pki/issue/a#k", []string{`X: the policy's allowedPaths do not allow "pki/issue/a"`}},
 		{"X=${>>vault:kv/a/rw#k#{\"a\":1}}", []string{"allowedPaths"}},
 		{"X=vault:v1:abc", []string{"X: a transit ciphertext needs a key: set environment.transit.keyID"}},
-		{"X=vault:secret/data/shop/a#${.a | env}", []string{"X: the template is wrong", `function "env" not defined`}},
+		{"X=vault:secret/data/shop/a#${.a | env}", []string{"X: the template is invalid", `function "env" not defined`}},
 		{"X=vault:secret/data/shop/a#${env \"HOME\"}", []string{`function "env" not defined`}},
 		{"X=vault:secret/data/shop/a#${getHostByName \"x\"}", []string{`"getHostByName" not defined`}},
-		{"X=vault:secret/data/shop/a#${if}", []string{"the template is wrong"}},
-		{"X=vault:secret/data/shop/a#${}", []string{"the template is wrong"}},
+		{"X=vault:secret/data/shop/a#${if}", []string{"the template is invalid"}},
+		{"X=vault:secret/data/shop/a#${}", []string{"the template is invalid"}},
 		{"X=vault:secret/data/other#k", []string{`X: the policy's allowedPaths do not allow "secret/data/other"`}},
 		{"X=vault:secret/data/shopping#k", []string{"allowedPaths"}},
 		{"X=vault:kv/a/rw#k", []string{"allowedPaths"}},
@@ -288,8 +288,8 @@ func TestFromPaths(t *testing.T) {
 		o := resolvetest.Resolve(t, s)
 		o.Want(t, "OK=ok", "VAULT_ADDR=x")
 		for _, name := range []string{"PATH", "LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "BASH_ENV", "BASH_FUNC_ls%%", "VAULT_ENV_CONFIG", "A=B", ""} {
-			if !strings.Contains(o.Log, `warn: the key "`+name+`" of secret/data/danger is left out`) {
-				t.Errorf("%q is not said: %s", name, o.Log)
+			if !strings.Contains(o.Log, `warn: the key "`+name+`" of secret/data/danger is skipped`) {
+				t.Errorf("%q is not logged: %s", name, o.Log)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-// Package resolvetest resolves environments in the tests of several packages, with a Vault that is fake.
+// Package resolvetest resolves environments with a fake Vault, for the tests of several packages.
 package resolvetest
 
 import (
@@ -17,18 +17,18 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// Settings are those of a policy for this Vault, with some parts replaced.
+// Settings returns the settings of a policy for this Vault, with some parts replaced.
 func Settings(t *testing.T, f *fake.Vault, change ...func(fake.Fields)) *settings.Settings {
 	t.Helper()
 	s, failed := settings.Load(environment.Variables{f.Settings(t, change...)})
 	if failed != nil {
 		t.Fatal(failed)
 	}
-	s.Revoke = vault.RevokeNever // it is asked for after the environment is there, and would disturb who counts requests
+	s.Revoke = vault.RevokeNever // the revocation comes after the environment is complete, and would disturb tests that count requests
 	return &s
 }
 
-// Defaults are the defaults, for a Vault that is not there.
+// Defaults returns the default settings, for a Vault that does not exist.
 func Defaults(t testing.TB) *settings.Settings {
 	t.Helper()
 	s, failed := settings.Load(environment.Variables{environment.ConfigVariable + `={"vault":{"address":"https://127.0.0.1:1","auth":{"role":"shop"}}}`})
@@ -52,14 +52,14 @@ func WithTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings.Settings) 
 	return vault, transit, s
 }
 
-// Outcome is what came of one resolution.
+// Outcome is the result of one resolution.
 type Outcome struct {
 	Env     []string
 	Failure *failure.Failure
 	Log     string
 }
 
-// Resolve resolves an environment. What is said of it may hold no secret.
+// Resolve resolves an environment. It fails the test if the log or the failure contains a secret.
 func Resolve(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	t.Helper()
 	var b bytes.Buffer
@@ -77,7 +77,7 @@ func Resolve(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	}
 	for _, secret := range []string{fake.Token, fake.JWT, "c2lnbmF0dXJl", "hunter2"} {
 		if strings.Contains(said, secret) {
-			t.Errorf("a secret is said: %s", said)
+			t.Errorf("a secret is printed: %s", said)
 		}
 	}
 	return o
@@ -94,7 +94,7 @@ func (o Outcome) Want(t *testing.T, env ...string) {
 	}
 }
 
-// WantFailure fails the test unless there is a failure of a status that says all of the parts.
+// WantFailure fails the test unless there is a failure with the status, whose message contains all of the parts.
 func (o Outcome) WantFailure(t *testing.T, status int, parts ...string) {
 	t.Helper()
 	if o.Failure == nil {

@@ -1,8 +1,8 @@
-// Package retry sends a request until it has a final answer, or there is no time left: the same for Vault and for the
-// services of the clouds that say who a workload is. What is worth another attempt and what is not, the request itself
-// says; how long to wait between attempts is decided here.
+// Package retry sends a request until it has a final answer or no time is left, to Vault as well as to the cloud
+// services that identify a workload. The request itself decides what to retry; this package decides how long to wait
+// between attempts.
 //
-// It also has the words in which messages speak of answers, so that none of them repeats a secret.
+// It also has the functions that describe answers in messages, so that no message repeats a secret.
 package retry
 
 import (
@@ -22,7 +22,7 @@ const (
 	longestWait  = 2 * time.Second
 )
 
-// Answer is what came back for a request, whatever it says.
+// Answer is a response to a request, whatever its status.
 type Answer struct {
 	Status int
 	Body   []byte
@@ -31,13 +31,13 @@ type Answer struct {
 
 // Exchange is one request, sent until it has a final answer.
 type Exchange struct {
-	Label string // for the log: what is asked for, nothing secret
-	// send sends it once. The duration is what the other side asks to wait before the next attempt.
+	Label string // for the log: names the request, contains nothing secret
+	// Send sends it once. The duration is how long the server asks to wait before the next attempt.
 	Send     func(context.Context) (*Answer, time.Duration, error)
 	Again    func(*Answer) bool                   // another attempt may get another answer
-	Final    func(error) *failure.Failure         // of an error that another attempt would only repeat, else nil
+	Final    func(error) *failure.Failure         // for an error that another attempt would only repeat, else nil
 	Describe func(*Answer, error) string          // why there was no final answer, in a few words
-	Late     func(reason string) *failure.Failure // there is no time for another attempt
+	Late     func(reason string) *failure.Failure // the failure if no time is left for another attempt
 }
 
 // Retrier sends exchanges.
@@ -46,11 +46,11 @@ type Retrier struct {
 	random func() float64 // in [0,1)
 }
 
-// New returns a Retrier whose pauses nobody can foretell.
+// New returns a Retrier with random jitter.
 func New(log *logging.Logger) Retrier { return Retrier{log, rand.Float64} }
 
-// Do returns the final answer to a request. It sends it, and again while that may help and the context's deadline
-// allows it. It fails where no final answer came; what a final answer means is the caller's affair.
+// Do returns the final answer to a request. It retries while that may help and the context's deadline allows it, and
+// fails if there is no final answer. What a final answer means is up to the caller.
 func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure) {
 	reason := ""
 	for attempt := 0; ; attempt++ {
@@ -65,12 +65,12 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 				return nil, f
 			}
 		}
-		if reason == "" || ctx.Err() == nil { // "503 Vault is sealed" says more than the timeout after it
+		if reason == "" || ctx.Err() == nil { // "503 Vault is sealed" is more helpful than the timeout that follows
 			reason = e.Describe(a, err)
 		}
 		wait = max(wait, r.backoff(ctx, attempt))
 		if r.log.Debugs() {
-			r.log.Debug(e.Label + ": " + reason + ", trying again")
+			r.log.Debug(e.Label + ": " + reason + ", retrying")
 		}
 		if !Sleep(ctx, wait) {
 			if errors.Is(ctx.Err(), context.Canceled) {
@@ -81,8 +81,8 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 	}
 }
 
-// backoff doubles from attempt to attempt, with a jitter of one half, so that a hundred pods do not come back at once.
-// Near the deadline it halves what is left, down to firstBackoff, so that the last attempt comes late.
+// backoff returns a pause that doubles with each attempt, with a jitter of one half, so that a hundred pods do not
+// retry at once. Near the deadline it halves the time left, down to firstBackoff, so that the last attempt comes late.
 func (r Retrier) backoff(ctx context.Context, attempt int) time.Duration {
 	wait := min(firstBackoff<<min(attempt, 10), longestWait)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -91,8 +91,8 @@ func (r Retrier) backoff(ctx context.Context, attempt int) time.Duration {
 	return time.Duration(float64(wait) * (0.5 + r.random()/2))
 }
 
-// Sleep returns whether a time has passed before the context ended. It returns false at once where the deadline comes
-// first: then there is nothing to wait for.
+// Sleep waits for d, and returns whether d passed before the context ended. It returns false at once if the deadline
+// comes first: then there is nothing to wait for.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false
@@ -107,14 +107,14 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Worth returns whether another attempt may get another answer: 412 is a replica that has not seen the token's
-// write yet, 429 a rate limit, 5xx a Vault that is sealed, has no leader, or a proxy before it.
+// Worth returns whether another attempt may get a different answer: 412 means a replica that has not seen the token
+// yet, 429 a rate limit, 5xx a Vault that is sealed or has no leader, or a proxy in front of it.
 func Worth(status int) bool {
 	return status == http.StatusPreconditionFailed || status == http.StatusTooManyRequests || status >= 500
 }
 
-// After returns how long an answer asks to wait before the next attempt (RFC 9110, section 10.2.3; its date form as
-// well).
+// After returns how long an answer asks to wait before the next attempt (RFC 9110, section 10.2.3, including its date
+// form).
 func After(response *http.Response) time.Duration {
 	value := response.Header.Get("Retry-After")
 	if value == "" || !Worth(response.StatusCode) {

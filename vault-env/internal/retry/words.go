@@ -10,7 +10,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// Reason returns in a few words why there was no answer, without the request's URL.
+// Reason returns briefly why there was no answer, without the request's URL.
 func Reason(err error) string {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
@@ -22,8 +22,8 @@ func Reason(err error) string {
 	return failure.Shorten(failure.OneLine(err.Error()), 200)
 }
 
-// Quoted returns what somebody else said as part of a message: one line, not long, and without the secrets that were
-// sent to them. These go first: of one that is cut in two, the half would stay.
+// Quoted returns text from a server as part of a message: one short line, without the secrets that were sent to it. The
+// secrets are removed before the text is shortened: half a secret would not be recognized.
 func Quoted(said string, secrets ...string) string {
 	for _, secret := range secrets {
 		if secret != "" {
@@ -33,11 +33,11 @@ func Quoted(said string, secrets ...string) string {
 	return failure.Shorten(failure.OneLine(said), 200)
 }
 
-// StatusText returns a status, and what was said with it.
+// StatusText returns a status and the text that came with it.
 func StatusText(status int, said string) string {
 	text := strconv.Itoa(status)
 	if status >= 300 && status < 400 {
-		text += ", a redirect, which is followed to the same host only"
+		text += ", a redirect, which is only followed to the same host"
 	}
 	if said != "" {
 		text += ": " + said

@@ -12,21 +12,21 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that change what happens there and
-// do nothing here. Each is said in a warning, once, where it is set.
+// notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that have no effect here. Each one that
+// is set causes one warning.
 var notSupported = []string{
 	"VAULT_ENV_LOG_SERVER", "VAULT_HEADERS", "VAULT_HTTP_PROXY", "VAULT_MFA", "VAULT_PROXY_ADDR",
 	"VAULT_SRV_LOOKUP", "VAULT_WRAP_TTL",
 }
 
-// bankVaultsSettings reads the variables that Bank-Vaults' vault-env reads, so that a container made for it works
-// unchanged. Where that one takes a malformed value for false, zero or the default, this one refuses it.
+// bankVaultsSettings reads the variables of Bank-Vaults' vault-env, so that a container built for it works unchanged.
+// Malformed values are failures; Bank-Vaults' vault-env treats them as false, zero or the default.
 func bankVaultsSettings(env environment.Variables) (Settings, *failure.Failure) {
 	s := defaultSettings()
 	s.Strip = true
 	r := &source.Variables{Environment: env}
 
-	// The log's settings first, so that the other failures are told in the format that was asked for.
+	// The log settings come first, so that other failures are logged in the configured format.
 	s.LogJSON = r.Bool("VAULT_JSON_LOG")
 	s.LogLevel = readLevel(r, "VAULT_LOG_LEVEL", &s)
 	readConnection(r, &s.Vault)
@@ -49,7 +49,7 @@ func bankVaultsSettings(env environment.Variables) (Settings, *failure.Failure) 
 	}
 	for _, name := range notSupported {
 		if value := r.Text(name, ""); value != "" && value != "false" {
-			s.Warnings = append(s.Warnings, name+" is not supported and ignored")
+			s.Warnings = append(s.Warnings, name+" is not supported and is ignored")
 		}
 	}
 	return s, r.Failure()
@@ -70,13 +70,13 @@ func readConnection(r *source.Variables, v *vault.Connection) {
 	}
 	v.CAPEM = r.Text("VAULT_CACERT_BYTES", "")
 	v.CAFile = r.Text("VAULT_CACERT", "")
-	if v.CAFile == "" && v.CAPEM == "" { // as Vault's own client: VAULT_CACERT wins
+	if v.CAFile == "" && v.CAPEM == "" { // like Vault's own client: VAULT_CACERT takes precedence
 		v.CADir = r.Text("VAULT_CAPATH", "")
 	}
 	v.CertFile = r.Text("VAULT_CLIENT_CERT", "")
 	v.KeyFile = r.Text("VAULT_CLIENT_KEY", "")
 	if (v.CertFile == "") != (v.KeyFile == "") {
-		r.Keep(failure.Newf(failure.Settings, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together: set both or none"))
+		r.Keep(failure.Newf(failure.Settings, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together: set both or neither"))
 	}
 	v.ServerName = r.Text("VAULT_TLS_SERVER_NAME", "")
 	v.SkipVerify = r.Bool("VAULT_SKIP_VERIFY")
@@ -93,13 +93,13 @@ func readTransit(r *source.Variables, t *vault.Transit) {
 	if size := r.Text("VAULT_TRANSIT_BATCH_SIZE", ""); size != "" {
 		n, err := strconv.ParseUint(size, 10, 31)
 		if err != nil || n == 0 {
-			r.Keep(failure.Newf(failure.Settings, "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1: write one, or remove it"))
+			r.Keep(failure.Newf(failure.Settings, "VAULT_TRANSIT_BATCH_SIZE is not a positive whole number: write one, or remove it"))
 		}
 		t.BatchSize = int(n)
 	}
 }
 
-// readLevel does not fail: how much is logged is not worth a program that does not start.
+// readLevel returns a log level. It does not fail: a wrong log level must not keep the program from starting.
 func readLevel(r *source.Variables, name string, s *Settings) logging.Level {
 	switch strings.ToLower(r.Text(name, "info")) {
 	case "trace", "debug":
@@ -111,7 +111,7 @@ func readLevel(r *source.Variables, name string, s *Settings) logging.Level {
 	case "error":
 		return logging.Error
 	}
-	s.Warnings = append(s.Warnings, name+" is unknown, info is taken: write debug, info, warn or error")
+	s.Warnings = append(s.Warnings, name+" is unknown, using info: write debug, info, warn or error")
 	return logging.Info
 }
 

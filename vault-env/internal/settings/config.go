@@ -15,14 +15,14 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// parseConfig reads VAULT_ENV_CONFIG: the keys of the policy's own spec, and vault.auth.tokenPath.
+// parseConfig reads VAULT_ENV_CONFIG: the keys of the policy's spec, and vault.auth.tokenPath.
 func parseConfig(text string) (Settings, *failure.Failure) {
 	s := defaultSettings()
 	root, f := source.Parse(text)
 	if f != nil {
 		return s, f
 	}
-	// The log's settings first, so that the other failures are told in the format that was asked for.
+	// The log settings come first, so that other failures are logged in the configured format.
 	configProcess(root.Child("process"), &s)
 	configVault(root.Child("vault"), &s)
 	configEnvironment(root.Child("environment"), &s)
@@ -55,7 +55,7 @@ func configLeaseEnd(o source.Object, l *LeaseEnd) {
 
 func notNegative(d time.Duration) bool { return d >= 0 }
 
-// choose sets what a word stands for. Where there is none it leaves the default.
+// choose sets value to the meaning of a word, or leaves the default if there is no word.
 func choose[T any](o source.Object, key string, value *T, meaning func(string) (T, bool), message string) {
 	word := o.Text(key)
 	if word == "" {

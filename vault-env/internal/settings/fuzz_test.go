@@ -7,7 +7,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// No settings break their reading, and no failure is longer than a line.
+// No settings break the parser, and no failure is longer than a line.
 func FuzzConfig(f *testing.F) {
 	f.Add(fullConfig)
 	f.Add(`{"vault":{"address":"https://v","auth":{"role":"r"}}}`)

@@ -1,6 +1,6 @@
-// Package settings is what vault-env is told to do. There are two ways to tell it, VAULT_ENV_CONFIG (config.go) and the
-// variables that Bank-Vaults' vault-env reads (bankvaults.go); both end in one Settings value, so that nothing else
-// needs to know which it was.
+// Package settings reads vault-env's settings. They come from VAULT_ENV_CONFIG (config.go) or from the variables of
+// Bank-Vaults' vault-env (bankvaults.go). Both produce a Settings value, so that no other package needs to know where
+// they came from.
 package settings
 
 import (
@@ -18,7 +18,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
-// Settings is what vault-env is told to do, whichever way it was told.
+// Settings are vault-env's settings, wherever they came from.
 type Settings struct {
 	Vault         vault.Connection
 	Login         login.Settings
@@ -27,7 +27,7 @@ type Settings struct {
 	IgnoreMissing bool
 	Passthrough   map[string]bool
 	AllowedPaths  []string
-	AllowedNames  map[string]bool // taken from fromPaths although they are refused otherwise
+	AllowedNames  map[string]bool // names that fromPaths may set although they are normally skipped
 	Mode          processMode
 	LeaseEnd      LeaseEnd
 	Delay         time.Duration
@@ -35,13 +35,13 @@ type Settings struct {
 	RefuseExec    bool
 	LogLevel      logging.Level
 	LogJSON       bool
-	// strip is true where the settings came in the VAULT_* variables, which then are not for the program.
+	// Strip is true if the settings came from the VAULT_* variables, which the program then does not get.
 	Strip bool
-	// warnings are said once the logger is there.
+	// Warnings are logged once the logger is configured.
 	Warnings []string
 }
 
-// processMode says what vault-env becomes once the program is started.
+// processMode is what vault-env becomes when the program starts.
 type processMode int
 
 const (
@@ -49,14 +49,14 @@ const (
 	ModeDaemon                    // its parent, which renews leases
 )
 
-// LeaseEnd says what daemon mode does where a lease ends and cannot be renewed.
+// LeaseEnd is what daemon mode does when a lease ends and cannot be renewed.
 type LeaseEnd struct {
-	Restart     bool // end the program, so that the container is started again; else leave it alone
+	Restart     bool // stop the program, so that the container restarts; else let it run
 	Signal      syscall.Signal
 	GracePeriod time.Duration // from the signal to SIGKILL
 }
 
-// FromPath is a secret whose every key becomes a variable.
+// FromPath is a secret whose keys all become variables.
 type FromPath struct {
 	Path      string
 	Version   string
@@ -64,7 +64,7 @@ type FromPath struct {
 	Overwrite bool
 }
 
-// defaultSettings returns what holds where nothing else is said. Bank-Vaults has the same defaults.
+// defaultSettings returns the default settings, which are also Bank-Vaults' defaults.
 func defaultSettings() Settings {
 	s := Settings{
 		Vault: vault.Connection{Timeout: defaults.VaultTimeout},
@@ -86,12 +86,12 @@ func defaultSettings() Settings {
 	s.LogLevel, _ = levelOf(defaults.ProcessLogLevel)
 	s.LogJSON, _ = jsonOf(defaults.ProcessLogFormat)
 	if s.Revoke = vault.RevokeNever; defaults.ProcessRevokeToken {
-		s.Revoke = vault.RevokeOwn // a token that was given is revoked only where that is written out
+		s.Revoke = vault.RevokeOwn // a token that was given is only revoked if that is set explicitly
 	}
 	return s
 }
 
-// revocationOf returns the revocation of a setting that is written out.
+// revocationOf returns the revocation for an explicit setting.
 func revocationOf(revoke bool) vault.Revocation {
 	if revoke {
 		return vault.RevokeAny
@@ -99,8 +99,8 @@ func revocationOf(revoke bool) vault.Revocation {
 	return vault.RevokeNever
 }
 
-// Load reads VAULT_ENV_CONFIG where it is set, else the variables of Bank-Vaults' vault-env. The settings that it
-// returns beside a failure tell how to log it.
+// Load reads VAULT_ENV_CONFIG if it is set, else the variables of Bank-Vaults' vault-env. Settings returned with a
+// failure configure how to log it.
 func Load(env environment.Variables) (Settings, *failure.Failure) {
 	config, ok := env.Lookup(environment.ConfigVariable)
 	if !ok {
@@ -114,13 +114,14 @@ func Load(env environment.Variables) (Settings, *failure.Failure) {
 	return s, f
 }
 
-// parseAddress checks the address of a Vault: http or https, a host, an optional port and path, nothing else.
+// parseAddress returns the address of a Vault server without trailing slashes. It allows http or https, a host, an
+// optional port and path, and nothing else.
 func parseAddress(name, address string) (string, *failure.Failure) {
 	u, err := url.Parse(address)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil ||
 		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "" {
-		// The address itself is left out: a userinfo in it would be a password.
-		return "", failure.Newf(failure.Settings, "%s is not the address of a Vault: write https://HOST[:PORT][/PATH]", name)
+		// The message omits the address, whose userinfo could contain a password.
+		return "", failure.Newf(failure.Settings, "%s is not the address of a Vault server: write https://HOST[:PORT][/PATH]", name)
 	}
 	return strings.TrimRight(address, "/"), nil
 }

@@ -75,7 +75,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
-// null stands for a key that is left out.
+// null means that a key is omitted.
 func TestNull(t *testing.T) {
 	want, f := parseConfig(`{"vault":{"address":"http://v","auth":{"role":"r"}}}`)
 	if f != nil {
@@ -92,30 +92,30 @@ func TestNull(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	server := func(s string) string { return `{"vault":{"address":"https://v","auth":{"role":"r"}` + s + `}` }
 	for _, c := range []struct{ config, says string }{
-		{"", "not JSON"},
-		{"{", "not JSON"},
-		{"[]", "it holds a list: write a JSON object"},
-		{`{"vault":}`, "not JSON at byte 10"},
-		{`{} x`, "not JSON at byte 4"},
-		{`{"vault":{"address":"https://v","auth":{"role":"r"}}}{}`, "not JSON at byte"},
+		{"", "invalid JSON"},
+		{"{", "invalid JSON"},
+		{"[]", "it is a list: write a JSON object"},
+		{`{"vault":}`, "invalid JSON at byte 10"},
+		{`{} x`, "invalid JSON at byte 4"},
+		{`{"vault":{"address":"https://v","auth":{"role":"r"}}}{}`, "invalid JSON at byte"},
 		{server(`},"vualt":{}`), "unknown key vualt: remove it"},
 		{`{"Vault":{"address":"https://v"}}`, "vault.address is missing"},
 		{server(`,"tls":{"skipVerify":true}}`), "unknown key vault.tls.skipVerify"},
 		{server(`,"a":1,"b":2}`), "unknown key vault.a:"},
 		{server(`},"environment":{"fromPaths":[{"path":"a","key":"b"}]}`), "unknown key environment.fromPaths[0].key"},
 		{server(`},"process":{"log":{"file":"/x"}}`), "unknown key process.log.file"},
-		{`{"vault":{"address":5}}`, "vault.address holds a number: write a string"},
-		{server(`},"environment":{"ignoreMissing":"yes"}`), "environment.ignoreMissing holds a string: write true or false"},
-		{server(`},"environment":{"fromPaths":{}}`), "environment.fromPaths holds an object: write a list"},
-		{server(`},"environment":{"fromPaths":["a"]}`), "environment.fromPaths[0] holds a string: write a JSON object"},
-		{server(`},"environment":{"passthrough":[true]}`), "environment.passthrough[0] holds true or false: write a string"},
-		{server(`},"environment":{"allowedPaths":["a",null]}`), "environment.allowedPaths[1] holds null: write a string"},
+		{`{"vault":{"address":5}}`, "vault.address is a number: write a string"},
+		{server(`},"environment":{"ignoreMissing":"yes"}`), "environment.ignoreMissing is a string: write true or false"},
+		{server(`},"environment":{"fromPaths":{}}`), "environment.fromPaths is an object: write a list"},
+		{server(`},"environment":{"fromPaths":["a"]}`), "environment.fromPaths[0] is a string: write a JSON object"},
+		{server(`},"environment":{"passthrough":[true]}`), "environment.passthrough[0] is a boolean: write a string"},
+		{server(`},"environment":{"allowedPaths":["a",null]}`), "environment.allowedPaths[1] is null: write a string"},
 		{server(`},"environment":{"fromPaths":[{}]}`), "environment.fromPaths[0].path is empty"},
 		{server(`},"environment":{"fromPaths":[{"path":"a","version":1.5}]}`), "environment.fromPaths[0].version is not a whole number"},
 		{server(`},"environment":{"fromPaths":[{"path":"a","version":1e300}]}`), "environment.fromPaths[0].version is not a whole number"},
-		{server(`},"environment":{"fromPaths":[{"path":"a","version":"1"}]}`), "environment.fromPaths[0].version holds a string: write a whole number"},
+		{server(`},"environment":{"fromPaths":[{"path":"a","version":"1"}]}`), "environment.fromPaths[0].version is a string: write a whole number"},
 		{`{}`, "vault.address is missing"},
-		{`{"vault":{"address":"vault:8200"}}`, "vault.address is not the address of a Vault"},
+		{`{"vault":{"address":"vault:8200"}}`, "vault.address is not the address of a Vault server"},
 		{`{"vault":{"address":"ftp://v"}}`, "vault.address is not"},
 		{`{"vault":{"address":"https://"}}`, "vault.address is not"},
 		{`{"vault":{"address":"https://user:hunter2@v"}}`, "vault.address is not"},
@@ -131,18 +131,18 @@ func TestBadConfig(t *testing.T) {
 		{server(`},"environment":{"fromPaths":[{"path":"a","version":-1}]}`), "environment.fromPaths[0].version is not a whole number from 0"},
 		{server(`},"environment":{"transit":{"batchSize":-1}}`), "environment.transit.batchSize is not a whole number"},
 		{server(`},"environment":{"transit":{"keyID":"a/../b"}}`), "environment.transit.keyID is not a path"},
-		{server(`},"environment":{"transit":{"mountPath":7}}`), "environment.transit.mountPath holds a number"},
+		{server(`},"environment":{"transit":{"mountPath":7}}`), "environment.transit.mountPath is a number"},
 		{server(`},"environment":{"transit":{"key":"x"}}`), "unknown key environment.transit.key"},
-		{server(`},"environment":{"allowedNames":["A",1]}`), "environment.allowedNames[1] holds a number"},
+		{server(`},"environment":{"allowedNames":["A",1]}`), "environment.allowedNames[1] is a number"},
 		{server(`},"process":{"mode":"daemon"}`), "process.mode is unknown: write Exec or Daemon"},
 		{server(`},"process":{"leaseEnd":{"action":"Reload"}}`), "process.leaseEnd.action is unknown: write Restart or Keep"},
 		{server(`},"process":{"leaseEnd":{"signal":"SIGSTOP"}}`), "process.leaseEnd.signal is not a signal that ends a program"},
 		{server(`},"process":{"leaseEnd":{"gracePeriod":"-1s"}}`), "process.leaseEnd.gracePeriod is not a duration"},
-		{server(`},"process":{"leaseEnd":{"gracePeriod":10}}`), "process.leaseEnd.gracePeriod holds a number"},
-		{server(`},"process":{"leaseEnd":"Restart"}`), "process.leaseEnd holds a string"},
+		{server(`},"process":{"leaseEnd":{"gracePeriod":10}}`), "process.leaseEnd.gracePeriod is a number"},
+		{server(`},"process":{"leaseEnd":"Restart"}`), "process.leaseEnd is a string"},
 		{server(`},"process":{"leaseEnd":{"grace":"1s"}}`), "unknown key process.leaseEnd.grace"},
-		{server(`},"process":{"revokeToken":"yes"}`), "process.revokeToken holds a string: write true or false"},
-		{server(`},"process":{"refuseExec":1}`), "process.refuseExec holds a number"},
+		{server(`},"process":{"revokeToken":"yes"}`), "process.revokeToken is a string: write true or false"},
+		{server(`},"process":{"refuseExec":1}`), "process.refuseExec is a number"},
 		{server(`},"environment":{"allowedPaths":[""]}`), "environment.allowedPaths[0] is empty"},
 		{server(`},"process":{"delay":"-1s"}`), "process.delay is not a duration"},
 		{server(`},"process":{"log":{"level":"debug"}}`), "process.log.level is unknown: write Debug, Info, Warn or Error"},
@@ -155,7 +155,7 @@ func TestBadConfig(t *testing.T) {
 		case f.Status != failure.Settings || !strings.HasPrefix(f.Message, "VAULT_ENV_CONFIG: ") || !strings.Contains(f.Message, c.says):
 			t.Errorf("%s: %d %s; want %q", c.config, f.Status, f.Message, c.says)
 		case strings.Contains(f.Message, "hunter2"):
-			t.Errorf("%s: says the password", c.config)
+			t.Errorf("%s: prints the password", c.config)
 		}
 	}
 }
@@ -187,7 +187,7 @@ func TestBankVaultsVariables(t *testing.T) {
 		LogLevel:      logging.Warn,
 		LogJSON:       true,
 		Strip:         true,
-		Warnings:      []string{"VAULT_MFA is not supported and ignored"},
+		Warnings:      []string{"VAULT_MFA is not supported and is ignored"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -237,7 +237,7 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 		t.Errorf("KUBERNETES_SERVICE_ACCOUNT_TOKEN: %+v", s.Vault)
 	}
 	if s := one("VAULT_TOKEN=vault:secret/data/a#token"); s.Login.Token != "" {
-		t.Errorf("a reference is taken for a token: %+v", s.Vault)
+		t.Errorf("a reference is used as a token: %+v", s.Vault)
 	}
 	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.Vault.Timeout != 90*time.Second || s.Delay != 5*time.Second {
 		t.Errorf("durations: %+v", s)
@@ -252,14 +252,14 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 		t.Errorf("VAULT_REVOKE_TOKEN=false: %+v", s)
 	}
 	if s := one("VAULT_SKIP_VERIFY=false"); s.Vault.SkipVerify {
-		t.Error("VAULT_SKIP_VERIFY=false is taken for true")
+		t.Error("VAULT_SKIP_VERIFY=false counts as true")
 	}
 }
 
 func TestBadBankVaultsVariables(t *testing.T) {
 	for _, c := range []struct{ entry, says string }{
 		{"VAULT_ADDR=vault:8200", "VAULT_ADDR is not the address"},
-		{"VAULT_AGENT_ADDR=unix:///x", "VAULT_AGENT_ADDR is not the address"},
+		{"VAULT_AGENT_ADDR=unix:///x", "VAULT_AGENT_ADDR is not the address of a Vault server"},
 		{"VAULT_SKIP_VERIFY=yes", "VAULT_SKIP_VERIFY is neither true nor false"},
 		{"VAULT_JSON_LOG=on", "VAULT_JSON_LOG is neither"},
 		{"VAULT_IGNORE_MISSING_SECRETS=maybe", "VAULT_IGNORE_MISSING_SECRETS is neither"},
@@ -272,7 +272,7 @@ func TestBadBankVaultsVariables(t *testing.T) {
 		{"VAULT_ENV_DAEMON=yes", "VAULT_ENV_DAEMON is neither true nor false"},
 		{"VAULT_CLIENT_CERT=/c", "go together"},
 		{"VAULT_REVOKE_TOKEN=perhaps", "VAULT_REVOKE_TOKEN is neither"},
-		{"VAULT_TRANSIT_BATCH_SIZE=0", "VAULT_TRANSIT_BATCH_SIZE is not a whole number from 1"},
+		{"VAULT_TRANSIT_BATCH_SIZE=0", "VAULT_TRANSIT_BATCH_SIZE is not a positive whole number"},
 		{"VAULT_TRANSIT_BATCH_SIZE=many", "VAULT_TRANSIT_BATCH_SIZE is not"},
 		{"VAULT_TRANSIT_KEY_ID=../x", "VAULT_TRANSIT_KEY_ID is not a path"},
 		{"VAULT_TRANSIT_PATH=?", "VAULT_TRANSIT_PATH is not a path"},

@@ -1,4 +1,4 @@
-// Package signals knows the signals that may be meant to end a program, by the names that people write in settings.
+// Package signals has the signals that can end a program, by the names that people write in settings.
 package signals
 
 import (
@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// endingSignals are those that may be meant to end a program, beside the real-time ones.
+// endingSignals are the signals that can end a program, in addition to the real-time signals.
 var endingSignals = [...]struct {
 	name   string
 	signal syscall.Signal
@@ -17,13 +17,13 @@ var endingSignals = [...]struct {
 	{"SIGALRM", syscall.SIGALRM}, {"SIGPWR", syscall.SIGPWR},
 }
 
-// The real-time signals as the C libraries' and the container runtimes' SIGRTMIN and SIGRTMAX.
+// SIGRTMIN and SIGRTMAX as in the C libraries and the container runtimes.
 const (
 	realTimeMin = 34
 	realTimeMax = 64
 )
 
-// Parse returns the signal of a name (SIGTERM, SIGRTMIN+3), and whether it may be meant to end a program.
+// Parse returns the signal with a name (SIGTERM, SIGRTMIN+3), and whether it can end a program.
 func Parse(name string) (syscall.Signal, bool) {
 	for _, s := range endingSignals {
 		if s.name == name {
@@ -50,7 +50,7 @@ func realTimeOffset(text, sign string) (int, bool) {
 	return int(n), ok && err == nil && n <= 15
 }
 
-// Name returns the name of a signal for a message.
+// Name returns the name of a signal, for messages.
 func Name(s syscall.Signal) string {
 	for _, known := range endingSignals {
 		if known.signal == s {

@@ -1,5 +1,5 @@
-// Package sigv4 signs requests as AWS wants them signed ("AWS API request signing" in the IAM User Guide). It knows
-// nothing of where credentials come from or where a request goes, and is held to AWS' own test suite.
+// Package sigv4 signs requests for AWS ("AWS API request signing" in the IAM User Guide). It does not get credentials
+// or send requests, and is tested with AWS' own test suite.
 package sigv4
 
 import (
@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Credentials are those of an IAM principal. The token is empty for a user's long-lived ones.
+// Credentials are the credentials of an IAM principal. Token is empty for a user's long-lived credentials.
 type Credentials struct {
 	KeyID  string
 	Secret string
 	Token  string
 }
 
-// Request is a request to sign. Its URL has the path "/" and no query, so that it is in canonical form already.
+// Request is a request to sign. Its URL has the path "/" and no query, so that it is already in canonical form.
 type Request struct {
 	Method  string
-	Headers map[string]string // by lower-case name, host among them; each is signed
+	Headers map[string]string // by lower-case name, including host; all are signed
 	Body    string
 }
 
@@ -45,7 +45,7 @@ func (r *Request) Sign(c Credentials, region, service string, now time.Time) str
 		", Signature=" + hex.EncodeToString(hmacSHA256(key, toSign))
 }
 
-// canonical returns the request in the form that is signed, and the names of its headers.
+// canonical returns the canonical request and the names of its signed headers.
 func (r *Request) canonical() (request, signedHeaders string) {
 	names := make([]string, 0, len(r.Headers))
 	for name := range r.Headers {

@@ -11,26 +11,26 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// Object is one JSON object. Every key is taken out of it once; what is left in the end is unknown.
+// Object is one JSON object. Every key is taken out of it once; keys that are left in the end are unknown.
 //
-// The JSON is decoded into maps, not into a struct: what reflection prepares for a struct of the settings' size costs
-// every start a tenth of its time.
+// The JSON is decoded into maps, not into a struct: for a struct of this size, reflection would take a tenth of the
+// time of every start.
 type Object struct {
 	first  *first
 	path   string
 	fields map[string]any
 }
 
-// Parse returns the object that a text holds. It fails where the text is not JSON; that it is something else than an
-// object is kept as the first failure, as everything that is found later.
+// Parse returns the object in a text. It fails if the text is not JSON. If the JSON is not an object, that is kept as
+// the first failure, like every failure found later.
 func Parse(text string) (Object, *failure.Failure) {
 	var value any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return Object{}, failure.Newf(failure.Settings, "not JSON at byte %d: write one JSON object", syntax.Offset)
+			return Object{}, failure.Newf(failure.Settings, "invalid JSON at byte %d: write one JSON object", syntax.Offset)
 		}
-		return Object{}, failure.Newf(failure.Settings, "not JSON: write one JSON object")
+		return Object{}, failure.Newf(failure.Settings, "invalid JSON: write one JSON object")
 	}
 	return object(&first{}, "", value), nil
 }
@@ -43,18 +43,18 @@ func object(kept *first, path string, value any) Object {
 	return Object{kept, path, fields}
 }
 
-// Failure returns the first failure of the whole text.
+// Failure returns the first failure in the whole text.
 func (o Object) Failure() *failure.Failure { return o.first.failure }
 
 // Keep keeps a failure, if it is the first.
 func (o Object) Keep(f *failure.Failure) { o.first.keep(f) }
 
-// Fail says what is wrong with a key, and what to write.
+// Fail keeps a failure with a message about a key: what is wrong, and what to write.
 func (o Object) Fail(key, message string) {
 	o.first.keep(failure.Newf(failure.Settings, "%s %s", o.Name(key), message))
 }
 
-// Name returns a key with those of the objects around it: vault.address.
+// Name returns the full name of a key, such as vault.address.
 func (o Object) Name(key string) string {
 	if o.path == "" {
 		return key
@@ -62,21 +62,21 @@ func (o Object) Name(key string) string {
 	return o.path + "." + key
 }
 
-// take returns nil for a key that is not there, and for null.
+// take removes a key and returns its value, which is nil if the key is missing or null.
 func (o Object) take(key string) any {
 	value := o.fields[key]
 	delete(o.fields, key)
 	return value
 }
 
-// Done fails for the keys that nobody has taken.
+// Done keeps a failure for the keys that were not taken.
 func (o Object) Done() {
 	for _, key := range slices.Sorted(maps.Keys(o.fields)) {
 		o.first.keep(failure.Newf(failure.Settings, "unknown key %s: remove it, or update vault-env", o.Name(failure.Shorten(failure.OneLine(key), 60))))
 	}
 }
 
-// Child returns the object of a key, an empty one where there is none.
+// Child returns the object of a key, or an empty one if there is none.
 func (o Object) Child(key string) Object {
 	return object(o.first, o.Name(key), o.take(key))
 }
@@ -90,7 +90,7 @@ func (o Object) Children(key string) []Object {
 	return all
 }
 
-// typed returns the value of a key, the zero value where there is none.
+// typed returns the value of a key, or the zero value if there is none.
 func typed[T any](o Object, key, want string) T {
 	taken := o.take(key)
 	value, ok := taken.(T)
@@ -100,10 +100,10 @@ func typed[T any](o Object, key, want string) T {
 	return value
 }
 
-// Text returns a string, empty where there is none.
+// Text returns a string, or an empty one if there is none.
 func (o Object) Text(key string) string { return typed[string](o, key, "a string") }
 
-// Bool returns true or false, and unset where it is not written out.
+// Bool returns true or false, or unset if there is no value.
 func (o Object) Bool(key string, unset bool) bool {
 	if o.fields[key] == nil {
 		o.take(key)
@@ -112,7 +112,7 @@ func (o Object) Bool(key string, unset bool) bool {
 	return typed[bool](o, key, "true or false")
 }
 
-// IsSet returns whether a key that is not taken yet has a value.
+// IsSet returns whether a key that has not been taken has a value.
 func (o Object) IsSet(key string) bool { return o.fields[key] != nil }
 
 func (o Object) list(key string) []any { return typed[[]any](o, key, "a list") }
@@ -130,18 +130,18 @@ func (o Object) Texts(key string) []string {
 	return texts
 }
 
-// Whole returns a whole number from 0, and 0 where there is none.
+// Whole returns a whole number from 0, or 0 if there is none.
 func (o Object) Whole(key string) int {
 	const most = 1 << 31
 	number := typed[float64](o, key, "a whole number")
 	if number < 0 || number > most || number != float64(int(number)) {
-		o.Fail(key, "is not a whole number from 0: write one, or leave it out")
+		o.Fail(key, "is not a whole number from 0: write one, or omit it")
 		return 0
 	}
 	return int(number)
 }
 
-// Duration returns a duration, and unset where there is none. The message tells of one that does not fit.
+// Duration returns a duration, or unset if there is none. message describes a value that is malformed or does not fit.
 func (o Object) Duration(key string, unset time.Duration, message string, fits func(time.Duration) bool) time.Duration {
 	text := o.Text(key)
 	if text == "" {
@@ -154,10 +154,10 @@ func (o Object) Duration(key string, unset time.Duration, message string, fits f
 	return d
 }
 
-// Path returns a path in Vault as Path cleans it.
+// Path returns a path in Vault, cleaned by the function Path.
 func (o Object) Path(key string) string { return o.Clean(key, o.Text(key)) }
 
-// Clean returns the value of a key that is taken already, as Path cleans it.
+// Clean returns the value of a key that has been taken, cleaned by the function Path.
 func (o Object) Clean(key, path string) string {
 	clean, f := Path(o.Name(key), path)
 	o.first.keep(f)
@@ -172,7 +172,7 @@ func wrongType(path string, value any, want string) *failure.Failure {
 	case float64:
 		got = "a number"
 	case bool:
-		got = "true or false"
+		got = "a boolean"
 	case []any:
 		got = "a list"
 	case nil:
@@ -181,5 +181,5 @@ func wrongType(path string, value any, want string) *failure.Failure {
 	if path == "" {
 		path = "it"
 	}
-	return failure.Newf(failure.Settings, "%s holds %s: write %s", path, got, want)
+	return failure.Newf(failure.Settings, "%s is %s: write %s", path, got, want)
 }

@@ -1,8 +1,8 @@
-// Package source reads settings from where they come: a JSON object (VAULT_ENV_CONFIG), or variables (those of
-// Bank-Vaults' vault-env). It is strict about both, for a setting that is silently ignored may be the one that was to
-// protect something: a key that nobody asked for, a wrong type and a malformed value are failures.
+// Package source reads settings from a JSON object (VAULT_ENV_CONFIG) or from variables (those of Bank-Vaults'
+// vault-env). It is strict, because a setting that is silently ignored may be one that should protect something:
+// unknown keys, wrong types and malformed values are failures.
 //
-// Whoever reads settings reads all of them and asks for the failure in the end. Of several the first one counts.
+// Callers read all settings, then ask for the failure. If there are several, it is the first one.
 package source
 
 import (
@@ -20,15 +20,15 @@ func (k *first) keep(f *failure.Failure) {
 	}
 }
 
-// Path returns a path in Vault, or an auth mount, without the slashes that do not count. It refuses what a reference
-// must not hold either.
+// Path returns a path in Vault, or an auth mount, without redundant slashes. It refuses what a reference must not
+// contain either.
 func Path(name, path string) (string, *failure.Failure) {
 	var segments []string
 	for segment := range strings.SplitSeq(strings.TrimSpace(path), "/") {
 		switch {
 		case segment == "":
 		case segment == "." || segment == ".." || strings.ContainsAny(segment, "#?") || failure.OneLine(segment) != segment:
-			return "", failure.Newf(failure.Settings, `%s is not a path in Vault: write it without ".", "..", "#", "?" and control characters`, name)
+			return "", failure.Newf(failure.Settings, `%s is not a path in Vault: write it without ".", "..", "#", "?" or control characters`, name)
 		default:
 			segments = append(segments, segment)
 		}

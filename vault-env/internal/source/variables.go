@@ -9,19 +9,19 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// Variables reads settings from variables. It takes an empty one for an unset one, as Vault's own client does.
+// Variables reads settings from variables. An empty variable counts as unset, as in Vault's own client.
 type Variables struct {
 	Environment environment.Variables
 	first       first
 }
 
-// Failure returns the first failure of all variables.
+// Failure returns the first failure among all variables.
 func (r *Variables) Failure() *failure.Failure { return r.first.failure }
 
 // Keep keeps a failure, if it is the first.
 func (r *Variables) Keep(f *failure.Failure) { r.first.keep(f) }
 
-// Text returns the value of a variable.
+// Text returns the value of a variable, or unset if it has none.
 func (r *Variables) Text(name, unset string) string {
 	if value, ok := r.Environment.Lookup(name); ok && value != "" {
 		return value
@@ -29,7 +29,7 @@ func (r *Variables) Text(name, unset string) string {
 	return unset
 }
 
-// Bool returns true or false, and false where the variable is unset.
+// Bool returns true or false, and false if the variable is unset.
 func (r *Variables) Bool(name string) bool {
 	text := r.Text(name, "false")
 	value, err := strconv.ParseBool(text)
@@ -39,7 +39,8 @@ func (r *Variables) Bool(name string) bool {
 	return value
 }
 
-// Duration returns a duration as Go writes it; a bare number is seconds, as for Vault's own client.
+// Duration returns a duration in Go's syntax, or unset if there is none. A bare number is in seconds, as in Vault's own
+// client.
 func (r *Variables) Duration(name string, unset time.Duration) time.Duration {
 	text := r.Text(name, "")
 	if text == "" {
@@ -50,12 +51,12 @@ func (r *Variables) Duration(name string, unset time.Duration) time.Duration {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		r.Keep(failure.Newf(failure.Settings, `%s is not a duration: write one like "10s", or seconds`, name))
+		r.Keep(failure.Newf(failure.Settings, `%s is not a duration: write one like "10s", or a number of seconds`, name))
 	}
 	return d
 }
 
-// List returns what stands between commas, without what is empty.
+// List returns the items of a comma-separated list, without empty ones.
 func (r *Variables) List(name string) []string {
 	var items []string
 	for item := range strings.SplitSeq(r.Text(name, ""), ",") {
@@ -66,7 +67,7 @@ func (r *Variables) List(name string) []string {
 	return items
 }
 
-// Path returns a path in Vault as Path cleans it.
+// Path returns a path in Vault, cleaned by the function Path.
 func (r *Variables) Path(name, unset string) string {
 	path, f := Path(name, r.Text(name, unset))
 	r.Keep(f)

@@ -222,8 +222,8 @@ func omitKeys(d dictionary, keys ...string) dictionary {
 	return rest
 }
 
-// merge fills d from the others, dictionaries within dictionaries too; a value that is set already stays, unless
-// overwrite is true.
+// merge fills d from the others, including nested dictionaries. Values that are already set stay, unless overwrite is
+// true.
 func merge(d dictionary, from []dictionary, overwrite bool) dictionary {
 	for _, other := range from {
 		for key, v := range other {
@@ -241,7 +241,8 @@ func merge(d dictionary, from []dictionary, overwrite bool) dictionary {
 	return d
 }
 
-// dig takes keys, a default, and the dictionary to follow the keys in.
+// dig returns the value at nested keys of a dictionary, or a default. Its arguments are the keys, the default and the
+// dictionary.
 func dig(p ...any) (any, error) {
 	if len(p) < 3 {
 		return nil, errors.New("dig takes keys, a default and a dictionary")
@@ -266,7 +267,7 @@ func defaultTo(otherwise any, given ...any) any {
 	return given[0]
 }
 
-// isEmpty is what text/template takes for false: zero, "", false, nil, nothing in it.
+// isEmpty returns whether text/template treats v as false: zero, "", false, nil, or no elements.
 func isEmpty(v any) bool {
 	truth, ok := template.IsTrue(v)
 	return ok && !truth

@@ -7,14 +7,14 @@ import (
 	"text/template"
 )
 
-// Functions returns the functions of Sprig, by their names and with their meaning, beside text/template's own.
-// Sprig itself is not linked: its dependencies' initialisation costs every start a third of the time that starting
-// takes, template or not. A test holds these functions to Sprig's answers.
+// Functions returns the functions of Sprig, with the same names and meaning, in addition to text/template's own. Sprig
+// itself is not linked: initializing its dependencies would add a third to the time of every start, with or without
+// templates. A test compares these functions with Sprig's.
 //
-// Left out on purpose: what reads the environment or the network (env, expandenv, getHostByName), what makes keys,
-// certificates and password hashes, and some that rewrap prose (see docs/reference/vault-env.md for the list).
-// Different on purpose: a decoder or a date function that is given nonsense fails, where Sprig returns the error's
-// text, nothing or the time of day as the value; keys and values come sorted; times are UTC.
+// Omitted on purpose: functions that read the environment or the network (env, expandenv, getHostByName), functions
+// that create keys, certificates and password hashes, and some that reformat prose (see docs/reference/vault-env.md for
+// the list). Different on purpose: decoders and date functions fail on invalid input, while Sprig returns the error's
+// text, nothing or the current time as the value; keys and values are sorted; times are UTC.
 func Functions() template.FuncMap {
 	functions := template.FuncMap{}
 	for _, some := range []template.FuncMap{

@@ -25,8 +25,8 @@ func apply(text string, functions template.FuncMap) (string, error) {
 	return b.String(), err
 }
 
-// Sprig is no judge of these, or is not followed.
-func TestFunctionsOfOurOwnMind(t *testing.T) {
+// Sprig does not have these, or they differ from Sprig on purpose.
+func TestFunctionsThatDifferFromSprig(t *testing.T) {
 	for _, c := range []struct{ expression, want string }{
 		{`keys (dict "b" 1 "a" 2) (dict "c" 1)`, "[a b c]"},
 		{`values (dict "b" 1 "a" 2)`, "[2 1]"},

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// No template breaks evaluation, and no failure says what is in the secret.
+// No template breaks evaluation, and no failure reveals the secret.
 func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{
 		"${.a}-${.b | b64enc}", "${. | toJson}", "My name is ${title .a}", "${range $k, $v := .}${$k}=${$v};${end}", "${.absent}", "${b64dec .a}",
@@ -19,7 +19,7 @@ func FuzzTemplate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.ContainsAny(text, "0123456789") && len(text) > 40 {
-			return // "repeat 999999999" proves nothing but that memory is finite
+			return // "repeat 999999999" only proves that memory is finite
 		}
 		for _, heavy := range []string{"repeat", "until", "seq", "indent", "rand", "fail", "range", "Unix", "chunk", "define", "block"} {
 			if strings.Contains(text, heavy) {
@@ -34,7 +34,7 @@ func FuzzTemplate(f *testing.F) {
 		before, _ := json.Marshal(data)
 		_, fail = Evaluate(parsed, data)
 		if fail != nil && strings.Contains(fail.Message, "hunter2(") && !strings.Contains(text, "hunter2") {
-			t.Fatalf("%q: the failure says the secret: %s", text, fail.Message)
+			t.Fatalf("%q: the failure reveals the secret: %s", text, fail.Message)
 		}
 		if after, _ := json.Marshal(data); !bytes.Equal(before, after) {
 			t.Fatalf("%q changes the secret: %s", text, after)

@@ -65,7 +65,7 @@ func foldFloat(start any, values []any, f func(a, b float64) float64) float64 {
 	return result
 }
 
-// foldDecimal calculates with the numbers as they are written, so that 0.1 and 0.2 make 0.3.
+// foldDecimal calculates with decimal numbers, so that 0.1 plus 0.2 is 0.3.
 func foldDecimal(start any, values []any, f func(z, a, b *big.Rat) *big.Rat) float64 {
 	result := decimal(start)
 	for _, v := range values {
@@ -90,7 +90,7 @@ func divide(a, b any, f func(a, b int64) int64) (int64, error) {
 	return f(toInt64(a), toInt64(b)), nil
 }
 
-// toInt64 returns the number that v is or holds, and 0 where it is none, as Sprig.
+// toInt64 returns v as a number, or 0 if it is not one, like Sprig.
 func toInt64(v any) int64 {
 	switch v := v.(type) {
 	case json.Number:
@@ -111,7 +111,7 @@ func toInt64(v any) int64 {
 	return 0
 }
 
-// parseInt reads a whole number, with a prefix for its base and a fraction of zeros.
+// parseInt parses a whole number, optionally with a base prefix and a fraction of zeros.
 func parseInt(s string) int64 {
 	if whole, fraction, found := strings.Cut(s, "."); found && fraction != "" && strings.Trim(fraction, "0") == "" {
 		s = whole
@@ -151,7 +151,7 @@ func parseFloat(s string) float64 {
 	return f
 }
 
-// round rounds to a number of places; a fraction of on and more goes up.
+// round rounds to a number of decimal places; a fraction of on or more is rounded up.
 func round(v any, places int, on ...float64) float64 {
 	up := 0.5
 	if len(on) > 0 {
@@ -176,7 +176,7 @@ func untilStep(start, stop, step int) []int {
 	return numbers
 }
 
-// sequence is seq(1): END, START END, or START STEP END, the end included.
+// sequence works like seq(1): END, START END, or START STEP END, including the end.
 func sequence(p ...int) string {
 	start, step := 1, 1
 	var end int

@@ -14,7 +14,7 @@ const (
 	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// randomFunctions return what differs from start to start, from the kernel's randomness.
+// randomFunctions returns functions with a different result at each start, from the kernel's random numbers.
 func randomFunctions() template.FuncMap {
 	var printable strings.Builder
 	for c := byte(' '); c < 0x7f; c++ {

@@ -1,9 +1,9 @@
-// Package templates reads and evaluates the templates of references: Go's text/template with ${ and } as delimiters,
-// over the data of one secret, with the functions of Sprig less every one that reads what is not the secret's.
+// Package templates parses and evaluates the templates in references: Go's text/template with ${ and } as delimiters,
+// over the data of one secret, with the functions of Sprig except those that read anything other than the secret.
 //
-// It keeps two promises. A failure tells where a template failed and, unless a key is missing, not why, for the reason
-// would quote the secret. And nothing here is touched by a start that has no template: the functions are put together
-// when the first one is parsed.
+// It keeps two promises. A failure reports where a template failed but, unless a key is missing, not why, because the
+// reason would quote the secret. And a start without templates does not pay for them: the functions are assembled when
+// the first template is parsed.
 package templates
 
 import (
@@ -15,21 +15,21 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// templateName stands in text/template's own messages; nobody sees it.
+// templateName appears in text/template's own messages, and is removed from ours.
 const templateName = "t"
 
-// Parse returns the template of a text with ${…} expressions.
+// Parse returns the template for a text with ${…} expressions.
 func Parse(text string) (*template.Template, *failure.Failure) {
 	t, err := template.New(templateName).Delims("${", "}").Option("missingkey=error").Funcs(Functions()).Parse(text)
 	if err != nil {
-		// "template: t:1: function "env" not defined". What it quotes is the template's text, never a secret.
+		// "template: t:1: function "env" not defined". It quotes the template's text, never a secret.
 		message := strings.TrimPrefix(err.Error(), "template: "+templateName+":")
-		return nil, failure.Newf(failure.Settings, "the template is wrong, line %s", failure.Shorten(failure.OneLine(message), 200))
+		return nil, failure.Newf(failure.Settings, "the template is invalid, line %s", failure.Shorten(failure.OneLine(message), 200))
 	}
 	return t, nil
 }
 
-// Evaluate returns what a template makes of a copy of a secret's data, for set and unset change what they are given.
+// Evaluate evaluates a template with a copy of a secret's data, because set and unset change their arguments.
 func Evaluate(t *template.Template, data map[string]any) (text string, f *failure.Failure) {
 	defer func() { // text/template lets some panics of its own through
 		if recover() != nil {
@@ -43,9 +43,9 @@ func Evaluate(t *template.Template, data map[string]any) (text string, f *failur
 	return out.String(), nil
 }
 
-// templateFailure says where a template failed. Why it failed is withheld where functions speak, for their errors
-// quote their arguments, and these are secrets ("invalid syntax: hunter2"). A missing key is told, as it is a name in
-// the template and not in the secret.
+// templateFailure returns a failure that says where a template failed. It omits the reason, because functions quote
+// their arguments in errors, and these are secrets ("invalid syntax: hunter2"). A missing key is reported: its name
+// comes from the template, not from the secret.
 func templateFailure(err error) *failure.Failure {
 	message := err.Error()
 	_, message, _ = strings.Cut(message, "at <")

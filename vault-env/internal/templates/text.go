@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// textFunctions take the text last, so that it can come through a pipe.
+// textFunctions returns functions that take the text last, so that it can come from a pipe.
 func textFunctions() template.FuncMap {
 	return template.FuncMap{
 		"trim":       strings.TrimSpace,
@@ -51,8 +51,7 @@ func textFunctions() template.FuncMap {
 	}
 }
 
-// title makes the first letter of every word a capital. Words are runs of letters, digits, "_" and "'" not among
-// them, as strings.Title had it.
+// title returns s with the first letter of every word in upper case. Words are separated as in strings.Title.
 func title(s string) string {
 	return mapWordStarts(s, func(r rune) bool {
 		if r < 0x80 {
@@ -94,7 +93,8 @@ func initials(s string) string {
 	return b.String()
 }
 
-// substring returns s[start:end] in bytes; a negative start is 0, a negative or too large end is the text's.
+// substring returns s[start:end] in bytes. A negative start means 0; a negative or too large end means the end of the
+// text.
 func substring(start, end int, s string) string {
 	if start < 0 {
 		return s[:end]

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// timeFunctions know one zone, UTC: what a template makes must not depend on the zone files of an image.
+// timeFunctions returns functions that only know UTC: the result of a template must not depend on the time zone files
+// of the image.
 func timeFunctions() template.FuncMap {
 	inZone := func(layout string, t any, zone string) (string, error) {
 		if !strings.EqualFold(zone, "UTC") && zone != "Local" && zone != "" {
@@ -41,7 +42,7 @@ func timeFunctions() template.FuncMap {
 	}
 }
 
-// asTime takes a time or seconds since 1970. (Sprig takes anything else for now.)
+// asTime returns a time, from a time or from seconds since 1970. (Sprig treats anything else as the current time.)
 func asTime(v any) (time.Time, error) {
 	switch v := v.(type) {
 	case time.Time:
@@ -54,7 +55,7 @@ func asTime(v any) (time.Time, error) {
 	return time.Time{}, errors.New("not a time")
 }
 
-// durationRound returns the largest unit of a duration that it is longer than one of: "3h", "2mo".
+// durationRound returns a duration in its largest unit that is not zero: "3h", "2mo".
 func durationRound(v any) string {
 	var d time.Duration
 	switch v := v.(type) {

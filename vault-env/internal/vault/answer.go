@@ -13,7 +13,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
-// Body is what vault-env reads of Vault's answers.
+// Body is the part of Vault's answers that vault-env reads.
 type Body struct {
 	Data     map[string]any `json:"data"`
 	Errors   []string       `json:"errors"`
@@ -32,8 +32,8 @@ type Auth struct {
 	Renewable     bool   `json:"renewable"`
 }
 
-// Decode returns what an answer holds: one JSON object and nothing after it. Numbers stay as they are written: a port
-// is not 5432e0.
+// Decode decodes an answer, which must be one JSON object and nothing else. Numbers stay as they are written: a port is
+// not 5432e0.
 func Decode(body []byte) (*Body, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -45,13 +45,13 @@ func Decode(body []byte) (*Body, error) {
 		return nil, io.ErrUnexpectedEOF
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return nil, fmt.Errorf("data after the answer")
+		return nil, fmt.Errorf("data after the response")
 	}
 	return a, nil
 }
 
-// Errors returns what Vault says in an error's body, less the secrets, shortened. Bodies that are not Vault's say
-// nothing.
+// Errors returns the messages in the body of an error, shortened and without the secrets. It returns nothing for bodies
+// that are not from Vault.
 func Errors(body []byte, secrets ...string) string {
 	a, err := Decode(body)
 	if err != nil {
@@ -60,7 +60,7 @@ func Errors(body []byte, secrets ...string) string {
 	return retry.Quoted(strings.Join(a.Errors, "; "), secrets...)
 }
 
-// Describe returns in a few words why there was no answer, without the request's URL or anything secret.
+// Describe returns briefly why there was no final answer, without the request's URL or anything secret.
 func Describe(a *retry.Answer, err error, secrets ...string) string {
 	if err != nil {
 		return retry.Reason(err)

@@ -12,7 +12,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
-// No answer, however it lies, breaks decoding, and what is taken for a secret can be told from what is not.
+// No answer, however malformed, breaks decoding, and only secrets are accepted as secrets.
 func FuzzDecodeAnswer(f *testing.F) {
 	for _, body := range []string{
 		fake.KV2Answer(`{"k":"v","n":5432,"o":{"a":[1,null,true]}}`, `"deletion_time":"","destroyed":false`),
@@ -43,16 +43,16 @@ func FuzzDecodeAnswer(f *testing.F) {
 				continue
 			}
 			if !json.Valid(body) {
-				t.Fatalf("%q is no JSON, but %v", body, s.Data)
+				t.Fatalf("%q is not JSON, but %v", body, s.Data)
 			}
 			for _, key := range s.Keys() {
 				if text, f := s.Text(key); f == nil && !utf8.ValidString(text) {
-					t.Fatalf("%q: %q is no text", body, text)
+					t.Fatalf("%q: %q is not a string", body, text)
 				}
 			}
 		}
 		if said := Errors(body); strings.ContainsAny(said, "\n\r") || len(said) > 210 {
-			t.Fatalf("%q is said as %q", body, said)
+			t.Fatalf("%q is printed as %q", body, said)
 		}
 	})
 }

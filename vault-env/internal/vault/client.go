@@ -1,8 +1,8 @@
-// Package vault is vault-env's client of Vault: one connection, what is worth another attempt, what an answer means,
-// and what Vault has lent. It reads and writes secrets (Client.Read), decrypts (Client.Decryptions) and revokes the
-// token (Client.BeginRevocation); how to get a token is the business of package login.
+// Package vault is vault-env's Vault client: the connection, which requests to retry, what an answer means, and leases.
+// It reads and writes secrets (Client.Read), decrypts (Client.Decryptions) and revokes the token
+// (Client.BeginRevocation). Getting a token is up to package login.
 //
-// It knows nothing of variables and references. Whoever asks says for whom, where a message is to name them.
+// It knows nothing about variables and references: callers add their names to messages.
 package vault
 
 import (
@@ -25,18 +25,18 @@ import (
 )
 
 const (
-	// Far above what Vault stores (an entry of its integrated storage is at most 1 MiB), far below what a container
-	// cannot hold.
+	// Far more than Vault stores (an entry of its integrated storage is at most 1 MiB), and little enough for any
+	// container's memory.
 	maxAnswer = 8 << 20
-	// All that one start may hold: no environment takes more than a few MiB, whatever the secrets around it have.
+	// All answers of one start together: no environment is larger than a few MiB, whatever else the secrets contain.
 	maxAnswers = 32 << 20
-	// Reads in flight on one HTTP/2 connection. Vault allows 250 streams; more than this gains nothing.
+	// Reads in flight on one HTTP/2 connection. Vault allows 250 streams; more than 64 are no faster.
 	maxInFlight = 64
-	// Connections where there is no HTTP/2: as many as a browser opens, so that 50 reads do not become 50 handshakes.
+	// Connections without HTTP/2: about as many as a browser opens, so that 50 reads do not become 50 handshakes.
 	maxConnections = 8
 )
 
-// Client speaks to one Vault. Its deadline is the context's: login, reads and retries share one timeout.
+// Client sends requests to one Vault. Its deadline is the context's: login, reads and retries share one timeout.
 type Client struct {
 	http      *http.Client
 	address   string
@@ -45,19 +45,19 @@ type Client struct {
 	userAgent string
 	log       *logging.Logger
 	retrier   retry.Retrier
-	http2     bool          // reads are sent over HTTP/2, as far as is known
-	allowance *atomic.Int64 // bytes that all answers together may still have; nil: no bound
+	http2     bool          // the connection uses HTTP/2, as far as is known
+	allowance *atomic.Int64 // bytes left for all answers together; nil: no limit
 }
 
-// NewClient returns a client that has not connected yet. loggedIn says that a token was given, so that the first
-// requests will be many at once: then they must share a connection from the start, for http.Transport dials one for
-// each of them. After a login there is a connection that they find.
+// NewClient returns a client that has not connected yet. loggedIn is true if a token was given, so that the first
+// requests are many at once: then they must share one connection from the start, because http.Transport would dial one
+// for each of them. After a login, they reuse its connection.
 func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *failure.Failure) {
 	config, f := tlsConfig(v)
 	if f != nil {
 		return nil, f
 	}
-	// A dial that hangs (a dead endpoint behind a Service's address) leaves time for another one.
+	// A dial that hangs (a dead endpoint behind a Service address) leaves time for another attempt.
 	dial := max(v.Timeout/3, time.Second)
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -66,7 +66,7 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 		TLSClientConfig:     config,
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
-		IdleConnTimeout:     time.Second, // daemon mode asks seldom
+		IdleConnTimeout:     time.Second, // daemon mode rarely sends requests
 		MaxIdleConnsPerHost: maxConnections,
 		MaxConnsPerHost:     maxConnections,
 	}
@@ -84,17 +84,17 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 	}, nil
 }
 
-// As returns a client with the same connections that shows another token.
+// As returns a client with the same connections and another token.
 func (c *Client) As(token string) *Client {
 	other := *c
 	other.Token = token
 	return &other
 }
 
-// SpeaksHTTP2 tells the client what its connection has turned out to bear.
+// SpeaksHTTP2 tells the client whether its connection uses HTTP/2.
 func (c *Client) SpeaksHTTP2(does bool) { c.http2 = does }
 
-// LimitAnswers bounds what all answers together may hold from now on, or no longer does.
+// LimitAnswers turns the limit on the size of all answers together on or off.
 func (c *Client) LimitAnswers(on bool) {
 	if c.allowance = nil; on {
 		c.allowance = &atomic.Int64{}
@@ -102,11 +102,10 @@ func (c *Client) LimitAnswers(on bool) {
 	}
 }
 
-// Close closes the connections that nobody uses just now.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// sameHost lets a redirect be followed only to the host that was asked, and never out of TLS: the request carries a
-// token.
+// sameHost allows redirects only to the original host, and never from https to http: the request carries a token.
 func sameHost(next *http.Request, before []*http.Request) error {
 	first := before[0].URL
 	if next.URL.Hostname() != first.Hostname() || first.Scheme == "https" && next.URL.Scheme != "https" || len(before) > 3 {
@@ -115,7 +114,7 @@ func sameHost(next *http.Request, before []*http.Request) error {
 	return nil
 }
 
-// concurrency is how many requests to send at once.
+// concurrency returns how many requests to send at once.
 func (c *Client) concurrency() int {
 	if c.http2 {
 		return maxInFlight
@@ -123,9 +122,8 @@ func (c *Client) concurrency() int {
 	return maxConnections
 }
 
-// Do returns the final answer to a request. It sends the request, and again while that may help and the context's
-// deadline allows it. path is cleaned and not yet escaped. It fails where no final answer came; what a final answer
-// means is the caller's affair.
+// Do returns the final answer to a request. path is cleaned and not yet escaped. Do retries while that may help and the
+// context's deadline allows it, and fails if there is no final answer. What a final answer means is up to the caller.
 func (c *Client) Do(ctx context.Context, method, path, version string, body []byte) (*retry.Answer, *failure.Failure) {
 	return c.Repeat(ctx, c.Exchange(method, path, version, body, c.Token))
 }
@@ -135,7 +133,7 @@ func (c *Client) Repeat(ctx context.Context, e retry.Exchange) (*retry.Answer, *
 	return c.retrier.Do(ctx, e)
 }
 
-// Exchange returns one request to Vault. Its secrets are not said, even where Vault repeats them.
+// Exchange returns one request to Vault. Its secrets are never printed, even if Vault repeats them.
 func (c *Client) Exchange(method, path, version string, body []byte, secrets ...string) retry.Exchange {
 	target := escapePath(path)
 	if version != "" {
@@ -150,12 +148,12 @@ func (c *Client) Exchange(method, path, version string, body []byte, secrets ...
 		Final:    func(err error) *failure.Failure { return finalError(err, c.address) },
 		Describe: func(a *retry.Answer, err error) string { return Describe(a, err, secrets...) },
 		Late: func(reason string) *failure.Failure {
-			return failure.Newf(failure.Unavailable, "Vault at %s gave no answer in time (%s): check that it is up and unsealed, its address, or raise the timeout", c.address, reason)
+			return failure.Newf(failure.Unavailable, "Vault at %s was not available in time (%s): check that it is running and unsealed, check its address, or raise the timeout", c.address, reason)
 		},
 	}
 }
 
-// Once sends a request once. It returns an answer, or an error of the connection; and how long Vault asks to wait.
+// Once sends a request once. It returns an answer or a connection error, and how long Vault asks to wait.
 func (c *Client) Once(ctx context.Context, method, path string, body []byte) (*retry.Answer, time.Duration, error) {
 	return c.send(ctx, method, escapePath(path), body)
 }
@@ -165,7 +163,7 @@ func (c *Client) send(ctx context.Context, method, target string, body []byte) (
 	if err != nil {
 		return nil, 0, err
 	}
-	// Vault refuses requests without it where a proxy might have been tricked into sending them.
+	// Vault may be configured to refuse requests without it, which a proxy may have been tricked into sending.
 	request.Header.Set("X-Vault-Request", "true")
 	request.Header.Set("User-Agent", c.userAgent)
 	if c.Token != "" {
@@ -190,11 +188,11 @@ func (c *Client) send(ctx context.Context, method, target string, body []byte) (
 }
 
 var (
-	errTooLong = errors.New("the answer is too long")
-	errTooMuch = errors.New("the answers are too long together")
+	errTooLong = errors.New("the response is too long")
+	errTooMuch = errors.New("the responses together are too long")
 )
 
-// bounded reads an answer until it is longer than it may be.
+// bounded reads an answer, and fails once it is longer than allowed.
 type bounded struct {
 	body      io.Reader
 	left      int
@@ -212,7 +210,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finalError returns the failure of errors that another attempt would only repeat, else nil.
+// finalError returns a failure for errors that another attempt would only repeat, else nil.
 func finalError(err error, address string) *failure.Failure {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -220,22 +218,22 @@ func finalError(err error, address string) *failure.Failure {
 	var alert *net.OpError
 	switch {
 	case errors.Is(err, errTooLong):
-		return failure.Newf(failure.Protocol, "the answer of %s is longer than %d MiB: check that it is a Vault", address, maxAnswer>>20)
+		return failure.Newf(failure.Protocol, "the response from %s is longer than %d MiB: check that it is a Vault server", address, maxAnswer>>20)
 	case errors.Is(err, errTooMuch):
-		return failure.Newf(failure.Protocol, "the answers of %s are longer than %d MiB together: check that it is a Vault, and refer to smaller secrets", address, maxAnswers>>20)
+		return failure.Newf(failure.Protocol, "the responses from %s are longer than %d MiB together: check that it is a Vault server, and refer to smaller secrets", address, maxAnswers>>20)
 	case errors.As(err, &noHost):
-		return failure.Newf(failure.Unavailable, "the certificate of Vault at %s is for another name: check the address, or set tls.serverName", address)
+		return failure.Newf(failure.Unavailable, "the certificate of Vault at %s is valid for another name: check the address, or set tls.serverName", address)
 	case errors.As(err, &certificate):
 		return failure.Newf(failure.Unavailable, "the certificate of Vault at %s is not trusted (%s): check the CA", address, failure.Shorten(failure.OneLine(certificate.Err.Error()), 120))
 	case errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Err.Error(), "certificate"):
-		return failure.Newf(failure.Denied, "Vault at %s refused the client certificate (%s): check its dates and its CA, or set one where there is none", address, alert.Err)
+		return failure.Newf(failure.Denied, "Vault at %s rejected the client certificate (%s): check its validity period and its CA, or set one if there is none", address, alert.Err)
 	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
-		return failure.Newf(failure.Unavailable, "there is no TLS at %s: check the scheme and the port", address)
+		return failure.Newf(failure.Unavailable, "%s does not speak TLS: check the scheme and the port", address)
 	}
 	return nil
 }
 
-// escapePath makes a path fit for a URL, segment by segment: "%2e%2e" in a reference stays just that for Vault.
+// escapePath escapes a path for a URL, segment by segment: Vault sees "%2e%2e" in a reference exactly as written.
 func escapePath(path string) string {
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {

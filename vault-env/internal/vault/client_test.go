@@ -23,7 +23,7 @@ import (
 
 const read = "GET secret/data/a"
 
-func TestWhatHealsIsTriedAgain(t *testing.T) {
+func TestTemporaryFailuresAreRetried(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
 		"sealed":                 fake.InTurn(fake.Status(503, `{"errors":["Vault is sealed"]}`), fake.Good),
 		"internal error, thrice": fake.InTurn(fake.Status(500, `{"errors":["internal error"]}`), fake.Status(500, ""), fake.Status(502, "<html>"), fake.Good),
@@ -39,8 +39,8 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 			server.Handle(read, answer)
 			o := resolvetest.Resolve(t, resolvetest.Settings(t, server), "X=vault:secret/data/a#k")
 			o.Want(t, "X=v")
-			if !strings.Contains(o.Log, "trying again") {
-				t.Errorf("no retry is said: %s", o.Log)
+			if !strings.Contains(o.Log, "retrying") {
+				t.Errorf("no retry is logged: %s", o.Log)
 			}
 		})
 	}
@@ -52,7 +52,7 @@ func TestWhatHealsIsTriedAgain(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsKept(t *testing.T) {
+func TestRetryAfterIsHonored(t *testing.T) {
 	server := fake.NewVault(t)
 	var first, second time.Time
 	server.Handle(read, fake.InTurn(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +68,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotHealInTimeFails(t *testing.T) {
+func TestFailuresThatLastUntilTheTimeout(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(http.ResponseWriter, *http.Request)
 		says   string
@@ -78,7 +78,7 @@ func TestWhatDoesNotHealInTimeFails(t *testing.T) {
 		"resets":           {fake.Reset, "in time ("},
 		"truncations":      {fake.Truncated, "in time ("},
 		"retry much later": {fake.Status(429, "", "Retry-After", "3600"), "429 Too Many Requests"},
-		"silence":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "timeout"},
+		"no answer":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,23 +101,23 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 		io.WriteString(w, `"}}`)
 	}
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
-		"a page":                  fake.Status(200, "<html>welcome hunter2</html>"),
-		"nothing":                 fake.Status(200, ""),
-		"null":                    fake.Status(200, "null"),
-		"a list":                  fake.Status(200, `[1]`),
-		"a text":                  fake.Status(200, `"hunter2"`),
-		"half of an answer":       fake.Status(200, `{"data":{"k":"hunter2"`),
-		"two answers":             fake.Status(200, `{"data":{"k":"v"}}{"data":{"k":"w"}}`),
-		"data that is a list":     fake.Status(200, `{"data":["hunter2"]}`),
-		"data that is a text":     fake.Status(200, `{"data":"hunter2"}`),
-		"no data":                 fake.Status(200, `{"auth":null}`),
-		"data that is null":       fake.Status(200, `{"data":null}`),
-		"deep nesting":            fake.Status(200, `{"data":{"k":`+strings.Repeat(`[`, 20000)+strings.Repeat(`]`, 20000)+`}}`),
-		"more than fits":          huge,
-		"a redirect elsewhere":    fake.Status(307, "", "Location", "https://elsewhere.invalid/v1/secret/data/a"),
-		"a redirect out of TLS":   fake.Status(307, "", "Location", "http://127.0.0.1:1/v1/secret/data/a"),
-		"a redirect without goal": fake.Status(302, ""),
-		"a redirect in a circle":  fake.Status(307, "", "Location", "/v1/secret/data/a"),
+		"a page":                    fake.Status(200, "<html>welcome hunter2</html>"),
+		"nothing":                   fake.Status(200, ""),
+		"null":                      fake.Status(200, "null"),
+		"a list":                    fake.Status(200, `[1]`),
+		"a text":                    fake.Status(200, `"hunter2"`),
+		"half of an answer":         fake.Status(200, `{"data":{"k":"hunter2"`),
+		"two answers":               fake.Status(200, `{"data":{"k":"v"}}{"data":{"k":"w"}}`),
+		"data that is a list":       fake.Status(200, `{"data":["hunter2"]}`),
+		"data that is a text":       fake.Status(200, `{"data":"hunter2"}`),
+		"no data":                   fake.Status(200, `{"auth":null}`),
+		"data that is null":         fake.Status(200, `{"data":null}`),
+		"deep nesting":              fake.Status(200, `{"data":{"k":`+strings.Repeat(`[`, 20000)+strings.Repeat(`]`, 20000)+`}}`),
+		"too long":                  huge,
+		"a redirect elsewhere":      fake.Status(307, "", "Location", "https://elsewhere.invalid/v1/secret/data/a"),
+		"a redirect out of TLS":     fake.Status(307, "", "Location", "http://127.0.0.1:1/v1/secret/data/a"),
+		"a redirect without target": fake.Status(302, ""),
+		"a redirect loop":           fake.Status(307, "", "Location", "/v1/secret/data/a"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,7 +149,7 @@ func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
 	resolvetest.Resolve(t, resolvetest.Settings(t, server), "X=vault:secret/data/a#k").Want(t, "X=v")
 }
 
-func TestTheTokenGoesNowhereElse(t *testing.T) {
+func TestTheTokenIsNotSentElsewhere(t *testing.T) {
 	var asked atomic.Bool
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
 	defer other.Close()
@@ -197,14 +197,14 @@ func TestTLS(t *testing.T) {
 		status int
 		says   string
 	}{
-		"no CA":                     {func(v *vault.Connection) { v.CAPEM = "" }, failure.Unavailable, "not trusted"},
-		"a name that does not fit":  {func(v *vault.Connection) { v.ServerName = "vault.example" }, failure.Unavailable, "for another name"},
-		"TLS where there is none":   {func(v *vault.Connection) { v.Address = strings.Replace(plain.URL, "http:", "https:", 1) }, failure.Unavailable, "no TLS"},
-		"a CA file that is not":     {func(v *vault.Connection) { v.CAFile = "/nonexistent" }, failure.Settings, "the CA file /nonexistent cannot be read"},
-		"a CA file without one":     {func(v *vault.Connection) { v.CAFile = fake.File(t, "ca", "hello") }, failure.Settings, "holds no certificate"},
-		"a CA bundle without one":   {func(v *vault.Connection) { v.CAPEM = "hello" }, failure.Settings, "holds no certificate"},
-		"a CA directory that isn't": {func(v *vault.Connection) { v.CADir = "/nonexistent" }, failure.Settings, "the CA directory"},
-		"a client certificate lost": {func(v *vault.Connection) { v.CertFile, v.KeyFile = "/nonexistent", "/nonexistent" }, failure.Settings, "client certificate"},
+		"no CA":                           {func(v *vault.Connection) { v.CAPEM = "" }, failure.Unavailable, "not trusted"},
+		"a name that does not match":      {func(v *vault.Connection) { v.ServerName = "vault.example" }, failure.Unavailable, "is valid for another name"},
+		"TLS where there is none":         {func(v *vault.Connection) { v.Address = strings.Replace(plain.URL, "http:", "https:", 1) }, failure.Unavailable, "does not speak TLS"},
+		"a missing CA file":               {func(v *vault.Connection) { v.CAFile = "/nonexistent" }, failure.Settings, "the CA file /nonexistent cannot be read"},
+		"a CA file without certificate":   {func(v *vault.Connection) { v.CAFile = fake.File(t, "ca", "hello") }, failure.Settings, "contains no certificate"},
+		"a CA bundle without certificate": {func(v *vault.Connection) { v.CAPEM = "hello" }, failure.Settings, "contains no certificate"},
+		"a missing CA directory":          {func(v *vault.Connection) { v.CADir = "/nonexistent" }, failure.Settings, "the CA directory"},
+		"a missing client certificate":    {func(v *vault.Connection) { v.CertFile, v.KeyFile = "/nonexistent", "/nonexistent" }, failure.Settings, "client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := resolvetest.Settings(t, server)
@@ -285,7 +285,7 @@ func TestVaultThatComesUpLate(t *testing.T) {
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").Want(t, "X=v")
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestVaultUnreachable(t *testing.T) {
 	s := resolvetest.Defaults(t)
 	s.Vault.Address = "https://127.0.0.1:1"
 	s.Login.JWTFile = fake.File(t, "jwt", fake.JWT)

@@ -2,7 +2,7 @@ package vault
 
 import "time"
 
-// Connection say where a Vault is, and how to reach it.
+// Connection is where a Vault is, and how to reach it.
 type Connection struct {
 	Address    string // scheme, host, optional path; no trailing slash
 	Namespace  string

@@ -1,6 +1,6 @@
 package vault
 
-// The bounds of the client, for tests that see it from outside.
+// The limits of the client, for tests in the external test package.
 const (
 	MaxAnswer      = maxAnswer
 	MaxAnswers     = maxAnswers

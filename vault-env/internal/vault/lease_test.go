@@ -13,12 +13,12 @@ func TestLeaseOf(t *testing.T) {
 		want Lease
 		is   bool
 	}{
-		"dynamic secret":         {`{"lease_id":"database/creds/shop/x","lease_duration":3600,"renewable":true,"data":{}}`, Lease{"database/creds/shop/x", time.Hour, true, key}, true},
-		"one that ends for good": {`{"lease_id":"aws/sts/x","lease_duration":900,"renewable":false}`, Lease{"aws/sts/x", 15 * time.Minute, false, key}, true},
-		"KV version 1":           {`{"lease_id":"","lease_duration":2764800,"renewable":false}`, Lease{}, false},
-		"no lease at all":        {`{"data":{}}`, Lease{}, false},
-		"a duration below zero":  {`{"lease_id":"x","lease_duration":-5}`, Lease{"x", 0, false, key}, true},
-		"a duration that lies":   {`{"lease_id":"x","lease_duration":9223372036854775807}`, Lease{"x", longestLease, false, key}, true},
+		"dynamic secret":          {`{"lease_id":"database/creds/shop/x","lease_duration":3600,"renewable":true,"data":{}}`, Lease{"database/creds/shop/x", time.Hour, true, key}, true},
+		"not renewable":           {`{"lease_id":"aws/sts/x","lease_duration":900,"renewable":false}`, Lease{"aws/sts/x", 15 * time.Minute, false, key}, true},
+		"KV version 1":            {`{"lease_id":"","lease_duration":2764800,"renewable":false}`, Lease{}, false},
+		"no lease at all":         {`{"data":{}}`, Lease{}, false},
+		"a duration below zero":   {`{"lease_id":"x","lease_duration":-5}`, Lease{"x", 0, false, key}, true},
+		"an implausible duration": {`{"lease_id":"x","lease_duration":9223372036854775807}`, Lease{"x", longestLease, false, key}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer, err := Decode([]byte(c.body))

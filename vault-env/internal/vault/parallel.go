@@ -11,8 +11,8 @@ import (
 // Job is one of the requests that are sent at the same time.
 type Job func(context.Context) *failure.Failure
 
-// RunAll runs the jobs, as many at once as the connection bears. The first failure in their order is the one told; one
-// that cannot heal ends the others.
+// RunAll runs the jobs, as many at once as the connection allows. A failure cancels the other jobs. RunAll returns the
+// first failure in the order of the jobs.
 func (c *Client) RunAll(whole context.Context, jobs []Job) *failure.Failure {
 	ctx, cancel := context.WithCancel(whole)
 	defer cancel()

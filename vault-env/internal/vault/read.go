@@ -9,7 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
-// Read returns the secret that answers a read or a write, nil where there is none and that is to be ignored.
+// Read returns the secret in the answer to a read or a write, or nil if there is none and ignoreMissing is true.
 func (c *Client) Read(ctx context.Context, key Request, ignoreMissing bool) (*Secret, *failure.Failure) {
 	answer, f := c.request(ctx, key)
 	if f != nil {
@@ -23,7 +23,7 @@ func (c *Client) Read(ctx context.Context, key Request, ignoreMissing bool) (*Se
 	case http.StatusNoContent:
 		hint := "check the path"
 		if key.Write {
-			hint = "a write to this path answers nothing that a variable could hold"
+			hint = "a write to this path returns nothing that a variable could hold"
 		}
 		return missing(key, "204", hint, ignoreMissing)
 	}
@@ -33,7 +33,7 @@ func (c *Client) Read(ctx context.Context, key Request, ignoreMissing bool) (*Se
 		if key.Write {
 			doing, capability = "writing", "update"
 		}
-		return nil, failure.Newf(failure.Denied, `Vault denies %s %s (%s): give the role's policy "%s" on it`, doing, failure.QuoteName(key.Path), retry.StatusText(answer.Status, said), capability)
+		return nil, failure.Newf(failure.Denied, `Vault denied %s %s (%s): grant "%s" on it in the role's policy`, doing, failure.QuoteName(key.Path), retry.StatusText(answer.Status, said), capability)
 	}
 	if key.Write {
 		return nil, Refused(answer.Status, "Vault refused to write %s (%s): check the path and the JSON of the reference", failure.QuoteName(key.Path), retry.StatusText(answer.Status, said))
@@ -51,7 +51,7 @@ func (c *Client) request(ctx context.Context, key Request) (*retry.Answer, *fail
 func (c *Client) found(key Request, answer *retry.Answer) (*Secret, *failure.Failure) {
 	decoded, err := Decode(answer.Body)
 	if err != nil || decoded.Data == nil {
-		return nil, failure.Newf(failure.Protocol, "the answer for %s is not one of Vault's: check that %s is a Vault, and that the path is one to read", failure.QuoteName(key.Path), c.address)
+		return nil, failure.Newf(failure.Protocol, "the response for %s is not from Vault: check that %s is a Vault server, and that the path can be read", failure.QuoteName(key.Path), c.address)
 	}
 	s, f := asSecret(decoded.Data)
 	if f != nil {
@@ -61,19 +61,19 @@ func (c *Client) found(key Request, answer *retry.Answer) (*Secret, *failure.Fai
 	return s, nil
 }
 
-// notFound tells four cases of 404 apart: a deleted version of KV version 2, a path of KV version 2 without its
-// "data" segment, nothing, and an answer of somebody who is no Vault (which must not pass for a missing secret).
+// notFound distinguishes four cases of 404: a deleted version in KV version 2, a KV version 2 path without its "data"
+// segment, no secret, and an answer that is not from Vault (which must not be mistaken for a missing secret).
 func (c *Client) notFound(key Request, answer *retry.Answer, ignoreMissing bool) (*Secret, *failure.Failure) {
 	decoded, err := Decode(answer.Body)
 	if err != nil || decoded.Data == nil && decoded.Errors == nil && decoded.Warnings == nil {
-		return nil, failure.Newf(failure.Protocol, "the answer for %s (404) is not one of Vault's: check that %s is a Vault", failure.QuoteName(key.Path), c.address)
+		return nil, failure.Newf(failure.Protocol, "the response for %s (404) is not from Vault: check that %s is a Vault server", failure.QuoteName(key.Path), c.address)
 	}
 	if _, versioned := asKVVersion(decoded.Data); versioned {
 		return c.found(key, answer)
 	}
 	hint := "check the path"
 	if strings.Contains(strings.Join(decoded.Warnings, " "), "versioned K/V") {
-		hint = "a secret of KV version 2 is read at MOUNT/data/NAME"
+		hint = "a KV version 2 secret is read at MOUNT/data/NAME"
 	}
 	return missing(key, retry.StatusText(answer.Status, Errors(answer.Body)), hint, ignoreMissing)
 }

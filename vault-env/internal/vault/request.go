@@ -1,8 +1,8 @@
 package vault
 
-// Request names one request to Vault for a secret: a read or, where write is true, a write whose answer is the secret.
-// Whatever refers to the same path and version, or writes the same body to the same path, shares one answer and with
-// it one lease.
+// Request identifies one request to Vault for a secret: a read or, if Write is true, a write whose answer is the
+// secret. All references to the same path and version, or with the same body for the same path, share one answer and
+// its lease.
 type Request struct {
 	Path    string
 	Version string

@@ -12,27 +12,27 @@ import (
 
 const (
 	revokePath = "auth/token/revoke-self"
-	// Writing to an open connection takes microseconds. If it does not get through, the program is not kept waiting.
+	// Writing to an open connection takes microseconds. If it takes longer, the program does not wait for it.
 	writeTime = 100 * time.Millisecond
-	// A start that failed has some time, but no more than this.
+	// A failed start waits for the revocation, but no longer than this.
 	abandonTime = time.Second
 )
 
-// Revoking is a request to revoke the token, under way.
+// Revoking is a request in progress to revoke the token.
 type Revoking struct {
 	written, answered chan struct{}
 	settled           bool
 }
 
-// BeginRevocation begins to revoke the client's token, and returns without an answer.
+// BeginRevocation starts to revoke the client's token, and returns without waiting for the answer.
 func (c *Client) BeginRevocation() *Revoking {
 	r := &Revoking{written: make(chan struct{}), answered: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(context.Background(), abandonTime) // for daemon mode, which goes on living
-	written := sync.OnceFunc(func() { close(r.written) })                 // net/http may try a second time
+	ctx, cancel := context.WithTimeout(context.Background(), abandonTime) // for daemon mode, where the process lives on
+	written := sync.OnceFunc(func() { close(r.written) })                 // net/http may send it twice
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { written() },
 	})
-	go func() { // nothing is logged from here: the process may be the program by then
+	go func() { // nothing is logged here: the process may have become the program
 		defer close(r.answered)
 		defer cancel()
 		c.revoke(ctx)
@@ -40,8 +40,8 @@ func (c *Client) BeginRevocation() *Revoking {
 	return r
 }
 
-// Settle waits until the request to revoke the token is written. It does not wait for the answer: the program starts
-// meanwhile. Vault finishes what it has begun although the connection is closed then, as exec does.
+// Settle waits until the request to revoke the token is sent. It does not wait for the answer, so that the program
+// starts sooner: Vault completes the request even if exec closes the connection.
 func (r *Revoking) Settle(log *logging.Logger) {
 	if r.settled {
 		return
@@ -51,16 +51,16 @@ func (r *Revoking) Settle(log *logging.Logger) {
 	defer timer.Stop()
 	select {
 	case <-r.written:
-		log.Debug("the token is to be revoked: the request is sent")
+		log.Debug("revoking the token: the request was sent")
 	case <-r.answered:
-		log.Debug("the token is to be revoked: the request is answered")
+		log.Debug("revoking the token: Vault has responded")
 	case <-timer.C:
-		log.Debug("the token is not revoked: the request could not be written in time")
+		log.Debug("the token was not revoked: the request could not be sent in time")
 	}
 }
 
-// RevokeNow revokes the client's token after a start that failed, and with it whatever it has borrowed: nobody will use
-// that. It takes what time the context has left, within bounds.
+// RevokeNow revokes the client's token and its leases after a failed start: nothing will use them. It waits for as long
+// as the context allows, within bounds.
 func (c *Client) RevokeNow(ctx context.Context) {
 	left := abandonTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -69,13 +69,13 @@ func (c *Client) RevokeNow(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.Background(), left)
 	defer cancel()
 	if reason := c.revoke(ctx); reason != "" {
-		c.log.Debug("the token is not revoked: " + reason)
+		c.log.Debug("the token was not revoked: " + reason)
 		return
 	}
-	c.log.Debug("the token is revoked")
+	c.log.Debug("the token was revoked")
 }
 
-// revoke asks once, and returns why that failed. It is of interest to a log only: the token ends by itself.
+// revoke sends one request, and returns why it failed. A failure is only logged: the token expires on its own.
 func (c *Client) revoke(ctx context.Context) (reason string) {
 	answer, _, err := c.Once(ctx, http.MethodPut, revokePath, nil)
 	if err != nil || answer.Status >= 300 {

@@ -9,10 +9,10 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// Secret is the data at a path: of KV version 2 the inner data, of every other engine what the answer holds.
+// Secret is the data at a path: the inner data in KV version 2, and the answer's data in every other engine.
 type Secret struct {
 	Data  map[string]any
-	Lease Lease // zero where there is none
+	Lease Lease // zero if there is none
 }
 
 // Keys returns the names in a secret, sorted.
@@ -44,16 +44,16 @@ func jsonKind(value any) string {
 	return "an object"
 }
 
-// kvVersion is what KV version 2 says of a version of a secret.
+// kvVersion is one version of a KV version 2 secret.
 type kvVersion struct {
 	data      map[string]any // nil: deleted or destroyed
 	version   string
-	deleted   string // when, as Vault wrote it
+	deleted   string // when, as Vault formats it
 	destroyed bool
 }
 
-// asKVVersion tells an answer of KV version 2 from one whose data just has a field called "data": version 2 has
-// "data", an object or null, and beside it "metadata" with the number and the time of the version.
+// asKVVersion returns the version in an answer from KV version 2, and false if the data merely has a field called
+// "data": version 2 returns "data", an object or null, next to "metadata" with the version's number and creation time.
 func asKVVersion(data map[string]any) (kvVersion, bool) {
 	inner, hasData := data["data"]
 	metadata, hasMetadata := data["metadata"].(map[string]any)
@@ -88,7 +88,7 @@ func asSecret(data map[string]any) (*Secret, *failure.Failure) {
 	version := "version " + failure.Shorten(failure.OneLine(v.version), 20)
 	switch {
 	case v.destroyed:
-		return nil, failure.Newf(failure.Missing, "%s is destroyed: write the secret again, or refer to another version", version)
+		return nil, failure.Newf(failure.Missing, "%s was destroyed: write the secret again, or refer to another version", version)
 	case v.deleted != "":
 		return nil, failure.Newf(failure.Missing, "%s was deleted at %s: undelete it, or refer to another version", version, failure.Shorten(failure.OneLine(v.deleted), 40))
 	}

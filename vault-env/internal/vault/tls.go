@@ -10,7 +10,8 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
-// tlsConfig trusts the CA that the settings name and no other; the system's, where they name none.
+// tlsConfig returns a configuration that trusts only the CA that the settings name, or the system's CAs if they name
+// none.
 func tlsConfig(v *Connection) (*tls.Config, *failure.Failure) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: v.ServerName, InsecureSkipVerify: v.SkipVerify}
 	if v.CAPEM != "" || v.CAFile != "" || v.CADir != "" {
@@ -30,8 +31,8 @@ func tlsConfig(v *Connection) (*tls.Config, *failure.Failure) {
 	return c, nil
 }
 
-// clientCertificate reads a certificate, the ones between it and its CA behind it, and its key. What is wrong with them
-// is not quoted: a key that lies in the wrong file would be.
+// clientCertificate reads a certificate, followed by its intermediates, and its key. Failures do not quote the files: a
+// key in the wrong file would be printed.
 func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Failure) {
 	certPEM, err := os.ReadFile(certFile)
 	if err != nil {
@@ -43,9 +44,9 @@ func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Fail
 	}
 	certificate, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s and the key %s do not fit: the first must hold a PEM certificate, the second its PEM key, unencrypted", certFile, keyFile)
+		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s and the key %s do not match: the first must contain a PEM certificate, the second its unencrypted PEM key", certFile, keyFile)
 	}
-	// Vault answers 500 to it, which looks as if another attempt might help.
+	// Vault answers 500 to an expired certificate, as if another attempt might help.
 	if end := certificate.Leaf.NotAfter; time.Now().After(end) {
 		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s expired at %s: renew it", certFile, end.UTC().Format(time.RFC3339))
 	}
@@ -55,7 +56,7 @@ func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Fail
 func caPool(v *Connection) (*x509.CertPool, *failure.Failure) {
 	pool := x509.NewCertPool()
 	if v.CAPEM != "" && !pool.AppendCertsFromPEM([]byte(v.CAPEM)) {
-		return nil, failure.Newf(failure.Settings, "the CA bundle for Vault holds no certificate: write PEM certificates")
+		return nil, failure.Newf(failure.Settings, "the CA bundle for Vault contains no certificate: write PEM certificates")
 	}
 	if v.CAFile != "" {
 		if f := appendFile(pool, v.CAFile); f != nil {
@@ -70,7 +71,7 @@ func caPool(v *Connection) (*x509.CertPool, *failure.Failure) {
 		return nil, failure.Unreadable("the CA directory", v.CADir, err)
 	}
 	for _, name := range names {
-		if name.IsDir() || name.Name()[0] == '.' { // a mounted volume has ..data and its like
+		if name.IsDir() || name.Name()[0] == '.' { // such as ..data in a mounted volume
 			continue
 		}
 		path := filepath.Join(v.CADir, name.Name())
@@ -90,7 +91,7 @@ func appendFile(pool *x509.CertPool, path string) *failure.Failure {
 		return failure.Unreadable("the CA file", path, err)
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return failure.Newf(failure.Settings, "the CA file %s holds no certificate: write PEM certificates", path)
+		return failure.Newf(failure.Settings, "the CA file %s contains no certificate: write PEM certificates", path)
 	}
 	return nil
 }

@@ -2,24 +2,24 @@ package vault
 
 import "strings"
 
-// Token is what vault-env speaks to Vault with, and what is known of it.
+// Token is the token that vault-env uses, with what is known about it.
 type Token struct {
 	Value string
 	Own   bool  // vault-env logged in for it
-	Lease Lease // zero where it was given
+	Lease Lease // zero if it was given
 }
 
-// Revocation says which tokens are revoked before the program starts. A token that leases depend on never is.
+// Revocation is which tokens are revoked before the program starts. A token that leases depend on is never revoked.
 type Revocation int
 
-// The revocations. The zero value is that of a setting that is left out.
+// The revocations. The zero value is the default if the setting is omitted.
 const (
 	RevokeOwn   Revocation = iota // one that vault-env logged in for
 	RevokeNever                   // none
-	RevokeAny                     // one that was given to it, too
+	RevokeAny                     // one that was given, too
 )
 
-// Revocable returns whether the settings let the token be revoked. Tokens of type batch cannot be.
+// Revocable returns whether the settings allow revoking the token. Batch tokens cannot be revoked.
 func (t Token) Revocable(r Revocation) bool {
 	return (r == RevokeAny || t.Own && r == RevokeOwn) && !strings.HasPrefix(t.Value, "hvb.")
 }

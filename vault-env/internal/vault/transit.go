@@ -12,7 +12,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
-// Transit is which key of which transit engine decrypts.
+// Transit is the transit engine and the key that decrypt.
 type Transit struct {
 	KeyID     string
 	MountPath string
@@ -23,14 +23,14 @@ type Transit struct {
 type decryption struct {
 	client        *Client
 	key           Transit
-	ignoreMissing bool                              // leave out what cannot be decrypted
-	wanted        func(ciphertexts []string) string // who wants them, for messages
+	ignoreMissing bool                              // skip what cannot be decrypted
+	wanted        func(ciphertexts []string) string // the name of who needs them, for messages
 	ciphertexts   []string
-	Plaintexts    map[string]string // by ciphertext; without those that could not be decrypted and may be missing
+	Plaintexts    map[string]string // by ciphertext; without those that could not be decrypted, if they may be missing
 }
 
-// Decryptions returns ciphertexts in as few batches as the batch size allows, and these evenly: they are sent at the
-// same time, so the longest is what counts.
+// Decryptions splits ciphertexts into as few batches as the batch size allows, of about the same size: they are sent at
+// the same time, so the largest one determines how long it takes.
 func (c *Client) Decryptions(key Transit, ciphertexts []string, ignoreMissing bool, wanted func([]string) string) []*decryption {
 	n := len(ciphertexts)
 	if n == 0 {
@@ -54,7 +54,7 @@ func (d *decryption) Run(ctx context.Context) *failure.Failure {
 	return d.take(path, answer)
 }
 
-// take takes the plaintexts out of an answer.
+// take reads the plaintexts from an answer.
 func (d *decryption) take(path string, answer *retry.Answer) *failure.Failure {
 	results, f := d.results(path, answer)
 	if f != nil {
@@ -83,13 +83,13 @@ func (d *decryption) body() []byte {
 	return body
 }
 
-// results returns one result for each ciphertext, or none where the key or the engine is missing and may be.
+// results returns one result for each ciphertext, or none if the key or the engine is missing and may be.
 func (d *decryption) results(path string, answer *retry.Answer) ([]any, *failure.Failure) {
 	decoded, err := Decode(answer.Body)
 	if err != nil {
 		decoded = &Body{}
 	}
-	// Where one ciphertext cannot be decrypted the status is 400, with the results of all.
+	// If one ciphertext cannot be decrypted, the status is 400, with the results of all.
 	if results, ok := decoded.Data["batch_results"].([]any); ok && len(results) == len(d.ciphertexts) {
 		return results, nil
 	}
@@ -97,25 +97,25 @@ func (d *decryption) results(path string, answer *retry.Answer) ([]any, *failure
 	said := retry.StatusText(answer.Status, strings.ReplaceAll(Errors(answer.Body), d.client.Token, "…"))
 	switch status := answer.Status; {
 	case status < 300 || status == http.StatusNotFound && !fromVault:
-		return nil, failure.Newf(failure.Protocol, "the answer of %s (%d) is not one of Vault's transit engine: check that %s is a Vault, and transit.mountPath", failure.QuoteName(path), status, d.client.address)
+		return nil, failure.Newf(failure.Protocol, "the response to %s (%d) is not from Vault's transit engine: check that %s is a Vault server, and check transit.mountPath", failure.QuoteName(path), status, d.client.address)
 	case status == http.StatusForbidden:
-		return nil, failure.Newf(failure.Denied, `Vault denies decrypting with %s (%s): give the role's policy "update" on it`, failure.QuoteName(path), said)
+		return nil, failure.Newf(failure.Denied, `Vault denied decrypting with %s (%s): grant "update" on it in the role's policy`, failure.QuoteName(path), said)
 	case d.ignoreMissing && fromVault && (status == http.StatusBadRequest || status == http.StatusNotFound):
 		return nil, nil
 	}
 	return nil, Refused(answer.Status, "Vault refused to decrypt with %s (%s): check transit.mountPath and transit.keyID", failure.QuoteName(path), said)
 }
 
-// plaintext returns what one result of a batch holds.
+// plaintext returns the plaintext in one result of a batch.
 func (d *decryption) plaintext(path string, result any) (string, *failure.Failure) {
 	fields, _ := result.(map[string]any)
 	if said, _ := fields["error"].(string); said != "" {
-		return "", failure.Newf(failure.Denied, "Vault cannot decrypt the ciphertext with %s (%s): check the ciphertext, and that this is the key that made it", failure.QuoteName(path), failure.Shorten(failure.OneLine(said), 200))
+		return "", failure.Newf(failure.Denied, "Vault cannot decrypt the ciphertext with %s (%s): check the ciphertext, and that it was encrypted with this key", failure.QuoteName(path), failure.Shorten(failure.OneLine(said), 200))
 	}
 	encoded, isText := fields["plaintext"].(string)
 	plaintext, err := base64.StdEncoding.DecodeString(encoded)
 	if !isText || err != nil {
-		return "", failure.Newf(failure.Protocol, "the answer of %s holds no plaintext: check that %s is a Vault", failure.QuoteName(path), d.client.address)
+		return "", failure.Newf(failure.Protocol, "the response to %s contains no plaintext: check that %s is a Vault server", failure.QuoteName(path), d.client.address)
 	}
 	return string(plaintext), nil
 }

@@ -9,7 +9,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
-// No answer of the transit engine, however it lies, breaks decryption, or gives one variable another's plaintext.
+// No answer of the transit engine, however malformed, breaks decryption or gives one variable the plaintext of another.
 func FuzzTransitAnswer(f *testing.F) {
 	for _, body := range []string{
 		`{"data":{"batch_results":[{"plaintext":"YQ=="},{"plaintext":""}]}}`, `{"data":{"batch_results":[{"plaintext":"YQ=="},{"error":"invalid ciphertext"}]}}`,
@@ -38,7 +38,7 @@ func FuzzTransitAnswer(f *testing.F) {
 			t.Fatalf("%d %q: %q without a failure", status, body, d.Plaintexts)
 		}
 		if len(d.Plaintexts) > 0 && !json.Valid(body) {
-			t.Fatalf("%q is no JSON, but %q", body, d.Plaintexts)
+			t.Fatalf("%q is not JSON, but %q", body, d.Plaintexts)
 		}
 	})
 }

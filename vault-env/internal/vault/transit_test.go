@@ -52,7 +52,7 @@ func TestTransitBatches(t *testing.T) {
 	}
 }
 
-// A barrier that opens once three requests have come shows that the batches do not wait for one another.
+// A barrier that opens after three requests shows that the batches do not wait for one another.
 func TestTransitBatchesAreSentAtTheSameTime(t *testing.T) {
 	vault, transit, s := resolvetest.WithTransit(t)
 	var together sync.WaitGroup
@@ -84,15 +84,15 @@ func TestTransitFailures(t *testing.T) {
 		"an older Vault's 200": {fake.Status(200, `{"data":{"batch_results":[{"plaintext":"aHVudGVyMg=="},{"error":"no such version"}]}}`), failure.Denied, []string{"X (and 1 more): ", "no such version"}, true},
 		"no such key":          {fake.Status(400, `{"errors":["encryption key not found"]}`), failure.Denied, []string{"GOOD (and 2 more): Vault refused to decrypt with " + path + " (400: encryption key not found)"}, true},
 		"no such mount":        {fake.Status(404, `{"errors":["no handler for route \"transit/decrypt/shop\". route entry not found."]}`), failure.Missing, []string{"GOOD (and 2 more): ", "transit.mountPath"}, true},
-		"denied":               {fake.Status(403, `{"errors":["permission denied"]}`), failure.Denied, []string{"GOOD (and 2 more): Vault denies decrypting with " + path + " (403: permission denied)", `"update"`}, false},
+		"denied":               {fake.Status(403, `{"errors":["permission denied"]}`), failure.Denied, []string{"GOOD (and 2 more): Vault denied decrypting with " + path + " (403: permission denied)", `"update"`}, false},
 		"somebody's 400":       {fake.Status(400, `<html>`), failure.Denied, []string{"400"}, false},
-		"somebody's 404":       {fake.Status(404, `<html>`), failure.Protocol, []string{"is not one of Vault's"}, false},
-		"too few results":      {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""}]}}`), failure.Protocol, []string{"is not one of Vault's transit engine"}, false},
-		"no results":           {fake.Status(200, `{"data":{"plaintext":"aHVudGVyMg=="}}`), failure.Protocol, []string{"is not one of Vault's transit engine"}, false},
-		"204":                  {fake.Status(204, ""), failure.Protocol, []string{"(204) is not one of Vault's"}, false},
-		"no base64":            {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":"hunter2!"}]}}`), failure.Protocol, []string{"X (and 1 more): ", "holds no plaintext"}, false},
-		"a number":             {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":7}]}}`), failure.Protocol, []string{"holds no plaintext"}, false},
-		"null":                 {fake.Status(200, `{"data":{"batch_results":[null,null]}}`), failure.Protocol, []string{"GOOD: ", "holds no plaintext"}, false},
+		"somebody's 404":       {fake.Status(404, `<html>`), failure.Protocol, []string{"is not from Vault's transit engine"}, false},
+		"too few results":      {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""}]}}`), failure.Protocol, []string{"is not from Vault's transit engine"}, false},
+		"no results":           {fake.Status(200, `{"data":{"plaintext":"aHVudGVyMg=="}}`), failure.Protocol, []string{"is not from Vault's transit engine"}, false},
+		"204":                  {fake.Status(204, ""), failure.Protocol, []string{"(204) is not from Vault's transit engine"}, false},
+		"no base64":            {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":"hunter2!"}]}}`), failure.Protocol, []string{"X (and 1 more): ", "contains no plaintext"}, false},
+		"a number":             {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":7}]}}`), failure.Protocol, []string{"contains no plaintext"}, false},
+		"null":                 {fake.Status(200, `{"data":{"batch_results":[null,null]}}`), failure.Protocol, []string{"GOOD: ", "contains no plaintext"}, false},
 		"a redirect":           {fake.Status(307, "", "Location", "https://elsewhere.invalid/"), failure.Protocol, []string{"307, a redirect"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestTransitFailures(t *testing.T) {
 			if o.Failure != nil || slices.ContainsFunc(o.Env, func(e string) bool { return strings.HasPrefix(e, "X=") }) || o.Env[len(o.Env)-1] != "Y=a  b" {
 				t.Errorf("%+v", o)
 			}
-			if !strings.Contains(o.Log, "warn: X is left out") {
+			if !strings.Contains(o.Log, "warn: X is not set") {
 				t.Errorf("no warning: %s", o.Log)
 			}
 		})

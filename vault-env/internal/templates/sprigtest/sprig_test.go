@@ -1,5 +1,5 @@
-// Package sprigtest holds the functions of package templates to the answers of Sprig itself. It is a module of its own,
-// so that the product requires nothing: neither its go.mod nor a scanner of its executable names Sprig.
+// Package sprigtest compares the functions of package templates with Sprig itself. It is a separate module, so that the
+// product has no dependencies: neither its go.mod nor a scan of its executable lists Sprig.
 package sprigtest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/templates"
 )
 
-// withheld are Sprig's functions that templates do not have, as docs/reference/vault-env.md lists them.
+// withheld are Sprig's functions that templates do not have, as listed in docs/reference/vault-env.md.
 var withheld = []string{
 	"abbrevboth", "bcrypt", "buildCustomCert", "camelcase", "decryptAES", "derivePassword", "encryptAES", "env",
 	"expandenv", "genCA", "genCAWithKey", "genPrivateKey", "genSelfSignedCert", "genSelfSignedCertWithKey",
@@ -27,7 +27,7 @@ var withheld = []string{
 	"semverCompare", "shuffle", "snakecase", "wrap", "wrapWith",
 }
 
-func TestFunctionsAreSprigsLessTheWithheld(t *testing.T) {
+func TestFunctionsAreSprigsExceptTheWithheld(t *testing.T) {
 	want := sprig.TxtFuncMap()
 	for _, name := range withheld {
 		if _, ok := want[name]; !ok {
@@ -41,7 +41,7 @@ func TestFunctionsAreSprigsLessTheWithheld(t *testing.T) {
 	}
 }
 
-// Each expression is evaluated with our functions and with Sprig's, over the same data: the results are to be equal.
+// Each expression is evaluated with our functions and with Sprig's, over the same data: the results must be equal.
 var sameAsSprig = []string{
 	`trim "  a b \n"`, `trimAll "$" "$5.00$"`, `trimall "$" "$5.00$"`, `trimSuffix "-" "a-"`, `trimPrefix "-" "-a"`,
 	`upper "aé"`, `lower "AÉ"`, `title "hello wOrld-x it's a_b 3d été"`, `untitle "Hello World-X"`, `swapcase "aBc Dé"`,
