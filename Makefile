@@ -58,6 +58,10 @@ fuzz: setup ## run each fuzz target of vault-env for a minute, or for FUZZTIME
 bench: build ## run the benchmarks and print the tables in docs/performance.md
 	@node test/bench/run.ts
 
+.PHONY: bench-compare
+bench-compare: build ## measure this build beside that of another checkout: BASE=DIR, after `make build` there
+	@node test/bench/compare.ts $(BASE)
+
 .PHONY: demo
 demo: setup ## start a local cluster with Vault, the operator and the samples; ONCE=1: exit when done
 	@node test/demo/demo.ts $(if $(ONCE),--once)

@@ -25,12 +25,15 @@ const scratch = mkdtempSync(join(tmpdir(), 'vault-injection-test-'));
 // on one host each would take the other's containers for strays.
 const TWO_FILES_AT_ONCE = ['--parallel', '--jobs', '2'];
 
+// mocha takes CI=true for a terminal with colors
+const PLAIN = process.stdout.isTTY ? [] : ['--no-color'];
+
 /** Runs mocha on one folder; a run that dies before it counts is one failure. */
 function mocha(folder: string, flags: readonly string[] = []): Counts {
   const countsFile = join(scratch, `${folder}.json`);
   const { status } = spawnSync(
     'mocha',
-    [...flags, '--reporter', 'build/counting-reporter.ts', '--exit', `test/${folder}/**/*.test.ts`],
+    [...flags, ...PLAIN, '--reporter', 'build/counting-reporter.ts', '--exit', `test/${folder}/**/*.test.ts`],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, COUNTS_FILE: countsFile } },
   );
   try {

@@ -17,6 +17,8 @@ const ROUNDS = 3;
 const SECONDS = 5;
 const CONNECTIONS = [1, 16, 64];
 const STARTS = 5;
+// Two builds differ by less than one round differs from the next.
+const COMPARED_ROUNDS = 9;
 
 interface Load {
   reviewsPerSecond: number;
@@ -64,6 +66,76 @@ export async function benchAdmission(): Promise<string> {
     rmSync(scratch, { recursive: true, force: true });
     await plane.stop();
   }
+}
+
+/**
+ * Reviews per second of this build beside those of another one, in turns. Each has an API server of its own, since two
+ * operators of one cluster would write the same webhook configuration.
+ * @param dist where `make build` of the other checkout put its operator
+ */
+export async function compareAdmission(dist: string): Promise<string> {
+  const planes = [
+    await startControlPlane({ controllers: false }),
+    await startControlPlane({ controllers: false }),
+  ] as const;
+  const operators: RunningOperator[] = [];
+  try {
+    operators.push(await startOperator({ controlPlane: planes[0], bundled: true }));
+    operators.push(await startOperator({ controlPlane: planes[1], bundled: true, dist }));
+    for (const plane of planes) await programmed(plane);
+    const [now, before] = operators as [RunningOperator, RunningOperator];
+    const rows: (string | number)[][] = [
+      [
+        'body, connections',
+        'reviews/s',
+        'before',
+        'ratio',
+        'CPU ms/review',
+        'before',
+        'ratio',
+        'RSS peak MiB',
+        'before',
+      ],
+    ];
+    for (const [body, expect] of [
+      ['deployment', 'patch'],
+      ['deployment-noref', 'nopatch'],
+    ] as const) {
+      process.stderr.write(`bench: ${body}, 16 connections, ${COMPARED_ROUNDS} rounds\n`);
+      const runs: [Load[], Load[]] = [[], []];
+      for (let round = -1; round < COMPARED_ROUNDS; round++) {
+        // who goes first takes turns as well; the first round only warms up
+        const order = round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const);
+        for (const at of order) {
+          const one = await load(contenderOf(at === 0 ? now : before, body, expect), 16, SECONDS);
+          if (round >= 0) runs[at].push(one);
+        }
+      }
+      rows.push(comparedRow(`${body}.json, 16`, ...runs));
+    }
+    return table(rows);
+  } finally {
+    for (const operator of operators) await operator.stop();
+    for (const plane of planes) await plane.stop();
+  }
+}
+
+function comparedRow(name: string, now: Load[], before: Load[]): (string | number)[] {
+  const of = (loads: Load[], pick: (one: Load) => number): number => median(loads.map(pick));
+  const rate = (one: Load): number => one.reviewsPerSecond;
+  const cpu = (one: Load): number => one.server.cpuSecondsPer1000;
+  const peak = (loads: Load[]): string => fixed(Math.max(...loads.map((one) => one.server.rssPeakMiB)));
+  return [
+    name,
+    fixed(of(now, rate), 0),
+    fixed(of(before, rate), 0),
+    fixed(of(now, rate) / of(before, rate), 3),
+    fixed(of(now, cpu), 4),
+    fixed(of(before, cpu), 4),
+    fixed(of(now, cpu) / of(before, cpu), 3),
+    peak(now),
+    peak(before),
+  ];
 }
 
 async function programmed(plane: ControlPlane): Promise<void> {

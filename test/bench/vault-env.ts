@@ -20,6 +20,7 @@ const here = import.meta.dirname;
 const vaultEnv = join(here, '../../dist/vault-env');
 // 72 cases of 3 to 140 ms: with this many rounds about two minutes.
 const RUNS = 30;
+const COMPARED_RUNS = 200;
 const RSS_RUNS = 5;
 const WARM_RUNS = 2;
 const MOST_PATHS = 50;
@@ -87,6 +88,48 @@ export async function benchVaultEnv(): Promise<string> {
   } finally {
     await vault.stop();
     await workspace.close();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * This build of vault-env beside another one: time and size.
+ * @param other the executable of the other build
+ */
+export async function compareVaultEnv(other: string): Promise<string> {
+  const scratch = mkdtempSync(join(tmpdir(), 'vault-injection-bench-'));
+  const vault = await startVault();
+  try {
+    const stage = { vault, addresses: [vault.tlsAddress], floor: '', ...(await prepare(vault, scratch)) };
+    const wraprun = join(scratch, 'wraprun');
+    await goBuild(join(here, 'tools/wraprun'), '.', wraprun, ['-ldflags=-s -w']);
+    const names = ['nothing to resolve', '1 path', '50 paths'];
+    const loads = rowsOf(stage).filter(({ load }) => names.includes(load.name));
+    const cases = loads.flatMap(({ load, login }) =>
+      [vaultEnv, other].map((program, at): Case => ({
+        name: `${at}, ${load.name}, ${login}`,
+        argv: [program, '--', '/bin/true'],
+        env: [...vaultEnvironment(stage, login, vault.tlsAddress), ...load.values.map((value, n) => `V${n}=${value}`)],
+        warm: WARM_RUNS,
+      })),
+    );
+    const timed = new Map(time(wraprun, scratch, cases, 0, COMPARED_RUNS).map((one) => [one.name, one]));
+    const rows = loads.map(({ load, login }) => {
+      const [now, before] = [0, 1].map((at) => timed.get(`${at}, ${load.name}, ${login}`)?.medianMs ?? NaN);
+      return [
+        load.name,
+        login,
+        fixed(now ?? NaN, 3),
+        fixed(before ?? NaN, 3),
+        fixed((now ?? NaN) / (before ?? NaN), 3),
+      ];
+    });
+    const [size, sizeBefore] = [statSync(vaultEnv).size, statSync(other).size];
+    const head = ['`vault-env true`', 'login', 'median ms', 'before', 'ratio'];
+    const failed = [...timed.values()].reduce((sum, one) => sum + one.failed, 0);
+    return `${table([head, ...rows])}\n\n${COMPARED_RUNS} runs each in turns, ${failed} failed. Size: ${size} bytes, before ${sizeBefore}: ${fixed(size / sizeBefore, 4)}.\n`;
+  } finally {
+    await vault.stop();
     rmSync(scratch, { recursive: true, force: true });
   }
 }
@@ -186,10 +229,10 @@ function vaultEnvironment({ token, jwt, ca }: Stage, login: Login, address: stri
 }
 
 /** The cases take turns, so that a noisy second hits all of them alike. */
-function time(wraprun: string, scratch: string, cases: readonly Case[], rssRuns: number): Timed[] {
+function time(wraprun: string, scratch: string, cases: readonly Case[], rssRuns: number, runs = RUNS): Timed[] {
   const file = join(scratch, 'cases.json');
   writeFileSync(file, JSON.stringify(cases));
-  const args = ['-cases', file, '-n', String(RUNS), '-rss', String(rssRuns)];
+  const args = ['-cases', file, '-n', String(runs), '-rss', String(rssRuns)];
   return JSON.parse(execFileSync(wraprun, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })) as Timed[];
 }
 

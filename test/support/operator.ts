@@ -20,6 +20,8 @@ export interface OperatorOptions {
   readonly service?: string;
   /** true: the bundle that `make build` made, with Node's options as the Deployment sets them; else the sources. */
   readonly bundled?: boolean;
+  /** The folder in which `make build` made the bundle, where it is not dist/ of this checkout. */
+  readonly dist?: string;
   /** false: do not install CRD and namespace before, nor wait until it is ready. */
   readonly prepare?: boolean;
 }
@@ -52,7 +54,9 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   const started = performance.now();
   const command = [
     process.execPath,
-    join(root, options.bundled === true ? 'dist/operator.mjs' : 'operator/main.ts'),
+    options.bundled === true
+      ? join(options.dist ?? join(root, 'dist'), 'operator.mjs')
+      : join(root, 'operator/main.ts'),
     ...['--kubeconfig', controlPlane.kubeconfig, '--webhook-host', '127.0.0.1', '--webhook-port', String(webhookPort)],
     ...(options.service === undefined
       ? ['--webhook-url', webhookUrl]
