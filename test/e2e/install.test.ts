@@ -133,7 +133,7 @@ describe('an operator installed by config/default, from the image of make images
 
   it('logs no error', async () => {
     const log = await cluster.kubectl('logs', `deployment/${NAME}`, '-n', SYSTEM);
-    expect(log).to.include('serving admission reviews');
+    expect(log).to.include('the webhook server is listening');
     expect(log).to.not.match(/"level":"error"|forbidden/i);
   });
 });

@@ -110,7 +110,7 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
       ],
     }),
   }),
-  ...bad('spec.environment.fromPaths', 'every path of fromPaths must be among allowedPaths', {
+  ...bad('spec.environment.fromPaths', 'every path of fromPaths must be in allowedPaths', {
     'a path outside': environment({ fromPaths: [{ path: 'kv/b' }], allowedPaths: ['kv/a', 'kv/c/*'] }),
     'a path outside of a suffix': environment({ fromPaths: [{ path: 'kv/b/rw' }], allowedPaths: ['kv/*/ro'] }),
   }),

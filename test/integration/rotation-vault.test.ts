@@ -186,7 +186,7 @@ describe('rotation, with a real Vault and tokens of a real API server', function
       /none/.exec(rotation.stateOf(POLICY)?.message ?? '') ? true : undefined,
     );
     expect(rotation.stateOf(POLICY)?.message).to.equal(
-      '1 secret looked at every 0.5 s; no such KV version 2 secret: secret/metadata/none; ' +
+      '1 secret checked every 0.5 s; no such KV version 2 secret: secret/metadata/none; ' +
         'without versions: database/creds/shop, old/shop',
     );
   });

@@ -141,7 +141,7 @@ describe('new versions of secrets', function () {
 
   it('are told in the status, with what has none', async () => {
     // what it counts was not all there when it was written first; it is written again 10 s later at the soonest
-    await rotatingIs('RotationActive: 2 secrets looked at every 5 s; without versions: old/shop');
+    await rotatingIs('RotationActive: 2 secrets checked every 5 s; without versions: old/shop');
   });
 
   it('restart exactly the workloads that read them, within two intervals', async () => {

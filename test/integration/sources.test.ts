@@ -193,7 +193,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
 
     it('that lacks the key is told of', async () => {
       const said = await cluster.apply(workload('shop', 'no-key', fromSecret('shop-env', 'NONE')));
-      expect(said).to.contain('Warning: container app: key NONE of Secret shop-env is not there yet');
+      expect(said).to.contain('Warning: container app: key NONE of Secret shop-env does not exist yet');
     });
 
     it('never reaches the log', () => {

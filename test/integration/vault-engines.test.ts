@@ -75,7 +75,7 @@ describe('vault-env, as a policy configures it', function () {
       expect(await logIn({ method: 'AppRole' })).to.equal('from-vault\n');
       writeCredential('secret-id', await wrappedAnswer(vault, secretID));
       expect(await logIn({ method: 'AppRole', secretIDWrapped: true, role: 'shop' })).to.equal('from-vault\n');
-      expect(await logIn({ method: 'AppRole', secretIDWrapped: true })).to.contain('the wrapped secret id');
+      expect(await logIn({ method: 'AppRole', secretIDWrapped: true })).to.contain('the wrapped secret ID');
     });
 
     it('Certificate: with the certificate that a role trusts', async () => {
