@@ -85,7 +85,7 @@ export function installerFor(
   };
 }
 
-/** The policy's user; else the pod's; else the image's own, unless the pod runs as root. */
+/** The policy's user; else the pod's, with nonroot in place of root; else undefined, which leaves it to the image. */
 function userAndGroup({ injector }: Rule, template: RawObject): { runAsUser?: number; runAsGroup?: number } {
   const pod = asObject(podSpecOf(template)?.securityContext);
   const podUser = pod?.runAsUser;
