@@ -14,7 +14,7 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const modules = join(root, 'node_modules');
 const clientNode = join(modules, '@kubernetes/client-node/dist');
 
-/** Code in the place of a module. `within`: only for imports from this file. */
+/** Code that replaces a module. `within`: only for imports from this file. */
 interface Stand {
   readonly from: RegExp;
   readonly within?: string;
@@ -22,8 +22,8 @@ interface Stand {
 }
 
 /**
- * Keep out what dependencies name and this program never lets them use: most of them are CommonJS, so nothing would be
- * shaken off. 2 MB instead of 20, and 70 MB less memory.
+ * Keeps out what dependencies import but this program never uses: most of them are CommonJS, so tree shaking does not
+ * work. 2 MB instead of 20, and 70 MB less memory.
  */
 const stands: readonly Stand[] = [
   // @dot-i/k8s-operator requires all of client-node, with its generated models. What the stock Operator does and the
@@ -34,7 +34,7 @@ const stands: readonly Stand[] = [
       export class CoreV1Api {} export class ApiextensionsV1Api {} export class Watch {}
       export const loadYaml = undefined;`,
   },
-  // only for typed clients, of which the stock Operator makes one that nobody calls
+  // only for typed clients; the stock Operator creates one that nothing calls
   {
     from: /^\.\/gen\/index\.js$/,
     within: join(clientNode, 'config.js'),
@@ -48,9 +48,9 @@ const stands: readonly Stand[] = [
   { from: /^socks$/, code: 'export class SocksClient {}' },
   // node-vault's transport, which NodeVaultClient replaces
   { from: /^axios$/, code: 'export default {};' },
-  // prom-client asks for the current span of an exemplar, and exemplars are off
+  // prom-client reads the current span for exemplars, which are off
   { from: /^@opentelemetry\/api$/, code: 'export const trace = undefined; export const context = undefined;' },
-  // Its index.js brings fetch, WebSocket, caches and mocks along. The dispatchers get their methods as they do there.
+  // Its index.js also loads fetch, WebSocket, caches and mocks. The dispatchers get their methods as they do there.
   {
     from: /^undici$/,
     code: `import Dispatcher from '${modules}/undici/lib/dispatcher/dispatcher.js';
@@ -60,7 +60,8 @@ const stands: readonly Stand[] = [
       export { default as EnvHttpProxyAgent } from '${modules}/undici/lib/dispatcher/env-http-proxy-agent.js';
       export { default as ProxyAgent } from '${modules}/undici/lib/dispatcher/proxy-agent.js';`,
   },
-  // An import of node:http reads all that it exports, WebSocket too, for which Node compiles 760 kB of its own undici.
+  // An import of node:http reads all its exports, including WebSocket, for which Node compiles 760 kB of its own
+  // undici.
   { from: /^(node:)?http$/, code: "module.exports = process.getBuiltinModule('node:http');" },
 ];
 
@@ -89,18 +90,18 @@ await build({
   platform: 'node',
   target: 'node24',
   format: 'esm',
-  // names stay: a stack trace in the log has to lead somewhere
+  // keep names: a stack trace in the log has to be readable
   minifySyntax: true,
   minifyWhitespace: true,
   sourcemap: 'linked',
   legalComments: 'linked',
   logLevel: 'warning',
   plugins: [leanDependencies],
-  // @dot-i/k8s-operator and node-vault are CommonJS: in an ES module their require() must be made.
+  // @dot-i/k8s-operator and node-vault are CommonJS: in an ES module require() has to be created for them.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
-  // ws loads these by require() when they are there; it works without.
+  // ws loads these by require() if they exist; it works without.
   external: ['bufferutil', 'utf-8-validate'],
 });
 built('operator.mjs');
@@ -118,7 +119,7 @@ function buildVaultEnv(name: string, platform: NodeJS.ProcessEnv = {}): void {
   else process.exitCode = status ?? 1;
 }
 
-/** Prints what was made and how long it took. */
+/** Prints what was built and how long it took. */
 function built(name: string): void {
   const size = (statSync(join(dist, name)).size / 2 ** 20).toFixed(1);
   console.log(`== dist/${name}: ${size} MiB (${((Date.now() - begun) / 1000).toFixed(1)} s)`);

@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import Mocha from 'mocha';
 
-// A file of unit tests that takes longer is worth a look, unless the machine is busy: all of them may take half a minute.
+// A file of unit tests that takes longer is worth a look, unless the machine is busy: all together may take half a
+// minute.
 const SLOW_MS = 5_000;
 
-/** mocha's spec reporter, which also names slow files and leaves its counts in the file named by COUNTS_FILE. */
+/** mocha's spec reporter that also names slow files and writes its counts to the file named by COUNTS_FILE. */
 export default class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);

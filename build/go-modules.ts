@@ -1,5 +1,5 @@
 /**
- * The Go modules of vault-env: its own, and those below it whose dependencies it must not have. A program as well:
+ * The Go modules of vault-env: its own, and those below it whose dependencies it must not have. Also a program:
  *
  *     node build/go-modules.ts test ./...     runs `go test ./...` in each of them
  *     node build/go-modules.ts fuzz 60s       runs each fuzz target for a minute
@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, '..');
 
 export const VAULT_ENV = join(root, 'vault-env');
 
-/** Paths from the root of the repository, that of vault-env first. */
+/** Returns paths from the root of the repository, vault-env first. */
 export function goModules(): readonly string[] {
   return globSync('vault-env/**/go.mod', { cwd: root }).map(dirname).sort();
 }
@@ -35,7 +35,7 @@ function fuzzTargets(module: string): readonly FuzzTarget[] {
     );
 }
 
-/** Whether go ended with 0. Prints a line with the time that it took. */
+/** Returns whether go exited with 0. Prints a line with the time that it took. */
 function go(folder: string, args: readonly string[]): boolean {
   const begun = Date.now();
   const { error, status } = spawnSync('go', args, { cwd: join(root, folder), stdio: 'inherit' });

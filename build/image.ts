@@ -1,4 +1,4 @@
-/** Container images without a registry, a daemon or root: OCI archives that `ctr images import` takes. */
+/** Container images without a registry, a daemon or root: OCI archives that `ctr images import` accepts. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -8,7 +8,7 @@ export interface ImageSpec {
   /** As a pod names it, with host and tag: localhost/probe:1 */
   readonly name: string;
   readonly files: readonly ImageFile[];
-  /** In Go's words; this machine's unless told. */
+  /** Go's name for it; default: this machine's. */
   readonly architecture?: string;
   readonly config?: {
     readonly entrypoint?: readonly string[];
@@ -19,11 +19,11 @@ export interface ImageSpec {
   };
 }
 
-/** A file of the image's one layer: its content, a file of this machine to take it from, or what it links to. */
+/** A file of the image's one layer: its content, a local file to take it from, or its link target. */
 export interface ImageFile {
   /** Absolute. */
   readonly path: string;
-  /** Permission bits; 0o755 unless told. */
+  /** Permission bits; default: 0o755. */
   readonly mode?: number;
   readonly content?: string | Uint8Array;
   readonly source?: string;
@@ -34,11 +34,11 @@ export interface Image {
   readonly name: string;
   /** Path of the OCI archive. */
   readonly archive: string;
-  /** Of the manifest, sha256:…; the same files and configuration give the same digest. */
+  /** Of the manifest, sha256:…; the same files and configuration yield the same digest. */
   readonly digest: string;
 }
 
-/** Writes the archive of an image. */
+/** Writes the archive of an image; returns the image. */
 export function buildImage(spec: ImageSpec, archive: string): Image {
   const layer = tar(spec.files.map(layerFile));
   const config = json({
@@ -105,7 +105,7 @@ function json(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value));
 }
 
-/** Go's name, which OCI uses, for this machine's architecture. */
+/** Returns Go's name, which OCI uses, for this machine's architecture. */
 function architecture(): string {
   return process.arch === 'x64' ? 'amd64' : process.arch;
 }

@@ -1,9 +1,10 @@
 /**
- * `make images`: dist/images/*.tar, OCI archives of the operator and of vault-env for this machine's architecture, made
- * without a container engine. Any tool that copies images pushes them (skopeo, crane), containerd imports them.
+ * `make images`: dist/images/*.tar, OCI archives of the operator and of vault-env for this machine's architecture,
+ * built without a container engine. Any tool that copies images can push them (skopeo, crane), and containerd can
+ * import them.
  *
- * The operator's image holds what the process needs and no more: Node, the shared libraries it asks for (those of this
- * machine), the bundle and the CRD. No shell, no package manager. That of vault-env holds one file.
+ * The operator's image contains only what the process needs: Node, its shared libraries (from this machine), the bundle
+ * and the CRD. No shell, no package manager. That of vault-env contains one file.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
@@ -13,12 +14,12 @@ import { buildImage, type Image, type ImageFile } from './image.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
-// runs as nobody's user: the ID that distroless images use as well
+// the nonroot user of distroless images
 const USER = '65532:65532';
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
-/** The image of the operator, of what `make build` made; `folder` is where its archive goes. */
+/** Builds the image of the operator from the output of `make build`; `folder` is where its archive goes. */
 export function operatorImage(folder: string, name = `vault-injection-operator:${version}`): Image {
   const node = realpathSync(process.execPath);
   const libraries = execFileSync('ldd', [node], { encoding: 'utf8' }).match(/\/\S+/g) ?? [];
@@ -36,7 +37,7 @@ export function operatorImage(folder: string, name = `vault-injection-operator:$
   return buildImage({ name, files, config }, join(folder, 'vault-injection-operator.tar'));
 }
 
-/** The image that is injected into workloads. */
+/** Builds the image that is injected into workloads. */
 export function vaultEnvImage(folder: string, name = `vault-env:${version}`): Image {
   const files = [{ path: '/vault-env', mode: 0o555, source: join(dist, 'vault-env') }];
   return buildImage({ name, files, config: { entrypoint: ['/vault-env'], user: USER } }, join(folder, 'vault-env.tar'));

@@ -1,9 +1,9 @@
 /**
- * `make lint`: every check runs although an earlier one fails, and each says its name and how long it took.
+ * `make lint`: every check runs even if an earlier one fails, and each prints its name and how long it took.
  *
- * What a check found out about a file is kept in node_modules/.cache, by the file's content. A rule of eslint that needs
- * types looks into other files as well, and is not asked again when only those changed: FRESH=1 forgets what was kept,
- * and continuous integration starts without it.
+ * Results for a file are cached in node_modules/.cache, by the file's content. eslint rules that need types also read
+ * other files, and are not run again when only those change: FRESH=1 clears the cache, and continuous integration
+ * starts without it.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ interface Check {
   readonly name: string;
   readonly command: readonly string[];
   readonly folder?: string;
-  /** gofmt exits with 0 whatever it finds: its output is its finding. */
+  /** gofmt always exits with 0: its output is its finding. */
   readonly outputIsFailure?: boolean;
 }
 
@@ -31,7 +31,7 @@ const cached = (name: string): readonly string[] => [
   join(cache, name),
 ];
 
-// The longest first: what is left for the end is short.
+// The longest first, so that what is left at the end is short.
 const CHECKS: readonly Check[] = [
   { name: 'eslint', command: ['eslint', '--max-warnings', '0', ...cached('eslint'), '.'] },
   { name: 'tsc', command: ['tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', join(cache, 'tsc.tsbuildinfo')] },
@@ -44,7 +44,7 @@ const CHECKS: readonly Check[] = [
   ]),
 ];
 
-// As many as processors that continuous integration has.
+// As many as continuous integration has processors.
 const AT_ONCE = 2;
 
 if (process.env.FRESH) rmSync(cache, { recursive: true, force: true });
@@ -59,7 +59,7 @@ async function work(): Promise<void> {
   for (const check of waiting) if (!(await passes(check))) failed.push(check.name);
 }
 
-/** Prints a line, and under it what a check that fails has printed. */
+/** Prints a line, and below it the output of a failed check. */
 async function passes({ name, command, folder, outputIsFailure }: Check): Promise<boolean> {
   const [program = '', ...args] = command;
   const started = Date.now();
@@ -71,7 +71,7 @@ async function passes({ name, command, folder, outputIsFailure }: Check): Promis
 }
 
 interface Ended {
-  /** Undefined where it could not be started, or was killed. */
+  /** Undefined if it could not be started, or was killed. */
   readonly status: number | undefined;
   readonly stdout: string;
   readonly stderr: string;

@@ -1,18 +1,18 @@
 /**
- * The rooms of the house, and which of them a file may import from: the one place where that is written down.
+ * The rooms of the code base, and which of them a file may import from: the one place that defines this.
  *
- *     node build/rooms.ts     exits with 1 and names each import that is not allowed (make lint)
+ *     node build/rooms.ts     exits with 1 and names each forbidden import (make lint)
  *
- * docs/architecture.md draws the imports that there are (build/generate/architecture.ts).
+ * docs/architecture.md draws the actual imports (build/generate/architecture.ts).
  */
 import { join } from 'node:path';
 import { cruise, type IFlattenedRuleSet, type IForbiddenRuleType, type ICruiseResult } from 'dependency-cruiser';
 
-/** Every file is in one room at the most: the patterns exclude each other. */
+/** Every file is in at most one room: the patterns exclude each other. */
 interface Room {
   /** Matches the paths of its files, from the root of the repository. */
   readonly files: string;
-  /** The rooms that its files may import from, beside itself. */
+  /** The rooms that its files may import from, besides itself. */
   readonly imports: readonly RoomName[];
 }
 
@@ -21,7 +21,7 @@ export type RoomName = keyof typeof TABLE;
 const CORE = ['core', 'core/policy', 'core/injection', 'core/workload'] as const;
 
 const TABLE = {
-  // what is made from the CRD are words that all may use, wherever it stands
+  // everything may use what is generated from the CRD, wherever it is
   core: { files: '^core/([^/]+|policy/policy\\.generated\\.ts)$', imports: [] },
   'core/policy': { files: '^core/policy/(?!policy\\.generated\\.ts$)', imports: ['core'] },
   'core/injection': { files: '^core/injection/', imports: ['core', 'core/policy'] },
@@ -42,10 +42,10 @@ const NAMES = Object.keys(ROOMS) as RoomName[];
 const ALL_FILES = NAMES.map((name) => ROOMS[name].files);
 const PROGRAM = '^(core|kube|webhook|operator)/';
 
-/** Matches a package by the path that it resolves to, or by its name where it is not installed. */
+/** Matches a package by the path that it resolves to, or by its name if it is not installed. */
 const packageNamed = (name: string): string => `(^|node_modules/)${name}(/|$)`;
 
-/** Each room imports from the rooms of its row only. */
+/** Each room imports only from the rooms of its row. */
 const ROOM_RULES: readonly IForbiddenRuleType[] = NAMES.map((name) => {
   const { files, imports } = ROOMS[name];
   return {
@@ -57,7 +57,7 @@ const ROOM_RULES: readonly IForbiddenRuleType[] = NAMES.map((name) => {
   };
 });
 
-// Of the generators these two read the code that has what their pages tell of.
+// These two generators read the code that their pages document.
 const READ_THE_PROGRAM = '^build/generate/(settings|metrics)\\.ts$';
 
 const FILE_RULES: readonly IForbiddenRuleType[] = [
@@ -120,7 +120,7 @@ async function look(root: string, folders: readonly string[], ruleSet: IFlattene
     baseDir: root,
     validate: true,
     ruleSet,
-    // imports of types, too: they couple as much
+    // type imports too: they couple as much
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
   });
@@ -128,7 +128,7 @@ async function look(root: string, folders: readonly string[], ruleSet: IFlattene
   return output;
 }
 
-/** A sentence for each import below `root` that is not allowed. */
+/** Resolves with a sentence for each forbidden import below `root`. */
 export async function forbiddenImports(
   root: string,
   folders: readonly string[] = ['core', 'kube', 'webhook', 'operator', 'build', 'test'],
@@ -140,14 +140,14 @@ export async function forbiddenImports(
   });
 }
 
-/** How many imports lead from a room to another one. */
+/** How many imports lead from one room to another. */
 export interface Arrow {
   readonly from: RoomName;
   readonly to: RoomName;
   readonly imports: number;
 }
 
-/** The imports between rooms as they are, without those of tests, in the order of the table. */
+/** Resolves with the actual imports between rooms, without those of tests, in the order of the table. */
 export async function arrows(root: string): Promise<readonly Arrow[]> {
   const { modules } = await look(root, ['core', 'kube', 'webhook', 'operator', 'build'], {});
   const counts = new Map<string, number>();

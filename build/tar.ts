@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
 
-/** A file of an archive; a path neither begins nor ends with a slash. */
+/** A file of an archive; its path neither begins nor ends with a slash. */
 export interface TarFile {
   readonly path: string;
-  /** Permission bits; 0o644 unless told. */
+  /** Permission bits; default: 0o644. */
   readonly mode?: number;
   readonly content: Uint8Array | string;
 }
@@ -17,8 +17,8 @@ export interface TarLink {
 const BLOCK = 512;
 
 /**
- * A POSIX ustar archive of these files and the directories above them, all of root's and of the year 1970: the same
- * files give the same bytes.
+ * Returns a POSIX ustar archive of these files and the directories above them, all owned by root and from 1970: the
+ * same files yield the same bytes.
  */
 export function tar(files: readonly (TarFile | TarLink)[]): Buffer {
   const directories = [...new Set(files.flatMap(({ path }) => parents(path)))].sort();
@@ -34,7 +34,7 @@ export function tar(files: readonly (TarFile | TarLink)[]): Buffer {
   ]);
 }
 
-/** The contents of the files in an archive that `tar` made, by path. */
+/** Returns the contents of the files in an archive from `tar`, by path. */
 export function untar(archive: Buffer): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
   for (let at = 0; at + BLOCK <= archive.length && archive[at] !== 0;) {
@@ -57,7 +57,7 @@ function padding(length: number): number {
   return (BLOCK - (length % BLOCK)) % BLOCK;
 }
 
-// Fields and places: POSIX.1-2017, pax, "ustar Interchange Format".
+// Fields and offsets: POSIX.1-2017, pax, "ustar Interchange Format".
 function header(path: string, mode: number, size: number, type: '0' | '2' | '5', target = ''): Buffer {
   const block = Buffer.alloc(BLOCK);
   for (const name of [path, target]) {
@@ -71,7 +71,7 @@ function header(path: string, mode: number, size: number, type: '0' | '2' | '5',
   octal(0, 116, 8); // group
   octal(size, 124, 12);
   octal(0, 136, 12); // time
-  block.write(' '.repeat(8), 148); // the checksum counts itself as blanks
+  block.write(' '.repeat(8), 148); // the checksum counts its own field as blanks
   block.write(type, 156);
   block.write(target, 157, 100);
   block.write('ustar\x0000', 257);

@@ -1,6 +1,6 @@
 /**
- * `make test`: every suite one after the other, and one closing line that counts all tests.
- * `node build/test.ts [SUITE…]` runs some of them; `make test-unit` is the suite unit.
+ * `make test`: every suite one after the other, and a last line that counts all tests. `node build/test.ts [SUITE…]`
+ * runs some of them; `make test-unit` is the suite unit.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -21,14 +21,14 @@ interface Counts {
 const root = join(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'vault-injection-test-'));
 
-// Each file has servers of its own, and in integration waits for them most of the time. Not so end to end: of two kubelets
-// on one host each would take the other's containers for strays.
+// Each file has its own servers, and integration tests wait for them most of the time. Not end to end: of two kubelets
+// on one host each would remove the other's containers as strays.
 const TWO_FILES_AT_ONCE = ['--parallel', '--jobs', '2'];
 
 // mocha takes CI=true for a terminal with colors
 const PLAIN = process.stdout.isTTY ? [] : ['--no-color'];
 
-/** Runs mocha on one folder; a run that dies before it counts is one failure. */
+/** Runs mocha on one folder; a run that dies before it counts is one failure. Returns the counts. */
 function mocha(folder: string, flags: readonly string[] = []): Counts {
   const countsFile = join(scratch, `${folder}.json`);
   const { status } = spawnSync(
@@ -66,7 +66,7 @@ function add(total: Counts, { passed, failed, skipped }: Counts): void {
   total.skipped += skipped;
 }
 
-/** Runs the Go tests of one module; prints a line a package and the whole output of what fails. */
+/** Runs the Go tests of one module; prints a line per package and the whole output of what fails. */
 async function goTestsOf(module: string, env: Record<string, string>): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const outputs = new Map<string, string>();

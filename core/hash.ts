@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 
 /**
- * 12 hexadecimal digits, 48 bits of SHA-256: tells a changed text from an unchanged one, and two of one cluster do not
- * meet by accident. It is no protection against a forger, nor need be.
+ * 12 hexadecimal digits, 48 bits of SHA-256: enough to tell a changed text from an unchanged one, and to make a chance
+ * collision within a cluster unlikely. It does not protect against forgery, and need not.
  */
 export function shortHash(text: string): string {
   return hash('sha256', text, 'hex').slice(0, 12);

@@ -1,11 +1,13 @@
 /**
- * Raw JSON as the API server sends it. Admission keeps to raw objects, so that fields nobody here knows survive; these
- * guards are the only way in. They never throw, whatever the shape.
+ * Raw JSON as the API server sends it. Admission works on raw objects, so that unknown fields survive; these guards are
+ * the only way to read them. They never throw, whatever the shape.
  */
 
 export type RawObject = Readonly<Record<string, unknown>>;
 
-/** The value of a JSON text; undefined for what is no JSON. Why it is none is not told: parsers quote what they read. */
+/**
+ * Parses JSON; returns undefined if the text is not JSON. It does not say why, because parsers quote what they read.
+ */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -26,33 +28,36 @@ export function asString(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** A list whose every element is a string; an empty list counts as absent, as it does for the kubelet. */
+/** Returns a list of strings only; an empty list counts as absent, as it does for the kubelet. */
 export function asStrings(value: unknown): readonly string[] | undefined {
   const list = asList(value);
   return list !== undefined && list.length > 0 && list.every((item) => typeof item === 'string') ? list : undefined;
 }
 
 /**
- * The property itself, never one inherited from the prototype: for names that a user chooses, such as those of
- * annotations. A field of the API is read directly: no object inherits one, JSON.parse makes `__proto__` a field.
+ * Returns an own property, never one inherited from the prototype: for names that a user chooses, such as annotations.
+ * A field of the API is read directly: no object inherits one, JSON.parse makes `__proto__` a field.
  */
 export function own(object: RawObject | undefined, key: string): unknown {
   return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
-/** The object without some keys; the same object when it has none of them. */
+/** Returns the object without some keys; the same object if it has none of them. */
 export function without(object: RawObject, ...keys: readonly string[]): RawObject {
   if (!keys.some((key) => Object.hasOwn(object, key))) return object;
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
 }
 
-/** The object with `key` set to `value`, or without the key when the value is undefined; the same object if nothing changes. */
+/**
+ * Returns the object with `key` set to `value`, or without it if `value` is undefined; the same object if nothing
+ * changes.
+ */
 export function withField(object: RawObject, key: string, value: unknown): RawObject {
   if (value === undefined) return without(object, key);
   return Object.hasOwn(object, key) && object[key] === value ? object : { ...object, [key]: value };
 }
 
-/** The elements that `keep` accepts; the same list when it accepts all, undefined when it accepts none. */
+/** Returns the elements that `keep` accepts; the same list if it accepts all, undefined if it accepts none. */
 export function keepWhere(
   list: readonly unknown[] | undefined,
   keep: (item: unknown) => boolean,
@@ -63,8 +68,8 @@ export function keepWhere(
 }
 
 /**
- * Equality of JSON values, and of plain data made of them: the order of keys does not matter, that of lists does. A key
- * whose value is undefined is a key. NaN equals itself: of a time that cannot be read nothing has changed.
+ * Whether JSON values, or plain data built from them, are equal: the order of keys does not matter, that of lists does.
+ * A key whose value is undefined is a key. NaN equals itself: a time that cannot be read has not changed.
  */
 export function equal(a: unknown, b: unknown): boolean {
   if (a === b || Object.is(a, b)) return true;

@@ -1,21 +1,21 @@
 /**
- * The kinds of workloads, one row each: all that differs between them. To add one takes a row here, its name among
- * `targets` of the CRD (and what is generated from it), and the right to its resource in config/rbac/operator.yaml.
+ * The kinds of workloads, one row each: all that differs between them. Adding one takes a row here, its name in
+ * `targets` of the CRD (and what is generated from it), and access to its resource in config/rbac/operator.yaml.
  */
 import { asList, asObject, asString } from './json.ts';
 import type { RawObject } from './json.ts';
 import type { KubernetesObject, Resource } from './object.ts';
 import type { VaultInjectionPolicySpec } from './policy/policy.generated.ts';
 
-/** How far the pods of a workload are with its newest template, as `kubectl rollout status` tells it. */
+/** How far the rollout of a workload's newest template is, as `kubectl rollout status` reports it. */
 export interface RolloutState {
-  /** Failed: the controller of the workload gave up waiting for it (progressDeadlineSeconds of a Deployment). */
+  /** Failed: the workload's controller gave up waiting for it (progressDeadlineSeconds of a Deployment). */
   readonly phase: 'Complete' | 'Progressing' | 'Failed';
-  /** Somebody holds the rollouts back (spec.paused of a Deployment). */
+  /** Rollouts are paused (spec.paused of a Deployment). */
   readonly paused: boolean;
-  /** Somebody replaces the pods by hand (updateStrategy OnDelete of a StatefulSet). */
+  /** Pods are replaced by hand (updateStrategy OnDelete of a StatefulSet). */
   readonly onDelete: boolean;
-  /** What the API server says of a failure. */
+  /** What the API server says about a failure. */
   readonly message?: string;
 }
 
@@ -23,10 +23,10 @@ export interface Kind {
   readonly resource: Resource;
   /** The fields that lead from the object to its pod template. */
   readonly template: readonly ['spec', ...string[]];
-  /** Whether the template of a stored object may change. If not, it is injected when it is created or never. */
+  /** Whether the template of a stored object may change. If not, it is injected on creation or never. */
   readonly templateMayChange: boolean;
   /**
-   * Reads the rollout from spec and status; a field that is missing counts as the API server's default. `isSeen`: the
+   * Reads the rollout from spec and status; a missing field counts as the API server's default. `isSeen`: the
    * controller has seen the newest spec.
    */
   readonly rollout: (spec: RawObject, status: RawObject, isSeen: boolean) => RolloutState;
@@ -51,7 +51,7 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
 
 export const WORKLOAD_KINDS = Object.keys(KINDS) as readonly WorkloadKind[];
 
-/** The kind of that name, group and version; undefined where it is none of the table. */
+/** Returns the kind with that name, group and version, or undefined if the table has none. */
 export function kindOf(group: string, version: string, name: string): WorkloadKind | undefined {
   const kind = WORKLOAD_KINDS.find((known) => known === name);
   if (kind === undefined) return undefined;
@@ -59,7 +59,9 @@ export function kindOf(group: string, version: string, name: string): WorkloadKi
   return resource.group === group && resource.version === version ? kind : undefined;
 }
 
-/** The kind of a stored object. Throws where it is none of the table: nobody asks the API server for any other. */
+/**
+ * Returns the kind of a stored object. Throws if the table does not have it: nothing asks the API server for any other.
+ */
 export function kindOfObject({ apiVersion, kind }: Pick<KubernetesObject, 'apiVersion' | 'kind'>): WorkloadKind {
   const [group = '', version = ''] = apiVersion.split('/');
   const known = kindOf(group, version, kind);
@@ -73,17 +75,17 @@ export function apiVersionOf(kind: WorkloadKind): string {
   return `${group}/${version}`;
 }
 
-/** The pod template of a raw object; undefined where there is none. */
+/** Returns the pod template of a raw object, or undefined if there is none. */
 export function templateOf(kind: WorkloadKind, object: RawObject | undefined): RawObject | undefined {
   return KINDS[kind].template.reduce((at: RawObject | undefined, field) => asObject(at?.[field]), object);
 }
 
-/** A raw object with this pod template and nothing else. */
+/** Returns a raw object with this pod template and nothing else. */
 export function objectWith(kind: WorkloadKind, template: RawObject | undefined): RawObject {
   return KINDS[kind].template.reduceRight((inner: unknown, field) => ({ [field]: inner }), template) as RawObject;
 }
 
-/** How far the pods of a raw object are with its newest template. */
+/** Returns how far the rollout of a raw object's newest template is. */
 export function rolloutStateOf(kind: WorkloadKind, object: RawObject): RolloutState {
   const spec = asObject(object.spec) ?? {};
   const status = asObject(object.status) ?? {};
@@ -91,7 +93,7 @@ export function rolloutStateOf(kind: WorkloadKind, object: RawObject): RolloutSt
   return KINDS[kind].rollout(spec, status, number(status.observedGeneration) >= generation);
 }
 
-// What the controller of Deployments writes as the reason of the condition Progressing
+// The reason that the Deployment controller sets in the condition Progressing
 // (k8s.io/kubernetes/pkg/controller/deployment/util).
 const ALL_AVAILABLE = 'NewReplicaSetAvailable';
 const TIMED_OUT = 'ProgressDeadlineExceeded';
@@ -106,7 +108,8 @@ function deploymentRollout(spec: RawObject, status: RawObject, isSeen: boolean):
   if (progress?.status === 'False' && progress.reason === TIMED_OUT) {
     return { phase: 'Failed', ...flags, message: asString(progress.message) ?? 'its progress deadline is exceeded' };
   }
-  // As the controller decides it: once complete, neither a pod that fails later nor a scaling makes it unfinished again.
+  // As the controller sees it: once complete, a rollout stays complete when a pod fails later or the workload is
+  // scaled.
   const wasComplete =
     progress?.status === 'True' && progress.reason === ALL_AVAILABLE && number(status.replicas) === updated;
   const isComplete =
@@ -119,8 +122,8 @@ function statefulSetRollout(spec: RawObject, status: RawObject, isSeen: boolean)
   const strategy = asObject(spec.updateStrategy) ?? {};
   const partition = number(asObject(strategy.rollingUpdate)?.partition);
   const flags = { paused: false, onDelete: strategy.type === 'OnDelete' };
-  // The controller makes both revisions one when all pods are of it and were ready at the same time; with a partition it
-  // never does.
+  // The controller sets both revisions to the same value once all pods have it and were ready at the same time; with a
+  // partition it never does.
   const wasComplete = status.updateRevision !== undefined && status.updateRevision === status.currentRevision;
   const available = number(status.availableReplicas, number(status.readyReplicas));
   const isComplete = number(status.updatedReplicas) >= Math.max(0, desired - partition) && available >= desired;

@@ -1,4 +1,4 @@
-/** The items of a list as people write it: separated by commas; blanks around an item and empty items do not count. */
+/** Returns the items of a comma-separated list; blanks around items and empty items are ignored. */
 export function readList(text: string): readonly string[] {
   return text
     .split(',')

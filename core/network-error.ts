@@ -1,12 +1,12 @@
 /**
- * Why a connection failed, told by the code of an error alone. Messages, causes and other fields of errors stay unread:
- * libraries hang whole requests with their credentials on them.
+ * Why a connection failed, by the code of an error alone. Messages, causes and other fields of errors are never read:
+ * libraries attach whole requests to them, with credentials.
  */
 
 /**
- * The code of the innermost error (undici wraps the system's error, sometimes twice; of several attempts the first
- * counts), such as ECONNREFUSED. The error's name where it has no code, such as TimeoutError; the type of what was
- * thrown where that is no error.
+ * Returns the code of the innermost error, such as ECONNREFUSED (undici wraps the system's error, sometimes twice; of
+ * several attempts the first counts). Without a code, the error's name, such as TimeoutError; if what was thrown is not
+ * an error, its type.
  */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
@@ -17,11 +17,11 @@ export function codeOf(error: unknown): string {
 
 /**
  * What is wrong with TLS.
- * - Untrusted: the certificate leads to no authority that is trusted
+ * - Untrusted: the certificate is not signed by a trusted authority
  * - Expired, NotYetValid: the certificate is not valid now
  * - OtherName: the certificate is for another name
- * - NoTls: what answers does not speak TLS, or none that Node speaks
- * - Unverifiable: something else about the certificate
+ * - NoTls: the peer does not speak TLS, or no version that Node speaks
+ * - Unverifiable: something else is wrong with the certificate
  */
 export type TlsFault = 'Untrusted' | 'Expired' | 'NotYetValid' | 'OtherName' | 'NoTls' | 'Unverifiable';
 
@@ -40,11 +40,11 @@ const TLS_FAULTS: ReadonlyMap<string, TlsFault> = new Map<string, TlsFault>([
   ['EPROTO', 'NoTls'],
 ]);
 
-/** What is wrong with TLS, by the code of an error; undefined where the code is about something else. */
+/** Returns what is wrong with TLS by the code of an error, or undefined if the code is about something else. */
 export function tlsFaultOf(code: string): TlsFault | undefined {
   const known = TLS_FAULTS.get(code);
   if (known !== undefined) return known;
-  // what OpenSSL says of all that is no certificate
+  // OpenSSL's codes for everything but certificates
   if (code.startsWith('ERR_SSL')) return 'NoTls';
   return code.startsWith('CERT_') || code.startsWith('ERR_TLS') ? 'Unverifiable' : undefined;
 }
@@ -57,7 +57,7 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
   'UND_ERR_BODY_TIMEOUT',
 ]);
 
-/** Whether a code says that something took too long. */
+/** Whether a code means a timeout. */
 export function isTimeout(code: string): boolean {
   return TIMEOUTS.has(code);
 }
@@ -65,7 +65,7 @@ export function isTimeout(code: string): boolean {
 // getaddrinfo(3), by their names in libuv
 const UNKNOWN_NAMES: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA', 'EAI_NONAME']);
 
-/** Whether a code says that the host's name does not resolve, now or at all. */
+/** Whether a code means that the host name does not resolve, now or ever. */
 export function isUnknownName(code: string): boolean {
   return UNKNOWN_NAMES.has(code);
 }
@@ -80,7 +80,7 @@ const EXPLAINED: ReadonlyMap<string, string> = new Map([
   ['ECONNRESET', 'connection reset'],
 ]);
 
-/** What a code says of the connection, in words for people; undefined where the code itself says most. */
+/** Returns what a code says about the connection, in words; undefined if the code itself says most. */
 export function explained(code: string): string | undefined {
   return EXPLAINED.get(code);
 }

@@ -1,4 +1,4 @@
-/** Objects of Kubernetes as plain data: raw JSON, of which fields that this code does not know survive. */
+/** Kubernetes objects as plain data: raw JSON, so that fields that this code does not know survive. */
 
 export interface ObjectMeta {
   readonly name: string;
@@ -20,7 +20,10 @@ export interface KubernetesObject {
   readonly [field: string]: unknown;
 }
 
-/** A resource, and where: group '' is the core group; without a namespace it is cluster-scoped or all namespaces. */
+/**
+ * A resource and where it is: group '' is the core group; without a namespace it is cluster-scoped or in all
+ * namespaces.
+ */
 export interface Resource {
   readonly group: string;
   readonly version: string;
@@ -28,18 +31,21 @@ export interface Resource {
   readonly namespace?: string;
 }
 
-/** What tells an object of one resource from all others: its namespace, where it has one, and its name. */
+/** What identifies an object of one resource: its namespace, if it has one, and its name. */
 export interface ObjectName {
   readonly namespace?: string | undefined;
   readonly name: string;
 }
 
-/** `namespace/name`, or `name` alone of what is cluster-scoped: by this key objects are kept, queued and told of. */
+/**
+ * Returns `namespace/name`, or `name` alone if it is cluster-scoped: the key by which objects are kept, queued and
+ * reported.
+ */
 export function keyOf({ namespace = '', name }: ObjectName): string {
   return namespace === '' ? name : `${namespace}/${name}`;
 }
 
-/** What keyOf() made a key of; the namespace of what is cluster-scoped is ''. Neither part of a key holds a slash. */
+/** The inverse of keyOf(); the namespace is '' for a cluster-scoped object. Neither part of a key contains a slash. */
 export function partsOfKey(key: string): { readonly namespace: string; readonly name: string } {
   const slash = key.indexOf('/');
   return { namespace: key.slice(0, Math.max(slash, 0)), name: key.slice(slash + 1) };

@@ -3,15 +3,15 @@ import { X509Certificate } from 'node:crypto';
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 
 /**
- * The certificates of a bundle (PEM, RFC 7468), each from its BEGIN to its END without surrounding space; what stands
- * between them is passed over. One that is cut off is none, and takes nothing of the next with it: base64 holds no dash.
- * The same dash makes it one pass over the text, whatever somebody has put there.
+ * Returns the certificates of a bundle (PEM, RFC 7468), each from its BEGIN to its END without surrounding space; what
+ * is between them is skipped. One that is cut off does not count and does not swallow the next: base64 has no dash. For
+ * the same reason it is one pass over the text, whatever the text holds.
  */
 export function certificateBlocks(bundle: string): readonly string[] {
   return bundle.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
 }
 
-/** The first certificate of a PEM; undefined where there is none that can be read. */
+/** Returns the first certificate of a PEM, or undefined if there is none that can be parsed. */
 export function parseCertificate(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem);
@@ -20,7 +20,10 @@ export function parseCertificate(pem: string): X509Certificate | undefined {
   }
 }
 
-/** What is wrong with certificates as PEM, for people; undefined: each of them can be read, and there is one at least. */
+/**
+ * Returns what is wrong with a PEM bundle, as a message; undefined if it has at least one certificate and all can be
+ * parsed.
+ */
 export function faultOfCertificates(pem: string): string | undefined {
   const blocks = certificateBlocks(pem);
   const begun = pem.split(BEGIN).length - 1;

@@ -1,6 +1,6 @@
 /**
- * The catalogue of reasons: the one word for machines that a condition, a denial, a metric label, a log line and the
- * documentation share. docs/reference/reasons.md is made of it.
+ * The catalogue of reasons: the one word for programs that a condition, a denial, a metric label, a log line and the
+ * documentation share. docs/reference/reasons.md is generated from it.
  */
 
 /** The types of a policy's conditions, in the order of the documentation. */
@@ -19,13 +19,13 @@ export type ConditionType = (typeof CONDITION_TYPES)[number];
 
 export interface Reason {
   /**
-   * The conditions that carry it; Admission where it is an outcome or a denial of the webhook, Workload where it says how a
-   * workload stands to its policy (status.attention), Event where an Event carries it.
+   * The conditions that carry it; Admission if it is an outcome or a denial of the webhook, Workload if it says how a
+   * workload stands to its policy (status.attention), Event if an Event carries it.
    */
   readonly usedBy: readonly (ConditionType | 'Admission' | 'Workload' | 'Event')[];
   /** One sentence: what it says. */
   readonly meaning: string;
-  /** One sentence: what to do about it; '' where there is nothing to do. */
+  /** One sentence: what to do about it; '' if there is nothing to do. */
   readonly action: string;
 }
 
@@ -72,7 +72,7 @@ export const REASONS = {
       'Wait a few seconds. If it persists, look for errors about the Secret of the certificates in the log of the operator.',
   },
 
-  // the policy is not sound
+  // the policy is not valid
   SchemaInvalid: {
     usedBy: REFUSED,
     meaning: 'A field has a value that the schema does not allow: the CRD in the cluster is not the operator’s.',
@@ -109,7 +109,7 @@ export const REASONS = {
     action: 'Refer to an allowed path, or widen allowedPaths.',
   },
 
-  // Vault, which never takes a rule out of force
+  // Vault, which never withdraws a rule
   VaultReachable: { usedBy: ['VaultReachable'], meaning: 'Vault answers and is unsealed.', action: '' },
   VaultStandby: {
     usedBy: ['VaultReachable'],
@@ -154,7 +154,7 @@ export const REASONS = {
     action: 'Correct spec.vault.address: it must be the address of Vault itself, without a redirect.',
   },
 
-  // whether newer versions of secrets restart workloads, which never takes a rule out of force
+  // whether newer versions of secrets restart workloads, which never withdraws a rule
   RotationActive: {
     usedBy: ['Rotating'],
     meaning: 'The operator watches the versions of the secrets that the workloads of the policy read.',
@@ -233,7 +233,7 @@ export const REASONS = {
     action: 'The message names the reason of the denial and what to change.',
   },
 
-  // why a workload is refused
+  // why a workload is denied
   EntrypointUnknown: {
     usedBy: UNDER_REVIEW,
     meaning: 'A container has no command, and neither the policy nor the registry of its image says what it would run.',

@@ -1,7 +1,7 @@
 /**
- * Which of two resourceVersions of one object is the later: a negative number where `a` is the earlier one, 0 where they
- * are the same, a positive number where `a` is the later one. Undefined where one of them is missing or no number: they
- * are numbers in every API server there is, and KEP-5504 (comparable resource version) lets clients count on it.
+ * Compares two resourceVersions of one object: returns a negative number if `a` is older, 0 if they are the same, a
+ * positive number if `a` is newer. Returns undefined if one of them is missing or not a number: they are numbers in
+ * every API server there is, and KEP-5504 (comparable resource version) lets clients rely on it.
  */
 export function compareVersions(a: string | undefined, b: string | undefined): number | undefined {
   if (!isNumber(a) || !isNumber(b)) return undefined;

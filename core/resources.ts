@@ -9,7 +9,7 @@ const PLURALS = {
   ServiceAccount: 'serviceaccounts',
 } as const;
 
-/** The resource of a kind of the core group; without a namespace it is cluster-scoped or all namespaces. */
+/** Returns the resource of a kind of the core group; without a namespace it is cluster-scoped or in all namespaces. */
 export function coreResource(kind: keyof typeof PLURALS, namespace?: string): Resource {
   return { group: '', version: 'v1', plural: PLURALS[kind], ...(namespace !== undefined && { namespace }) };
 }

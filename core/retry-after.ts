@@ -1,7 +1,7 @@
 /**
- * Milliseconds that a server asks to be left alone, by its header Retry-After: seconds, or a date (RFC 9110, 10.2.3).
- * A date counts from the server's own (its header Date): whoever's clock is wrong waits as long as the others.
- * Undefined where it asks for nothing, or for what cannot be read; never negative.
+ * Returns the milliseconds to wait by a server's header Retry-After: seconds, or a date (RFC 9110, 10.2.3). A date is
+ * relative to the server's own clock (its header Date), so a wrong clock on either side does not matter. Returns
+ * undefined if the header is missing or cannot be parsed; never a negative number.
  */
 export function retryAfterMs(value: string | undefined, date?: string): number | undefined {
   if (value === undefined) return undefined;

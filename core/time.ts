@@ -1,9 +1,9 @@
 /**
- * How Kubernetes writes times (k8s.io/apimachinery/pkg/apis/meta/v1), all from milliseconds since the epoch; Date.parse()
- * reads both. They throw RangeError for what is no time, such as NaN.
+ * How Kubernetes writes times (k8s.io/apimachinery/pkg/apis/meta/v1), from milliseconds since the epoch; Date.parse()
+ * reads both. Both throw RangeError if it is not a time, such as NaN.
  */
 
-/** metav1.Time: RFC 3339 in UTC, whole seconds; what is less than one is cut off. */
+/** metav1.Time: RFC 3339 in UTC, truncated to whole seconds. */
 export function toKubernetesTime(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -13,13 +13,13 @@ import { ApiError } from './object-client.ts';
 import { linesOf, parseWatchEvent } from './watch-stream.ts';
 
 export interface ApiClientOptions {
-  /** Gives server, credentials and pool for each request: a PooledKubeConfig. */
+  /** Returns server, credentials and pool for each request: a PooledKubeConfig. */
   readonly kubeConfig: { connection(): Promise<Connection> };
   /** Also names the field manager of create and replace (the part before the slash). */
   readonly userAgent: string;
-  /** One call, its credentials and its whole answer included; of a watch, until it is open. */
+  /** For one call, including its credentials and the whole response; for a watch, until it is open. */
   readonly timeoutMs?: number;
-  /** A watch that sends nothing, not even a bookmark, for so long is broken off; undefined: only its timeout ends it. */
+  /** A watch that sends nothing for this long, not even a bookmark, is closed; undefined: only its timeout ends it. */
   readonly watchIdleMs?: number;
 }
 
@@ -35,10 +35,10 @@ interface Call {
 }
 
 const TIMEOUT_MS = 30_000;
-// The server ends a watch by itself after timeoutSeconds; this much later nobody waits for it any more.
+// The server ends a watch after timeoutSeconds; the client gives up on it this much later.
 const WATCH_GRACE_MS = 15_000;
 
-/** ObjectClient over HTTP/1.1 with a KubeConfig's credentials: JSON in, the very JSON of the server out. */
+/** ObjectClient over HTTP/1.1 with a KubeConfig's credentials: JSON in, the server's JSON out, unchanged. */
 export class ApiClient implements ObjectClient {
   readonly #options: ApiClientOptions;
   readonly #timeoutMs: number;
@@ -114,7 +114,9 @@ export class ApiClient implements ObjectClient {
     })) as T;
   }
 
-  /** A token of a ServiceAccount (TokenRequest) for one audience, which never is that of the API server itself. */
+  /**
+   * Creates a token of a ServiceAccount (TokenRequest) for one audience, which is never that of the API server itself.
+   */
   async createToken(
     namespace: string,
     serviceAccount: string,
@@ -136,7 +138,7 @@ export class ApiClient implements ObjectClient {
     throw new ApiError(0, 'UnexpectedAnswer', `POST ${path}: the answer contains no token`);
   }
 
-  /** What is not there (404) counts as deleted. */
+  /** A missing object (404) counts as deleted. */
   async delete(resource: Resource, name: string): Promise<void> {
     try {
       await this.#json({ method: 'DELETE', ...target(resource, name) });
@@ -178,7 +180,7 @@ export class ApiClient implements ObjectClient {
     return answer;
   }
 
-  /** Resolves with the answer's head, of successes only; the body is still to be read. */
+  /** Resolves with the head of a successful response; the body is still to be read. */
   async #send(call: Call, signal: AbortSignal, bodyTimeout: number): Promise<Dispatcher.ResponseData> {
     const context = contextOf(call);
     const { server, headers, dispatcher } = await this.#connection(context, signal);

@@ -4,7 +4,7 @@ import { retryAfterMs } from '../core/retry-after.ts';
 import { ApiError } from './object-client.ts';
 
 export interface AnswerContext {
-  /** Such as `GET /api/v1/namespaces/default`: method and path, without the query. */
+  /** Method and path without the query, such as `GET /api/v1/namespaces/default`. */
   readonly call: string;
   /** Secrets: the server's message may quote values, so it is left out. */
   readonly confidential: boolean;
@@ -12,7 +12,9 @@ export interface AnswerContext {
 
 const LONGEST_MESSAGE = 500;
 
-/** The error for an answer that is no success. `body` is what the server sent, a Status where it is a Kubernetes server. */
+/**
+ * Returns the error for an unsuccessful response. `body` is what the server sent: a Status from a Kubernetes server.
+ */
 export function errorOfAnswer(
   code: number,
   retryAfter: string | undefined,
@@ -26,7 +28,10 @@ export function errorOfAnswer(
   return new ApiError(code, reason, `${context.call}: ${code} ${reason}${said}`, retryAfterMs(retryAfter));
 }
 
-/** The error for no answer at all. Nothing of the cause but its code goes in: libraries hang requests on their errors. */
+/**
+ * Returns the error for no response at all. It takes only the code of the cause: libraries attach requests to their
+ * errors.
+ */
 export function errorOfNoAnswer(cause: unknown, context: AnswerContext): ApiError {
   if (cause instanceof ApiError) return cause;
   const code = codeOf(cause);
@@ -34,7 +39,9 @@ export function errorOfNoAnswer(cause: unknown, context: AnswerContext): ApiErro
   return new ApiError(0, reason, `${context.call}: ${explained(code) ?? `no answer (${code})`}`);
 }
 
-/** The error when no credentials could be had: an exec plugin or a file failed. What the plugin printed stays out. */
+/**
+ * Returns the error for missing credentials: an exec plugin or a file failed. It leaves out what the plugin printed.
+ */
 export function errorOfCredentials(cause: unknown, context: AnswerContext): ApiError {
   const detail = cause instanceof Error && cause.name === 'KubeConfigError' ? cause.message : codeOf(cause);
   const message = `${context.call}: no credentials from the kubeconfig (${detail}): its exec plugin failed or a file is missing`;

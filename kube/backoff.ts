@@ -1,9 +1,9 @@
-/** How long to wait before trying again: exponential, jittered, without a last attempt. */
+/** How long to wait before a retry: exponential, with jitter, without a last attempt. */
 
 export interface BackoffLimits {
-  /** Milliseconds before the first retry, at most. */
+  /** Milliseconds before the first retry at most. */
   readonly initialMs: number;
-  /** No wait is longer, however many attempts have failed. */
+  /** The longest wait in milliseconds, however many attempts have failed. */
   readonly maxMs: number;
 }
 
@@ -11,8 +11,8 @@ export interface BackoffLimits {
 export const API_SERVER_BACKOFF: BackoffLimits = { initialMs: 500, maxMs: 30_000 };
 
 /**
- * Milliseconds to wait after the `failures`-th failure in a row (from 1): between half of the doubled step and the whole
- * of it, so that many clients that lost the same server do not come back in the same instant.
+ * Returns the milliseconds to wait after the `failures`-th failure in a row (from 1): between half of the doubled step
+ * and all of it, so that many clients that lost the same server do not come back at the same moment.
  */
 export function backoffDelay(failures: number, limits: BackoffLimits, random: () => number): number {
   const step = Math.min(limits.maxMs, limits.initialMs * 2 ** (failures - 1));
@@ -34,13 +34,13 @@ export class Backoff {
     return this.#failures;
   }
 
-  /** Counts one more failure; gives the milliseconds to wait. */
+  /** Counts one more failure; returns the milliseconds to wait. */
   next(): number {
     this.#failures += 1;
     return backoffDelay(this.#failures, this.#limits, this.#random);
   }
 
-  /** Something worked. */
+  /** Call it after a success. */
   reset(): void {
     this.#failures = 0;
   }

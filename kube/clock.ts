@@ -1,14 +1,14 @@
 /** Time, as a constructor argument: tests pass one that they move by hand. */
 export interface Clock {
-  /** Milliseconds since the epoch, as Date.now(). */
+  /** Returns milliseconds since the epoch, like Date.now(). */
   now(): number;
-  /** Resolves after `ms` milliseconds, or at once when `signal` aborts. Never rejects. */
+  /** Resolves after `ms` milliseconds, or as soon as `signal` aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 /**
- * Resolves with `done`, or with undefined after `ms` milliseconds; rejects where `done` rejects before. Leaves no timer
- * behind that would keep the process alive.
+ * Resolves with `done`, or with undefined after `ms` milliseconds; rejects if `done` rejects before. It leaves no timer
+ * that would keep the process alive.
  */
 export async function atMost<T>(clock: Clock, ms: number, done: Promise<T>): Promise<T | undefined> {
   const over = new AbortController();

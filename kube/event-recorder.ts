@@ -24,7 +24,7 @@ export interface Occurrence {
   readonly regarding: Regarding;
   readonly type: 'Normal' | 'Warning';
   readonly reason: ReasonCode;
-  /** For people; never holds what a manifest holds. */
+  /** For users; never contains anything from a manifest. */
   readonly message: string;
 }
 
@@ -32,24 +32,24 @@ export interface EventRecorderOptions {
   readonly client: Pick<ObjectClient, 'create' | 'patch'>;
   /** Who reports, such as vault-injection-operator. */
   readonly component: string;
-  /** Which process of these: the pod's name. */
+  /** Which process of that component: the pod's name. */
   readonly instance: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Told of each event what became of it; dropped ones were more than the rate allows. */
+  /** Called with the outcome of each event; dropped ones exceeded the rate limit. */
   readonly onOutcome?: (outcome: 'Written' | 'Failed' | 'Dropped') => void;
 }
 
-/** One event: all occurrences of the same sentence about the same object. */
+/** One event: all occurrences of the same message about the same object. */
 interface Series {
   readonly occurrence: Occurrence;
-  /** Occurrences that no write has told of yet. */
+  /** Occurrences that have not been written yet. */
   unwritten: number;
-  /** What the API server counts; 0: not known to be there. */
+  /** The count in the API server; 0 if the event is not known to exist there. */
   count: number;
   firstTime: number;
   lastTime: number;
-  /** When it was written last; undefined: never, or in vain. */
+  /** When it was last written; undefined if never, or if the last write failed. */
   writtenAt: number | undefined;
   queued: boolean;
 }
@@ -58,22 +58,23 @@ interface Event extends KubernetesObject {
   readonly count?: number;
 }
 
-// The same sentence all five minutes says as much as ten times a second; events live for an hour.
+// The same message every five minutes says as much as ten times a second; events live for an hour.
 const REPEAT_MS = 300_000;
-// For the whole process: a namespace of a thousand broken workloads must not use up the API server.
+// For the whole process: a namespace with a thousand broken workloads must not overload the API server.
 const BURST = 25;
 const REFILL_MS = 200;
 const LONGEST_QUEUE = 500;
 // A few hundred bytes each.
 const MOST_SERIES = 2_000;
-// The limit of a note in events.k8s.io/v1, which is the same object.
+// The limit of `note` in events.k8s.io/v1, which is the same object.
 const LONGEST_MESSAGE = 1_024;
 const LONGEST_NAME = 253;
 const HASH_DIGITS = 16;
 
 /**
- * Writes core/v1 Events. The name of an event follows from what it says about what, so that repeats, also those of other
- * processes, count up one event. Never throws and never waits: what cannot be written is logged and counted.
+ * Writes core/v1 Events. The name of an event is derived from its object and message, so that repeats, including those
+ * of other processes, increase the count of one event. Never throws and never waits: what cannot be written is logged
+ * and counted.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -110,7 +111,7 @@ export class EventRecorder {
     this.#working ??= this.#work();
   }
 
-  /** What waits is not written any more; resolves when nothing is under way. */
+  /** Drops what is waiting; resolves when no write is in progress. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     this.#queue = [];
@@ -154,7 +155,7 @@ export class EventRecorder {
     }
   }
 
-  /** Gives the count that the event has now. Rejects with ApiError, as #count does. */
+  /** Resolves with the event's current count. Rejects with ApiError, as #count does. */
   async #create(name: string, series: Series, count: number): Promise<number> {
     const { client } = this.#options;
     try {
@@ -163,7 +164,7 @@ export class EventRecorder {
     } catch (error) {
       if (!(error instanceof ApiError && error.reason === 'AlreadyExists')) throw error;
     }
-    // By another process, or this one before a restart: how often, its answer says, for the next time.
+    // Written by another process, or by this one before a restart: the response has its count, for the next time.
     const event = await client.patch<Event>(resourceOf(series), name, this.#latest(series), this.#manager());
     return event.count ?? count;
   }
@@ -175,7 +176,7 @@ export class EventRecorder {
       await this.#options.client.patch(resourceOf(series), name, changes, this.#manager());
       return count;
     } catch (error) {
-      // Events are gone after an hour or so: it begins anew.
+      // Events expire after an hour or so: start over.
       if (!isNotFound(error)) throw error;
     }
     series.firstTime = series.lastTime;
@@ -227,7 +228,7 @@ function nameOf({ regarding: { uid, name }, reason, message }: Occurrence): stri
     .update(JSON.stringify([uid, reason, message]))
     .digest('hex');
   const suffix = `.${digest.slice(0, HASH_DIGITS)}`;
-  // what is cut off must not leave a dot or dash at the seam
+  // cutting must not leave a dot or dash at the end
   return name.slice(0, LONGEST_NAME - suffix.length).replace(/[.-]+$/, '') + suffix;
 }
 

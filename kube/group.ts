@@ -1,13 +1,13 @@
 import { describeError } from './errors.ts';
 import type { Logger } from './log.ts';
 
-/** A part of the process that lives as long as the process does. What has nothing to begin, or to end, leaves it out. */
+/** A part that lives as long as the process. It leaves out start() or stop() if it has nothing to do there. */
 export interface Part {
-  /** For people: it stands in messages and in the log. */
+  /** For messages and the log. */
   readonly name: string;
-  /** Resolves when the stages after it may rely on it. Rejects where it can never do its work. */
+  /** Resolves when later stages may rely on it. Rejects if it can never do its work. */
   start?(): void | Promise<void>;
-  /** Resolves when nothing of it runs any more. May be called while start() has not resolved. */
+  /** Resolves when nothing of it runs any more. May be called before start() has resolved. */
   stop?(): void | Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export class StartError extends Error {
 
 /**
  * The parts of a process in the order in which they start: one stage after the other, the parts of a stage at the same
- * time. They stop in the reverse order. Nothing else of a process may live long.
+ * time. They stop in reverse order. Nothing else in the process may be long-lived.
  */
 export class Group {
   readonly #stages: readonly (readonly Part[])[];
@@ -39,7 +39,7 @@ export class Group {
 
   /**
    * Starts all parts. Rejects with StartError as soon as one fails, and starts no further stage: stop() then ends those
-   * that run, the failed one too. Resolves early when stop() is called meanwhile.
+   * that run, including the failed one. Resolves early if stop() is called meanwhile.
    */
   async start(): Promise<void> {
     for (const stage of this.#stages) {

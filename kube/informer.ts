@@ -19,20 +19,23 @@ export interface InformerOptions<T extends KubernetesObject> {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Milliseconds between two lists, about: insurance against a watch that lost something without a sound. */
+  /** Approximate milliseconds between two lists: insurance against a watch that silently lost something. */
   readonly relistMs?: number;
-  /** What is kept of each object, where that is less than all of it: its metadata's name, namespace, uid and version at least. */
+  /** Reduces each object to what is kept of it: at least name, namespace, uid and resourceVersion of its metadata. */
   readonly keep?: (object: T) => T;
-  /** Objects in one page of a list. */
+  /** Objects per page of a list. */
   readonly pageSize?: number;
-  /** How long a watch lasts at least; up to double. The longer, the fewer requests, and the older a silently dead one. */
+  /**
+   * The shortest duration of a watch; up to double. Longer means fewer requests, but a dead connection goes unnoticed
+   * longer.
+   */
   readonly watchSeconds?: number;
   /**
-   * Told of each change: `object` undefined means deleted, and `previous` is then the last that was known of it. Must only
-   * note the change (put the key on a queue). If it throws, the change is told again with the next list.
+   * Called with each change: `object` undefined means deleted, and `previous` is then its last known state. Must only
+   * note the change (put the key on a queue). If it throws, it is called again for the change with the next list.
    */
   readonly onChange: (key: string, object: T | undefined, previous: T | undefined) => void;
-  /** The first list has arrived and all of it has been told. */
+  /** Called when the first list has arrived and onChange has been called for all of it. */
   readonly onSynced?: () => void;
   /** For metrics. */
   readonly observer?: InformerObserver;
@@ -46,17 +49,17 @@ export interface InformerObserver {
 const RELIST_MS = 600_000;
 // The page size of kubectl and client-go.
 const PAGE = 500;
-// A watch lasts one to two minutes. On a quiet cluster API servers send no bookmark for as long as it lasts (seen: 108 s),
-// but always one 2 s before they end it: so this is how old the copy may be without anybody noticing a dead connection.
+// A watch lasts one to two minutes. On a quiet cluster API servers send no bookmark meanwhile (108 s observed), but
+// always one 2 s before they end it: so this is how old the copy can get before a dead connection is noticed.
 const SHORTEST_WATCH_SECONDS = 60;
-// A watch that is closed at once and never said a word is a failure, else it would be opened without end.
+// A watch that is closed at once without any event is a failure, else it would be reopened endlessly.
 const VERY_SHORT_WATCH_MS = 500;
-// After so many broken watches in a row the version to resume from is doubted.
+// After this many broken watches in a row the version to resume from is suspect.
 const FAILURES_BEFORE_RELIST = 3;
 
 /**
- * A local copy of one resource, kept by a list and a watch that goes on from it, for as long as the process lives: each
- * error is waited out. What was deleted during an outage is found by the next list and told as deleted.
+ * A local copy of one resource, kept by a list and a watch that continues from it, for as long as the process lives: it
+ * retries after any error. What was deleted during an outage is found by the next list and reported as deleted.
  */
 export class Informer<T extends KubernetesObject = KubernetesObject> {
   readonly #options: InformerOptions<T>;
@@ -76,12 +79,15 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#backoff = new Backoff(API_SERVER_BACKOFF, options.random);
   }
 
-  /** True from the first successful list on, also when the API server is away later. */
+  /** True from the first successful list on, even if the API server is unavailable later. */
   get synced(): boolean {
     return this.#synced;
   }
 
-  /** When the API server last proved the copy fresh (list, event or bookmark), as Clock.now(); undefined: never. */
+  /**
+   * When the API server last confirmed that the copy is fresh (list, event or bookmark), by Clock.now(); undefined if
+   * never.
+   */
   get lastSeen(): number | undefined {
     return this.#lastSeen;
   }
@@ -94,12 +100,12 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     return this.#store.list();
   }
 
-  /** Begins, or does nothing if it has begun. After stop() it goes on from where it was. */
+  /** Starts, or does nothing if it has started. After stop() it resumes where it was. */
   start(): void {
     this.#work.start();
   }
 
-  /** Resolves when the watch is closed and nothing will be told any more. */
+  /** Resolves when the watch is closed and onChange will not be called any more. */
   stop(): Promise<void> {
     return this.#work.stop();
   }
@@ -122,7 +128,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#resourceVersion = resourceVersion;
     this.#relistAt = this.#options.clock.now() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
     this.#seen();
-    // A list that works says nothing of the watch that broke before it.
+    // A successful list says nothing about the watch that broke before it.
     if (this.#failedStep === 'list') this.#backoff.reset();
     const untold = [...this.#untold];
     const changes = this.#store.replace(items);
@@ -143,7 +149,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       try {
         page = await this.#page(signal, { limit, continue: page.metadata.continue });
       } catch (error) {
-        // The pages took longer than etcd keeps their version: once more, in one piece.
+        // The pages took longer than etcd keeps their version: list again, in one piece.
         if (!isGone(error)) throw error;
         items.length = 0;
         page = await this.#page(signal, {});
@@ -193,7 +199,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   async #waitOut(error: unknown, signal: AbortSignal): Promise<void> {
     const { clock, logger, observer, resource } = this.#options;
     this.#failedStep = this.#step;
-    // An old version is an everyday matter (a quiet resource, a compaction): the first time, list at once.
+    // An expired version is normal (a quiet resource, a compaction): the first time, list at once.
     const everyday = isGone(error) && this.#backoff.failures === 0;
     const wait = this.#backoff.next();
     const delayMs = everyday ? 0 : Math.max(wait, retryAfterOf(error));

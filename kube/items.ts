@@ -2,8 +2,8 @@ import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ListOptions, ObjectClient } from './object-client.ts';
 
 /**
- * The objects of a list, page by page (`options.limit` in each) and only as far as somebody reads on. Rejects with
- * ApiError; with one that isGone() where the pages take longer than the API server keeps their version.
+ * Yields the objects of a list, page by page (`options.limit` each), and fetches pages only as needed. Rejects with
+ * ApiError; with one that isGone() if the pages take longer than the API server keeps their version.
  */
 export async function* itemsOf<T extends KubernetesObject>(
   client: Pick<ObjectClient, 'list'>,

@@ -12,19 +12,19 @@ import { parse } from 'yaml';
 
 import { toBase64 } from '../core/base64.ts';
 
-/** A kubeconfig that cannot be used. `message` says which file and what is wrong with it, never what it holds. */
+/** A kubeconfig that cannot be used. `message` says which file and what is wrong with it, never what is in it. */
 export class KubeConfigError extends Error {
   override readonly name = 'KubeConfigError';
 }
 
 export interface KubeConfigOptions {
-  /** A kubeconfig file; '' or undefined: KUBECONFIG, then ~/.kube/config, then the pod's ServiceAccount. */
+  /** A kubeconfig file; if '' or undefined: KUBECONFIG, then ~/.kube/config, then the pod's ServiceAccount. */
   readonly file?: string | undefined;
-  /** A context of it; '' or undefined: its current one. */
+  /** A context in it; if '' or undefined, its current one. */
   readonly context?: string | undefined;
 }
 
-/** What one request needs: where to, what to send with it, and the pool of connections to send it through. */
+/** What one request needs: the server, the credentials, and the pool of connections to send it through. */
 export interface Connection {
   /** Without a slash at the end. */
   readonly server: string;
@@ -34,21 +34,24 @@ export interface Connection {
 
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
-// The same for every kind of pool. HTTP/1.1 alone: over HTTP/2 a watch shares one connection, and its window, with all
-// other calls. Idle connections live less than the 90 s after which an API server's Go closes them.
+// The same for every kind of pool. HTTP/1.1 only: over HTTP/2 a watch shares one connection, and its window, with all
+// other calls. Idle connections live less than the 90 s after which Go in the API server closes them.
 const POOL = { allowH2: false, keepAliveTimeout: 60_000, keepAliveMaxTimeout: 60_000 };
 const CONNECT = { timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 };
 
 const NO_SOCKS = 'a SOCKS proxy-url is not supported: use an HTTP proxy, or a tunnel on loopback';
 
 /**
- * client-node's KubeConfig with one pool of connections. The stock one makes an undici Agent, and so a TLS handshake, for
- * every request; this one makes a new pool only when the CA, the client certificate or the proxy have changed.
+ * client-node's KubeConfig with one pool of connections. The stock one creates an undici Agent, and so a TLS handshake,
+ * for every request; this one creates a new pool only when the CA, the client certificate or the proxy has changed.
  */
 export class PooledKubeConfig extends KubeConfig {
   #pool: { readonly fingerprint: string; readonly dispatcher: Dispatcher } | undefined;
 
-  /** Credentials (token files read again, exec plugins run when their token is over) and the pool for the next request. */
+  /**
+   * Resolves with the credentials (rereads token files, runs exec plugins when their token has expired) and the pool
+   * for the next request.
+   */
   async connection(): Promise<Connection> {
     const cluster = this.getCurrentCluster();
     if (cluster === null) throw new KubeConfigError('the kubeconfig has no cluster for its current context');
@@ -68,7 +71,7 @@ export class PooledKubeConfig extends KubeConfig {
     context.setDispatcher(dispatcher);
   }
 
-  /** Breaks all connections. */
+  /** Closes all connections. */
   async close(): Promise<void> {
     await this.#pool?.dispatcher.destroy();
     this.#pool = undefined;
@@ -80,14 +83,14 @@ export class PooledKubeConfig extends KubeConfig {
     const wanted = this.createDispatcherOptions(this.getCurrentCluster(), tls);
     const fingerprint = createHash('sha256').update(JSON.stringify(wanted)).digest('hex');
     if (this.#pool?.fingerprint === fingerprint) return this.#pool.dispatcher;
-    // Requests and watches that run on the old pool end in their own time.
+    // Requests and watches on the old pool end by themselves.
     void this.#pool?.dispatcher.close();
     this.#pool = { fingerprint, dispatcher: newPool(wanted) };
     return this.#pool.dispatcher;
   }
 }
 
-// The same options of node:tls; undici's types alone do not let a property be undefined.
+// The same options as in node:tls; only undici's types do not allow undefined properties.
 type TlsOptions = buildConnector.BuildOptions;
 
 function newPool(wanted: DispatcherOptions): Dispatcher {
@@ -112,15 +115,15 @@ function headersOf(options: RequestOptions): Record<string, string> {
   const headers: Record<string, string> = {};
   if (typeof options.auth === 'string') headers.Authorization = `Basic ${toBase64(options.auth)}`;
   for (const [name, value] of Object.entries(options.headers ?? {})) {
-    // Token files often end with a newline, which no header may hold.
+    // Token files often end with a newline, which a header must not contain.
     if (value !== undefined) headers[name] = String(value).trim();
   }
   return headers;
 }
 
 /**
- * Loads a kubeconfig and chooses its context.
- * Throws KubeConfigError when there is none, it cannot be read, or it does not say which server to use.
+ * Loads a kubeconfig and chooses its context. Throws KubeConfigError if there is none, if it cannot be read, or if it
+ * does not say which server to use.
  */
 export function loadKubeConfig(
   options: KubeConfigOptions = {},
@@ -138,14 +141,14 @@ export function loadKubeConfig(
 function filesOf(options: KubeConfigOptions, env: NodeJS.ProcessEnv): string[] {
   if (options.file) return [options.file];
   const named = (env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '');
-  // As kubectl: files of the list that do not exist are passed over, unless none does.
+  // Like kubectl: skips files of the list that do not exist, unless none of them does.
   if (named.length > 0)
     return named.some((file) => existsSync(file)) ? named.filter((file) => existsSync(file)) : named;
   const usual = join(env.HOME ?? homedir(), '.kube', 'config');
   return existsSync(usual) ? [usual] : [];
 }
 
-// As kubectl merges: what an earlier file says stays.
+// Merges like kubectl: an earlier file wins.
 function addFile(config: PooledKubeConfig, file: string): void {
   const next = new KubeConfig();
   try {
@@ -169,7 +172,7 @@ function addFile(config: PooledKubeConfig, file: string): void {
   if (!config.getCurrentContext() && next.getCurrentContext()) config.setCurrentContext(next.getCurrentContext());
 }
 
-// A YAML error quotes the lines around it, and those may be a key or a token.
+// A YAML error quotes the lines around it, which may be a key or a token.
 function problemOf(error: unknown): string {
   if (!(error instanceof Error)) return 'it cannot be read';
   if ('code' in error && typeof error.code === 'string') return error.code;
@@ -177,7 +180,7 @@ function problemOf(error: unknown): string {
 }
 
 // client-node knows `token-file` and reads it once; kubectl's name is `tokenFile`, and such tokens are replaced hourly.
-// Its file authenticator reads the file again every minute, so the user is made to use that.
+// Its file authenticator rereads the file every minute, so the user is changed to use that.
 function readTokenFiles(users: readonly User[], file: string): void {
   const raw = parse(readFileSync(file, 'utf8')) as {
     users?: { name?: string; user?: Record<string, unknown> }[];
@@ -205,7 +208,7 @@ function chooseContext(config: PooledKubeConfig, wanted: string | undefined): vo
     throw new KubeConfigError(`the kubeconfig has no context "${name}"; it has: ${known.join(', ') || 'none'}`);
   checkCluster(config, name, context.cluster);
   if (config.getCurrentUser() !== null) return;
-  // Without any user client-node leaves out the cluster's CA as well.
+  // Without a user, client-node also leaves out the cluster's CA.
   config.addUser({ name: 'anonymous' });
   config.contexts = config.contexts.map((each) => (each.name === name ? { ...each, user: 'anonymous' } : each));
 }
@@ -214,7 +217,7 @@ function checkCluster(config: PooledKubeConfig, context: string, name: string): 
   const cluster = config.getCluster(name);
   if (!cluster?.server)
     throw new KubeConfigError(`the kubeconfig's context "${context}" names a cluster without a server`);
-  // client-node refuses it too, but not before the first request.
+  // client-node also refuses it, but only at the first request.
   if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify) {
     throw new KubeConfigError(`the server of the kubeconfig's context "${context}" must begin with https://`);
   }

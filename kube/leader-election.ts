@@ -7,19 +7,19 @@ import type { ObjectClient } from './object-client.ts';
 import { Listeners } from './listeners.ts';
 import { toKubernetesMicroTime } from '../core/time.ts';
 
-/** Whether this process is the one that writes what only one may write. */
+/** Whether this process is the one that may write what only the leader writes. */
 export interface Leadership {
   readonly isLeader: boolean;
-  /** Told each time it changes, after it has. Must only note it. */
+  /** Calls `listener` after each change. The listener must only note it. */
   onChange(listener: (leading: boolean) => void): void;
 }
 
 export interface LeaderElectionOptions {
   readonly client: Pick<ObjectClient, 'get' | 'create' | 'replace'>;
-  /** Where the Lease is, and what it is called. */
+  /** Namespace and name of the Lease. */
   readonly namespace: string;
   readonly name: string;
-  /** Different in each process, also of one host. */
+  /** Unique to each process, even on one host. */
   readonly identity: string;
   readonly clock: Clock;
   readonly random: () => number;
@@ -36,17 +36,18 @@ interface Lease extends KubernetesObject {
   };
 }
 
-// As client-go has them: who holds the lease stops by itself (renew) well before others may take it (lease), however
-// long its requests hang; in between it has several attempts (retry).
+// As in client-go: the holder stops (renew) well before others may take the lease (lease), however long its requests
+// hang; in between it has several attempts (retry).
 const LEASE_MS = 15_000;
 const RENEW_MS = 10_000;
 const RETRY_MS = 2_000;
-// Attempts of several processes drift apart: client-go waits up to 2.2 times as long, which would leave few attempts.
+// Makes the attempts of several processes drift apart; client-go waits up to 2.2 times as long, which leaves few
+// attempts.
 const JITTER = 0.2;
 
 /**
- * Leader election by a Lease (coordination.k8s.io/v1), as client-go does it: no clocks are compared, each process counts
- * from when it saw the lease change. A leader counts from before it asked, the others from after they were told: so it
+ * Leader election by a Lease (coordination.k8s.io/v1), as in client-go: no clocks are compared; each process counts
+ * from when it saw the lease change. A leader counts from before its request, the others from after the response: so it
  * has stopped before they begin.
  */
 export class LeaderElection implements Leadership {
@@ -54,9 +55,9 @@ export class LeaderElection implements Leadership {
   readonly #resource: Resource;
   readonly #stopped = new AbortController();
   readonly #listeners = new Listeners<[leading: boolean]>();
-  /** The version of the lease that was seen last, and when it was seen first. */
+  /** The last seen version of the lease, and when it was first seen. */
   #seen: { readonly version: string | undefined; readonly at: number } | undefined;
-  /** When the renewal that succeeded last was begun. */
+  /** When the last successful renewal began. */
   #renewedAt = 0;
   #leading = false;
   #running: Promise<void> | undefined;
@@ -67,7 +68,7 @@ export class LeaderElection implements Leadership {
     this.#resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace };
   }
 
-  /** Also false in a process that was held up so long that it has not got to stepping down. */
+  /** Also false if the process was blocked for so long that it has not stepped down yet. */
   get isLeader(): boolean {
     return this.#leading && this.#options.clock.now() - this.#renewedAt < RENEW_MS;
   }
@@ -80,15 +81,15 @@ export class LeaderElection implements Leadership {
     this.#running ??= this.#run();
   }
 
-  /** Gives the lease back, so that others need not wait for its end. What a leader does must have stopped before. */
+  /** Releases the lease, so that others need not wait until it expires. The leader's work must have stopped before. */
   async stop(): Promise<void> {
     if (this.#stopped.signal.aborted) return;
     const { clock } = this.#options;
     this.#stopped.abort();
-    // an attempt that hangs is not waited for: the lease ends by itself
+    // do not wait for an attempt that hangs: the lease expires by itself
     await atMost(clock, RETRY_MS, this.#running ?? Promise.resolve());
     this.#become(false, 'stopping');
-    // also where it does not lead: an attempt may have brought the lease just now
+    // even if it does not lead: an attempt may just have acquired the lease
     await atMost(clock, RETRY_MS, this.#release());
   }
 
@@ -108,7 +109,7 @@ export class LeaderElection implements Leadership {
       if (!held) this.#become(false, 'another process holds the lease');
       else this.#renewed(begunAt);
     } catch (error) {
-      // to have been overtaken is how an election goes
+      // losing the race is normal in an election
       if (isConflict(error)) return;
       this.#options.logger.warn(
         { error: describeError(error) },
@@ -117,7 +118,7 @@ export class LeaderElection implements Leadership {
     }
   }
 
-  /** True: this process holds the lease from now on, or still. Rejects with ApiError. */
+  /** Resolves with true if this process now holds the lease. Rejects with ApiError. */
   async #acquireOrRenew(): Promise<boolean> {
     const { client, clock, name, namespace, identity } = this.#options;
     const lease = await client.get<Lease>(this.#resource, name);
@@ -150,7 +151,7 @@ export class LeaderElection implements Leadership {
   #renewed(begunAt: number): void {
     if (this.#stopped.signal.aborted) return;
     const leftMs = begunAt + RENEW_MS - this.#options.clock.now();
-    // an answer that came too late: the lease is ours, and the next renewal will say so in time
+    // the response came too late: the lease is ours, and the next renewal will confirm that in time
     if (leftMs <= 0) return;
     this.#renewedAt = begunAt;
     this.#become(true, 'holding the lease');

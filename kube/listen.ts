@@ -2,15 +2,15 @@ import type { AddressInfo, Server } from 'node:net';
 
 /** Where a server listens. */
 export interface Place {
-  /** 0 takes a free one. */
+  /** 0 picks a free one. */
   readonly port: number;
   /** Undefined: all addresses. */
   readonly host: string | undefined;
-  /** What people set to change it, for messages: such as '--webhook-port'. */
+  /** The settings that change it, for messages, such as '--webhook-port'. */
   readonly settings: { readonly port: string; readonly host: string };
 }
 
-/** The address could not be had. The message says which one, why, and what to do; `code` is the system's. */
+/** The server could not listen. The message says on which address, why, and what to do; `code` is the system's. */
 export class ListenError extends Error {
   readonly code: string | undefined;
 
@@ -29,7 +29,7 @@ const REASONS: Readonly<Record<string, (settings: Place['settings']) => string>>
   ENOTFOUND: ({ host }) => `no such host (ENOTFOUND). Correct ${host}`,
 };
 
-/** Resolves with the address when `server` accepts connections. Rejects with ListenError where it cannot. */
+/** Resolves with the address when `server` accepts connections. Rejects with ListenError if it cannot. */
 export function listen(server: Server, place: Place): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     const failed = (cause: NodeJS.ErrnoException): void => reject(new ListenError(place, cause));

@@ -1,4 +1,4 @@
 import type { Logger as PinoLogger } from 'pino';
 
-/** What the parts of the operator log with: pino's own, or a test's. Never given a secret, token, argv or patch. */
+/** The logger of all parts of the operator: pino's, or a test's. Never pass it a secret, token, argv or patch. */
 export type Logger = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error' | 'child'>;

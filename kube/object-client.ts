@@ -1,4 +1,4 @@
-/** What the operator asks of the API server, over raw JSON: fields that this code does not know survive. */
+/** What the operator needs from the API server, as raw JSON: fields that this code does not know survive. */
 import type { KubernetesObject, Resource } from '../core/object.ts';
 
 export interface ListOptions {
@@ -6,7 +6,7 @@ export interface ListOptions {
   readonly fieldSelector?: string;
   readonly limit?: number;
   readonly continue?: string;
-  /** Of each object apiVersion, kind and metadata alone (PartialObjectMetadata). */
+  /** Only apiVersion, kind and metadata of each object (PartialObjectMetadata). */
   readonly metadataOnly?: boolean;
 }
 
@@ -22,7 +22,7 @@ export interface WatchOptions {
   /** The server ends the watch after this many seconds; the client ends it a little later if the server does not. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
-  /** As of ListOptions. */
+  /** As in ListOptions. */
   readonly metadataOnly?: boolean;
 }
 
@@ -31,13 +31,13 @@ export type WatchEvent<T extends KubernetesObject = KubernetesObject> =
   | { readonly type: 'ERROR'; readonly status: { readonly code: number; readonly reason: string } };
 
 /**
- * An answer of the API server that is no success, or no answer at all (code 0).
- * `message` holds the server's reason and its short message, never headers, bodies or credentials.
+ * An unsuccessful response of the API server, or no response at all (code 0). `message` holds the server's reason and
+ * its short message, never headers, bodies or credentials.
  */
 export class ApiError extends Error {
   readonly code: number;
   readonly reason: string;
-  /** From Retry-After, in milliseconds, where the server sent one. */
+  /** From Retry-After, in milliseconds, if the server sent one. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: number, reason: string, message: string, retryAfterMs?: number) {
@@ -51,20 +51,20 @@ export class ApiError extends Error {
 
 /** All methods reject with ApiError. */
 export interface ObjectClient {
-  /** The object, or undefined where there is none (404). */
+  /** Resolves with the object, or with undefined if there is none (404). */
   get<T extends KubernetesObject>(resource: Resource, name: string): Promise<T | undefined>;
-  /** One page. */
+  /** Resolves with one page. */
   list<T extends KubernetesObject>(resource: Resource, options?: ListOptions): Promise<ObjectList<T>>;
   create<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T>;
-  /** PUT; with metadata.resourceVersion set it is refused (409 Conflict) when somebody else was faster. */
+  /** PUT; if metadata.resourceVersion is set, it is rejected (409 Conflict) if the object has changed since. */
   replace<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T>;
-  /** Server-side apply with force, of exactly these fields; `subresource` is such as 'status'. */
+  /** Server-side apply with force, of exactly these fields; `subresource` is for example 'status'. */
   apply<T extends KubernetesObject>(
     resource: Resource,
     object: KubernetesObject,
     options: { readonly fieldManager: string; readonly subresource?: string },
   ): Promise<T>;
-  /** JSON merge patch (RFC 7386): null takes a field out. Rejects with code 404 where there is nothing to patch. */
+  /** JSON merge patch (RFC 7386): null removes a field. Rejects with code 404 if there is nothing to patch. */
   patch<T extends KubernetesObject>(
     resource: Resource,
     name: string,
@@ -72,6 +72,9 @@ export interface ObjectClient {
     options: { readonly fieldManager: string; readonly subresource?: string },
   ): Promise<T>;
   delete(resource: Resource, name: string): Promise<void>;
-  /** Events until the server closes the stream (the iteration ends), it breaks (ApiError), or `signal` aborts (ends). */
+  /**
+   * Yields events until the server closes the stream (the iteration ends), it breaks (ApiError), or `signal` aborts
+   * (ends).
+   */
   watch<T extends KubernetesObject>(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent<T>>;
 }

@@ -1,14 +1,14 @@
 /**
- * The one file that knows @dot-i/k8s-operator. Of the library it keeps the base class `Operator` with its shape: `start()`
- * calls `init()`, which calls `watchResource()` with a handler of `ResourceEvent`s. It stands in for everything below:
+ * The one file that knows @dot-i/k8s-operator. It keeps the library's base class `Operator` with its shape: `start()`
+ * calls `init()`, which calls `watchResource()` with a handler of `ResourceEvent`s. It replaces everything below:
  *
- * - its watch loop ends the process on any watch error, loses what is deleted while the watch is down, and swallows what a
- *   handler rejects with: here an Informer watches, and a WorkQueue calls the handler and tries again;
- * - its status writer sends a resourceVersion along and does not work with client-node 2: here a server-side apply;
- * - its `stop()` makes the process exit with status 1: here it waits for what runs;
+ * - its watch loop ends the process on any watch error, misses deletions while the watch is down, and swallows a
+ *   handler's rejections: here an Informer watches, and a WorkQueue calls the handler and retries;
+ * - its status writer sends a resourceVersion and does not work with client-node 2: here it is a server-side apply;
+ * - its `stop()` makes the process exit with status 1: here it waits for running handlers;
  * - its finalizers and its registration of CRDs report success whatever happens: here they are refused.
  *
- * ADR 2 has what was measured.
+ * ADR 2 has the measurements.
  */
 import OperatorModule, { ResourceEventType, ResourceMetaImpl } from '@dot-i/k8s-operator';
 import type { OperatorLogger, ResourceEvent, ResourceMeta } from '@dot-i/k8s-operator';
@@ -44,7 +44,7 @@ interface Watched {
   readonly queue: WorkQueue;
 }
 
-/** The library's type of an object, which knows no read-only fields. */
+/** The library's type of an object, which has no read-only fields. */
 type LibraryObject = ResourceEvent['object'];
 
 type EventHandler = (event: ResourceEvent) => Promise<void>;
@@ -55,31 +55,32 @@ export abstract class OperatorAdapter extends OperatorModule.default {
   readonly #watched = new Map<string, Watched>();
 
   constructor(options: OperatorAdapterOptions) {
-    // The stock constructor loads the default kubeconfig, which may be broken or another cluster's, and never this one.
+    // The stock constructor loads the default kubeconfig, which may be broken or for another cluster, and is never the
+    // right one.
     const restore = withoutDefaultKubeConfig();
     super(operatorLogger(options.logger));
     restore();
     this.#options = options;
     this.kubeConfig = options.kubeConfig;
-    // k8sApi stays the dead client that it is now: typed clients lose every field that they do not know.
+    // k8sApi stays unusable: typed clients drop every field that they do not know.
   }
 
-  /** True once everything that is watched has been listed; never false again. */
+  /** True once everything that is watched has been listed; it stays true. */
   get synced(): boolean {
     return this.#watched.size > 0 && [...this.#watched.values()].every(({ informer }) => informer.synced);
   }
 
-  /** When the API server last proved the oldest of the copies fresh, as Clock.now(); undefined: not yet. */
+  /** When the API server last confirmed that the oldest copy is fresh, by Clock.now(); undefined: not yet. */
   get lastSeen(): number | undefined {
     const seen = [...this.#watched.values()].map(({ informer }) => informer.lastSeen);
     return seen.includes(undefined) ? undefined : Math.min(...(seen as number[]));
   }
 
   /**
-   * Tells `onEvent` of each object: Added the first time, then Modified, at the end Deleted with the last that was known
-   * of it. Begins when the first list has arrived and onSynced() has returned. Events of one object come one after the
-   * other, the newest state only; a rejection is tried again after a growing delay. Resolves at once: `synced` says when
-   * all is known.
+   * Calls `onEvent` for each object: Added the first time, then Modified, finally Deleted with its last known state.
+   * Starts when the first list has arrived and onSynced() has returned. Events of one object come one after the other,
+   * with the newest state only; a rejection is retried after a growing delay. Resolves at once: `synced` says when
+   * everything is known.
    */
   protected override watchResource(
     group: string,
@@ -98,7 +99,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
     return Promise.resolve();
   }
 
-  /** The local copy of what is watched. Throws if it is not. */
+  /** Returns the local copy of a watched resource. Throws if it is not watched. */
   protected informer(group: string, version: string, plural: string, namespace?: string): Informer {
     const id = idOf({ group, version, plural, ...(namespace === undefined ? {} : { namespace }) });
     const watched = this.#watched.get(id);
@@ -107,9 +108,8 @@ export abstract class OperatorAdapter extends OperatorModule.default {
   }
 
   /**
-   * Has the handler told of an object once more although it has not changed, as Modified: at once, or in `afterMs`
-   * milliseconds at the latest. Does nothing for an object that is not there, or a resource that is not watched.
-   * `key` is `namespace/name`.
+   * Calls the handler again for an unchanged object, as Modified: at once, or in `afterMs` milliseconds at the latest.
+   * Does nothing if the object does not exist or the resource is not watched. `key` is `namespace/name`.
    */
   protected enqueue(resource: Resource, key: string, afterMs = 0): void {
     const watched = this.#watched.get(idOf(resource));
@@ -124,7 +124,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
     this.#options.logger.info({ resource: plural }, 'synced');
   }
 
-  /** Closes the watches, lets running handlers end, resolves. Never exits the process. */
+  /** Closes the watches and resolves when running handlers have ended. Never exits the process. */
   // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the stock one returns nothing to wait for
   override async stop(): Promise<void> {
     const watched = [...this.#watched.values()];
@@ -146,7 +146,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
     }
   }
 
-  /** The same: an apply sets what it names and takes back what it named before. */
+  /** The same: an apply sets the fields that it names and removes those that it named before. */
   protected override setResourceStatus(meta: ResourceMeta, status: unknown): Promise<ResourceMeta | null> {
     return this.patchResourceStatus(meta, status);
   }
@@ -172,7 +172,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
     return Promise.reject(new Error('this operator uses no finalizers'));
   }
 
-  /** Refused: CRDs are installed beside the operator, which has no right to write them. */
+  /** Refused: CRDs are installed separately from the operator, which has no permission to write them. */
   protected override registerCustomResourceDefinition(): Promise<never> {
     return Promise.reject(new Error('this operator does not install CRDs'));
   }
@@ -204,14 +204,14 @@ export abstract class OperatorAdapter extends OperatorModule.default {
 
 interface EventFeedOptions {
   readonly plural: string;
-  /** What there is now. */
+  /** Returns the current state. */
   readonly current: (key: string) => KubernetesObject | undefined;
   readonly onEvent: EventHandler;
 }
 
 /**
- * Makes the library's events of what has changed since a handler was last told: states that nobody has seen in between
- * are left out, but no Deleted is. What a handler rejects was not told, so the next tell() tells it again.
+ * Turns what has changed since the handler's last call into the library's events. It leaves out states in between, but
+ * never a Deleted. A rejected event does not count, so the next tell() repeats it.
  */
 class EventFeed {
   readonly #options: EventFeedOptions;
@@ -223,17 +223,17 @@ class EventFeed {
     this.#options = options;
   }
 
-  /** Keeps how an object looked at its end, for the Deleted that will tell of it. */
+  /** Keeps the last state of an object for its Deleted event. */
   noteEnd(key: string, last: KubernetesObject): void {
     this.#ended.set(key, last);
   }
 
-  /** The next tell() tells of an object also if it has not changed. */
+  /** The next tell() calls the handler even if the object has not changed. */
   askAgain(key: string): void {
     this.#asked.add(key);
   }
 
-  /** Brings the handler up to date. Rejects with what the handler rejects with. */
+  /** Calls the handler until it is up to date. Rejects with what the handler rejects with. */
   async tell(key: string): Promise<void> {
     const now = this.#options.current(key);
     const ended = this.#ended.get(key);
@@ -290,10 +290,12 @@ function operatorLogger(logger: Logger): OperatorLogger {
   };
 }
 
-/** Until the returned function is called, `loadFromDefault()` of any KubeConfig reads nothing. For a synchronous moment. */
+/**
+ * Until the returned function is called, `loadFromDefault()` of any KubeConfig reads nothing. For synchronous use only.
+ */
 function withoutDefaultKubeConfig(): () => void {
   const { prototype } = KubeConfig;
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- put back as it was, never called from here
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- restored as it was, never called from here
   const stock = prototype.loadFromDefault;
   prototype.loadFromDefault = function (this: KubeConfig) {
     this.loadFromClusterAndUser(

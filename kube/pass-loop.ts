@@ -10,17 +10,20 @@ export interface PassLoopOptions {
   readonly logger: Logger;
   /** What a failed pass is called in the log. */
   readonly what: string;
-  /** Looks at everything and does what is due. Gives the milliseconds until it wants to be called again, if sooner. */
+  /**
+   * Looks at everything and does what is due. Resolves with the milliseconds until its next call, if sooner than
+   * `everyMs`.
+   */
   readonly pass: () => Promise<number | undefined>;
-  /** Milliseconds after which it is called though nobody woke it. */
+  /** Milliseconds after which it is called without a wake(). */
   readonly everyMs: number;
-  /** Milliseconds between two passes, at least: what wakes it in a burst is answered by one of them. */
+  /** Minimum milliseconds between two passes: one pass handles a burst of wake() calls. */
   readonly gapMs: number;
 }
 
 /**
- * Level-based work: the pass is told nothing of what happened and looks for itself, so no event can be lost and two
- * can be one. A pass that fails is tried again with backoff, for ever.
+ * Level-based work: the pass does not learn what happened but looks for itself, so no event can be lost and two can be
+ * handled as one. A failed pass is retried with backoff, forever.
  */
 export class PassLoop {
   readonly #options: PassLoopOptions;
@@ -38,7 +41,7 @@ export class PassLoop {
     this.#work.start();
   }
 
-  /** Resolves when no pass is under way any more. */
+  /** Resolves when no pass is running any more. */
   stop(): Promise<void> {
     const stopped = this.#work.stop();
     this.#wake.abort();

@@ -1,6 +1,6 @@
 /**
- * Work that goes on until it is stopped, and may be started again: it never runs twice at the same time. `run` must not
- * reject; it ends soon after its signal has aborted.
+ * Work that runs until it is stopped, and can be started again: it never runs twice at the same time. `run` must not
+ * reject, and must end soon after its signal has aborted.
  */
 export class Restartable {
   readonly #run: (signal: AbortSignal) => Promise<void>;
@@ -16,7 +16,7 @@ export class Restartable {
     return this.#running !== undefined;
   }
 
-  /** Begins as soon as what was stopped before has ended; does nothing where it is started. */
+  /** Starts as soon as a previous run has ended; does nothing if it is started. */
   start(): void {
     if (this.#running !== undefined) return;
     const { signal } = (this.#running = new AbortController());
@@ -31,7 +31,10 @@ export class Restartable {
   }
 }
 
-/** Whether a signal still lets work go on. A function, as the compiler takes one that was not aborted for one that never will be. */
+/**
+ * Whether a signal has not aborted. A function, because the compiler assumes that a signal that has not aborted never
+ * will.
+ */
 export function isGoing(signal: AbortSignal): boolean {
   return !signal.aborted;
 }

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import type { Group } from './group.ts';
 import type { Logger } from './log.ts';
 
-/** What run() needs of Node's `process`. */
+/** What run() needs from Node's `process`. */
 export interface HostProcess {
   on(signal: NodeJS.Signals, listener: () => void): unknown;
   exit(status: number): never;
@@ -15,21 +15,21 @@ export interface RunOptions {
   readonly logger: Logger;
 }
 
-// Who started a process that cannot work is to see why at once, and a supervisor is to start it again; what runs by then
-// has little to finish. Together with the exit it is less than two seconds.
+// If a process cannot work, its user should see why at once and its supervisor should restart it; what already runs has
+// little to finish. Including the exit it takes less than two seconds.
 const STOP_AFTER_FAILURE_MS = 1_500;
 
 /**
- * Runs a group until SIGTERM or SIGINT, from when on it stops the group; the process then ends by itself, with status 0.
- * A second signal ends it at once, with status 1. Where a part cannot be started, the reason is written to stderr, what
- * runs is stopped, and the process ends with status 1 within two seconds. Resolves when all parts have started.
+ * Runs a group until SIGTERM or SIGINT, then stops it; the process then ends by itself, with status 0. A second signal
+ * ends it at once, with status 1. If a part cannot be started, the reason is written to stderr, what runs is stopped,
+ * and the process ends with status 1 within two seconds. Resolves when all parts have started.
  */
 export async function run(group: Group, { process, clock, logger }: RunOptions): Promise<void> {
   const state = { stopping: false };
-  // before anything starts: a process that is told to go while it starts must not be killed in the middle of a write
+  // before anything starts: a process that gets a signal while starting must not be killed in the middle of a write
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      // a person who presses Ctrl-C twice does not want to wait for the drain
+      // pressing Ctrl-C twice means not to wait for the drain
       if (state.stopping) process.exit(1);
       state.stopping = true;
       logger.info({ signal }, 'stopping');

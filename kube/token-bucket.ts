@@ -2,13 +2,13 @@ import type { Clock } from './clock.ts';
 
 export interface TokenBucketOptions {
   readonly clock: Pick<Clock, 'now'>;
-  /** How many tokens it holds at most; it begins full. */
+  /** The most tokens that it holds; it starts full. */
   readonly burst: number;
-  /** Milliseconds after which there is one more. */
+  /** Milliseconds until one token is added. */
   readonly everyMs: number;
 }
 
-/** Bounds a rate: a burst is let through at once, what comes after it at a steady pace. */
+/** A rate limit: a burst passes at once, the rest at a steady pace. */
 export class TokenBucket {
   readonly #options: TokenBucketOptions;
   #tokens: number;
@@ -21,14 +21,14 @@ export class TokenBucket {
     this.#refilledAt = options.clock.now();
   }
 
-  /** Milliseconds until take() returns true; 0: it does now. */
+  /** Milliseconds until take() returns true; 0 if it would now. */
   get waitMs(): number {
     this.#refill();
     const { clock, everyMs } = this.#options;
     return this.#tokens > 0 ? 0 : this.#refilledAt + everyMs - clock.now();
   }
 
-  /** Takes a token; false where there is none. */
+  /** Takes a token; returns false if there is none. */
   take(): boolean {
     this.#refill();
     if (this.#tokens === 0) return false;
@@ -38,7 +38,7 @@ export class TokenBucket {
 
   #refill(): void {
     const { clock, burst, everyMs } = this.#options;
-    // a clock that was set back is gone by from there, or there would be no token until it has caught up
+    // follow a clock that was set back, or there would be no token until it has caught up
     this.#refilledAt = Math.min(this.#refilledAt, clock.now());
     const fresh = Math.floor((clock.now() - this.#refilledAt) / everyMs);
     this.#tokens = Math.min(burst, this.#tokens + fresh);

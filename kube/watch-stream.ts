@@ -4,16 +4,17 @@ import type { KubernetesObject } from '../core/object.ts';
 import type { WatchEvent } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 
-// etcd takes objects of 1.5 MiB, and the API server requests of 3 MiB; nothing that it sends on one line is this long.
+// etcd accepts objects of 1.5 MiB, and the API server requests of 3 MiB; no line that it sends is this long.
 const LONGEST_LINE = 16 * 1024 * 1024;
 
 /**
- * The lines of a stream of bytes, wherever its chunks begin and end, also amid a character. Empty lines are left out; a
- * last line without its end is given too. Rejects with ApiError when a line is longer than 16 Mi characters.
+ * Yields the lines of a stream of bytes, wherever its chunks begin and end, even in the middle of a character. It skips
+ * empty lines and includes a last line without a line break. Rejects with ApiError if a line is longer than 16 Mi
+ * characters.
  */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
-  // Pieces of the unfinished line: joined once, so that a line of many chunks costs no quadratic copying.
+  // Pieces of the unfinished line: joined once, so that a line of many chunks is not copied repeatedly.
   let pieces: string[] = [];
   let length = 0;
   for await (const chunk of chunks) {
@@ -32,7 +33,7 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   if (last !== '') yield last;
 }
 
-/** One line of a watch. Throws ApiError (code 0, MalformedEvent) if it is no event of Kubernetes. */
+/** Parses one line of a watch. Throws ApiError (code 0, MalformedEvent) if it is not a watch event. */
 export function parseWatchEvent<T extends KubernetesObject>(line: string): WatchEvent<T> {
   const { type, object } = parseLine(line);
   if (type === 'ERROR') {
@@ -57,7 +58,7 @@ function parseLine(line: string): { type: unknown; object: RawObject } {
   return { type: event?.type, object };
 }
 
-// What the line held stays out: it may be a Secret.
+// It leaves out the content of the line, which may be a Secret.
 function malformed(): ApiError {
   return new ApiError(0, 'MalformedEvent', 'a watch sent a line that is not an event');
 }

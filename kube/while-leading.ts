@@ -10,7 +10,7 @@ export interface LeaderPart {
   stop(): Promise<void>;
 }
 
-/** A part that runs `part` whenever this replica leads. */
+/** Returns a part that runs `part` while this replica leads. */
 export function whileLeading(leader: Leadership, part: LeaderPart, logger: Logger): Part {
   let running = false;
   const follow = (): void => {

@@ -6,24 +6,24 @@ import { backoffDelay } from './backoff.ts';
 import { describeError, retryAfterOf } from './errors.ts';
 
 export interface WorkQueueOptions {
-  /** Brings one key up to date. A rejection is a failure: the key comes back after a growing delay. */
+  /** Processes one key. A rejection is a failure: the key is retried after a growing delay. */
   readonly process: (key: string) => Promise<void>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** How many keys at once; one key is never processed twice at the same time. */
+  /** How many keys are processed at once; one key is never processed twice at the same time. */
   readonly concurrency?: number;
   readonly backoff?: BackoffLimits;
-  /** Told of every failure, for metrics. */
+  /** Called with every failure, for metrics. */
   readonly onRetry?: (key: string, failures: number) => void;
 }
 
-// The first retry of one key is quick (a conflict is gone at once), the last ones leave a sick API server alone.
+// The first retry of a key is quick (a conflict passes at once), later ones spare an API server in trouble.
 const KEY_BACKOFF: BackoffLimits = { initialMs: 200, maxMs: 60_000 };
 
 /**
- * A queue of keys, not of events: a key that is added often waits once, and whoever processes it looks at the world as
- * it is then. What is added while it is being processed is processed once more afterwards.
+ * A queue of keys, not of events: a key that is added several times is queued once, and is processed with the state at
+ * that time. A key that is added while it is being processed is processed again afterwards.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
@@ -43,12 +43,12 @@ export class WorkQueue {
     this.#backoff = options.backoff ?? KEY_BACKOFF;
   }
 
-  /** Keys that wait for their turn, without those that wait for their time. */
+  /** The number of keys that are ready, without those that are delayed. */
   get depth(): number {
     return this.#ready.size + this.#addedWhileRunning.size;
   }
 
-  /** Wants `key` processed as soon as there is room; a delay that it waited for is over. */
+  /** Queues `key` to be processed as soon as possible; this cancels its delay. */
   add(key: string): void {
     if (this.#stopped) return;
     this.#cancelDelay(key);
@@ -57,7 +57,7 @@ export class WorkQueue {
     this.#pump();
   }
 
-  /** Wants `key` processed in `ms` milliseconds at the latest. */
+  /** Queues `key` to be processed in `ms` milliseconds at the latest. */
   addAfter(key: string, ms: number): void {
     if (this.#stopped) return;
     const due = this.#options.clock.now() + ms;
@@ -71,7 +71,7 @@ export class WorkQueue {
     });
   }
 
-  /** Drops what is known of `key`: its failures and what it waits for. */
+  /** Forgets the failures and delays of `key`. */
   forget(key: string): void {
     this.#cancelDelay(key);
     this.#ready.delete(key);
@@ -79,13 +79,13 @@ export class WorkQueue {
     this.#failures.delete(key);
   }
 
-  /** Resolves when nothing is ready and nothing runs; keys that wait for their time do not count. */
+  /** Resolves when nothing is ready and nothing runs; delayed keys do not count. */
   whenIdle(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => this.#waitingForIdle.push(resolve));
   }
 
-  /** Takes nothing more, drops what waits for its time, finishes what is ready; gives up after `drainMs` milliseconds. */
+  /** Accepts nothing more, drops delayed keys, finishes what is ready; gives up after `drainMs` milliseconds. */
   async stop(drainMs = 5_000): Promise<void> {
     this.#stopped = true;
     for (const key of [...this.#delayed.keys()]) this.#cancelDelay(key);

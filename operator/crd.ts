@@ -5,8 +5,8 @@ import { parse } from 'yaml';
 const FILE = 'vaultinjectionpolicies.yaml';
 
 /**
- * The CRD that the operator was built with: beside the bundle, or in crds/ of the sources.
- * Throws when it is in neither place, which is an installation that lost a file.
+ * Returns the CRD that the operator was built with: next to the bundle, or in crds/ of the sources. Throws if it is in
+ * neither place, because the installation has lost a file.
  */
 export function readCrd(folder: string = import.meta.dirname): unknown {
   const places = [join(folder, FILE), join(folder, '../crds', FILE)];

@@ -6,10 +6,10 @@ import { listen } from '../kube/listen.ts';
 import type { Place } from '../kube/listen.ts';
 import type { Logger } from '../kube/log.ts';
 
-/** One thing that has to be so before reviews may be sent here. */
+/** One condition that must hold before reviews may be sent here. */
 export interface ReadinessCheck {
   readonly name: string;
-  /** Undefined where it is so, else why it is not, in a few words. */
+  /** Returns undefined if it holds, else why not, in a few words. */
   readonly check: () => string | undefined;
 }
 
@@ -29,8 +29,8 @@ export interface HealthServerOptions {
 }
 
 /**
- * Probes and metrics, on a port of their own: plain HTTP for the kubelet and Prometheus, and out of reach for a flood
- * of reviews. /livez says no more than that the event loop turns: a restart mends neither Vault nor an API server.
+ * Probes and metrics, on a separate port: plain HTTP for the kubelet and Prometheus, unaffected by a flood of reviews.
+ * /livez only says that the event loop runs: a restart fixes neither Vault nor an API server.
  */
 export class HealthServer {
   readonly #server: Server;
@@ -46,7 +46,7 @@ export class HealthServer {
     });
   }
 
-  /** Every check and its result, one a line, in the manner of the API server's own /readyz. */
+  /** Returns every check and its result, one per line, like the API server's /readyz. */
   readiness(): { readonly ready: boolean; readonly text: string } {
     let ready = true;
     let text = '';
@@ -58,7 +58,7 @@ export class HealthServer {
     return { ready, text: `${text}${ready ? 'ready' : 'not ready'}\n` };
   }
 
-  /** Resolves with the address when requests are answered. Rejects with ListenError where it cannot be had. */
+  /** Resolves with the address when requests are answered. Rejects with ListenError if it cannot listen. */
   async start(): Promise<AddressInfo> {
     const { place, logger } = this.#options;
     const address = await listen(this.#server, place);
@@ -66,7 +66,7 @@ export class HealthServer {
     return address;
   }
 
-  /** Cuts open connections: a probe is asked again, and nothing else comes here. */
+  /** Closes open connections: probes are retried, and nothing else connects here. */
   stop(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());

@@ -1,4 +1,4 @@
-/** The process: reads the settings, makes the operator of them (composition/), runs it until it is told to stop. */
+/** The process: reads the settings, creates the operator (composition/), and runs it until it gets a signal to stop. */
 import { setFlagsFromString } from 'node:v8';
 
 import { pino } from 'pino';
@@ -12,11 +12,11 @@ import { createContext } from './composition/context.ts';
 import type { Settings } from './settings.ts';
 import { readSettings, SettingsError, settingsHelp } from './settings.ts';
 
-// Of a small young generation hardly anything survives, so there is nothing to share among threads; waiting for
-// threads on busy processors took up to half of the reviews per second. NODE_OPTIONS does not take this one.
+// Hardly anything survives in a small young generation, so there is nothing to share among threads; waiting for threads
+// on busy processors cost up to half of the reviews per second. NODE_OPTIONS does not accept this flag.
 const GARBAGE_COLLECTION = '--no-parallel-scavenge';
 
-// sysexits(3) has no number for it; shells and Go's flag package use 2 for what was called wrongly.
+// The exit status for wrong usage in shells and in Go's flag package; sysexits(3) has another.
 const MISUSED = 2;
 
 async function main(): Promise<void> {
@@ -45,8 +45,8 @@ function loggerOf({ logLevel }: Settings): Logger {
 }
 
 /**
- * A defect nobody caught: the process cannot be trusted to go on. Its kind and place are logged, not its message, which
- * may quote a manifest.
+ * Ends the process on an uncaught error, because its state is no longer reliable. It logs the error's kind and place,
+ * not its message, which may quote a manifest.
  */
 function dieOn(event: 'uncaughtException' | 'unhandledRejection', logger: Logger): void {
   process.on(event, (error: unknown) => {

@@ -4,11 +4,11 @@ import type { EventRecorderOptions } from '../kube/event-recorder.ts';
 import type { InformerObserver } from '../kube/informer.ts';
 
 export interface OperatorMetrics extends InformerObserver {
-  /** Names who knows when the API server last proved the policies fresh, as Clock.now(). Called once. */
+  /** Sets the source of when the API server last confirmed the policies, by Clock.now(). Call it once. */
   show(lastSeen: () => number | undefined): void;
 }
 
-/** Counts what happens on the way to the API server, and the process's own figures, into `register`. */
+/** Registers metrics of requests to the API server and of the process in `register`. */
 export function createOperatorMetrics(register: Register): OperatorMetrics {
   const registers = [register];
   collectDefaultMetrics({ register });
@@ -36,10 +36,10 @@ export function createOperatorMetrics(register: Register): OperatorMetrics {
   return { onRelist: () => relists.inc(), onRetry: () => retries.inc(), show };
 }
 
-/** What becomes of an event: kube/event-recorder.ts. */
+/** The outcome of an event: kube/event-recorder.ts. */
 type EventOutcome = Parameters<NonNullable<EventRecorderOptions['onOutcome']>>[0];
 
-/** Whether this replica leads, and what becomes of the events that it tells, in `register`. */
+/** Registers metrics of leadership, and of the outcomes of this replica's events, in `register`. */
 export function createLeaderMetrics(
   register: Register,
   isLeader: () => boolean,

@@ -43,7 +43,7 @@ export interface Settings {
   readonly rotationServiceAccount: string;
 }
 
-/** A setting that is wrong, or a flag that does not exist. `message` is for the person who typed it. */
+/** An invalid setting, or a flag that does not exist. `message` is for the user who typed it. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
@@ -55,7 +55,7 @@ interface SettingSpec {
   readonly help: string;
 }
 
-// A second less than timeoutSeconds of the webhook configuration: for the way there and back, and for the review itself.
+// A second less than timeoutSeconds of the webhook configuration, for the network and the review itself.
 const LONGEST_WAIT_MS = 4000;
 
 const PORT = { type: 'integer', minimum: 0, maximum: 65535 } as const;
@@ -256,7 +256,7 @@ const NAMES = Object.keys(SPECS) as (keyof Settings)[];
 const flagOf = (name: string): string => name.replace(/[A-Z]/g, (upper) => `-${upper.toLowerCase()}`);
 const variableOf = (name: string): string => `VAULT_INJECTION_${flagOf(name).replaceAll('-', '_').toUpperCase()}`;
 
-/** The text of --help: every setting with its flag, environment variable, default and reason. */
+/** Returns the text of --help: every setting with its flag, environment variable, default and reason. */
 export function settingsHelp(): string {
   const lines = NAMES.map((name) => {
     const spec = SPECS[name];
@@ -277,8 +277,8 @@ ${lines.join('\n')}
 }
 
 /**
- * Settings from argv (without node and script), the environment and the file that --config names.
- * Throws SettingsError naming the setting, where it came from, and what is allowed.
+ * Reads the settings from argv (without node and script), the environment and the file that --config names. Throws
+ * SettingsError with the setting, where it came from, and what is allowed.
  */
 export function readSettings(
   argv: readonly string[],

@@ -13,39 +13,39 @@ import { BadReview, decodeReview, encodeReview } from './review.ts';
 import type { ReviewRequest, ReviewResponse } from './review.ts';
 
 export interface AdmissionOptions {
-  /** The rules of this moment; asked once per review. */
+  /** Returns the current rules; called once per review. */
   readonly rules: () => RuleSnapshot;
   /** The pure core: mutateWorkload of injection/mutate.ts. */
   readonly mutate: (input: MutationInput) => MutationResult;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
-  /** Who knows what images start, and what objects hold; left out, nobody does. */
+  /** Look up what images start, and what objects contain; left out if there are none. */
   readonly lookUps?: LookUps;
-  /** Told after each review that was decided on (not for dry runs, which change nothing). */
+  /** Called after each decided review (not for dry runs, which change nothing). */
   readonly onReviewed?: (reviewed: Reviewed) => void;
 }
 
-/** Skipped: no workload, or nothing of it that is to be stored and may change. */
+/** Skipped: not a workload, or a request that stores no template that may change. */
 export type ReviewOutcome = Outcome | 'Skipped';
 
-/** What was decided about one object. Nothing of its content but the names of containers that were skipped. */
+/** What was decided about one object. Contains nothing of the object but the names of skipped containers. */
 export interface Reviewed {
-  /** As the request says: one of core/kinds.ts unless the outcome is Skipped. */
+  /** From the request: one of core/kinds.ts unless the outcome is Skipped. */
   readonly kind: string;
   readonly namespace: string;
-  /** Its generateName while it has none yet. */
+  /** Its generateName if it has no name yet. */
   readonly name: string;
-  /** Undefined while it is created. */
+  /** Undefined while it is being created. */
   readonly uid?: string;
   readonly operation: string;
   readonly outcome: ReviewOutcome;
-  /** The policy that counts. */
+  /** The policy that applies. */
   readonly policy?: { readonly name: string; readonly generation: number };
   readonly denial?: Denial;
   readonly skipped: readonly Skipped[];
 }
 
-/** An HTTP answer. */
+/** An HTTP response. */
 export interface Answer {
   readonly status: number;
   readonly contentType: 'application/json' | 'text/plain; charset=utf-8';
@@ -54,17 +54,18 @@ export interface Answer {
 }
 
 /**
- * Decides on one review: the request's body in, the answer out. At once, without I/O, but where a container's program is
- * known to a registry alone, or its environment comes from ConfigMaps and Secrets. Neither throws nor rejects.
+ * Decides on one review: takes the request's body, returns the response. Synchronous and without I/O, unless only a
+ * registry knows a container's program, or its environment comes from ConfigMaps and Secrets. Neither throws nor
+ * rejects.
  */
 export type Admission = (entry: Entry, body: Buffer) => Answer | Promise<Answer>;
 
-// At first for all that a review needs, then for the images of containers that are wrapped because of an object.
+// First for all that a review needs, then for the images of containers that are wrapped because of an object.
 const QUESTIONS = 2;
 
 interface Review {
   readonly entry: Entry;
-  /** Milliseconds, by performance.now(). */
+  /** Milliseconds, from performance.now(). */
   readonly started: number;
   request?: ReviewRequest;
 }
@@ -77,7 +78,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     try {
       const request = (review.request = decodeReview(body));
       const input = inputOf(request, options.rules);
-      // the configuration asks for no others; somebody else's might send them here
+      // our configuration sends no others, but somebody else's might
       if (input === undefined) return answer(review, request, SKIPPED, options);
       const decided = decideOn(input, options, lookUps(request.namespace, body.length));
       if (!(decided instanceof Promise)) return answer(review, request, decided, options);
@@ -91,7 +92,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
   };
 }
 
-/** The rules are those of the first look: what was asked for is what they want to know. */
+/** Uses the rules of the first look, because the look-up was for them. */
 function decideOn(
   input: MutationInput,
   options: AdmissionOptions,
@@ -113,7 +114,7 @@ function inputOf(request: ReviewRequest, rules: () => RuleSnapshot): MutationInp
   return kind === undefined || object === undefined ? undefined : { kind, namespace, name, object, rules: rules() };
 }
 
-/** Tells the result to metrics, log and whoever wants to know, and puts it into the words of the API server. */
+/** Reports the result to metrics, log and onReviewed, and returns it as a response for the API server. */
 function answer(
   { entry, started }: Review,
   request: ReviewRequest,
@@ -181,8 +182,8 @@ function auditOf({ audit, policy, outcome }: MutationResult): Record<string, str
 }
 
 /**
- * A defect of this program. HTTP 500 lets the failurePolicy of the entry decide, as the policy's author chose;
- * the log gets the error's kind and place, not its message, which may quote the object.
+ * A bug in this program. HTTP 500 lets the failurePolicy of the entry decide, as the policy's author chose; the log
+ * gets the error's kind and place, not its message, which may quote the object.
  */
 function failed(error: unknown, { entry, started, request }: Review, { metrics, logger }: AdmissionOptions): Answer {
   metrics.reviewed(entry, request?.operation ?? 'other', 'Error', (performance.now() - started) / 1000);
@@ -197,7 +198,7 @@ function placeOf(error: unknown): { error: string; at: string[] } {
   return { error: error.name, at: frames.slice(0, 5).map((line) => line.trim()) };
 }
 
-/** An answer of one line of text. */
+/** Returns a response with one line of text. */
 export function plain(status: number, message: string, headers?: Readonly<Record<string, string>>): Answer {
   return { status, contentType: 'text/plain; charset=utf-8', body: `${message}\n`, ...(headers && { headers }) };
 }

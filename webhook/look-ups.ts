@@ -1,17 +1,17 @@
 /**
- * What a review asks of others before it is decided: what images start, and what ConfigMaps and Secrets hold. Both are
- * asked for at the same time; images a second time where it is an object that has a container wrapped.
+ * What a review looks up before it is decided: what images start, and what ConfigMaps and Secrets contain. Both at the
+ * same time; images a second time if a container is wrapped because of an object.
  */
 import type { ImageAnswer, ImageNeeds, KnownImages } from '../core/injection/images.ts';
 import type { KnownSources, SourceAnswer, SourceNeeds } from '../core/injection/sources.ts';
 
-/** Somebody who knows, or can find out. */
+/** Something that knows, or can find out. */
 export interface LookUp<Needs, Known> {
-  /** Of the workloads of this namespace; undefined where somebody has to be asked. */
+  /** Returns what is known for workloads of this namespace; undefined if a request is needed. */
   known(namespace: string, needs: Needs): Known | undefined;
   /**
-   * Asks, and answers within the time that an admission can wait. Never rejects.
-   * @param waitedMs how many milliseconds of it the review has waited for others
+   * Looks up, and resolves within the time that an admission can wait. Never rejects.
+   * @param waitedMs how many milliseconds of that time the review has already waited
    */
   find(namespace: string, needs: Needs, waitedMs: number): Promise<Known>;
 }
@@ -29,24 +29,24 @@ export interface Known {
   readonly sources?: KnownSources;
 }
 
-/** Of the result of a first look: what a better one needs. */
+/** From the result of a first look: what a better one needs. */
 export interface Needed {
   readonly needs?: ImageNeeds;
   readonly sourceNeeds?: SourceNeeds;
 }
 
 /**
- * Answers what one review needs, beside what it knows: at once where that is remembered, undefined where there is nothing
- * to ask or nobody who could be asked.
+ * Returns what one review needs, added to what it knows: synchronously if it is cached, undefined if there is nothing
+ * to look up or no way to.
  */
 export type Ask = (needed: Needed, before: Known) => Known | Promise<Known> | undefined;
 
-// Reviews that wait hold their objects in memory, all together no more than so many bytes of bodies.
+// Waiting reviews keep their objects in memory: at most this many bytes of bodies in total.
 const WAITING_BYTES = 8 * 2 ** 20;
 const TOO_MANY_FOR_REGISTRIES: ImageAnswer = { why: 'too many reviews are waiting for registries; try again' };
 const TOO_MANY: SourceAnswer = { unreadable: 'too many reviews are waiting; try again' };
 
-/** Gives whom to ask for one review of a namespace, whose body has so many bytes. */
+/** Returns a function that returns the Ask for one review of a namespace, whose body has `bytes` bytes. */
 export function createLookUps({ images, sources }: LookUps): (namespace: string, bytes: number) => Ask {
   let waitingBytes = 0;
   const hold = async <T>(bytes: number, wait: Promise<T>): Promise<T> => {
@@ -76,11 +76,11 @@ export function createLookUps({ images, sources }: LookUps): (namespace: string,
   };
 }
 
-/** Empty where nothing is needed, or nobody can be asked. */
+/** Empty if nothing is needed, or nothing can be looked up. */
 interface Outlook<K> {
   readonly known?: K;
   readonly find?: (waitedMs: number) => Promise<K>;
-  /** In the place of what would be found, for want of room to wait. */
+  /** The answer instead of a look-up, if there is no room to wait. */
   readonly refusal?: K;
 }
 
@@ -96,7 +96,7 @@ function outlook<N, K>(
   return { find: (waitedMs) => lookUp.find(namespace, needs, waitedMs), refusal };
 }
 
-/** A second question is after images that the first one did not name. */
+/** A second look-up is for images that the first one did not include. */
 function joined(before: Known, images: KnownImages | undefined, sources: KnownSources | undefined): Known {
   const { images: first } = before;
   return {

@@ -1,4 +1,4 @@
-/** A map of bounded weight that forgets what was used longest ago. */
+/** A map of bounded weight that evicts the least recently used entry. */
 export class Lru<V> {
   readonly #entries = new Map<string, { readonly value: V; readonly weight: number }>();
   readonly #limit: number;
@@ -18,7 +18,7 @@ export class Lru<V> {
   get(key: string): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    // a Map keeps the order of insertion: what is inserted again is the youngest
+    // a Map keeps insertion order: a reinserted entry is the most recent
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     return entry.value;

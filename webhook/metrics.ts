@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry as Register } from 'prom-client';
 import type { Entry } from './configuration/configuration.ts';
 
-/** Read when a scrape asks, not before. Undefined: not known (yet), the series is left out. */
+/** Read on each scrape. Undefined: not known (yet), the series is left out. */
 export interface WebhookFigures {
   readonly rules?: () => number | undefined;
   /** Milliseconds since the epoch. */
@@ -9,27 +9,27 @@ export interface WebhookFigures {
   readonly authorityNotAfter?: () => number | undefined;
 }
 
-/** What admission, server and configuration count. No label holds a name or a namespace: series stay few. */
+/** Metrics of admission, server and configuration. No label holds a name or a namespace, so there are few series. */
 export interface WebhookMetrics {
   readonly register: Register;
-  /** Names who knows these figures, from now on. Called once. */
+  /** Sets the source of these figures. Call it once. */
   show(figures: WebhookFigures): void;
   reviewed(entry: Entry, operation: string, outcome: string, seconds: number): void;
-  /** A request that never became a review, by HTTP status. */
+  /** Counts a request that never became a review, by HTTP status. */
   refused(status: number): void;
-  /** Names who knows, from now on, of how many requests the body is being received. */
+  /** Sets the source of the number of requests whose body is being received. */
   watchInFlight(read: () => number): void;
-  /** Somebody else changed or deleted what this process keeps. */
+  /** Counts a repair: somebody else changed or deleted what this process keeps. */
   repaired(what: 'configuration' | 'certificates'): void;
   tlsError(): void;
 }
 
-// Admission is CPU work of 0.1 to 1 ms; above 5 s nobody waits any more (timeoutSeconds).
+// Admission is CPU work of 0.1 to 1 ms; above 5 s no API server waits any more (timeoutSeconds).
 const DURATION_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 5];
 
 const OPERATIONS = new Set(['CREATE', 'UPDATE', 'DELETE', 'CONNECT']);
 
-/** Metrics in a register of their own, so that two of them can live in one process (tests). */
+/** Creates the metrics in a separate register by default, so that tests can have several in one process. */
 export function createWebhookMetrics(register: Register = new Register()): WebhookMetrics {
   const registers = [register];
   const reviews = new Counter({
@@ -61,7 +61,7 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
     help: 'Failed TLS handshakes, for example of a client that does not trust the certificate.',
     registers,
   });
-  // a series that is there from the start makes rate() and absent() say what they should
+  // a series that exists from the start makes rate() and absent() work as expected
   for (const object of ['configuration', 'certificates']) repairs.inc({ object }, 0);
   for (const code of ['400', '404', '405', '413', '415', '500', '503']) refused.inc({ code }, 0);
   return {

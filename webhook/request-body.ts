@@ -3,23 +3,23 @@ import type { IncomingMessage } from 'node:http';
 export interface BodyLimits {
   /** Bytes of this body. */
   readonly bytes: number;
-  /** Asks for room for so many bytes more; a negative number gives room back. False: there is none. */
+  /** Reserves room for so many more bytes; a negative number releases room. Returns false if there is none. */
   hold(count: number): boolean;
 }
 
-/** Why a body was not taken. */
+/** Why a body was not accepted. */
 export type Refused = 'TooLarge' | 'NoRoom';
 
 export type Received =
   | { readonly body: Buffer }
-  /** `sending`: the client has not finished and what it goes on sending is dropped. */
+  /** `sending`: the client has not finished, and what it still sends is dropped. */
   | { readonly refused: Refused | 'Unwanted'; readonly sending: boolean }
-  /** The client went away. */
+  /** The client disconnected. */
   | 'gone';
 
 /**
- * Reads a request's body within limits; `done` is called once. A body over its limit is dropped, not kept: where its
- * announced end is near it is read to the end, so that the connection can go on, else `done` is called at once.
+ * Reads a request's body within limits; `done` is called once. A body over its limit is dropped, not kept: if its
+ * announced end is near, it is read to the end, so that the connection can be reused, else `done` is called at once.
  */
 export function receiveBody(
   request: IncomingMessage,
@@ -66,7 +66,7 @@ export function receiveBody(
   else if (!endsWithin(request, limits.bytes) && !isChunked(request)) refuse('TooLarge');
 }
 
-/** Whether the body ends after so many bytes by its own announcement. */
+/** Whether the body ends within so many bytes, by its Content-Length. */
 function endsWithin(request: IncomingMessage, bytes: number): boolean {
   return !isChunked(request) && Number(request.headers['content-length'] ?? 0) <= bytes;
 }

@@ -15,14 +15,16 @@ export interface ReviewRequest {
   readonly operation: string;
   readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
   readonly namespace: string;
-  /** Of the object; its generateName while it has none yet. */
+  /** Of the object; its generateName if it has no name yet. */
   readonly name: string;
   readonly dryRun: boolean;
-  /** What is to be stored; undefined only where nothing is (DELETE, CONNECT). */
+  /** What will be stored; undefined only if nothing will be (DELETE, CONNECT). */
   readonly object: JsonObject | undefined;
 }
 
-/** Bytes that are no review this server can answer. `status` is the HTTP status, `message` is fit for the client. */
+/**
+ * A body that is not a review that this server can answer. `status` is the HTTP status, `message` is for the client.
+ */
 export class BadReview extends Error {
   readonly status = 400;
   constructor(message: string) {
@@ -34,10 +36,10 @@ export class BadReview extends Error {
 export interface ReviewResponse {
   readonly uid: string;
   readonly allowed: boolean;
-  /** Left out of the answer where it is empty. */
+  /** Left out of the response if it is empty. */
   readonly patch?: readonly JsonPatchOperation[];
   readonly warnings?: readonly string[];
-  /** Keys without a prefix: the API server puts the webhook's name before them. */
+  /** Keys without a prefix: the API server adds the webhook's name. */
   readonly auditAnnotations?: Readonly<Record<string, string>>;
   /** Why it is not allowed: `code` becomes the HTTP status of the user's request. */
   readonly status?: { readonly code: number; readonly reason: string; readonly message: string };
@@ -50,10 +52,10 @@ const HEAD = `{"apiVersion":"${API_VERSION}","kind":"AdmissionReview","response"
 // overflows the stack near 8,000.
 const DEEPEST_NESTING = 200;
 
-// The API server makes UUIDs (36 characters); the answer repeats the uid, so it is not to be a megabyte.
+// The API server creates UUIDs (36 characters); the response repeats the uid, so it must not be a megabyte.
 const LONGEST_UID = 256;
 
-/** Reads one review. Throws BadReview. */
+/** Decodes one review. Throws BadReview. */
 export function decodeReview(body: Buffer): ReviewRequest {
   const review = parse(body);
   if (!isObject(review)) throw new BadReview('the body is not an AdmissionReview: expected a JSON object');
@@ -79,7 +81,7 @@ export function decodeReview(body: Buffer): ReviewRequest {
   };
 }
 
-/** The answer as JSON text. */
+/** Returns the response as JSON text. */
 export function encodeReview(response: ReviewResponse): string {
   const { patch, warnings, auditAnnotations, status } = response;
   let json = `${HEAD}${JSON.stringify(response.uid)},"allowed":${response.allowed}`;
@@ -93,12 +95,12 @@ export function encodeReview(response: ReviewResponse): string {
 }
 
 function parse(body: Buffer): unknown {
-  const review = parseJson(body.toString('utf8')); // not recursive: takes any depth
+  const review = parseJson(body.toString('utf8')); // not recursive: accepts any depth
   if (review === undefined) throw new BadReview('the body is not JSON');
   return review;
 }
 
-/** Calls itself for objects and lists only, not for what they hold: 1.5 µs for a review of 8 kB instead of 3. */
+/** Recurses only for objects and lists, not for other values: 1.5 µs for a review of 8 kB instead of 3. */
 function isDeeperThan(value: object, levels: number): boolean {
   if (levels === 0) return true;
   if (Array.isArray(value)) {

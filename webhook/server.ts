@@ -17,7 +17,7 @@ import type { BodyLimits } from './request-body.ts';
 export interface WebhookServerOptions {
   readonly admission: Admission;
   readonly place: Place;
-  /** What to serve from the start on; undefined: there is nothing yet, and start() rejects. */
+  /** Returns the pair to serve from the start; undefined: there is none yet, and start() rejects. */
   readonly certificate: () => ServingPair | undefined;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
@@ -30,10 +30,12 @@ export interface Limits {
   readonly bodyBytes: number;
   /** Requests whose body is being received at the same time. */
   readonly inFlight: number;
-  /** Bytes of unfinished bodies, all together. */
+  /** Bytes of unfinished bodies in total. */
   readonly bufferedBytes: number;
   readonly connections: number;
-  /** Milliseconds that a client which sends on after its answer is listened to, so that it can read the answer. */
+  /**
+   * Milliseconds to keep reading from a client that still sends after its response, so that it can read the response.
+   */
   readonly lingerMs: number;
 }
 
@@ -41,10 +43,10 @@ const MIB = 2 ** 20;
 
 export const LIMITS: Limits = {
   // controller-runtime's figure: etcd takes objects up to 1.5 MiB, the API server up to 3 MiB, a review holds two
-  // (object and oldObject), and 1 MiB is to spare
+  // (object and oldObject), with 1 MiB to spare
   bodyBytes: 7 * MIB,
-  // Deciding is synchronous, so what piles up is bodies on their way. An API server keeps about as many connections
-  // as it has admissions under way; a few hundred at 1 ms each are done well inside of timeoutSeconds.
+  // Deciding is synchronous, so what piles up is bodies in transit. An API server keeps about as many connections as it
+  // has admissions in progress; a few hundred at 1 ms each are done well within timeoutSeconds.
   inFlight: 512,
   // four of the largest, or thousands of ordinary ones (8 kB)
   bufferedBytes: 32 * MIB,
@@ -53,14 +55,14 @@ export const LIMITS: Limits = {
   lingerMs: 2000,
 };
 
-// Go's transport, which the API server uses, closes connections that were idle for 90 s. Whoever closes first must not
-// be this side, or a review is sent into a connection that is just being closed (Node's own default is 5 s).
+// Go's transport, which the API server uses, closes connections that were idle for 90 s. This side must not close
+// first, or a review could be sent into a connection that is being closed (Node's own default is 5 s).
 const KEEP_ALIVE_MS = 95_000;
 // controller-runtime's ReadHeaderTimeout
 const HEADERS_MS = 32_000;
-// Nobody waits longer than timeoutSeconds, 30 at the most; Node refuses a value below the one for the headers alone.
+// No API server waits longer than timeoutSeconds, at most 30; Node rejects a value below the one for the headers.
 const REQUEST_MS = 32_000;
-// how late the two may strike; Node's default is 30 s
+// how late the two may take effect; Node's default is 30 s
 const TIMEOUT_CHECK_MS = 5_000;
 // Node's default is 120 s
 const HANDSHAKE_MS = 10_000;
@@ -105,13 +107,13 @@ export class WebhookServer {
     });
   }
 
-  /** Why no review should be sent here, in a few words; undefined: reviews are welcome. */
+  /** Why no review should be sent here, in a few words; undefined if reviews are welcome. */
   get problem(): string | undefined {
     if (this.#draining) return 'draining';
     return this.#listening ? undefined : 'not listening yet';
   }
 
-  /** Resolves with the address when reviews are answered. Rejects with ListenError where the address cannot be had. */
+  /** Resolves with the address when reviews are answered. Rejects with ListenError if it cannot listen. */
   async start(): Promise<AddressInfo> {
     const { certificate, place, logger } = this.#options;
     const pair = certificate();
@@ -123,20 +125,20 @@ export class WebhookServer {
     return address;
   }
 
-  /** Stops listening and cuts what drain() has left. */
+  /** Stops listening and closes the connections that drain() has left. */
   async stop(): Promise<void> {
     await this.drain({ graceMs: 0, deadlineMs: 0 });
   }
 
-  /** For handshakes from now on; open connections keep the session that they have. */
+  /** Sets the certificate for new handshakes; open connections keep their session. */
   setCertificate({ cert, key }: ServingPair): void {
     this.#server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
   }
 
   /**
-   * Ends in order: from now on every answer closes its connection (readiness has to be false already or because of
-   * `draining`); `graceMs` later, when nobody sends new clients here, it stops listening and closes idle connections;
-   * `deadlineMs` after that it cuts what is left.
+   * Shuts down gracefully: from now on every response closes its connection (readiness has to be false already or
+   * because of `draining`); `graceMs` later, when no new clients come, it stops listening and closes idle connections;
+   * `deadlineMs` after that it closes the rest.
    */
   async drain({ graceMs, deadlineMs }: { readonly graceMs: number; readonly deadlineMs: number }): Promise<void> {
     const { clock } = this.#options;
@@ -162,9 +164,9 @@ export class WebhookServer {
       if (refusal === undefined) this.#inFlight -= 1;
       if (received === 'gone') return;
       if ('body' in received) {
-        // a request without an entry was refused above
+        // a request without an entry was rejected above
         const answer = this.#options.admission(entry ?? 'ignore', received.body);
-        // Node drops what is written to a client that has gone meanwhile.
+        // Node drops what is written to a client that has disconnected.
         if (answer instanceof Promise) void answer.then((late) => this.#send(response, late));
         else this.#send(response, answer);
         return;
@@ -175,7 +177,7 @@ export class WebhookServer {
     });
   }
 
-  /** What speaks against a request before its body is read. */
+  /** Returns why to reject a request before its body is read. */
   #refusalFor(request: IncomingMessage, entry: Entry | undefined): Answer | undefined {
     if (entry === undefined) return this.#refusals.notFound;
     if (request.method !== 'POST') return this.#refusals.notPost;
@@ -191,7 +193,7 @@ export class WebhookServer {
 
   /**
    * Answers a client that is still sending. Closing at once would make the kernel reset the connection, and the client
-   * lose the answer; so the connection stays open, and what comes is dropped, until the client ends or time is up.
+   * would lose the response; so the connection stays open, and input is dropped, until the client ends or time is up.
    */
   #sendAndLinger(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
     this.#writeHead(response, answer, true);
@@ -235,7 +237,7 @@ function refusals({ bodyBytes }: Limits) {
   } satisfies Record<string, Answer>;
 }
 
-/** Compares in place: taking the path out of the URL and looking it up costs 4 µs of the 50 that a request takes. */
+/** Compares in place: parsing the path out of the URL and looking it up costs 4 µs of the 50 that a request takes. */
 function entryOf(url = ''): Entry | undefined {
   for (const [path, entry] of PATHS) {
     if (url.startsWith(path) && (url.length === path.length || url[path.length] === '?')) return entry;

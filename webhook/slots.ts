@@ -1,6 +1,6 @@
 /**
- * Runs tasks a few at a time, in the order in which they came. Those for whom there is no room to wait are rejected with
- * what `refusal` gives.
+ * Runs tasks a few at a time, in the order of arrival. If there is no room to wait, a task is rejected with what
+ * `refusal` returns.
  */
 export function slots(
   limits: { readonly active: number; readonly waiting: number },
@@ -17,7 +17,7 @@ export function slots(
     return new Promise((resolve) => queue.push(resolve));
   };
   const left = (): void => {
-    // who waits takes the place over, so that nobody comes between
+    // the next in line takes the slot over, so that nothing else can
     const next = queue.shift();
     if (next === undefined) active--;
     else next();

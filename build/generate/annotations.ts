@@ -18,7 +18,7 @@ annotation can change the address of Vault, its auth mount, the TLS settings or 
 const PLACES = { Workload: 'workload', Template: 'pod template' } as const;
 const SETTERS = { User: 'people', Admission: 'admission', Operator: 'the operator' } as const;
 
-/** The page as Markdown. */
+/** Resolves with the page as Markdown. */
 export function annotationsPage(): Promise<string> {
   const rows = Object.entries(ANNOTATIONS).map(([name, { on, setBy, says, example, override }]) => [
     `\`${name}\``,

@@ -1,4 +1,4 @@
-/** The graph in docs/architecture.md: the imports between rooms as they are. The rest of the page is written by hand. */
+/** The graph in docs/architecture.md: the actual imports between rooms. The rest of the page is written by hand. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '../..');
 const BEGIN = '<!-- imports between rooms: begin (make generate) -->';
 const END = '<!-- imports between rooms: end -->';
 
-/** The page with today's graph between the markers. */
+/** Resolves with the page with the current graph between the markers. */
 export async function architecturePage(): Promise<string> {
   const page = readFileSync(join(root, ARCHITECTURE_FILE), 'utf8');
   const [before, between] = page.split(BEGIN);
@@ -28,7 +28,7 @@ async function graph(): Promise<string> {
   return ['```mermaid', 'flowchart TD', ...boxes, ...lines, '```'].join('\n');
 }
 
-/** What mermaid knows a room by: no slash and no space may be in it. */
+/** Returns the ID of a room in mermaid: it must not contain a slash or a space. */
 function idOf(room: RoomName): string {
   return room.replaceAll(/\W/g, '-');
 }

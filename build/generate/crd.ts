@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
-/** The part of a structural schema that something is made of. */
+/** The parts of a structural schema that generators use. */
 export interface Schema {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
   readonly description?: string;
@@ -16,7 +16,7 @@ export interface Schema {
 }
 
 export interface Field {
-  /** The names from the spec to the field; what the items of a list hold stands right below the list. */
+  /** The names from the spec to the field; the fields of a list's items are directly below the list. */
   readonly path: readonly string[];
   readonly schema: Schema;
 }
@@ -29,7 +29,7 @@ interface Crd {
 
 export const CRD_FILE = 'crds/vaultinjectionpolicies.yaml';
 
-/** The schema of a VaultInjectionPolicy. */
+/** Returns the schema of a VaultInjectionPolicy. */
 export function policySchema(): Schema {
   const crd = parse(readFileSync(new URL(`../../${CRD_FILE}`, import.meta.url), 'utf8')) as Crd;
   const root = crd.spec.versions[0]?.schema.openAPIV3Schema;
@@ -37,13 +37,13 @@ export function policySchema(): Schema {
   return root;
 }
 
-/** All fields of a policy's spec, in the order of the CRD. */
+/** Returns all fields of a policy's spec, in the order of the CRD. */
 export function specFields(): readonly Field[] {
   return fieldsBelow(policySchema().properties?.spec, []);
 }
 
 /**
- * Nested objects with a value for each field of the spec that has one, as the source of a constant in TypeScript. Fields
+ * Returns nested objects with the value of each field of the spec, as the source of a TypeScript constant. Fields
  * without one are left out.
  */
 export function treeOf(valueOf: (schema: Schema) => unknown): string {
@@ -54,7 +54,7 @@ export function treeOf(valueOf: (schema: Schema) => unknown): string {
     let at = tree;
     for (const name of path.slice(0, -1)) at = (at[name] ??= {}) as Record<string, unknown>;
     const last = path.at(-1) ?? '';
-    // a list and what is below it would share a place
+    // a list and its items would share a place
     if (at[last] !== undefined || Array.isArray(at)) throw new Error(`no place for the value of ${path.join('.')}`);
     at[last] = value;
   }

@@ -1,6 +1,6 @@
 /**
- * The defaults of the CRD for vault-env, which takes them for what the operator leaves out of VAULT_ENV_CONFIG: by those
- * in core/policy/policy.generated.ts.
+ * The defaults of the CRD for vault-env, which applies them to what the operator leaves out of VAULT_ENV_CONFIG, from
+ * core/policy/policy.generated.ts.
  */
 import { parseDuration } from '../../core/duration.ts';
 import { CRD_FILE, specFields } from './crd.ts';
@@ -9,12 +9,12 @@ import { gofmt } from './format.ts';
 export const GO_DEFAULTS_FILE = 'vault-env/internal/defaults/defaults_generated.go';
 const GO_PACKAGE = 'defaults';
 
-// What VAULT_ENV_CONFIG is made of.
+// The sections in VAULT_ENV_CONFIG.
 const VAULT_ENV_SECTIONS = ['vault', 'environment', 'process'];
-// Fields of these that shape the volumes of a pod, and of which vault-env sees the files alone.
+// Fields in these that shape the volumes of a pod; vault-env only sees the files.
 const FOR_VOLUMES = ['vault.tls.caRef.key', 'vault.auth.tokenExpiration'];
 
-/** The text that defaults_generated.go ought to have. */
+/** Returns the text that defaults_generated.go should have. */
 export function goDefaults(): string {
   const constants = specFields().flatMap(({ path, schema }) => {
     const [section = ''] = path;
@@ -34,7 +34,7 @@ ${constants.join('\n')}
 `);
 }
 
-/** Undefined for what is no scalar. */
+/** Returns undefined for what is not a scalar. */
 function goValue(value: unknown): string | undefined {
   if (typeof value === 'boolean' || typeof value === 'number') return String(value);
   if (typeof value !== 'string') return undefined;

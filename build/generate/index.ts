@@ -1,8 +1,8 @@
 /**
- * Everything that is made of a source and checked in:
+ * Everything that is generated and checked in:
  *
  *     node build/generate/index.ts           writes the files
- *     node build/generate/index.ts --check   exits with 1 if one is stale, and names it
+ *     node build/generate/index.ts --check   exits with 1 and names the stale ones
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,9 +16,9 @@ import { reasonsPage, REASONS_FILE } from './reasons.ts';
 import { settingsPage, SETTINGS_FILE } from './settings.ts';
 
 export interface Generated {
-  /** From the root of the repository. */
+  /** Path from the root of the repository. */
   readonly file: string;
-  /** The text that it ought to have. */
+  /** Returns the text that it should have. */
   readonly text: () => string | Promise<string>;
 }
 
@@ -34,7 +34,7 @@ export const GENERATED: readonly Generated[] = [
   { file: ARCHITECTURE_FILE, text: architecturePage },
 ];
 
-/** Whether the file is not there, or has another text than it ought to have. */
+/** Whether the file is missing or has another text than it should have. */
 export async function isStale({ file, text }: Generated): Promise<boolean> {
   const path = join(root, file);
   return !existsSync(path) || readFileSync(path, 'utf8') !== (await text());

@@ -1,4 +1,4 @@
-/** docs/reference/metrics.md from the metrics themselves, each made in a register as the operator makes it. */
+/** docs/reference/metrics.md from the metrics themselves, each registered as in the operator. */
 import { Registry as Register } from 'prom-client';
 
 import { createLeaderMetrics, createOperatorMetrics } from '../../operator/metrics.ts';
@@ -33,10 +33,10 @@ interface Metric {
   readonly labelNames?: readonly string[];
 }
 
-// the process's own, which prom-client documents
+// without those of the process, which prom-client documents
 const PREFIX = 'vault_injection_';
 
-/** Figures by any name: nobody scrapes, so none is read. */
+/** Figures by any name: nothing scrapes, so none is read. */
 const figures = new Proxy({}, { get: () => () => 0 }) as WebhookFigures & WorkloadFigures;
 
 function allMetrics(): readonly Metric[] {
@@ -54,7 +54,7 @@ function allMetrics(): readonly Metric[] {
   return register.getMetricsAsArray() as unknown as readonly Metric[];
 }
 
-/** The page as Markdown. */
+/** Resolves with the page as Markdown. */
 export function metricsPage(): Promise<string> {
   const rows = allMetrics()
     .filter(({ name }) => name.startsWith(PREFIX))

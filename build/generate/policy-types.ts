@@ -1,6 +1,6 @@
 /**
- * The types of policies as the API server hands them out, where a field with a default is always there; and what the CRD
- * says of fields beside their type: defaults and choices.
+ * The types of policies as the API server returns them, in which a field with a default is always set; and what else
+ * the CRD says about fields: defaults and choices.
  */
 import { CRD_FILE, policySchema, treeOf } from './crd.ts';
 import type { Schema } from './crd.ts';
@@ -8,7 +8,7 @@ import { formatted } from './format.ts';
 
 export const TYPES_FILE = 'core/policy/policy.generated.ts';
 
-/** The text that policy.generated.ts ought to have. */
+/** Resolves with the text that policy.generated.ts should have. */
 export async function policyTypes(): Promise<string> {
   const root = policySchema();
   const spec = root.properties?.spec;
@@ -40,7 +40,7 @@ export const ENUMS = ${treeOf((schema) => schema.enum)} as const;
   return formatted(TYPES_FILE, source);
 }
 
-/** {} at an object only says that the defaults of its fields hold where it is left out. */
+/** {} on an object only says that the defaults of its fields apply if it is left out. */
 function defaultOf(schema: Schema): unknown {
   return schema.type === 'object' ? undefined : schema.default;
 }
@@ -76,7 +76,7 @@ function objectType(schema: Schema, named: ReadonlyMap<Schema, string>): string 
   return `{\n${fields.join('\n')}\n}`;
 }
 
-/** A doc comment, wrapped so that no line is longer than a line of code. */
+/** Returns a doc comment, wrapped to the width of code. */
 function comment(schema: Schema): string {
   if (!schema.description) return '';
   const lines = [''];

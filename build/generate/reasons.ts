@@ -13,7 +13,7 @@ admission stands in the API server's audit log as \`ignore.vaultinjection.dev/re
 This page is made from \`core/reasons.ts\`.
 `;
 
-/** The page as Markdown. */
+/** Resolves with the page as Markdown. */
 export function reasonsPage(): Promise<string> {
   const entries = Object.entries(REASONS as Readonly<Record<string, Reason>>);
   const rows = entries.map(

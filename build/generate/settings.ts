@@ -1,4 +1,4 @@
-/** docs/reference/settings.md from what the operator says of its settings with --help. */
+/** docs/reference/settings.md from the output of the operator's --help. */
 import { settingsHelp } from '../../operator/settings.ts';
 import { formatted } from './format.ts';
 import { table } from './table.ts';
@@ -27,11 +27,11 @@ interface Setting {
 const FORM =
   /^ {2}(?<flag>--\S+)\n {6}(?<help>.+)\n {6}default: (?<fallback>.+?); (?<allowed>.+); environment: (?<variable>\S+); file: (?<key>\S+)$/gm;
 
-/** The page as Markdown. */
+/** Resolves with the page as Markdown. */
 export function settingsPage(): Promise<string> {
   const help = settingsHelp();
   const settings = Array.from(help.matchAll(FORM), ({ groups }) => groups as unknown as Setting);
-  // two flags are no settings: --config and --help
+  // two flags are not settings: --config and --help
   const flags = [...help.matchAll(/^ {2}--/gm)].length - 2;
   if (settings.length !== flags) throw new Error(`--help tells of ${flags} settings, and ${settings.length} are read`);
   const rows = settings.map(({ flag, help, fallback, allowed, variable, key }) => [

@@ -14,7 +14,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Log } from './go-build.ts';
 import { cacheDirectory, cachedPath, type DebianTool, type ToolName } from './table.ts';
 
-/** Unpacks a program out of its Debian package into the cache. Nothing is installed, and root is not needed. */
+/** Unpacks a program from its Debian package into the cache. It installs nothing and does not need root. */
 export function fetchFromDebian(name: ToolName, tool: DebianTool, log: Log): void {
   unpacking(name, tool, log, (dir, attempt) => {
     attempt(() => download([tool.debianPackage], dir));
@@ -25,8 +25,8 @@ export function fetchFromDebian(name: ToolName, tool: DebianTool, log: Log): voi
 }
 
 /**
- * The same for a program that needs the files beside it: the cache gets the whole package, with those that it depends on
- * and that are not installed, below root/, and a link to the program.
+ * The same for a program that needs other files: the cache gets the whole package and its missing dependencies below
+ * root/, and a link to the program.
  */
 export function fetchWholeFromDebian(name: ToolName, tool: DebianTool, log: Log): void {
   unpacking(name, tool, log, (dir, attempt) => {
@@ -39,7 +39,7 @@ export function fetchWholeFromDebian(name: ToolName, tool: DebianTool, log: Log)
   });
 }
 
-/** Runs `fetch` with a directory of its own in the cache, and a way to try again with fresh package lists. */
+/** Runs `fetch` with a separate directory in the cache, and a way to retry with fresh package lists. */
 function unpacking(
   name: ToolName,
   { debianPackage }: DebianTool,
@@ -79,14 +79,17 @@ function download(packages: readonly string[], dir: string): void {
   execFileSync('apt-get', ['download', '-qq', ...packages], { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
-/** What apt would install for a package, the package among it: its simulation says `Inst NAME (…)`, and needs no root. */
+/**
+ * Returns what apt would install for a package, including the package: its simulation prints `Inst NAME (…)`, and needs
+ * no root.
+ */
 function missingPackages(debianPackage: string): string[] {
   const args = ['-s', '-o', 'APT::Install-Recommends=false', 'install', debianPackage];
   const said = execFileSync('apt-get', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   return [...said.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name);
 }
 
-/** Unpacks the archives in a directory; gives the root of what was in them. */
+/** Unpacks the archives in a directory; returns the root of their content. */
 function unpack(dir: string): string {
   const root = join(dir, 'root');
   for (const archive of readdirSync(dir).filter((file) => file.endsWith('.deb'))) {

@@ -9,7 +9,7 @@ export type Log = (line: string) => void;
 const TOOLS = fileURLToPath(new URL('../../test/tools/', import.meta.url));
 const HEARTBEAT_MS = 15_000;
 
-/** Builds one tool into the cache, where it appears whole or not at all. `position` is such as '3 of 11'. */
+/** Builds one tool into the cache, where it appears complete or not at all. `position` is for example '3 of 11'. */
 export async function buildTool(name: ToolName, tool: GoTool, position: string, log: Log): Promise<void> {
   const title = `${name} ${tool.version} (${position})`;
   const begun = Date.now();
@@ -25,8 +25,8 @@ export async function buildTool(name: ToolName, tool: GoTool, position: string, 
 }
 
 /**
- * `go build` of a package of the module in `dir` into the file `output`: static, without the machine's paths in it, for
- * this machine unless `platform` (GOOS, GOARCH) says otherwise.
+ * `go build` of a package of the module in `dir` into the file `output`: static, without paths of the machine, for this
+ * machine unless `platform` (GOOS, GOARCH) says otherwise.
  */
 export async function goBuild(
   dir: string,
@@ -46,7 +46,7 @@ export async function goBuild(
 }
 
 function go(args: readonly string[], cwd: string, platform: NodeJS.ProcessEnv): Promise<void> {
-  // go.sum decides what is built, not a workspace or flags of the user's own.
+  // go.sum decides what is built, not the user's workspace or flags.
   const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off', ...platform };
   return new Promise((resolve, reject) => {
     const child = spawn('go', args, { cwd, env, stdio: ['ignore', 'inherit', 'pipe'] });

@@ -4,16 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
 
 export interface LockOptions {
-  /** Told every 15 s, first at once, whom we wait for. */
+  /** Called with the holder at once and then every 15 s while waiting. */
   readonly onWait: (holder: number) => void;
-  /** True when there is nothing left to do, because another holder has done it. */
+  /** Returns true if there is nothing left to do, because another holder has done it. */
   readonly needless?: () => boolean;
 }
 
 /**
- * Runs `work` while no other process runs its own under the same lock, unless it turns out needless before.
- * A holder that was killed holds nothing. The lock is a symbolic link whose target names its holder, so that it never
- * exists without saying whose it is.
+ * Runs `work` under an exclusive lock, unless it turns out needless first. A killed process does not hold a lock. The
+ * lock is a symbolic link whose target names its holder, so that it never exists without one.
  */
 export async function withLock(path: string, options: LockOptions, work: () => Promise<void>): Promise<void> {
   const mine = encode(identify(process.pid) ?? { pid: process.pid, started: '' });
@@ -48,12 +47,12 @@ function acquired(path: string, holder: string): boolean {
 function breakLock(path: string, dead: ProcessIdentity): void {
   const aside = `${path}.${process.pid}`;
   try {
-    renameSync(path, aside); // of those who see a dead holder, one alone succeeds
-    // Between the look and the rename somebody may have taken it over: give it back.
+    renameSync(path, aside); // of those that see a dead holder, only one succeeds
+    // Between the check and the rename another process may have taken it over: give it back.
     if (readlinkSync(aside) !== encode(dead)) renameSync(aside, path);
     else rmSync(aside, { force: true });
   } catch {
-    // somebody else was faster
+    // another process was faster
   }
 }
 

@@ -1,4 +1,4 @@
-/** The programs that tests and demo run: which, in what version, from where. The table itself is tools.json. */
+/** The programs that tests and demo run: which, in which version, from where. The table itself is tools.json. */
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import table from './tools.json' with { type: 'json' };
@@ -9,22 +9,22 @@ export interface GoTool {
   readonly module: string;
   readonly package: string;
   readonly flags: readonly string[];
-  /** What a first build takes on 2 cores, for the person who waits. */
+  /** How long a first build takes on 2 cores, to tell the user. */
   readonly seconds: number;
   readonly use?: ToolUse;
 }
 
-/** Taken from PATH, else out of a Debian package that is unpacked into the cache and not installed. */
+/** Taken from PATH, else from a Debian package that is unpacked into the cache, not installed. */
 export interface DebianTool {
   readonly debianPackage: string;
-  /** Where the program lies in the package; * stands for a version. */
+  /** Where the program is in the package; * stands for a version. */
   readonly path: string;
-  /** The program needs what lies beside it: the whole package is kept, with all those it depends on and are not installed. */
+  /** The program needs other files: the whole package is kept, with all its dependencies that are not installed. */
   readonly whole?: boolean;
   readonly use?: ToolUse;
 }
 
-/** Left out: for everything, the demo too. On request: no test needs it, one that would use it is skipped without it. */
+/** Left out: for everything, including the demo. On request: no test needs it; tests that would use it are skipped. */
 export type ToolUse = 'tests' | 'on request';
 
 export type ToolName = keyof typeof table;
@@ -43,14 +43,14 @@ export function isToolName(name: string): name is ToolName {
   return Object.hasOwn(table, name);
 }
 
-/** Where built tools are kept: outside of the repository, so that every checkout of the user shares them. */
+/** Returns where built tools are kept: outside the repository, so that all checkouts of the user share them. */
 export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  // XDG Base Directory Specification: a relative path is to be ignored.
+  // XDG Base Directory Specification: a relative path must be ignored.
   const xdg = env.XDG_CACHE_HOME;
   return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'vault-injection-operator');
 }
 
-/** The path of a tool in the cache, whether it is there or not. */
+/** Returns the path of a tool in the cache, whether it exists or not. */
 export function cachedPath(name: ToolName): string {
   const tool = tools[name];
   return join(cacheDirectory(), `${name}-${'version' in tool ? tool.version : 'debian'}`, name);

@@ -1,7 +1,7 @@
 /**
- * Finds the programs that tests and demo run, and builds what is missing, once for all checkouts of a user.
- * Looked for in this order: KUBEBUILDER_ASSETS (setup-envtest's convention), PATH where any version will do, the cache.
- * As a program, `node build/tools/tools.ts [NAME…]` does so for all or the named ones.
+ * Finds the programs that tests and demo run, and builds what is missing, once for all checkouts of a user. Search
+ * order: KUBEBUILDER_ASSETS (setup-envtest's convention), PATH if any version will do, the cache. As a program, `node
+ * build/tools/tools.ts [NAME…]` does this for all or the named ones.
  */
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, globSync, openSync, readSync, realpathSync } from 'node:fs';
@@ -16,7 +16,10 @@ export interface FoundTool {
   readonly origin: 'KUBEBUILDER_ASSETS' | 'PATH' | 'cache';
 }
 
-/** The named programs. Builds what is missing, which takes minutes and says so through `log` (default: stderr). */
+/**
+ * Resolves with the named programs. Builds what is missing, which takes minutes and says so through `log` (default:
+ * stderr).
+ */
 export async function ensureTools<N extends ToolName>(
   names: readonly N[],
   options: { readonly log?: Log } = {},
@@ -32,7 +35,7 @@ export async function ensureTools<N extends ToolName>(
   return Object.fromEntries(found) as Record<N, FoundTool>;
 }
 
-/** Where a program is, or undefined where it has to be made. */
+/** Returns where a program is, or undefined if it has to be built. */
 export function findTool(name: ToolName, env: NodeJS.ProcessEnv = process.env): FoundTool | undefined {
   const assets = env.KUBEBUILDER_ASSETS;
   if (assets !== undefined && ['etcd', 'kube-apiserver', 'kubectl'].includes(name)) {
@@ -46,12 +49,12 @@ export function findTool(name: ToolName, env: NodeJS.ProcessEnv = process.env): 
 
 interface InstalledProgram {
   readonly name: string;
-  /** Where systems put it that keep it off PATH, * for a version. */
+  /** Where systems put it that do not have it on PATH; * stands for a version. */
   readonly elsewhere?: string;
   readonly serves: (path: string) => boolean;
 }
 
-/** Programs whose version does not matter, with what shows that one on PATH serves. */
+/** Programs whose version does not matter, with how to check that the one on PATH is suitable. */
 const onPath: Partial<Record<ToolName, readonly InstalledProgram[]>> = {
   vault: [
     { name: 'vault', serves: runsWith('version') },
@@ -92,7 +95,7 @@ function runsWith(argument: string): (path: string) => boolean {
   };
 }
 
-/** True for an ELF file that asks for no dynamic loader (it has no PT_INTERP program header; elf(5)). */
+/** Whether it is an ELF file without a dynamic loader (it has no PT_INTERP program header; elf(5)). */
 function isStatic(path: string): boolean {
   const head = Buffer.alloc(4096);
   const file = openSync(path, 'r');

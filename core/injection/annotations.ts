@@ -1,6 +1,6 @@
 /**
- * Our annotations, one row each: every one that is read or written, on workloads and on their pod templates. To add one
- * takes a row here, and the place that acts on it; one that a policy has to allow also takes its name in
+ * Our annotations, one row each: every one that is read or written, on workloads and on their pod templates. Adding one
+ * takes a row here and the code that acts on it; one that a policy has to allow also needs its name in
  * `overrides.allow` of the CRD.
  */
 import { AUTH_METHODS } from '../auth-methods.ts';
@@ -10,12 +10,12 @@ import { ENUMS } from '../policy/policy.generated.ts';
 import { matchesAny } from '../policy/match.ts';
 import type { FromPath, Override, Rule } from '../policy/rule.ts';
 
-/** What of a rule annotations can change, after they did. */
+/** The options of a rule that annotations can change, with their changes applied. */
 export interface EffectiveOptions {
   /** '': the name of the pod's ServiceAccount. */
   readonly role: string;
   readonly fromPaths: readonly FromPath[];
-  /** Whether fromPaths came with the workload, so that the policy's allowedPaths bound them. */
+  /** Whether fromPaths came from the workload, so that the policy's allowedPaths apply to them. */
   readonly areOwnPaths: boolean;
   readonly include: readonly string[];
   readonly ignoreMissing: boolean;
@@ -23,17 +23,17 @@ export interface EffectiveOptions {
   readonly logLevel: Rule['process']['log']['level'];
 }
 
-/** Parses a value into the options that it changes; returns a sentence on what to write where it cannot. */
+/** Parses a value into the options that it changes; returns a sentence on what to write instead if it cannot. */
 type Parse = (value: string, rule: Rule) => Partial<EffectiveOptions> | string;
 
 export interface AnnotationRow {
-  /** Where it counts; the template's value does where a user has written both. */
+  /** Where it counts; if a user has written both, the template's value does. */
   readonly on: readonly ('Workload' | 'Template')[];
   readonly setBy: 'User' | 'Admission' | 'Operator';
   /** One sentence: what it says. */
   readonly says: string;
   readonly example: string;
-  /** It changes options of the rule, where the policy's overrides.allow lists this. */
+  /** It changes options of the rule if the policy's overrides.allow lists this. */
   readonly override?: { readonly allow: Override; readonly parse: Parse };
 }
 
@@ -146,17 +146,17 @@ export const annotation = Object.fromEntries(
   ANNOTATION_NAMES.map((name) => [name, `${ANNOTATION_PREFIX}${name}`]),
 ) as Readonly<Record<AnnotationName, string>>;
 
-/** The row of an annotation of that name; undefined where there is none. */
+/** Returns the row of the annotation with that name, or undefined if there is none. */
 export function annotationRow(name: string): AnnotationRow | undefined {
   return Object.hasOwn(ANNOTATIONS, name) ? ANNOTATIONS[name as AnnotationName] : undefined;
 }
 
-/** Whether it is for users to say what they want of injection, be it on the workload or on its template. */
+/** Whether users set it to say how they want a workload injected, on the workload or on its template. */
 export function isWish({ on, setBy }: AnnotationRow): boolean {
   return setBy === 'User' && on.includes('Template');
 }
 
-/** Keys of those that injection writes into a template, and restoring takes out again. */
+/** Keys of the annotations that injection writes into a template and restoring removes. */
 export const INJECTED_ANNOTATIONS: readonly string[] = ANNOTATION_NAMES.filter((name) => {
   const { on, setBy } = ANNOTATIONS[name];
   return setBy !== 'User' && on.includes('Template');
@@ -175,7 +175,7 @@ export function optionsOfRule({ vault, environment, containers, process }: Rule)
   };
 }
 
-/** true or false as the text says it; undefined where it says neither. */
+/** Returns true or false as the text says, or undefined if it says neither. */
 export function asBoolean(value: string): boolean | undefined {
   const text = value.trim().toLowerCase();
   return text === 'true' ? true : text === 'false' ? false : undefined;
@@ -202,7 +202,7 @@ function parseFromPaths(value: string): Partial<EffectiveOptions> | string {
   if (items.length > MAX_ITEMS) return `write at most ${MAX_ITEMS} paths`;
   for (const item of items) {
     const [path = '', version, ...more] = item.split('#').map((part) => part.trim());
-    // A path is good where a reference to it is; that check also takes superfluous slashes out.
+    // A path is valid if a reference to it is; parsing also removes superfluous slashes.
     const [reference] = path === '' ? [] : parseValue('', `vault:${path}#key`).references;
     if (reference?.kind !== 'Read' || more.length > 0) return 'write path[#version], separated by commas';
     if (version !== undefined && !/^[1-9][0-9]{0,8}$/.test(version)) return 'a version is a whole number of at least 1';
@@ -238,7 +238,7 @@ function parseLogLevel(value: string): Partial<EffectiveOptions> | string {
   return logLevel === undefined ? `write one of ${ENUMS.process.log.level.join(', ')}` : { logLevel };
 }
 
-/** The name that is meant, in whatever case it is written. */
+/** Returns the name that is meant, regardless of case. */
 function oneOf<T extends string>(names: readonly T[], value: string): T | undefined {
   return names.find((name) => name.toLowerCase() === value.trim().toLowerCase());
 }

@@ -13,9 +13,9 @@ export function deniedPath(selected: readonly Selected[], rule: Rule, options: E
   if (allowed.length === 0) return undefined;
   const denied: string[] = [];
   const check = (path: string, where: string, source?: SourceRef): void => {
-    // The kubelet will put something in the place of $(NAME) in a manifest; what comes out is for vault-env to judge.
+    // The kubelet replaces $(NAME) in a manifest; vault-env judges the result.
     if ((source === undefined && path.includes('$(')) || matchesAny(allowed, path)) return;
-    // What a Secret holds is not for everybody who reads a message.
+    // Not everybody who can read a message may read the Secret.
     denied.push(source?.kind === 'Secret' ? `${where} refers to a path` : `${where} refers to the path ${path}`);
   };
   for (const { path } of options.areOwnPaths ? options.fromPaths : [])

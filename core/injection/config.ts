@@ -9,9 +9,9 @@ import type { EffectiveOptions } from './annotations.ts';
 export const CA_FILE = 'ca.crt';
 
 /**
- * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, less the defaults of the CRD, so that what is
- * written is what somebody decided; vault-env has the same ones (build/generate/go-defaults.ts). Every `$` is doubled,
- * because the kubelet expands `$(NAME)` and `$$` in values of variables.
+ * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, without the defaults of the CRD, so that it
+ * holds only what somebody decided; vault-env has the same defaults (build/generate/go-defaults.ts). Every `$` is
+ * doubled, because the kubelet expands `$(NAME)` and `$$` in values of variables.
  */
 export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: string, paths: MountPaths): string {
   const { vault } = rule;
@@ -58,7 +58,7 @@ function environmentOf({ environment }: Rule, options: EffectiveOptions): object
   });
 }
 
-/** The whole section of the policy, with what annotations have changed. */
+/** The whole section of the policy, with the changes of annotations. */
 function processOf({ process }: Rule, { mode, logLevel }: EffectiveOptions): object | undefined {
   const { leaseEnd, ...others } = process;
   const changed = { ...others, mode, log: { ...process.log, level: logLevel } };
@@ -66,7 +66,7 @@ function processOf({ process }: Rule, { mode, logLevel }: EffectiveOptions): obj
   return withoutDefaults(mode === 'Daemon' ? { ...changed, leaseEnd } : changed, DEFAULTS.process);
 }
 
-/** Nothing without a key: then nothing is decrypted. */
+/** Returns undefined without a key: then nothing is decrypted. */
 function transitOf({ keyID, mountPath, batchSize }: Rule['environment']['transit']): object | undefined {
   if (keyID === '') return undefined;
   return {
@@ -76,7 +76,9 @@ function transitOf({ keyID, mountPath, batchSize }: Rule['environment']['transit
   };
 }
 
-/** The object, or undefined when none of its fields is set; JSON.stringify leaves out fields that are undefined. */
+/**
+ * Returns the object, or undefined if none of its fields is set; JSON.stringify leaves out fields that are undefined.
+ */
 function given(fields: Readonly<Record<string, unknown>>): object | undefined {
   return Object.values(fields).some((value) => value !== undefined) ? fields : undefined;
 }

@@ -1,6 +1,7 @@
 /**
- * What a pod template gets once: the volumes, and the init container that fills one of them. Every default of the API
- * server is written out, so that the stored object is what was generated and a second admission finds nothing to do.
+ * What is added once per pod template: the volumes, and the init container that fills one of them. Every default of the
+ * API server is written out, so that the stored object equals the generated one and a second admission finds nothing to
+ * do.
  */
 import type { CaRef, Rule } from '../policy/rule.ts';
 import { CA_FILE } from './config.ts';
@@ -14,9 +15,9 @@ import { sameQuantities } from './quantity.ts';
 
 export type VolumeNames = Readonly<Record<Purpose, string>>;
 
-// 0644, what the API server fills in; the kubelet narrows a token to its pod's user or fsGroup by itself.
+// 0644, what the API server fills in; the kubelet itself restricts a token to the user or fsGroup of its pod.
 const DEFAULT_MODE = 420;
-// The executable weighs less than 10 MB; the rest is room for the copy that replaces it on an update.
+// The executable is smaller than 10 MB; the rest is room for the copy that replaces it on an update.
 const EXECUTABLE_SIZE_LIMIT = '32Mi';
 // "nonroot" of distroless images, and the user of the injector's own image.
 const NON_ROOT = 65532;
@@ -51,7 +52,7 @@ function caVolume({ kind, name, key }: CaRef): RawObject {
 }
 
 /**
- * The init container that copies vault-env into the volume: within Pod Security "restricted", no shell, no network.
+ * Returns the init container that copies vault-env into the volume: Pod Security "restricted", no shell, no network.
  * @param live the one that the template has now, if it has one
  */
 export function installerFor(
@@ -84,7 +85,7 @@ export function installerFor(
   };
 }
 
-/** The policy's user; else the pod's; else the image's own, which only a pod that runs as root would override. */
+/** The policy's user; else the pod's, with nonroot in place of root; else undefined, which leaves it to the image. */
 function userAndGroup({ injector }: Rule, template: RawObject): { runAsUser?: number; runAsGroup?: number } {
   const pod = asObject(podSpecOf(template)?.securityContext);
   const podUser = pod?.runAsUser;

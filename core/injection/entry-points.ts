@@ -1,4 +1,4 @@
-/** What containers without a command start: as the policy says, as a registry told, or as one told the last time. */
+/** What containers without a command start: from the policy, from a registry, or from its last known answer. */
 import { matchesWildcard } from '../policy/match.ts';
 import type { Rule } from '../policy/rule.ts';
 import { isKnown } from './images.ts';
@@ -12,19 +12,19 @@ import type { Selected } from './selection.ts';
 
 export interface Program {
   readonly original: Original;
-  /** Why the image told nothing. */
+  /** Why the image's entrypoint is unknown. */
   readonly unknown?: ImageUnknown;
 }
 
 export interface EntryPoints {
   programOf(name: string, container: RawObject): Program;
-  /** Undefined where nobody need be asked. */
+  /** Undefined if no registry needs to be asked. */
   readonly needs: ImageNeeds | undefined;
 }
 
 /**
- * @param recorded by name of the container: what a registry told when the container was injected
- * @param images what is known at the moment
+ * @param recorded by container name: what a registry answered when the container was injected
+ * @param images what is known now
  */
 export function entryPointsOf(
   podSpec: RawObject,
@@ -43,8 +43,8 @@ export function entryPointsOf(
 }
 
 /**
- * `generated` came out empty: there is nothing to put vault-env in front of. The notes say what a refusal says at its end:
- * a warning is cut at 120 characters, and what to do comes first.
+ * `generated` is empty: there is nothing to put vault-env in front of. The notes hold what a denial says at its end: a
+ * warning is cut at 120 characters, so what to do comes first.
  */
 export function entrypointUnknown(
   name: string,
@@ -79,7 +79,7 @@ function programOf(
     const unknown = isEmpty(answer, args) ? { unknown: { why: 'the image has neither ENTRYPOINT nor CMD' } } : {};
     return { original: { command, args, image: { ...verbatim(answer), of: image } }, ...unknown };
   }
-  // What was true when it was injected is better than to take the injection out because a registry is away.
+  // What was true when it was injected is better than removing the injection because a registry is unavailable.
   const words = last === undefined ? {} : { image: last };
   return { original: { command, args, ...words }, ...(answer && { unknown: answer }) };
 }
@@ -97,7 +97,7 @@ function isUnasked(
   return images?.(image) === undefined;
 }
 
-/** A digest names the same bytes for ever: what a registry once told of it needs no second look. */
+/** A digest always names the same bytes: what a registry once answered for it need not be looked up again. */
 function isSettled(recorded: ImageWords | undefined): boolean {
   return recorded?.of?.includes('@') === true;
 }
@@ -113,8 +113,9 @@ function hintFor(image: string, { images }: Rule): EntryPoint | undefined {
 }
 
 /**
- * Words of an image, as a manifest has to write them: the kubelet expands `$(NAME)` and `$$` in command and args, and in
- * neither of an image's ENTRYPOINT and CMD (ExpandContainerCommandAndArgs in k8s.io/kubernetes/pkg/kubelet/container).
+ * The words of an image's entrypoint as a manifest has to write them: the kubelet expands `$(NAME)` and `$$` in command
+ * and args, but not in an image's ENTRYPOINT and CMD (ExpandContainerCommandAndArgs in
+ * k8s.io/kubernetes/pkg/kubelet/container).
  */
 function verbatim({ entrypoint, cmd }: EntryPoint): EntryPoint {
   const escaped = (words: readonly string[]): readonly string[] =>

@@ -1,4 +1,4 @@
-/** What the environment of a container holds for vault-env, found without changing anything. */
+/** Finds what vault-env has to handle in the environment of a container, without changing anything. */
 import { asList, asObject, asString, asStrings } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { nameOf } from './pod.ts';
@@ -8,13 +8,13 @@ import type { SourceRef } from './sources.ts';
 
 export interface ReferringVariable extends ParsedValue {
   readonly name: string;
-  /** The object that holds the value; absent where the manifest does. */
+  /** The object that holds the value; absent if the manifest does. */
   readonly source?: SourceRef;
 }
 
 const NONE: readonly string[] = [];
 
-/** The variables with a literal value that refers to Vault, or tries to. */
+/** Returns the variables whose literal value refers to Vault, or tries to. */
 export function referringVariables(container: RawObject): readonly ReferringVariable[] {
   const found: ReferringVariable[] = [];
   for (const item of asList(container.env) ?? []) {
@@ -26,7 +26,7 @@ export function referringVariables(container: RawObject): readonly ReferringVari
   return found;
 }
 
-/** The variable, if the value that a manifest gives it refers to Vault, or tries to. */
+/** Returns the variable if the value in its manifest refers to Vault, or tries to. */
 export function literalReference(name: string, value: string): ReferringVariable | undefined {
   if (!value.includes('vault:')) return undefined;
   const parsed = parseValue(name, asProgramSeesIt(value));
@@ -34,8 +34,9 @@ export function literalReference(name: string, value: string): ReferringVariable
 }
 
 /**
- * Places where the kubelet puts the text of a reference into something that vault-env does not read, because `$(NAME)` is
- * expanded before any program starts: command and args always, another variable unless it comes to a reference itself.
+ * Places where the kubelet puts the text of a reference into something that vault-env does not read, because `$(NAME)`
+ * is expanded before any program starts: command and args always, another variable unless it becomes a reference
+ * itself.
  */
 export function expandedReferences(
   container: RawObject,
@@ -54,11 +55,11 @@ export function expandedReferences(
 interface Expansion {
   readonly place: string;
   readonly variable: string;
-  /** The value of the other variable, where the place is one. */
+  /** The value of the other variable, if the place is one. */
   readonly into?: string;
 }
 
-/** Everything in a container that the kubelet expands: nearly always nothing. */
+/** Returns everything in a container that the kubelet expands: nearly always nothing. */
 function expansionsOf(container: RawObject): readonly Expansion[] {
   const found: Expansion[] = [];
   for (const place of ['command', 'args']) {
@@ -74,14 +75,14 @@ function expansionsOf(container: RawObject): readonly Expansion[] {
 }
 
 /**
- * The value after the kubelet's `$$` to `$` (k8s.io/kubernetes/third_party/forked/golang/expansion); `$(NAME)` is left as
- * it stands. So the literal `${vault:` is written `$$${vault:` in a manifest.
+ * Returns the value after the kubelet has turned `$$` into `$` (k8s.io/kubernetes/third_party/forked/golang/expansion);
+ * `$(NAME)` is left as it is. So a manifest writes `$$${vault:` for the literal `${vault:`.
  */
 function asProgramSeesIt(value: string): string {
   return value.includes('$$') ? value.replaceAll('$$', () => '$') : value;
 }
 
-/** Names of the variables that the kubelet would expand in a text; `$$(NAME)` is an escape. */
+/** Returns the names of the variables that the kubelet would expand in a text; `$$(NAME)` is an escape. */
 function expansionsIn(text: string): readonly string[] {
   if (!text.includes('$(')) return NONE;
   const names: string[] = [];

@@ -1,30 +1,33 @@
-/** What injection has to know of images: what a container without a command starts. It never asks; it is told. */
+/**
+ * What injection has to know about images: what a container without a command starts. It does no I/O; callers pass it
+ * in.
+ */
 
-/** ENTRYPOINT and CMD, word for word; each empty where the image has none. */
+/** ENTRYPOINT and CMD, word for word; each is empty if the image has none. */
 export interface EntryPoint {
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
 }
 
-/** Somebody asked, and this is why it is not known: two short sentences' worth for the author of the workload. */
+/** A look-up failed: why, in at most two short sentences for the author of the workload. */
 export interface ImageUnknown {
   readonly why: string;
-  /** Something else that is wrong and may be the cause. */
+  /** Another fault that may be the cause. */
   readonly advice?: string;
 }
 
 export type ImageAnswer = EntryPoint | ImageUnknown;
 
-/** What is known of an image at the moment, by its name in the manifest; undefined where nobody has asked yet. */
+/** What is known now about an image, by its name in the manifest; undefined if it has not been looked up yet. */
 export type KnownImages = (image: string) => ImageAnswer | undefined;
 
-/** Images that somebody has to ask for, and what their registries may have to be shown. */
+/** Images that have to be looked up, and where to find credentials for their registries. */
 export interface ImageNeeds {
-  /** As they stand in the manifest, each once. */
+  /** As written in the manifest, each once. */
   readonly images: readonly string[];
   /** Name of the pods' ServiceAccount. */
   readonly serviceAccount: string;
-  /** Names in imagePullSecrets of the pod template; empty: those of the ServiceAccount count. */
+  /** Names in imagePullSecrets of the pod template; if empty, those of the ServiceAccount count. */
   readonly pullSecrets: readonly string[];
 }
 

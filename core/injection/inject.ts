@@ -1,7 +1,7 @@
 /**
  * Inject: puts vault-env in front of the programs of the selected containers. A pure function of the restored template
- * and the rule: the same input gives the same template, key by key. What is added goes to the end of env, volumeMounts
- * and volumes, where it changes nothing that comes before; only the init container goes first, as others need its work.
+ * and the rule: the same input yields the same template, key by key. Additions go to the end of env, volumeMounts and
+ * volumes, where they change nothing before them; only the init container goes first, because others depend on it.
  */
 import type { Rule } from '../policy/rule.ts';
 import { vaultEnvConfig } from './config.ts';
@@ -35,19 +35,18 @@ import type { RecordedContainer } from './record.ts';
 import type { Selected } from './selection.ts';
 import { hasConfigVariable } from './traces.ts';
 
-// What etcd takes by default (--max-request-bytes, 1.5 MiB): more could not be stored, so it need not be made.
+// What etcd accepts by default (--max-request-bytes, 1.5 MiB): a larger object could not be stored anyway.
 const OBJECT_LIMIT = 1_572_864;
 
 export interface InjectionContext {
   readonly rule: Rule;
   readonly options: EffectiveOptions;
-  /** Of the containers to wrap. */
   readonly entryPoints: EntryPoints;
-  /** Names that volumes of ours cannot have, other than those of the template's own volumes. */
+  /** Names that our volumes cannot have, besides those of the template's own volumes. */
   readonly reservedVolumes: readonly string[];
-  /** What the template held of an earlier injection. */
+  /** What an earlier injection left in the template. */
   readonly live: { readonly injected: unknown; readonly installer: RawObject | undefined };
-  /** Marks the pods as started anew; another value than the template's rolls them. */
+  /** Marks the pods as restarted; a value other than the template's rolls them. */
   readonly restart: string | undefined;
   readonly warn: (text: string) => void;
 }
@@ -62,7 +61,7 @@ export type Injected =
     }
   | { readonly denial: Denial };
 
-/** Wraps the selected containers of a template that holds nothing of ours. */
+/** Wraps the selected containers of a template without any traces of injection. */
 export function inject(template: RawObject, selected: readonly Selected[], context: InjectionContext): Injected {
   const podSpec = podSpecOf(template) ?? {};
   const volumes = volumeNames(podSpec, context.reservedVolumes);
@@ -90,7 +89,7 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
     volumes: added.map((volume) => nameOf(volume) ?? ''),
     containers: [...wrapped.values()].map(({ entry }) => entry),
   });
-  // One that came with a template from elsewhere would go at the next admission, and roll the pods once more.
+  // One that came with a template from elsewhere would disappear at the next admission and roll the pods once more.
   const annotated = withAnnotations(template, {
     ...without(annotationsOf(template) ?? {}, annotation.restart),
     [annotation.injected]: injectedBy(context.rule, context.live.injected),
@@ -105,8 +104,8 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
 }
 
 /**
- * The value of the annotation `injected`. A new generation of a policy with the same hash (another selector, say) injects
- * equally, so the value that is there stays: a change of it would roll every pod of the policy for nothing.
+ * The value of the annotation `injected`. A new generation of a policy with the same hash (another selector, say)
+ * injects the same, so the existing value stays: changing it would roll every pod of the policy for nothing.
  */
 function injectedBy({ policy, hash }: Rule, live: unknown): string {
   const [name, generation = '', liveHash, ...more] = asString(live)?.split('/') ?? [];
@@ -115,7 +114,7 @@ function injectedBy({ policy, hash }: Rule, live: unknown): string {
 }
 
 function volumeNames(podSpec: RawObject, reserved: readonly string[]): VolumeNames {
-  // A mount of a volume that is not there is for the API server to refuse: ours must not stand in for it.
+  // The API server must reject a mount of a missing volume: ours must not take its place.
   const taken = new Set(reserved);
   for (const container of containersOf(podSpec)) for (const { volume } of mountsOf(container)) taken.add(volume);
   for (const volume of asList(podSpec.volumes) ?? []) taken.add(nameOf(volume) ?? '');
@@ -140,7 +139,9 @@ interface Config {
   readonly hash: string;
 }
 
-/** Writes VAULT_ENV_CONFIG once for all containers that mount at the same places: nearly always, for all of them. */
+/**
+ * Writes VAULT_ENV_CONFIG once for all containers that mount at the same places: which is nearly always all of them.
+ */
 function configWriter({ rule, options }: InjectionContext, role: string): (paths: MountPaths) => Config {
   const written = new Map<string, Config>();
   return (paths) => {
@@ -190,9 +191,9 @@ function wrapContainer(
   };
 }
 
-/** Places where the container mounts nothing yet, neither there nor below. */
+/** Returns mount paths at which and below which the container mounts nothing yet. */
 function mountPaths(container: RawObject, rule: Rule): MountPaths {
-  // At a place or below it comes to the same first segment: ours have only one, and begin with the executable's name.
+  // A mount at or below ours has the same first segment: ours have only one, which begins with the executable's name.
   const mounted = mountsOf(container).filter(({ path }) => path.includes(EXECUTABLE));
   const taken = new Set(mounted.map(({ path }) => path.split('/').find((segment) => segment !== '')));
   const free = (purpose: Purpose): string => `/${freeName(purpose, (name) => taken.has(name))}`;

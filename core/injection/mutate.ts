@@ -1,6 +1,6 @@
 /**
- * Admission of a workload, in one sentence: restore the pod template to what the user means, then inject what the policy
- * says, and answer with the operations between what came in and what came out. Pure: no I/O, no clock, no state.
+ * Admission of a workload, in one sentence: restore the pod template to what the user means, then inject what the
+ * policy says, and answer with the operations that turn the original into the result. Pure: no I/O, no clock, no state.
  */
 import { matchingRules } from '../policy/match.ts';
 import { KINDS, templateOf } from '../kinds.ts';
@@ -32,23 +32,23 @@ import type { KnownSources, SourceNeeds } from './sources.ts';
 export interface MutationInput {
   readonly kind: WorkloadKind;
   readonly namespace: string;
-  /** Empty where the API server is still to generate it. */
+  /** Empty if the API server has yet to generate it. */
   readonly name: string;
   /** The whole object as the API server sent it, parsed and otherwise untouched. */
   readonly object: unknown;
   readonly rules: RuleSnapshot;
-  /** What is known of images; left out, nothing is, and the result's `needs` says of which to ask. */
+  /** What is known about images; left out if nothing is. The result's `needs` says which to look up. */
   readonly images?: KnownImages;
-  /** The same of ConfigMaps and Secrets, and the result's `sourceNeeds`. */
+  /** The same for ConfigMaps and Secrets, with the result's `sourceNeeds`. */
   readonly sources?: KnownSources;
-  /** Whether the result is to have `details`: an admission has no use for them. */
+  /** Whether the result includes `details`, which an admission does not use. */
   readonly detailed?: boolean;
 }
 
 const NOTHING: readonly JsonPatchOperation[] = [];
 const NONE: readonly never[] = [];
 
-/** What a result says beside its outcome and its patch. */
+/** What a result says besides its outcome and patch. */
 interface About {
   readonly rule?: Rule | undefined;
   readonly reason?: string | undefined;
@@ -72,7 +72,7 @@ export function mutateWorkload(input: MutationInput): MutationResult {
   const matching = matchingRules(rules.rulesFor(namespace), kind, labelsOf(workload));
   const template = templateOf(kind, workload);
   const podSpec = template && podSpecOf(template);
-  // Without a template or containers there is nothing to inject; the API server's validation says best what is missing.
+  // Without a template or containers there is nothing to inject; the API server's validation reports what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
   return review(workload, template, restore(template), matching, input);
 }
@@ -157,7 +157,7 @@ function review(
   return result(patch.length > 0 ? 'Injected' : 'Unchanged', { ...about, patch, warnings, details });
 }
 
-/** Where restoring changed no command, there was no wrapper of ours. */
+/** If restoring changed no command, there was no wrapper. */
 function unwrappedOf(live: RawObject, selected: readonly Selected[], wrapped: readonly string[]): readonly string[] {
   const commands = new Map(containersOf(podSpecOf(live) ?? {}).map((item) => [nameOf(item), item.command]));
   return selected
@@ -165,7 +165,7 @@ function unwrappedOf(live: RawObject, selected: readonly Selected[], wrapped: re
     .map(({ name }) => name);
 }
 
-/** What the operator asks for; anything else is somebody's own word, and rolls nothing. */
+/** What the operator requested; any other value was written by somebody else and rolls nothing. */
 function restartOf(workload: RawObject): string | undefined {
   const value = annotationsOf(workload)?.[annotation.restart];
   return typeof value === 'string' && /^[0-9a-f]{12}$/.test(value) ? value : undefined;
@@ -176,7 +176,10 @@ function choose(matching: readonly Rule[], { policy }: Wishes): Rule | undefined
   return policy === undefined ? matching[0] : matching.find((rule) => rule.policy.name === policy);
 }
 
-/** A named policy that does not match is a mistake to tell; injecting by another one would be worse than not at all. */
+/**
+ * A named policy that does not match is a mistake to report; injecting by another one would be worse than not
+ * injecting.
+ */
 function noRule(
   matching: readonly Rule[],
   wishes: Wishes,
@@ -194,7 +197,7 @@ function noRule(
 }
 
 function labelsOf(workload: RawObject): Readonly<Record<string, string>> {
-  // Values that are no strings cannot equal any that a selector names.
+  // Values that are not strings cannot equal any that a selector names.
   return (asObject(asObject(workload.metadata)?.labels) ?? {}) as Readonly<Record<string, string>>;
 }
 
@@ -207,7 +210,7 @@ function claimNames(workload: RawObject): readonly string[] {
 function oversizeOf(template: RawObject): Denial | undefined {
   const entries = Object.entries(annotationsOf(template) ?? {});
   const characters = entries.reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
-  if (characters * 3 <= ANNOTATIONS_LIMIT) return undefined; // UTF-8 takes at most 3 bytes a UTF-16 unit
+  if (characters * 3 <= ANNOTATIONS_LIMIT) return undefined; // UTF-8 takes at most 3 bytes per UTF-16 unit
   const bytes = entries.reduce(
     (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(String(value)),
     0,

@@ -1,12 +1,12 @@
 /**
- * Every name that injection writes into a pod template beside its annotations (annotations.ts), and how a name of ours is told from a user's:
- * by `vault-env`, `vault-env-token`, `vault-env-ca` and `vault-env-credentials`, each with `-2`, `-3`, … where the plain
- * name was taken.
+ * Every name that injection writes into a pod template besides its annotations (annotations.ts). Ours are told from a
+ * user's by `vault-env`, `vault-env-token`, `vault-env-ca` and `vault-env-credentials`, each with `-2`, `-3`, … if the
+ * plain name was taken.
  */
 
 /** Settings of vault-env, in each wrapped container. */
 export const CONFIG_VARIABLE = 'VAULT_ENV_CONFIG';
-/** Name of the executable inside of every mount of it. */
+/** Name of the executable in every mount of it. */
 export const EXECUTABLE = 'vault-env';
 /** Where the injector image holds the executable: at the root, so that the same image serves as an image volume. */
 export const EXECUTABLE_IN_IMAGE = '/vault-env';
@@ -28,18 +28,18 @@ const baseName: Readonly<Record<Purpose, string>> = {
   credentials: 'vault-env-credentials',
 };
 
-/** Where a container finds what is mounted for it. */
+/** Where our volumes are mounted in a container. */
 export interface MountPaths {
   readonly executable: string;
-  /** Only where the policy logs in with a token of the ServiceAccount. */
+  /** Only if the policy logs in with a token of the ServiceAccount. */
   readonly token: string | undefined;
-  /** Only where the policy refers to a CA. */
+  /** Only if the policy refers to a CA. */
   readonly ca: string | undefined;
-  /** Only where the policy logs in with what a Secret holds. */
+  /** Only if the policy logs in with credentials from a Secret. */
   readonly credentials: string | undefined;
 }
 
-/** What a volume, mount path or init container name of ours is for; undefined for a name that we never give. */
+/** Returns what a volume, mount path or init container of that name is for, or undefined if the name is not ours. */
 export function purposeOf(name: string): Purpose | undefined {
   return name.startsWith(baseName.executable)
     ? PURPOSES.find((purpose) => isNumbered(name, baseName[purpose]))
@@ -50,7 +50,7 @@ export function purposeOfMountPath(mountPath: string): Purpose | undefined {
   return mountPath.startsWith('/') ? purposeOf(mountPath.slice(1)) : undefined;
 }
 
-/** `base`, `base-2`, `base-3`, …: the first one that is free. */
+/** Returns the first free name of `base`, `base-2`, `base-3`, …. */
 export function freeName(purpose: Purpose, isTaken: (name: string) => boolean): string {
   const base = baseName[purpose];
   let name = base;

@@ -4,16 +4,16 @@ import type { JsonPatchOperation } from './patch.ts';
 import type { SourceNeeds } from './sources.ts';
 
 /**
- * - Injected: the template is injected as the policy says, and was not so before
- * - Restored: what an earlier injection added is taken out, because nothing asks for it any more
- * - Unchanged: a policy counts, and the template is already as it should be
- * - NoPolicy: no policy is for this workload
- * - Excluded: an annotation keeps the workload out (or, with `when: Annotation`, none lets it in)
+ * - Injected: the template is injected as the policy says, and was not before
+ * - Restored: what an earlier injection added is removed, because nothing asks for it any more
+ * - Unchanged: a policy applies, and the template is already as it should be
+ * - NoPolicy: no policy matches this workload
+ * - Excluded: an annotation opts the workload out (or, with `when: Annotation`, none opts it in)
  * - Denied: the workload must not be admitted as it is
  */
 export type Outcome = 'Injected' | 'Restored' | 'Unchanged' | 'NoPolicy' | 'Excluded' | 'Denied';
 
-/** Why a workload is denied; the code is for machines, the message for the person at kubectl. */
+/** Why a workload is denied; the code is for programs, the message for the kubectl user. */
 export interface Denial {
   readonly reason: Extract<ReasonOf<'Admission'>, ReasonOf<'Workload'>>;
   readonly message: string;
@@ -27,13 +27,13 @@ export interface Skipped extends Denial {
 /** Why a workload that a policy matches is not injected, and nothing is wrong with it. */
 export type Exclusion = Exclude<ReasonOf<'Workload'>, ReasonOf<'Event'>>;
 
-/** What the inventory wants to know beside the answer of an admission. */
+/** What the inventory needs in addition to the result of an admission. */
 export interface Details {
   /** Names of containers that should be wrapped and are not. */
   readonly unwrapped: readonly string[];
-  /** Names of the policies that match as well, and lose. */
+  /** Names of the policies that also match, but lose. */
   readonly yielding: readonly string[];
-  /** Paths that the wrapped containers read in their newest version, each once. */
+  /** Paths whose newest version the wrapped containers read, each once. */
   readonly reads: readonly string[];
 }
 
@@ -49,22 +49,22 @@ export interface MutationResult {
   /** Names of the containers that are wrapped now. */
   readonly wrapped: readonly string[];
   readonly skipped: readonly Skipped[];
-  /** Set where the outcome is Excluded, and where a policy counts that finds nothing to inject. */
+  /** Set if the outcome is Excluded, or if a policy applies that finds nothing to inject. */
   readonly exclusion?: Exclusion;
-  /** Where they were asked for and a policy counts. */
+  /** Set if they were requested and a policy applies. */
   readonly details?: Details;
-  /** What would have to be known for a better result than this one; absent where nothing would. */
+  /** What would have to be looked up for a better result; absent if nothing would. */
   readonly needs?: ImageNeeds;
-  /** The same of objects that environment comes from. */
+  /** The same for objects that the environment comes from. */
   readonly sourceNeeds?: SourceNeeds;
 }
 
 // admission.k8s.io/v1: "Limit warnings to 120 characters if possible"
 const MAX_WARNING_LENGTH = 120;
-// The API server cuts all warnings of a response at 4096 bytes together; ten with non-ASCII names may still fit.
+// The API server cuts the warnings of a response at 4096 bytes in total; ten with non-ASCII names may still fit.
 const MAX_WARNINGS = 10;
 
-/** Each warning once, short, without control characters (which the API server refuses), and not too many. */
+/** Returns each warning once, short, without control characters (which the API server rejects), and not too many. */
 export function boundedWarnings(warnings: readonly string[]): readonly string[] {
   if (warnings.length === 0) return warnings;
   const texts = [...new Set(warnings.map(shortened))];

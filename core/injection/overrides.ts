@@ -1,6 +1,6 @@
 /**
- * What a workload's annotations ask for, and how much of it the policy allows. Whatever is unknown, misspelt, not allowed
- * or invalid changes nothing, and a warning says why.
+ * What a workload's annotations ask for, and how much of it the policy allows. An annotation that is unknown, misspelt,
+ * not allowed or invalid changes nothing, and a warning says why.
  */
 import {
   annotation,
@@ -21,7 +21,7 @@ import { annotationsOf } from './pod.ts';
 type Warn = (text: string) => void;
 
 export interface Wishes {
-  /** "true" or "false" as the annotation says, undefined where there is none. */
+  /** What the annotation says; undefined if there is none. */
   readonly inject: boolean | undefined;
   /** Name of the policy that the workload chooses. */
   readonly policy: string | undefined;
@@ -33,7 +33,7 @@ const WISHES: readonly string[] = ANNOTATION_NAMES.filter((name) => isWish(ANNOT
 // More warnings than that are only counted.
 const MAX_SUGGESTIONS = 10;
 
-/** Reads the annotations of the workload and of its pod template; where both have one, the template's counts. */
+/** Reads the annotations of the workload and of its pod template; if both have one, the template's counts. */
 export function readWishes(workload: RawObject, template: RawObject, warn: Warn): Wishes {
   const values = new Map<string, string>();
   for (const annotations of [annotationsOf(template), annotationsOf(workload)]) {
@@ -42,7 +42,7 @@ export function readWishes(workload: RawObject, template: RawObject, warn: Warn)
       const name = key.slice(ANNOTATION_PREFIX.length);
       const value = own(annotations, key);
       const row = annotationRow(name);
-      // one that is unknown is a misspelt wish
+      // an unknown one is taken for a misspelt one
       const isMeant = row === undefined || isWish(row);
       if (typeof value === 'string' && isMeant && !values.has(name)) values.set(name, value);
     }
@@ -56,7 +56,7 @@ export function readWishes(workload: RawObject, template: RawObject, warn: Warn)
   return { inject: readInject(values.get('inject'), warn), policy: policy === '' ? undefined : policy, values };
 }
 
-/** The rule's options with those that annotations may change changed. */
+/** Returns the rule's options with the changes of allowed annotations. */
 export function optionsOf(rule: Rule, { values }: Wishes, warn: Warn): EffectiveOptions {
   let options = optionsOfRule(rule);
   for (const [name, value] of values) {
@@ -88,12 +88,12 @@ function unknownAnnotation(name: string, suggest: boolean): string {
   const nearest = WISHES.map((known) => ({ known, distance: editDistance(name.slice(0, 32), known) })).sort(
     (a, b) => a.distance - b.distance,
   )[0];
-  // A third of the letters wrong is a slip of the finger; more is another word.
+  // Up to a third of the letters wrong is a typo; more is another word.
   if (nearest === undefined || nearest.distance > Math.max(2, Math.floor(nearest.known.length / 3))) return text;
   return `${text}; did you mean ${nearest.known}?`;
 }
 
-/** Levenshtein's distance: insertions, deletions and replacements that make `b` of `a`. */
+/** The Levenshtein distance: insertions, deletions and replacements that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * JSON patch (RFC 6902) from one raw object to another that shares structure with it: whatever is the very same object
- * in both is not looked into, so the cost is that of what changed.
+ * JSON patch (RFC 6902) from one raw object to another that shares structure with it: what is the same object in both
+ * is not compared, so the cost depends only on what changed.
  */
 import { asList, asObject, equal } from '../json.ts';
 import type { RawObject } from '../json.ts';
@@ -10,7 +10,7 @@ export type JsonPatchOperation =
   | { readonly op: 'remove'; readonly path: string };
 
 /**
- * The operations that turn `before` into `after`, in the order in which they must be applied.
+ * Returns the operations that turn `before` into `after`, in the order in which they must be applied.
  * @param path JSON pointer (RFC 6901) of `before` in the object that the patch is for
  */
 export function diff(before: unknown, after: unknown, path: string): readonly JsonPatchOperation[] {
@@ -36,10 +36,7 @@ function diffValue(before: unknown, after: unknown, path: string, operations: Js
   if (!equal(before, after)) operations.push({ op: 'replace', path, value: after });
 }
 
-/**
- * Asks for the own property only where values differ: nothing that JSON can hold is the very thing that an object has
- * from its prototype.
- */
+/** Checks for an own property only if values differ: no JSON value is identical to an inherited property. */
 function diffObject(before: RawObject, after: RawObject, path: string, operations: JsonPatchOperation[]): void {
   for (const key in before) {
     if (before[key] === after[key] || Object.hasOwn(after, key)) continue;
@@ -53,7 +50,7 @@ function diffObject(before: RawObject, after: RawObject, path: string, operation
   }
 }
 
-/** Lists of objects are edited where they differ; any other list, such as a command, is replaced as a whole. */
+/** Lists of objects are edited item by item; any other list, such as a command, is replaced as a whole. */
 function diffList(
   before: readonly unknown[],
   after: readonly unknown[],
@@ -74,7 +71,7 @@ function diffList(
   }
 }
 
-/** Walks both lists once; `at` is the position in the list as the operations so far have made it. */
+/** Walks both lists once; `at` is the position in the list after the operations so far. */
 function diffKeyed(
   before: readonly unknown[],
   after: readonly unknown[],
@@ -90,7 +87,7 @@ function diffKeyed(
     next++;
     operations.push({ op: 'remove', path: `${path}/${at}` });
   };
-  // What stands here in `before` and is not wanted here goes; if it only moved, it is added again where it belongs.
+  // An item of `before` that does not belong here is removed; if it only moved, it is added again where it belongs.
   const isInTheWay = (key: unknown): boolean => {
     keys ??= { wanted: new Set(after.map(keyOf)), left: new Set(before.slice(next).map(keyOf)) };
     return keys.left.has(key) || !keys.wanted.has(keyOf(before[next]));
@@ -109,7 +106,7 @@ function diffKeyed(
   while (next < before.length) removeNext();
 }
 
-/** A list of objects that each have a key of their own, as Kubernetes' list maps do. */
+/** Whether it is a list of objects with unique keys, as Kubernetes' list maps are. */
 function isKeyed(list: readonly unknown[]): boolean {
   if (list.length < 2) return list.length === 0 || keyOf(list[0]) !== undefined;
   const keys = new Set<string | undefined>();
@@ -117,7 +114,7 @@ function isKeyed(list: readonly unknown[]): boolean {
   return keys.size === list.length && !keys.has(undefined);
 }
 
-/** The merge key of Kubernetes' own lists: mountPath of volume mounts, name of all the others met here. */
+/** The merge key of Kubernetes' own lists: mountPath for volume mounts, name for all others that occur here. */
 function keyOf(item: unknown): string | undefined {
   const object = asObject(item);
   const key = object?.mountPath ?? object?.name;

@@ -14,14 +14,14 @@ export function annotationsOf(holder: RawObject | undefined): RawObject | undefi
   return asObject(asObject(holder?.metadata)?.annotations);
 }
 
-/** The template with these annotations, or without any; `metadata` is made where there is none. */
+/** Returns the template with these annotations, or without any; adds `metadata` if there is none. */
 export function withAnnotations(template: RawObject, annotations: RawObject | undefined): RawObject {
   const metadata = asObject(template.metadata) ?? {};
   const changed = withField(metadata, 'annotations', annotations);
   return changed === metadata ? template : { ...template, metadata: changed };
 }
 
-/** All containers of a pod that are objects, init containers first; ephemeral ones are never looked at. */
+/** Returns all containers of a pod that are objects, init containers first; ephemeral ones are ignored. */
 export function containersOf(podSpec: RawObject): readonly RawObject[] {
   const containers: RawObject[] = [];
   for (const list of CONTAINER_LISTS) {
@@ -37,7 +37,7 @@ export function nameOf(item: unknown): string | undefined {
   return asString(asObject(item)?.name);
 }
 
-/** What the API server's ServiceAccount admission will give the pod. */
+/** Returns the ServiceAccount that the API server's admission will assign to the pod. */
 export function serviceAccountOf(podSpec: RawObject): string {
   const names = [podSpec.serviceAccountName, podSpec.serviceAccount].map(asString);
   return names.find((name) => name !== undefined && name !== '') ?? 'default';
@@ -60,7 +60,7 @@ export function mountsOf(container: RawObject): readonly Mount[] {
   return mounts;
 }
 
-/** Where a container can hold a command that the kubelet executes inside of it. */
+/** Where a container can hold a command that the kubelet executes in it. */
 export const EXEC_FIELDS: readonly { readonly name: string; readonly path: readonly string[] }[] = [
   { name: 'livenessProbe', path: ['livenessProbe', 'exec', 'command'] },
   { name: 'readinessProbe', path: ['readinessProbe', 'exec', 'command'] },
@@ -70,8 +70,8 @@ export const EXEC_FIELDS: readonly { readonly name: string; readonly path: reado
 ];
 
 /**
- * The container with each of its exec commands replaced by what `change` makes of it (undefined: leave it), sharing all
- * that does not change.
+ * Returns the container with each of its exec commands replaced by what `change` returns for it (undefined: leave it).
+ * Everything unchanged is shared with the original.
  */
 export function mapExecCommands(
   container: RawObject,

@@ -1,17 +1,17 @@
 import type { EntryPoint } from './images.ts';
 import { END_OF_OPTIONS } from './names.ts';
 
-/** What a container says about its program, and what its image does where that had to be known. Absent means undefined. */
+/** What a container says about its program, and its image's words if they were needed. Absent means undefined. */
 export interface Original {
   readonly command: readonly string[] | undefined;
   readonly args: readonly string[] | undefined;
-  /** ENTRYPOINT and CMD that stood in for an absent command. */
+  /** ENTRYPOINT and CMD that were used for an absent command. */
   readonly image?: ImageWords;
 }
 
-/** As a manifest has to write them. */
+/** As they have to be written in a manifest. */
 export interface ImageWords extends EntryPoint {
-  /** The image of which a registry told them; absent where the policy did. */
+  /** The image that a registry returned them for; absent if they come from the policy. */
   readonly of?: string;
 }
 
@@ -22,9 +22,9 @@ export interface Wrapped {
 
 /**
  * Puts vault-env in front of a program, as the kubelet would have started it: `command` replaces ENTRYPOINT and CMD,
- * `args` replaces CMD (kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container).
- * A command that is this very executable, written by hand, is not wrapped again.
- * Gives undefined when there is no program: no command, and no entrypoint known.
+ * `args` replaces CMD (kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container). A command
+ * that is this very executable, written by hand, is not wrapped again. Returns undefined if there is no program: no
+ * command and no known entrypoint.
  */
 export function wrap(original: Original, executable: string): Wrapped | undefined {
   const program = programOf(original, executable);
@@ -38,7 +38,7 @@ function programOf({ command, args, image }: Original, executable: string): read
   return program.slice(program[1] === END_OF_OPTIONS ? 2 : 1);
 }
 
-/** The same for an exec probe or hook, which has no args; the command itself when it is wrapped already. */
+/** The same for an exec probe or hook, which has no args; returns the command itself if it is already wrapped. */
 export function wrapExec(command: readonly string[], executable: string): readonly string[] {
   return command[0] === executable ? command : [executable, END_OF_OPTIONS, ...command];
 }

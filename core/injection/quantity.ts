@@ -18,12 +18,12 @@ const SUFFIX: Readonly<Record<string, readonly [base: bigint, exponent: number]>
   Pi: [2n, 50],
   Ei: [2n, 60],
 };
-// The finest that Kubernetes keeps (resource.Quantity): one part of 10^9.
+// The smallest unit that Kubernetes keeps (resource.Quantity): 10^-9.
 const NANO = 1_000_000_000n;
 
 /**
- * Whether two maps of names to Kubernetes quantities say the same. The API server writes quantities its own way (0.5
- * comes back as 500m, 1024Mi as 1Gi), so that texts alone would tell a difference where there is none.
+ * Whether two maps of names to Kubernetes quantities are equal. The API server normalizes quantities (0.5 comes back as
+ * 500m, 1024Mi as 1Gi), so comparing texts would find differences where there are none.
  */
 export function sameQuantities(a: unknown, b: unknown): boolean {
   const left = asObject(a) ?? {};
@@ -41,7 +41,7 @@ function sameQuantity(a: unknown, b: unknown): boolean {
   return left !== undefined && left === nano(b);
 }
 
-/** A quantity in parts of 10^9, undefined for what is not one (or longer than anybody writes). */
+/** Returns a quantity in units of 10^-9, or undefined if it is not one (or longer than anybody writes). */
 function nano(quantity: unknown): bigint | undefined {
   if (typeof quantity !== 'string' || quantity.length > 32) return undefined;
   const match = /^([+-]?)(\d*)\.?(\d*)(?:([numkMGTPE]?|[KMGTPE]i)|[eE]([+-]?\d{1,2}))$/.exec(quantity);

@@ -1,10 +1,10 @@
-/** Which secrets the injected containers read, as far as a new version of one would change what their programs see. */
+/** Which secrets the injected containers read, if a new version of one would change what their programs see. */
 import type { EffectiveOptions } from './annotations.ts';
 import type { Selected } from './selection.ts';
 
 /**
- * Paths as they are read, each once. Left out are those of a pinned version, and those that the kubelet will make out of
- * `$(NAME)`, which nobody knows here. So are those that a Secret holds: the paths end up in an annotation.
+ * Returns the paths that are read, each once. It leaves out those with a pinned version, those with a `$(NAME)` that
+ * the kubelet will expand, and those from a Secret, because the paths end up in an annotation.
  */
 export function readsOf(selected: readonly Selected[], { fromPaths }: EffectiveOptions): readonly string[] {
   const paths = new Set(fromPaths.filter(({ version }) => version === undefined).map(({ path }) => path));

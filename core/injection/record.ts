@@ -1,7 +1,7 @@
 /**
  * The record: what was there before injection, kept in an annotation of the pod template, so that it moves with the
- * template through applies, undos and copies. Users can edit it, so reading it believes nothing: an entry counts only
- * where the recorded original, wrapped again, has the hash that was recorded with it.
+ * template through applies, undos and copies. Users can edit it, so it is not trusted: an entry counts only if the
+ * recorded original, wrapped again, has the hash that was recorded with it.
  */
 import { shortHash } from '../hash.ts';
 import { asList, asObject, asString, parseJson } from '../json.ts';
@@ -10,12 +10,12 @@ import { wrap } from './program.ts';
 import type { Original, Wrapped } from './program.ts';
 
 export interface RecordedContainer {
-  /** Unique over containers and init containers of a pod. */
+  /** Unique among the containers and init containers of a pod. */
   readonly name: string;
   readonly original: Original;
   /** Mount path of the executable. */
   readonly mountPath: string;
-  /** Probes and hooks that were wrapped: what was there is what follows the wrapper, so it is not repeated here. */
+  /** Probes and hooks that were wrapped: the original follows the wrapper, so it is not repeated here. */
   readonly exec: readonly string[];
   /** Hash of the generated VAULT_ENV_CONFIG value. */
   readonly config: string;
@@ -27,7 +27,10 @@ export interface InjectionRecord {
   readonly containers: readonly RecordedContainer[];
 }
 
-/** TotalAnnotationSizeLimitB of k8s.io/apimachinery/pkg/api/validation: bytes of keys and values of one object. */
+/**
+ * TotalAnnotationSizeLimitB of k8s.io/apimachinery/pkg/api/validation: total bytes of the keys and values of one
+ * object.
+ */
 export const ANNOTATIONS_LIMIT = 262_144;
 
 const VERSION = 1;
@@ -37,7 +40,7 @@ export function executableIn(mountPath: string): string {
   return `${mountPath}/${EXECUTABLE}`;
 }
 
-/** The record as annotation text: one text for one content, since each change of it would roll the pods. */
+/** Returns the record as annotation text: equal content yields equal text, since each change would roll the pods. */
 export function encodeRecord(record: InjectionRecord): string {
   // JSON.stringify leaves out what is undefined
   const containers = record.containers.map(({ name, original, mountPath, exec, config }) => ({
@@ -55,7 +58,10 @@ export function encodeRecord(record: InjectionRecord): string {
   return JSON.stringify({ v: VERSION, volumes: record.volumes, containers });
 }
 
-/** Reads a record; whatever in it is damaged, forged or of an unknown version is left out. Undefined: nothing to read. */
+/**
+ * Reads a record without any parts that are damaged, forged or of an unknown version. Returns undefined if nothing is
+ * left.
+ */
 export function decodeRecord(text: unknown): InjectionRecord | undefined {
   // A longer annotation cannot have been stored, so no injection has written it.
   if (typeof text !== 'string' || text.length > ANNOTATIONS_LIMIT) return undefined;
@@ -69,14 +75,15 @@ export function decodeRecord(text: unknown): InjectionRecord | undefined {
   };
 }
 
-/** What injection made of a recorded container; never undefined for one that came out of decodeRecord. */
+/** Returns what injection made of a recorded container; never undefined for one from decodeRecord. */
 export function generatedFor(container: Pick<RecordedContainer, 'original' | 'mountPath'>): Wrapped | undefined {
   return wrap(container.original, executableIn(container.mountPath));
 }
 
 /**
  * Finds a container's entry by its name; for one that was renamed or copied in place (`kubectl edit`), the entry that
- * generated exactly its args. Both by look-up: thousands of containers in a hostile template must not make it a search.
+ * generated exactly its args. Both are map look-ups, so that a hostile template with thousands of containers stays
+ * cheap.
  */
 export function entryFinder(
   record: InjectionRecord | undefined,

@@ -1,9 +1,9 @@
 /**
- * Reading one reference piece by piece: segments between `#`, template expressions with what Go's text/template skips in
+ * Reads one reference piece by piece: segments between `#`, template expressions with what Go's text/template skips in
  * them, JSON bodies. The twin of vault-env/internal/reference/scan.go.
  */
 
-/** A malformed reference. Its message says what to write instead and holds nothing of the value. */
+/** A malformed reference. Its message says what to write instead and contains no part of the value. */
 export class ReferenceFault extends Error {
   /** 1-based, in characters. */
   readonly column: number;
@@ -14,10 +14,10 @@ export class ReferenceFault extends Error {
   }
 }
 
-/** Reads one reference of `text`; where it is inline it ends at the `}` that closes it, else at the end of the text. */
+/** Reads one reference of `text`; an inline one ends at the `}` that closes it, any other at the end of the text. */
 export interface Cursor {
   readonly text: string;
-  /** Where the reference begins, with its `${` where it is inline. */
+  /** Where the reference begins, including the `${` of an inline one. */
   readonly start: number;
   readonly isInline: boolean;
   isWrite: boolean;
@@ -27,7 +27,7 @@ export interface Cursor {
 export interface Segment {
   readonly start: number;
   readonly end: number;
-  /** It holds at least one ${…} expression. */
+  /** It contains at least one ${…} expression. */
   readonly isTemplate: boolean;
 }
 
@@ -59,7 +59,7 @@ export function unclosed({ text, start }: Cursor): ReferenceFault {
   return new ReferenceFault(message, text, start);
 }
 
-/** The offset after the template expression that begins with the `${` at `open`. */
+/** Returns the offset after the template expression that begins with the `${` at `open`. */
 function endOfExpression(text: string, open: number): number {
   let at = open + 2;
   if (text[at] === '-' && isSpace(text[at + 1])) at += 2;
@@ -86,7 +86,7 @@ function endOfExpression(text: string, open: number): number {
   throw new ReferenceFault('a template expression has no closing "}": write ${.KEY}', text, open);
 }
 
-/** The offset after the quoted literal that begins at `open`, or -1. Only raw strings go over lines. */
+/** Returns the offset after the quoted literal that begins at `open`, or -1. Only raw strings span lines. */
 function endOfLiteral(text: string, open: number): number {
   const quote = text[open];
   for (let at = open + 1; at < text.length; at++) {
@@ -99,7 +99,7 @@ function endOfLiteral(text: string, open: number): number {
   return -1;
 }
 
-/** The offset after the JSON object that begins at `open`, or -1. */
+/** Returns the offset after the JSON object that begins at `open`, or -1. */
 export function endOfJsonObject(text: string, open: number): number {
   let depth = 0;
   for (let at = open; at < text.length; at++) {
@@ -127,7 +127,10 @@ export function skipSpace(cursor: Cursor): void {
   while (isSpace(cursor.text[cursor.at])) cursor.at++;
 }
 
-/** Without white space at its ends: only what YAML and line breaks bring, not all that Unicode calls white. */
+/**
+ * Returns the text without leading and trailing white space: only what YAML and line breaks add, not all Unicode
+ * spaces.
+ */
 export function trimmed(text: string): string {
   let start = 0;
   let end = text.length;

@@ -35,9 +35,9 @@ interface Selector {
 }
 
 export interface ParsedValue {
-  /** vault-env has something to do: resolve references, take an escape out, or refuse what is malformed. */
+  /** vault-env has something to do: resolve references, remove an escape, or reject what is malformed. */
   readonly refers: boolean;
-  /** References stand in literal text; false where one reference is the whole value. */
+  /** References are embedded in literal text; false if one reference is the whole value. */
   readonly isInline: boolean;
   readonly references: readonly Reference[];
   /** The value is malformed: what to write instead, and where (1-based, in characters). */
@@ -75,7 +75,7 @@ function whole(reference: Reference): ParsedValue {
   return { refers: true, isInline: false, references: [reference] };
 }
 
-/** Finds inline references and escapes; undefined where there is neither. */
+/** Finds inline references and escapes; returns undefined if there are none. */
 function parseInline(value: string): ParsedValue | undefined {
   const references: Reference[] = [];
   let found = false;
@@ -109,7 +109,7 @@ function isHostAndPort(value: string): boolean {
   return /^vault:[0-9]{1,5}(\/[^#]*)?$/.test(value);
 }
 
-/** How the reference at hand is to be written, for messages. */
+/** Returns how to write the current reference, for messages. */
 function form({ isInline, isWrite }: Cursor): string {
   const text = isWrite ? '>>vault:PATH#KEY' : 'vault:PATH#KEY';
   return isInline ? `\${${text}}` : text;
@@ -120,8 +120,8 @@ function formWithVersion({ isInline }: Cursor): string {
 }
 
 /**
- * Reads what nearly every reference is, names without anything to trim, to skip or to refuse, in 0.1 µs instead of 0.7.
- * Undefined: not one of these; what it is, the readers below find out with care.
+ * Reads what nearly every reference is, names with nothing to trim, skip or reject, in 0.1 µs instead of 0.7. Returns
+ * undefined for any other; the readers below handle those.
  */
 function readPlain({ text, start, at, isInline }: Cursor): Reference | undefined {
   const plain = /vault:([\w-][\w.-]*(?:\/[\w-][\w.-]*)*)#([\w.-]+)(?:#([0-9]{1,9}))?/y;
@@ -193,7 +193,7 @@ function close(cursor: Cursor): { start: number; end: number } {
   return { start: cursor.start, end: cursor.at };
 }
 
-/** The path without white space around it and without leading, trailing and doubled slashes. */
+/** Returns the path without white space around it and without leading, trailing and doubled slashes. */
 function pathOf(cursor: Cursor, { start, end }: Segment): string {
   const raw = cursor.text.slice(start, end);
   const fault = (message: string, offset = 0): ReferenceFault =>

@@ -1,7 +1,7 @@
 /**
- * Restore: gives back the pod template that the user means. Field by field: where the live value still is what injection
- * generated, the recorded original; else the live value, which an apply, an edit or a patch put there. Everything that
- * injection added goes. What merges leave behind, and what edits of the record do, is told in restore.test.ts.
+ * Restore: returns the pod template that the user means. Field by field: if the live value is still what injection
+ * generated, the recorded original; else the live value, which came from an apply, an edit or a patch. Everything that
+ * injection added is removed. restore.test.ts shows what merges leave behind and what edits of the record do.
  */
 import { asList, asObject, withField, without, keepWhere } from '../json.ts';
 import type { RawObject } from '../json.ts';
@@ -26,22 +26,22 @@ import type { Traces } from './traces.ts';
 import { unwrap } from './unwrap.ts';
 
 export interface Restored {
-  /** The very same object when there was nothing to restore. */
+  /** The same object if there was nothing to restore. */
   readonly template: RawObject;
-  /** The init container that was taken out. */
+  /** The init container that was removed. */
   readonly installer?: RawObject;
   /** Names of containers that held something of ours. */
   readonly wrapped: ReadonlySet<string>;
-  /** Names of containers whose original could not be told for certain. */
+  /** Names of containers whose original could not be determined for certain. */
   readonly uncertain: readonly string[];
-  /** By name of the container: what its image starts, as a registry told it when the container was injected. */
+  /** By container name: what its image starts, as a registry answered when the container was injected. */
   readonly images: ReadonlyMap<string, ImageWords>;
 }
 
 const NO_IMAGES: Restored['images'] = new Map();
 const NO_NAMES: Restored['wrapped'] = new Set();
 
-/** Never throws: of a template that is not shaped like one, whatever is not understood stays as it is. */
+/** Never throws: whatever is not understood in a malformed template stays as it is. */
 export function restore(template: RawObject): Restored {
   const podSpec = podSpecOf(template);
   const traces = podSpec && findTraces(template, podSpec);
@@ -88,8 +88,8 @@ function restoreAnnotations(template: RawObject): RawObject {
 }
 
 /**
- * Ours go, unless something that stays still mounts them: then a user has taken to them. Of a volume into which an apply
- * has merged a user's volume of the same name, only our content goes.
+ * Removes our volumes, unless something that stays still mounts them: then a user relies on them. If an apply has
+ * merged a user's volume of the same name into ours, only our content is removed.
  */
 function restoreVolumes(spec: RawObject, traces: Traces): readonly unknown[] | undefined {
   const inUse = new Set(containersOf(spec).flatMap((container) => mountsOf(container).map(({ volume }) => volume)));
@@ -131,7 +131,7 @@ function restoreContainer(
   });
 }
 
-/** VAULT_ENV_CONFIG goes; one whose value is not the recorded one was set by the user and stays. */
+/** Removes VAULT_ENV_CONFIG, unless its value is not the recorded one: then the user has set it. */
 function restoreEnv(container: RawObject, trusted: RecordedContainer | undefined): readonly unknown[] | undefined {
   return keepWhere(asList(container.env), (variable) => {
     if (nameOf(variable) !== CONFIG_VARIABLE) return true;

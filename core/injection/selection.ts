@@ -27,14 +27,14 @@ export interface Selection {
   /** The containers to wrap, in the order in which they start. */
   readonly selected: readonly Selected[];
   readonly untold: readonly Untold[];
-  /** Undefined where nobody need be asked. */
+  /** Undefined if no object needs to be read. */
   readonly needs: SourceNeeds | undefined;
 }
 
 export interface SelectionContext {
   readonly rule: Rule;
   readonly options: EffectiveOptions;
-  /** What is known of the objects that environment comes from; left out, nothing is. */
+  /** What is known about the objects that the environment comes from; undefined if nothing is. */
   readonly known: KnownSources | undefined;
   /** Names of containers that an earlier admission has wrapped. */
   readonly wasWrapped: ReadonlySet<string>;
@@ -44,8 +44,8 @@ export interface SelectionContext {
 }
 
 /**
- * Chooses the containers to wrap. Warns of what a person will not have meant: references in a container that the policy
- * leaves out, malformed ones, ones that the kubelet expands before vault-env could, and objects nobody has looked into.
+ * Chooses the containers to wrap. Warns about what nobody would intend: references in a container that the policy
+ * leaves out, malformed ones, ones that the kubelet expands before vault-env could, and objects that nobody has read.
  */
 export function select(podSpec: RawObject, context: SelectionContext): Selection {
   const { rule, options, known, warn } = context;

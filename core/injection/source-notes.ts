@@ -1,10 +1,10 @@
 /**
- * What ConfigMaps and Secrets behind the environment decide, ask and are told of, over all containers of a workload.
+ * What the ConfigMaps and Secrets behind the environment decide, need and report, over all containers of a workload.
  *
- * An object that cannot be read now, or is not there yet, never takes injection out: a container that was wrapped stays
- * so until somebody can tell. Of an object that nobody is to look into a person is told once a workload and kind, and
- * only where it may be what the person misses: nothing of the workload is wrapped although the policy goes by references,
- * or the workload asked to be injected and the container is left alone.
+ * An object that cannot be read now, or does not exist yet, never removes injection: a wrapped container stays wrapped
+ * until the object can be read. An object that must not be read is reported once per workload and kind, and only if it
+ * may be why nothing happened: no container is wrapped although the policy goes by references, or the workload asked to
+ * be injected and the container is left alone.
  */
 import type { Rule } from '../policy/rule.ts';
 import type { Denial, Skipped } from './outcome.ts';
@@ -14,7 +14,7 @@ import type { SourceNeeds, SourceRef } from './sources.ts';
 
 type Warn = (text: string) => void;
 
-/** A container of which nobody can tell whether it refers to Vault, because an object cannot be read. */
+/** A container that may or may not refer to Vault, because an object cannot be read. */
 export interface Untold {
   readonly name: string;
   readonly ref: SourceRef;
@@ -43,12 +43,12 @@ export class SourceNotes {
     return this.#untold;
   }
 
-  /** Undefined where nobody need be asked. */
+  /** Undefined if no object needs to be read. */
   get needs(): SourceNeeds | undefined {
     return this.#unasked.size === 0 ? undefined : { objects: [...this.#unasked.values()] };
   }
 
-  /** For each container that the policy includes. */
+  /** Call it for each container that the policy includes. */
   note({ unasked }: SourcedEnvironment): void {
     for (const ref of unasked) this.#unasked.set(sourceName(ref), ref);
   }
@@ -72,7 +72,7 @@ export class SourceNotes {
     return false;
   }
 
-  /** Says which objects nobody has looked into. */
+  /** Warns about the objects that nobody has read. */
   warnOfIgnored(): void {
     for (const kind of ['ConfigMap', 'Secret'] as const) {
       const [first, ...others] = this.#ignored.filter(({ ref }) => ref.kind === kind);
@@ -89,14 +89,14 @@ function listed([first = '', ...others]: readonly string[]): string {
   return others.length > 0 ? `${first} (and ${others.length} more)` : first;
 }
 
-/** Where the policy does not ignore failures, a container that may have to be wrapped is not admitted as it is. */
+/** Unless the policy ignores failures, a container that may have to be wrapped is not admitted as it is. */
 export function deniedSource([first, ...others]: readonly Untold[], { failurePolicy }: Rule): Denial | undefined {
   if (failurePolicy !== 'Fail' || first === undefined) return undefined;
   const more = others.length > 0 ? ` (and ${others.length} more)` : '';
   return { reason: 'SourceUnreadable', message: `${untoldText(first)}: ${first.why}${more}` };
 }
 
-/** As the result of an admission tells it, where the policy ignores failures. */
+/** For the result of an admission, if the policy ignores failures. */
 export function skippedSource(untold: Untold): Skipped {
   const message = `${untoldText(untold)}: ${untold.why}`;
   return { name: untold.name, reason: 'SourceUnreadable', message };

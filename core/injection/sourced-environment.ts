@@ -1,7 +1,7 @@
 /**
- * The environment of a container as the kubelet will make it of the manifest and the objects that it names: envFrom in
- * its order, then env over it (makeEnvironmentVariables in k8s.io/kubernetes/pkg/kubelet). Any key becomes a variable,
- * as it does from Kubernetes 1.34 on; older kubelets leave out those that are no names for a shell.
+ * The environment of a container as the kubelet will build it from the manifest and the objects that it names: envFrom
+ * in its order, then env over it (makeEnvironmentVariables in k8s.io/kubernetes/pkg/kubelet). Any key becomes a
+ * variable, as it does from Kubernetes 1.34 on; older kubelets leave out keys that are not valid names in a shell.
  */
 import type { Rule, SourceMode } from '../policy/rule.ts';
 import { literalReference } from './environment.ts';
@@ -16,18 +16,18 @@ import type { KnownSources, SourceRef } from './sources.ts';
 export interface SourcedEnvironment {
   /** The variables that refer to Vault, or try to, wherever they come from. */
   readonly references: readonly ReferringVariable[];
-  /** Some of it comes from an object that counts as referring to Vault without a look. */
+  /** Some of it comes from an object that counts as referring to Vault without being read. */
   readonly isAssumed: boolean;
-  /** Objects that nobody is to look into. */
+  /** Objects that must not be read. */
   readonly ignored: readonly SourceRef[];
-  /** Objects that are to be looked into, and nobody has yet. */
+  /** Objects that should be read, and have not been yet. */
   readonly unasked: readonly SourceRef[];
   readonly unreadable: readonly { readonly ref: SourceRef; readonly why: string }[];
-  /** What the container cannot start without and is not there yet: `ConfigMap x`, `key K of Secret y`. */
+  /** What the container cannot start without and does not exist yet: `ConfigMap x`, `key K of Secret y`. */
   readonly absent: readonly string[];
 }
 
-/** Whether anything in the container's environment comes from a ConfigMap or a Secret: hardly ever, so it is told fast. */
+/** Whether anything in the container's environment comes from a ConfigMap or a Secret: rare, so this check is fast. */
 export function isSourced(container: RawObject): boolean {
   const envFrom = asList(container.envFrom);
   if (envFrom !== undefined && envFrom.length > 0) return true;
@@ -40,14 +40,14 @@ export function isSourced(container: RawObject): boolean {
   return false;
 }
 
-/** @param known what is known of the objects; left out, nothing is */
+/** @param known what is known about the objects; left out if nothing is */
 export function sourcedEnvironment(
   container: RawObject,
   modes: Rule['sources'],
   known: KnownSources | undefined,
 ): SourcedEnvironment {
   const look = new Look(modes, known);
-  // What a later one sets to undefined takes the reference of an earlier one away.
+  // A later undefined removes the reference of an earlier one.
   const variables = new Map<string, ReferringVariable | undefined>();
   for (const item of asList(container.envFrom) ?? []) {
     const source = asObject(item);
@@ -107,7 +107,7 @@ function heldReference(name: string, value: string, source: SourceRef): Referrin
   return parsed.refers ? { name, source, ...parsed } : undefined;
 }
 
-/** Looks into objects as far as that is wanted and known, and notes the rest. */
+/** Looks into objects as far as the policy wants it and they are known, and notes the rest. */
 class Look {
   readonly #modes: Rule['sources'];
   readonly #known: KnownSources | undefined;
@@ -122,7 +122,7 @@ class Look {
     this.#known = known;
   }
 
-  /** Undefined where there is nothing, or nothing is known. */
+  /** Undefined if the object does not exist or nothing is known about it. */
   dataOf({ ref, isOptional }: ObjectReference): Readonly<Record<string, string>> | undefined {
     const name = sourceName(ref);
     const mode = this.#modeOf(ref);

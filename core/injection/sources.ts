@@ -1,6 +1,6 @@
 /**
- * What injection has to know of the ConfigMaps and Secrets that the environment of containers comes from: which of their
- * values may refer to Vault. It never asks; it is told.
+ * What injection has to know about the ConfigMaps and Secrets that the environment of containers comes from: which of
+ * their values may refer to Vault. It does no I/O; callers pass it in.
  */
 
 /** An object of the workload's namespace. */
@@ -9,24 +9,24 @@ export interface SourceRef {
   readonly name: string;
 }
 
-/** Objects that somebody has to look into, each once. */
+/** Objects that have to be read, each once. */
 export interface SourceNeeds {
   readonly objects: readonly SourceRef[];
 }
 
 /**
- * What is known of one object.
- * - data: all of its keys; with the value where it holds "vault:", else with ''
+ * What is known about one object.
+ * - data: all of its keys; with the value if it contains "vault:", else with ''
  * - missing: there is no such object
- * - unreadable: somebody tried, and this is why it could not be read, with what to do
+ * - unreadable: why it could not be read, and what to do about it
  */
 export type SourceAnswer =
   { readonly data: Readonly<Record<string, string>> } | { readonly missing: true } | { readonly unreadable: string };
 
-/** What is known at the moment; undefined where nobody has looked yet. */
+/** What is known now; undefined if the object has not been read yet. */
 export type KnownSources = (ref: SourceRef) => SourceAnswer | undefined;
 
-/** How a person calls it: `Secret db`. */
+/** Its name in messages: `Secret db`. */
 export function sourceName({ kind, name }: SourceRef): string {
   return `${kind} ${name}`;
 }

@@ -1,6 +1,6 @@
 /**
  * Traces of injection in a pod template: which volumes, mounts, init container and variables are ours. The record names
- * what was added; where it is missing, damaged or does not speak of what is there, the structure tells.
+ * what was added; if it is missing, damaged or about something else, the structure decides.
  */
 import { asList, asObject, asString } from '../json.ts';
 import type { RawObject } from '../json.ts';
@@ -24,11 +24,11 @@ export interface Traces {
   readonly record: InjectionRecord | undefined;
   /** Names of volumes that injection added. */
   readonly volumes: ReadonlySet<string>;
-  /** Names of volumes that hold something of a user's, who may have taken one of our names since. */
+  /** Names of volumes with content of a user, who may have taken one of our names since. */
   readonly foreign: ReadonlySet<string>;
 }
 
-/** Gives undefined for a template that was never injected: the common case, so it is decided by a few look-ups. */
+/** Returns undefined for a template that was never injected: the common case, so a few look-ups decide it. */
 export function findTraces(template: RawObject, podSpec: RawObject): Traces | undefined {
   const annotations = annotationsOf(template);
   const record = decodeRecord(annotations?.[annotation.original]);
@@ -46,14 +46,14 @@ export function findTraces(template: RawObject, podSpec: RawObject): Traces | un
 }
 
 /**
- * A read-only mount of one of our volumes at a place where we put it. Where a user has since given the volume another
- * content, the mount may be as much the user's, and stays.
+ * Whether it is a read-only mount of one of our volumes at one of our paths. If a user has since changed the content of
+ * the volume, the mount may be the user's too, and stays.
  */
 export function isOurMount(mount: Mount, { volumes, foreign }: Traces): boolean {
   return volumes.has(mount.volume) && !foreign.has(mount.volume) && looksLikeOurMount(mount);
 }
 
-/** An init container that installs vault-env into one of our volumes. */
+/** Whether it is an init container that installs vault-env into one of our volumes. */
 export function isInstaller(container: unknown, { volumes }: Traces): boolean {
   const object = asObject(container);
   return (
@@ -62,8 +62,8 @@ export function isInstaller(container: unknown, { volumes }: Traces): boolean {
 }
 
 /**
- * The field with a volume's content, if name and content are as we give them. A user's own volume of such a name has
- * another content; one that an apply has merged into ours has both.
+ * Returns the field with a volume's content, if name and content are as we generate them. A user's own volume of such a
+ * name has other content; one that an apply has merged into ours has both.
  */
 export function ourSourceOf(volume: RawObject): string | undefined {
   switch (purposeOf(nameOf(volume) ?? '')) {
@@ -84,7 +84,10 @@ export function ourSourceOf(volume: RawObject): string | undefined {
   }
 }
 
-/** Paths of the executable that a container's command can begin with: of its mounts, or known by their name alone. */
+/**
+ * Returns the paths of the executable that a container's command can begin with: from its mounts, or known by name
+ * alone.
+ */
 export function executablesOf(container: RawObject, traces: Traces): ReadonlySet<string> {
   const ours = mountsOf(container).filter((mount) => isOurMount(mount, traces));
   const paths = ours.filter(({ volume }) => purposeOf(volume) === 'executable').map(({ path }) => executableIn(path));
@@ -118,7 +121,7 @@ function looksLikeInstaller(container: RawObject): boolean {
   );
 }
 
-/** A look at a few names only; what it lets through is judged below. */
+/** A quick look at a few names; what passes is examined below. */
 function isSuspect(podSpec: RawObject): boolean {
   if (asList(podSpec.volumes)?.some((volume) => purposeOf(nameOf(volume) ?? '') !== undefined) === true) return true;
   return hasWrappedCommand(podSpec);
@@ -138,9 +141,9 @@ function isWrappedByName(container: RawObject): boolean {
 }
 
 /**
- * Volumes that the structure shows to be ours: an init container installs into it, or a container that mounts it as we
- * do has the wrapper as its command or our variable (one mark alone could be a user's). Where there is such a volume,
- * whatever else looks like ours is.
+ * Returns the volumes that are ours by structure: an init container installs into it, or a container that mounts it as
+ * we do has the wrapper as its command or our variable (one sign alone could be a user's). If there is such a volume,
+ * everything else that looks like ours is ours.
  */
 function evidentVolumes(
   podSpec: RawObject,
@@ -165,7 +168,7 @@ function evidentVolumes(
   return { executables: [...executables], all: executables.size > 0 ? [...executables, ...lookalikes] : [] };
 }
 
-/** Names of volumes that hold just what we would put into one of that name, and of those that hold anything else. */
+/** Returns the names of volumes with exactly the content that we would generate, and of those with anything else. */
 function volumesByContent(podSpec: RawObject): { ours: ReadonlySet<string>; foreign: ReadonlySet<string> } {
   const ours = new Set<string>();
   const foreign = new Set<string>();

@@ -4,18 +4,18 @@ import { END_OF_OPTIONS } from './names.ts';
 import { generatedFor } from './record.ts';
 import type { RecordedContainer } from './record.ts';
 
-/** `command` and `args` as they are to be written into the container; undefined for absent. */
+/** `command` and `args` to write into the container; undefined for absent. */
 export interface Unwrapped {
   readonly command: unknown;
   readonly args: unknown;
   /** The record's entry, if what was found agrees with it. */
   readonly trusted: RecordedContainer | undefined;
-  /** Something generated was found without a way to tell what had been there. */
+  /** Something generated was found, but not what had been there before. */
   readonly isUncertain: boolean;
 }
 
 /**
- * What command and args were before injection, of a container that shows traces of it.
+ * Returns the command and args from before injection, for a container with traces of it.
  * @param entry the container's entry in the record, if there is one
  * @param executables paths of vault-env that a generated command can consist of
  */
@@ -36,7 +36,7 @@ interface Fields {
   readonly args: unknown;
 }
 
-/** Field by field; undefined when the entry is about another program than the one that is wrapped here. */
+/** Decides field by field; returns undefined if the entry is for a program other than the one wrapped here. */
 function fromRecord(live: Fields, entry: RecordedContainer, isWrapper: boolean): Fields | undefined {
   const { command, args, image } = entry.original;
   const areGenerated = equal(live.args, generatedFor(entry)?.args);
@@ -44,14 +44,17 @@ function fromRecord(live: Fields, entry: RecordedContainer, isWrapper: boolean):
   if (areGenerated) return { command, args };
   const words = asStrings(live.args);
   if (words?.[0] !== END_OF_OPTIONS) return { command, args: live.args };
-  // Still `--, …` behind the wrapper, but not as generated: an edit of the generated list, which begins with the program
-  // as before; or args of the user's own that happen to begin with `--`; or a record from somewhere else.
+  // Still `--, …` after the wrapper, but not as generated: an edit of the generated list, which still begins with the
+  // program; or the user's own args that happen to begin with `--`; or a record from elsewhere.
   const head = command ?? image?.entrypoint ?? [];
   if (equal(words.slice(1, 1 + head.length), head)) return { command, args: nonEmpty(words.slice(1 + head.length)) };
   return command === undefined || args?.[0] === END_OF_OPTIONS ? { command, args: live.args } : undefined;
 }
 
-/** Without a record: the program and its args follow `--`; where command ended and args began is not known, nor needed. */
+/**
+ * Without a record: the program and its args follow `--`; where command ended and args began is neither known nor
+ * needed.
+ */
 function fromStructure(live: Fields, isWrapper: boolean): Fields & { readonly isUncertain: boolean } {
   const words = asStrings(live.args);
   const rest = words?.[0] === END_OF_OPTIONS ? words.slice(1) : undefined;
@@ -60,7 +63,7 @@ function fromStructure(live: Fields, isWrapper: boolean): Fields & { readonly is
     return { command: undefined, args: rest === undefined ? live.args : undefined, isUncertain: true };
   }
   if (rest === undefined) return { ...live, isUncertain: false };
-  // The command is the user's again (an apply sets it), the args may be generated still: surely so if they repeat it.
+  // The command is the user's again (an apply sets it); the args may still be generated, and are if they repeat it.
   const command = asStrings(live.command) ?? [];
   const repeats = command.length > 0 && equal(rest.slice(0, command.length), command);
   return repeats

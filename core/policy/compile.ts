@@ -10,7 +10,7 @@ import type { FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
 
 /** What the operator is configured with and a policy may leave out. */
 export interface InjectorDefaults {
-  /** '' where every policy must name its own. */
+  /** '' if every policy must name its own. */
   readonly injectorImage: string;
   readonly injectorImagePullPolicy: RuleInjector['imagePullPolicy'];
 }
@@ -21,17 +21,17 @@ export type CompiledPolicy =
   | { readonly ok: true; readonly suspended: true }
   | ({ readonly ok: false } & PolicyFault);
 
-// Enough to copy an executable of 10 MB into a tmpfs, which is charged to who writes it, and no more: requests of init
-// containers count for the whole pod where they exceed those of its containers.
+// Enough to copy an executable of 10 MB into a tmpfs, which is charged to its writer, and no more: requests of init
+// containers count for the whole pod if they exceed those of its containers.
 const DEFAULT_RESOURCES: RuleInjector['resources'] = {
   requests: { cpu: '10m', memory: '32Mi' },
   limits: { memory: '64Mi' },
 };
 
 /**
- * Makes the rule of a policy that has passed policyValidator. A suspended policy is not looked at any further, so that
- * its rule goes out of force whatever else is wrong with it. Finds what CEL cannot say, and what it does say but this
- * code relies on.
+ * Compiles a policy that has passed policyValidator into a rule. A suspended policy is not examined any further, so
+ * that its rule is withdrawn whatever else is wrong with it. It checks what CEL cannot express, and what CEL does check
+ * but this code relies on.
  */
 export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDefaults): CompiledPolicy {
   const { spec } = policy;
@@ -71,8 +71,8 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
   return { ok: true, suspended: false, rule };
 }
 
-// A field that came later counts for the hash where somebody set it: else an upgrade of the operator would roll every
-// workload. Of process, these were there from the first version on; the list stays as it is.
+// A field added later counts for the hash only if somebody set it: else an upgrade of the operator would roll every
+// workload. These fields of process were in the first version; never change the list.
 const FIRST_OF_PROCESS = [
   'mode',
   'leaseEnd.action',
@@ -85,7 +85,7 @@ const FIRST_OF_PROCESS = [
   'log.format',
 ];
 
-/** Sources came later. */
+/** Sources were added later. */
 function isDefault({ configMaps, secrets }: VaultInjectionPolicySpec['inject']['sources']): boolean {
   const byDefault = DEFAULTS.inject.sources;
   return configMaps === byDefault.configMaps && secrets === byDefault.secrets;
@@ -167,7 +167,7 @@ function resourcesOf(resources: {
   return { ...(requests && { requests: texts(requests) }), ...(limits && { limits: texts(limits) }) };
 }
 
-/** Equal for equal content, in whatever order its fields were written. */
+/** Returns equal hashes for equal content, regardless of the order of fields. */
 function hashOf(shape: unknown): string {
   return shortHash(canonicalJson(shape));
 }

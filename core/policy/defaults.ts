@@ -1,4 +1,4 @@
-/** What follows from the defaults of the CRD for any section of a policy that has some. Pure. */
+/** Applies the defaults of the CRD to any section of a policy that has some. Pure. */
 import { equal } from '../json.ts';
 
 /** A section of DEFAULTS: a default for each field that has one, in the order of the CRD. */
@@ -9,8 +9,8 @@ export interface Defaults {
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The fields of a section that have a default, in the order of the CRD, and no others: where the CRD in the cluster is
- * newer than this code, there are some that it does not know.
+ * Returns the fields of a section that have a default, in the order of the CRD, and no others: a CRD in the cluster
+ * that is newer than this code has some that it does not know.
  */
 export function knownFields<T extends object>(section: T, defaults: Defaults): T {
   const known = Object.entries(defaults).flatMap(([name, byDefault]) => {
@@ -22,7 +22,7 @@ export function knownFields<T extends object>(section: T, defaults: Defaults): T
 }
 
 /**
- * The same without the fields that hold their default; undefined where none is left.
+ * Returns the same without the fields that hold their default; undefined if none is left.
  * @param isMeant by its path below the section: whether the field is to be left out then (all of them are)
  */
 export function withoutDefaults(

@@ -4,18 +4,20 @@ import { matchesAny } from './match.ts';
 import type { ReasonOf } from '../reasons.ts';
 import type { VaultInjectionPolicySpec } from './policy.generated.ts';
 
-/** Why a policy that the API server has taken cannot be used: the reasons of Accepted=False that compilation finds. */
+/**
+ * Why a policy that the API server has accepted cannot be used: the reasons of Accepted=False that compilation finds.
+ */
 export type FaultReason = Exclude<ReasonOf<'Accepted'>, 'Accepted' | 'SchemaInvalid'>;
 
 export interface PolicyFault {
   readonly reason: FaultReason;
-  /** For people: the field, and what to write there. Never a value. */
+  /** For users: the field, and what to write there. Never a value. */
   readonly message: string;
 }
 
 /**
- * What is wrong with a policy that the API server has taken, or undefined. The first fault only: each is repaired by
- * itself. `defaultImage` is the operator's own injector image, '' where it has none.
+ * Returns what is wrong with a policy that the API server has accepted, or undefined. Only the first fault: each is
+ * fixed separately. `defaultImage` is the operator's own injector image, '' if it has none.
  */
 export function faultOf(spec: VaultInjectionPolicySpec, defaultImage: string): PolicyFault | undefined {
   return (
@@ -51,7 +53,7 @@ function durationFault({ vault, process, rotation }: VaultInjectionPolicySpec): 
   const minute = 60_000;
   const durations = [
     { field: 'vault.timeout', text: vault.timeout, min: 1000, max: 5 * minute, range: '1s to 5m' },
-    // 600 s is the least that the API server takes for a projected token
+    // 600 s is the minimum that the API server accepts for a projected token
     {
       field: 'vault.auth.tokenExpiration',
       text: vault.auth.tokenExpiration,
@@ -95,7 +97,7 @@ function resourcesFault(resources: VaultInjectionPolicySpec['injector']['resourc
   return undefined;
 }
 
-/** CEL looks at what stands before the first and after the last * alone: its cost budget has no room for more. */
+/** CEL checks only what is before the first * and after the last: its cost budget has no room for more. */
 function pathFault({
   fromPaths = [],
   allowedPaths = [],

@@ -1,13 +1,13 @@
-/** Small predicates that decide which rules a workload meets. Pure; none can fail, whatever a user wrote. */
+/** Small predicates that decide which rules match a workload. Pure; none can fail, whatever a user wrote. */
 import type { WorkloadKind } from '../kinds.ts';
 import type { LabelRequirement, Rule } from './rule.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
 /**
- * Whether `text` is what `pattern` describes; * stands for any run of characters, the empty one and slashes included,
- * everything else for itself. The literal pieces are searched from left to right and never again, so no pattern makes
- * it backtrack, as one made into a regular expression could.
+ * Whether `pattern` matches `text`; * matches any run of characters, including none and slashes, everything else
+ * itself. The literal pieces are searched once from left to right, so no pattern makes it backtrack, as a regular
+ * expression could.
  */
 export function matchesWildcard(pattern: string, text: string): boolean {
   const [first = '', ...pieces] = pattern.split('*');
@@ -24,12 +24,14 @@ export function matchesWildcard(pattern: string, text: string): boolean {
   return at <= end;
 }
 
-/** Whether any of the patterns describes `text`. */
+/** Whether any of the patterns matches `text`. */
 export function matchesAny(patterns: readonly string[], text: string): boolean {
   return patterns.some((pattern) => matchesWildcard(pattern, text));
 }
 
-/** Kubernetes' own meaning of a label selector: all of its terms hold; an empty one selects everything. */
+/**
+ * Whether a label selector matches, as Kubernetes defines it: all of its terms hold; an empty one selects everything.
+ */
 export function matchesSelector(selector: Rule['selector'], labels: Labels): boolean {
   return (
     Object.entries(selector.matchLabels).every(([key, value]) => labelOf(labels, key) === value) &&
@@ -37,7 +39,7 @@ export function matchesSelector(selector: Rule['selector'], labels: Labels): boo
   );
 }
 
-/** Those of `rules` (of the workload's namespace) that are for such a workload, in the order given. */
+/** Returns those of `rules` (of the workload's namespace) that match such a workload, in the order given. */
 export function matchingRules(rules: readonly Rule[], kind: WorkloadKind, labels: Labels): readonly Rule[] {
   return rules.filter((rule) => rule.targets.includes(kind) && matchesSelector(rule.selector, labels));
 }
@@ -47,7 +49,7 @@ function meets({ key, operator, values }: LabelRequirement, labels: Labels): boo
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value);
-    case 'NotIn': // holds as well where there is no such label (apimachinery's labels.Requirement)
+    case 'NotIn': // also holds if there is no such label (apimachinery's labels.Requirement)
       return value === undefined || !values.includes(value);
     case 'Exists':
       return value !== undefined;

@@ -1,12 +1,12 @@
 /**
  * A rule is what a policy compiles to: every default filled in, durations checked, the injector's image decided.
- * Admission reads rules and nothing else. Plain data, never changed after it was made.
+ * Admission reads rules and nothing else. Plain data that never changes.
  */
 import type { AuthDetail, AuthMethod } from '../auth-methods.ts';
 import type { WorkloadKind } from '../kinds.ts';
 import type { VaultInjectionPolicySpec as Spec } from './policy.generated.ts';
 
-/** What to do about environment that stands in another object. */
+/** What to do about environment variables that come from another object. */
 export type SourceMode = Spec['inject']['sources']['configMaps'];
 
 /** What a policy may let annotations change. */
@@ -28,7 +28,7 @@ export interface FromPath {
 }
 
 export interface ImageHint {
-  /** Image name with * as wildcard for any run of characters. */
+  /** Image name; * matches any run of characters. */
   readonly match: string;
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
@@ -43,7 +43,7 @@ export interface CaRef {
 /** Fields that are not told here are as in the policy, empty where it leaves them out. */
 export interface RuleVault extends Required<Omit<Spec['vault'], 'tls' | 'auth'>> {
   readonly tls: {
-    /** PEM; '' when the system's roots or caRef are meant. */
+    /** PEM; '' if the system's roots or caRef apply. */
     readonly caBundle: string;
     readonly caRef?: CaRef;
     readonly serverName: string;
@@ -53,12 +53,12 @@ export interface RuleVault extends Required<Omit<Spec['vault'], 'tls' | 'auth'>>
     readonly mountPath: string;
     /** '': the name of the pod's ServiceAccount; for AppRole and Certificate, none. */
     readonly role: string;
-    /** Of the ServiceAccount token; '': the API server's own audience. */
+    /** Of the ServiceAccount token; '' is the API server's own audience. */
     readonly audience: string;
     readonly tokenExpirationSeconds: number;
     /** The Secret of AppRole and Certificate. */
     readonly secretRef?: { readonly name: string };
-    /** What else is written for one method; only what says something. */
+    /** Other fields of the method; only those that are set. */
     readonly details: { readonly [D in AuthDetail]?: NonNullable<Spec['vault']['auth'][D]> };
   };
 }
@@ -66,7 +66,7 @@ export interface RuleVault extends Required<Omit<Spec['vault'], 'tls' | 'auth'>>
 /** Fields that are not told here are as in the policy, empty where it leaves them out. */
 export interface RuleEnvironment extends Required<Omit<Spec['environment'], 'fromPaths' | 'transit'>> {
   readonly fromPaths: readonly FromPath[];
-  /** keyID '': ciphertexts cannot be decrypted. */
+  /** With keyID '', ciphertexts cannot be decrypted. */
   readonly transit: Required<Spec['environment']['transit']>;
 }
 
@@ -87,7 +87,7 @@ export interface Rule {
     readonly name: string;
     readonly uid: string;
     readonly generation: number;
-    /** Milliseconds since the epoch: of two policies of the same priority the older one wins. */
+    /** Milliseconds since the epoch: of two policies with the same priority the older one wins. */
     readonly createdAt: number;
   };
   readonly priority: number;
@@ -97,20 +97,20 @@ export interface Rule {
     readonly matchExpressions: readonly LabelRequirement[];
   };
   readonly when: Spec['inject']['when'];
-  /** Container names with * as wildcard. */
+  /** Container names; * matches any run of characters. */
   readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly initContainers: boolean;
   readonly probes: boolean;
   readonly sources: { readonly configMaps: SourceMode; readonly secrets: SourceMode };
   readonly vault: RuleVault;
   readonly environment: RuleEnvironment;
-  /** leaseEnd undefined: as vault-env does it by itself. */
+  /** If leaseEnd is undefined, vault-env applies its own default. */
   readonly process: Spec['process'];
   readonly injector: RuleInjector;
   readonly images: readonly ImageHint[];
   readonly overrides: { readonly allow: readonly Override[]; readonly roles: readonly string[] };
   readonly failurePolicy: Spec['failurePolicy'];
-  /** What happens when this rule would inject otherwise than a workload is injected. */
+  /** What happens when this rule would inject a workload differently than it is injected now. */
   readonly rollout: Spec['rollout'];
   /** What happens when a secret has a newer version. */
   readonly rotation: { readonly strategy: Spec['rotation']['strategy']; readonly intervalMs: number };
@@ -120,8 +120,10 @@ export interface Rule {
 
 /** All rules at one moment. A snapshot never changes; the cache swaps it as a whole. */
 export interface RuleSnapshot {
-  /** Rises by one with each change. */
+  /** Increases by one with each change. */
   readonly version: number;
-  /** Rules of a namespace, the winning order first: priority (high to low), then older, then name. */
+  /**
+   * Returns the rules of a namespace, the winner first: by priority (high to low), then age (oldest first), then name.
+   */
   rulesFor(namespace: string): readonly Rule[];
 }

@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import type { ErrorObject, SchemaObject } from 'ajv';
 import type { VaultInjectionPolicy } from './policy.generated.ts';
 
-/** A sound policy with all defaults filled in, or what is wrong with it, one sentence a field. */
+/** A valid policy with all defaults filled in, or what is wrong with it, one sentence per field. */
 export type CheckedPolicy =
   | { readonly ok: true; readonly policy: VaultInjectionPolicy }
   | { readonly ok: false; readonly problems: readonly string[] };
@@ -10,10 +10,10 @@ export type CheckedPolicy =
 const VERSION = 'v1alpha1';
 
 /**
- * Makes a check of policies from the CRD, parsed. It does what the API server does with the schema: nulls are dropped,
- * defaults filled in, types and limits checked; its argument stays as it is. The CRD's CEL rules are the API server's
- * alone (no CEL here); what goes wrong if one is missing, compilePolicy finds.
- * Throws where `crd` is not the CRD of VaultInjectionPolicy.
+ * Returns a validator of policies for the parsed CRD. It does what the API server does with the schema: drops nulls,
+ * fills in defaults, checks types and limits; it does not change its argument. Only the API server evaluates the CRD's
+ * CEL rules; compilePolicy finds what goes wrong if one is missing. Throws if `crd` is not the CRD of
+ * VaultInjectionPolicy.
  */
 export function policyValidator(crd: unknown): (object: unknown) => CheckedPolicy {
   const validate = ajvForCrds().compile<VaultInjectionPolicy>(withMetadata(policySchema(crd)));
@@ -53,7 +53,7 @@ function policySchema(crd: unknown): SchemaObject {
   return version.schema.openAPIV3Schema;
 }
 
-/** A CRD leaves metadata to the API server; here it must have what a rule is known by. */
+/** A CRD leaves metadata to the API server; here it must have what identifies a rule. */
 function withMetadata(schema: SchemaObject): SchemaObject {
   const text = { type: 'string', minLength: 1 };
   const metadata = { type: 'object', required: ['name', 'namespace'], properties: { name: text, namespace: text } };
@@ -61,7 +61,7 @@ function withMetadata(schema: SchemaObject): SchemaObject {
   return { ...schema, required, properties: { ...(schema.properties as object), metadata } };
 }
 
-/** A copy without members that are null: `role:` with nothing after it, as the API server sees it, is no role. */
+/** Returns a copy without null members: to the API server, `role:` with nothing after it is no role. */
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (typeof value !== 'object' || value === null) return value;
@@ -69,9 +69,9 @@ function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(members.map(([name, member]) => [name, withoutNulls(member)]));
 }
 
-/** Never quotes a value: a key or a password pasted into the wrong field must not end up in a status. */
+/** Never quotes a value: a key or password pasted into the wrong field must not end up in a status. */
 function problemsOf(errors: readonly ErrorObject[]): string[] {
-  // the branches of an anyOf fail one by one and then as a whole; the whole says it all
+  // the branches of an anyOf fail one by one and then as a whole; the last error says it all
   const telling = errors.filter(({ schemaPath }) => !schemaPath.includes('/anyOf/'));
   return telling.map((error) => `${fieldOf(error)}: ${adviceFor(error)}`);
 }

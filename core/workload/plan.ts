@@ -1,7 +1,8 @@
 /**
- * What to do about the workloads of one policy now: repair what was missed, roll what is outdated, restart what reads
- * secrets of an older version. Pure, and level-based: it goes by what the workloads themselves say (their state, how far
- * their pods are, what was asked for before), so a restart of the operator in the middle of a rollout changes nothing.
+ * What to do about the workloads of one policy now: repair what was missed, roll what is outdated, restart what runs
+ * with an older version of a secret. Pure, and level-based: it goes by the workloads themselves (their state, the
+ * progress of their rollouts, earlier requests), so a restart of the operator in the middle of a rollout changes
+ * nothing.
  */
 import { annotation } from '../injection/annotations.ts';
 import { KINDS } from '../kinds.ts';
@@ -13,26 +14,26 @@ import type { RestartWish } from './restarts.ts';
 import type { Standing } from './standing.ts';
 import type { Workload, Writer } from './workload.ts';
 
-/** A workload that a policy counts for. */
+/** A workload that a policy applies to. */
 export interface Tracked {
-  /** As workloadKey() makes it. */
+  /** As workloadKey() returns it. */
   readonly key: string;
   readonly workload: Workload;
   readonly standing: Standing;
-  /** Something has been sent to the API server about it, and the answer is not seen yet. */
+  /** A request about it was sent to the API server, and its effect has not been seen yet. */
   readonly pending: boolean;
-  /** This process has seen it injected since the request that its annotation names. */
+  /** This process has seen it injected since the request in its annotation. */
   readonly seenInjected: boolean;
-  /** Requests of this process in a row that changed nothing. */
+  /** Consecutive requests of this process that changed nothing. */
   readonly fruitless: number;
 }
 
 export interface Action {
   readonly key: string;
   readonly kind: RequestKind | 'Baseline' | 'ClearApply';
-  /** Merge patch of the workload's annotations. */
+  /** Merge patch for the workload's annotations. */
   readonly annotations: Readonly<Record<string, string | null>>;
-  /** What to tell about it. */
+  /** What to report about it. */
   readonly message: string;
 }
 
@@ -45,28 +46,28 @@ export interface Stall {
 export interface Plan {
   readonly actions: readonly Action[];
   readonly stalls: readonly Stall[];
-  /** Keys of workloads whose pods are being replaced because the operator asked for it. */
+  /** Keys of workloads whose pods are being replaced at the operator's request. */
   readonly rolling: readonly string[];
-  /** Milliseconds after which to plan again though nothing has changed. */
+  /** Milliseconds after which to plan again even if nothing has changed. */
   readonly againInMs?: number;
 }
 
-/** Field managers of the operator; what they write is not held against anybody. */
+/** Field managers of the operator; what they write counts as nobody's edit. */
 export const REQUEST_FIELD_MANAGER = 'vault-injection-operator-requests';
 
 const MAX_REPAIRS = 3;
-// An undone repair has rolled the pods twice: the second and third attempt leave whoever undid it time to finish.
+// An undone repair has rolled the pods twice: the second and third attempt leave the other side time to finish.
 const REPAIR_BACKOFF_MS = 10_000;
 const LONGEST_BACKOFF_MS = 300_000;
-// Nobody who fights for a template takes longer for a round (tools of GitOps come back within hours); what comes later was
-// missed for another reason, such as a second outage of the webhook.
+// A tool that keeps undoing a repair takes less time per round (GitOps tools come back within hours); a workload missed
+// later has another reason, such as a second outage of the webhook.
 const ROUND_MS = 86_400_000;
-// After so many requests that changed nothing it is worth to be told; they go on, as they cost nobody a pod.
+// After this many requests that changed nothing it is worth reporting; they go on, because they restart no pods.
 const FRUITLESS_BEFORE_STALL = 3;
 // The default of a Deployment's progressDeadlineSeconds; StatefulSets have none of their own.
 const ROLLOUT_DEADLINE_MS = 600_000;
 
-/** @param tracked those that the policy of the rule counts for, and no others */
+/** @param tracked only those that the policy of the rule applies to */
 export function plan(rule: Rule, tracked: readonly Tracked[], restarts: readonly RestartWish[], now: number): Plan {
   const draft = new Draft(now);
   const sorted = tracked.toSorted((a, b) => (a.key < b.key ? -1 : 1));
@@ -89,7 +90,7 @@ class Draft {
     this.now = now;
   }
 
-  /** True if it is time; else it will be looked at again then. */
+  /** Returns true if the time has come; else schedules another look for then. */
   isDue(at: number): boolean {
     if (at <= this.now) return true;
     this.#againAt = Math.min(this.#againAt, at);
@@ -109,13 +110,13 @@ class Draft {
   }
 }
 
-/** Missed ones, and whatever a person asked for by `apply`: neither waits for a slot. */
+/** Repairs missed workloads, and those that a user asked for with `apply`: neither waits for a slot. */
 function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   const { key, workload, standing } = one;
   if (one.pending) return;
   const isAsked = workload.annotations[annotation.apply] === 'now';
   const isMissed = standing.state === 'Missed';
-  // admission would refuse the edit that takes the annotation away
+  // admission would deny the edit that removes the annotation
   if (standing.state === 'Denied') return;
   if (isAsked && !isMissed && standing.state !== 'Outdated') {
     const message = 'applied as the annotation requested; the annotation is removed, so that it can be set again';
@@ -144,13 +145,16 @@ function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   draft.request(key, { kind, hash, attempt: isAsked ? 1 : attempt }, messageOf(kind));
 }
 
-/** Not so where the rule has changed since, or where it has been quiet for long, and that was not the end of it. */
+/**
+ * Whether the last request is about the same problem: not if the rule has changed since, or if it has been quiet for
+ * long.
+ */
 function isSameAffair(last: Request | undefined, rule: Rule, now: number): boolean {
   if (last === undefined || (last.hash !== rule.hash && last.kind !== 'Restart')) return false;
   return now - last.time < ROUND_MS || last.attempt >= MAX_REPAIRS;
 }
 
-/** Says who, where it was undone; undefined where the request had no effect in the first place. */
+/** Returns who undid the request, or undefined if it had no effect in the first place. */
 function undoneBy({ workload, seenInjected }: Tracked, request: Request): string | undefined {
   const writer = workload.writers.find(isOther);
   const isLater = writer !== undefined && Date.parse(writer.time) > request.time;
@@ -195,8 +199,8 @@ function planRollout(
 }
 
 /**
- * The request that its pods are being replaced for. Undefined where somebody has written another template since: that is
- * their rollout, and no failure of it is ours.
+ * Returns the request that its pods are being replaced for. Undefined if somebody has changed the template since: that
+ * is their rollout, and its failures are not ours.
  */
 function rolledBy(one: Tracked): Request | undefined {
   const { annotations, rollout, writers } = one.workload;
@@ -208,14 +212,14 @@ function rolledBy(one: Tracked): Request | undefined {
 }
 
 /**
- * Pods are being replaced, for a rule that may have changed meanwhile; or they would be as soon as the webhook is back:
- * if restarts that reach no template freed their slots, all of them would begin together then.
+ * Whether its pods are being replaced, for a rule that may have changed meanwhile, or would be as soon as the webhook
+ * is back: if restarts that reach no template freed their slots, all of them would begin at once then.
  */
 function holdsSlot(one: Tracked, request: Request | undefined, draft: Draft): boolean {
   const { standing, workload } = one;
   if (standing.state !== 'Outdated') return request !== undefined;
   if (standing.restartPending) return isRolled(one);
-  // an outdated one that does not come up must not keep out the rule that mends it
+  // an outdated one that does not become ready must not block the rule that fixes it
   return (
     request !== undefined &&
     workload.rollout.phase === 'Progressing' &&
@@ -223,7 +227,7 @@ function holdsSlot(one: Tracked, request: Request | undefined, draft: Draft): bo
   );
 }
 
-/** True if it is asked for. */
+/** Returns true if a request was made. */
 function rollOne(one: Tracked, rule: Rule, wish: RestartWish | undefined, draft: Draft): boolean {
   const { key, workload, standing } = one;
   if (one.pending || draft.actions.has(key) || !isRolled(one)) return false;
@@ -241,13 +245,13 @@ function rollOne(one: Tracked, rule: Rule, wish: RestartWish | undefined, draft:
   return true;
 }
 
-/** Whose pods a change of the template replaces at once. */
+/** Whether a change of the template replaces its pods right away. */
 function isRolled(one: Tracked): boolean {
   const { paused, onDelete } = one.workload.rollout;
   return mayChange(one) && !paused && !onDelete;
 }
 
-/** Whether admission can do anything about its template. */
+/** Whether admission can change its template. */
 function mayChange({ workload }: Tracked): boolean {
   return KINDS[workload.kind].templateMayChange;
 }
@@ -260,7 +264,7 @@ function failureOf({ workload }: Tracked, request: Request, draft: Draft): strin
   return `its new pods were not available ${ROLLOUT_DEADLINE_MS / 60_000} minutes after its rollout began`;
 }
 
-/** Only where nothing else changes: any edit of an outdated workload's annotations rolls it. */
+/** Only if nothing else changes: any edit of an outdated workload's annotations rolls it. */
 function noteBaseline(
   { key, workload, standing, pending }: Tracked,
   wishes: ReadonlyMap<string, RestartWish>,
@@ -275,7 +279,7 @@ function noteBaseline(
   draft.actions.set(key, { key, kind: 'Baseline', annotations, message: 'recorded the versions that its pods have' });
 }
 
-/** One text for one content: paths in order. */
+/** Returns equal text for equal content: paths in order. */
 export function versionsText({ versions }: Pick<RestartWish, 'versions'>): string {
   return JSON.stringify(Object.fromEntries(Object.entries(versions).sort(([a], [b]) => (a < b ? -1 : 1))));
 }

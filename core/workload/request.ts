@@ -1,6 +1,7 @@
 /**
- * What the operator has asked admission to do to a workload, as it stands in the workload's own annotation: so every
- * replica knows, and one that starts. Any change of it makes the API server send the workload to the webhook. Pure.
+ * What the operator has asked admission to do to a workload, kept in the workload's own annotation, so that every
+ * replica knows, including one that starts later. Any change of it makes the API server send the workload to the
+ * webhook. Pure.
  */
 import { annotation } from '../injection/annotations.ts';
 import { toKubernetesTime } from '../time.ts';
@@ -10,9 +11,9 @@ export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 export interface Request {
   readonly kind: RequestKind;
-  /** Of the rule that was in force, or for Restart of the versions: 12 hexadecimal digits. */
+  /** Hash of the rule that was in force, or for Restart of the versions: 12 hexadecimal digits. */
   readonly hash: string;
-  /** From 1; rises where the one before had no effect that lasted. */
+  /** From 1; increases if the previous one had no lasting effect. */
   readonly attempt: number;
   /** Milliseconds since the epoch, whole seconds. */
   readonly time: number;
@@ -22,7 +23,7 @@ const FORM = new RegExp(
   String.raw`^(${REQUEST_KINDS.join('|')})/([0-9a-f]{12})/([1-9][0-9]{0,4})/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$`,
 );
 
-/** Undefined where there is none, or where somebody else wrote it. */
+/** Returns undefined if there is none, or if somebody else wrote it. */
 export function parseRequest(annotations: Readonly<Record<string, string>>): Request | undefined {
   const [, kind, hash = '', attempt, time = ''] = FORM.exec(annotations[annotation.requested] ?? '') ?? [];
   const ms = Date.parse(time);

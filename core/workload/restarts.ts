@@ -1,4 +1,6 @@
-/** What workloads and rotation tell each other: what injected workloads read, and which of them should restart for it. */
+/**
+ * The interface between workloads and rotation: what injected workloads read, and which of them should restart for it.
+ */
 import type { Rule } from '../policy/rule.ts';
 
 /** An injected workload, and what it reads. */
@@ -11,23 +13,23 @@ export interface Use {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** What rotation wants of a workload. */
+/** What rotation wants a workload to do. */
 export interface RestartWish {
   /** As workloadKey() makes it. */
   readonly key: string;
-  /** By path: the version that its pods are to be started for. */
+  /** By path: the version that its pods should start with. */
   readonly versions: Readonly<Record<string, number>>;
   /** Of `versions`: 12 hexadecimal digits. */
   readonly hash: string;
-  /** Its pods are taken to have these versions already: only note it. */
+  /** Its pods are assumed to have these versions already: only record them. */
   readonly baselineOnly: boolean;
 }
 
-/** Who looks for newer versions of what workloads read. */
+/** Looks for newer versions of what workloads read. */
 export interface RestartWishes {
-  /** The injected workloads of a policy (`namespace/name`), all of them; without a rule, none any more. */
+  /** Sets all injected workloads of a policy (`namespace/name`); without a rule, there are none any more. */
   want(policyKey: string, rule: Rule | undefined, uses: readonly Use[]): void;
   wishesOf(policyKey: string): readonly RestartWish[];
-  /** `listener` is told of each policy whose wishes have changed. */
+  /** Calls `listener` with each policy whose wishes have changed. */
   onChange(listener: (policyKey: string) => void): void;
 }

@@ -1,6 +1,6 @@
 /**
- * How a workload stands to the rules: what admission would do to it now, by the same function as admission. Pure; what it
- * says depends on the workload and the rules alone, so it is the same after a restart of the operator.
+ * How a workload stands to the rules: what admission would do to it now, decided by the same function. Pure; it depends
+ * on the workload and the rules alone, so it is the same after a restart of the operator.
  */
 import type { ImageNeeds, KnownImages } from '../injection/images.ts';
 import type { RawObject } from '../json.ts';
@@ -18,9 +18,9 @@ import type { Workload } from './workload.ts';
 export type State = NonNullable<VaultInjectionPolicyStatus['attention']>[number]['state'];
 
 export interface StateRow {
-  /** How soon somebody should look at such a workload, from 0 on; left out: nobody need. */
+  /** How soon somebody should look at such a workload, 0 first; left out if nobody needs to. */
   readonly urgency?: number;
-  /** Whether an Event tells of it: the others are as somebody wants it. */
+  /** Whether an Event reports it: the other states are intended. */
   readonly isTold: boolean;
 }
 
@@ -35,7 +35,6 @@ export const STATES: Readonly<Record<State, StateRow>> = {
   Denied: { urgency: 0, isTold: true },
   /** A container cannot be injected, and the policy ignores failures. */
   Failed: { urgency: 1, isTold: true },
-  /** The policy matches, and there is nothing to do. */
   Excluded: { isTold: false },
 };
 
@@ -43,24 +42,24 @@ export const STATE_NAMES = Object.keys(STATES) as readonly State[];
 
 export interface Standing {
   readonly state: State;
-  /** Why, where the state does not say it all. */
+  /** Why, if the state does not say it all. */
   readonly reason?: ReasonCode;
   readonly message?: string;
-  /** The policy that counts. */
+  /** The policy that applies. */
   readonly policy: { readonly name: string; readonly uid: string; readonly hash: string };
-  /** Names of policies that match as well, and lose. */
+  /** Names of policies that also match, but lose. */
   readonly yielding: readonly string[];
-  /** Paths of which a new version changes what the programs see. */
+  /** Paths whose new versions change what the programs see. */
   readonly reads: readonly string[];
-  /** Images that somebody has to be asked about. */
+  /** Images that have to be looked up. */
   readonly needs?: ImageNeeds;
-  /** ConfigMaps and Secrets that somebody has to look into. */
+  /** ConfigMaps and Secrets that have to be read. */
   readonly sourceNeeds?: SourceNeeds;
-  /** The operator wants its pods started anew, and the template does not know yet. */
+  /** The operator wants its pods restarted, and the template does not say so yet. */
   readonly restartPending: boolean;
 }
 
-/** Undefined where no policy matches. */
+/** Returns undefined if no policy matches. */
 export function standingOf(
   workload: Workload,
   rules: RuleSnapshot,
@@ -85,7 +84,10 @@ export function standingOf(
   };
 }
 
-/** Where a workload names a policy that is not for it, the ones that are for it do not get it: the first of them tells. */
+/**
+ * If a workload names a policy that does not match it, the policies that do match do not get it: the first of them
+ * reports.
+ */
 function firstOf({ exclusion, details }: MutationResult): string | undefined {
   return exclusion === 'OtherPolicyNamed' ? details?.yielding[0] : undefined;
 }
@@ -123,7 +125,7 @@ function isRestartPending(workload: Workload, object: RawObject, { wrapped }: Mu
   return /^[0-9a-f]{12}$/.test(wanted) && annotationsOf(template)?.[annotation.restart] !== wanted;
 }
 
-/** The rule that a standing speaks of, if it is still in force. */
+/** Returns the rule that a standing refers to, if it is still in force. */
 export function ruleOf(standing: Standing, rules: readonly Rule[]): Rule | undefined {
   return rules.find(({ policy }) => policy.name === standing.policy.name && policy.uid === standing.policy.uid);
 }

@@ -7,7 +7,7 @@ import { STATE_NAMES, STATES } from './standing.ts';
 import type { State } from './standing.ts';
 import { partsOfWorkloadKey } from './workload.ts';
 
-/** Each in the status by the same name; `matched` is the sum of the others. */
+/** Each has the same name in the status; `matched` is the sum of the others. */
 export type WorkloadCounts = Readonly<Record<'matched' | Uncapitalize<State>, number>>;
 
 /** A workload that somebody should look at. */
@@ -22,7 +22,7 @@ export interface Attention {
 /** Another policy that matches some of the same workloads. */
 export interface Conflict {
   readonly policy: string;
-  /** Whether this one counts for them, and not the other. */
+  /** Whether this one applies to them rather than the other. */
   readonly wins: boolean;
   readonly workloads: number;
   /** `Kind/name` of one of them. */
@@ -46,7 +46,7 @@ const MAX_ATTENTION = 20;
 const MAX_CONFLICTS = 10;
 const LONGEST_MESSAGE = 512;
 
-/** @param namespace all workloads of the namespace that any policy counts for */
+/** @param namespace all workloads of the namespace that any policy applies to */
 export function summaryOf(
   rule: Rule,
   namespace: readonly Tracked[],
@@ -82,7 +82,7 @@ interface Ranked {
 
 function attentionOf({ workload, standing }: Tracked, stall: Stall | undefined): Ranked | undefined {
   const { state } = standing;
-  // what is stalled comes first, then what needs a person first
+  // stalled ones come first, then the most urgent ones
   const rank = stall === undefined ? STATES[state].urgency : -1;
   if (rank === undefined) return undefined;
   const { kind, metadata } = workload;
@@ -110,7 +110,7 @@ function idOf({ kind, name }: Attention): string {
   return `${kind}/${name}`;
 }
 
-/** `Kind/name` of a workload key. */
+/** Returns `Kind/name` of a workload key. */
 function nameOf(key: string): string {
   const { kind, name } = partsOfWorkloadKey(key);
   return `${kind}/${name}`;

@@ -1,4 +1,4 @@
-/** What the inventory keeps of a workload: all that decisions need, and nothing else. Pure. */
+/** What the inventory keeps of a workload: what decisions need, and nothing else. Pure. */
 import { asList, asObject, asString, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { ANNOTATION_PREFIX } from '../injection/annotations.ts';
@@ -8,7 +8,7 @@ import { keyOf, partsOfKey } from '../object.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';
 import { compareText } from '../order.ts';
 
-/** Who has written to an object, as managedFields tells it. */
+/** Who has written to an object, according to managedFields. */
 export interface Writer {
   readonly manager: string;
   readonly operation: string;
@@ -23,8 +23,8 @@ export interface Workload extends KubernetesObject {
   /** name, namespace, uid, resourceVersion and generation alone. */
   readonly metadata: ObjectMeta & { readonly namespace: string; readonly uid: string };
   /**
-   * JSON of the object as far as mutateWorkload looks into it. As text, because it is looked into when a rule or the
-   * object changes and lies in memory the rest of the time: a third of what the parsed object takes.
+   * JSON of the parts of the object that mutateWorkload reads. Kept as text, a third of the size of the parsed object,
+   * because it is read only when a rule or the object changes.
    */
   readonly text: string;
   /** Of the workload itself, those with our prefix. */
@@ -34,11 +34,11 @@ export interface Workload extends KubernetesObject {
   readonly writers: readonly Writer[];
 }
 
-// A workload has been written to by a handful of programs; one that nobody cleans up after can have hundreds.
+// A workload normally has a handful of writers; without clean-up it can have hundreds.
 const MAX_WRITERS = 8;
-// Fields of a pod's spec that no decision looks at and that can be long.
+// Fields of a pod's spec that no decision reads and that can be long.
 const UNUSED = ['affinity', 'tolerations', 'topologySpreadConstraints', 'nodeSelector', 'hostAliases', 'dnsConfig'];
-// The same of a container.
+// The same for a container.
 const UNUSED_IN_CONTAINER = [
   'ports',
   'resources',
@@ -49,7 +49,7 @@ const UNUSED_IN_CONTAINER = [
 ];
 const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'];
 
-/** Slims an object of a kind of the table, as a list or a watch brought it. */
+/** Reduces an object of a kind of the table, as a list or watch returned it, to what is kept. */
 export function workloadOf(object: KubernetesObject): Workload {
   const { apiVersion, metadata } = object;
   const kind = kindOfObject(object);
@@ -74,7 +74,7 @@ export function workloadKey(workload: {
   return `${workload.kind}/${keyOf(workload.metadata)}`;
 }
 
-/** What workloadKey() made a key of. */
+/** The inverse of workloadKey(). */
 export function partsOfWorkloadKey(key: string): {
   readonly kind: string;
   readonly namespace: string;

@@ -1,4 +1,4 @@
-/** The whole operator: which parts there are, what each is made with, and in which order they start and stop. */
+/** The whole operator: its parts, what each is created with, and the order in which they start and stop. */
 import type { AddressInfo } from 'node:net';
 
 import { mutateWorkload } from '../../core/injection/mutate.ts';
@@ -23,10 +23,10 @@ import type { Trust } from './trust.ts';
 import { createTrust } from './trust.ts';
 import { healthPlace, namesOf, targetOf, webhookPlace } from './webhook-address.ts';
 
-// After the drain, reviews that are still under way get as long as an API server waits for one (timeoutSeconds).
+// After the drain, reviews in progress get as long as an API server waits for one (timeoutSeconds).
 const DRAIN_DEADLINE_MS = 5_000;
 
-/** Throws where a file that the settings name cannot be read. */
+/** Throws if a file named in the settings cannot be read. */
 export function compose(context: Context): Group {
   const { settings, kubeConfig, logger } = context;
   const rules = new RuleCache();
@@ -47,13 +47,13 @@ export function compose(context: Context): Group {
     [
       [asked],
       [serving('health server', health, logger)],
-      // stops when all that only the leader writes has been written
+      // stops once everything that only the leader writes has been written
       election,
       [named('events', events), named('authorities of Vaults', authorities)],
-      // Admission needs no more than these three: a certificate, all rules, and what the nodes run.
+      // Admission needs only these three: a certificate, all rules, and the platforms of the nodes.
       [named('certificates', certificates), named('policies', policies), named('image look-up', images)],
       [serving('webhook server', server, logger, { names: namesOf(targetOf(settings)) })],
-      // Only now: API servers are told of a webhook that answers. Nobody waits for what is known of workloads.
+      // Only now, so that API servers learn of a webhook that answers. Nothing waits for the inventory of workloads.
       [
         named('sources', sources),
         named('webhook configuration', configuration),
@@ -136,12 +136,12 @@ async function drain({ settings, logger }: Context, server: WebhookServer): Prom
   await server.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
 }
 
-/** Something that has start() and stop(), or one of them, as a part. */
+/** Returns something with start() and stop(), or one of them, as a part. */
 function named(name: string, part: Omit<Part, 'name'>): Part {
   return { name, start: () => part.start?.(), stop: () => part.stop?.() };
 }
 
-/** A server as a part that logs where it listens. */
+/** Returns a server as a part that logs where it listens. */
 function serving(
   name: string,
   server: { start(): Promise<AddressInfo>; stop(): Promise<void> },

@@ -8,23 +8,23 @@ import { loadKubeConfig } from '../../kube/kube-config.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { Settings } from '../settings.ts';
 
-/** What the process is called: to API servers, registries, in events, leases and labels. */
+/** The name of the process: to API servers and registries, in events, leases and labels. */
 export const OPERATOR_NAME = 'vault-injection-operator';
 
-/** What all parts are made with. */
+/** What all parts are created with. */
 export interface Context {
   readonly settings: Settings;
   readonly kubeConfig: PooledKubeConfig;
-  /** Waits for an answer as long as API servers take. */
+  /** Waits as long as API servers may take to answer. */
   readonly client: ApiClient;
-  /** A client that gives up after so many milliseconds: for what somebody waits for. */
+  /** Returns a client that gives up after so many milliseconds: for calls that somebody waits for. */
   readonly clientWithin: (timeoutMs: number) => ApiClient;
-  /** Of metrics. */
+  /** For metrics. */
   readonly register: Register;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** On every object that the operator owns. */
+  /** Labels of every object that the operator owns. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -44,7 +44,9 @@ export function createContext(settings: Settings, outside: Pick<Context, 'clock'
   };
 }
 
-/** Of a duration as the settings have it. Throws where it is none, which settings that were read never hold. */
+/**
+ * Returns the milliseconds of a duration in the settings. Throws if it is not one; validated settings never have such.
+ */
 export function milliseconds(duration: string): number {
   const ms = parseDuration(duration);
   if (ms === undefined) throw new Error(`unreachable: the settings hold only durations that can be read`);

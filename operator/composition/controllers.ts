@@ -29,7 +29,7 @@ export interface Controllers {
   readonly policies: PolicyController;
 }
 
-/** What keeps policies, their workloads and the secrets that these read, each told by what it is made of. */
+/** Creates the controllers of policies, their workloads, and the secrets that those read, and connects them. */
 export function createControllers(
   context: Context,
   parts: { readonly rules: RuleCache; readonly trust: Trust; readonly leader: Leadership } & Answerers,
@@ -86,7 +86,7 @@ export function createControllers(
   return { events, authorities, rotation, workloads, policies };
 }
 
-/** The commonest mistakes of an installation deserve more than a status in the log. */
+/** The most common installation mistakes deserve more than a status code in the log. */
 function withHint(observer: InformerObserver, logger: Logger): InformerObserver {
   const onRetry = (error: unknown, delayMs: number): void => {
     const hint = error instanceof ApiError ? HINTS[error.code] : undefined;

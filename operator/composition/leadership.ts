@@ -10,7 +10,9 @@ import { OPERATOR_NAME } from './context.ts';
 // Two attempts fit into the ten seconds in which a leader must have renewed its lease.
 const LEASE_TIMEOUT_MS = 4_000;
 
-/** Who leads, and the part that finds out: none where the settings say that this is the only replica. */
+/**
+ * Returns whether this replica leads, and the part that elects: none if the settings say that it is the only replica.
+ */
 export function createLeadership(context: Context): {
   readonly leader: Leadership;
   readonly election: readonly Part[];
@@ -22,7 +24,7 @@ export function createLeadership(context: Context): {
     client: clientWithin(LEASE_TIMEOUT_MS),
     namespace: settings.namespace,
     name: OPERATOR_NAME,
-    // a pod's host name is its own name
+    // a pod's host name is its name
     identity: `${hostname()}_${randomUUID()}`,
   });
   return {

@@ -8,22 +8,22 @@ import { Sources } from '../../webhook/sources/sources.ts';
 import type { Context } from './context.ts';
 import { milliseconds, OPERATOR_NAME } from './context.ts';
 
-// One reading of a ConfigMap or Secret: longer than an admission waits for it, so that the next one finds it.
+// For reading one ConfigMap or Secret: longer than an admission waits, so that the next one finds it.
 const SOURCE_READ_MS = 5_000;
 
-/** What is asked of others about a workload: what its images start, and what its ConfigMaps and Secrets hold. */
+/** What is looked up about a workload: what its images start, and what its ConfigMaps and Secrets contain. */
 export interface Answerers {
   readonly images: ImageLookUp;
   readonly sources: Sources;
 }
 
-/** Throws the system's error where a file that the settings name cannot be read. */
+/** Throws the system's error if a file named in the settings cannot be read. */
 export function createAnswerers(context: Context): Answerers {
   const { settings, clientWithin, register } = context;
   const images = createImageLookUp({
     ...context,
     ...settings,
-    // Secrets are read while a review waits: an API server that does not answer must not use all of its time up.
+    // Secrets are read while a review waits: an unresponsive API server must not use up all of its time.
     client: clientWithin(milliseconds(settings.registryTimeout)),
     userAgent: OPERATOR_NAME,
     proxies: proxiesOf(process.env),
@@ -37,7 +37,10 @@ export function createAnswerers(context: Context): Answerers {
   return { images, sources };
 }
 
-/** The same as a review asks them: each within the time that the settings allow, less what it has waited already. */
+/**
+ * Returns the look-ups for reviews: each within the time that the settings allow, less what the review has already
+ * waited.
+ */
 export function lookUpsOf({ images: { configs }, sources }: Answerers, { settings }: Context): LookUps {
   const [imagesMs, sourcesMs] = [milliseconds(settings.registryTimeout), milliseconds(settings.sourceTimeout)];
   const left = (ms: number, waitedMs: number): number => Math.max(0, ms - waitedMs);

@@ -6,17 +6,17 @@ import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import type { Context } from './context.ts';
 import { namesOf, targetOf } from './webhook-address.ts';
 
-/** What makes API servers call the webhook and believe its certificate. */
+/** What makes API servers call the webhook and trust its certificate. */
 export interface Trust {
   /** What the cluster's configuration says. */
   readonly published: Published;
   readonly certificates: CertificateKeeper;
   readonly configuration: ConfigurationKeeper;
-  /** API servers that go by what is published accept the certificate that is served. */
+  /** Whether API servers that follow the published configuration accept the served certificate. */
   certificateReady(): boolean;
 }
 
-/** Certificates and configuration, each of which looks again when the other has changed. */
+/** Creates the keepers of certificates and configuration, each of which wakes when the other has changed. */
 export function createTrust(context: Context, metrics: WebhookMetrics): Trust {
   const { clock, settings } = context;
   const target = targetOf(settings);

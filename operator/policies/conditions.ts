@@ -5,32 +5,32 @@ import type { Condition } from '../../core/policy/policy.generated.ts';
 import { isSameWorkloadStatus } from './workload-status.ts';
 import type { WorkloadStatus } from './workload-status.ts';
 
-/** What a policy's status is made of; whoever gathers it decides nothing. */
+/** What a policy's status is derived from. Collecting these facts decides nothing. */
 export interface PolicyFacts {
   readonly verdict: Verdict;
-  /** The generation whose rule admission uses; undefined: none. */
+  /** The generation whose rule admission uses; undefined if there is none. */
   readonly inForce: number | undefined;
   /** API servers send workloads of the namespace to the webhook. */
   readonly programmed: boolean;
-  /** They never will. */
+  /** They never will, because the namespace is excluded. */
   readonly excluded: boolean;
   /** There is a certificate to serve. */
   readonly certificateReady: boolean;
   readonly vault: Statement;
-  /** Whether new versions of secrets are noticed; only where the policy asks for it. */
+  /** Whether new versions of secrets are noticed; only if the policy asks for it. */
   readonly rotating?: Statement | undefined;
-  /** Why workloads do not get where they should, though the policy is in force. */
+  /** Why workloads do not get to the desired state although the policy is in force. */
   readonly stalled?: Pick<Statement, 'reason' | 'message'> | undefined;
 }
 
-/** What validation and compilation say of the newest generation. */
+/** What validation and compilation say about the newest generation. */
 export type Verdict =
   | { readonly ok: true; readonly suspended: boolean }
   | { readonly ok: false; readonly reason: ReasonCode; readonly message: string };
 
 const OWN_TYPES: ReadonlySet<string> = new Set(CONDITION_TYPES);
 
-/** A condition without its name. */
+/** A condition without its type. */
 export interface Statement {
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: ReasonCode;
@@ -41,15 +41,15 @@ export interface DesiredCondition extends Statement {
   readonly type: ConditionType;
 }
 
-/** As in the CRD, without what others write. */
+/** As in the CRD, without the fields that others write. */
 export interface PolicyStatus extends WorkloadStatus {
   readonly observedGeneration?: number;
   readonly conditions?: readonly Condition[];
 }
 
 /**
- * The conditions of a policy. VaultReachable and Rotating inform and count for nothing else. Reconciling and Stalled
- * are those of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): there only while they are true.
+ * Returns the conditions of a policy. VaultReachable and Rotating only inform. Reconciling and Stalled are those of
+ * kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): present only while they are true.
  */
 export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
   const accepted = acceptedOf(facts);
@@ -89,7 +89,7 @@ function certificateOf({ certificateReady }: PolicyFacts): Statement {
   return isFalse('CertificateNotReady', 'the webhook has no certificate to serve yet');
 }
 
-/** The sum, with the reason that says most: without a certificate nothing is programmed either. */
+/** The summary, with the reason that says most: without a certificate nothing is programmed either. */
 function readyOf(
   { inForce }: PolicyFacts,
   accepted: Statement,
@@ -102,7 +102,7 @@ function readyOf(
   return missing ?? isTrue('Active', `generation ${inForce ?? 0} is in force`);
 }
 
-// What a person has to mend is stalled; what is on its way is reconciling; what is suspended is neither.
+// What a person has to fix is stalled; what is in progress is reconciling; what is suspended is neither.
 function progressOf(
   { verdict, excluded, stalled }: PolicyFacts,
   { status, reason, message }: Statement,
@@ -115,8 +115,8 @@ function progressOf(
 }
 
 /**
- * The status to have, given the one there is: the time of a transition changes only where the status of a condition
- * does. `now` as Clock.now().
+ * Returns the desired status, given the current one: the transition time changes only if the status of a condition
+ * does. `now` is from Clock.now().
  */
 export function nextStatus(
   known: PolicyStatus | undefined,
@@ -133,7 +133,7 @@ export function nextStatus(
   return { observedGeneration, conditions, ...workloads };
 }
 
-/** Whether they say the same: in any order, and whatever others have added. */
+/** Whether they say the same, regardless of order and of what others have added. */
 export function isSameStatus(known: PolicyStatus | undefined, next: PolicyStatus): boolean {
   const before = (known?.conditions ?? []).filter(({ type }) => OWN_TYPES.has(type));
   const after = next.conditions ?? [];
@@ -145,7 +145,7 @@ export function isSameStatus(known: PolicyStatus | undefined, next: PolicyStatus
 }
 
 /**
- * Whether somebody waits for this difference: a generation was taken up, workloads were counted for the first time, or a
+ * Whether users wait for this difference: a generation was observed, workloads were counted for the first time, or a
  * condition has another status or reason.
  */
 export function isUrgent(known: PolicyStatus | undefined, next: PolicyStatus): boolean {
@@ -171,7 +171,7 @@ function isSameCondition(a: Condition, b: Condition): boolean {
   );
 }
 
-/** That a condition is as it should be. */
+/** Returns a statement that a condition is True. */
 export function isTrue(reason: ReasonCode, message: string): Statement {
   return { status: 'True', reason, message };
 }

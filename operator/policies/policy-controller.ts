@@ -17,11 +17,11 @@ export interface PolicyControllerOptions
     > {
   readonly vault: VaultPort;
   readonly authorityOf: AuthorityOf;
-  /** Milliseconds between two checks of one Vault, about. */
+  /** Approximate milliseconds between two checks of one Vault. */
   readonly vaultCheckMs?: number;
 }
 
-/** Watches VaultInjectionPolicies, and has each reconciled whenever something about it changes. */
+/** Watches VaultInjectionPolicies and reconciles each one whenever something about it changes. */
 export class PolicyController extends OperatorAdapter {
   readonly #reconciler: Reconciler;
   readonly #monitor: HealthMonitor;
@@ -44,18 +44,18 @@ export class PolicyController extends OperatorAdapter {
     this.#reconciler = new Reconciler({ ...options, policies, vault: this.#monitor, again });
   }
 
-  /** The rules of all policies are in force, though perhaps not all of them say so in their status yet. */
+  /** Whether the rules of all policies are in force, even if not all statuses say so yet. */
   get loaded(): boolean {
     return this.#loaded;
   }
 
-  /** Something that all statuses speak of has changed: the webhook's configuration or certificate, or who leads. */
+  /** Call it when something in all statuses has changed: the webhook's configuration or certificate, or the leader. */
   reconcileAll(): void {
     if (!this.#loaded) return;
     for (const policy of this.#policies().list()) this.enqueue(POLICIES, keyOf(policy.metadata));
   }
 
-  /** What summaryOf, rotationOf or authorityOf say of the policy (`namespace/name`) has changed. */
+  /** Call it when summaryOf, rotationOf or authorityOf return something else for the policy (`namespace/name`). */
   factsChanged(key: string): void {
     this.enqueue(POLICIES, key);
   }
@@ -70,7 +70,7 @@ export class PolicyController extends OperatorAdapter {
     await this.watchResource(group, version, plural, ({ meta }) => this.#reconciler.reconcile(keyOf(meta)));
   }
 
-  // Before all policies are known no namespace may be taken for one without policies: no policy is reconciled before.
+  // Until all policies are known, no namespace may be taken for one without policies: no policy is reconciled before.
   protected override onSynced(plural: string): void {
     super.onSynced(plural);
     this.#reconciler.load();

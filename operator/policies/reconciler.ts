@@ -25,17 +25,20 @@ export const POLICIES: Resource = {
 /** Owner of the status in managedFields. */
 export const STATUS_FIELD_MANAGER = 'vault-injection-operator-status';
 
-/** What the reconciler needs of the webhook's configuration. */
+/** What the reconciler needs from the webhook's configuration. */
 export interface WebhookProgramming {
-  /** All namespaces that have rules, and what is to happen there while the webhook is away: any Fail makes it Fail. */
+  /**
+   * Sets all namespaces that have rules, and their failure policy while the webhook is unavailable: any Fail makes it
+   * Fail.
+   */
   setPolicies(policies: ReadonlyMap<string, Rule['failurePolicy']>): void;
-  /** API servers send the workloads of this namespace to the webhook by now. */
+  /** Whether API servers now send the workloads of this namespace to the webhook. */
   programmed(namespace: string): boolean;
-  /** They never will. */
+  /** Whether they never will. */
   excludes(namespace: string): boolean;
 }
 
-/** What the reconciler needs of the checks of Vault. */
+/** What the reconciler needs from the checks of Vault. */
 export interface VaultWatch {
   watch(policy: string, vault: RuleVault | undefined): void;
   unwatch(policy: string): void;
@@ -54,20 +57,20 @@ export interface ReconcilerOptions {
   readonly webhook: WebhookProgramming;
   readonly certificateReady: () => boolean;
   readonly vault: VaultWatch;
-  /** What became of the workloads of a policy; undefined: not known yet. */
+  /** Returns the summary of a policy's workloads; undefined if not known yet. */
   readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
-  /** The condition Rotating of a policy that asks for rotation. */
+  /** Returns the condition Rotating of a policy that asks for rotation. */
   readonly rotationOf?: (key: string) => Statement | undefined;
   /** Only one replica writes statuses; all of them keep rules. */
   readonly isLeader: () => boolean;
-  /** Has the policy reconciled once more in so many milliseconds. */
+  /** Reconciles the policy again in so many milliseconds. */
   readonly again: (key: string, ms: number) => void;
   readonly client: Pick<ObjectClient, 'apply'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-// While a thousand workloads are rolled, their counts change all the time; nobody reads faster.
+// While a thousand workloads are rolled, their counts change all the time; nobody reads them faster than this.
 const CALM_MS = 10_000;
 
 const ROTATION_PENDING: Statement = {
@@ -81,22 +84,22 @@ interface Judged {
   readonly rule?: Rule;
 }
 
-/** Makes rules of policies, and tells in their status what became of them. */
+/** Turns policies into rules, and reports the result in their status. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
-  /** Statuses that were written, until the informer shows an object that is newer than the one they were written for. */
+  /** Statuses that were written, until the informer shows an object newer than the one they were written for. */
   readonly #written = new Map<
     string,
     { readonly resourceVersion: string | undefined; readonly status: PolicyStatus }
   >();
-  /** When a status was written last. */
+  /** When each status was last written. */
   readonly #writtenAt = new Map<string, number>();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
   }
 
-  /** Puts the rules of all policies in force in one step, without I/O: admission need not wait for any status. */
+  /** Puts the rules of all policies in force at once, without I/O: admission need not wait for any status. */
   load(): void {
     const { policies, rules } = this.#options;
     const judged = policies.list().map((object) => judge(object, this.#options));
@@ -104,7 +107,7 @@ export class Reconciler {
     this.#program();
   }
 
-  /** Brings everything about one policy (`namespace/name`) up to date. Rejects with ApiError. */
+  /** Reconciles one policy (`namespace/name`). Rejects with ApiError. */
   async reconcile(key: string): Promise<void> {
     const object = this.#options.policies.get(key);
     if (object === undefined) {
@@ -129,7 +132,10 @@ export class Reconciler {
     this.#program();
   }
 
-  /** The last good rule stays in force where the newest generation gives none, unless it is suspended. True: changed. */
+  /**
+   * Keeps the last good rule in force if the newest generation has none, unless it is suspended. Returns true on a
+   * change.
+   */
   #enforce(object: KubernetesObject, { verdict, rule }: Judged): boolean {
     const { rules } = this.#options;
     const { namespace = '', name } = object.metadata;
@@ -138,7 +144,7 @@ export class Reconciler {
     return rules.delete(namespace, name);
   }
 
-  /** The rule of this very policy: one of another that had its name before does not count. */
+  /** Returns the rule of this policy, not one of an earlier policy with the same name. */
   #ruleInForce({ metadata }: KubernetesObject): Rule | undefined {
     const rules = this.#options.rules.snapshot().rulesFor(metadata.namespace ?? '');
     return rules.find(({ policy }) => policy.name === metadata.name && policy.uid === metadata.uid);
@@ -178,13 +184,13 @@ export class Reconciler {
     else await this.#write(key, object, status);
   }
 
-  /** After a start it takes a moment until workloads are known; the condition does not go and come again meanwhile. */
+  /** After a start it takes a moment until workloads are known; the condition does not flap meanwhile. */
   #rotating(key: string, { rotation }: Rule): Statement | undefined {
     if (rotation.strategy !== 'Restart') return undefined;
     return this.#options.rotationOf?.(key) ?? ROTATION_PENDING;
   }
 
-  // Between a write and the event that shows it, the object still has the status of before.
+  // Between a write and the event that shows it, the object still has its old status.
   #knownStatus(key: string, object: KubernetesObject): PolicyStatus | undefined {
     const written = this.#written.get(key);
     if (written !== undefined && written.resourceVersion === object.metadata.resourceVersion) return written.status;
@@ -208,7 +214,7 @@ export class Reconciler {
       const line = { policy: key, generation: status.observedGeneration, ready: ready?.status, reason: ready?.reason };
       this.#options.logger.info(line, 'the status of the policy changed');
     } catch (error) {
-      // Gone in the meantime: the informer will say so.
+      // Deleted in the meantime: the informer will report it.
       if (!isNotFound(error)) throw error;
     }
   }
@@ -223,7 +229,7 @@ function judge(object: KubernetesObject, { validate, compile }: ReconcilerOption
   return { verdict: { ok: true, suspended: false }, rule: compiled.rule };
 }
 
-// metav1.Condition takes 32,768 characters; a policy with a thousand faults is mended from the top.
+// metav1.Condition allows 32,768 characters; a policy with a thousand faults is fixed from the top.
 const LONGEST_MESSAGE = 2_000;
 
 function refused(reason: ReasonCode, message: string): Judged {

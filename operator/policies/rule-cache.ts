@@ -4,7 +4,7 @@ import { keyOf } from '../../core/object.ts';
 import { compareText } from '../../core/order.ts';
 import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
 
-/** A namespace with rules, and what their policies want to happen when the webhook cannot answer. */
+/** A namespace with rules, and their failure policies for when the webhook cannot answer. */
 export interface RuledNamespace {
   readonly name: string;
   /** Each of them once, Fail first. */
@@ -14,8 +14,8 @@ export interface RuledNamespace {
 const NO_RULES: readonly Rule[] = [];
 
 /**
- * All rules in force. Who reads takes a snapshot, which stays as it is; who writes changes the cache, which copies what
- * a snapshot may still be showing. Reading costs one look-up, however many policies the cluster has.
+ * All rules in force. Readers take a snapshot, which never changes; a write copies what a snapshot may still share.
+ * Reading costs one look-up, however many policies the cluster has.
  */
 export class RuleCache {
   #rules = new Map<string, readonly Rule[]>();
@@ -23,14 +23,14 @@ export class RuleCache {
   #snapshot: RuleSnapshot | undefined;
   readonly #listeners = new Listeners<[namespace: string]>();
 
-  /** The rules of this moment. The same object until something changes. */
+  /** Returns the current rules: the same object until something changes. */
   snapshot(): RuleSnapshot {
     const rules = this.#rules;
     this.#snapshot ??= { version: this.#version, rulesFor: (namespace) => rules.get(namespace) ?? NO_RULES };
     return this.#snapshot;
   }
 
-  /** Puts the rule in the place of the policy's former one. False: it was there already, word for word. */
+  /** Replaces the policy's rule. Returns false if an equal one was there already. */
   set(rule: Rule): boolean {
     const { namespace, name } = rule.policy;
     const before = this.#rules.get(namespace) ?? NO_RULES;
@@ -39,7 +39,7 @@ export class RuleCache {
     return true;
   }
 
-  /** Takes the rule of a policy out of force. False: there was none. */
+  /** Removes the rule of a policy. Returns false if there was none. */
   delete(namespace: string, name: string): boolean {
     const before = this.#rules.get(namespace) ?? NO_RULES;
     const after = before.filter((rule) => rule.policy.name !== name);
@@ -48,7 +48,7 @@ export class RuleCache {
     return true;
   }
 
-  /** Makes these the only rules, in one step; of two for the same policy the later one counts. */
+  /** Replaces all rules at once; of two for the same policy the later one counts. */
   replaceAll(rules: Iterable<Rule>): void {
     const byPolicy = new Map<string, Rule>();
     for (const rule of rules) byPolicy.set(keyOf(rule.policy), rule);
@@ -60,12 +60,12 @@ export class RuleCache {
     if (changed.length > 0) this.#change(sorted, changed);
   }
 
-  /** Told of each namespace whose rules have changed, after they have. Must only note it. */
+  /** Calls `listener` with each namespace after its rules have changed. The listener must only note it. */
   onChange(listener: (namespace: string) => void): void {
     this.#listeners.add(listener);
   }
 
-  /** The namespaces that have rules, by name. */
+  /** Returns the namespaces that have rules, by name. */
   namespaces(): readonly RuledNamespace[] {
     return [...this.#rules]
       .map(([name, rules]) => ({
@@ -90,7 +90,9 @@ export class RuleCache {
   }
 }
 
-/** Of several rules that match a workload the first in this order counts: priority, then age, then name. */
+/**
+ * Compares rules for sort(): of those that match a workload the first one applies. By priority, then age, then name.
+ */
 export function winnerFirst(a: Rule, b: Rule): number {
   return (
     b.priority - a.priority || a.policy.createdAt - b.policy.createdAt || compareText(a.policy.name, b.policy.name)

@@ -5,12 +5,12 @@ import type { VaultInjectionPolicyStatus } from '../../core/policy/policy.genera
 
 const FIELDS = ['workloads', 'lastAppliedTime', 'attention', 'attentionOmitted', 'conflicts'] as const;
 
-/** What the status of a policy says of its workloads. lastDenial is not in it: whichever replica denied writes that. */
+/** What the status of a policy says about its workloads. Without lastDenial, which the replica that denied writes. */
 export type WorkloadStatus = Pick<VaultInjectionPolicyStatus, (typeof FIELDS)[number]>;
 
 /**
- * The fields to have, given those there are: what needs attention keeps the time it was seen first, and the newest
- * lastAppliedTime stays, as a process remembers no more than its own. `now` as Clock.now().
+ * Returns the desired fields, given the current ones: what needs attention keeps the time it was first seen, and the
+ * newest lastAppliedTime stays, because a process remembers only its own. `now` is from Clock.now().
  */
 export function workloadStatusOf(
   known: WorkloadStatus | undefined,
@@ -28,7 +28,7 @@ export function workloadStatusOf(
   };
 }
 
-/** The fields as they are: until the workloads have been looked at, what was said of them before stands. */
+/** Returns the current fields, which stay until the workloads have been examined. */
 export function keptWorkloadStatus(known: WorkloadStatus | undefined): WorkloadStatus {
   const given = FIELDS.filter((field) => known?.[field] !== undefined);
   return Object.fromEntries(given.map((field) => [field, known?.[field]]));

@@ -4,9 +4,9 @@ import { annotation } from '../../core/injection/annotations.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
 
 /**
- * What is to be done for a workload, given the newest versions (undefined: not known, or not there to be read). A path
- * that is known for the first time becomes the baseline; only a higher version than that is worth a restart, so neither
- * an outage nor a secret that was deleted, or made anew from version 1, restarts anything. Undefined: nothing.
+ * Returns what to do for a workload, given the newest versions (undefined: unknown or not readable). The first known
+ * version of a path becomes the baseline; only a higher version causes a restart, so neither an outage nor a secret
+ * that was deleted, or recreated from version 1, restarts anything. Undefined: nothing to do.
  */
 export function wishOf(use: Use, versionOf: (path: string) => number | undefined): RestartWish | undefined {
   const baseline = readVersions(use.annotations[annotation.versions]);
@@ -26,7 +26,7 @@ export function wishOf(use: Use, versionOf: (path: string) => number | undefined
   return { key: use.key, versions, hash: shortHash(JSON.stringify(versions)), baselineOnly: !isHigher };
 }
 
-/** What is not a version of a path counts for nothing: anybody may write annotations. */
+/** Ignores what is not a version of a path: anybody may write annotations. */
 function readVersions(text: string | undefined): ReadonlyMap<string, number> {
   const versions = asObject(parseJson(text ?? '')) ?? {};
   const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;

@@ -1,4 +1,4 @@
-/** Puts the parts together: from the operator's settings to who says what should restart. */
+/** Assembles rotation from the operator's settings. */
 import type { Registry as Register } from 'prom-client';
 
 import type { Clock } from '../../kube/clock.ts';
@@ -11,7 +11,7 @@ import { ownToken, type TokenIssuer } from './own-token.ts';
 import { Rotation } from './rotation.ts';
 import { REQUESTS } from './version-poller.ts';
 
-/** Texts as the operator's settings have them. */
+/** Texts as in the operator's settings. */
 export interface RotationSettings {
   readonly namespace: string;
   readonly rotationVaults: string;
@@ -24,14 +24,14 @@ export interface RotationSettings {
 export interface CreateRotationOptions extends RotationSettings {
   readonly client: TokenIssuer;
   readonly authorities: Pick<Authorities, 'of' | 'onChange'>;
-  /** Of metrics. */
+  /** For metrics. */
   readonly register: Register;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
 }
 
-/** The rotation that the settings ask for. It asks nobody before its start(). */
+/** Returns the rotation for the settings. It makes no requests before its start(). */
 export function createRotation(options: CreateRotationOptions): Rotation {
   const { client, authorities, register, clock, random, logger } = options;
   const rotation = new Rotation({

@@ -2,7 +2,7 @@ import { Counter, type Registry as Register } from 'prom-client';
 
 import type { PollerObserver } from './version-poller.ts';
 
-/** Counts what rotation asks of Vaults into `register`. */
+/** Registers metrics of rotation's requests to Vaults in `register`. */
 export function createRotationMetrics(register: Register): Required<PollerObserver> {
   const registers = [register];
   const polls = new Counter({

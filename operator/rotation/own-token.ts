@@ -1,9 +1,9 @@
 import { ApiError } from '../../kube/object-client.ts';
 import { VaultFailure } from '../vault/metadata-port.ts';
 
-/** What of the API server is needed: ApiClient. */
+/** What is needed from the API server: ApiClient. */
 export interface TokenIssuer {
-  /** A token for a ServiceAccount and one audience. Rejects with ApiError, whose message holds nothing of it. */
+  /** Creates a token for a ServiceAccount and one audience. Rejects with ApiError, whose message never contains it. */
   createToken(
     namespace: string,
     serviceAccount: string,
@@ -11,12 +11,12 @@ export interface TokenIssuer {
   ): Promise<string>;
 }
 
-// The least that the API server gives. It is used at once, to log in.
+// The minimum that the API server allows. The token is used at once, to log in.
 const EXPIRATION_SECONDS = 600;
 
 /**
- * Makes tokens of the operator's own ServiceAccount, for an audience of their own: the API server and other services do
- * not take them. Rejects with VaultFailure.
+ * Returns a function that creates tokens of the operator's own ServiceAccount, for a separate audience: the API server
+ * and other services do not accept them. It rejects with VaultFailure.
  */
 export function ownToken(
   issuer: TokenIssuer,

@@ -4,9 +4,9 @@ import type { MetadataAnswer, VaultFailure } from '../vault/metadata-port.ts';
 export interface RotatingFacts {
   readonly intervalMs: number;
   readonly failure: VaultFailure | undefined;
-  /** What was heard of each path that can be watched, by metadata path; undefined: nothing yet. */
+  /** The last answer for each path that can be watched, by metadata path; undefined: none yet. */
   readonly answers: ReadonlyMap<string, MetadataAnswer | undefined>;
-  /** Paths that workloads read and that have no versions. */
+  /** Paths that workloads read but that have no versions. */
   readonly unwatchable: readonly string[];
 }
 
@@ -16,11 +16,11 @@ const FAILURES: Readonly<Record<VaultFailure['kind'], Pick<Statement, 'status' |
   NoToken: { status: 'False', reason: 'RotationTokenRefused' },
 };
 
-// As many as fit on a line of kubectl describe; the rest is counted.
+// As many as fit on a line of kubectl describe; the rest are only counted.
 const SHOWN = 3;
 const LONGEST_PATH = 100;
 
-/** Whether new versions would be seen, and of what they would not. */
+/** Returns whether new versions would be noticed, and for which paths they would not. */
 export function rotatingOf({ intervalMs, failure, answers, unwatchable }: RotatingFacts): Statement {
   if (failure !== undefined) {
     return { ...FAILURES[failure.kind], message: `${failure.message}; until this is fixed, nothing is restarted` };

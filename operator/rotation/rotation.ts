@@ -11,9 +11,9 @@ import type { Statement } from '../policies/conditions.ts';
 import { VersionPoller, type PolledVault, type VersionPollerOptions } from './version-poller.ts';
 
 export interface RotationOptions extends Omit<VersionPollerOptions, 'onChange'> {
-  /** Whether the operator may log in to this namespace of this Vault. */
+  /** Returns whether the operator may log in to this namespace of this Vault. */
   readonly isAllowed: (address: string, namespace: string) => boolean;
-  /** What is in the objects that policies refer to. */
+  /** Returns the authorities in the objects that policies refer to. */
   readonly authorityOf: AuthorityOf;
   /** Where to log in, without auth/ before it, for policies whose pods log in without a ServiceAccount token. */
   readonly mountPath: string;
@@ -23,13 +23,13 @@ interface Wanted {
   readonly vault: RuleVault;
   readonly intervalMs: number;
   readonly uses: readonly Use[];
-  /** By the path that references name: that of the metadata; undefined where there is none. */
+  /** Metadata path by the path in references; undefined if there is none. */
   readonly metadataPaths: ReadonlyMap<string, string | undefined>;
 }
 
 /**
- * Which workloads should restart because a secret that they read has a newer version. It knows policies and workloads as
- * it was told of them last, and what it knows of Vault is asked for anew after each start: nothing is lost by a stop.
+ * Which workloads should restart because a secret that they read has a newer version. Callers keep it up to date with
+ * policies and workloads, and it asks Vault again after each start: nothing is lost by a stop.
  */
 export class Rotation {
   readonly #options: RotationOptions;
@@ -41,7 +41,9 @@ export class Rotation {
     this.#options = options;
   }
 
-  /** The injected workloads of a policy, all of them. Without a rule, or with one that does not rotate: none any more. */
+  /**
+   * Sets all injected workloads of a policy. Without a rule, or with one that does not rotate, there are none any more.
+   */
   want(policyKey: string, rule: Pick<Rule, 'vault' | 'rotation'> | undefined, uses: readonly Use[]): void {
     if (rule?.rotation.strategy !== 'Restart') {
       this.#wanted.delete(policyKey);
@@ -60,7 +62,7 @@ export class Rotation {
     this.#watch(policyKey, wanted);
   }
 
-  /** What should be done now for the workloads of a policy, in the order in which it was told of them. */
+  /** Returns what should be done now for the workloads of a policy, in the order of want(). */
   wishesOf(policyKey: string): readonly RestartWish[] {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return [];
@@ -72,7 +74,7 @@ export class Rotation {
     return wanted.uses.map((use) => wishOf(use, versionOf)).filter((wish) => wish !== undefined);
   }
 
-  /** The condition Rotating; undefined where the policy does not rotate. */
+  /** Returns the condition Rotating; undefined if the policy does not rotate. */
   stateOf(policyKey: string): Statement | undefined {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return undefined;
@@ -87,7 +89,7 @@ export class Rotation {
     });
   }
 
-  /** `authorityOf` answers otherwise than before for this policy. */
+  /** Call it when `authorityOf` returns something else for this policy. */
   authorityChanged(policyKey: string): void {
     const wanted = this.#wanted.get(policyKey);
     if (wanted === undefined) return;
@@ -95,12 +97,12 @@ export class Rotation {
     this.#listeners.notify(policyKey);
   }
 
-  /** `listener` is told each policy whose wishes or condition may be others now. */
+  /** Calls `listener` with each policy whose wishes or condition may have changed. */
   onChange(listener: (policyKey: string) => void): void {
     this.#listeners.add(listener);
   }
 
-  /** Begins to ask Vaults. One replica does, the one that may restart workloads. */
+  /** Starts to ask Vaults. Only one replica does: the one that may restart workloads. */
   start(): void {
     if (this.#poller !== undefined) return;
     const onChange = (policies: readonly string[]): void =>
@@ -109,7 +111,7 @@ export class Rotation {
     for (const [policyKey, wanted] of this.#wanted) this.#watch(policyKey, wanted);
   }
 
-  /** Asks nothing any more, and gives its tokens back. It may be started again. */
+  /** Stops asking, and revokes its tokens. It can be started again. */
   async stop(): Promise<void> {
     const poller = this.#poller;
     this.#poller = undefined;
@@ -126,7 +128,7 @@ export class Rotation {
     this.#poller?.watch(policyKey, polled, intervalMs, paths);
   }
 
-  /** Whom to ask, or why nobody is asked. */
+  /** Returns which Vault to ask, or why none is asked. */
   #polledVaultOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PolledVault | Statement {
     const where = namespace === '' ? address : `${address}#${namespace}`;
     if (!this.#options.isAllowed(address, namespace)) {

@@ -7,28 +7,28 @@ export interface VaultSessionOptions {
   /** Of the auth method, without auth/ before it. */
   readonly mountPath: string;
   readonly role: string;
-  /** A fresh ServiceAccount token of the operator's. Rejects with VaultFailure. */
+  /** Resolves with a fresh ServiceAccount token of the operator. Rejects with VaultFailure. */
   readonly jwt: () => Promise<string>;
   readonly clock: Clock;
-  /** Told of every attempt to log in, for metrics. */
+  /** Called after every log-in attempt, for metrics. */
   readonly onLogin?: (worked: boolean) => void;
 }
 
 interface Held {
   readonly token: string;
-  /** Milliseconds since the epoch, as Clock.now(). */
+  /** Milliseconds since the epoch, from Clock.now(). */
   readonly since: number;
   readonly until: number;
 }
 
-// The last third is for a Vault that is away when the token should be replaced.
+// The last third is for a Vault that is unavailable when the token should be replaced.
 const USED_PART = 2 / 3;
-// 403 says either that the role may not read a path or that the token is not good any more. A new token tells which, but
-// each log-in that did not help makes the next doubt wait twice as long.
+// 403 means either that the role may not read a path or that the token is no longer valid. A new token tells which, but
+// each log-in that did not help doubles the wait before the next one.
 const FIRST_DOUBT_MS = 60_000;
 const LAST_DOUBT_MS = 3_600_000;
 
-/** One log-in to a Vault, shared by everything that is read from there. The token is kept in memory alone. */
+/** One log-in to a Vault, shared by all reads from it. The token is kept only in memory. */
 export class VaultSession {
   readonly #options: VaultSessionOptions;
   #held: Held | undefined;
@@ -40,12 +40,12 @@ export class VaultSession {
     this.#options = options;
   }
 
-  /** The newest version at this metadata path. Logs in where it has to. Rejects with VaultFailure. */
+  /** Resolves with the newest version at this metadata path. Logs in if necessary. Rejects with VaultFailure. */
   async read(path: string): Promise<MetadataAnswer> {
     const held = await this.#token();
     const answer = await this.#readAs(held, path);
     if (answer.kind !== 'Forbidden') return answer;
-    // Somebody else has replaced it meanwhile.
+    // Another read has replaced it meanwhile.
     if (this.#held !== held) return this.#readAs(await this.#token(), path);
     if (!this.#isDoubtful(held)) return answer;
     const again = await this.#readAs(await this.#logIn(), path);
@@ -78,7 +78,7 @@ export class VaultSession {
   }
 
   #logIn(): Promise<Held> {
-    // What is still under way when it ends finds its token revoked.
+    // Reads still in progress at the end find their token revoked.
     if (this.#ended) return Promise.reject(new VaultFailure('Away', 'stopped'));
     this.#login ??= this.#replace().finally(() => (this.#login = undefined));
     return this.#login;

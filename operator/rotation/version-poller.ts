@@ -20,14 +20,14 @@ export interface PollerObserver {
 
 export interface VersionPollerOptions {
   readonly vaults: MetadataPort;
-  /** A fresh ServiceAccount token of the operator's. Rejects with VaultFailure. */
+  /** Resolves with a fresh ServiceAccount token of the operator. Rejects with VaultFailure. */
   readonly jwt: () => Promise<string>;
-  /** The role to log in as, everywhere. */
+  /** The role to log in as, in every Vault. */
   readonly role: string;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Told the users of paths and Vaults of which something else is known now. */
+  /** Called with the users of paths and Vaults whose answers have changed. */
   readonly onChange: (users: readonly string[]) => void;
   readonly observer?: PollerObserver;
 }
@@ -47,24 +47,24 @@ interface Polling {
   readonly session: VaultSession;
   readonly polls: Map<string, Poll>;
   readonly backoff: Backoff;
-  /** Nothing is asked before, whoever wants it. */
+  /** No request is made before, whoever wants it. */
   notBefore: number;
   failure: VaultFailure | undefined;
 }
 
-/** Vaults at a time: enough for some that time out. */
+/** Vaults asked at the same time: enough even if some time out. */
 const VAULTS_AT_ONCE = 8;
 /** Requests to one Vault at a time. */
 export const REQUESTS = 4;
-// A Vault that comes back is asked within half a minute; one that does not sees two requests a minute.
+// A Vault that recovers is asked within half a minute; one that does not gets two requests a minute.
 const BACKOFF: BackoffLimits = { initialMs: 1_000, maxMs: 30_000 };
-// What is due within it goes in one round.
+// What is due within it is asked in one round.
 const ROUND_MS = 500;
 
 /**
- * Knows the newest version at each path that somebody wants to know it of. One poll serves all users of a path, at the
- * shortest of their intervals. A Vault that does not answer is left alone for a growing time and then tried with one
- * request; the others wait for it to work. So a Vault that comes back is asked once for each path, four at a time.
+ * Polls the newest version at each path that has users. One poll serves all users of a path, at the shortest of their
+ * intervals. A Vault that does not answer is retried with one request after a growing delay; the others wait until it
+ * succeeds. So a Vault that recovers is asked once for each path, four at a time.
  */
 export class VersionPoller {
   readonly #options: VersionPollerOptions;
@@ -80,7 +80,7 @@ export class VersionPoller {
     this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: VAULTS_AT_ONCE });
   }
 
-  /** What `user` wants to know from now on, all of it. */
+  /** Sets everything that `user` wants to know from now on. */
   watch(user: string, polling: PolledVault, intervalMs: number, paths: ReadonlySet<string>): void {
     const id = idOf(polling);
     if (paths.size === 0 || this.#pollingOf.get(user) !== id) this.unwatch(user);
@@ -92,22 +92,22 @@ export class VersionPoller {
     this.#schedule(joined);
   }
 
-  /** `user` wants to know nothing any more. */
+  /** Forgets `user`. */
   unwatch(user: string): void {
     this.#leave(user, new Set());
   }
 
-  /** What was last heard of a path that `user` watches; undefined: nothing yet. */
+  /** Returns the last answer for a path that `user` watches; undefined: none yet. */
   answerFor(user: string, path: string): MetadataAnswer | undefined {
     return this.#pollings.get(this.#pollingOf.get(user) ?? '')?.polls.get(path)?.answer;
   }
 
-  /** Why nothing is heard now from the Vault of `user`. */
+  /** Returns why the Vault of `user` does not answer now. */
   failureFor(user: string): VaultFailure | undefined {
     return this.#pollings.get(this.#pollingOf.get(user) ?? '')?.failure;
   }
 
-  /** Asks nothing any more, and revokes its tokens. */
+  /** Stops asking, and revokes its tokens. */
   async stop(): Promise<void> {
     for (const id of [...this.#pollings.keys()]) this.#close(id);
     await Promise.all([this.#queue.stop(), ...this.#ending]);
@@ -147,7 +147,7 @@ export class VersionPoller {
     if (poll.askedAt !== undefined) poll.due = Math.min(poll.due, poll.askedAt + intervalMs);
   }
 
-  /** `user` keeps only `paths`; what nobody wants is forgotten. */
+  /** Reduces `user` to `paths`; forgets paths without users. */
   #leave(user: string, paths: ReadonlySet<string>): void {
     const polling = this.#pollings.get(this.#pollingOf.get(user) ?? '');
     if (paths.size === 0) this.#pollingOf.delete(user);
@@ -175,17 +175,17 @@ export class VersionPoller {
     const now = this.#options.clock.now();
     const changed = new Set<string>();
     if (polling.notBefore <= now) await this.#askDue(polling, now, changed);
-    // Ended meanwhile: nobody is interested.
+    // Ended meanwhile: nobody needs it.
     if (this.#pollings.get(id) !== polling) return;
     this.#schedule(polling);
     if (changed.size > 0) this.#options.onChange([...changed]);
   }
 
-  /** Asks for everything that is due: one path first, to see whether the Vault is there. */
+  /** Asks for everything that is due: one path first, to see whether the Vault is available. */
   async #askDue(polling: Polling, now: number, changed: Set<string>): Promise<void> {
     const due = [...polling.polls.values()].filter((poll) => poll.due <= now).sort((a, b) => a.due - b.due);
     const ask = async (poll: Poll): Promise<void> => {
-      // Wanted by nobody since the round began.
+      // It has lost its users since the round began.
       if (polling.polls.get(poll.path) !== poll) return;
       for (const user of await this.#ask(polling, poll)) changed.add(user);
     };
@@ -217,7 +217,7 @@ export class VersionPoller {
     } catch (error) {
       if (!(error instanceof VaultFailure)) throw error;
       observer?.onPoll?.(error.kind);
-      // Behind all others: one that alone fails does not keep them waiting.
+      // After all others: a single failing path does not keep them waiting.
       poll.due = clock.now();
       throw error;
     }
@@ -246,7 +246,7 @@ function isSameAnswer(a: MetadataAnswer, b: MetadataAnswer): boolean {
   return a.kind === b.kind && (a.kind !== 'Version' || b.kind !== 'Version' || a.version === b.version);
 }
 
-/** Rejects with what was the first to fail, when everything that had begun has ended; the rest is not begun. */
+/** Rejects with the first failure once everything that was started has ended; the rest is not started. */
 async function inParallel<T>(items: readonly T[], width: number, act: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items].reverse();
   const failures: unknown[] = [];

@@ -14,14 +14,14 @@ import { coreResource } from '../../core/resources.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { CaRef } from '../../core/policy/rule.ts';
 
-/** What the operator trusts a Vault by, or why it cannot know. */
+/** The authorities by which the operator trusts a Vault, or why they are unknown. */
 export type Authority =
   /** PEM. */
   | { readonly caBundle: string }
-  /** For people, with what to do. */
+  /** Why, and what to do, for users. */
   | { readonly unread: string };
 
-/** Undefined: it is not read yet. */
+/** Returns undefined if it has not been read yet. */
 export type AuthorityOf = (namespace: string, ref: CaRef) => Authority | undefined;
 
 export interface AuthoritiesOptions {
@@ -38,15 +38,15 @@ interface Used {
   authority: Authority | undefined;
 }
 
-// Authorities live for years, and who changes one leaves the old one beside it for a while.
+// Authorities live for years, and a replaced one usually stays in the bundle for a while.
 const REREAD_MS = 300_000;
-// Somebody who mends it waits for that.
+// Somebody who fixes it waits for this.
 const UNREAD_MS = 60_000;
 
 /**
  * The certificates that policies refer to by spec.vault.tls.caRef, for the operator's own requests to Vault: pods mount
- * the objects by themselves. It reads what rules in force name, each object once, and looks again every five minutes, or
- * every minute where there was nothing to read.
+ * the objects themselves. It reads each object that rules in force name once, and rereads it every five minutes, or
+ * every minute if it could not be read.
  */
 export class Authorities {
   readonly #options: AuthoritiesOptions;
@@ -63,7 +63,7 @@ export class Authorities {
 
   readonly of: AuthorityOf = (namespace, ref) => this.#used.get(idOf(namespace, ref))?.authority;
 
-  /** `listener` is told of each policy (`namespace/name`) for which of() answers otherwise than before. */
+  /** Calls `listener` with each policy (`namespace/name`) for which of() now returns something else. */
   onChange(listener: (policyKey: string) => void): void {
     this.#listeners.add(listener);
   }
@@ -104,7 +104,7 @@ export class Authorities {
     for (const { policyKey } of concerned) this.#listeners.notify(policyKey);
   }
 
-  /** The policies of the namespace that refer to an object, and to which. */
+  /** Returns the policies of the namespace that refer to an object, with that object. */
   #referring(namespace: string): readonly { readonly policyKey: string; readonly id: string; readonly ref: CaRef }[] {
     const rules = this.#options.rules.snapshot().rulesFor(namespace);
     return rules.flatMap(
@@ -133,7 +133,7 @@ function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: 
   return fault === undefined ? { caBundle } : { unread: `key ${key} of ${which}: ${fault}` };
 }
 
-/** Anything else is tried again. */
+/** Any other error is retried. */
 function ifForbidden(error: unknown, { kind, name }: CaRef): Authority {
   if (!isForbidden(error)) throw error;
   return {

@@ -2,8 +2,8 @@ import { codeOf, isTimeout, isUnknownName, tlsFaultOf } from '../../core/network
 import type { VaultHealth } from './vault-port.ts';
 
 /**
- * Reads the answer to sys/health. Its body counts rather than its status code, which the server's configuration and
- * proxies in between may change. `hostOfAddress` is shown to people.
+ * Reads the response of sys/health. Its body counts rather than its status code, which the server's configuration and
+ * proxies may change. `hostOfAddress` is shown to users.
  */
 export function healthOfAnswer(status: number, body: unknown, hostOfAddress: string): VaultHealth {
   const { initialized, sealed, standby } = (typeof body === 'object' && body !== null ? body : {}) as Record<
@@ -26,7 +26,7 @@ export function redirectHealth(hostOfAddress: string): VaultHealth {
   return bad('VaultAnswerUnexpected', message);
 }
 
-/** Reads why there was no answer. Of the error nothing but its code is used: libraries hang requests on errors. */
+/** Returns why there was no response. It uses only the code of the error: libraries attach requests to errors. */
 export function healthOfError(error: unknown, hostOfAddress: string, hasCaBundle: boolean): VaultHealth {
   const code = codeOf(error);
   if (isTimeout(code)) return bad('VaultTimeout', `Vault at ${hostOfAddress} did not answer in time`);

@@ -9,14 +9,14 @@ import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
 
 export interface HealthMonitorOptions {
   readonly vault: VaultPort;
-  /** What is in the objects that policies refer to. */
+  /** Returns the authorities in the objects that policies refer to. */
   readonly authorityOf: AuthorityOf;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Milliseconds between two checks of one Vault, about. */
+  /** Approximate milliseconds between two checks of one Vault. */
   readonly intervalMs?: number;
-  /** Told the policies whose Vault has changed its health. */
+  /** Called with the policies whose Vault has changed its health. */
   readonly onChange: (policies: readonly string[]) => void;
 }
 
@@ -27,7 +27,7 @@ interface Watched {
 }
 
 const INTERVAL_MS = 60_000;
-// Enough for a hundred Vaults a minute that all time out, and no flood when the operator starts.
+// Enough for a hundred Vaults a minute even if all time out, without a flood when the operator starts.
 const CONCURRENCY = 8;
 
 const NOT_YET: VaultHealth = {
@@ -57,7 +57,9 @@ export class HealthMonitor {
     this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: CONCURRENCY });
   }
 
-  /** `policy` (`namespace/name`) uses this Vault from now on; undefined: none. Asks at once if nobody used it before. */
+  /**
+   * Sets the Vault that `policy` (`namespace/name`) uses; undefined: none. Checks at once if no other policy uses it.
+   */
   watch(policy: string, vault: RuleVault | undefined): void {
     const wanted = vault === undefined ? NO_RULE : this.#targetOf(policy, vault);
     const id = 'address' in wanted ? JSON.stringify(wanted) : undefined;
@@ -66,7 +68,7 @@ export class HealthMonitor {
     else if (id !== undefined) this.#join(policy, id, wanted);
   }
 
-  /** `policy` is gone. */
+  /** Forgets `policy`. */
   unwatch(policy: string): void {
     this.#uncheckable.delete(policy);
     const id = this.#idOf.get(policy);
@@ -79,13 +81,13 @@ export class HealthMonitor {
     this.#queue.forget(id);
   }
 
-  /** The health, as last seen, of the Vault that `policy` uses. */
+  /** Returns the last known health of the Vault that `policy` uses. */
   health(policy: string): VaultHealth {
     const id = this.#idOf.get(policy);
     return this.#watched.get(id ?? '')?.health ?? this.#uncheckable.get(policy) ?? NOT_YET;
   }
 
-  /** No check begins any more. */
+  /** Starts no more checks. */
   stop(): Promise<void> {
     return this.#queue.stop();
   }
@@ -116,7 +118,7 @@ export class HealthMonitor {
     onChange([...watched.policies]);
   }
 
-  /** The server to ask, or why it is not asked. */
+  /** Returns the server to ask, or why it is not asked. */
   #targetOf(policy: string, { address, tls }: RuleVault): VaultTarget | VaultHealth {
     const { caBundle, caRef, serverName } = tls;
     if (caRef === undefined) return { address, caBundle, serverName };

@@ -5,30 +5,32 @@ export interface MetadataTarget extends VaultTarget {
   readonly namespace: string;
 }
 
-/** What the metadata of a secret of KV version 2 say of its newest version. */
+/** What the metadata of a KV version 2 secret say about its newest version. */
 export type MetadataAnswer =
   | { readonly kind: 'Version'; readonly version: number }
   /** The newest version is deleted or destroyed: nobody could start with it. */
   | { readonly kind: 'Deleted' }
-  /** 404: no such secret, no such mount, or one that is no KV version 2. */
+  /** 404: no such secret, no such mount, or a mount that is not KV version 2. */
   | { readonly kind: 'Missing' }
-  /** 403: the role may not read it, or the token is not good any more. */
+  /** 403: the role may not read it, or the token is no longer valid. */
   | { readonly kind: 'Forbidden' }
-  /** It is about this path alone, and cannot be used. */
+  /** Another response about this path alone. */
   | { readonly kind: 'Unexpected'; readonly status: number };
 
 export interface VaultLogin {
   readonly token: string;
-  /** Milliseconds from now; Infinity where it does not end. */
+  /** Milliseconds from now; Infinity if it does not expire. */
   readonly lifeMs: number;
 }
 
-/** All paths of a Vault are concerned. `message` is for people, and holds nothing that Vault or a library has said. */
+/**
+ * A failure that concerns all paths of a Vault. `message` is for users and contains nothing from Vault or a library.
+ */
 export class VaultFailure extends Error {
   override readonly name = 'VaultFailure';
   /**
-   * Away: no answer, or none that tells anything now. LoginRefused: it answers, and does not let the operator in.
-   * NoToken: the operator has nothing to log in with.
+   * Away: no response, or none that says anything now. LoginRefused: it answers, but rejects the log-in. NoToken: the
+   * operator has no token to log in with.
    */
   readonly kind: 'Away' | 'LoginRefused' | 'NoToken';
 
@@ -38,18 +40,18 @@ export class VaultFailure extends Error {
   }
 }
 
-/** A few connections to one Vault. All methods reject with VaultFailure, within seconds. */
+/** Connections to one Vault. All methods reject with VaultFailure, within seconds. */
 export interface MetadataConnection {
   /** Logs in with a ServiceAccount token at auth/`mountPath`, of Kubernetes or JWT auth. */
   login(mountPath: string, role: string, jwt: string): Promise<VaultLogin>;
-  /** `path` such as secret/metadata/shop/db. `now` in milliseconds since the epoch: a version may be deleted later on. */
+  /** `path` is for example secret/metadata/shop/db. `now` is in milliseconds since the epoch: a version may expire. */
   read(token: string, path: string, now: number): Promise<MetadataAnswer>;
-  /** Ends the token. Never rejects: one that cannot be revoked ends by itself. */
+  /** Revokes the token. Never rejects: one that cannot be revoked expires. */
   revoke(token: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What rotation wants of Vaults: numbers of versions, never values. */
+/** What rotation needs from Vaults: version numbers, never values. */
 export interface MetadataPort {
   connect(target: MetadataTarget): MetadataConnection;
 }

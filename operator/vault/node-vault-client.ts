@@ -2,9 +2,9 @@ import { healthOfAnswer, healthOfError, redirectHealth } from './health-answer.t
 import { agentFor, clientWith, RedirectAnswer, send } from './transport.ts';
 import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
 
-// Half of the time that one turn of the reconciler may take; a Vault that needs longer is as good as away.
+// Half of the time that one reconcile may take; a Vault that needs longer is as good as unavailable.
 const TIMEOUT_MS = 4_000;
-// sys/health is some 300 bytes. The address is a policy author's, and may lead anywhere.
+// sys/health is about 300 bytes. The address comes from the author of a policy, and may lead anywhere.
 const LONGEST_ANSWER = 64 * 1024;
 
 /** VaultPort on node-vault. */
@@ -21,7 +21,7 @@ export class NodeVaultClient implements VaultPort {
     const agent = agentFor(target, this.#timeoutMs, 1);
     let status = 0;
     try {
-      // Vault answers sys/health in the root namespace only, and it is about all of them.
+      // Vault answers sys/health only in the root namespace, for all namespaces.
       const client = clientWith(target.address, '', async (asked) => {
         const response = await send(asked, agent, bounds);
         status = response.statusCode;
@@ -34,7 +34,7 @@ export class NodeVaultClient implements VaultPort {
         ? redirectHealth(host)
         : healthOfError(error, host, target.caBundle !== '');
     } finally {
-      // One check a minute: a connection kept for the next would be closed by then.
+      // One check a minute: a connection kept open would be closed by the next.
       await agent.destroy();
     }
   }

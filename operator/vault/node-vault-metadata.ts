@@ -7,8 +7,8 @@ import { VaultFailure } from './metadata-port.ts';
 import { agentFor, clientWith, RedirectAnswer, send, type VaultResponse } from './transport.ts';
 
 const TIMEOUT_MS = 5_000;
-// Metadata tell of every version that is kept, 130 bytes each, and of 64 fields of one's own: a secret with thousands of
-// versions fits, and four answers at once are no memory to speak of.
+// Metadata list every version that is kept, 130 bytes each, and 64 custom fields: a secret with thousands of versions
+// fits, and four responses at once take little memory.
 const LONGEST_ANSWER = 1024 * 1024;
 
 interface Answer {
@@ -71,7 +71,7 @@ class Connection implements MetadataConnection {
     return this.#agent.destroy();
   }
 
-  /** What node-vault makes of it is not looked at: its errors hold whole answers. */
+  /** The result of node-vault is ignored: its errors contain whole responses. */
   async #ask(token: string, ask: (client: ReturnType<typeof clientWith>) => Promise<unknown>): Promise<Answer> {
     let response: VaultResponse | undefined;
     const bounds = { timeoutMs: this.#timeoutMs, longestAnswer: LONGEST_ANSWER };
@@ -108,7 +108,7 @@ class Connection implements MetadataConnection {
 function authOf(body: unknown): VaultLogin | undefined {
   const { auth } = (body ?? {}) as { auth?: { client_token?: unknown; lease_duration?: unknown } | null };
   const { client_token: token, lease_duration: seconds } = auth ?? {};
-  // It goes into a header.
+  // It is sent in a header.
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) return undefined;
   return { token, lifeMs: typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : Infinity };
 }

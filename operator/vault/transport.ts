@@ -1,6 +1,6 @@
 /**
- * How the operator speaks HTTP to Vaults: node-vault's transport replaced through its own option for that. axios follows
- * redirects, heeds proxy variables, has no limit of time or size, and hangs headers, with their tokens, on its errors.
+ * How the operator speaks HTTP to Vaults: replaces node-vault's transport through its option for that. axios follows
+ * redirects, honours proxy variables, has no limit on time or size, and attaches headers, with tokens, to its errors.
  */
 import NodeVault from 'node-vault';
 import { Agent } from 'undici';
@@ -8,7 +8,7 @@ import { Agent } from 'undici';
 import { parseJson } from '../../core/json.ts';
 import type { VaultTarget } from './vault-port.ts';
 
-/** What node-vault asks its transport for. */
+/** What node-vault passes to its transport. */
 export interface VaultRequest {
   readonly method: string;
   readonly uri: string;
@@ -25,16 +25,16 @@ export interface VaultResponse {
 }
 
 export interface RequestBounds {
-  /** Milliseconds for the whole of it. */
+  /** Milliseconds for the whole exchange. */
   readonly timeoutMs: number;
-  /** Bytes of the answer; of a longer one the body is undefined. */
+  /** Bytes of the response; the body of a longer one is undefined. */
   readonly longestAnswer: number;
 }
 
 /** Vault answered with a redirect, which is never followed: it would carry the token elsewhere. */
 export class RedirectAnswer extends Error {}
 
-/** `namespace` of Vault; '' for its root. */
+/** Returns a client. `namespace` is Vault's; '' for its root. */
 export function clientWith(
   address: string,
   namespace: string,
@@ -43,17 +43,17 @@ export function clientWith(
   const client = NodeVault({
     endpoint: address,
     'request-promise': { defaults: () => transport },
-    // Its own one prints whole requests when DEBUG asks for it.
+    // node-vault's own prints whole requests if DEBUG asks for it.
     debug: () => undefined,
   });
-  // What was left out or is empty comes from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX of the operator's environment,
-  // which are nobody's business here.
+  // node-vault takes what is missing or empty from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX in the operator's
+  // environment, which must not count here.
   return Object.assign(client, { token: '', namespace, pathPrefix: '' });
 }
 
 /**
- * A pool of at most `connections` to one Vault. TLS is verified always: node-vault turns that off for any value of
- * VAULT_SKIP_VERIFY, Node for another variable.
+ * Returns a pool of at most `connections` to one Vault. It always verifies TLS: node-vault turns that off for any value
+ * of VAULT_SKIP_VERIFY, Node for another variable.
  */
 export function agentFor({ caBundle, serverName }: VaultTarget, timeout: number, connections: number): Agent {
   return new Agent({
@@ -68,7 +68,7 @@ export function agentFor({ caBundle, serverName }: VaultTarget, timeout: number,
   });
 }
 
-/** Rejects with RedirectAnswer, or with what the network says. */
+/** Rejects with RedirectAnswer, or with the error of the network. */
 export async function send(asked: VaultRequest, dispatcher: Agent, bounds: RequestBounds): Promise<VaultResponse> {
   const { origin, pathname: path, search } = new URL(asked.uri);
   const hasBody = typeof asked.json === 'object' && asked.json !== null;

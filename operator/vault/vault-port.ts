@@ -13,12 +13,12 @@ export interface VaultTarget {
 export interface VaultHealth {
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: Extract<ReasonCode, `Vault${string}`>;
-  /** For people. Holds neither tokens nor anything of what Vault answered. */
+  /** For users. Contains neither tokens nor anything that Vault answered. */
   readonly message: string;
 }
 
-/** What the operator wants of Vault: nothing but whether it is there. */
+/** What the operator needs from Vault: only whether it is available. */
 export interface VaultPort {
-  /** Asks once, for a few seconds at most. Never rejects. */
+  /** Asks once, for a few seconds at most. Resolves with the health; never rejects. */
   health(target: VaultTarget): Promise<VaultHealth>;
 }

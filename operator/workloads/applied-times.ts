@@ -4,7 +4,7 @@ import type { Judgement } from './inventory.ts';
 import type { Tracked } from '../../core/workload/plan.ts';
 import { parseRequest } from '../../core/workload/request.ts';
 
-/** When a policy last came into a workload: by an admission that this process saw, or by a request that had effect. */
+/** When a policy was last applied to a workload: by an admission that this process saw, or by an effective request. */
 export class AppliedTimes {
   readonly #clock: Pick<Clock, 'now'>;
   /** Milliseconds since the epoch, by `namespace/name` of the policy. */
@@ -16,13 +16,13 @@ export class AppliedTimes {
 
   judged({ workload, standing, before, isNew }: Judgement): void {
     if (standing?.state !== 'Injected') return;
-    // what was injected before this process looked was so at a time that it does not know
+    // a workload that was injected before this process looked has an unknown time
     const isFresh = isNew || (before !== undefined && before.state !== 'Injected');
     const { namespace } = workload.metadata;
     if (isFresh) this.#seen.set(keyOf({ namespace, name: standing.policy.name }), this.#clock.now());
   }
 
-  /** Milliseconds since the epoch, whole seconds; undefined where nothing tells. */
+  /** Returns milliseconds since the epoch, whole seconds; undefined if unknown. */
   newest(policyKey: string, own: readonly Tracked[]): number | undefined {
     const requests = own
       .filter(({ standing }) => standing.state === 'Injected')

@@ -8,10 +8,13 @@ import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { POLICIES } from '../policies/reconciler.ts';
 
-/** Owner of status.lastDenial in managedFields: not the other status fields', which another replica may be writing. */
+/**
+ * Owner of status.lastDenial in managedFields: not that of the other status fields, which another replica may be
+ * writing.
+ */
 export const DENIAL_FIELD_MANAGER = 'vault-injection-operator-denials';
 
-/** A workload that admission refused. */
+/** A workload that admission denied. */
 export interface DeniedWorkload {
   readonly kind: string;
   readonly name: string;
@@ -31,14 +34,14 @@ interface Noted extends DeniedWorkload {
   readonly time: number;
 }
 
-// Somebody looks at the policy after a refusal: the first one is there at once.
+// Users look at the policy after a denial: the first one is written at once.
 const EVERY_MS = 10_000;
-// A controller that tries the same again and again says nothing new.
+// A controller that retries the same says nothing new.
 const SAME_EVERY_MS = 60_000;
 // As the CRD allows.
 const LONGEST_MESSAGE = 1_000;
 
-/** Writes status.lastDenial of policies: by whichever replica denied, since no other knows of it. */
+/** Writes status.lastDenial of policies. The replica that denied writes it, because no other knows about it. */
 export class Denials {
   readonly #options: DenialsOptions;
   readonly #noted = new Map<string, Noted>();
@@ -51,7 +54,7 @@ export class Denials {
     this.#queue = new WorkQueue({ process: (policyKey) => this.#write(policyKey), clock, random, logger });
   }
 
-  /** A workload of this policy (`namespace/name`) was refused just now. */
+  /** Notes that a workload of this policy (`namespace/name`) was just denied. */
   note(policyKey: string, denied: DeniedWorkload): void {
     const now = this.#options.clock.now();
     const written = this.#written.get(policyKey);
@@ -61,7 +64,7 @@ export class Denials {
     this.#queue.addAfter(policyKey, inMs);
   }
 
-  /** The policy is gone. */
+  /** Forgets a policy that is gone. */
   forget(policyKey: string): void {
     this.#queue.forget(policyKey);
     this.#noted.delete(policyKey);
@@ -97,7 +100,7 @@ export class Denials {
           logger.warn({ policy: policyKey, error: describeError(error) }, 'a denial could not be reported');
         return;
       }
-      // the queue tries again, with the newest
+      // the queue retries, with the newest one
       if (!this.#noted.has(policyKey)) this.#noted.set(policyKey, noted);
       throw error;
     }

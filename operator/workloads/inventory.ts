@@ -12,29 +12,29 @@ import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 import { partsOfWorkloadKey, workloadKey } from '../../core/workload/workload.ts';
 
-/** A workload and how it stands under the policy that wins it. */
+/** A workload and its standing under the policy that applies to it. */
 export interface Judged {
   readonly key: string;
   readonly workload: Workload;
   readonly standing: Standing;
 }
 
-/** What one judgement found; `before` undefined: it was not judged before, or under no policy. */
+/** The result of one judgement; `before` is undefined if it was not judged before, or under no policy. */
 export interface Judgement {
   readonly key: string;
   readonly workload: Workload;
   readonly standing: Standing | undefined;
   readonly before: Standing | undefined;
-  /** It is there since the namespace was listed: somebody has just created it. */
+  /** It appeared after the namespace was listed: somebody has just created it. */
   readonly isNew: boolean;
 }
 
 export interface InventoryOptions {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;
   readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
-  /** Nothing of this namespace is ever injected. */
+  /** Whether nothing in this namespace is ever injected. */
   readonly excludes: (namespace: string) => boolean;
-  /** The pure core, with what is known of images and other objects. */
+  /** The pure core, with what is known about images and other objects. */
   readonly judge: (key: string, workload: Workload, rules: RuleSnapshot) => Standing | undefined;
   readonly clock: Clock;
   readonly random: () => number;
@@ -42,13 +42,13 @@ export interface InventoryOptions {
   readonly observer?: InformerObserver;
   readonly relistMs?: number;
   readonly turn?: () => Promise<unknown>;
-  /** Told of every judgement. Must only note it. */
+  /** Called with every judgement. Must only note it. */
   readonly onJudged?: (judgement: Judgement) => void;
-  /** A workload is gone, or nobody looks at its namespace any more. */
+  /** Called when a workload is gone, or its namespace is not watched any more. */
   readonly onGone?: (key: string) => void;
-  /** Something about the workloads of this policy (`namespace/name`) has changed. */
+  /** Called when something about the workloads of this policy (`namespace/name`) has changed. */
   readonly onChanged: (policyKey: string) => void;
-  /** All of this namespace is known and judged; told again after each time that some of it was not. */
+  /** Called when all of this namespace is known and judged; again after each time that some of it was not. */
   readonly onSettled: (namespace: string) => void;
 }
 
@@ -62,14 +62,14 @@ interface Entry {
 interface Watched {
   readonly watch: NamespaceWatch;
   readonly entries: Map<string, Entry>;
-  /** How many of them wait to be judged. */
+  /** How many of them are waiting to be judged. */
   waiting: number;
 }
 
 /**
- * Every workload of the namespaces that have rules, and how it stands. It is derived from what the API server has and
- * from nothing else, so each process comes to the same. Each replica keeps one, not the leader alone: it warms the
- * replica's own memory of images, and who becomes the leader knows everything at once.
+ * Every workload of the namespaces that have rules, and its standing. It is derived from the state of the API server
+ * alone, so each process comes to the same result. Each replica keeps one, not just the leader: it warms the replica's
+ * own cache of images, and a new leader knows everything at once.
  */
 export class Inventory {
   readonly #options: InventoryOptions;
@@ -85,7 +85,7 @@ export class Inventory {
     options.rules.onChange((namespace) => this.#rulesChanged(namespace));
   }
 
-  /** Begins with the namespaces that have rules by now. */
+  /** Starts with the namespaces that have rules now. */
   start(): void {
     this.#isGoing = true;
     for (const { name } of this.#options.rules.namespaces()) this.#rulesChanged(name);
@@ -97,7 +97,7 @@ export class Inventory {
     await Promise.all(this.#closing);
   }
 
-  /** All of the namespace is known and judged by the rules of this moment. */
+  /** Whether all of the namespace is known and judged by the current rules. */
   settled(namespace: string): boolean {
     const watched = this.#namespaces.get(namespace);
     return watched !== undefined && watched.watch.synced && watched.waiting === 0;
@@ -109,18 +109,18 @@ export class Inventory {
     return { key, workload: entry.workload, standing: entry.standing };
   }
 
-  /** The workloads of the namespace that any policy counts for. */
+  /** Returns the workloads of the namespace that any policy applies to. */
   ofNamespace(namespace: string): readonly Judged[] {
     const entries = [...(this.#namespaces.get(namespace)?.entries ?? [])];
     return entries.flatMap(([key, { workload, standing }]) => (standing ? [{ key, workload, standing }] : []));
   }
 
-  /** All that any policy counts for. */
+  /** Returns all workloads that any policy applies to. */
   list(): readonly Judged[] {
     return [...this.#namespaces.keys()].flatMap((namespace) => this.ofNamespace(namespace));
   }
 
-  /** How many are in each state. */
+  /** Returns how many are in each state. */
   counts(): Readonly<Partial<Record<Standing['state'], number>>> {
     const counts: Partial<Record<Standing['state'], number>> = {};
     for (const { entries } of this.#namespaces.values()) {
@@ -131,12 +131,12 @@ export class Inventory {
     return counts;
   }
 
-  /** What is known beside of the workload has changed: it is judged anew. */
+  /** Judges a workload again, because what is known about its images or other objects has changed. */
   judgeAgain(key: string): void {
     if (this.#entry(key) !== undefined) this.#queue(key);
   }
 
-  /** The API server's answer to a write, which may come before or after its watch tells of it. Judged at once. */
+  /** Takes the API server's response to a write, which may come before or after the watch event. Judges it at once. */
   saw(workload: Workload): void {
     const key = workloadKey(workload);
     const entry = this.#entry(key);
@@ -216,7 +216,7 @@ export class Inventory {
     if (watched !== undefined && this.#slices.add(key)) watched.waiting += 1;
   }
 
-  /** False: it did not wait. */
+  /** Returns false if it was not waiting. */
   #unqueue(key: string): boolean {
     const watched = this.#watched(key);
     if (!this.#slices.remove(key)) return false;
@@ -224,7 +224,7 @@ export class Inventory {
     return true;
   }
 
-  /** Its turn in the queue. */
+  /** Called for its turn in the queue. */
   #work(key: string): void {
     const watched = this.#watched(key);
     if (watched === undefined) return;
@@ -251,7 +251,7 @@ export class Inventory {
     try {
       return judge(key, workload, snapshot);
     } catch (error) {
-      // A defect, and no reason to leave all other workloads alone. Its message may quote the manifest.
+      // A bug, but no reason to skip all other workloads. Its message may quote the manifest.
       logger.error({ workload: key, error: error instanceof Error ? error.name : typeof error }, 'cannot be judged');
       return undefined;
     }
@@ -267,7 +267,7 @@ export class Inventory {
     if (hasWaited) this.#settled(namespaceOf(key));
   }
 
-  /** Those that yield tell of the conflict too. */
+  /** Also for the policies that yield: they report the conflict too. */
   #tellPolicies(key: string, before: Standing | undefined, after: Standing | undefined): void {
     const names = [before, after].flatMap((standing) => (standing ? [standing.policy.name, ...standing.yielding] : []));
     const namespace = namespaceOf(key);
@@ -291,10 +291,10 @@ function namespaceOf(key: string): string {
   return partsOfWorkloadKey(key).namespace;
 }
 
-/** A write's answer comes before the watch tells of it, and of what was before it. */
+/** Whether `a` is newer: the response to a write may come before the watch events for it and for earlier states. */
 function isNewer({ metadata: a }: Workload, { metadata: b }: Workload): boolean {
   if (a.uid !== b.uid) return true;
   const order = compareVersions(a.resourceVersion, b.resourceVersion);
-  // one that cannot be compared counts as new
+  // a version that cannot be compared counts as newer
   return order === undefined || order > 0;
 }

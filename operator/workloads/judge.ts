@@ -11,7 +11,7 @@ export interface JudgeOptions {
   readonly sources?: Pick<Warming<SourceNeeds, KnownSources>, 'use'> | undefined;
 }
 
-/** Judges as admission would: first what stands in the manifest, then with what others know of what it refers to. */
+/** Judges as admission would: first by the manifest alone, then with what is known about what it refers to. */
 export function createJudge({ images, sources }: JudgeOptions) {
   return (key: string, workload: Workload, rules: RuleSnapshot): Standing | undefined => {
     const { namespace } = workload.metadata;
@@ -22,7 +22,7 @@ export function createJudge({ images, sources }: JudgeOptions) {
     const known = images?.use(key, namespace, recorded?.needs);
     if (known === undefined) return recorded;
     const whole = standingOf(workload, rules, { ...read, images: known });
-    // A tag that moved: what admission has recorded may be newer than what is known here.
+    // A moved tag: what admission has recorded may be newer than what is known here.
     const isContradicted = recorded?.state === 'Injected' && whole?.state === 'Outdated';
     return isContradicted && images?.doubt(key) === true ? recorded : whole;
   };

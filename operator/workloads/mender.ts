@@ -16,33 +16,33 @@ export interface MenderOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Asked before each write: of several replicas one may, and not for ever. */
+  /** Checked before each write: only one of several replicas may write, and not forever. */
   readonly mayAct: () => boolean;
-  /** The workload as the API server has it after the action, which admission has seen. */
+  /** Called with the workload as stored after the action, which admission has seen. */
   readonly onDone: (action: Action, object: KubernetesObject) => void;
-  /** Told of each outcome, for metrics. */
+  /** Called with each outcome, for metrics. */
   readonly onResult?: (kind: Action['kind'], result: RequestResult) => void;
 }
 
 export type RequestResult = 'Done' | 'Gone' | 'Refused' | 'Failed';
 
-/** What is to be done to a workload, as it was when that was decided. */
+/** An action for a workload, and the workload as it was when that was decided. */
 export interface Wanted {
   readonly action: Action;
   readonly workload: Workload;
 }
 
-// Each is a write of the API server, with an admission, and may begin a rollout. A burst mends what an outage of the
-// webhook left behind at once; after that it is quicker than people and slower than a storm.
+// Each is a write to the API server, with an admission, and may start a rollout. A burst repairs at once what an outage
+// of the webhook left behind; after that the rate is faster than people and slower than a storm.
 const BURST = 10;
 const EVERY_MS = 200;
-// Writes under way: one that waits for a slow admission must not hold all others up.
+// Concurrent writes: one that waits for a slow admission must not hold up all others.
 const CONCURRENCY = 4;
 const FAILED: BackoffLimits = { initialMs: 1_000, maxMs: 60_000 };
-// Somebody said no (an admission, or RBAC), and will say so again until somebody changes something.
+// Refused by an admission or RBAC, and will be again until somebody changes something.
 const REFUSED: BackoffLimits = { initialMs: 10_000, maxMs: 300_000 };
 
-/** Does to workloads what the plans of their policies say, at a bounded rate. It decides nothing. */
+/** Carries out the plans of policies on their workloads, at a bounded rate. It decides nothing. */
 export class Mender {
   readonly #options: MenderOptions;
   /** By policy; the policies take turns. */
@@ -58,24 +58,24 @@ export class Mender {
     this.#bucket = new TokenBucket({ clock: options.clock, burst: BURST, everyMs: EVERY_MS });
   }
 
-  /** What is wanted for the workloads of a policy from now on, in place of what was wanted and is not under way. */
+  /** Replaces what is wanted for the workloads of a policy, except for what is in progress. */
   want(policyKey: string, wanted: readonly Wanted[]): void {
     if (wanted.length === 0) this.#wanted.delete(policyKey);
     else this.#wanted.set(policyKey, wanted);
     this.#pump();
   }
 
-  /** What is being written to a workload at this moment. */
+  /** Returns what is being written to a workload now. */
   underWay(key: string): Action | undefined {
     return this.#underWay.get(key)?.wanted.action;
   }
 
-  /** The workload is gone: nothing of it is remembered. */
+  /** Forgets a workload that is gone. */
   forget(key: string): void {
     this.#failed.delete(key);
   }
 
-  /** Begins nothing more; resolves when what is under way has ended. */
+  /** Starts nothing more; resolves when writes in progress have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#wanted.clear();
@@ -98,7 +98,7 @@ export class Mender {
     }
   }
 
-  /** The action whose time comes first; of those whose time has come, that of the policy which has waited longest. */
+  /** Returns the action that is due first; of those that are due, that of the policy that has waited longest. */
   #next(): { readonly policyKey: string; readonly wanted: Wanted; readonly inMs: number } | undefined {
     const now = this.#options.clock.now();
     let first: { policyKey: string; wanted: Wanted; inMs: number } | undefined;
@@ -128,7 +128,8 @@ export class Mender {
   async #act({ action, workload }: Wanted): Promise<void> {
     const { client, onDone, onResult, logger } = this.#options;
     const { namespace, name, uid } = workload.metadata;
-    // The uid: what has taken the name since is judged by itself. No version: others may write at the same time.
+    // With the uid: a new workload of that name is judged separately. Without a version: others may write at the same
+    // time.
     const changes = { metadata: { uid, annotations: action.annotations } };
     try {
       const resource = { ...KINDS[workload.kind].resource, namespace };

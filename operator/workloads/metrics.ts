@@ -9,7 +9,7 @@ import type { State } from '../../core/workload/standing.ts';
 /** Read when a scrape asks. */
 export interface WorkloadFigures {
   readonly counts: () => Readonly<Partial<Record<State, number>>>;
-  /** Workloads whose rollout the operator waits for. */
+  /** Workloads whose rollout the operator is waiting for. */
   readonly rolling: () => number;
   readonly unanswered: () => number;
 }
@@ -18,7 +18,7 @@ export interface WorkloadMetrics {
   requested(kind: Action['kind'], result: RequestResult): void;
 }
 
-/** What is known of workloads, in `register`. No label holds a name: series stay few. */
+/** Registers metrics of workloads in `register`. No label holds a name, so there are few series. */
 export function createWorkloadMetrics(register: Register, figures: WorkloadFigures): WorkloadMetrics {
   const registers = [register];
   new Gauge({

@@ -15,21 +15,21 @@ export interface NamespaceWatchOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly observer?: InformerObserver;
-  /** Milliseconds between two lists, about. */
+  /** Approximate milliseconds between two lists. */
   readonly relistMs?: number;
-  /** Told of each workload as it is now; undefined: it is gone. */
+  /** Called with the current state of each workload; undefined: it is gone. */
   readonly onChange: (kind: WorkloadKind, name: string, workload: Workload | undefined) => void;
-  /** Told once, when all workloads have been told. */
+  /** Called once, after onChange has been called for all workloads. */
   readonly onSynced: () => void;
 }
 
-// Ten times as long as usual: a hundred namespaces have two hundred watches, and nobody is served from this copy.
+// Ten times as long as usual: a hundred namespaces have two hundred watches, and admission does not use this copy.
 const WATCH_SECONDS = 600;
 const RELIST_MS = 3_600_000;
 // One page is parsed in one go: 100 workloads take a few milliseconds.
 const PAGE = 100;
 
-/** All workloads of one namespace, slimmed as they arrive. */
+/** All workloads of one namespace, reduced as they arrive. */
 export class NamespaceWatch {
   readonly #informers: readonly Informer<Workload>[];
 

@@ -3,17 +3,17 @@ import type { Judgement } from './inventory.ts';
 import type { State } from '../../core/workload/standing.ts';
 
 interface Outcome {
-  /** The request that this process sees on the workload, or has sent last. */
+  /** The request that this process sees on the workload, or last sent. */
   readonly request: string;
-  /** It was injected under it. */
+  /** The workload was injected under that request. */
   readonly seenInjected: boolean;
-  /** Requests in a row that changed nothing. */
+  /** Consecutive requests that changed nothing. */
   readonly fruitless: number;
 }
 
 /**
- * What became of requests, as far as this process saw. It adds to what the annotations of the workload tell: whoever
- * replaces a whole object takes them out, and must not make the operator begin from the start each time.
+ * The outcomes of requests, as far as this process saw them. They complement the workload's annotations: a client that
+ * replaces the whole object removes those, which must not make the operator start over each time.
  */
 export class RequestOutcomes {
   readonly #outcomes = new Map<string, Outcome>();
@@ -22,7 +22,7 @@ export class RequestOutcomes {
     return this.#outcomes.get(key);
   }
 
-  /** The answer to a request of this process: how the workload stands with it. */
+  /** Notes the result of a request of this process: the workload's state after it. */
   answered(key: string, request: string, state: State | undefined): void {
     const isEffective = state !== 'Missed' && state !== 'Outdated';
     const before = this.#outcomes.get(key)?.fruitless ?? 0;

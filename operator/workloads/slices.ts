@@ -3,19 +3,19 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../kube/clock.ts';
 
 export interface SlicesOptions {
-  /** Brings one key up to date, at once. Must not throw. */
+  /** Processes one key synchronously. Must not throw. */
   readonly work: (key: string) => void;
   readonly clock: Pick<Clock, 'now'>;
-  /** Lets everything else that waits have its turn (default: the event loop's). */
+  /** Lets everything else that waits run (default: one turn of the event loop). */
   readonly turn?: () => Promise<unknown>;
 }
 
-// A review takes well below a millisecond; this is by how much the inventory may make one wait.
+// A review takes well below a millisecond; this is how long the inventory may delay one.
 const SLICE_MS = 4;
 
 /**
- * A queue of keys whose work is all computation, done in short slices between which the process does everything else:
- * however many workloads have to be judged, admission answers meanwhile.
+ * A queue of keys whose work is pure computation, done in short slices so that the process can do everything else in
+ * between: admission answers however many workloads have to be judged.
  */
 export class Slices {
   readonly #options: SlicesOptions;
@@ -30,7 +30,7 @@ export class Slices {
     return this.#keys.size;
   }
 
-  /** Wants `key` worked on; false: it waited for that already. */
+  /** Queues `key`; returns false if it was already waiting. */
   add(key: string): boolean {
     if (this.#keys.has(key)) return false;
     this.#keys.add(key);
@@ -38,7 +38,7 @@ export class Slices {
     return true;
   }
 
-  /** False: it did not wait. */
+  /** Returns false if it was not waiting. */
   remove(key: string): boolean {
     return this.#keys.delete(key);
   }

@@ -2,23 +2,23 @@ import type { Clock } from '../../kube/clock.ts';
 import { backoffDelay } from '../../kube/backoff.ts';
 import type { BackoffLimits } from '../../kube/backoff.ts';
 
-/** Who answers needs of one kind: webhook/image-config or webhook/sources. */
+/** Answers needs of one kind: webhook/image-config or webhook/sources. */
 export interface Answerer<Needs, Known> {
-  /** What is known without asking anybody; undefined where somebody has to be asked. */
+  /** Returns what is known without a request; undefined if a request is needed. */
   known(namespace: string, needs: Needs): Known | undefined;
-  /** Asks, and answers within the time; never rejects. */
+  /** Looks up and resolves within the time; never rejects. */
   find(namespace: string, needs: Needs, waitMs: number): Promise<Known>;
 }
 
 export interface WarmingOptions<Needs, Known> {
   readonly answerer: Answerer<Needs, Known>;
-  /** Whether an answer says all that the needs ask for: else it is asked for again later. */
+  /** Whether an answer covers all needs: else they are looked up again later. */
   readonly isComplete: (needs: Needs, known: Known) => boolean;
   readonly clock: Clock;
   readonly random: () => number;
-  /** There is another answer: judge these workloads anew. */
+  /** Called when an answer has changed: judge these workloads again. */
   readonly onAnswered: (workloads: readonly string[]) => void;
-  /** All that workloads of the namespace need from now on, where that has changed. */
+  /** Called with all that workloads of the namespace need from now on, if that has changed. */
   readonly onUsed?: (namespace: string, needs: readonly Needs[]) => void;
 }
 
@@ -28,30 +28,30 @@ interface Asked<Needs, Known> {
   /** The workloads that need it. */
   readonly users: Set<string>;
   answer: Known | undefined;
-  /** When there was an answer last; milliseconds since the epoch. */
+  /** When it was last answered; milliseconds since the epoch. */
   answeredAt: number;
   isUnderWay: boolean;
   failures: number;
   readonly over: AbortController;
 }
 
-// Few at a time: they share the way to registries with admission, which somebody waits for.
+// Few at a time: they share slots with admission, which users wait for.
 const CONCURRENCY = 2;
-// A registry may take its time where nobody waits.
+// A registry may take its time if nobody waits.
 const WAIT_MS = 15_000;
 const AGAIN: BackoffLimits = { initialMs: 30_000, maxMs: 600_000 };
-// Who doubts an answer that is younger is told the same again.
+// A younger answer would be the same again.
 const DOUBTFUL_MS = 30_000;
 
 /**
- * Asks in the background for what the workloads of the inventory need, so that admission rarely has to wait for it, and
- * goes on asking for what nobody could answer. What was answered once is kept for as long as a workload needs it: the
- * inventory judges often, and must not ask a registry each time.
+ * Looks up in the background what the workloads of the inventory need, so that admission rarely has to wait, and
+ * retries what could not be answered. An answer is kept for as long as a workload needs it: the inventory judges often,
+ * and must not ask a registry each time.
  */
 export class Warming<Needs, Known> {
   readonly #options: WarmingOptions<Needs, Known>;
   readonly #asked = new Map<string, Asked<Needs, Known>>();
-  /** Which of them each workload needs. */
+  /** The needs of each workload. */
   readonly #uses = new Map<string, string>();
   readonly #waiting = new Set<string>();
   #asking = 0;
@@ -61,7 +61,10 @@ export class Warming<Needs, Known> {
     this.#options = options;
   }
 
-  /** What this workload needs now, in place of what it needed before; undefined: nothing. Gives what is known of it. */
+  /**
+   * Sets what this workload needs now, replacing what it needed before; undefined: nothing. Returns what is known about
+   * it.
+   */
   use(workload: string, namespace: string, needs: Needs | undefined): Known | undefined {
     const id = needs === undefined ? undefined : JSON.stringify([namespace, needs]);
     const before = this.#uses.get(workload);
@@ -74,8 +77,8 @@ export class Warming<Needs, Known> {
   }
 
   /**
-   * The workload contradicts what is known of its needs: somebody may have learned something newer. True: so it may be,
-   * they are asked for again, and the workload is judged anew after the answer. False: the answer is as good as new.
+   * Call it when the workload contradicts what is known about its needs, which may be outdated. Returns true if so:
+   * they are looked up again, and the workload is then judged again. Returns false if the answer is as good as new.
    */
   doubt(workload: string): boolean {
     const id = this.#uses.get(workload);
@@ -86,7 +89,7 @@ export class Warming<Needs, Known> {
     return true;
   }
 
-  /** Something that these needs ask for is not what it was: they are asked for again. */
+  /** Looks up again the needs that concern something that has changed. */
   changed(namespace: string, concerns: (needs: Needs) => boolean): void {
     for (const [id, asked] of this.#asked) {
       if (asked.namespace !== namespace || !concerns(asked.needs)) continue;
@@ -95,7 +98,7 @@ export class Warming<Needs, Known> {
     }
   }
 
-  /** How many of the needs have no complete answer. */
+  /** How many needs have no complete answer. */
   get open(): number {
     return [...this.#asked.values()].filter((asked) => !this.#isComplete(asked)).length;
   }

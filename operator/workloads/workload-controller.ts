@@ -39,7 +39,7 @@ import type { EventSink } from './workload-events.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 import { workloadOf } from '../../core/workload/workload.ts';
 
-/** An admission that was decided on. */
+/** A decided admission. */
 export interface ReviewedWorkload {
   readonly namespace: string;
   readonly kind: string;
@@ -48,11 +48,11 @@ export interface ReviewedWorkload {
   readonly denial?: { readonly reason: string; readonly message: string } | undefined;
 }
 
-/** Who knows ConfigMaps and Secrets, and when they change. */
+/** Knows ConfigMaps and Secrets, and when they change. */
 export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {
-  /** These are the objects in use in the namespace, and no others. */
+  /** Sets all objects in use in the namespace. */
   watch(namespace: string, refs: readonly SourceRef[]): void;
-  /** `listener` is told of each object in use that has changed. */
+  /** Calls `listener` with each object in use that has changed. */
   onChange(listener: (namespace: string, ref: SourceRef) => void): void;
 }
 
@@ -60,12 +60,12 @@ export interface WorkloadControllerOptions {
   readonly client: Pick<ObjectClient, 'list' | 'watch' | 'patch' | 'apply'>;
   readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
   readonly webhook: {
-    /** API servers send the workloads of this namespace to the webhook by now. */
+    /** Whether API servers now send the workloads of this namespace to the webhook. */
     programmed(namespace: string): boolean;
-    /** They never will. */
+    /** Whether they never will. */
     excludes(namespace: string): boolean;
   };
-  /** Of all replicas only the leader asks for admissions and tells events. */
+  /** Only the leader asks for admissions and records events. */
   readonly leader: Leadership;
   readonly events: EventSink;
   readonly images?: Answerer<ImageNeeds, KnownImages>;
@@ -74,7 +74,7 @@ export interface WorkloadControllerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Of metrics. */
+  /** For metrics. */
   readonly register: Register;
   readonly observer?: InformerObserver;
   readonly turn?: () => Promise<unknown>;
@@ -86,12 +86,12 @@ interface Looked {
   readonly rolling: number;
 }
 
-// A rollout makes many events of one workload, and a policy has many workloads: they are looked at together.
+// A rollout causes many events of one workload, and a policy has many workloads: they are handled together.
 const GATHER_MS = 100;
 
 /**
- * Joins what is known of workloads with what is done about them: for each policy, whenever something about its workloads
- * changes, it makes the plan, has it carried out by the mender, and keeps the summary for the status.
+ * Joins what is known about workloads with what is done about them: whenever something about the workloads of a policy
+ * changes, it makes the plan, passes it to the mender, and keeps the summary for the status.
  */
 export class WorkloadController {
   readonly #options: WorkloadControllerOptions;
@@ -104,7 +104,7 @@ export class WorkloadController {
   readonly #images: Warming<ImageNeeds, KnownImages> | undefined;
   readonly #sources: Warming<SourceNeeds, KnownSources> | undefined;
   readonly #queue: WorkQueue;
-  /** By namespace: policies that could not be looked at while some of it was not judged. */
+  /** By namespace: policies that have to wait until all of it is judged. */
   readonly #waiting = new Map<string, Set<string>>();
   readonly #looked = new Map<string, Looked>();
   readonly #listeners = new Listeners<[policyKey: string]>();
@@ -152,7 +152,7 @@ export class WorkloadController {
       unanswered: () => (this.#images?.open ?? 0) + (this.#sources?.open ?? 0),
     });
     leader.onChange((leading) => this.#leads(leading));
-    // also those that are gone
+    // also policies that are gone
     rules.onChange((namespace) => this.#lookAtThose((policyKey) => partsOfKey(policyKey).namespace === namespace));
     options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
     sources?.onChange((namespace, ref) =>
@@ -160,7 +160,7 @@ export class WorkloadController {
     );
   }
 
-  /** Begins when the rules of all policies are in force; nobody waits for it. */
+  /** Call it when the rules of all policies are in force; nothing waits for it. */
   start(): void {
     this.#inventory.start();
   }
@@ -171,22 +171,22 @@ export class WorkloadController {
     await Promise.all([this.#inventory.stop(), this.#mender.stop(), this.#denials.stop(), this.#queue.stop()]);
   }
 
-  /** What the status of this policy (`namespace/name`) says of its workloads; undefined: not known yet. */
+  /** Returns what the status of this policy (`namespace/name`) says about its workloads; undefined: not known yet. */
   summaryOf(policyKey: string): WorkloadSummary | undefined {
     return this.#looked.get(policyKey)?.summary;
   }
 
-  /** `listener` is told each policy (`namespace/name`) for which summaryOf() returns something else than before. */
+  /** Calls `listener` with each policy (`namespace/name`) for which summaryOf() now returns something else. */
   onSummary(listener: (policyKey: string) => void): void {
     this.#listeners.add(listener);
   }
 
-  /** Something that all plans depend on has changed: who leads, or what is programmed. */
+  /** Call it when something that all plans depend on has changed: the leader, or what is programmed. */
   lookAtAll(): void {
     this.#lookAtThose(() => true);
   }
 
-  /** An admission was decided on in this replica. */
+  /** Notes an admission that this replica decided. */
   reviewed(reviewed: ReviewedWorkload): void {
     const { namespace, kind, name, policy, denial } = reviewed;
     if (denial === undefined || policy === undefined) return;
@@ -201,15 +201,15 @@ export class WorkloadController {
     for (const policyKey of this.#looked.keys()) if (isMeant(policyKey)) this.#queue.addAfter(policyKey, GATHER_MS);
   }
 
-  /** What was found before an election is told now, by whom it is done something about. */
+  /** The new leader now records what was found before the election, because it is the one that acts on it. */
   #leads(isLeader: boolean): void {
     if (isLeader) for (const { workload, standing } of this.#inventory.list()) this.#events.stands(workload, standing);
     this.lookAtAll();
   }
 
-  /** Brings everything about the workloads of one policy up to date. */
+  /** Updates plan and summary of one policy. */
   async #look(policyKey: string): Promise<void> {
-    // reviews that wait are answered between two policies
+    // waiting reviews are answered between two policies
     await (this.#options.turn ?? setImmediate)();
     const { namespace } = partsOfKey(policyKey);
     const rule = this.#rule(policyKey);
@@ -218,7 +218,7 @@ export class WorkloadController {
     else this.#waiting.set(namespace, (this.#waiting.get(namespace) ?? new Set()).add(policyKey));
   }
 
-  /** The last workload of the namespace has been judged. */
+  /** Called when the last workload of the namespace has been judged. */
   #settled(namespace: string): void {
     for (const policyKey of this.#waiting.get(namespace) ?? []) this.#queue.addAfter(policyKey, GATHER_MS);
     this.#waiting.delete(namespace);
@@ -240,7 +240,7 @@ export class WorkloadController {
     if (plan.againInMs !== undefined) this.#queue.addAfter(policyKey, Math.max(plan.againInMs, GATHER_MS));
   }
 
-  /** With what this process knows beside: a request that somebody took out again still counts. */
+  /** Adds what this process knows: a request whose annotation was removed again still counts. */
   #tracked({ key, workload, standing }: Judged): Tracked {
     const outcome = this.#outcomes.of(key);
     const asked = workload.annotations[annotation.requested] ?? outcome?.request;
@@ -334,7 +334,7 @@ function hasAllImages({ images }: ImageNeeds, known: KnownImages): boolean {
   return images.every((image) => isKnown(known(image)));
 }
 
-/** That an object is missing or cannot be read is an answer as well: who reads them looks again, and tells. */
+/** That an object is missing or cannot be read is an answer too: the reader retries, and reports changes. */
 function hasAllSources({ objects }: SourceNeeds, known: KnownSources): boolean {
   return objects.every((ref) => known(ref) !== undefined);
 }

@@ -9,12 +9,12 @@ import { STATES } from '../../core/workload/standing.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 
-/** What is told of events: kube/event-recorder.ts. */
+/** Records events: kube/event-recorder.ts. */
 export type EventSink = Pick<EventRecorder, 'record'>;
 
 export interface WorkloadEventsOptions {
   readonly events: EventSink;
-  /** All replicas see the same workloads; one of them tells. */
+  /** All replicas see the same workloads; only one records. */
   readonly isLeader: () => boolean;
 }
 
@@ -28,7 +28,7 @@ export class WorkloadEvents {
     this.#options = options;
   }
 
-  /** A workload stands otherwise than it did. */
+  /** Records that the standing of a workload has changed. */
   judged({ workload, standing, before }: Judgement): void {
     if (standing === undefined) return;
     const { state, reason, message } = standing;
@@ -36,21 +36,23 @@ export class WorkloadEvents {
     this.stands(workload, standing);
   }
 
-  /** What somebody should know of how a workload stands: also when this replica begins to lead. */
+  /**
+   * Records the standing of a workload if somebody should know it; also called when this replica becomes the leader.
+   */
   stands(workload: Workload, { state, reason, message, policy }: Standing): void {
     if (!STATES[state].isTold || !this.#options.isLeader()) return;
     const text = `${message ?? state} (policy ${policy.name})`;
     this.#record(regardingOf(workload), 'Warning', reason ?? 'NotInjected', text);
   }
 
-  /** Admission did what the operator asked for. */
+  /** Records that admission did what the operator asked for. */
   acted({ kind, message }: Action, workload: Workload, standing: Standing | undefined): void {
-    // a baseline or an annotation that is taken away changes no pod
+    // a baseline or a removed annotation changes no pod
     if (kind === 'Baseline' || kind === 'ClearApply' || standing?.state !== 'Injected') return;
     this.#record(regardingOf(workload), 'Normal', DONE[kind], `${message} (policy ${standing.policy.name})`);
   }
 
-  /** The operator does nothing more about a workload. */
+  /** Records that the operator does nothing more about a workload. */
   stalled(
     rule: Rule,
     workload: Workload | undefined,
@@ -61,7 +63,10 @@ export class WorkloadEvents {
     this.#record(regardingPolicy(rule), 'Warning', why.reason, why.message);
   }
 
-  /** Admission refused a workload: it may not even exist, so the policy is told. Whichever replica refused it tells. */
+  /**
+   * Records that admission denied a workload, on the policy, because the workload may not exist. The replica that
+   * denied it records.
+   */
   denied(rule: Rule, { kind, name }: { readonly kind: string; readonly name: string }, message: string): void {
     this.#record(regardingPolicy(rule), 'Warning', 'Denied', `${kind} ${name}: ${message}`);
   }

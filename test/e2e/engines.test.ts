@@ -24,7 +24,7 @@ const SCRIPT = `
   while true; do sleep 0.2; done`;
 const PROGRAM: Program = { image: 'localhost/busybox:1', command: ['sh', '-c', SCRIPT] };
 
-describe('pods on a real kubelet, with engines of Vault that lend and decrypt', function () {
+describe('pods on a real kubelet, with Vault engines that lease and decrypt', function () {
   this.timeout(240_000);
   let stage: Stage;
   let postgres: Postgres;
@@ -68,7 +68,7 @@ describe('pods on a real kubelet, with engines of Vault that lend and decrypt', 
   const isUser = async (name: string): Promise<boolean> =>
     (await postgres.query(`select 1 from pg_roles where rolname = '${name}'`)).length > 0;
 
-  it('keep dynamic credentials in daemon mode until they end, by the signal that the kubelet sends', async () => {
+  it('keep dynamic credentials in daemon mode until they end by the signal that the kubelet sends', async () => {
     const env = { PGUSER: 'vault:database/creds/app#username' };
     await cluster.apply(workload(NAMESPACE, 'lent', 'daemon', PROGRAM, env));
     const pod = await pods.thatSays('lent', 'user=v-kubernet');
@@ -101,7 +101,7 @@ describe('pods on a real kubelet, with engines of Vault that lend and decrypt', 
     expect(pods.log(pod)).to.match(/\bpid=1\b/);
   });
 
-  it('do not start with a ciphertext where the policy names no key, as the API server warns', async () => {
+  it('do not start with a ciphertext if the policy names no key, as the API server warns', async () => {
     const ciphertext = await encrypt('plain text');
     const said = await cluster.apply(workload(NAMESPACE, 'keyless', 'daemon', PROGRAM, { TEXT: ciphertext }));
     expect(said).to.contain('set environment.transit.keyID in policy daemon');

@@ -80,7 +80,7 @@ describe('pods on a real kubelet', function () {
       });
     }
 
-    it(`are admitted where "restricted" is enforced: templates by ${delivery}`, async () => {
+    it(`are admitted if "restricted" is enforced: templates by ${delivery}`, async () => {
       const restricted = `restricted-${delivery}`;
       await cluster.namespace(restricted);
       await cluster.kubectl('label', 'namespace', restricted, 'pod-security.kubernetes.io/enforce=restricted');

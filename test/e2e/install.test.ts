@@ -110,7 +110,7 @@ describe('an operator installed by config/default, from the image of make images
     };
   }
 
-  it('becomes ready as it is: read-only, without root, with its own rights alone', async () => {
+  it('becomes ready as it is: read-only, without root, with only its own permissions', async () => {
     const ready = await cluster.kubectl(
       'get',
       'deployment',

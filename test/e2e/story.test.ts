@@ -141,7 +141,7 @@ describe('forty workloads on a real kubelet', function () {
     await tell('what happened to one of them:', 'get', 'events', `--field-selector=${about}`);
   });
 
-  it('are all outdated when the role changes, and stay so until somebody says more', async () => {
+  it('are all outdated when the role changes, and stay so until somebody acts', async () => {
     const body = JSON.stringify({ spec: { vault: { auth: { role: 'shop-2' } } } });
     await cluster.kubectl('patch', 'vip', 'shop', '-n', NAMESPACE, '--type=merge', '-p', body);
     const { attention = [], attentionOmitted } = await counts('40 outdated', { outdated: WORKLOADS, injected: 0 });

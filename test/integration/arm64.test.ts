@@ -57,7 +57,7 @@ describe('vault-env for linux/arm64', function () {
       });
     });
 
-    it('and refuses what it cannot resolve', () => {
+    it('and rejects what it cannot resolve', () => {
       const { status, said } = run(['true'], { PATH: '/bin:/usr/bin', A: 'vault:secret/data/a' });
       expect(status).to.be.above(0);
       expect(said).to.contain('A: malformed reference at column 20');

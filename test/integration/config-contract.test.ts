@@ -24,7 +24,7 @@ describe('the configuration that admission writes', function () {
   const withoutRule = ['a comment before the PEM', 'suspended, with the lowest priority'];
 
   for (const [what, spec] of Object.entries(GOOD_POLICIES).filter(([name]) => !withoutRule.includes(name)))
-    it(`is taken by vault-env: ${what}`, () => {
+    it(`is accepted by vault-env: ${what}`, () => {
       const compiled = compilePolicy(policyOf(spec), defaults);
       if (!compiled.ok || compiled.suspended) throw new Error('there is no rule');
       const selector = { matchLabels: {}, matchExpressions: [] };

@@ -33,7 +33,7 @@ describe('the CRD on a real API server', function () {
 
   after(() => plane.stop());
 
-  it('has nothing that the API server warns about', async () => {
+  it('causes no warnings of the API server', async () => {
     const { code, stderr } = await kubectl('replace --dry-run=server -f ' + CRD_FILE.pathname);
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
   });
@@ -169,7 +169,7 @@ describe('the CRD on a real API server', function () {
       expect((await by('other')).stdout).to.equal('');
     });
 
-    it('with a generation that the status does not raise', async () => {
+    it('with a generation that status updates do not increase', async () => {
       const { stdout } = await kubectl('get vip test -o jsonpath={.metadata.generation}');
       expect(stdout).to.equal('1');
     });

@@ -62,7 +62,7 @@ describe('daemon mode, with credentials of a real database', function () {
     return data as Lease;
   }
 
-  it('keeps a user alive beyond the end of its lease, and takes it back when the program has ended', async () => {
+  it('keeps a user alive beyond its lease, and revokes it when the program has ended', async () => {
     const { child, ended, user } = await start('renewed', { ttl: '5s', maxTtl: '1h' });
     const lease = await eventually(
       'the lease to have outlived itself',
@@ -82,7 +82,7 @@ describe('daemon mode, with credentials of a real database', function () {
     await gone(user);
   });
 
-  it('forwards signals, and says by which one the program has ended', async () => {
+  it('forwards signals, and says which one ended the program', async () => {
     const { child, ended, stdout } = await start('signalled', { ttl: '1h', maxTtl: '2h' });
     child.kill('SIGUSR1');
     await eventually('the program to be asked', () => (stdout().includes('asked') ? true : undefined));
@@ -90,7 +90,7 @@ describe('daemon mode, with credentials of a real database', function () {
     expect((await ended).status).to.equal(129);
   });
 
-  it('ends the program when Vault renews no longer, so that it is started again with a new user', async () => {
+  it('ends the program when Vault no longer renews, so that it is restarted with a new user', async () => {
     const first = await start('restarted', { ttl: '3s', maxTtl: '6s' });
     const { status, stdout, stderr } = await first.ended;
     expect(status).to.equal(7);
@@ -104,7 +104,7 @@ describe('daemon mode, with credentials of a real database', function () {
     await second.ended;
   });
 
-  it('kills a program that does not heed the signal within its grace', async () => {
+  it('kills a program that ignores the signal beyond its grace period', async () => {
     const process = { leaseEnd: { signal: 'SIGUSR1', gracePeriod: '1s' } };
     const { ended } = await start('killed', { ttl: '2s', maxTtl: '4s', process });
     const { status, stdout } = await ended;
@@ -112,7 +112,7 @@ describe('daemon mode, with credentials of a real database', function () {
     expect(status).to.equal(137);
   });
 
-  it('leaves the program to itself where the policy says so', async () => {
+  it('leaves the program alone if the policy says so', async () => {
     const process = { leaseEnd: { action: 'Keep' } };
     const { child, ended, stderr, user } = await start('kept', { ttl: '2s', maxTtl: '4s', process });
     await gone(user);

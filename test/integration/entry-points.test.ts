@@ -121,14 +121,14 @@ describe('containers without a command on a real API server', function () {
     expect(operator.log()).to.match(/"platforms":"linux\/arm64"/);
   });
 
-  it('are injected with the entry point that the registry tells', async () => {
+  it('are injected with the entrypoint from the registry', async () => {
     await cluster.apply(manifest('shop', 'open', open.host));
     const live = await cluster.get('shop', 'open');
     expect(live.spec.template.spec.containers[0]?.command).to.deep.equal([WRAPPER]);
     expect(argsOf(live)).to.deep.equal(WORDS);
   });
 
-  it('stay as they are when they are applied again', async () => {
+  it('stay the same when they are applied again', async () => {
     const app = manifest('shop', 'again', open.host);
     await cluster.apply(app);
     const { metadata } = await cluster.get('shop', 'again');
@@ -137,13 +137,13 @@ describe('containers without a command on a real API server', function () {
     expect((await cluster.get('shop', 'again')).metadata.generation).to.equal(metadata.generation);
   });
 
-  it('are refused, with the reason, while nobody can open their image', async () => {
+  it('are denied, with the reason, while their image cannot be pulled', async () => {
     expect(await refusal(cluster.apply(manifest('shop', 'private', closed.host)))).to.contain(
       `the entry point of ${closed.host}/shop:1 is not known: ${closed.host} denies access without credentials`,
     );
   });
 
-  it('are admitted as they are, with the reason, where the policy ignores failures', async () => {
+  it('are admitted as they are, with the reason, if the policy ignores failures', async () => {
     const said = await cluster.apply(manifest('lenient', 'private', closed.host));
     expect(said).to.contain('Warning: not injected: container app has no command: set one, or add its image to images');
     expect(said).to.contain(`Warning: image of container app: ${closed.host} denies access without credentials`);
@@ -162,7 +162,7 @@ describe('containers without a command on a real API server', function () {
       }
     });
 
-    it('that the operator may not read are told which one, and where it says what to do', async () => {
+    it('that the operator may not read are told which one, and where to find what to do', async () => {
       const imagePullSecrets = [{ name: 'regcred' }];
       const said = await refusal(cluster.apply(manifest('shop', 'unread', closed.host, { imagePullSecrets })));
       expect(said).to.contain('see docs/guides/private-registries.md: the operator could not read pull secret regcred');
@@ -185,14 +185,14 @@ describe('containers without a command on a real API server', function () {
       expect(argsOf(await cluster.get('shop', 'with-account'))).to.deep.equal(WORDS);
     });
 
-    it('gain nothing from what other namespaces have opened', async () => {
+    it('gain nothing from what other namespaces may pull', async () => {
       const imagePullSecrets = [{ name: 'regcred' }];
       const said = await cluster.apply(manifest('lenient', 'elsewhere', closed.host, { imagePullSecrets }));
       expect(said).to.contain('could not read pull secret regcred');
     });
   });
 
-  it('are answered within the deadline while their registry hangs, and told so', async () => {
+  it('are answered within the deadline, with the reason, while their registry hangs', async () => {
     const said = await refusal(cluster.apply(manifest('shop', 'hanging', hanging.host)));
     expect(said).to.contain(`${hanging.host} did not answer within 1.5 s`);
     expect(await cluster.apply(manifest('lenient', 'hanging', hanging.host))).to.contain('did not answer within 1.5 s');
@@ -204,7 +204,7 @@ describe('containers without a command on a real API server', function () {
       await open.pause();
     });
 
-    it('keep their injection through updates, also when the operator has forgotten all it knew', async () => {
+    it('keep their injection through updates, even if the operator has lost all it knew', async () => {
       const { template } = (await cluster.get('shop', 'kept')).spec;
       await operator.stop();
       operator = await startOperatorHere();
@@ -223,7 +223,7 @@ describe('containers without a command on a real API server', function () {
       expect((await cluster.get('shop', 'kept')).spec.template).to.deep.equal(template);
     });
 
-    it('are admitted as they are where the policy ignores failures, and the policy says why', async () => {
+    it('are admitted as they are if the policy ignores failures, and its status says why', async () => {
       const said = await cluster.apply(manifest('lenient', 'mended', open.host));
       expect(said).to.contain(`${open.host}: connection refused`);
       expect(argsOf(await cluster.get('lenient', 'mended'))).to.equal(undefined);
@@ -235,7 +235,7 @@ describe('containers without a command on a real API server', function () {
       expect(attention).to.deep.include({ state: 'Failed', reason: 'EntrypointUnknown' });
     });
 
-    it('are refused, with the reason, and injected when it is back', async () => {
+    it('are denied, with the reason, and injected when it is back', async () => {
       const app = manifest('shop', 'outage', open.host);
       expect(await refusal(cluster.apply(app))).to.contain(`${open.host}: connection refused`);
       await open.resume();
@@ -243,7 +243,7 @@ describe('containers without a command on a real API server', function () {
       expect(argsOf(await cluster.get('shop', 'outage'))).to.deep.equal(WORDS);
     });
 
-    it('are injected by the operator then, where they had been admitted as they were', async () => {
+    it('are then injected by the operator, if they were admitted as they are', async () => {
       const isInjected = async (): Promise<true | undefined> =>
         argsOf(await cluster.get('lenient', 'mended')) === undefined ? undefined : true;
       await eventually('the operator to ask the registry again', isInjected, 50_000);

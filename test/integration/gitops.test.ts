@@ -106,13 +106,13 @@ describe('what GitOps tools see on a real API server', function () {
       expect(await tools.argoDiff(manifest)).to.deep.equal(WORDS);
     });
 
-    it('shows no drift where the manifest leaves both to the image', async () => {
+    it('shows no drift if the manifest leaves both to the image', async () => {
       const manifest = withoutWords('argo-image');
       await applied(manifest);
       expect(await tools.argoDiff(manifest)).to.deep.equal([]);
     });
 
-    it('shows what really differs, beside them', async () => {
+    it('also shows what really differs', async () => {
       const manifest = manifestOf('argo-edited');
       await applied(manifest);
       await cluster.kubectl('set', 'image', 'deployment/argo-edited', '-n', NAMESPACE, 'proxy=example.com/other:1');
@@ -191,7 +191,7 @@ describe('what GitOps tools see on a real API server', function () {
       return manifests;
     }
 
-    it('is drift to Flux where the manifest sets a command or args, and its next reconciliation rolls it out', async () => {
+    it('is drift to Flux if the manifest sets a command or args, and its next reconciliation rolls it out', async () => {
       const [words, image] = await outdated('flux', 'kustomize-controller');
       expect(await tools.fluxReconcile(words)).to.deep.equal(RULE);
       expect(roleOf(await tools.live(words))).to.equal('flux-after');
@@ -273,14 +273,14 @@ describe('what GitOps tools see on a real API server', function () {
       expect(templateOf(await tools.live(manifest))).to.deep.equal(await cluster.fresh(manifest));
     });
 
-    it('reports none where the manifest leaves command and args to the image', async () => {
+    it('reports none if the manifest leaves command and args to the image', async () => {
       const manifest = withoutWords('moving-image');
       const before = await applied(manifest);
       await cluster.apply(manifest, '--server-side');
       expect(templateOf(await tools.live(manifest))).to.deep.equal(templateOf(before));
     });
 
-    it('shows a change that somebody made in between in the diff before the force', async () => {
+    it('shows a change made in between in the diff before the force', async () => {
       const manifest = manifestOf('moving-edited');
       await applied(manifest);
       const edit = [{ op: 'replace', path: '/spec/template/spec/containers/0/command', value: ['/bin/debug'] }];
@@ -295,7 +295,7 @@ describe('what GitOps tools see on a real API server', function () {
         .and.to.match(/^\+.*\/bin\/shop/m);
     });
 
-    it('sees no difference by kubectl diff', async () => {
+    it('sees no difference with kubectl diff', async () => {
       const manifest = manifestOf('diffed');
       await applied(manifest);
       const { code, stdout } = await plane.kubectl(['diff', '-f', '-'], JSON.stringify(manifest));
@@ -356,7 +356,7 @@ describe('what GitOps tools see on a real API server', function () {
       expect(await tools.argoDiff(client)).to.deep.equal(WORDS);
     });
 
-    it('restart the pods, by admission, in a way that no apply undoes', async () => {
+    it('restart the pods through admission, so that no apply undoes it', async () => {
       for (const [index, [, flags]] of appliers.entries()) {
         const manifest = manifestOf(`restarted-${index}`);
         const before = templateOf(await applied(manifest, ...flags));
@@ -368,7 +368,7 @@ describe('what GitOps tools see on a real API server', function () {
       }
     });
 
-    it('go with kubectl replace (Replace=true of Argo CD): pods restart once more, the injection stays', async () => {
+    it('are removed by kubectl replace (Replace=true of Argo CD): pods restart once more, the injection stays', async () => {
       const manifest = manifestOf('replaced');
       const injected = templateOf(await applied(manifest));
       await touched(manifest);

@@ -29,12 +29,12 @@ describe('kubectl apply -k config/default', function () {
 
   after(() => plane.stop());
 
-  it('has nothing left to change when it was applied', async () => {
+  it('has nothing left to change after it was applied', async () => {
     const { code, stdout } = await plane.kubectl(['diff', '-k', join(ROOT, 'config/default')]);
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: '' });
   });
 
-  it('makes pods of the operator', async () => {
+  it('creates pods of the operator', async () => {
     const selector = 'app.kubernetes.io/name=vault-injection-operator';
     await plane.kubectlOk(['wait', '--for=create', 'pod', '-n', NAMESPACE, '-l', selector, '--timeout=30s']);
   });
@@ -109,7 +109,7 @@ describe('kubectl apply -k config/default', function () {
       });
   });
 
-  it('is enough for the operator to work: all that it asks of the API server is allowed', async () => {
+  it('is enough for the operator to work: the API server allows all its requests', async () => {
     const account = ['token', 'vault-injection-operator', '-n', NAMESPACE, '--duration=1h'];
     const token = (await plane.kubectlOk(['create', ...account])).trim();
     const kubeconfig = plane.kubeconfigWithToken('operator', token);
@@ -170,7 +170,7 @@ describe('kubectl apply -k config/default', function () {
   });
 
   describe('then kubectl apply -k', () => {
-    it('samples/demo is taken without a warning', async () => {
+    it('samples/demo is accepted without a warning', async () => {
       // a dry run sees the namespace as it is, and the samples are for a stricter one
       await plane.kubectlOk(['apply', '-f', join(ROOT, 'samples/policies/namespace.yaml')]);
       const lenient = 'pod-security.kubernetes.io/warn=privileged';
@@ -181,7 +181,7 @@ describe('kubectl apply -k config/default', function () {
     });
 
     for (const folder of ['samples/policies', 'samples/workloads', 'samples'])
-      it(`${folder} is taken without a warning`, async () => {
+      it(`${folder} is accepted without a warning`, async () => {
         const { code, stderr } = await plane.kubectl(['apply', '-k', join(ROOT, folder)]);
         expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
       });

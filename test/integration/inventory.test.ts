@@ -134,7 +134,7 @@ describe('the inventory of workloads, on a real API server', function () {
     expect(await isInjected(namespace, name), 'taken out').to.equal(false);
   }
 
-  it('has a workload injected that was there before its policy', async () => {
+  it('injects a workload that existed before its policy', async () => {
     await cluster.namespace('shop');
     await cluster.apply(deployment('shop', 'early'));
     await cluster.policy(lenient('shop', 'shop'));
@@ -142,7 +142,7 @@ describe('the inventory of workloads, on a real API server', function () {
     expect(await annotationOf('shop', 'early')).to.match(/^Repair\/[0-9a-f]{12}\/1\/\d{4}-/);
   });
 
-  it('has workloads injected that were created while it was away, or changed by another program', async () => {
+  it('injects workloads that were created while it was down, or changed by another program', async () => {
     await cluster.namespace('fought');
     await cluster.policy(lenient('fought', 'fought'));
     await cluster.apply(deployment('fought', 'web'));
@@ -155,7 +155,7 @@ describe('the inventory of workloads, on a real API server', function () {
     await attempted(1);
   });
 
-  it('tells of it in events', async () => {
+  it('reports it in events', async () => {
     const events = await eventually('both events', async () => {
       const text = await cluster.kubectl('get', 'events', '-n', 'shop', '--field-selector=involvedObject.name=away-1');
       return text.includes('NotInjected') && text.includes('Repaired') ? text : undefined;
@@ -185,7 +185,7 @@ describe('the inventory of workloads, on a real API server', function () {
     ]);
   });
 
-  it('sees that somebody undoes it while API servers do not reach it, and asks once more', async () => {
+  it('notices that somebody undoes it while API servers cannot reach it, and asks once more', async () => {
     // API servers go on without it after the timeout of the webhook configuration
     process.kill(operator.pid, 'SIGSTOP');
     await takeOut('fought', 'web').finally(() => process.kill(operator.pid, 'SIGCONT'));
@@ -208,7 +208,7 @@ describe('the inventory of workloads, on a real API server', function () {
     }
   });
 
-  it('rolls two at a time where the policy says so, waits for their pods, and stops at a failure', async () => {
+  it('rolls two at a time if the policy says so, waits for their pods, and stops at a failure', async () => {
     await cluster.namespace('rolled');
     const spec = { rollout: { strategy: 'Automatic', maxConcurrent: 2 } };
     await cluster.policy(lenient('rolled', 'auto', spec));
@@ -278,7 +278,7 @@ describe('the inventory of workloads, on a real API server', function () {
     expect(workloads?.matched, 'the rest of the status is as it was').to.equal(4);
   });
 
-  it('tells both of two policies that match the same', async () => {
+  it('reports on both policies that match the same workloads', async () => {
     await cluster.apply(lenient('bank', 'winner', { priority: 5, selector: { matchLabels: { app: 'out' } } }));
     const { conflicts } = await counted('bank', 'winner', { excluded: 1 });
     expect(conflicts).to.deep.equal([{ policy: 'bank', wins: true, workloads: 1, example: 'Deployment/out' }]);
@@ -333,7 +333,7 @@ describe('the inventory of workloads, on a real API server', function () {
     expect((await cluster.get('paused', 'web')).metadata.resourceVersion).to.equal(before);
   });
 
-  it('comes to the same after a restart', async () => {
+  it('comes to the same result after a restart', async () => {
     await counted('shop', 'shop', { injected: 2, outdated: 2 });
     await counted('rolled', 'auto', { injected: 4 });
     const policies = [
@@ -355,7 +355,7 @@ describe('the inventory of workloads, on a real API server', function () {
     expect(await statuses()).to.deep.equal(before);
   });
 
-  it('gives up after the third time that another program takes the injection out, and says which', async () => {
+  it('gives up after the third time that another program removes the injection, and says which', async () => {
     await restart(() => takeOut('fought', 'web'));
     await cluster.policyIs('fought', 'fought', 'Stalled', 'True');
     const status = await statusOf('fought', 'fought');

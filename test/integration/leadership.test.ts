@@ -75,7 +75,7 @@ describe('on a real API server', function () {
     expect(most.leaders).to.equal(1);
   });
 
-  it('events stand where kubectl looks for them, and repeats of another process go to the same one', async () => {
+  it('events are where kubectl looks for them, and repeats of another process go to the same one', async () => {
     const config = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'default', name: 'web', uid: 'uid-1' };
     const occurrence: Occurrence = { regarding: config, type: 'Warning', reason: 'NotInjected', message: 'was missed' };
     for (const instance of ['a', 'b']) {

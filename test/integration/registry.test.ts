@@ -138,12 +138,12 @@ describe('looking images up in a real registry', function () {
       expect(await find(configs, `${registry.host}/shop/app@${digest}`)).to.deep.include({ cmd: ['one'] });
     });
 
-    it('stands in for a registry as its mirror', async () => {
+    it('serves as the mirror of a registry', async () => {
       const configs = lookUp({ registries: 'none', registryMirrors: `registry.invalid=${registry.host}/shop` });
       expect(await find(configs, 'registry.invalid/app:1')).to.deep.include({ cmd: ['one'] });
     });
 
-    it('is asked through a proxy where the environment names one, but for what it excepts', async () => {
+    it('is asked through a proxy if the environment names one, except for its exceptions', async () => {
       const tunnels: string[] = [];
       const proxy = createServer().on('connect', (request: IncomingMessage, client: Socket, head: Buffer) => {
         tunnels.push(request.url ?? '');
@@ -193,7 +193,7 @@ describe('looking images up in a real registry', function () {
     const wrong = { username: 'puller', password: 'of-last-year' };
     const name = (): string => `${registry.host}/shop/app:1`;
 
-    it('opens it by a pull secret of the pod, after one that does not', async () => {
+    it('pulls with a pull secret of the pod, after one that does not work', async () => {
       const configs = lookUp(
         { registries: registry.host },
         { old: [registry.host, wrong], new: [registry.host, REGISTRY_USER] },
@@ -201,7 +201,7 @@ describe('looking images up in a real registry', function () {
       expect(await find(configs, name(), 'old', 'new')).to.deep.include({ cmd: ['private'] });
     });
 
-    it('opens it by a pattern with a path, and not by one for another port', async () => {
+    it('pulls by a pattern with a path, and not by one for another port', async () => {
       const configs = lookUp(
         { registries: registry.host },
         { path: [`https://${registry.host}/shop`, REGISTRY_USER], port: ['127.0.0.1', REGISTRY_USER] },
@@ -212,7 +212,7 @@ describe('looking images up in a real registry', function () {
         .that.contains('without credentials');
     });
 
-    it("opens it by the operator's own configuration, for everybody", async () => {
+    it("pulls by the operator's own configuration, for everybody", async () => {
       const registryConfig = join(dir, 'config.json');
       writeFileSync(registryConfig, JSON.stringify({ auths: { [registry.host]: REGISTRY_USER } }));
       const configs = lookUp({ registries: registry.host, registryConfig });
@@ -221,7 +221,7 @@ describe('looking images up in a real registry', function () {
       expect(configs.known('elsewhere', needs)).not.to.equal(undefined);
     });
 
-    it('does not tell those whose secrets do not open it what others have found', async () => {
+    it('does not tell those whose secrets do not work what others have found', async () => {
       const configs = lookUp({ registries: registry.host }, { good: [registry.host, REGISTRY_USER] });
       await find(configs, name(), 'good');
       expect(await find(configs, name())).to.deep.equal({ why: `${registry.host} denies access without credentials` });
@@ -235,7 +235,7 @@ describe('looking images up in a real registry', function () {
     });
   });
 
-  describe('that takes tokens of a fake token server, and verifies them', () => {
+  describe('that accepts tokens of a fake token server, and verifies them', () => {
     let registry: LocalRegistry;
     let tokens: FakeTokenServer;
     before(async () => {
@@ -257,25 +257,25 @@ describe('looking images up in a real registry', function () {
 
     const settings = (): Partial<ImageSettings> => ({ registries: `${registry.host},${tokens.host}` });
 
-    it('opens what is open to everybody with a token for nobody', async () => {
+    it('pulls what is public with an anonymous token', async () => {
       expect(await find(lookUp(settings()), `${registry.host}/public/app:1`)).to.deep.include({ cmd: ['public/app'] });
       expect(tokens.requests.at(-1)).to.equal('- repository:public/app:pull');
     });
 
-    it('opens the rest with a token for the user of a pull secret', async () => {
+    it('pulls the rest with a token for the user of a pull secret', async () => {
       const configs = lookUp(settings(), { puller: [registry.host, REGISTRY_USER] });
       expect(await find(configs, `${registry.host}/shop/app:1`, 'puller')).to.deep.include({ cmd: ['shop/app'] });
       expect(tokens.requests.at(-1)).to.equal('puller repository:shop/app:pull');
     });
 
-    it('refuses a token that is for something else, and a user who has no rights there', async () => {
+    it('rejects a token for something else, and a user without permission', async () => {
       const refused = { why: `${registry.host} denies access without credentials` };
       expect(await find(lookUp(settings()), `${registry.host}/shop/app:1`)).to.deep.equal(refused);
       const configs = lookUp(settings(), { puller: [registry.host, REGISTRY_USER] });
       expect(await find(configs, `${registry.host}/public/app:1`, 'puller')).to.have.property('why');
     });
 
-    it('refuses a wrong password', async () => {
+    it('rejects a wrong password', async () => {
       const configs = lookUp(settings(), { wrong: [registry.host, { username: 'puller', password: 'no' }] });
       expect(await find(configs, `${registry.host}/shop/app:1`, 'wrong')).to.have.property('why');
     });

@@ -57,7 +57,7 @@ describe('the operator when things break', function () {
     });
   }
 
-  it('takes back what somebody changes in its webhook configuration', async () => {
+  it('reverts what somebody changes in its webhook configuration', async () => {
     const patch = [
       { op: 'replace', path: '/webhooks/0/clientConfig/caBundle', value: 'Cg==' },
       { op: 'replace', path: '/webhooks/0/failurePolicy', value: 'Ignore' },
@@ -66,7 +66,7 @@ describe('the operator when things break', function () {
     await eventually('a Deployment to be injected', () => injects('after-change'), 10_000);
   });
 
-  it('makes new certificates when the Secret is overwritten with rubbish, and injects', async () => {
+  it('creates new certificates when the Secret is overwritten with garbage, and injects', async () => {
     await cluster.kubectl(
       'patch',
       SECRET,
@@ -80,7 +80,7 @@ describe('the operator when things break', function () {
     expect(operator.running()).to.equal(true);
   });
 
-  it('calls Vault unreachable, and keeps the policy in force all the same', async () => {
+  it('reports Vault as unreachable, and keeps the policy in force all the same', async () => {
     await cluster.policyIs('shop', 'shop', 'VaultReachable', 'False');
     await cluster.policyIs('shop', 'shop', 'Ready', 'True');
   });
@@ -95,7 +95,7 @@ describe('the operator when things break', function () {
     await cluster.kubectl('delete', 'vip', 'broken', '-n', 'shop');
   });
 
-  it('survives an API server that is away for a minute, and learns what was deleted meanwhile', async () => {
+  it('survives an API server that is down for a minute, and learns what was deleted meanwhile', async () => {
     await cluster.namespace('gone');
     await cluster.policy(policy('gone', 'gone'));
     await plane.stopApiServer();
@@ -143,7 +143,7 @@ describe('the operator when things break', function () {
     expect(residentMiB(operator.pid) - before, 'MiB more after 800 of them').to.be.below(48);
   });
 
-  it('lives on when clients break off, send no TLS, or nothing at all', async () => {
+  it('survives clients that disconnect, send no TLS, or nothing at all', async () => {
     const url = new URL(operator.webhookUrl);
     for (const bytes of ['GET / HTTP/1.1\r\n\r\n', 'POST /mutate/fail HTTP/1.1\r\nContent-Length: 100\r\n\r\n{']) {
       const socket = connect({ host: url.hostname, port: Number(url.port), rejectUnauthorized: false });

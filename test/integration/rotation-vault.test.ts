@@ -127,7 +127,7 @@ describe('rotation, with a real Vault and tokens of a real API server', function
     });
   }
 
-  it('has a token that reads versions and nothing else, for one that the API server itself does not take', async () => {
+  it('gets a token that only reads versions, for one that the API server itself does not accept', async () => {
     const args = ['create', 'token', NAME, '-n', NAMESPACE, `--audience=${AUDIENCE}`];
     const jwt = (await plane.kubectlOk(args)).trim();
     const { auth } = await vault.api('POST', 'auth/kubernetes/login', { role: NAME, jwt }, '');
@@ -165,7 +165,7 @@ describe('rotation, with a real Vault and tokens of a real API server', function
     expect(log.match(/versions of secrets cannot be read/g)).to.equal(null);
   });
 
-  it('restarts nothing for a version that was deleted, and does when it is there again', async () => {
+  it('restarts nothing for a deleted version, but does when it is undeleted', async () => {
     const known = await newest();
     want([DB], { [DB]: known });
     await becomes('RotationActive');
@@ -177,7 +177,7 @@ describe('rotation, with a real Vault and tokens of a real API server', function
     expect(await wish()).to.deep.include({ versions: { [DB]: known + 1 } });
   });
 
-  it('says which paths have no versions: KV version 1, other engines, and what is not there', async () => {
+  it('says which paths have no versions: KV version 1, other engines, and missing ones', async () => {
     await mountKvVersion1(vault, 'old');
     await vault.api('POST', 'old/shop', { password: 'canary-value' });
     want([DB, 'old/shop', 'database/creds/shop', 'secret/data/none'], {});
@@ -191,7 +191,7 @@ describe('rotation, with a real Vault and tokens of a real API server', function
     );
   });
 
-  it('restarts nothing while Vault is away, and sees what happened meanwhile when it is back', async () => {
+  it('restarts nothing while Vault is down, and sees what happened meanwhile when it is back', async () => {
     const known = await newest();
     want([DB], { [DB]: known });
     await becomes('RotationActive');
@@ -205,7 +205,7 @@ describe('rotation, with a real Vault and tokens of a real API server', function
     expect(rotation.stateOf(POLICY)).to.include({ reason: 'RotationActive' });
   });
 
-  it('says so where Vault does not let it in, and where the API server gives it no token', async () => {
+  it('says so if Vault rejects the log-in, or the API server issues no token', async () => {
     want([DB], {}, { mountPath: 'elsewhere' });
     await becomes('RotationLoginRefused');
     await plane.kubectlOk(['delete', 'serviceaccount', NAME, '-n', NAMESPACE]);

@@ -139,7 +139,7 @@ describe('new versions of secrets', function () {
       40_000,
     );
 
-  it('are told in the status, with what has none', async () => {
+  it('are reported in the status, with what has none', async () => {
     // what it counts was not all there when it was written first; it is written again 10 s later at the soonest
     await rotatingIs('RotationActive: 2 secrets checked every 5 s; without versions: old/shop');
   });
@@ -160,7 +160,7 @@ describe('new versions of secrets', function () {
     expect(await restarted(before)).to.deep.equal([]);
   });
 
-  it('restart nothing while Vault is away for ten intervals, nor when it is back', async function () {
+  it('restart nothing while Vault is down for ten intervals, nor when it is back', async function () {
     this.timeout(150_000);
     const before = await templates();
     await wire.cut();
@@ -173,7 +173,7 @@ describe('new versions of secrets', function () {
     expect(await restarted(before)).to.deep.equal([]);
   });
 
-  it('are seen when the operator is back that was away when they were written', async () => {
+  it('are seen by an operator that was down when they were written', async () => {
     const before = await templates();
     await operator.stop();
     await writeSecret(vault, API, { password: 'canary-value' });
@@ -186,7 +186,7 @@ describe('new versions of secrets', function () {
     const manifest = MANIFESTS.db;
     const flags = ['--server-side', '--field-manager=gitops', '--force-conflicts'];
 
-    it('another manager applies the manifest, which has nothing of it, server-side', async () => {
+    it('another manager applies the manifest, which does not contain it, server-side', async () => {
       const before = await templates();
       const annotations = ownOf(await get('db'));
       expect(annotations[RESTART]).to.match(/^[0-9a-f]{12}$/);
@@ -207,7 +207,7 @@ describe('new versions of secrets', function () {
 
   // a suite of its own: mocha runs the tests of a suite before those of suites in it
   describe('are not lost by kubectl replace', () => {
-    it('which takes the annotations out, so that pods start once more', async () => {
+    it('which removes the annotations, so that pods restart once more', async () => {
       const before = await templates();
       await plane.kubectlOk(['replace', '-f', '-'], JSON.stringify(MANIFESTS.db));
       expect(await restarted(before)).to.deep.equal(['db']);

@@ -128,7 +128,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       for (const name of ['plain', 'covered']) expect(await isWrapped('shop', name), name).to.equal(false);
     });
 
-    it('is looked into as it is when the workload is applied', async () => {
+    it('is read when the workload is applied', async () => {
       await create('configmap', 'shop', 'changing', 'plain');
       await cluster.apply(workload('shop', 'changing', fromConfigMap('changing')));
       await setTo('shop', 'changing', REFERENCE);
@@ -142,7 +142,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       });
     });
 
-    it('that is not there is told of, unless it is optional', async () => {
+    it('that does not exist is reported, unless it is optional', async () => {
       const said = await cluster.apply(workload('shop', 'early', fromConfigMap('late')));
       expect(said).to.contain(
         'Warning: container app: ConfigMap late does not exist yet; the operator looks for references when it does',
@@ -151,7 +151,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       expect(optional).not.to.contain('Warning');
     });
 
-    it('that holds a malformed reference is told of, by its name', async () => {
+    it('that holds a malformed reference is reported, by its name', async () => {
       await create('configmap', 'shop', 'malformed', 'vault:secret/data/shop');
       const said = await cluster.apply(workload('shop', 'malformed', fromConfigMap('malformed')));
       expect(said).to.contain('Warning: container app, DB of ConfigMap malformed, column 23: there is no "#"');
@@ -169,7 +169,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       expect(said).to.contain(`container app has env from Secret shop-env, which cannot be read: ${advice}`);
     });
 
-    it('that the operator may not read leaves it alone where the policy ignores failures', async () => {
+    it('that the operator may not read leaves it alone if the policy ignores failures', async () => {
       const said = await cluster.apply(workload('lenient', 'closed', fromSecret('shop-env')));
       expect(said).to.contain(
         'Warning: not injected: container app has env from Secret shop-env, which cannot be read',
@@ -178,7 +178,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       expect(await isWrapped('lenient', 'closed')).to.equal(false);
     });
 
-    it('is looked into once the Role of the guide opens it, and no other is', async () => {
+    it('is read once the Role of the guide allows it, and no other is', async () => {
       for (const object of manifestsOfGuide()) if (object.kind !== 'VaultInjectionPolicy') await cluster.apply(object);
       // the authorizer of the API server and what is remembered of the refusal each take their time
       await eventually('the workload to be admitted', async () =>
@@ -191,7 +191,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       expect(await refusal(cluster.apply(workload('shop', 'other', fromSecret('other'))))).to.contain(advice);
     });
 
-    it('that lacks the key is told of', async () => {
+    it('that lacks the key is reported', async () => {
       const said = await cluster.apply(workload('shop', 'no-key', fromSecret('shop-env', 'NONE')));
       expect(said).to.contain('Warning: container app: key NONE of Secret shop-env does not exist yet');
     });
@@ -204,7 +204,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
   describe('while the API server is slow', () => {
     afterEach(() => proxy.stall(''));
 
-    it('is answered by the deadline, and told so', async () => {
+    it('is answered by the deadline, with the reason', async () => {
       await create('configmap', 'shop', 'slow', REFERENCE);
       await create('configmap', 'lenient', 'slow', REFERENCE);
       proxy.stall('/configmaps/slow');
@@ -220,7 +220,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       expect(await isWrapped('shop', 'slow')).to.equal(true);
     });
 
-    it('counts as it was known before', async () => {
+    it('counts as it was last known', async () => {
       const app = workload('shop', 'held', fromConfigMap('held'));
       app.metadata.annotations = { round: '2' };
       proxy.stall('/configmaps/held');
@@ -240,7 +240,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       await becomesWrapped('shop', 'unaware');
     });
 
-    it('is injected when the ConfigMap that it waits for is there', async () => {
+    it('is injected when the ConfigMap that it waits for exists', async () => {
       await create('configmap', 'shop', 'late', REFERENCE);
       await becomesWrapped('shop', 'early');
       await becomesWrapped('shop', 'optional');
@@ -280,7 +280,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
     });
     after(() => sources.stop());
 
-    it('is noticed to appear, to change and to go', async () => {
+    it('is noticed when it is created, changed and deleted', async () => {
       await sources.find('shop', { objects: [app] }, 5_000);
       sources.watch('shop', [app]);
       expect(answer(app)).to.deep.equal({ missing: true });
@@ -296,7 +296,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
       await becomes(cluster.kubectl('delete', 'configmap', 'watched', '-n', 'shop'), { missing: true });
     });
 
-    it('is noticed to change where it is a Secret, which nobody may watch', async () => {
+    it('is noticed when it changes even as a Secret, which may not be watched', async () => {
       await sources.find('shop', { objects: [secret] }, 5_000);
       sources.watch('shop', [secret]);
       const data = JSON.stringify({ stringData: { DB: 'plain' } });

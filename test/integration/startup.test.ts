@@ -117,7 +117,7 @@ describe('starting the operator', () => {
       expect(operator.exitCode()).to.equal(0);
     });
 
-    it('without the CRD, it says what to install, lives, and works once it is there', async () => {
+    it('without the CRD, it says what to install, keeps running, and works once it is there', async () => {
       await plane.kubectlOk(['delete', 'crd', '--all']);
       operator = await startOperator({ controlPlane: plane, prepare: false });
       await eventually(
@@ -136,7 +136,7 @@ describe('starting the operator', () => {
       );
     });
 
-    it('that forbids the certificate’s Secret, it says what it may not do, lives, and works once it may', async () => {
+    it('that forbids the certificate’s Secret, it says what it may not do, keeps running, and works once it may', async () => {
       await installPrerequisites(plane);
       await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/rbac')]);
       await plane.kubectlOk(['create', 'clusterrolebinding', 'probe', '--clusterrole=view', '--user=probe']);

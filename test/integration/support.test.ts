@@ -25,12 +25,12 @@ describe('the local cluster for tests', function () {
     await cluster.stop();
   });
 
-  it('makes ReplicaSets of Deployments', async () => {
+  it('creates ReplicaSets for Deployments', async () => {
     await cluster.kubectlOk(['create', 'deployment', 'web', '--image=web:1']);
     await cluster.kubectlOk(['wait', '--for=create', 'replicaset', '-l', 'app=web', '--timeout=20s']);
   });
 
-  it('enforces Pod Security where a namespace asks for it', async () => {
+  it('enforces Pod Security if a namespace asks for it', async () => {
     await cluster.kubectlOk(['create', 'namespace', 'strict']);
     await cluster.kubectlOk(['label', 'namespace', 'strict', 'pod-security.kubernetes.io/enforce=restricted']);
     await cluster.kubectlOk(['wait', '--for=create', '-n', 'strict', 'serviceaccount/default', '--timeout=20s']);
@@ -47,7 +47,7 @@ describe('the local cluster for tests', function () {
     expect(await cluster.kubectlOk(['get', 'configmap', 'kept', '-o', 'jsonpath={.data.a}'])).to.equal('b');
   });
 
-  it('lets a ServiceAccount log in to Vault with a token made for it, and with no other', async () => {
+  it('lets a ServiceAccount log in to Vault with a token issued for it, and with no other', async () => {
     await enableKubernetesAuth(vault, cluster);
     await allowReading(vault, 'shop', ['secret/data/shop/*']);
     await createRole(vault, 'shop', { namespaces: ['default'], policies: ['shop'], audience: 'vault' });

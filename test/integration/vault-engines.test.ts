@@ -25,7 +25,7 @@ describe('vault-env, as a policy configures it', function () {
     const whoAmI = (role: string): ReturnType<Engines['run']> =>
       engines.run(engines.psql('select current_user'), engines.asUserOf(role));
 
-    it('logs in to PostgreSQL, user name and password from one read and one lease', async () => {
+    it('logs in to PostgreSQL with user name and password from one read and one lease', async () => {
       await createDatabaseRole(engines.vault, 'once', '1h', '2h');
       const { status, stdout, stderr } = await whoAmI('once');
       expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
@@ -33,7 +33,7 @@ describe('vault-env, as a policy configures it', function () {
       expect(await engines.list('sys/leases/lookup/database/creds/once')).to.have.length(1);
     });
 
-    it('leaves the token alone on which their lease depends, so that they outlive vault-env', async () => {
+    it('keeps the token that their lease depends on, so that they outlive vault-env', async () => {
       await createDatabaseRole(engines.vault, 'kept', '1h', '2h');
       const user = (await whoAmI('kept')).stdout.trim();
       expect(await engines.isUser(user)).to.equal(true);
@@ -42,7 +42,7 @@ describe('vault-env, as a policy configures it', function () {
     });
   });
 
-  it('revokes the token that it logged in for, where no lease depends on it, unless the policy keeps it', async () => {
+  it('revokes its token if no lease depends on it, unless the policy keeps it', async () => {
     await writeSecret(engines.vault, 'secret/data/shop/db', { password: 'from-vault' });
     const own = { PASSWORD: 'vault:secret/data/shop/db#password' };
     const tokens = async (): Promise<number> => (await engines.list('auth/token/accessors')).length;
@@ -53,7 +53,7 @@ describe('vault-env, as a policy configures it', function () {
     expect(await tokens()).to.equal(before + 1);
   });
 
-  describe('logging in with what a Secret holds', () => {
+  describe('logging in with credentials from a Secret', () => {
     const own = { PASSWORD: 'vault:secret/data/shop/db#password' };
     const logIn = async (auth: object): Promise<string> => {
       const vault = { auth: { secretRef: { name: 'login' }, ...auth } };
@@ -63,7 +63,7 @@ describe('vault-env, as a policy configures it', function () {
 
     before(() => writeSecret(engines.vault, 'secret/data/shop/db', { password: 'from-vault' }));
 
-    it('AppRole: with the role id and the secret id, or one that is wrapped, which is good for once', async () => {
+    it('AppRole: with the role ID and the secret ID, or a wrapped one, which is valid once', async () => {
       const { vault, writeCredential } = engines;
       const secretID = 'auth/approle/role/shop/secret-id';
       const answer = async (method: string, path: string): Promise<Record<string, string>> =>
@@ -105,14 +105,14 @@ describe('vault-env, as a policy configures it', function () {
     expect(seen.get('INLINE')).to.equal(`<${texts[0] ?? ''}>`);
   });
 
-  it('does not start a program with a ciphertext where the policy names no key', async () => {
+  it('does not start a program with a ciphertext if the policy names no key', async () => {
     const { status, stdout, stderr } = await engines.run(['env'], { T: await engines.encrypt('x') });
     expect(status).to.be.above(0);
     expect(stdout).to.equal('');
     expect(stderr).to.contain('environment.transit.keyID');
   });
 
-  it('writes once for a certificate and its key, which so belong together', async () => {
+  it('writes once for a certificate and its key, so that they belong together', async () => {
     const issue = (key: string, body: string): string => `>>vault:pki/issue/shop#${key}#${body}`;
     const own = {
       CERTIFICATE: issue('certificate', '{"common_name": "web.example.com"}'),

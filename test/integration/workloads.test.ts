@@ -39,7 +39,7 @@ describe('workloads on a real API server', function () {
     return live;
   }
 
-  it('puts vault-env in front of the command, and nothing else in the way', async () => {
+  it('puts vault-env in front of the command, and changes nothing else about it', async () => {
     const { live } = await injected('plain');
     const [app] = live.spec.template.spec.containers;
     expect(app?.command).to.deep.equal([WRAPPER]);
@@ -52,7 +52,7 @@ describe('workloads on a real API server', function () {
     expect(config.vault.address).to.equal('https://vault.example.com:8200');
   });
 
-  it('changes the generation once for five applies of one manifest', async () => {
+  it('increases the generation once for five applies of one manifest', async () => {
     const { manifest, live } = await injected('five');
     for (let n = 0; n < 4; n++) await cluster.apply(manifest);
     const after = await cluster.get(NAMESPACE, 'five');
@@ -120,7 +120,7 @@ describe('workloads on a real API server', function () {
     expect({ ...template, metadata: { ...template.metadata, annotations } }).to.deep.equal(live.spec.template);
   });
 
-  it('brings back the former command with rollout undo, under the rule of today', async () => {
+  it('restores the former command with rollout undo, under the current rule', async () => {
     const { manifest, live } = await injected('undone');
     const template = (): Promise<LiveTemplate> => cluster.get(NAMESPACE, 'undone').then((found) => found.spec.template);
     await replicaSets('undone', 1);
@@ -138,7 +138,7 @@ describe('workloads on a real API server', function () {
     });
   }
 
-  it('ends as a fresh Deployment would after a three-way patch as Helm makes it', async () => {
+  it("ends as a fresh Deployment would after a three-way patch like Helm's", async () => {
     const { manifest } = await injected('helm');
     // Helm compares the live object with the new manifest: what the webhook changed comes back as the chart has it
     const app = { ...first(manifest), image: 'registry.example.com/shop:2', args: ['serve', '--port=7070'] };
@@ -188,7 +188,7 @@ describe('workloads on a real API server', function () {
     });
   }
 
-  it('refuses a workload whose record would not fit among its annotations', async () => {
+  it('denies a workload whose record would not fit into its annotations', async () => {
     const huge = deployment(NAMESPACE, 'huge', [container('app', { args: ['x'.repeat(300 * 1024)] })]);
     let refusal = '';
     await cluster.apply(huge, '--server-side').catch((error: unknown) => (refusal = (error as Error).message));
@@ -198,7 +198,7 @@ describe('workloads on a real API server', function () {
     expect(refusal.length, 'the refusal does not repeat the arguments').to.be.below(1000);
   });
 
-  it('warns of what it could not do', async () => {
+  it('warns about what it could not do', async () => {
     const manifest = deployment(NAMESPACE, 'warned', [
       container('app', { env: [{ name: 'KEY', value: 'vault:secret/data/x' }] }),
     ]);
@@ -209,7 +209,7 @@ describe('workloads on a real API server', function () {
   });
 
   describe('whose policy is deleted', () => {
-    it('are restored to the byte by their next update, also when it was the last policy of the namespace', async () => {
+    it('are restored byte for byte by their next update, even if it was the last policy of the namespace', async () => {
       await cluster.namespace('leaving');
       await cluster.apply(deployment('leaving', 'app'));
       const before = await cluster.templateBytes('leaving', 'app');

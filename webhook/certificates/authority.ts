@@ -5,17 +5,17 @@ import { parseCertificate } from '../../core/pem.ts';
 import { isKeyOf } from './inspect.ts';
 import { BACKDATED_MS, ECDSA_P256, loadX509, signingKeyOf, toPem } from './issue.ts';
 
-/** A certificate authority of this operator's own, both PEM. */
+/** This operator's own certificate authority, both parts as PEM. */
 export interface Authority {
   readonly certificate: string;
   /** PKCS #8. */
   readonly key: string;
 }
 
-/** A year, as cert-manager gives its webhook's own authority. */
+/** A year, as for the authority of cert-manager's own webhook. */
 export const AUTHORITY_LIFE_MS = 365 * 24 * 3600_000;
 
-/** A new key and a certificate that it signed itself. The name tells one authority from the next in a bundle. */
+/** Creates a key and a self-signed certificate. The name tells one authority from the next in a bundle. */
 export async function createAuthority(now: number): Promise<Authority> {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const x509 = await loadX509();
@@ -36,7 +36,7 @@ export async function createAuthority(now: number): Promise<Authority> {
   return { certificate: `${certificate.toString('pem')}\n`, key: toPem(privateKey) };
 }
 
-/** The certificate of an authority that is whole: it may sign, and the key is its own. Undefined where it is damaged. */
+/** Returns the certificate of an intact authority: it may sign, and the key is its own. Undefined if it is damaged. */
 export function usableAuthority({ certificate, key }: Authority): X509Certificate | undefined {
   const parsed = parseCertificate(certificate);
   return parsed?.ca === true && isKeyOf(parsed, key) ? parsed : undefined;

@@ -6,7 +6,7 @@ import { certificateBlocks, parseCertificate } from '../../core/pem.ts';
 
 /** Questions about certificates in PEM, answered by node:crypto alone. */
 
-/** A certificate (its own first, if there is a chain) and its private key, both PEM. */
+/** A certificate (the leaf first, if there is a chain) and its private key, both PEM. */
 export interface ServingPair {
   readonly cert: string;
   readonly key: string;
@@ -18,7 +18,7 @@ export interface Validity {
   readonly notAfter: number;
 }
 
-/** The certificates of a bundle; what is none is passed over. */
+/** Returns the certificates of a bundle; skips what is not one. */
 export function certificatesIn(bundle: string): X509Certificate[] {
   return certificateBlocks(bundle)
     .map(parseCertificate)
@@ -29,7 +29,10 @@ export function validityOf(certificate: X509Certificate): Validity {
   return { notBefore: certificate.validFromDate.getTime(), notAfter: certificate.validToDate.getTime() };
 }
 
-/** When two thirds of its life are over: from then on it is renewed, with a third left to get over trouble. */
+/**
+ * Returns when two thirds of its life have passed: it is renewed from then on, with a third left to recover from
+ * trouble.
+ */
 export function renewalTime({ notBefore, notAfter }: Validity): number {
   return notBefore + ((notAfter - notBefore) * 2) / 3;
 }
@@ -52,7 +55,7 @@ export function isTrusted(cert: string, bundle: string, now: number): boolean {
   );
 }
 
-/** Whether a client that asks for any of these names (DNS names or IP addresses) accepts this certificate for it. */
+/** Whether a client that connects to any of these names (DNS names or IP addresses) accepts this certificate for it. */
 export function coversAll(certificate: X509Certificate, names: readonly string[]): boolean {
   return names.every(
     (name) => (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined,

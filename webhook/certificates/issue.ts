@@ -1,15 +1,17 @@
 import type { KeyObject, webcrypto } from 'node:crypto';
 
-/** What making an authority and making a leaf share. */
+/** What issuing an authority and issuing a leaf have in common. */
 
 export const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-/** Clocks of API servers may be behind this one's; five minutes is also the tolerance of Kerberos. */
+/** Clocks of API servers may be behind ours; five minutes is also the tolerance of Kerberos. */
 export const BACKDATED_MS = 5 * 60_000;
 
-/** Loaded when first needed: it takes 0.1 s, and a start that finds a good certificate in the Secret needs it not. */
+/**
+ * Loaded when first needed: it takes 0.1 s, and a start that finds a valid certificate in the Secret does not need it.
+ */
 export async function loadX509(): Promise<typeof import('@peculiar/x509')> {
-  await import('reflect-metadata'); // its dependency injection asks for it at import
+  await import('reflect-metadata'); // its dependency injection needs it at import
   return await import('@peculiar/x509');
 }
 

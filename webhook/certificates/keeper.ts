@@ -22,22 +22,27 @@ export interface CertificateKeeperOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Of the Secret. */
+  /** Namespace of the Secret. */
   readonly namespace: string;
   readonly secretName?: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** What API servers call this webhook: DNS names or IP addresses; the first one becomes the common name. */
+  /**
+   * The names by which API servers call this webhook: DNS names or IP addresses; the first one becomes the common name.
+   */
   readonly names: readonly string[];
-  /** Since when (milliseconds since the epoch) the cluster's configuration has held this certificate; undefined: it does not. */
+  /**
+   * Returns since when (milliseconds since the epoch) the cluster's configuration has had this certificate; undefined
+   * if it does not.
+   */
   readonly publishedSince: (certificatePem: string) => number | undefined;
-  /** Somebody had deleted or damaged the Secret. */
+  /** Called if somebody had deleted or damaged the Secret. */
   readonly onRepaired?: () => void;
 }
 
 export interface CertificateStatus {
   /** Whether there is a certificate to serve. */
   readonly ready: boolean;
-  /** Where the rotation of authorities stands. */
+  /** The stage of the rotation of authorities. */
   readonly stage: 'None' | 'Steady' | 'Publishing' | 'Retiring';
   readonly leafNotAfter?: number;
   readonly authorityNotAfter?: number;
@@ -45,16 +50,16 @@ export interface CertificateStatus {
 
 export const SECRET_NAME = 'vault-injection-operator-webhook';
 
-// Renewal is decided by the wall clock, looked at this often: timers stand still while a machine is suspended.
+// Renewal goes by the wall clock, checked this often: timers stop while a machine is suspended.
 const EVERY_MS = 60_000;
 const GAP_MS = 500;
-// How often to look while something waits for the configuration to be published.
+// How often to check while waiting for the configuration to be published.
 const WAITING_MS = 2_000;
 
 /**
  * Keeps the certificate authorities and the served certificate in a Secret. The Secret is the truth: each pass reads
- * it, does the one step that is due, writes it (refused by the API server where another replica was faster, whose work
- * is then taken over with the next pass) and only then uses what it wrote.
+ * it, does the one step that is due, writes it (the API server rejects this if another replica was faster, whose work
+ * the next pass takes over) and only then uses what it wrote.
  */
 export class CertificateKeeper {
   readonly #options: CertificateKeeperOptions;
@@ -94,7 +99,7 @@ export class CertificateKeeper {
     });
   }
 
-  /** Begins; resolves when there is a certificate to serve, however long that takes. */
+  /** Starts; resolves when there is a certificate to serve, however long that takes. */
   async start(): Promise<void> {
     this.#loop.start();
     this.#informer.start();
@@ -105,12 +110,12 @@ export class CertificateKeeper {
     await Promise.all([this.#informer.stop(), this.#loop.stop()]);
   }
 
-  /** Something that a pass looks at has changed, such as what is published. */
+  /** Call it when something that a pass looks at has changed, such as what is published. */
   wake(): void {
     this.#loop.wake();
   }
 
-  /** PEM of all authorities that API servers are to trust; '' while none is known. */
+  /** Returns the PEM of all authorities that API servers should trust; '' while none is known. */
   bundlePem(): string {
     return this.#set === undefined ? '' : bundleOf(this.#set);
   }
@@ -131,18 +136,21 @@ export class CertificateKeeper {
     };
   }
 
-  /** Calls `listener` after each change of the bundle or of the served pair; gives what ends that. */
+  /** Calls `listener` after each change of the bundle or the served pair; returns a function that removes it. */
   onChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
   }
 
-  /** One look at everything; start() makes them follow one another. Gives the milliseconds until the next, if sooner. */
+  /**
+   * One look at everything; start() runs them one after another. Resolves with the milliseconds until the next, if
+   * sooner.
+   */
   async pass(): Promise<number | undefined> {
     let secret: Secret | undefined;
     try {
       secret = await this.#options.client.get<Secret>(this.#resource, this.#secretName);
     } catch (error) {
-      // whoever keeps this replica from its Secret does not keep it from serving
+      // a replica without access to its Secret can still serve
       if (this.#set !== undefined) this.#use(this.#set, await this.#leafFor(this.#set));
       throw error;
     }
@@ -158,12 +166,15 @@ export class CertificateKeeper {
     return isWaiting ? WAITING_MS : undefined;
   }
 
-  /** What to go on from: the Secret's content, or, where that is gone or damaged, what this replica remembers of it. */
+  /**
+   * Returns what to continue from: the Secret's content, or, if that is gone or damaged, what this replica remembers of
+   * it.
+   */
   #found(secret: Secret | undefined): StoredSet {
     const { logger, onRepaired } = this.#options;
     const stored = secret && decodeSet(secret);
     if (stored?.damaged.length === 0) return stored;
-    // an empty one may come with the installation, for the sake of its labels
+    // the installation may create an empty one for its labels
     const isEmpty = Object.keys(secret?.data ?? {}).length === 0;
     if (isEmpty && this.#set === undefined) return { damaged: [] };
     const line = { secret: this.#secretName, damaged: stored?.damaged, fromMemory: this.#set !== undefined };
@@ -194,7 +205,9 @@ export class CertificateKeeper {
     return stepped;
   }
 
-  /** What to serve under this set: what is served already as long as it is good, else the Secret's, else a new one. */
+  /**
+   * Returns the pair to serve with this set: the served one as long as it is valid, else the Secret's, else a new one.
+   */
   async #leafFor(set: CertificateSet): Promise<ServingPair> {
     const { clock, names, publishedSince, logger } = this.#options;
     const now = clock.now();
@@ -210,7 +223,7 @@ export class CertificateKeeper {
       if (trusted !== undefined) return trusted;
     }
     const issued = await issueLeaf(set.current, names, now);
-    // or each pass would issue another one
+    // else each pass would issue another one
     if (!isServable(issued, set.current.certificate, names, now)) {
       throw new Error(`no certificate can be issued for the names ${names.join(', ')}`);
     }
@@ -218,7 +231,7 @@ export class CertificateKeeper {
     return issued;
   }
 
-  /** False where another replica wrote in between. */
+  /** Resolves with false if another replica wrote in between. */
   async #write(secret: Secret | undefined, set: CertificateSet): Promise<boolean> {
     const { client, labels, namespace } = this.#options;
     const data = encodeSet(set, secret?.data);
@@ -234,7 +247,7 @@ export class CertificateKeeper {
       await (secret === undefined ? client.create(this.#resource, object) : client.replace(this.#resource, object));
       return true;
     } catch (error) {
-      // 404 on a replace: deleted in between; on a create: there is no such namespace, which waiting for may help
+      // 404 on a replace: deleted in between; on a create: the namespace does not exist, so waiting may help
       if (isConflict(error) || (isNotFound(error) && secret !== undefined)) return false;
       throw error;
     }

@@ -7,13 +7,14 @@ import { coversAll, isKeyOf, isTrusted, renewalTime, validityOf } from './inspec
 import type { ServingPair } from './inspect.ts';
 import { BACKDATED_MS, ECDSA_P256, loadX509, signingKeyOf, toPem } from './issue.ts';
 
-/** A week, as cert-manager gives its webhook's own leaf. */
+/** A week, as for the leaf of cert-manager's own webhook. */
 export const LEAF_LIFE_MS = 7 * 24 * 3600_000;
 
-// The common name is for people; RFC 5280 (A.1, ub-common-name) gives it 64 characters and clients read the SANs.
+// The common name is only informative: RFC 5280 (A.1, ub-common-name) limits it to 64 characters, and clients read the
+// SANs.
 const LONGEST_COMMON_NAME = 64;
 
-/** A new key and a certificate for these names (DNS names or IP addresses), not longer valid than its authority. */
+/** Issues a key and a certificate for these names (DNS names or IP addresses), valid no longer than its authority. */
 export async function issueLeaf(authority: Authority, names: readonly string[], now: number): Promise<ServingPair> {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const x509 = await loadX509();
@@ -42,17 +43,17 @@ export async function issueLeaf(authority: Authority, names: readonly string[], 
   return { cert: `${certificate.toString('pem')}\n`, key: toPem(privateKey) };
 }
 
-/** Whether a pair may be served: whole, for these names, signed by an authority of `bundle`, valid now. */
+/** Whether a pair may be served: intact, for these names, signed by an authority of `bundle`, valid now. */
 export function isServable(pair: ServingPair, bundle: string, names: readonly string[], now: number): boolean {
   const leaf = parseCertificate(pair.cert);
   if (leaf === undefined || !isKeyOf(leaf, pair.key)) return false;
   return coversAll(leaf, names) && isTrusted(pair.cert, bundle, now);
 }
 
-/** When a leaf is to be renewed. `jitter` in [0, 1) keeps replicas that started together from doing so together. */
+/** Returns when to renew a leaf. `jitter` in [0, 1) keeps replicas that started together from renewing together. */
 export function leafRenewalTime(pair: ServingPair, jitter: number): number {
   const leaf = parseCertificate(pair.cert);
   if (leaf === undefined) return 0;
-  // up to 5 % of a week's two thirds: five hours
+  // up to 5 % of a week: eight hours
   return renewalTime(validityOf(leaf)) - 0.05 * jitter * LEAF_LIFE_MS;
 }

@@ -12,19 +12,19 @@ export interface CertificateSet {
   readonly current: Authority;
   /** Staged: published, not yet used. */
   readonly next?: Authority;
-  /** PEM of the certificate alone: it signs nothing any more. */
+  /** PEM of the certificate only: it signs nothing any more. */
   readonly previous?: string;
   /** Milliseconds since the epoch: when `current` took over from `previous`. */
   readonly promotedAt?: number;
-  /** For the next start, so that it need not issue one. */
+  /** For the next start, which then need not issue one. */
   readonly leaf?: ServingPair;
 }
 
-/** What a Secret's data holds of a set; what is damaged is left out and named. */
+/** The parts of a set in a Secret's data; damaged ones are left out and named. */
 export interface StoredSet extends Partial<CertificateSet> {
-  /** Keys of the Secret whose content is of no use. */
+  /** Keys of the Secret whose content is unusable. */
   readonly damaged: readonly string[];
-  /** PEM of the current authority's certificate where only its key is damaged: what it signed is still trusted. */
+  /** PEM of the current authority's certificate if only its key is damaged: what it signed is still trusted. */
   readonly orphan?: string;
 }
 
@@ -41,7 +41,7 @@ const KEYS = {
   leaf: ['tls.crt', 'tls.key'],
 } as const;
 
-/** The `data` of the Secret: a set's own keys, and those of `others` that are not a set's. */
+/** Returns the `data` of the Secret: the keys of the set, and those of `others` that do not belong to a set. */
 export function encodeSet(set: CertificateSet, others: Readonly<Record<string, string>> = {}): Record<string, string> {
   const text: Record<string, string | undefined> = {
     [KEYS.current[0]]: set.current.certificate,
@@ -60,7 +60,7 @@ export function encodeSet(set: CertificateSet, others: Readonly<Record<string, s
   return data;
 }
 
-/** Reads a Secret part by part: one that is damaged does not take the others with it. */
+/** Reads a Secret part by part: a damaged one does not affect the others. */
 export function decodeSet(secret: Secret): StoredSet {
   const read = (key: string): string | undefined => {
     const value = secret.data?.[key];
@@ -98,7 +98,7 @@ export function decodeSet(secret: Secret): StoredSet {
   };
 }
 
-/** What API servers are to trust: current, next and previous, in this order, as PEM. */
+/** Returns what API servers should trust: current, next and previous, in this order, as PEM. */
 export function bundleOf({ current, next, previous }: CertificateSet): string {
   return [current.certificate, next?.certificate, previous]
     .filter((pem) => pem !== undefined)

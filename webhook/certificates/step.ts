@@ -2,7 +2,7 @@ import { createAuthority } from './authority.ts';
 import type { RenewalStep } from './renewal.ts';
 import type { CertificateSet, StoredSet } from './secret.ts';
 
-/** Carries out a step of the rotation on what was found; gives the set to write down. */
+/** Carries out a step of the rotation on what was found; resolves with the set to store. */
 export async function takeStep(step: RenewalStep, found: StoredSet, now: number): Promise<CertificateSet> {
   const { current, next, previous, promotedAt, leaf, orphan } = found;
   const kept = {
@@ -35,7 +35,7 @@ export async function takeStep(step: RenewalStep, found: StoredSet, now: number)
   };
 }
 
-/** The authority that was current until now stays in the bundle for what it signed. */
+/** Keeps the authority that was current until now in the bundle, for what it signed. */
 function followed(before: string | undefined, now: number): { previous?: string; promotedAt?: number } {
   return before === undefined ? {} : { previous: before, promotedAt: now };
 }

@@ -5,15 +5,15 @@ import type { KubernetesObject } from '../../core/object.ts';
 import { certificateBlocks } from '../../core/pem.ts';
 import { templateDiffers, workloadRules } from './workload-rules.ts';
 
-/** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is so. */
+/** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is. */
 
 export const CONFIGURATION_NAME = 'vault-injection-operator';
 export const FIELD_MANAGER = 'vault-injection-operator-webhook';
 
-/** The two entries of the MutatingWebhookConfiguration, by the failure policy that each stands for. */
+/** The two entries of the MutatingWebhookConfiguration, by failure policy. */
 export type Entry = 'ignore' | 'fail';
 
-/** The API server's names for the two entries; they also stand before each audit annotation. */
+/** The names of the two entries; the API server also prefixes each audit annotation with them. */
 export const ENTRY_NAMES = {
   ignore: 'ignore.vaultinjection.dev',
   fail: 'fail.vaultinjection.dev',
@@ -22,7 +22,7 @@ export const ENTRY_NAMES = {
 /** How API servers reach the webhook. */
 export type WebhookTarget =
   | { readonly service: { readonly name: string; readonly namespace: string; readonly port: number } }
-  /** https, without a path, for an operator outside of the cluster. */
+  /** https, without a path, for an operator outside the cluster. */
   | { readonly url: string };
 
 export interface ConfigurationInput {
@@ -43,14 +43,14 @@ export interface WebhookConfiguration extends KubernetesObject {
 
 const NAMESPACE_LABEL = 'kubernetes.io/metadata.name';
 
-// A webhook that is away must not keep the cluster from healing itself.
+// A webhook that is unavailable must not keep the cluster from healing itself.
 const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'];
 
-// Admission takes about a millisecond here; the rest is for a connection that has to be opened anew, once retried.
+// Admission takes about a millisecond here; the rest is for opening a connection, with one retry.
 const TIMEOUT_SECONDS = 5;
 
 // CEL, evaluated by the API server before it calls: most updates of a Deployment are its controllers' and change
-// nothing that injection looks at (replicas, paused, finalizers). Absent and empty maps are equal in what they mean.
+// nothing that injection looks at (replicas, paused, finalizers). Absent and empty maps mean the same.
 const orEmpty = (owner: string, map: string): string => `(has(${owner}.${map}) ? ${owner}.${map} : {})`;
 const differs = (map: string): string => `${orEmpty('object.metadata', map)} != ${orEmpty('oldObject.metadata', map)}`;
 const MATCH_CONDITIONS = [
@@ -61,18 +61,20 @@ const MATCH_CONDITIONS = [
   },
 ];
 
-/** Namespaces that are never sent here, whatever policies they hold: the cluster's, and the operator's own. */
+/**
+ * Returns the namespaces that are never sent here, whatever policies they have: the cluster's, and the operator's own.
+ */
 export function excludedNamespaces(target: WebhookTarget): readonly string[] {
-  // an operator that is called by URL runs elsewhere
+  // an operator called by URL runs elsewhere
   return [...new Set([...SYSTEM_NAMESPACES, ...('service' in target ? [target.service.namespace] : [])])].sort();
 }
 
 /**
- * The whole object. An entry is there only while it has namespaces: an empty list in a selector would be refused, and
- * an outage of the webhook is to touch nobody who does not use it. With no namespaces at all the object stays, with an
- * empty list of webhooks: its presence is what tells a repair from a first start.
+ * Returns the whole object. An entry exists only while it has namespaces: the API server rejects an empty list in a
+ * selector, and an outage of the webhook must only affect those who use it. Without any namespaces the object stays,
+ * with an empty list of webhooks: its presence tells a repair from a first start.
  *
- * Every field of an entry is written, defaults too: server-side apply then takes back whatever another writer sets.
+ * Every field of an entry is set, including defaults: server-side apply then reverts whatever another writer sets.
  */
 export function buildConfiguration(input: ConfigurationInput): WebhookConfiguration {
   const entries: readonly Entry[] = ['ignore', 'fail'];
@@ -99,7 +101,7 @@ function buildEntry(entry: Entry, { target, caBundle, namespaces }: Configuratio
     objectSelector: {},
     matchConditions: MATCH_CONDITIONS,
     matchPolicy: 'Equivalent',
-    // a webhook that runs later may add containers or variables
+    // a later webhook may add containers or variables
     reinvocationPolicy: 'IfNeeded',
     sideEffects: 'None',
     timeoutSeconds: TIMEOUT_SECONDS,
@@ -112,7 +114,7 @@ function clientConfigOf(target: WebhookTarget, path: string): RawObject {
   return { url: target.url.replace(/\/+$/, '') + path };
 }
 
-/** Whether the cluster's object is what it should be, in all that the operator owns: its labels and its two entries. */
+/** Whether the cluster's object is as it should be in what the operator owns: its labels and its two entries. */
 export function isAsDesired(observed: WebhookConfiguration | undefined, desired: WebhookConfiguration): boolean {
   if (observed === undefined) return false;
   const labels = observed.metadata.labels ?? {};
@@ -123,7 +125,7 @@ export function isAsDesired(observed: WebhookConfiguration | undefined, desired:
   );
 }
 
-/** Of an object with entries of others in it: the others stay, the operator's are exactly these. */
+/** Returns the observed object with exactly these entries of the operator; those of others stay. */
 export function withExactEntries(observed: WebhookConfiguration, desired: WebhookConfiguration): WebhookConfiguration {
   const own: readonly string[] = Object.values(ENTRY_NAMES);
   const others = (observed.webhooks ?? []).filter(({ name }) => !own.includes(name));
@@ -135,12 +137,12 @@ export function withExactEntries(observed: WebhookConfiguration, desired: Webhoo
   };
 }
 
-/** The namespaces that an object sends here, by entry. */
+/** Returns the namespaces that an object sends here, by entry. */
 export function namespacesIn(observed: WebhookConfiguration): Record<Entry, readonly string[]> {
   return { ignore: namespacesOf(observed, 'ignore'), fail: namespacesOf(observed, 'fail') };
 }
 
-/** The authorities (PEM) that every entry of the operator trusts; undefined where it has no entry. */
+/** Returns the authorities (PEM) that every entry of the operator trusts; undefined if it has no entry. */
 export function publishedBundle(observed: WebhookConfiguration): string | undefined {
   const bundles = Object.values(ENTRY_NAMES).flatMap((name) => {
     const entry = entryNamed(observed, name);
@@ -151,8 +153,8 @@ export function publishedBundle(observed: WebhookConfiguration): string | undefi
 }
 
 /**
- * The namespaces whose workloads the API server sends here, and trusts this webhook for, going by this object: those of
- * entries that are whole but for their list of namespaces and their bundle, and whose bundle holds `authority` (PEM).
+ * Returns the namespaces whose workloads the API server, by this object, sends here and trusts this webhook for: those
+ * of entries that are intact except for namespaces and bundle, and whose bundle includes `authority` (PEM).
  */
 export function servedNamespaces(
   observed: WebhookConfiguration,
@@ -169,7 +171,7 @@ export function servedNamespaces(
   return { ignore: served('ignore'), fail: served('fail') };
 }
 
-/** Who else wrote last, by managedFields; for the log. */
+/** Returns who else wrote last, by managedFields; for the log. */
 export function lastOtherManager(observed: WebhookConfiguration): string | undefined {
   const managed = observed.metadata.managedFields;
   if (!Array.isArray(managed)) return undefined;

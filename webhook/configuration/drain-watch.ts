@@ -12,11 +12,14 @@ export interface DrainWatchOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly ledger: NamespaceLedger;
-  /** The ledger gives other namespaces than before. */
+  /** Called when the ledger returns other namespaces than before. */
   readonly onDropped: () => void;
 }
 
-/** Looks into draining namespaces until they hold no injected workload. Apart from the writer, which must not wait for lists. */
+/**
+ * Checks draining namespaces until they have no injected workload. Separate from the writer, which must not wait for
+ * lists.
+ */
 export class DrainWatch {
   readonly #options: DrainWatchOptions;
   readonly #loop: PassLoop;
@@ -48,7 +51,7 @@ export class DrainWatch {
     this.#loop.wake();
   }
 
-  /** Looks through the whole cluster once: there is no configuration left that would know the namespaces. */
+  /** Looks through the whole cluster once: there is no configuration left that would list the namespaces. */
   sweep(): void {
     this.#isSweepDue = true;
     this.wake();

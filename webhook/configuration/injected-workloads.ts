@@ -6,7 +6,7 @@ import type { KubernetesObject } from '../../core/object.ts';
 import { itemsOf } from '../../kube/items.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 
-/** Where injected workloads are, as the API server has them stored. */
+/** Where injected workloads are stored in the API server. */
 
 // Half of kubectl's: templates are large, and one hit is enough.
 const PAGE = 250;
@@ -17,7 +17,7 @@ export async function holdsInjected(client: ObjectClient, namespace: string): Pr
   return false;
 }
 
-/** All namespaces of the cluster that hold one. */
+/** Resolves with all namespaces of the cluster that have one. */
 export async function namespacesWithInjected(client: ObjectClient): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
   for await (const { kind, object } of workloads(client)) {

@@ -28,12 +28,12 @@ export interface ConfigurationKeeperOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly target: WebhookTarget;
-  /** What the cluster's configuration says: this keeper looks, others ask it too. */
+  /** What the cluster's configuration says: this keeper updates it, others read it too. */
   readonly published: Published;
   readonly labels: Readonly<Record<string, string>>;
-  /** PEM of the authorities to publish, the one in use first; '' while there is none yet. */
+  /** Returns the PEM of the authorities to publish, the one in use first; '' while there is none yet. */
   readonly bundlePem: () => string;
-  /** Somebody else had changed or deleted the configuration. */
+  /** Called if somebody else had changed or deleted the configuration. */
   readonly onRepaired?: () => void;
 }
 
@@ -46,13 +46,13 @@ const RESOURCE: Resource = {
 const EVERY_MS = 60_000;
 // A burst of policies (kubectl apply -f of a directory) becomes a few writes.
 const GAP_MS = 100;
-// So many repairs in a minute are made at once; after that somebody else is at it as steadily as we are, and the load
-// on the API server is bounded.
+// This many repairs per minute are made at once; more than that means that somebody else keeps reverting them, so the
+// load on the API server is limited.
 const PROMPT_REPAIRS = 5;
 const PROMPT_WITHIN_MS = 60_000;
 const SLOW_REPAIR_MS = 10_000;
 
-/** Writes the MutatingWebhookConfiguration whenever it is not what it should be, and knows what of it is in force. */
+/** Writes the MutatingWebhookConfiguration whenever it is not as it should be, and knows which parts are in force. */
 export class ConfigurationKeeper {
   readonly #options: ConfigurationKeeperOptions;
   readonly #ledger: NamespaceLedger;
@@ -62,7 +62,7 @@ export class ConfigurationKeeper {
   readonly #informer: Informer<WebhookConfiguration>;
   #observed: WebhookConfiguration | undefined;
   #isRemembered = false;
-  /** What was last seen to be in place: a difference from it is somebody else's doing. */
+  /** What was last seen in place: any difference from it was made by somebody else. */
   #settled = '';
   #repairs: number[] = [];
 
@@ -110,36 +110,39 @@ export class ConfigurationKeeper {
     await Promise.all([this.#informer.stop(), this.#loop.stop(), this.#drains.stop()]);
   }
 
-  /** All namespaces that have policies now. Nothing is written before it was called once. */
+  /** Sets all namespaces that have policies now. Nothing is written before the first call. */
   setPolicies(policies: NamespacePolicies): void {
     this.#ledger.setPolicies(policies, this.#options.clock.now());
     this.#drains.wake();
     this.wake();
   }
 
-  /** An admission gave a workload of this namespace back what its user meant. */
+  /** Notes that an admission restored a workload in this namespace. */
   noteRestored(namespace: string): void {
     this.#ledger.noteRestored(namespace, this.#options.clock.now());
     this.#drains.wake();
   }
 
-  /** Something that the configuration is made of has changed, such as the bundle. */
+  /** Call it when something in the configuration has changed, such as the bundle. */
   wake(): void {
     this.#loop.wake();
   }
 
-  /** Whether the API server sends this namespace's workloads here by now, as its policies ask for. */
+  /** Whether the API server now sends this namespace's workloads here, as its policies ask. */
   programmed(namespace: string): boolean {
     const entry = this.#ledger.entryOf(namespace);
     return entry !== undefined && this.#published.isInForce(entry, namespace);
   }
 
-  /** Policies of such a namespace are never programmed. */
+  /** Whether policies of this namespace are never programmed. */
   excludes(namespace: string): boolean {
     return excludedNamespaces(this.#options.target).includes(namespace);
   }
 
-  /** One look at everything; start() makes them follow one another. Gives the milliseconds until the next, if sooner. */
+  /**
+   * One look at everything; start() runs them one after another. Resolves with the milliseconds until the next, if
+   * sooner.
+   */
   async pass(): Promise<number | undefined> {
     if (!this.#informer.synced) return undefined;
     this.#remember();
@@ -158,7 +161,7 @@ export class ConfigurationKeeper {
     return this.#published.look(this.#observed, caBundle);
   }
 
-  /** The configuration from before this process is the memory of which namespaces may hold injected workloads. */
+  /** Takes the namespaces that may have injected workloads from the configuration of before this process. */
   #remember(): void {
     if (this.#isRemembered) return;
     this.#isRemembered = true;
@@ -171,7 +174,7 @@ export class ConfigurationKeeper {
     this.#drains.wake();
   }
 
-  /** Notes a repair; gives the milliseconds to wait with it. */
+  /** Notes a repair; returns the milliseconds to wait before it. */
   #beforeWriting(desired: WebhookConfiguration): number {
     const { clock, logger, onRepaired } = this.#options;
     if (this.#settled !== JSON.stringify(desired)) return 0;
@@ -191,12 +194,12 @@ export class ConfigurationKeeper {
     return 0;
   }
 
-  /** False where somebody wrote in between. */
+  /** Resolves with false if somebody wrote in between. */
   async #write(desired: WebhookConfiguration): Promise<boolean> {
     const { client, logger } = this.#options;
     let written = await client.apply<WebhookConfiguration>(RESOURCE, desired, { fieldManager: FIELD_MANAGER });
     if (!isAsDesired(written, desired)) {
-      // apply takes back fields, but not what another manager added to the lists inside of an entry
+      // apply reverts fields, but not what another manager added to the lists in an entry
       const replaced = await this.#replace(withExactEntries(written, desired));
       if (replaced === undefined) return false;
       written = replaced;
@@ -228,12 +231,14 @@ export class ConfigurationKeeper {
   }
 }
 
-/** The answer to an own write comes before the watch tells of it, and of what was before it. */
+/**
+ * Whether `a` is older: the response to our own write may come before the watch events for it and for earlier states.
+ */
 function isOlder(
   a: { readonly uid?: string; readonly resourceVersion?: string },
   b: { readonly uid?: string; readonly resourceVersion?: string },
 ): boolean {
   if (a.uid !== b.uid) return false;
-  // one that cannot be compared counts as new
+  // a version that cannot be compared counts as newer
   return (compareVersions(a.resourceVersion, b.resourceVersion) ?? 0) < 0;
 }

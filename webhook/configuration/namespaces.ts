@@ -1,27 +1,27 @@
 import type { Entry } from './configuration.ts';
 
-/** What the policies of a namespace say of the webhook being away, taken together: any Fail makes it Fail. */
+/** The combined failure policy of each namespace's policies: any Fail makes it Fail. */
 export type NamespacePolicies = ReadonlyMap<string, 'Ignore' | 'Fail'>;
 
 interface Draining {
-  /** When its last policy went. */
+  /** When its last policy was deleted. */
   since: number;
-  /** When to look again whether it still holds injected workloads. */
+  /** When to check again whether it still has injected workloads. */
   checkAt: number;
 }
 
 /**
- * A workload that was admitted under the policy is stored by then: what comes after this webhook are at most other
- * webhooks, which may take up to 30 s (the most that timeoutSeconds can be).
+ * A workload that was admitted under the policy is stored by then: only other webhooks come after this one, and take up
+ * to 30 s (the maximum of timeoutSeconds).
  */
 export const SETTLE_MS = 30_000;
 export const RECHECK_MS = 60_000;
-// From an admission that restored a workload until that workload is stored, as a rule.
+// The usual time from an admission that restored a workload until that workload is stored.
 const AFTER_RESTORE_MS = 2_000;
 
 /**
- * Which namespaces the API server is to send here, and through which entry: those with policies, and those that are
- * draining. A namespace that lost its last policy drains for as long as it holds injected workloads: were it left out
+ * Which namespaces the API server should send here, and through which entry: those with policies, and those that are
+ * draining. A namespace that lost its last policy drains for as long as it has injected workloads: if it were left out
  * at once, the next update of such a workload would not come here, and nothing would ever restore it.
  */
 export class NamespaceLedger {
@@ -41,30 +41,30 @@ export class NamespaceLedger {
     this.#policies = new Map(policies);
   }
 
-  /** Namespaces that may hold injected workloads, from before this process. */
+  /** Adds namespaces that may have injected workloads from before this process. */
   remember(namespaces: Iterable<string>, now: number): void {
     for (const namespace of namespaces) if (!this.#policies?.has(namespace)) this.#drain(namespace, now);
   }
 
-  /** A workload was restored there, perhaps the last one. */
+  /** Notes that a workload was restored there, perhaps the last one. */
   noteRestored(namespace: string, now: number): void {
     const draining = this.#draining.get(namespace);
     if (draining === undefined) return;
     draining.checkAt = Math.min(draining.checkAt, Math.max(now + AFTER_RESTORE_MS, draining.since + SETTLE_MS));
   }
 
-  /** The namespaces to look into now. */
+  /** Returns the namespaces to check now. */
   due(now: number): readonly string[] {
     return [...this.#draining].filter(([, { checkAt }]) => checkAt <= now).map(([namespace]) => namespace);
   }
 
-  /** When `due` will give something; undefined while nothing drains. */
+  /** Returns when `due` will return something; undefined while nothing drains. */
   nextCheckAt(): number | undefined {
     const times = [...this.#draining.values()].map(({ checkAt }) => checkAt);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** The result of a look that began at `startedAt`. True if the namespace is dropped by it. */
+  /** Notes the result of a check that started at `startedAt`. Returns true if the namespace is dropped. */
   checked(namespace: string, holdsInjected: boolean, startedAt: number): boolean {
     const draining = this.#draining.get(namespace);
     if (draining === undefined) return false;
@@ -74,9 +74,9 @@ export class NamespaceLedger {
   }
 
   /**
-   * Undefined until the policies are known. No namespace is in both entries, or the API server would call twice for one
-   * workload: one with any policy that says Fail is in the fail entry alone. A draining one is in the ignore entry:
-   * nobody asked for its workloads to be refused any more.
+   * Returns undefined until the policies are known. No namespace is in both entries, or the API server would call twice
+   * for one workload: one with any Fail policy is only in the fail entry. A draining one is in the ignore entry: no
+   * policy asks to reject its workloads any more.
    */
   assignment(): Record<Entry, readonly string[]> | undefined {
     if (this.#policies === undefined) return undefined;
@@ -89,7 +89,7 @@ export class NamespaceLedger {
     return { ignore: ignore.sort(), fail: fail.sort() };
   }
 
-  /** Through which entry a namespace's policies want its workloads sent; undefined where it has none. */
+  /** Returns the entry that a namespace's policies want; undefined if it has none. */
   entryOf(namespace: string): Entry | undefined {
     const policy = this.#excluded.has(namespace) ? undefined : this.#policies?.get(namespace);
     return policy && (policy === 'Fail' ? 'fail' : 'ignore');

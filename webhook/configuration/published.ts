@@ -6,8 +6,8 @@ import type { WebhookConfiguration, WebhookTarget } from './configuration.ts';
 import type { Entry } from './configuration.ts';
 
 /**
- * From the moment that the configuration is seen until every API server goes by it: 20 to 150 ms were measured on an
- * API server 1.37; before that it still admits without calling.
+ * From when the configuration is seen until every API server follows it: 20 to 150 ms were measured with API server
+ * 1.37; before that it still admits without calling.
  */
 export const IN_FORCE_MS = 250;
 
@@ -28,12 +28,12 @@ export class Published {
     this.#target = target;
   }
 
-  /** The bundle (PEM) that is in the cluster; undefined where nothing there calls this webhook. */
+  /** The bundle (PEM) in the cluster; undefined if nothing there calls this webhook. */
   get bundle(): string | undefined {
     return this.#bundle;
   }
 
-  /** Takes note of the configuration as it is; gives the milliseconds until it has more to say, if there is more. */
+  /** Takes the current configuration; returns the milliseconds until more of it is in force, if there is more. */
   look(observed: WebhookConfiguration | undefined, ownBundle: string): number | undefined {
     const now = this.#clock.now();
     const [authority = ''] = certificateBlocks(ownBundle);
@@ -44,7 +44,7 @@ export class Published {
       now,
     );
     this.#bundle = observed && publishedBundle(observed);
-    // without any entry nothing distrusts: the next one will be written with the whole bundle
+    // without any entry nothing distrusts us: the next one will be written with the whole bundle
     const trusted = observed === undefined ? '' : (this.#bundle ?? ownBundle);
     keepSince(this.#certificates, certificateBlocks(trusted), now);
     this.#tell(now);
@@ -58,12 +58,15 @@ export class Published {
     return since !== undefined && this.#clock.now() >= since + IN_FORCE_MS;
   }
 
-  /** Since when (milliseconds since the epoch) everything that API servers were told to trust has held this certificate. */
+  /**
+   * Returns since when (milliseconds since the epoch) every bundle that API servers trust has included this
+   * certificate.
+   */
   since(certificatePem: string): number | undefined {
     return this.#certificates.get(certificatePem.trim());
   }
 
-  /** Calls `listener` after changes of what `isInForce` and `since` return; returns what ends that. */
+  /** Calls `listener` after changes of what `isInForce` and `since` return; returns a function that removes it. */
   onChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
   }
@@ -77,7 +80,7 @@ export class Published {
   }
 }
 
-/** Keys that are new are there since now, those that are gone are forgotten. */
+/** Adds new keys with the current time, and removes those that are gone. */
 function keepSince(map: Map<string, number>, keys: readonly string[], now: number): void {
   const present = new Set(keys);
   for (const key of map.keys()) if (!present.has(key)) map.delete(key);

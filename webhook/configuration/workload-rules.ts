@@ -1,7 +1,7 @@
 import { KINDS } from '../../core/kinds.ts';
 import type { Kind } from '../../core/kinds.ts';
 
-/** Which requests the API server sends here, made of the table of kinds. */
+/** Which requests the API server sends here, derived from the table of kinds. */
 
 type Kinds = Readonly<Record<string, Kind>>;
 
@@ -14,7 +14,7 @@ export interface WorkloadRule {
   readonly scope: 'Namespaced';
 }
 
-/** One rule for all kinds that differ in the name of their resource alone. */
+/** Returns one rule for all kinds that differ only in the name of their resource. */
 export function workloadRules(kinds: Kinds = KINDS): readonly WorkloadRule[] {
   const alike = Map.groupBy(Object.values(kinds), ({ resource: { group, version }, templateMayChange }) =>
     JSON.stringify([group, version, templateMayChange]),
@@ -30,7 +30,7 @@ export function workloadRules(kinds: Kinds = KINDS): readonly WorkloadRule[] {
   );
 }
 
-/** CEL, for an update: whether the pod template is another one, wherever the kind has it. */
+/** Returns CEL for an update: whether the pod template differs, wherever the kind has it. */
 export function templateDiffers(kinds: Kinds = KINDS): string {
   const alike = Map.groupBy(Object.keys(kinds), (kind) => kinds[kind]?.template.join('.') ?? '');
   const changes = [...alike].map(([path, names]) => {

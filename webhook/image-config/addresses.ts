@@ -1,7 +1,7 @@
 /**
- * Addresses that no image name may lead to. Whoever may create a Deployment chooses the host that the operator asks; from
- * where it runs, loopback is the operator itself, and link-local addresses are where clouds hand out credentials.
- * Private networks stay open: registries of a cluster live there.
+ * Addresses that no image name may lead to. Anyone who may create a Deployment chooses the host that the operator
+ * connects to; from there, loopback is the operator itself, and link-local addresses are where clouds hand out
+ * credentials. Private networks stay open, because they host registries of clusters.
  */
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupAddress, LookupOptions } from 'node:dns';
@@ -17,27 +17,30 @@ for (const [network, bits] of [
   ['168.63.129.16', 32], // WireServer of Azure
   ['192.0.0.192', 32], // metadata of Oracle
 ] as const) {
-  BLOCKED.addSubnet(network, bits, 'ipv4'); // counts for IPv4-mapped IPv6 addresses too
+  BLOCKED.addSubnet(network, bits, 'ipv4'); // also covers IPv4-mapped IPv6 addresses
 }
 for (const [network, bits] of [
   ['::', 127], // unspecified and loopback
   ['fe80::', 10],
   ['ff00::', 8],
   ['fd00:ec2::', 32], // metadata of AWS
-  ['64:ff9b::7f00:0', 104], // 127.0.0.0/8 and 169.254.0.0/16 by way of a NAT64 gateway
+  ['64:ff9b::7f00:0', 104], // 127.0.0.0/8 and 169.254.0.0/16 through a NAT64 gateway
   ['64:ff9b::a9fe:0', 112],
 ] as const) {
   BLOCKED.addSubnet(network, bits, 'ipv6');
 }
 
-/** `host` as URL.hostname spells it. False for a name: that is judged by what it resolves to, when it is connected to. */
+/**
+ * Whether `host`, as in URL.hostname, is such an address. False for a name, which is judged by its addresses on
+ * connect.
+ */
 export function isBlockedAddress(host: string): boolean {
   const address = host.replace(/^\[|\]$/g, '');
   const family = isIP(address);
   return family !== 0 && BLOCKED.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** The code of the error for a name that resolves to such addresses alone. */
+/** The code of the error for a name that resolves only to such addresses. */
 export const BLOCKED_ADDRESS = 'EBLOCKEDADDRESS';
 
 type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
@@ -45,8 +48,8 @@ type Resolve = (host: string, options: LookupOptions & { all: true }, callback: 
 type AllCallback = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
 
 /**
- * dns.lookup without those addresses. Given to the socket that connects, so that what was judged is what is connected to:
- * a name that answers otherwise the second time gains nothing.
+ * dns.lookup without those addresses. The socket itself uses it, so that it connects to the addresses that were judged:
+ * a name that resolves differently the second time gains nothing.
  */
 export function guardedLookup(
   resolve: Resolve = systemLookup,

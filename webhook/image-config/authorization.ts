@@ -1,6 +1,6 @@
 /**
- * Answers a registry's challenge: with a password (RFC 7617), or with a token that the server it names gives for one or
- * to anybody (distribution.github.io/distribution/spec/auth/token; RFC 6750).
+ * Answers a registry's challenge: with a password (RFC 7617), or with a token from the server that it names, for a
+ * password or anonymously (distribution.github.io/distribution/spec/auth/token; RFC 6750).
  */
 import { toBase64 } from '../../core/base64.ts';
 import { asObject, asString, parseJson } from '../../core/json.ts';
@@ -14,7 +14,7 @@ import type { Endpoint } from './registry-hosts.ts';
 // Tokens are 1 to 5 kB.
 const LARGEST_TOKEN_REPLY = 64 * 1024;
 
-/** The value of the Authorization header. Throws ImageFailure. */
+/** Resolves with the value of the Authorization header. Rejects with ImageFailure. */
 export async function authorize(
   challenges: readonly Challenge[],
   credential: Credential | undefined,
@@ -41,7 +41,7 @@ async function tokenFor(
   const url = URL.parse(parameters.realm ?? '');
   if (url === null) throw new ImageFailure('Unusable', `${host} does not say where to get tokens`);
   if (parameters.service !== undefined) url.searchParams.set('service', parameters.service);
-  // Not the scope that the registry names: no more than this is needed, whatever it asks for.
+  // Not the scope that the registry names: no more than this is needed.
   url.searchParams.set('scope', `repository:${repository}:pull`);
   const headers = { accept: 'application/json', ...(credential && { authorization: basic(credential) }) };
   const reply = await send({ method: 'GET', url, headers, maxBytes: LARGEST_TOKEN_REPLY, signal });
@@ -54,7 +54,7 @@ async function tokenFor(
 function tokenIn(body: Buffer): string | undefined {
   const answer = asObject(parseJson(body.toString('utf8')));
   const token = asString(answer?.token) ?? asString(answer?.access_token);
-  // b64token of RFC 6750: what may stand in a header
+  // b64token of RFC 6750: what a header may contain
   return token !== undefined && /^[A-Za-z0-9._~+/-]+=*$/.test(token) ? token : undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What a registry wants to see before it answers: the WWW-Authenticate header of its 401 (RFC 9110, 11.6.1). */
+/** What a registry requires before it answers: the WWW-Authenticate header of its 401 (RFC 9110, 11.6.1). */
 export interface Challenge {
   /** Lower case. */
   readonly scheme: string;
@@ -10,12 +10,12 @@ const TOKEN = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y;
 const SPACE = /[ \t]*/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
 const QUOTED = /"((?:[^"\\]|\\.)*)"/y;
-// A header that Node takes is 16 KiB at most; a challenge that anybody means is far shorter.
+// Node accepts headers up to 16 KiB; a genuine challenge is far shorter.
 const LONGEST = 4096;
 
 /**
- * The challenges of a header, which may hold several and be given several times. Reads what it understands and stops at
- * the first thing that it does not.
+ * Returns the challenges of a header, which may contain several and occur several times. It reads what it understands
+ * and stops at the first thing that it does not.
  */
 export function parseChallenges(header: string | readonly string[] | undefined): readonly Challenge[] {
   const texts = typeof header === 'string' ? [header] : (header ?? []);

@@ -1,7 +1,7 @@
 /**
- * Docker configurations: whose user and password open which registry. Read and matched as the kubelet does it
- * (k8s.io/kubernetes/pkg/credentialprovider, keyring.go and config.go), so that what opens an image for a pod opens it
- * here, and nothing else does.
+ * Docker configurations: which user and password are for which registry. Read and matched like the kubelet
+ * (k8s.io/kubernetes/pkg/credentialprovider, keyring.go and config.go), so that exactly the credentials that open an
+ * image for a pod open it here.
  */
 import { fromBase64 } from '../../core/base64.ts';
 import { asObject, asString, parseJson } from '../../core/json.ts';
@@ -14,25 +14,28 @@ export interface Credential {
   readonly password: string;
 }
 
-/** A credential and what it is for: a host with optional port and path, * and ? as wildcards within a part of the host. */
+/**
+ * A credential and what it is for: a host with optional port and path, with * and ? as wildcards within a part of the
+ * host.
+ */
 export interface KeyringEntry {
   readonly pattern: string;
   readonly credential: Credential;
 }
 
-/** The entries of a `.dockerconfigjson` (or a config.json); those that cannot be read are passed over. */
+/** Returns the entries of a `.dockerconfigjson` (or a config.json); skips those that cannot be read. */
 export function readDockerConfigJson(text: string): readonly KeyringEntry[] {
   return entriesOf(asObject(asObject(parseJson(text))?.auths));
 }
 
-/** The entries of a `.dockercfg`, the older form. */
+/** Returns the entries of a `.dockercfg`, the older format. */
 export function readDockercfg(text: string): readonly KeyringEntry[] {
   return entriesOf(asObject(parseJson(text)));
 }
 
 /**
- * The credentials for an image, in the order in which to try them: the more specific pattern first, and for one pattern
- * in the order given.
+ * Returns the credentials for an image, in the order in which to try them: the more specific pattern first, and for one
+ * pattern in the order given.
  */
 export function credentialsFor(
   { registry, repository }: Pick<ImageReference, 'registry' | 'repository'>,
@@ -40,9 +43,9 @@ export function credentialsFor(
 ): readonly Credential[] {
   const image = { ...hostOf(registry), path: `/${repository}` };
   const found = entries.filter(({ pattern }) => matches(pattern, image));
-  // Docker's own name for its registry counts where nothing names it as images do.
+  // Docker's own name for its registry counts if no entry uses the name in images.
   const usable = found.length > 0 || registry !== 'docker.io' ? found : entries.filter(isForDocker);
-  // Reverse order of the text is the kubelet's measure: longer before shorter, names before wildcards.
+  // Reverse text order, as in the kubelet: longer before shorter, names before wildcards.
   const sorted = usable.toSorted((a, b) => compareText(b.pattern, a.pattern));
   return sorted.map(({ credential }) => credential);
 }
@@ -55,7 +58,7 @@ function entriesOf(auths: RawObject | undefined): readonly KeyringEntry[] {
   });
 }
 
-/** `https://index.docker.io/v1/` is what Docker writes: neither scheme nor version of the API are part of the pattern. */
+/** Docker writes `https://index.docker.io/v1/`: neither the scheme nor the API version is part of the pattern. */
 function patternOf(key: string): string | undefined {
   const [host = '', ...rest] = key.replace(/^https?:\/\//, '').split('/');
   if (host === '') return undefined;
@@ -98,8 +101,8 @@ function hostOf(registry: string): Pick<Target, 'labels' | 'port'> {
 }
 
 /**
- * path.Match of Go without its character classes: * for any run of characters, ? for one. The last * is widened when
- * what follows does not fit; earlier ones never need to be, so a label of n characters costs n² steps at most.
+ * Go's path.Match without character classes: * matches any run of characters, ? one. Only the last * is widened if what
+ * follows does not match; earlier ones never need to be, so a label of n characters costs at most n² steps.
  */
 function matchesLabel(pattern: string, text: string): boolean {
   let at = 0;

@@ -1,15 +1,15 @@
 /**
- * Why the entry point of an image is not known.
- * - NotAnImage: the name in the manifest is no image reference
- * - NotAllowed: the settings keep the operator from asking this registry, or this address
+ * Why the entrypoint of an image is not known.
+ * - NotAnImage: the name in the manifest is not an image reference
+ * - NotAllowed: the settings do not allow this registry or address
  * - NotFound: the registry has no such image
- * - Unauthorized: the registry opens it to none of the credentials at hand
- * - RateLimited: the registry asked to be left alone for a while
- * - Unreachable: no connection, no TLS, no answer, or an error of the server
- * - TooSlow: the answer did not come within the time that an admission can wait
- * - WrongPlatform: the image is made for other platforms than the cluster's nodes
- * - Unusable: what the registry sent is no image, is damaged, or is too large
- * - Busy: too many look-ups are under way
+ * - Unauthorized: the registry accepts none of the available credentials
+ * - RateLimited: the registry asked to wait
+ * - Unreachable: no connection, no TLS, no response, or a server error
+ * - TooSlow: the response did not arrive within the time that an admission can wait
+ * - WrongPlatform: the image is for other platforms than the cluster's nodes
+ * - Unusable: what the registry sent is not an image, is damaged, or is too large
+ * - Busy: too many look-ups are in progress
  */
 export type FailureCode =
   | 'NotAnImage'
@@ -28,11 +28,11 @@ export const FAILURE_CODES: readonly FailureCode[] = [
   ...(['Unreachable', 'TooSlow', 'WrongPlatform', 'Unusable', 'Busy'] as const),
 ];
 
-/** A look-up that found nothing. `message` is for the author of a workload: short, without anything a registry sent. */
+/** A failed look-up. `message` is for the author of a workload: short, without anything that a registry sent. */
 export class ImageFailure extends Error {
   override readonly name = 'ImageFailure';
   readonly code: FailureCode;
-  /** How long the registry asked to be left alone, in milliseconds, where it said so. */
+  /** How long the registry asked to wait, in milliseconds, if it did. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: FailureCode, message: string, retryAfterMs?: number) {

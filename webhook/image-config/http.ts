@@ -1,4 +1,4 @@
-/** One HTTP exchange with a registry: bounded, verified, and only with hosts that it may be had with. */
+/** One HTTP exchange with a registry: bounded, verified, and only with allowed hosts. */
 import { getCACertificates } from 'node:tls';
 import { EnvHttpProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
@@ -11,7 +11,7 @@ export interface Exchange {
   readonly method: 'GET' | 'HEAD';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** The longest body to take; a longer one is a failure. */
+  /** The longest body to accept; a longer one is a failure. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
 }
@@ -22,38 +22,38 @@ export interface Reply {
   readonly body: Buffer;
 }
 
-/** Rejects with ImageFailure; any status that an HTTP server may give is a reply. */
+/** Rejects with ImageFailure; any HTTP status counts as a reply. */
 export type Send = (exchange: Exchange) => Promise<Reply>;
 
 export interface HttpOptions {
   readonly hosts: RegistryHosts;
-  /** PEM of authorities to trust beside those that Node trusts. */
+  /** PEM of authorities to trust in addition to Node's. */
   readonly authorities?: string;
   readonly proxies: Proxies;
   readonly userAgent: string;
 }
 
-/** URLs of proxies, by the scheme of what is asked through them, and hosts asked without; '' for none. */
+/** URLs of proxies, by the scheme of the request, and hosts to reach without a proxy; '' for none. */
 export interface Proxies {
   readonly httpProxy: string;
   readonly httpsProxy: string;
   readonly noProxy: string;
 }
 
-/** HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in either case, the lower one first: what curl and Go make of them. */
+/** Reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY in either case, the lower case first, like curl and Go. */
 export function proxiesOf(env: Readonly<Record<string, string | undefined>>): Proxies {
   const read = (name: string): string => env[name.toLowerCase()] ?? env[name] ?? '';
   return { httpProxy: read('HTTP_PROXY'), httpsProxy: read('HTTPS_PROXY'), noProxy: read('NO_PROXY') };
 }
 
-// Nobody waits for a host that does not even take the connection.
+// A host that does not even accept the connection is not worth waiting for.
 const CONNECT_MS = 5_000;
-// A registry is asked three times for one image, and then not for minutes.
+// A registry gets three requests for one image, and then none for minutes.
 const KEEP_ALIVE_MS = 10_000;
 // Docker Hub's blobs are two redirects away; a longer chain leads nowhere.
 const MOST_REDIRECTS = 4;
 
-/** Makes the pools of connections. */
+/** Creates the connection pools. */
 export function createHttp({ hosts, authorities, proxies, userAgent }: HttpOptions): {
   send: Send;
   close: () => Promise<void>;
@@ -88,7 +88,10 @@ export function createHttp({ hosts, authorities, proxies, userAgent }: HttpOptio
   };
 }
 
-/** Registries send clients elsewhere for blobs, with a link that opens by itself: credentials stay with who asked for them. */
+/**
+ * Registries redirect clients for blobs, to a link that needs no credentials: these stay with the host that asked for
+ * them.
+ */
 async function following(exchange: Exchange, send: Send): Promise<Reply> {
   let current = exchange;
   for (let redirects = 0; ; redirects++) {
@@ -135,7 +138,7 @@ async function bodyOf(body: AsyncIterable<Buffer>, maxBytes: number, url: URL): 
   let length = 0;
   for await (const chunk of body) {
     length += chunk.length;
-    // leaving the loop breaks the connection, so no more of it comes
+    // leaving the loop closes the connection, so nothing more arrives
     if (length > maxBytes) throw new ImageFailure('Unusable', `${url.host} sent more than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
@@ -149,7 +152,7 @@ const NO_WAY: Readonly<Record<string, string>> = {
   ENETUNREACH: 'no route to host',
 };
 
-/** Nothing of the cause but its code is told: the messages of libraries hold addresses and what was sent. */
+/** Uses only the code of the cause: messages of libraries contain addresses and what was sent. */
 function failureOf(error: unknown, url: URL, signal: AbortSignal): ImageFailure {
   if (signal.aborted) return new ImageFailure('Unreachable', `${url.host}: no answer in time`);
   const code = codeOf(error);

@@ -1,7 +1,7 @@
 /**
- * The entry points of images, remembered. An image is remembered for whom it was opened: for everybody where its registry
- * wants no credentials (or took the operator's own), else for pods of that namespace that pull with the same secrets.
- * Whoever else asks has to open it for themselves.
+ * A cache of the entrypoints of images. An image is cached for those who may pull it: for everybody if its registry
+ * needs no credentials (or accepted the operator's own), else for pods of that namespace that pull with the same
+ * secrets. Anyone else needs a look-up with their own credentials.
  */
 import { hash } from 'node:crypto';
 import type { Clock } from '../../kube/clock.ts';
@@ -20,29 +20,29 @@ import { slots } from '../slots.ts';
 export interface ImageConfigsOptions {
   readonly registry: Pick<RegistryClient, 'lookUp'>;
   readonly pullSecrets: ReadPullSecrets;
-  /** The operator's own Docker configuration, read when it is wanted: credentials of clouds live for hours. */
+  /** Reads the operator's own Docker configuration each time: cloud credentials live for hours. */
   readonly ownEntries: () => Promise<readonly KeyringEntry[]>;
   readonly metrics: ImageMetrics;
   readonly clock: Clock;
 }
 
-// Words and a little more for each image: some thousands of usual ones, of 0.1 to 1 kB.
+// ENTRYPOINT and CMD and a little more for each image: thousands of usual ones, of 0.1 to 1 kB.
 const MEMORY_BYTES = 8 * 2 ** 20;
 const BYTES_PER_ENTRY = 200;
 const MOST_NAMES = 8192;
-// A tag that moved is known so long after. Pods of a Deployment take the new image no earlier than they are replaced.
+// How late a moved tag may be noticed. Pods of a Deployment get the new image only when they are replaced.
 const FRESH_MS = 300_000;
-// Somebody who pushes the image, or mends the pull secret, and applies again is not to be told what was true before.
+// A user who pushes the image, or fixes the pull secret, and applies again must not get an outdated answer.
 const FAILURE_MS = 10_000;
-// After a failed revalidation: what is known counts so much longer before the next one.
+// After a failed revalidation: how much longer the known answer counts before the next one.
 const KEPT_MS = 30_000;
-// One look-up, whoever waits for it. Longer than an admission waits, so that the next one finds what this one began.
+// For one look-up. Longer than an admission waits, so that the next one finds the result.
 const LOOK_UP_MS = 15_000;
 const SLOTS = { active: 16, waiting: 256 };
 
 interface Remembered {
   readonly digest: string;
-  /** Milliseconds since the epoch; Infinity for a digest that is open to everybody. */
+  /** Milliseconds since the epoch; Infinity for a digest that everybody may pull. */
   readonly freshUntil: number;
 }
 
@@ -64,7 +64,7 @@ export class ImageConfigs {
     options.metrics.watchSize(() => this.#entryPoints.size);
   }
 
-  /** What is known without asking anybody; undefined where one of the images has to be asked for. */
+  /** Returns what is known without a request; undefined if one of the images has to be looked up. */
   known(namespace: string, needs: ImageNeeds): KnownImages | undefined {
     const puller = { ...needs, namespace };
     const answers = new Map<string, ImageAnswer>();
@@ -78,9 +78,9 @@ export class ImageConfigs {
   }
 
   /**
-   * Asks for what is not known, and answers within `waitMs`: with what was known before, or with why nothing is, where
-   * the registry takes longer. It goes on being asked, so that the next one who wants to know need not wait.
-   * Never rejects. To warm the cache, ask for one workload after the other: look-ups share few slots with admission.
+   * Looks up what is not known, and resolves within `waitMs`: if the registry takes longer, with what was known before,
+   * or with why nothing is. The look-up continues, so that the next caller need not wait. Never rejects. To warm the
+   * cache, ask for one workload after the other: look-ups share few slots with admission.
    */
   async find(namespace: string, needs: ImageNeeds, waitMs: number): Promise<KnownImages> {
     const puller = { ...needs, namespace };
@@ -176,7 +176,7 @@ export class ImageConfigs {
       this.#count('Kept');
       return last.entryPoint;
     }
-    // the registry has said that it is gone, or closed to this one
+    // the registry said that it does not exist, or that these credentials may not pull it
     this.#names.delete(keys.own);
     this.#names.delete(keys.shared);
     const advice = isAboutCredentials(failure) && unread.length > 0 ? { advice: adviceOn(unread) } : {};
@@ -186,7 +186,9 @@ export class ImageConfigs {
     return answer;
   }
 
-  /** The pod's first, then the operator's own: as the kubelet goes from pull secrets to those of its node. */
+  /**
+   * The pod's credentials first, then the operator's own, as the kubelet tries pull secrets before those of its node.
+   */
   #candidates(secrets: () => ReturnType<ReadPullSecrets>): Candidates {
     return async (name) => {
       const [{ entries }, own] = await Promise.all([secrets(), this.#options.ownEntries()]);
@@ -204,15 +206,15 @@ export class ImageConfigs {
 }
 
 interface Keys {
-  /** What anybody may know of the image. */
+  /** For what everybody may know about the image. */
   readonly shared: string;
-  /** What this puller may. */
+  /** For what this puller may know. */
   readonly own: string;
 }
 
 function keysOf({ namespace, serviceAccount, pullSecrets }: Puller, image: string): Keys {
   const puller = hash('sha256', JSON.stringify([namespace, serviceAccount, ...pullSecrets]), 'base64url');
-  // a name that is too long is none, and need not be remembered whole
+  // a name that is too long is invalid, and need not be kept whole
   const name = image.length > 600 ? hash('sha256', image, 'base64url') : image;
   return { shared: name, own: `${name} ${puller}` };
 }
@@ -234,7 +236,7 @@ function weigh({ entrypoint, cmd }: EntryPoint): number {
   return [...entrypoint, ...cmd].reduce((sum, word) => sum + 2 * word.length, BYTES_PER_ENTRY);
 }
 
-/** Calls once, when asked for the first time; `begun` waits for that call, if there was one. */
+/** Calls once, on the first get(); `begun` waits for that call, if there was one. */
 function lazily<T>(call: () => Promise<T>): { get: () => Promise<T>; begun: () => Promise<T | undefined> } {
   let result: Promise<T> | undefined;
   return { get: () => (result ??= call()), begun: async () => result };

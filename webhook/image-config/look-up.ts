@@ -1,4 +1,4 @@
-/** Puts the parts together: from the operator's settings to the look-up that admission asks. */
+/** Assembles the look-up that admission uses from the operator's settings. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Registry as Register } from 'prom-client';
@@ -18,7 +18,7 @@ import { pullSecretReader } from './pull-secrets.ts';
 import { RegistryClient } from './registry.ts';
 import { readMirrors, RegistryHosts } from './registry-hosts.ts';
 
-/** Texts as the operator's settings have them. */
+/** Texts as in the operator's settings. */
 export interface ImageSettings {
   readonly registries: string;
   readonly registryMirrors: string;
@@ -32,7 +32,7 @@ export interface ImageLookUpOptions extends ImageSettings {
   readonly client: Pick<ObjectClient, 'get' | 'list'>;
   readonly userAgent: string;
   readonly proxies: Proxies;
-  /** Of metrics. */
+  /** For metrics. */
   readonly register: Register;
   readonly clock: Clock;
   readonly random: () => number;
@@ -41,12 +41,12 @@ export interface ImageLookUpOptions extends ImageSettings {
 
 export interface ImageLookUp {
   readonly configs: ImageConfigs;
-  /** Resolves when it is known what the nodes run, as far as that can be known. Never rejects. */
+  /** Resolves when the platforms of the nodes are known, or cannot be. Never rejects. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Throws the system's error where the file of authorities cannot be read. */
+/** Throws the system's error if the file of authorities cannot be read. */
 export function createImageLookUp(options: ImageLookUpOptions): ImageLookUp {
   const { userAgent, clock, client } = options;
   const hosts = new RegistryHosts({
@@ -72,7 +72,7 @@ export function createImageLookUp(options: ImageLookUpOptions): ImageLookUp {
   return { configs, start: () => platforms.start(), stop };
 }
 
-/** A file that is being replaced, or is gone, keeps nobody from images that need no credentials. */
+/** A file that is missing or being replaced must not affect images that need no credentials. */
 async function ownEntries({ registryConfig, logger }: ImageLookUpOptions): Promise<readonly KeyringEntry[]> {
   if (registryConfig === '') return [];
   try {

@@ -1,4 +1,4 @@
-/** The documents of an image, in OCI's and in Docker's words: index, manifest, configuration. Pure. */
+/** The documents of an image, in OCI and Docker formats: index, manifest, configuration. Pure. */
 import { hash } from 'node:crypto';
 import { asList, asObject, asString, asStrings, parseJson } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
@@ -8,7 +8,7 @@ import type { Platform } from './platform.ts';
 import { chooseManifest, platformName } from './platform.ts';
 import { isDigest } from './reference.ts';
 
-/** One document out of another: where it lies and how large it is. */
+/** A reference from one document to another: its digest and size. */
 export interface Descriptor {
   readonly digest: string;
   readonly size: number;
@@ -22,27 +22,27 @@ const MANIFEST_TYPES: readonly string[] = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ];
-// An artifact, such as a Helm chart, is an OCI manifest with a configuration of another kind.
+// An artifact, such as a Helm chart, is an OCI manifest with a configuration of another type.
 const CONFIG_TYPES: readonly string[] = [
   'application/vnd.oci.image.config.v1+json',
   'application/vnd.docker.container.image.v1+json',
 ];
 
-/** What to send as Accept: a registry converts or refuses what is not in it. */
+/** The Accept header: a registry converts or refuses what is not in it. */
 export const ACCEPTED_MANIFESTS = [...INDEX_TYPES, ...MANIFEST_TYPES].join(', ');
 
-// An annotation of a pod template keeps the words, and all of its annotations share 256 KiB.
+// An annotation of a pod template records it, and all annotations of an object share 256 KiB.
 const LARGEST_ENTRY_POINT = 128 * 1024;
 
-/** The digest of some bytes, by the algorithm of another digest; SHA-256 where there is none. */
+/** Returns the digest of bytes with the algorithm of another digest; SHA-256 if there is none. */
 export function digestLike(digest: string, bytes: Uint8Array): string {
   const algorithm = digest.startsWith('sha512:') ? 'sha512' : 'sha256';
   return `${algorithm}:${hash(algorithm, bytes, 'hex')}`;
 }
 
 /**
- * What comes next on the way from a reference to an image's configuration: the manifest for one of the platforms (of an
- * index), or the configuration (of a manifest). Throws ImageFailure.
+ * Returns the next step from a reference to an image's configuration: the manifest for one of the platforms (from an
+ * index), or the configuration (from a manifest). Throws ImageFailure.
  */
 export function readManifest(
   bytes: Uint8Array,
@@ -50,7 +50,7 @@ export function readManifest(
   platforms: readonly Platform[],
 ): { readonly manifest: Descriptor } | { readonly config: Descriptor } {
   const document = parse(bytes);
-  // The document's own word counts; OCI lets it be left out, and then the header says it.
+  // The document's own mediaType counts; OCI makes it optional, and then the header counts.
   const type = asString(document.mediaType) ?? contentType?.split(';')[0]?.trim() ?? '';
   if (INDEX_TYPES.includes(type)) return { manifest: manifestIn(document, platforms) };
   if (!MANIFEST_TYPES.includes(type)) throw unusable('not a type of image that Kubernetes runs');
@@ -59,7 +59,7 @@ export function readManifest(
   return { config: descriptorOf(config) };
 }
 
-/** ENTRYPOINT and CMD, each empty where the image has none. Throws ImageFailure. */
+/** Returns ENTRYPOINT and CMD, each empty if the image has none. Throws ImageFailure. */
 export function readConfig(bytes: Uint8Array): EntryPoint {
   const config = asObject(parse(bytes).config);
   const entrypoint = asStrings(config?.Entrypoint) ?? [];

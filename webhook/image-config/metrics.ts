@@ -4,18 +4,18 @@ import { FAILURE_CODES } from './failure.ts';
 import type { FailureCode } from './failure.ts';
 
 /**
- * How a question after an image ended. Remembered: without asking anybody; Found: by a registry; Kept: not to be had now,
- * so what was known before counts on.
+ * How a look-up of an image ended. Remembered: from the cache; Found: by a registry; Kept: not available now, so the
+ * previous answer still counts.
  */
 export type LookUpResult = 'Remembered' | 'Found' | 'Kept' | FailureCode;
 
 export interface ImageMetrics {
   lookedUp(result: LookUpResult): void;
-  /** Names who knows, from now on, how many images are remembered. */
+  /** Sets the source of the number of images in the cache. */
   watchSize(read: () => number): void;
 }
 
-/** Counts into `register`. No label holds an image or a registry: series stay few. */
+/** Registers metrics in `register`. No label holds an image or a registry, so there are few series. */
 export function createImageMetrics(register: Register): ImageMetrics {
   const registers = [register];
   const lookUps = new Counter({

@@ -11,7 +11,7 @@ import type { Platform } from './platform.ts';
 
 export interface NodePlatformsOptions {
   readonly client: Pick<ObjectClient, 'list'>;
-  /** What somebody has set: then no node is asked for. */
+  /** Platforms from the settings: if there are any, nodes are not listed. */
   readonly fixed: readonly Platform[];
   readonly clock: Clock;
   readonly random: () => number;
@@ -19,15 +19,15 @@ export interface NodePlatformsOptions {
 }
 
 const NODES = coreResource('Node');
-// Where nodes cannot be listed, or there are none yet: what most are.
+// The most common platform, for when nodes cannot be listed or there are none yet.
 const UNKNOWN: readonly Platform[] = [{ os: 'linux', architecture: 'amd64', variant: '' }];
-// Pools of another architecture come by a person's decision; an image that is made for the old one starts the same there.
+// Pools of another architecture are added deliberately and rarely; an image starts the same program on both.
 const EVERY_MS = 3_600_000;
 const AGAIN_MS = 60_000;
-// Metadata of a node are some 2 kB.
+// Metadata of a node are about 2 kB.
 const PAGE = 500;
 
-/** What the nodes of the cluster run, by the labels that kubelets give them, the most usual first. */
+/** The platforms of the cluster's nodes, from the labels that kubelets set, the most common first. */
 export class NodePlatforms {
   readonly #options: NodePlatformsOptions;
   readonly #stopped = new AbortController();
@@ -43,7 +43,7 @@ export class NodePlatforms {
     return this.#platforms;
   }
 
-  /** Resolves when the nodes have been listed, or cannot be; goes on looking until stop(). Never rejects. */
+  /** Resolves when the nodes have been listed, or cannot be; continues to look until stop(). Never rejects. */
   async start(): Promise<void> {
     if (this.#options.fixed.length > 0) return;
     this.#done = this.#goOn(await this.#look());
@@ -63,7 +63,7 @@ export class NodePlatforms {
     }
   }
 
-  /** False: the API server did not tell. */
+  /** Resolves with false if the nodes could not be listed. */
   async #look(): Promise<boolean> {
     const { logger } = this.#options;
     try {
@@ -90,7 +90,7 @@ export class NodePlatforms {
       const name = `linux/${labels['kubernetes.io/arch'] ?? ''}`;
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
-    // by name where they are equally many, so that all replicas agree
+    // by name if the counts are equal, so that all replicas agree
     const sorted = [...counts].sort(([a, x], [b, y]) => y - x || compareText(a, b));
     return sorted.map(([name]) => parsePlatform(name)).filter((platform) => platform !== undefined);
   }

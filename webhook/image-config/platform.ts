@@ -1,15 +1,15 @@
-/** A platform in the words of OCI, which are Go's. */
+/** A platform in the terms of OCI, which are Go's. */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
-  /** Such as v7 for arm; '' where it does not matter. */
+  /** Such as v7 for arm; '' if it does not matter. */
   readonly variant: string;
 }
 
 // containerd's normalisation (github.com/containerd/platforms): these say the same.
 const DEFAULT_VARIANTS: Readonly<Record<string, string>> = { arm64: 'v8', amd64: 'v1' };
 
-/** Reads os/architecture[/variant]; undefined for anything else. */
+/** Parses os/architecture[/variant]; returns undefined for anything else. */
 export function parsePlatform(text: string): Platform | undefined {
   const [, os, architecture, variant = ''] = /^([a-z0-9]+)\/([a-z0-9]+)(?:\/([a-z0-9]+))?$/.exec(text) ?? [];
   return os === undefined || architecture === undefined ? undefined : { os, architecture, variant };
@@ -19,7 +19,7 @@ export function platformName({ os, architecture, variant }: Platform): string {
   return variant === '' ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
 }
 
-/** Of what an index offers, the first that runs on the first platform that has any. */
+/** Returns the first manifest of an index for the first platform that has any. */
 export function chooseManifest<T extends { readonly platform: Platform }>(
   offered: readonly T[],
   platforms: readonly Platform[],

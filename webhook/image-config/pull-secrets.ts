@@ -1,4 +1,7 @@
-/** Reads what a pod would pull its images with: the one place where the operator reads Secrets of other namespaces. */
+/**
+ * Reads the credentials that a pod would pull its images with: one of the places where the operator reads Secrets of
+ * other namespaces.
+ */
 import { fromBase64 } from '../../core/base64.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -8,7 +11,7 @@ import { nameOf } from '../../core/injection/pod.ts';
 import { readDockerConfigJson, readDockercfg } from './docker-config.ts';
 import type { KeyringEntry } from './docker-config.ts';
 
-/** Who pulls: a pod of a namespace, as its template says. */
+/** Who pulls: a pod of a namespace, according to its template. */
 export interface Puller {
   readonly namespace: string;
   readonly serviceAccount: string;
@@ -18,14 +21,15 @@ export interface Puller {
 
 export interface PullSecrets {
   readonly entries: readonly KeyringEntry[];
-  /** Names of Secrets that the operator was not given, for want of a Role as a rule. */
+  /** Names of Secrets that the operator may not read, usually because a Role is missing. */
   readonly unread: readonly string[];
 }
 
 /** Never rejects: what cannot be read is named in `unread`. */
 export type ReadPullSecrets = (puller: Puller) => Promise<PullSecrets>;
 
-// A pod has one or two. More are read no further, so that a template of a thousand names is not a thousand requests.
+// A pod has one or two. The rest are not read, so that a template with a thousand names does not cause a thousand
+// requests.
 const MOST_SECRETS = 16;
 
 export function pullSecretReader(client: Pick<ObjectClient, 'get'>): ReadPullSecrets {
@@ -40,8 +44,8 @@ export function pullSecretReader(client: Pick<ObjectClient, 'get'>): ReadPullSec
 }
 
 /**
- * Those of the pod, or where it names none those of its ServiceAccount: so the API server's ServiceAccount admission
- * writes them into the pod (k8s.io/kubernetes/plugin/pkg/admission/serviceaccount).
+ * Returns those of the pod, or if it names none, those of its ServiceAccount, as the API server's ServiceAccount
+ * admission sets them (k8s.io/kubernetes/plugin/pkg/admission/serviceaccount).
  */
 async function namesOf(
   { namespace, serviceAccount, pullSecrets }: Puller,
@@ -52,7 +56,10 @@ async function namesOf(
   return (asList(account?.imagePullSecrets) ?? []).map(nameOf).filter((name) => name !== undefined);
 }
 
-/** None of a Secret that is not there or of another type, as for the kubelet; undefined for one that may not be read. */
+/**
+ * Resolves with no entries for a Secret that is missing or of another type, as for the kubelet; undefined for one that
+ * may not be read.
+ */
 async function entriesOf(
   namespace: string,
   name: string,

@@ -1,21 +1,21 @@
-/** An image as a pod names it, every part that may be left out filled in. */
+/** An image as a pod names it, with every optional part filled in. */
 export interface ImageReference {
-  /** Host with optional port, as it stands in the name; docker.io where the name has none. */
+  /** Host with optional port, as in the name; docker.io if the name has none. */
   readonly registry: string;
   /** Such as library/nginx. */
   readonly repository: string;
-  /** A digest where the image is pinned to one, else the tag (latest where there is none): what to ask a registry for. */
+  /** The digest if the image is pinned to one, else the tag (latest if there is none): what to ask a registry for. */
   readonly version: string;
   readonly isPinned: boolean;
 }
 
 const DEFAULT_REGISTRY = 'docker.io';
-/** The name that Docker configurations know it by. */
+/** Its name in Docker configurations. */
 const DEFAULT_REGISTRY_INDEX = 'index.docker.io';
 const DEFAULT_TAG = 'latest';
 
-// The grammar of github.com/distribution/reference. None of it makes an expression engine go back and forth: what may
-// repeat begins with what cannot have been part of what came before.
+// The grammar of github.com/distribution/reference. None of it causes backtracking: what may repeat begins with a
+// character that cannot be part of what precedes it.
 const HOST_LABEL = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
 const REGISTRY = new RegExp(`^(?:${HOST_LABEL}(?:\\.${HOST_LABEL})*|\\[[0-9a-fA-F:.]+\\])(?::[0-9]{1,5})?$`);
 const REPOSITORY_PART = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
@@ -23,11 +23,11 @@ const REPOSITORY = new RegExp(`^${REPOSITORY_PART}(?:/${REPOSITORY_PART})*$`);
 const TAG = /^\w[\w.-]{0,127}$/;
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
-// 255 for the name (distribution's own limit), 128 for a tag, 135 for a digest, and the marks between them.
+// 255 for the name (distribution's own limit), 128 for a tag, 135 for a digest, and the separators.
 const LONGEST = 520;
 const LONGEST_NAME = 255;
 
-/** Undefined for what no registry could be asked for. A digest wins over a tag beside it, as it does for the kubelet. */
+/** Returns undefined for an invalid name. A digest wins over a tag, as in the kubelet. */
 export function parseReference(image: string): ImageReference | undefined {
   if (image.length > LONGEST) return undefined;
   const at = image.indexOf('@');
@@ -35,7 +35,7 @@ export function parseReference(image: string): ImageReference | undefined {
   if (digest !== undefined && !isDigest(digest)) return undefined;
   const tagged = at < 0 ? image : image.slice(0, at);
   const colon = tagged.lastIndexOf(':');
-  // a colon before a slash begins a port
+  // a colon before a slash starts a port
   const hasTag = colon > tagged.lastIndexOf('/');
   const tag = hasTag ? tagged.slice(colon + 1) : undefined;
   if (tag !== undefined && !TAG.test(tag)) return undefined;

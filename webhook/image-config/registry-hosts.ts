@@ -1,15 +1,15 @@
-/** Which hosts stand for a registry, and what the settings allow of each. Pure. */
+/** Which hosts serve a registry, and what the settings allow for each. Pure. */
 import { readList } from '../../core/list.ts';
 import { matchesAny } from '../../core/policy/match.ts';
 import { ImageFailure } from './failure.ts';
 import type { ImageReference } from './reference.ts';
 
 export interface RegistrySettings {
-  /** Registries that may be asked, as images name them, * as wildcard for any run of characters. */
+  /** Registries that may be asked, by their names in images; * matches any run of characters. */
   readonly registries: readonly string[];
-  /** Instead of which registry to ask whom first; several for one registry are tried in the order given. */
+  /** Mirrors to ask before a registry; several for one registry are tried in the order given. */
   readonly mirrors: readonly { readonly registry: string; readonly host: string; readonly prefix: string }[];
-  /** HOST[:PORT] of those that are spoken to without TLS. */
+  /** HOST[:PORT] of hosts to connect to without TLS. */
   readonly plainHttp: readonly string[];
 }
 
@@ -17,12 +17,12 @@ export interface RegistrySettings {
 export interface Endpoint {
   /** Such as https://registry-1.docker.io */
   readonly origin: string;
-  /** As people call it, for messages. */
+  /** Its name in messages. */
   readonly host: string;
   readonly repository: string;
 }
 
-/** docker.io is the name of a registry whose API is somewhere else. */
+/** docker.io is a registry whose API is on another host. */
 const DOCKER_API = 'registry-1.docker.io';
 
 /** Reads REGISTRY=HOST[:PORT][/PREFIX], separated by commas. */
@@ -36,7 +36,7 @@ export function readMirrors(text: string): RegistrySettings['mirrors'] {
 
 export class RegistryHosts {
   readonly #settings: RegistrySettings;
-  /** In the spelling of URL.host. */
+  /** As in URL.host. */
   readonly #plain: ReadonlySet<string>;
   readonly #listed: ReadonlySet<string>;
 
@@ -48,7 +48,10 @@ export class RegistryHosts {
     this.#listed = new Set([...named, ...mirrors].map((host) => hostIn(`https://${host}`)));
   }
 
-  /** Where to ask for an image: the mirrors of its registry, then the registry. Throws ImageFailure where nobody may be. */
+  /**
+   * Returns where to ask for an image: the mirrors of its registry, then the registry. Throws ImageFailure if none is
+   * allowed.
+   */
   endpointsFor({ registry, repository }: ImageReference): readonly Endpoint[] {
     const mirrors = this.#settings.mirrors.filter((mirror) => mirror.registry === registry);
     const endpoints = mirrors.map(({ host, prefix }) =>
@@ -59,7 +62,7 @@ export class RegistryHosts {
     throw new ImageFailure('NotAllowed', `the operator may not ask ${registry} (setting registries)`);
   }
 
-  /** Named by the settings, not just matched by a wildcard: such a host may have any address. */
+  /** Whether the settings name the host and do not just match it by a wildcard: such a host may have any address. */
   isListed({ host }: Pick<URL, 'host'>): boolean {
     return this.#listed.has(host) || this.#plain.has(host);
   }
@@ -74,7 +77,7 @@ export class RegistryHosts {
   }
 }
 
-/** As URL spells it: in lower case, without a port that the scheme has by default. */
+/** Returns the host as URL normalizes it: in lower case, without the scheme's default port. */
 function hostIn(url: string): string {
   return URL.parse(url)?.host ?? url;
 }

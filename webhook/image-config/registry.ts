@@ -1,4 +1,4 @@
-/** From an image's name to its ENTRYPOINT and CMD: the pull side of OCI's distribution protocol, less the layers. */
+/** From an image's name to its ENTRYPOINT and CMD: the pull side of OCI's distribution protocol, without layers. */
 import type { Clock } from '../../kube/clock.ts';
 import type { EntryPoint } from '../../core/injection/images.ts';
 import { authorize } from './authorization.ts';
@@ -16,14 +16,14 @@ import { isDigest } from './reference.ts';
 import type { Endpoint, RegistryHosts } from './registry-hosts.ts';
 import { failureOfStatus } from './status.ts';
 
-/** Something to try: a credential, or none. */
+/** A credential to try, or none. */
 export interface Candidate {
   readonly credential: Credential | undefined;
-  /** What it opens may be told to everybody: it is nobody's, or the operator's own. */
+  /** Everybody may know what it opens: it is no credential, or the operator's own. */
   readonly isShared: boolean;
 }
 
-/** What there is to try at a registry, in this order; called only when the registry wants to see something. */
+/** Resolves with the credentials to try at a registry, in order; called only if the registry requires one. */
 export type Candidates = (name: Pick<ImageReference, 'registry' | 'repository'>) => Promise<readonly Candidate[]>;
 
 export interface Found {
@@ -35,21 +35,21 @@ export interface Found {
 
 export interface LookUpOptions {
   readonly candidates: Candidates;
-  /** The entry point of a digest seen before: then nothing more is downloaded. */
+  /** Returns the entrypoint of a digest seen before: then nothing more is downloaded. */
   readonly remembered: (digest: string) => EntryPoint | undefined;
-  /** What the reference named when it was last looked up: then it is enough to ask whether it still does. */
+  /** The digest when the reference was last looked up: then it is enough to ask whether it is the same. */
   readonly lastDigest: string | undefined;
   readonly signal: AbortSignal;
 }
 
-// The limit of containerd and of distribution for a manifest. Configurations are 2 to 20 kB; the longest lists of layers
-// and labels make some hundred.
+// The limit of containerd and of distribution for a manifest. Configurations are 2 to 20 kB, or some hundred kB with
+// the longest lists of layers and labels.
 const LARGEST_DOCUMENT = 4 * 2 ** 20;
-// What a registry sends in place of a configuration that it does not give.
+// For an error that a registry sends instead of a configuration.
 const LARGEST_ERROR = 64 * 1024;
-// index, manifest, and one index more than anybody has seen
+// index, manifest, and one index to spare
 const MOST_MANIFESTS = 3;
-// A host that cannot be reached is not asked again for a while, so that reviews do not wait for it one after the other.
+// An unreachable host is not asked again for a while, so that reviews do not wait for it one after the other.
 const REST_MS = 5_000;
 const RATE_LIMITED_REST_MS = 30_000;
 const MOST_RESTING = 256;
@@ -69,7 +69,7 @@ export class RegistryClient {
   constructor(options: {
     readonly send: Send;
     readonly hosts: RegistryHosts;
-    /** Of the cluster's nodes, the first that an image is made for counts. */
+    /** Platforms of the cluster's nodes: the first one that an image supports counts. */
     readonly platforms: () => readonly Platform[];
     readonly clock: Clock;
   }) {
@@ -79,7 +79,10 @@ export class RegistryClient {
     this.#clock = options.clock;
   }
 
-  /** Asks mirrors and registry in turn, each with one candidate after the other. Rejects with the last one's ImageFailure. */
+  /**
+   * Tries mirrors and registry in turn, each with one candidate after the other. Rejects with the last one's
+   * ImageFailure.
+   */
   async lookUp(reference: ImageReference, options: LookUpOptions): Promise<Found> {
     let failure = new ImageFailure('NotAllowed', 'no registry may be asked');
     for (const endpoint of this.#hosts.endpointsFor(reference)) {
@@ -112,7 +115,7 @@ export class RegistryClient {
     { candidates, signal }: LookUpOptions,
     open: (authorization: string) => Promise<Omit<Found, 'isShared'>>,
   ): Promise<Found> {
-    // A mirror is opened by what is meant for the mirror: a password for another registry is not for it to see.
+    // A mirror only gets credentials for the mirror: it must not see a password for another registry.
     const isMirror = endpoint.host !== reference.registry;
     const all = await candidates(isMirror ? { registry: endpoint.host, repository: endpoint.repository } : reference);
     let failure: ImageFailure | undefined;
@@ -123,14 +126,14 @@ export class RegistryClient {
       } catch (error) {
         const now = error instanceof Challenged ? unauthorized(endpoint, all) : error;
         if (!(now instanceof ImageFailure) || !isForNextCandidate(now)) throw now;
-        // Some registries say of what they do not open that it is not there.
+        // Some registries report what may not be pulled as not found.
         if (failure?.code !== 'Unauthorized') failure = now;
       }
     }
     throw failure?.code === 'NotFound' ? failure : unauthorized(endpoint, all);
   }
 
-  /** Remembers hosts that are to be left alone. */
+  /** Remembers hosts that must rest. */
   #noted(error: unknown, { origin }: Endpoint): ImageFailure {
     if (!(error instanceof ImageFailure)) throw error;
     if (error.code !== 'Unreachable' && error.code !== 'RateLimited') return error;
@@ -141,7 +144,7 @@ export class RegistryClient {
   }
 }
 
-/** A 401: the registry wants to see something, or something else. */
+/** A 401: the registry requires credentials, or other ones. */
 class Challenged extends Error {
   readonly challenges: readonly Challenge[];
   constructor(challenges: readonly Challenge[]) {
@@ -182,7 +185,7 @@ class Session {
   ): Promise<Omit<Found, 'isShared'>> {
     const last = lastDigest === undefined ? undefined : remembered(lastDigest);
     if (lastDigest !== undefined && last !== undefined) {
-      // does not count as a pull where pulls are counted (Docker Hub), and has no body
+      // has no body, and does not count as a pull where pulls are limited (Docker Hub)
       const { headers } = await this.#request('HEAD', `manifests/${version}`, ACCEPTED_MANIFESTS, 0);
       if (headers['docker-content-digest'] === lastDigest) return { digest: lastDigest, entryPoint: last };
     }

@@ -2,10 +2,13 @@ import { retryAfterMs } from '../../core/retry-after.ts';
 import { ImageFailure } from './failure.ts';
 import type { Reply } from './http.ts';
 
-// A registry that asks for a day would keep its images unknown for a day.
+// If a registry asked for a day, its images would be unknown for a day.
 const LONGEST_REST_MS = 600_000;
 
-/** What a status other than 200 says (distribution.github.io/distribution/spec/api, "Errors"). The body stays unread. */
+/**
+ * Returns the failure for a status other than 200 (distribution.github.io/distribution/spec/api, "Errors"). It does not
+ * read the body.
+ */
 export function failureOfStatus({ status, headers }: Pick<Reply, 'status' | 'headers'>, host: string): ImageFailure {
   switch (status) {
     case 401:

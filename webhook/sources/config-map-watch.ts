@@ -14,8 +14,8 @@ export interface WatchOptions {
 }
 
 /**
- * Which versions the ConfigMaps of one namespace have. Only their metadata is listed and watched: what somebody uses is
- * read when it changes, and what nobody does, which may be megabytes, never is.
+ * The versions of the ConfigMaps of one namespace. Only their metadata is listed and watched: those in use are read
+ * when they change, and the others, which may be megabytes, never are.
  */
 export class ConfigMapWatch {
   readonly #namespace: string;
@@ -45,7 +45,7 @@ export class ConfigMapWatch {
     return this.#informer.synced;
   }
 
-  /** metadata.resourceVersion; undefined where there is no such ConfigMap. */
+  /** Returns metadata.resourceVersion; undefined if there is no such ConfigMap. */
   versionOf(name: string): string | undefined {
     return this.#informer.get(keyOf({ namespace: this.#namespace, name }))?.metadata.resourceVersion;
   }

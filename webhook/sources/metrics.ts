@@ -2,19 +2,20 @@ import { Counter, Gauge } from 'prom-client';
 import type { Registry as Register } from 'prom-client';
 
 /**
- * How a question after an object ended. Remembered: without asking; Kept: it could not be read now, so what was known
- * before counts on; Failed: nor was anything known; TooSlow: the same, because the time that a review waits was over.
+ * How a look-up of an object ended. Remembered: from the cache; Kept: it could not be read now, so the previous answer
+ * still counts; Failed: it could not be read and nothing was known; TooSlow: the same, because the review's time was
+ * up.
  */
 export type ReadResult = (typeof READ_RESULTS)[number];
 const READ_RESULTS = ['Remembered', 'Read', 'Missing', 'Forbidden', 'Kept', 'Failed', 'TooSlow'] as const;
 
 export interface SourceMetrics {
   asked(result: ReadResult): void;
-  /** Names who knows, from now on, how many objects are remembered. */
+  /** Sets the source of the number of objects in the cache. */
   watchSize(read: () => number): void;
 }
 
-/** Counts into `register`. No label holds a name: series stay few. */
+/** Registers metrics in `register`. No label holds a name, so there are few series. */
 export function createSourceMetrics(register: Register): SourceMetrics {
   const registers = [register];
   const reads = new Counter({

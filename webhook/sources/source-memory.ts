@@ -1,4 +1,4 @@
-/** What is known of objects that environment comes from, and how long; who waits for which reading. */
+/** What is known about objects that environment comes from, since when, and which callers wait for which read. */
 import type { Clock } from '../../kube/clock.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { equal } from '../../core/json.ts';
@@ -20,17 +20,17 @@ export interface Remembered {
   readonly version: string | undefined;
   /** Milliseconds since the epoch. */
   readonly readAt: number;
-  /** The last attempt to read it learnt nothing. */
+  /** The last attempt to read it failed. */
   readonly isDoubtful: boolean;
 }
 
-/** Whether what is remembered of an object is as good as a look at it. */
+/** Returns whether what is remembered about an object is as good as reading it. */
 export type IsGood = (namespace: string, ref: SourceRef, remembered: Remembered) => boolean;
 
-// Keys and references, some 10 to 1000 bytes an object: many thousands of usual ones.
+// Keys and references, about 10 to 1000 bytes per object: many thousands of usual ones.
 const MEMORY_BYTES = 8 * 2 ** 20;
 const BYTES_PER_ENTRY = 300;
-// A pod has a few. More are not looked into, so that a template of a thousand names is not a thousand requests.
+// A pod has a few. The rest are not read, so that a template with a thousand names does not cause a thousand requests.
 const MOST_OBJECTS = 64;
 const SLOTS = { active: 16, waiting: 1024 };
 const TOO_MANY: SourceAnswer = {
@@ -41,7 +41,7 @@ export class SourceMemory {
   readonly #options: SourceMemoryOptions;
   readonly #remembered = new Lru<Remembered>(MEMORY_BYTES, weigh);
   readonly #flights = new Map<string, Promise<SourceAnswer>>();
-  /** What somebody has asked for whose time was up before the answer came. */
+  /** Objects that a caller gave up waiting for before the answer arrived. */
   readonly #overdue = new Set<string>();
   readonly #slots = slots(SLOTS, () => new ApiError(0, 'Busy', 'too many objects are being read; try again'));
   #onAnswer: (namespace: string, ref: SourceRef) => void = () => undefined;
@@ -51,7 +51,7 @@ export class SourceMemory {
     options.metrics.watchSize(() => this.#remembered.size);
   }
 
-  /** `listener` is told when an object answers otherwise than it did before. */
+  /** Calls `listener` when the answer for an object has changed. */
   onAnswer(listener: (namespace: string, ref: SourceRef) => void): void {
     this.#onAnswer = listener;
   }
@@ -60,12 +60,12 @@ export class SourceMemory {
     return this.#remembered.get(keyOf(namespace, ref));
   }
 
-  /** Somebody is reading it now. */
+  /** Whether it is being read now. */
   isReading(namespace: string, ref: SourceRef): boolean {
     return this.#flights.has(keyOf(namespace, ref));
   }
 
-  /** What is known without asking anybody; undefined where one of the objects has to be asked for. */
+  /** Returns what is known without a request; undefined if one of the objects has to be read. */
   known(namespace: string, { objects }: SourceNeeds, isGood: IsGood): KnownSources | undefined {
     const answers = new Map<string, SourceAnswer>();
     for (const ref of objects.slice(0, MOST_OBJECTS)) {
@@ -78,8 +78,8 @@ export class SourceMemory {
   }
 
   /**
-   * Reads what is not known well enough, and answers within `waitMs`: with what was known before, or with why nothing is,
-   * where the API server takes longer. Never rejects.
+   * Reads what is not known well enough, and resolves within `waitMs`: if the API server takes longer, with what was
+   * known before, or with why nothing is. Never rejects.
    */
   async find(namespace: string, { objects }: SourceNeeds, waitMs: number, isGood: IsGood): Promise<KnownSources> {
     const over = new AbortController();
@@ -94,7 +94,7 @@ export class SourceMemory {
     return knownOf(objects, new Map(answers));
   }
 
-  /** Reads an object that has changed, or may have: what was asked before may tell what was before. */
+  /** Reads an object that has changed, or may have: a read that started earlier may return the old state. */
   async refresh(namespace: string, ref: SourceRef): Promise<void> {
     await this.#flights.get(keyOf(namespace, ref));
     await this.#fly(namespace, ref, true);
@@ -136,7 +136,7 @@ export class SourceMemory {
     this.#count(isFailure ? 'Failed' : 'data' in answer ? 'Read' : 'missing' in answer ? 'Missing' : 'Forbidden');
     const readAt = this.#options.clock.now();
     this.#remembered.set(key, { answer, version, readAt, isDoubtful: isFailure });
-    // Of an object that nobody knew before, who has asked for it gets the answer, if there was time to wait for it.
+    // For an object that was unknown before, the callers get the answer, if they had the time to wait for it.
     const isOther = before === undefined ? isNews || isOverdue : !equal(before.answer, answer);
     if (isOther) this.#onAnswer(namespace, ref);
     return answer;

@@ -1,4 +1,4 @@
-/** Reads one ConfigMap or Secret, and keeps of it what injection has to know: keys, and values that may be references. */
+/** Reads one ConfigMap or Secret, and keeps what injection has to know: keys, and values that may be references. */
 import { fromBase64 } from '../../core/base64.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { coreResource } from '../../core/resources.ts';
@@ -12,11 +12,11 @@ export interface SourceReading {
   readonly answer: SourceAnswer;
   /** metadata.resourceVersion of what was read. */
   readonly version?: string;
-  /** Nothing was learnt of the object: what was known of it before is better. */
+  /** The read failed: what was known before is better. */
   readonly isFailure: boolean;
 }
 
-/** Never rejects: why something cannot be read is an answer too. */
+/** Never rejects: why something cannot be read is a result too. */
 export type ReadSource = (namespace: string, ref: SourceRef) => Promise<SourceReading>;
 
 const REFERENCE = 'vault:';
@@ -38,7 +38,7 @@ export function sourceReader(client: Pick<ObjectClient, 'get'>): ReadSource {
 
 /** `binaryData` of a ConfigMap never becomes environment. */
 function dataOf(object: KubernetesObject, kind: SourceRef['kind']): Readonly<Record<string, string>> {
-  // fromEntries makes properties of any key, `__proto__` too
+  // fromEntries makes any key a property, even `__proto__`
   return Object.fromEntries(
     Object.entries(asObject(object.data) ?? {}).map(([key, value]) => {
       const text = kind === 'ConfigMap' ? (asString(value) ?? '') : fromBase64(asString(value) ?? '');

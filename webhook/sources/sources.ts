@@ -9,21 +9,21 @@ import { SourceMemory } from './source-memory.ts';
 import type { IsGood, SourceMemoryOptions } from './source-memory.ts';
 
 export interface SourcesOptions extends SourceMemoryOptions, WatchOptions {
-  /** Milliseconds, about, between two looks at what is in use and cannot be watched. */
+  /** Approximate milliseconds between two reads of objects in use that cannot be watched. */
   readonly rereadMs: number;
 }
 
-// Reviews that come in a burst share one reading; who changes an object and then its workload is seldom so fast.
+// Reviews in a burst share one read; changing an object and then its workload usually takes longer than this.
 const FRESH_MS = 1_000;
-// At most five readings a second, however many objects are in use.
+// At most five reads a second, however many objects are in use.
 const PAUSE_MS = 200;
 // A shorter interval in the settings would only keep the processor busy.
 const SHORTEST_REREAD_MS = 1_000;
 
 /**
- * Whether ConfigMaps and Secrets hold references: what admission and the inventory ask. Admission has what it asks for
- * read afresh; the inventory is told when an object in use changes: ConfigMaps are watched, Secrets (and what could not
- * be read) are read again from time to time.
+ * Whether ConfigMaps and Secrets contain references, for admission and the inventory. For admission they are read
+ * afresh; the inventory is notified when an object in use changes: ConfigMaps are watched, Secrets (and what could not
+ * be read) are reread periodically.
  */
 export class Sources {
   readonly #options: SourcesOptions;
@@ -41,30 +41,32 @@ export class Sources {
     });
   }
 
-  /** `listener` is told when an object in use answers otherwise than before, so that its users are judged anew. */
+  /** Calls `listener` when the answer for an object in use has changed, so that its users are judged again. */
   onChange(listener: (namespace: string, ref: SourceRef) => void): void {
     this.#listeners.add(listener);
   }
 
-  /** What is known without asking, of objects in use as far as changes of them have been noticed. */
+  /** Returns what is known without a request; for objects in use, as far as their changes have been noticed. */
   known(namespace: string, needs: SourceNeeds): KnownSources | undefined {
     return this.#memory.known(namespace, needs, this.#isCurrent);
   }
 
-  /** What was read within the last second: for admission, which shall not miss what an author has just applied. */
+  /**
+   * Returns what was read within the last second: for admission, which must not miss what an author has just applied.
+   */
   fresh(namespace: string, needs: SourceNeeds): KnownSources | undefined {
     return this.#memory.known(namespace, needs, this.#isFresh);
   }
 
   /**
-   * Reads what is not fresh, and answers within `waitMs` milliseconds: with what was known before, or with why nothing
-   * is, where the API server takes longer. Never rejects.
+   * Reads what is not fresh, and resolves within `waitMs` milliseconds: if the API server takes longer, with what was
+   * known before, or with why nothing is. Never rejects.
    */
   find(namespace: string, needs: SourceNeeds, waitMs: number): Promise<KnownSources> {
     return this.#memory.find(namespace, needs, waitMs, this.#isFresh);
   }
 
-  /** From now on these are the objects in use in the namespace, and no others: changes of them are noticed. */
+  /** Sets all objects in use in the namespace, whose changes are noticed from now on. */
   watch(namespace: string, refs: readonly SourceRef[]): void {
     const before = this.#used.get(namespace);
     const used = new Map(refs.map((ref) => [sourceName(ref), ref]));
@@ -74,13 +76,13 @@ export class Sources {
     for (const [name, ref] of used) if (before?.has(name) !== true) this.#begin(namespace, ref);
   }
 
-  /** Begins to look again at what is in use. */
+  /** Starts to reread what is in use. */
   start(): void {
     for (const watch of this.#watches.values()) watch.start();
     this.#rereading.start();
   }
 
-  /** Resolves when nothing is asked any more, but for what is under way. */
+  /** Resolves when nothing is read any more, except for reads in progress. */
   async stop(): Promise<void> {
     await Promise.all([this.#rereading.stop(), ...[...this.#watches.values()].map((watch) => watch.stop())]);
   }
@@ -98,7 +100,7 @@ export class Sources {
     const watch = this.#watches.get(namespace);
     if (isWanted && watch === undefined) {
       const compare = (name: string): void => this.#compare(namespace, { kind: 'ConfigMap', name });
-      // The first list tells nothing of what was deleted between a reading and itself.
+      // The first list does not report what was deleted between a read and the list.
       const compareAll = (): void => {
         for (const ref of this.#used.get(namespace)?.values() ?? []) this.#compare(namespace, ref);
       };
@@ -111,14 +113,14 @@ export class Sources {
     }
   }
 
-  /** What was read before it came into use may be long ago. */
+  /** What was read before it came into use may be outdated. */
   #begin(namespace: string, ref: SourceRef): void {
     const remembered = this.#memory.get(namespace, ref);
     if (isConfigMap(ref)) this.#compare(namespace, ref);
     else if (remembered && !this.#isFresh(namespace, ref, remembered)) void this.#memory.refresh(namespace, ref);
   }
 
-  /** Reads a ConfigMap in use again if it is not what was read, or what is being read may be too old. */
+  /** Rereads a ConfigMap in use if it is not the version that was read, or if a read in progress may be too old. */
   #compare(namespace: string, ref: SourceRef): void {
     const watch = this.#watches.get(namespace);
     if (!isConfigMap(ref) || watch?.synced !== true || !this.#isUsed(namespace, ref)) return;
@@ -139,7 +141,7 @@ export class Sources {
     }
   }
 
-  /** What is in use and would change without a sound. */
+  /** Returns the objects in use that would change unnoticed. */
   #unwatched(): [namespace: string, ref: SourceRef][] {
     return [...this.#used].flatMap(([namespace, used]) =>
       [...used.values()]

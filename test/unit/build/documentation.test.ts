@@ -23,7 +23,7 @@ const NAMED = /`(?:[\w#]+\.)?(\w+)(?:\(\))?`\s+(?:\(|in )`([\w-]+\/[\w./-]+\.(?:
 
 describe('the documentation', () => {
   for (const page of PAGES) {
-    it(`names files that there are: ${page}`, () => {
+    it(`names existing files: ${page}`, () => {
       const text = textOf(page);
       const links = Array.from(text.matchAll(LINK), ([, link = '']) => join(dirname(page), link));
       const paths = Array.from(text.matchAll(PATH), ([, path = '']) => path);

@@ -15,7 +15,7 @@ describe('image builder', () => {
 
   afterEach(() => rmSync(dir, { recursive: true }));
 
-  it('gives the same bytes for the same files, in whatever order', () => {
+  it('writes the same bytes for the same files, in whatever order', () => {
     const files = [
       { path: '/bin/b', content: 'B' },
       { path: '/bin/a', content: 'A' },
@@ -26,7 +26,7 @@ describe('image builder', () => {
     expect(readFileSync(two.archive).equals(readFileSync(one.archive))).to.be.true;
   });
 
-  it('gives another digest for another entrypoint', () => {
+  it('returns another digest for another entrypoint', () => {
     const build = (entrypoint: string): string =>
       buildImage({ name: 'localhost/x:1', files: [], config: { entrypoint: [entrypoint] } }, join(dir, 'x.tar')).digest;
     expect(build('/a')).not.to.equal(build('/b'));
@@ -60,7 +60,7 @@ describe('image builder', () => {
     expect([...read].map(([path, content]) => ({ path, content: content.toString() }))).to.deep.equal(files);
   });
 
-  it('refuses a path that does not fit, rather than cutting it', () => {
+  it('rejects a path that does not fit, rather than cutting it', () => {
     expect(() => tar([{ path: 'a'.repeat(101), content: '' }])).to.throw('more than 100 bytes');
   });
 });

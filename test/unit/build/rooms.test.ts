@@ -85,7 +85,7 @@ describe('the rooms', () => {
     });
   }
 
-  it('each lead only to rooms that there are', () => {
+  it('only list rooms that exist', () => {
     const names = Object.keys(ROOMS);
     for (const { imports } of Object.values(ROOMS)) expect(names).to.include.members([...imports]);
   });

@@ -39,19 +39,19 @@ describe('the table of auth methods', () => {
     expect(rows).to.have.deep.members(methods.map((method) => [method, AUTH_METHODS[method].mountPath]));
   });
 
-  it('has each field of vault.auth that is some method’s own', () => {
+  it('has each field of vault.auth that only some methods have', () => {
     const common = ['method', 'mountPath', 'role', 'audience', 'tokenExpiration', 'secretRef'];
     const own = Object.keys(auth.properties ?? {}).filter((field) => !common.includes(field));
     expect(AUTH_DETAILS).to.have.members(own);
   });
 
   for (const field of AUTH_DETAILS)
-    it(`lets the methods have ${field} that the CRD does not forbid it to`, () => {
+    it(`allows ${field} for the methods for which the CRD does not forbid it`, () => {
       const taking = methodsWhere(({ details }) => details.includes(field));
       expect(ruled(field, 'FieldValueForbidden')).to.have.members(taking);
     });
 
-  it('mounts a Secret for the methods that the CRD demands one of, and forbids all others', () => {
+  it('mounts a Secret for the methods for which the CRD requires one, and for no others', () => {
     const taking = methodsWhere(({ secretFiles }) => secretFiles !== undefined);
     expect(ruled('secretRef', 'FieldValueRequired')).to.have.members(taking);
     expect(ruled('secretRef', 'FieldValueForbidden')).to.have.members(taking);
@@ -63,7 +63,7 @@ describe('the table of auth methods', () => {
       expect(ruled(field, 'FieldValueForbidden')).to.have.members(taking);
     });
 
-  it('keeps annotations from choosing the role of the methods of which the CRD forbids one', () => {
+  it('keeps annotations from choosing the role of the methods for which the CRD forbids one', () => {
     const fixed = methodsWhere(({ fixedRole }) => fixedRole !== undefined);
     expect(ruled('role', 'FieldValueForbidden')).to.have.members(fixed);
   });

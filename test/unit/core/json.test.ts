@@ -13,7 +13,7 @@ describe('equal', () => {
     ['keys that every object inherits', JSON.parse('{"__proto__": 1}'), JSON.parse('{"__proto__": 1}')],
   ];
   for (const [what, a, b] of same) {
-    it(`takes ${what} for the same`, () => {
+    it(`treats ${what} as the same`, () => {
       expect(equal(a, b)).to.equal(true);
       expect(equal(b, a)).to.equal(true);
     });
@@ -46,7 +46,7 @@ describe('parseJson', () => {
     expect(['{"a":[1]}', 'null', '""'].map(parseJson)).to.deep.equal([{ a: [1] }, null, '']);
   });
 
-  it('makes undefined of what is none', () => {
+  it('returns undefined for what is not JSON', () => {
     expect(['', '{', 'undefined'].map(parseJson)).to.deep.equal([undefined, undefined, undefined]);
   });
 });

@@ -23,7 +23,7 @@ function operatorsRole(): ClusterRole {
 }
 
 describe('the table of kinds', () => {
-  it('has those that the CRD allows as targets, in its order, and a policy is for all of them by default', () => {
+  it('has those that the CRD allows as targets, in its order, and a policy targets all of them by default', () => {
     const targets = specSchema('targets');
     expect(targets.items?.enum).to.deep.equal(WORKLOAD_KINDS);
     expect(targets.default).to.deep.equal(WORKLOAD_KINDS);

@@ -43,7 +43,7 @@ describe('tlsFaultOf', () => {
 });
 
 describe('a code of the network', () => {
-  it('tells what took too long', () => {
+  it('means a timeout', () => {
     expect(['TimeoutError', 'ETIMEDOUT', 'UND_ERR_BODY_TIMEOUT', 'ECONNRESET'].map(isTimeout)).to.deep.equal([
       true,
       true,
@@ -52,11 +52,11 @@ describe('a code of the network', () => {
     ]);
   });
 
-  it('tells that a name does not resolve', () => {
+  it('means that a name does not resolve', () => {
     expect(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED'].map(isUnknownName)).to.deep.equal([true, true, false]);
   });
 
-  it('has words for people, where they say more than the code', () => {
+  it('has an explanation, if that says more than the code', () => {
     expect(explained('ECONNREFUSED')).to.equal('connection refused');
     expect(explained('EMFILE')).to.equal(undefined);
   });

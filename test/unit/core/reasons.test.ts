@@ -6,7 +6,7 @@ import { REASONS } from '../../../core/reasons.ts';
 import type { Denial, Outcome } from '../../../core/injection/outcome.ts';
 
 describe('the catalogue of reasons', () => {
-  it('has what the compiler and admission give as reasons (checked by the compiler of TypeScript)', () => {
+  it('has what the compiler and admission return as reasons (checked by the TypeScript compiler)', () => {
     const known = (code: ReasonCode): boolean => code in REASONS;
     const asReason = (code: FaultReason | Outcome | Denial['reason']): ReasonCode => code;
     expect(known(asReason('AddressInvalid'))).to.equal(true);

@@ -48,7 +48,7 @@ describe('how far the rollout of a Deployment is', () => {
     });
   }
 
-  it('says what the API server says of a failure', () => {
+  it('says what the API server says about a failure', () => {
     const status = { observedGeneration: 3, ...progressing('ProgressDeadlineExceeded', 'False') };
     expect(rolloutStateOf('Deployment', { metadata: { generation: 3 }, spec: {}, status }).message).to.equal(
       'ReplicaSet "web-1" ProgressDeadlineExceeded',

@@ -36,7 +36,7 @@ describe('in the samples', () => {
 
   const winners = { web: 'shop', database: 'database', report: 'self-service' };
   for (const [workload, policy] of Object.entries(winners))
-    it(`the policy ${policy} compiles and is the one for ${workload}`, () => {
+    it(`the policy ${policy} compiles and applies to ${workload}`, () => {
       const { kind, metadata } = documents(`workloads/${workload}`).find((one) => one.kind !== 'Service') ?? {};
       const rules = cache.snapshot().rulesFor(metadata?.namespace ?? '');
       const [winner] = matchingRules(rules, kind as WorkloadKind, metadata?.labels ?? {});

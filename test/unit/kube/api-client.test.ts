@@ -45,7 +45,7 @@ describe('ApiClient', () => {
     return error as ApiError;
   }
 
-  it('sends its token and its name, and keeps fields that nobody knows', async () => {
+  it('sends its token and its name, and keeps unknown fields', async () => {
     server.put('a', { future: { field: ['x'] } });
     const { items } = await client.list(THINGS);
     expect(items[0]).to.have.deep.property('future', { field: ['x'] });
@@ -61,7 +61,7 @@ describe('ApiClient', () => {
     expect(server.handshakes).to.be.within(1, 2);
   });
 
-  it('gives kind and apiVersion to the items of a list that have none', async () => {
+  it('adds kind and apiVersion to the items of a list that have none', async () => {
     server.failNext(
       200,
       1,
@@ -77,7 +77,7 @@ describe('ApiClient', () => {
     expect(items).to.deep.equal([{ kind: 'Secret', apiVersion: 'v1', metadata: { name: 's' } }]);
   });
 
-  it('asks for metadata alone where that is all that is wanted', async () => {
+  it('asks for metadata alone if that is all that is wanted', async () => {
     server.put('a');
     const { metadata } = await client.list(THINGS, { metadataOnly: true });
     const { signal, abort } = stoppable();
@@ -151,13 +151,13 @@ describe('ApiClient', () => {
     });
   });
 
-  it('says undefined of what is not there, and calls it deleted', async () => {
+  it('returns undefined for a missing object, and treats it as deleted', async () => {
     server.failNext(404, 2);
     expect(await client.get(THINGS, 'nobody')).to.equal(undefined);
     await client.delete(THINGS, 'nobody');
   });
 
-  it('makes names safe in paths', async () => {
+  it('escapes names in paths', async () => {
     server.failNext(404);
     await client.get(THINGS, '../../../api/v1/secrets?x=');
     expect(server.requests[0]?.url.pathname).to.equal(
@@ -180,38 +180,38 @@ describe('ApiClient', () => {
       expect((await errorOf(client.list(THINGS))).retryAfterMs).to.equal(3_000);
     });
 
-    it('do not repeat what the server says of a Secret', async () => {
+    it('do not repeat what the server says about a Secret', async () => {
       server.failNext(422, 1, {}, { kind: 'Status', reason: 'Invalid', message: 'Invalid value: "hunter2"' });
       const secrets = { group: '', version: 'v1', plural: 'secrets', namespace: 'shop' };
       const error = await errorOf(client.create(secrets, { ...THING, kind: 'Secret' }));
       expect(error.message).to.equal('POST /api/v1/namespaces/shop/secrets: 422 Invalid');
     });
 
-    it('make do with an answer that is no Status', async () => {
+    it('accept a response that is not a Status', async () => {
       server.failNext(502, 1, {}, '<html>token=abc</html>');
       const error = await errorOf(client.list(THINGS));
       expect(error).to.include({ code: 502, reason: 'HTTP502' });
       expect(error.message).not.to.contain('token');
     });
 
-    it('say so when a success is no JSON', async () => {
+    it('say so when a successful response is not JSON', async () => {
       server.failNext(200, 1, {}, '<html>');
       expect(await errorOf(client.list(THINGS))).to.include({ code: 0, reason: 'UnexpectedAnswer' });
     });
 
-    it('have code 0 when there is no answer: refused', async () => {
+    it('have code 0 when there is no response: refused', async () => {
       await server.goAway();
       const error = await errorOf(client.list(THINGS));
       expect(error).to.include({ code: 0, reason: 'Unreachable' });
       expect(error.message).to.match(/: connection refused$/);
     });
 
-    it('have code 0 when there is no answer: silence', async () => {
+    it('have code 0 when there is no response: silence', async () => {
       server.beSilent(true);
       expect(await errorOf(client.list(THINGS))).to.include({ code: 0, reason: 'Timeout' });
     });
 
-    it('have code 0 when the certificate is not of the cluster’s CA, and name the fault', async () => {
+    it('have code 0 when the certificate is not from the cluster’s CA, and name the fault', async () => {
       const other = await ListWatchServer.start();
       const wrong = server.kubeConfig();
       wrong.clusters = other
@@ -297,7 +297,7 @@ describe('ApiClient', () => {
         .and.include({ code: 0, reason: 'Timeout' });
     });
 
-    it('decodes events whose bytes arrive in pieces, amid a character', async () => {
+    it('decodes events whose bytes arrive in pieces, even within a character', async () => {
       const { events } = watching();
       await eventually(() => expect(server.openWatches).to.equal(1));
       const object = { ...THING, metadata: { ...THING.metadata, resourceVersion: '101' }, spec: { text: 'größer 🔑' } };
@@ -309,7 +309,7 @@ describe('ApiClient', () => {
       await eventually(() => expect(events).to.deep.equal([{ type: 'ADDED', object }]));
     });
 
-    it('rejects on a line that is no event', async () => {
+    it('rejects on a line that is not an event', async () => {
       const { end } = watching();
       await eventually(() => expect(server.openWatches).to.equal(1));
       server.sendLine('{"type":"ADDED","object":{"secret');

@@ -32,17 +32,17 @@ describe('errors of the API server', () => {
     });
   }
 
-  it('are no others’ errors, whatever code those have', () => {
+  it('are not other errors, whatever code those have', () => {
     const error = Object.assign(new Error('of somebody else'), { code: 404 });
     expect(Object.values(questions).some((isSo) => isSo(error))).to.equal(false);
   });
 
-  it('say how long to leave the server alone, two minutes at most', () => {
+  it('say how long to wait, two minutes at most', () => {
     const asked = (ms?: number): number => retryAfterOf(new ApiError(429, 'TooManyRequests', 'later', ms));
     expect([asked(3_000), asked(3_600_000), asked(), retryAfterOf('text')]).to.deep.equal([3_000, 120_000, 0, 0]);
   });
 
-  it('are described by their message, others by their stack and nothing that hangs on them', () => {
+  it('are described by their message, others by their stack, without their other properties', () => {
     expect(describeError(new ApiError(404, 'NotFound', 'GET /x: 404 NotFound'))).to.equal('GET /x: 404 NotFound');
     const leaky = Object.assign(new Error('broken'), { request: 'Bearer token' });
     expect(describeError(leaky))

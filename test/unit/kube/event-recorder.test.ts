@@ -89,7 +89,7 @@ describe('recording events', () => {
     });
   });
 
-  it('writes the same one at most each five minutes, and counts what came in between', async () => {
+  it('writes the same one at most every five minutes, and counts what came in between', async () => {
     for (let minute = 0; minute <= 5; minute += 1) {
       recorder.record(about('web'));
       await clock.advance(MINUTE);
@@ -125,7 +125,7 @@ describe('recording events', () => {
     expect(only()).to.include({ count: 2, lastTimestamp: '2026-01-02T12:07:00Z' });
   });
 
-  it('begins anew when the event is gone', async () => {
+  it('starts over when the event is gone', async () => {
     recorder.record(about('web'));
     await clock.advance(61 * MINUTE);
     stored.clear();
@@ -134,7 +134,7 @@ describe('recording events', () => {
     expect(only()).to.include({ count: 1, firstTimestamp: '2026-01-02T13:01:00Z' });
   });
 
-  it('tries again with the next occurrence what could not be written', async () => {
+  it('retries with the next occurrence what could not be written', async () => {
     refusal = new ApiError(500, 'InternalError', 'no');
     recorder.record(about('web'));
     await clock.advance(0);
@@ -164,19 +164,19 @@ describe('recording events', () => {
     expect(count('Dropped')).to.be.within(95, 105);
   });
 
-  it('makes names that the API server takes, however long the object is called', async () => {
+  it('creates names that the API server accepts, however long the name of the object is', async () => {
     recorder.record(about(`${'a'.repeat(235)}.${'b'.repeat(17)}`));
     await clock.advance(0);
     expect(only()?.metadata.name).to.match(/^a{235}\.[0-9a-f]{16}$/);
   });
 
-  it('shortens a message to what an event may hold', async () => {
+  it('shortens a message to the limit of an event', async () => {
     recorder.record(about('web', 'x'.repeat(5_000)));
     await clock.advance(0);
     expect(only()?.message).to.have.length(1_024);
   });
 
-  it('writes nothing after it was stopped, also of what waited', async () => {
+  it('writes nothing after it was stopped, not even what was waiting', async () => {
     for (let index = 0; index < 40; index += 1) recorder.record(about(`web-${index}`));
     await clock.advance(0);
     await recorder.stop();

@@ -37,7 +37,7 @@ describe('a group of parts', () => {
     expect(done).to.deep.equal(['stop c', 'stop slow', 'stop b', 'stop a']);
   });
 
-  it('takes parts that have nothing to begin or to end', async () => {
+  it('accepts parts that have nothing to start or to stop', async () => {
     const parts = group([{ name: 'a' }], [part('b')]);
     await parts.start();
     await parts.stop();
@@ -77,7 +77,7 @@ describe('a group of parts', () => {
     expect(done).to.deep.equal(['start a', 'stop endless', 'stop a']);
   });
 
-  it('stops once, however often it is asked to', async () => {
+  it('stops once, however often stop() is called', async () => {
     const parts = group([part('a')]);
     await parts.start();
     await Promise.all([parts.stop(), parts.stop()]);

@@ -113,7 +113,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     expect(server.lists.map((url) => url.searchParams.get('limit'))).to.deep.equal(['500', '500', '500']);
   });
 
-  it('lists in one piece when the pages expire amid the list', async () => {
+  it('lists in one piece when the pages expire in the middle of the list', async () => {
     for (let i = 0; i < 600; i += 1) server.put(`thing-${i}`);
     const { informer } = setUp({ expirePages: true });
     await eventually(() => expect(informer.list()).to.have.length(600));
@@ -138,7 +138,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     await eventually(() => expect(changes).to.deep.equal(['added shop/a', 'added shop/b']));
   });
 
-  it('waits out five answers 500 to the first list and is not synced before it succeeds', async () => {
+  it('survives five 500 responses to the first list and is not synced before it succeeds', async () => {
     server.put('a');
     server.failNext(500, 5);
     const { informer, changes, lines, synced } = setUp();
@@ -179,7 +179,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     await eventually(() => expect(server.openWatches).to.equal(1));
   });
 
-  it('takes any other ERROR event for a broken watch and goes on from where it was', async () => {
+  it('treats any other ERROR event as a broken watch and goes on from where it was', async () => {
     const { lines } = setUp();
     await eventually(() => expect(server.openWatches).to.equal(1));
     server.sendError(500, 'InternalError');
@@ -190,7 +190,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     );
   });
 
-  it('outlives a server that is away, and tells what was deleted while it was', async () => {
+  it('survives a server that is down, and reports what was deleted meanwhile', async () => {
     server.put('a');
     server.put('b');
     const { informer, changes } = setUp();
@@ -204,7 +204,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     expect(informer.get('shop/b')).not.to.equal(undefined);
   });
 
-  it('takes an object that was deleted and made again during an outage for two objects', async () => {
+  it('treats an object that was deleted and recreated during an outage as two objects', async () => {
     server.put('a');
     const { changes } = setUp();
     await eventually(() => expect(server.openWatches).to.equal(1));
@@ -233,13 +233,13 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     expect(delays.slice(0, 3)).to.deep.equal([375, 750, 1500]);
   });
 
-  it('breaks off a watch that has gone silent', async () => {
+  it('closes a watch that has gone silent', async () => {
     setUp({ watchIdleMs: 300 });
     await eventually(() => expect(server.watches.length).to.be.at.least(2));
     expect(server.lists).to.have.length(1);
   });
 
-  it('tells a change again with the next list if it could not be noted', async () => {
+  it('reports a change again with the next list if it could not be noted', async () => {
     let broken = true;
     const { informer, changes, lines } = setUp({
       onChange: () => {
@@ -271,7 +271,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     expect(Number(server.watches[0]?.searchParams.get('timeoutSeconds'))).to.be.within(54, 66);
   });
 
-  it('keeps of listed and of watched objects what it is told to', async () => {
+  it('reduces listed and watched objects as it is told to', async () => {
     server.put('a');
     const { informer } = setUp({
       keep: ({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }) => ({
@@ -305,7 +305,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     expect(Number(server.watches[0]?.searchParams.get('timeoutSeconds'))).to.equal(450);
   });
 
-  it('stops at once, amid a watch or amid a list, and tells nothing afterwards', async () => {
+  it('stops at once, in the middle of a watch or a list, and reports nothing afterwards', async () => {
     const { informer, changes } = setUp();
     await eventually(() => expect(server.openWatches).to.equal(1));
     await informer.stop();

@@ -34,7 +34,7 @@ describe('itemsOf', () => {
     ]);
   });
 
-  it('are asked for no further than somebody reads', async () => {
+  it('are only fetched as far as they are read', async () => {
     for await (const { metadata } of itemsOf(client, NODES, { limit: 2 })) if (metadata.name === 'b') break;
     expect(asked).to.have.length(1);
   });

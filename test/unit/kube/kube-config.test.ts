@@ -49,7 +49,7 @@ describe('kubeconfig', () => {
       expect(loaded.getCurrentContext()).to.equal('a');
     });
 
-    it('joins the files of KUBECONFIG: the first that says something counts, absent ones are passed over', () => {
+    it('merges the files of KUBECONFIG: the first one that says something counts, missing ones are skipped', () => {
       const files = [join(folder, 'absent'), write('a', config('a')), write('b', config('b'))];
       const loaded = loadKubeConfig({ file: '', context: '' }, { KUBECONFIG: files.join(':') });
       expect(loaded.getCurrentContext()).to.equal('a');
@@ -70,13 +70,13 @@ describe('kubeconfig', () => {
       'no YAML': { content: 'token: "hunter2\n  :::', message: /it is not YAML$/ },
     };
     for (const [what, { content, message, context }] of Object.entries(refused)) {
-      it(`refuses ${what}`, () => {
+      it(`rejects ${what}`, () => {
         const file = write('bad', content);
         expect(() => load(file, context)).to.throw(KubeConfigError, message);
       });
     }
 
-    it('refuses a file that does not exist, by name', () => {
+    it('rejects a file that does not exist, by name', () => {
       expect(() => load(join(folder, 'nowhere'))).to.throw(KubeConfigError, /nowhere: ENOENT$/);
     });
 
@@ -114,7 +114,7 @@ describe('kubeconfig', () => {
       expect(headers).to.deep.equal({ Authorization: 'Bearer from-plugin' });
     });
 
-    it('says who it is with a password, where that is what there is', async () => {
+    it('authenticates with a password, if that is what there is', async () => {
       const { headers } = await load(write('a', config('a', { username: 'me', password: 'pw' }))).connection();
       expect(headers).to.deep.equal({ Authorization: `Basic ${base64('me:pw')}` });
     });

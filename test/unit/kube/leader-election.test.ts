@@ -98,7 +98,7 @@ describe('electing a leader by a Lease', () => {
     expect(Date.parse(after)).to.be.greaterThan(Date.parse(before));
   });
 
-  it('leaves the lease to who renews it', async () => {
+  it('leaves the lease to the process that renews it', async () => {
     elector('a').start();
     await clock.advance(0);
     elector('b').start();
@@ -109,7 +109,7 @@ describe('electing a leader by a Lease', () => {
     ['is cut off', cut],
     ['hangs in a request', hang],
   ] as const)
-    it(`has another one lead after one that ${what}, and never both`, async () => {
+    it(`lets another one lead after one that ${what}, and never both`, async () => {
       elector('a').start();
       await clock.advance(0);
       elector('b').start();
@@ -119,7 +119,7 @@ describe('electing a leader by a Lease', () => {
       expect((await lease()).leaseTransitions).to.equal(1);
     });
 
-  it('tells a leader that is cut off that it is none any more, after ten seconds at most', async () => {
+  it('tells a leader that is cut off that it no longer leads, after ten seconds at most', async () => {
     const told: boolean[] = [];
     const first = elector('a');
     first.onChange((leading) => told.push(leading));
@@ -132,7 +132,7 @@ describe('electing a leader by a Lease', () => {
     expect(told).to.deep.equal([true, false]);
   });
 
-  it('gets over short interruptions', async () => {
+  it('survives short interruptions', async () => {
     elector('a').start();
     await clock.advance(0);
     elector('b').start();
@@ -143,7 +143,7 @@ describe('electing a leader by a Lease', () => {
     expect(await leadersOver(30_000)).to.deep.equal(['0']);
   });
 
-  it('does not lead by a renewal whose answer comes too late', async () => {
+  it('does not lead by a renewal whose response comes too late', async () => {
     const first = elector('a');
     first.start();
     await clock.advance(1_000);
@@ -160,7 +160,7 @@ describe('electing a leader by a Lease', () => {
     expect([first.isLeader, told]).to.deep.equal([true, [true]]);
   });
 
-  it('gives the lease back when it stops: the next one need not wait for its end', async () => {
+  it('releases the lease when it stops: the next one need not wait until it expires', async () => {
     const first = elector('a');
     first.start();
     await clock.advance(0);
@@ -181,7 +181,7 @@ describe('electing a leader by a Lease', () => {
     expect(clock.sleeping).to.deep.equal([]);
   });
 
-  it('gives back also what an attempt brought while it was stopping, and does not lead by it', async () => {
+  it('also releases what an attempt acquired while it was stopping, and does not lead by it', async () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     network.a = (operation) => (operation === 'create' ? promise : undefined);
     const told: boolean[] = [];
@@ -195,7 +195,7 @@ describe('electing a leader by a Lease', () => {
     expect([told, (await lease()).holderIdentity]).to.deep.equal([[], '']);
   });
 
-  it('does not give back what another one holds', async () => {
+  it('does not release what another one holds', async () => {
     elector('a').start();
     await clock.advance(0);
     const second = elector('b');
@@ -214,7 +214,7 @@ describe('electing a leader by a Lease', () => {
     expect(first.isLeader).to.equal(false);
   });
 
-  it('makes one leader of two that begin in the same moment', async () => {
+  it('makes one of two that start at the same moment the leader', async () => {
     elector('a').start();
     elector('b').start();
     expect(await leadersOver(60_000))

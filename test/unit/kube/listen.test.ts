@@ -23,7 +23,7 @@ describe('listening', () => {
     for (const server of servers.splice(0)) server.close();
   });
 
-  it('takes a free port for port 0 and says which', async () => {
+  it('picks a free port for port 0 and says which', async () => {
     const address = await listen(newServer(), loopback());
     expect(address.address).to.equal('127.0.0.1');
     expect(address.port).to.be.above(0);

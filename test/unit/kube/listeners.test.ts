@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Listeners } from '../../../kube/listeners.ts';
 
 describe('Listeners', () => {
-  it('tells everybody in order, with what there is to tell', () => {
+  it('calls all listeners in order, with the arguments', () => {
     const told: string[] = [];
     const listeners = new Listeners<[policy: string, generation: number]>();
     listeners.add((policy, generation) => told.push(`first ${policy} ${generation}`));
@@ -12,7 +12,7 @@ describe('Listeners', () => {
     expect(told).to.deep.equal(['first shop/shop 3', 'second shop/shop']);
   });
 
-  it('tells nobody any more who has ended it, also from within', () => {
+  it('does not call a removed listener, even if it was removed during a call', () => {
     const told: string[] = [];
     const listeners = new Listeners();
     const end = listeners.add(() => {

@@ -124,14 +124,14 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     expect(operator.lastSeen).to.be.a('number');
   });
 
-  it('starts although the API server is away', async () => {
+  it('starts although the API server is down', async () => {
     await server.goAway();
     await operator.start();
     await server.comeBack();
     await eventually(() => expect(operator.synced).to.equal(true));
   });
 
-  it('tells nothing twice after a connection reset', async () => {
+  it('reports nothing twice after a connection reset', async () => {
     server.put('a');
     await operator.start();
     await eventually(() => expect(server.openWatches).to.equal(1));
@@ -141,7 +141,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     await eventually(() => expect(told()).to.deep.equal(['ADDED shop/a', 'ADDED shop/b']));
   });
 
-  it('outlives five answers 500', async () => {
+  it('survives five 500 responses', async () => {
     await operator.start();
     await eventually(() => expect(server.openWatches).to.equal(1));
     server.failNext(500, 5);
@@ -161,7 +161,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     await eventually(() => expect(told()).to.deep.equal(['ADDED shop/a', 'ADDED shop/b']));
   });
 
-  it('tells of a deletion that happened during an outage, with the last that was known', async () => {
+  it('reports a deletion that happened during an outage, with the last known state', async () => {
     server.put('a', { spec: 'last known' });
     await operator.start();
     await eventually(() => expect(told()).to.deep.equal(['ADDED shop/a']));
@@ -173,7 +173,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     expect(events[1]?.object).to.have.property('spec', 'last known');
   });
 
-  it('tells both ends when an object was deleted and made again during an outage', async () => {
+  it('reports both deletion and creation when an object was recreated during an outage', async () => {
     server.put('a');
     await operator.start();
     await eventually(() => expect(told()).to.have.length(1));
@@ -185,7 +185,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     await eventually(() => expect(told()).to.deep.equal(['ADDED shop/a', 'DELETED shop/a', 'ADDED shop/a']));
   });
 
-  it('tells an event again when the handler fails, and goes on with the others', async () => {
+  it('repeats an event when the handler fails, and goes on with the others', async () => {
     let failures = 3;
     operator.handler = (event) => {
       if (event.meta.name === 'a' && failures-- > 0) return Promise.reject(new Error('not now'));
@@ -198,7 +198,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     expect(log.lines.some(({ fields }) => String(fields.error).includes('not now'))).to.equal(true);
   });
 
-  it('outlives a handler that throws before it promises anything', async () => {
+  it('survives a handler that throws synchronously', async () => {
     let thrown = false;
     operator.handler = (event) => {
       if (thrown) return Promise.resolve(void events.push(event));
@@ -210,7 +210,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     await eventually(() => expect(told()).to.deep.equal(['ADDED shop/a']));
   });
 
-  it('tells the newest state only, when states come faster than the handler is', async () => {
+  it('reports only the newest state when states come faster than the handler is', async () => {
     let release = (): void => undefined;
     operator.handler = async (event) => {
       events.push(event);
@@ -228,7 +228,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     release();
   });
 
-  it('tells an object again that has not changed, when asked to, until the handler has taken it', async () => {
+  it('reports an unchanged object again, when asked to, until the handler has accepted it', async () => {
     server.put('a');
     await operator.start();
     await eventually(() => expect(told()).to.deep.equal(['ADDED shop/a']));
@@ -242,7 +242,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     expect(told()).to.have.length(2);
   });
 
-  it('tells the end of an object of which nobody was told before', async () => {
+  it('reports the deletion of an object that was never reported before', async () => {
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     operator.handler = async (event) => {
@@ -259,7 +259,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     await eventually(() => expect(told()).to.include('DELETED shop/last').and.have.length(5));
   });
 
-  it('refuses to watch the same twice', async () => {
+  it('refuses to watch the same resource twice', async () => {
     await operator.start();
     const error: unknown = await operator.watchTwice().catch((reason: unknown) => reason);
     expect(error)
@@ -303,7 +303,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     });
   });
 
-  it('refuses what the stock library only seems to do', async () => {
+  it('rejects what the stock library only seems to do', async () => {
     const results = await Promise.allSettled(operator.refused());
     expect(results.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected', 'rejected']);
   });
@@ -315,7 +315,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
     expect(operator.uri()).to.match(/\/apis\/example\.dev\/v1\/things$/);
   });
 
-  it('stops without ending the process, closes its watch and tells nothing more', async () => {
+  it('stops without ending the process, closes its watch and reports nothing more', async () => {
     await operator.start();
     await eventually(() => expect(server.openWatches).to.equal(1));
     const exit = process.exit.bind(process);

@@ -35,7 +35,7 @@ describe('a process around OperatorAdapter', function () {
     rmSync(folder, { recursive: true });
   });
 
-  it('outlives all that ended the stock one, and exits by itself with 0 when it is asked to', async () => {
+  it('survives everything that ended the stock one, and exits by itself with 0 when it is asked to', async () => {
     server.put('a');
     await eventually(() => expect(output).to.equal('ADDED a\n'), 30_000);
     server.reset();

@@ -30,7 +30,7 @@ describe('a loop of passes', () => {
   });
   afterEach(() => loop.stop());
 
-  it('passes at once, then each minute', async () => {
+  it('passes at once, then every minute', async () => {
     await clock.advance(120_300);
     expect(times).to.deep.equal([0, 60_100, 120_200]);
   });
@@ -42,7 +42,7 @@ describe('a loop of passes', () => {
     expect(times).to.deep.equal([0, 1000]);
   });
 
-  it('keeps its distance, but forgets no call', async () => {
+  it('keeps its interval, but forgets no call', async () => {
     await settle();
     loop.wake();
     await clock.advance(50);
@@ -51,7 +51,7 @@ describe('a loop of passes', () => {
     expect(times).to.deep.equal([0, 100]);
   });
 
-  it('passes again for a call that came while it was at it', async () => {
+  it('passes again for a call that came during a pass', async () => {
     await clock.advance(1000);
     const slow = Promise.withResolvers<undefined>();
     next = () => slow.promise;
@@ -71,7 +71,7 @@ describe('a loop of passes', () => {
     expect(times).to.deep.equal([0, 5100]);
   });
 
-  it('tries again after a failure, later each time, and at once when woken', async () => {
+  it('retries after a failure, later each time, and at once when woken', async () => {
     next = () => Promise.reject(new Error('no'));
     await clock.advance(4000);
     expect(times).to.deep.equal([0, 600, 1700, 3800]);

@@ -12,7 +12,7 @@ describe('Restartable', () => {
     work = new Restartable((signal) => new Promise((resolve) => runs.push({ signal, end: resolve })));
   });
 
-  it('begins once, however often it is started', async () => {
+  it('runs once, however often it is started', async () => {
     expect(work.isStarted).to.equal(false);
     work.start();
     work.start();
@@ -32,9 +32,9 @@ describe('Restartable', () => {
     await stopping;
   });
 
-  it('is stopped at once where it was never started', () => work.stop());
+  it('is stopped at once if it was never started', () => work.stop());
 
-  it('begins again only when the run before has ended', async () => {
+  it('runs again only when the previous run has ended', async () => {
     work.start();
     await settle();
     void work.stop();
@@ -47,7 +47,7 @@ describe('Restartable', () => {
     expect(runs[1]?.signal.aborted).to.equal(false);
   });
 
-  it('tells a run that was stopped before it began', async () => {
+  it('aborts a run that was stopped before it began', async () => {
     work.start();
     void work.stop();
     await settle();

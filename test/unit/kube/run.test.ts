@@ -59,7 +59,7 @@ describe('running a group as a process', () => {
     expect(host.exits).to.deep.equal([1]);
   });
 
-  it('hears signals before the first part starts', async () => {
+  it('handles signals before the first part starts', async () => {
     let heard = 0;
     await start([{ name: 'a', start: () => void (heard = host.send('SIGTERM')) }]);
     expect(heard).to.equal(1);
@@ -80,7 +80,7 @@ describe('running a group as a process', () => {
     expect(host.exits).to.deep.equal([1]);
   });
 
-  it('takes a part that fails because it is being stopped for no failure', async () => {
+  it('does not treat a part that fails because it is being stopped as a failure', async () => {
     await start([
       {
         name: 'a',

@@ -23,7 +23,7 @@ describe('TokenBucket', () => {
     expect(bucket.take()).to.equal(false);
   });
 
-  it('says how long it takes until there is another one', () => {
+  it('says how long it takes until there is another token', () => {
     takeAll();
     expect(bucket.waitMs).to.equal(200);
     now += 150;
@@ -33,7 +33,7 @@ describe('TokenBucket', () => {
     expect(takeAll()).to.equal(1);
   });
 
-  it('loses nothing of a step to who looks too early', () => {
+  it('loses nothing of a step if it is asked too early', () => {
     takeAll();
     for (let ms = 0; ms < 1_000; ms += 30) {
       now += 30;
@@ -42,7 +42,7 @@ describe('TokenBucket', () => {
     expect(takeAll()).to.equal(3);
   });
 
-  it('holds no more than a burst, however long nobody takes', () => {
+  it('holds no more than a burst, however long nobody takes one', () => {
     now += 3_600_000;
     expect(takeAll()).to.equal(3);
   });

@@ -22,16 +22,16 @@ describe('lines of a watch', () => {
   const expected = ['{"a":"größer 🔑"}', '{"b":"\\n is no end"}', '{"c":"日本"}'];
 
   for (const size of [1, 2, 3, 5, 7, 16, 1000]) {
-    it(`are the same in chunks of ${size} bytes, also amid a character`, async () => {
+    it(`are the same in chunks of ${size} bytes, even within a character`, async () => {
       expect(await linesIn(text, size)).to.deep.equal(expected);
     });
   }
 
-  it('give the last line although its end is missing', async () => {
+  it('include the last line although its line break is missing', async () => {
     expect(await linesIn('{"a":1}\n{"b":2}', 4)).to.deep.equal(['{"a":1}', '{"b":2}']);
   });
 
-  it('refuse a line without end', async () => {
+  it('reject an endless line', async () => {
     const chunk = Buffer.alloc(1024 * 1024, 'x');
     async function* endless(): AsyncGenerator<Uint8Array> {
       for (;;) yield await Promise.resolve(chunk);
@@ -49,7 +49,7 @@ describe('an event of a watch', () => {
     future: { field: 1 },
   };
 
-  it('keeps fields that nobody knows', () => {
+  it('keeps unknown fields', () => {
     expect(parseWatchEvent(JSON.stringify({ type: 'ADDED', object }))).to.deep.equal({ type: 'ADDED', object });
   });
 
@@ -78,7 +78,7 @@ describe('an event of a watch', () => {
     null: 'null',
   };
   for (const [what, line] of Object.entries(malformed)) {
-    it(`is refused without quoting it: ${what}`, () => {
+    it(`is rejected without quoting it: ${what}`, () => {
       expect(() => parseWatchEvent(line)).to.throw(ApiError, 'a watch sent a line that is not an event');
     });
   }

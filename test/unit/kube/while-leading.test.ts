@@ -29,7 +29,7 @@ describe('a part that runs while this replica leads', () => {
     leader.isLeader = false;
   });
 
-  it('starts when it is elected, stops when it is not the leader any more, and starts again', async () => {
+  it('starts when it is elected, stops when it is no longer the leader, and starts again', async () => {
     const led = whileLeading(leader, part(), log.logger);
     await led.start?.();
     expect(done).to.deep.equal([]);

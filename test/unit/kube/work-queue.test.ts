@@ -113,7 +113,7 @@ describe('WorkQueue', () => {
     expect(clock.sleeping).to.deep.equal([9_000]);
   });
 
-  it('does not wait for the delay of a key that is added anew', async () => {
+  it('does not wait for the delay of a key that is added again', async () => {
     fail.set('a', new Error('boom'));
     const queue = queueOf({ instant: true });
     queue.add('a');
@@ -146,7 +146,7 @@ describe('WorkQueue', () => {
     expect(processed).to.deep.equal(['a', 'b']);
   });
 
-  it('logs name, message and stack of a failure, nothing else that hangs on the error', async () => {
+  it('logs name, message and stack of a failure, no other properties of the error', async () => {
     fail.set('a', Object.assign(new Error('boom'), { config: { headers: { 'X-Vault-Token': 'hvs.secret' } } }));
     queueOf({ instant: true }).add('a');
     await settle();
@@ -162,7 +162,7 @@ describe('WorkQueue', () => {
   });
 
   describe('stop', () => {
-    it('finishes what runs and what is ready, drops what waits, takes nothing more', async () => {
+    it('finishes what runs and what is ready, drops what waits, accepts nothing more', async () => {
       const queue = queueOf({ concurrency: 1 });
       queue.add('running');
       queue.add('ready');
@@ -178,7 +178,7 @@ describe('WorkQueue', () => {
       expect(processed).to.deep.equal(['running', 'ready']);
     });
 
-    it('does not try failures again', async () => {
+    it('does not retry failures', async () => {
       fail.set('a', new Error('boom'));
       const queue = queueOf();
       queue.add('a');

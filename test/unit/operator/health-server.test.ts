@@ -41,7 +41,7 @@ describe('the health server', () => {
     expect(await get('/livez')).to.deep.equal([200, 'ok\n']);
   });
 
-  it('gives metrics, those that are not known yet left out', async () => {
+  it('serves metrics, without those that are not known yet', async () => {
     const [, early] = await get('/metrics');
     expect(early).to.contain('vault_injection_rules 3\n');
     expect(early).not.to.match(/^vault_injection_certificate_not_after_seconds /m);
@@ -49,7 +49,7 @@ describe('the health server', () => {
     expect((await get('/metrics'))[1]).to.contain('vault_injection_certificate_not_after_seconds 5\n');
   });
 
-  it('knows every series of refusals and repairs from the start', async () => {
+  it('has every series of refusals and repairs from the start', async () => {
     const [, text] = await get('/metrics');
     expect(text).to.contain('vault_injection_requests_refused_total{code="413"} 0');
     expect(text).to.contain('vault_injection_repairs_total{object="configuration"} 0');

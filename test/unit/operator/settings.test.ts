@@ -23,7 +23,7 @@ describe('settings', () => {
     });
   });
 
-  it('take true and false from everywhere', () => {
+  it('accept true and false from everywhere', () => {
     expect(read([]).leaderElection).to.equal(true);
     expect(read(['--leader-election', 'false']).leaderElection).to.equal(false);
     expect(read([], { VAULT_INJECTION_LEADER_ELECTION: 'false' }).leaderElection).to.equal(false);
@@ -57,12 +57,12 @@ describe('settings', () => {
     ['a file that is no YAML', ['--config', 'f'], {}, 'a: [', /--config f: /],
   ];
   for (const [what, argv, env, file, message] of refusals) {
-    it(`refuse ${what}, and say what to write`, () => {
+    it(`reject ${what}, and say what to write`, () => {
       expect(() => read(argv, env, file)).to.throw(SettingsError, message);
     });
   }
 
-  it('take lists of registries, with blanks around the commas', () => {
+  it('accept lists of registries, with blanks around the commas', () => {
     const argv = ['--registries', 'docker.io, *.example.com:5000', '--registry-mirrors', 'docker.io=m.example:444/a/b'];
     expect(read([...argv, '--node-platforms', 'linux/arm64/v8,linux/amd64'])).to.include({
       registryMirrors: 'docker.io=m.example:444/a/b',

@@ -18,7 +18,7 @@ describe('workspace', () => {
     await until(() => !family.running());
   });
 
-  it('tells what a program said that ended before it was ready', async () => {
+  it('reports the output of a program that ended before it was ready', async () => {
     const workspace = await openWorkspace('test');
     const daemon = workspace.start('broken', ['sh', '-c', 'echo no such port; exit 3']);
     const failure = await workspace
@@ -28,7 +28,7 @@ describe('workspace', () => {
     expect(failure).to.contain('broken ended before it served').and.to.contain('no such port');
   });
 
-  it('leaves nothing behind when the process that made it is killed', async () => {
+  it('leaves nothing behind when the process that created it is killed', async () => {
     const support = new URL('../../support/workspace.ts', import.meta.url).href;
     const script = `
       import { openWorkspace } from ${JSON.stringify(support)};
@@ -42,7 +42,7 @@ describe('workspace', () => {
     await until(() => !existsSync(dir));
   });
 
-  it('keeps a process that has taken the number of one it knew', async () => {
+  it('keeps a process that has reused the PID of one it knew', async () => {
     const workspace = await openWorkspace('test');
     const daemon = workspace.start('other', ['sleep', '1000']);
     const known = join(workspace.dir, 'run', 'other.json');

@@ -53,7 +53,7 @@ function responseOf(text: string): Record<string, unknown> {
 }
 
 describe('admission', () => {
-  it('asks the pure core about a workload, with the rules of the moment', () => {
+  it('asks the pure core about a workload, with the current rules', () => {
     let seen: unknown;
     const { admit } = start({
       mutate: (input) => {
@@ -114,7 +114,7 @@ describe('admission', () => {
     ['a CONNECT', { operation: 'CONNECT', object: null }],
   ];
   for (const [what, change] of strangers) {
-    it(`allows ${what} unchanged, without a look at it`, () => {
+    it(`allows ${what} unchanged, without looking at it`, () => {
       const { admit } = start({
         mutate: () => {
           throw new Error('asked');
@@ -124,7 +124,7 @@ describe('admission', () => {
     });
   }
 
-  it('answers 400 to what is no review', () => {
+  it('answers 400 to what is not a review', () => {
     expect(start().admit('ignore', Buffer.from('{'))).to.deep.equal({
       status: 400,
       contentType: 'text/plain; charset=utf-8',
@@ -132,7 +132,7 @@ describe('admission', () => {
     });
   });
 
-  it('turns a defect into HTTP 500, so that failurePolicy decides, and logs no content', async () => {
+  it('turns a bug into HTTP 500, so that failurePolicy decides, and logs no content', async () => {
     const { admit, lines, metrics } = start({
       mutate: ({ object }) => {
         throw new TypeError(`cannot read ${JSON.stringify(object)}`);
@@ -145,7 +145,7 @@ describe('admission', () => {
     expect(await metrics.register.metrics()).to.match(/reviews_total\{.*outcome="Error"\} 1/);
   });
 
-  it('logs one line a review, without the object or the patch', () => {
+  it('logs one line per review, without the object or the patch', () => {
     const patch = [{ op: 'add', path: '/x', value: SECRET }] as const;
     const policy = { name: 'default', generation: 1 };
     const { admit, lines } = start({ mutate: () => ({ ...NOTHING, outcome: 'Injected', patch, policy }) });
@@ -156,7 +156,7 @@ describe('admission', () => {
     expect(JSON.stringify(lines)).not.to.contain(SECRET);
   });
 
-  it('tells of what was decided on, but not of a dry run', () => {
+  it('reports what was decided, but not a dry run', () => {
     const told: Reviewed[] = [];
     const { admit } = start({ onReviewed: (reviewed) => void told.push(reviewed) });
     admit('ignore', body({ dryRun: true }));
@@ -165,7 +165,7 @@ describe('admission', () => {
     expect(told).to.deep.equal([{ ...about, outcome: 'NoPolicy' }]);
   });
 
-  it('tells whom it denied and why, and what was left out, and no content', () => {
+  it('reports what it denied and why, and what was left out, and no content', () => {
     const told: Reviewed[] = [];
     const about = {
       policy: { name: 'default', generation: 7 },
@@ -214,7 +214,7 @@ describe('admission', () => {
     }
     const warningsOf = (answer: Answer): unknown => responseOf(answer.body).warnings;
 
-    it('is answered at once where they are remembered', () => {
+    it('is answered at once if they are remembered', () => {
       const { admit } = start({ mutate: asking, lookUps: lookUp({ known: () => known }) });
       expect(warningsOf(admit('fail', body()))).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
     });
@@ -235,12 +235,12 @@ describe('admission', () => {
       expect(await metrics.register.metrics(), 'one review').to.match(/reviews_total\{[^}]*outcome="Injected"\} 1\n/);
     });
 
-    it('is answered as if nothing were known where nobody can be asked', () => {
+    it('is answered as if nothing were known if nobody can be asked', () => {
       const { admit } = start({ mutate: asking });
       expect(responseOf(admit('fail', body()).body).allowed).to.equal(false);
     });
 
-    it('does not wait where too much waits already, and waits again when that is done', async () => {
+    it('does not wait if too much is already waiting, and waits again when that is done', async () => {
       const waiting: ((images: KnownImages) => void)[] = [];
       const find = (): Promise<KnownImages> => new Promise((resolve) => waiting.push(resolve));
       const { admit } = admission({ lookUps: lookUp({ find }) });
@@ -258,7 +258,7 @@ describe('admission', () => {
       expect(warningsOf(await third)).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
     });
 
-    it('answers 500 to a defect after the wait, and logs no content', async () => {
+    it('answers 500 to a bug after the wait, and logs no content', async () => {
       const find = (): Promise<KnownImages> => Promise.reject(new TypeError(SECRET));
       const { admit, lines } = admission({ lookUps: lookUp({ find }) });
       expect((await admit('fail', body())).status).to.equal(500);
@@ -295,7 +295,7 @@ describe('admission', () => {
     const warningsOf = (answer: Answer): unknown => responseOf(answer.body).warnings;
     const remembered = { known: () => held, find: () => Promise.reject(new Error('asked')) };
 
-    it('is answered at once where they are remembered', () => {
+    it('is answered at once if they are remembered', () => {
       const answer = admission({ lookUps: { sources: remembered } })('fail', body());
       expect(warningsOf(answer as Answer)).to.deep.equal(['"no image"']);
     });
@@ -307,12 +307,12 @@ describe('admission', () => {
       expect([asked, warningsOf(answer)]).to.deep.equal([['shop', sourceNeeds, 0], ['"no image"']]);
     });
 
-    it('is answered as if nothing were known where nobody can be asked', () => {
+    it('is answered as if nothing were known if nobody can be asked', () => {
       const answer = admission({})('fail', body()) as Answer;
       expect(responseOf(answer.body)).to.deep.include({ allowed: true, auditAnnotations: { result: 'Unchanged' } });
     });
 
-    it('is asked about once more for the image of a container that an object has wrapped', async () => {
+    it('is asked about once more for the image of a container that is wrapped because of an object', async () => {
       const waited: number[] = [];
       const find = (_namespace: string, _needs: ImageNeeds, waitedMs: number): Promise<KnownImages> => (
         waited.push(waitedMs),
@@ -329,7 +329,7 @@ describe('admission', () => {
       expect(waited[0]).to.be.greaterThan(0);
     });
 
-    it('has both asked for at the same time where both are needed from the first', async () => {
+    it('has both asked for at the same time if both are needed from the start', async () => {
       const begun: string[] = [];
       const ends: (() => void)[] = [];
       const later = <T>(name: string, value: T): Promise<T> => {
@@ -375,7 +375,7 @@ describe('admission', () => {
       ]);
     });
 
-    it('does not wait where too much waits already', () => {
+    it('does not wait if too much is already waiting', () => {
       const sources = { known: () => undefined, find: () => new Promise<KnownSources>(() => undefined) };
       const admit = admission({
         mutate: ({ sources: known }) =>

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Lru } from '../../../webhook/lru.ts';
 
 describe('a bounded map', () => {
-  it('forgets what was used longest ago', () => {
+  it('evicts the least recently used entry', () => {
     const map = new Lru<number>(2);
     map.set('a', 1);
     map.set('b', 2);
@@ -11,7 +11,7 @@ describe('a bounded map', () => {
     expect([map.get('a'), map.get('b'), map.get('c'), map.size]).to.deep.equal([1, undefined, 3, 2]);
   });
 
-  it('counts weights, and takes no value that alone is too heavy', () => {
+  it('counts weights, and accepts no value that is too heavy by itself', () => {
     const map = new Lru<string>(10, (value) => value.length);
     map.set('a', 'aaaa');
     map.set('b', 'bbbb');

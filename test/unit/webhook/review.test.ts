@@ -20,7 +20,7 @@ function review(change: object): Buffer {
 }
 
 describe('reading an AdmissionReview', () => {
-  it('gives the request, and the object with fields that it does not know', () => {
+  it('returns the request, and the object with unknown fields', () => {
     const read = decodeReview(review({}));
     expect(read.uid).to.equal(request.uid);
     expect(read.kind).to.deep.equal(request.kind);
@@ -70,10 +70,10 @@ describe('reading an AdmissionReview', () => {
     ['a million levels of lists', nested(1e6), 'request.object nests deeper than 200 levels'],
   ];
   for (const [what, body, message] of bad) {
-    it(`refuses ${what}`, () => expect(() => decodeReview(body)).to.throw(BadReview, message));
+    it(`rejects ${what}`, () => expect(() => decodeReview(body)).to.throw(BadReview, message));
   }
 
-  it('takes the deepest object that a person could write', () => {
+  it('accepts the deepest object that a person could write', () => {
     expect(decodeReview(nested(150)).uid).to.equal('1');
   });
 });

@@ -130,7 +130,7 @@ describe('the webhook server', () => {
     expect(await metrics.register.metrics()).to.contain('entry="ignore",operation="CREATE",outcome="NoPolicy"} 2');
   });
 
-  it('takes a review in chunks, and one near the limit', async () => {
+  it('accepts a review in chunks, and one near the limit', async () => {
     await start();
     const body = review({ metadata: { annotations: { note: 'x'.repeat(6.9 * MIB) } } });
     expect((await post([body.subarray(0, 10), body.subarray(10)])).status).to.equal(200);
@@ -167,14 +167,14 @@ describe('the webhook server', () => {
     expect((await post(review(), { method: 'PUT' })).headers.allow).to.equal('POST');
   });
 
-  it('takes a content type with parameters', async () => {
+  it('accepts a content type with parameters', async () => {
     await start();
     expect((await post(review(), { headers: { 'Content-Type': 'Application/JSON; charset=utf-8' } })).status).to.equal(
       200,
     );
   });
 
-  it('refuses an announced terabyte without waiting for it, and ends the connection', async () => {
+  it('rejects an announced terabyte without waiting for it, and ends the connection', async () => {
     await start({ lingerMs: 10 });
     const socket = await raw(`${POST}Content-Length: 1000000000000\r\n\r\n{`);
     const [answer] = (await once(socket, 'data')) as [Buffer];
@@ -182,7 +182,7 @@ describe('the webhook server', () => {
     await once(socket, 'close');
   });
 
-  it('answers 503 where too many are on their way, and takes more when they are done', async () => {
+  it('answers 503 if too many are in progress, and accepts more when they are done', async () => {
     await start({ inFlight: 2 });
     const unfinished = [
       await raw(`${POST}Content-Length: 1000\r\n\r\n{`),
@@ -196,7 +196,7 @@ describe('the webhook server', () => {
     expect((await post(review())).status).to.equal(200);
   });
 
-  it('answers 503 where unfinished bodies fill the memory given to them, and gives it back', async () => {
+  it('answers 503 if unfinished bodies fill the memory for them, and releases it', async () => {
     await start({ bufferedBytes: MIB });
     const hog = await raw(`${POST}Content-Length: ${MIB}\r\n\r\n`);
     hog.write(Buffer.alloc(MIB - 1000, 32));
@@ -205,7 +205,7 @@ describe('the webhook server', () => {
     await eventually(async () => (await post(review({ note: 'x'.repeat(2000) }))).status === 200);
   });
 
-  it('outlives clients that go away, talk nonsense or speak no TLS', async () => {
+  it('survives clients that disconnect, talk nonsense or speak no TLS', async () => {
     await start();
     for (const head of [
       `${POST}Content-Length: 100\r\n\r\n{"a`,
@@ -222,7 +222,7 @@ describe('the webhook server', () => {
     expect((await post(review())).status).to.equal(200);
   });
 
-  it('answers 500 to a defect and goes on', async () => {
+  it('answers 500 to a bug and goes on', async () => {
     const { logger } = testLog();
     const mutate = (): never => {
       throw new Error('defect');
@@ -233,7 +233,7 @@ describe('the webhook server', () => {
     expect((await post(review())).status).to.equal(500);
   });
 
-  describe('with answers that take their time', () => {
+  describe('with responses that take their time', () => {
     const LATE = { status: 200, contentType: 'application/json', body: '{"late":true}' } as const;
     let waiting: (() => void)[];
     const waits = (): Promise<typeof LATE> => new Promise((resolve) => waiting.push(() => resolve(LATE)));
@@ -244,7 +244,7 @@ describe('the webhook server', () => {
     };
     beforeEach(() => (waiting = []));
 
-    it('gives them when they are there, and takes other reviews meanwhile', async () => {
+    it('sends them when they are ready, and accepts other reviews meanwhile', async () => {
       const quick = { ...LATE, body: '{"quick":true}' };
       await start({}, (entry) => (entry === 'fail' ? waits() : quick));
       const late = post(review(), { path: '/mutate/fail' });
@@ -253,7 +253,7 @@ describe('the webhook server', () => {
       expect((await late).text).to.equal(LATE.body);
     });
 
-    it('drops the answer to a client that has gone, and goes on', async () => {
+    it('drops the response to a client that has disconnected, and goes on', async () => {
       await start({}, waits);
       const body = review();
       const socket = await raw(`${POST}Content-Length: ${body.length}\r\n\r\n`);
@@ -269,7 +269,7 @@ describe('the webhook server', () => {
       expect((await next).text).to.equal(LATE.body);
     });
 
-    it('gives them while it drains, and closes their connections', async () => {
+    it('sends them while it drains, and closes their connections', async () => {
       await start({}, waits);
       const late = post(review());
       await eventually(() => Promise.resolve(waiting.length > 0));

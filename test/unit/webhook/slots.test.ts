@@ -3,7 +3,7 @@ import { slots } from '../../../webhook/slots.ts';
 import { settle } from '../../support/manual-clock.ts';
 
 describe('slots', () => {
-  it('run so many tasks at once, the others in their order, and refuse who finds no room to wait', async () => {
+  it('run so many tasks at once, the others in order, and reject those without room to wait', async () => {
     const run = slots({ active: 2, waiting: 1 }, () => new Error('full'));
     const begun: string[] = [];
     const ends = new Map<string, () => void>();

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { GENERATED, isStale } from '../../../../build/generate/index.ts';
 
-describe('what is made of a source', () => {
+describe('what is generated from a source', () => {
   for (const generated of GENERATED)
     it(`is what the source says: ${generated.file} (else run node build/generate/index.ts)`, async () => {
       expect(await isStale(generated)).to.equal(false);

@@ -12,12 +12,12 @@ import { readSettings } from '../../../../operator/settings.ts';
 const root = new URL('../../../../', import.meta.url);
 
 describe('the reference pages', () => {
-  it('tell of every setting', async () => {
+  it('describe every setting', async () => {
     const page = await settingsPage();
     for (const name of Object.keys(readSettings([], {}))) expect(page).to.contain(`| \`${name}\``);
   });
 
-  it('tell of every metric that the sources name', async () => {
+  it('describe every metric that the sources name', async () => {
     const page = await metricsPage();
     const sources = globSync('{kube,operator,webhook}/**/*.ts', { cwd: root });
     const names = sources.flatMap(
@@ -27,12 +27,12 @@ describe('the reference pages', () => {
     for (const name of names) expect(page).to.contain(`| \`${name}\``);
   });
 
-  it('tell of every annotation that injection knows', async () => {
+  it('describe every annotation that injection knows', async () => {
     const page = await annotationsPage();
     for (const name of ANNOTATION_NAMES) expect(page).to.contain(`| \`${name}\``);
   });
 
-  it('keep what Markdown would take for its own', () => {
+  it('escape what Markdown would interpret', () => {
     expect(table(['a'], [['x|y * `*|z`']])).to.equal('| a |\n| --- |\n| x\\|y \\* `*\\|z` |');
   });
 });

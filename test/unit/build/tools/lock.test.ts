@@ -14,7 +14,7 @@ describe('lock of the tools', () => {
 
   afterEach(() => rmSync(join(path, '..'), { recursive: true }));
 
-  it('lets one work at a time, and tells the other whom it waits for', async () => {
+  it('lets one work at a time, and tells the other which one it waits for', async () => {
     const events: string[] = [];
     const work = (name: string) => async (): Promise<void> => {
       events.push(`${name} begins`);
@@ -51,7 +51,7 @@ describe('lock of the tools', () => {
     expect(await takes()).to.be.true;
   });
 
-  it('is taken over from a process that was killed, also when its number is in use again', async () => {
+  it('is taken over from a process that was killed, even if its PID is in use again', async () => {
     symlinkSync(`${process.pid} long ago`, path);
     expect(await takes()).to.be.true;
   });

@@ -31,7 +31,7 @@ describe('the table of annotations', () => {
   });
 
   for (const { name, says, example, override, on, setBy } of rows) {
-    it(`says of ${name} what it is, in a sentence`, () => {
+    it(`says what ${name} is, in a sentence`, () => {
       expect(says).to.match(/^["A-Z].*\.$/);
       expect(example).not.to.equal('');
     });
@@ -62,7 +62,7 @@ describe('the table of annotations', () => {
     expect(unknown).to.deep.equal([]);
   });
 
-  it('is where code has the names from, but for the sentences of the catalogue of reasons', () => {
+  it('is where code takes the names from, except for the sentences of the catalogue of reasons', () => {
     const sources = globSync('{core,kube,operator,webhook}/**/*.ts', { cwd: root });
     const prose = ['core/reasons.ts', 'core/policy/policy.generated.ts'];
     const literal = sources.filter((file) => !prose.includes(file) && namesIn(file).length > 0);

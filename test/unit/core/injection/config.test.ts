@@ -16,7 +16,7 @@ describe('injection', () => {
       return JSON.parse(value.replaceAll('$$', () => '$'));
     };
 
-    it('holds all that the policy says and is not default', () => {
+    it('holds all that the policy says except for defaults', () => {
       const rule = ruleWith({
         vault: {
           namespace: 'team-a',
@@ -71,7 +71,7 @@ describe('injection', () => {
       });
     });
 
-    it('holds nothing but what cannot be left out for a policy of defaults', () => {
+    it('holds only what cannot be left out for a policy of defaults', () => {
       expect(configOf(ruleWith({ environment: { transit: { mountPath: 'elsewhere' } } }))).to.deep.equal({
         vault: {
           address: 'https://vault.vault.svc:8200',
@@ -84,7 +84,7 @@ describe('injection', () => {
       });
     });
 
-    it('says what becomes of a lease in mode Daemon alone, and in the mode that the workload chooses', () => {
+    it('says what becomes of a lease only in mode Daemon, even if the workload chooses it', () => {
       const leaseEnd = { action: 'Restart', signal: 'SIGINT', gracePeriod: '10s' } as const;
       const rule = ruleWith({ process: { leaseEnd }, overrides: { allow: ['Mode'] } });
       expect(configOf(rule)).not.to.have.property('process');
@@ -94,14 +94,14 @@ describe('injection', () => {
       });
     });
 
-    it('doubles every $, which the kubelet takes out again', () => {
+    it('doubles every $, which the kubelet undoes', () => {
       const object = deployment({ containers: [container()] });
       const rule = ruleWith({ vault: { namespace: '$(HOME)$$' } });
       expect(containerOf(admitted(object, rule), 'app').env[1]?.value).to.contain('"namespace":"$$(HOME)$$$$"');
       expect(configOf(rule)).to.have.nested.property('vault.namespace', '$(HOME)$$');
     });
 
-    it('has the ServiceAccount as role where the policy names none', () => {
+    it('has the ServiceAccount as role if the policy names none', () => {
       const rule = ruleWith({ vault: { auth: { role: '' } } });
       expect(configOf(rule, { serviceAccountName: 'web' })).to.have.nested.property('vault.auth.role', 'web');
       expect(configOf(rule)).to.have.nested.property('vault.auth.role', 'default');
@@ -174,13 +174,13 @@ describe('injection', () => {
       ['Azure', 'azure', { resource: 'api://vault' }],
     ];
     for (const [method, mountPath, details] of clouds)
-      it(`is the cloud's affair for the method ${method}: nothing is mounted, and the role is the ServiceAccount's`, () => {
+      it(`is up to the cloud for the method ${method}: nothing is mounted, and the role is the ServiceAccount's`, () => {
         const rule = logIn(method, mountPath, { details });
         expect(authOf(rule)).to.deep.equal({ method, mountPath, role: 'default', ...details });
         expect(volumesOf(rule)).to.have.length(1);
       });
 
-    it('is taken out again with the policy, whatever the method', () => {
+    it('is removed with the policy, whatever the method', () => {
       for (const method of ['AppRole', 'Certificate', 'AWS'] as const) {
         const injected = admitted(simple, logIn(method, 'a', { secretRef }));
         expect(admitted(injected)).to.deep.equal(simple);

@@ -39,7 +39,7 @@ const recordOf = (object: Workload): Record<string, unknown> | undefined =>
 
 describe('the entry point of an image', () => {
   describe('has to be asked for', () => {
-    it('where a container that is to be wrapped has no command', () => {
+    it('if a container that has to be wrapped has no command', () => {
       const object = deployment({
         serviceAccountName: 'web',
         imagePullSecrets: [{ name: 'a' }, { name: 'b' }, {}],
@@ -52,7 +52,7 @@ describe('the entry point of an image', () => {
       });
     });
 
-    it('also where the policy lets nothing in that is not known, and all at once', () => {
+    it('even if the policy denies what is not known, and all at once', () => {
       const { denial, needs } = mutate(deployment({ containers: [bare(), bare({ name: 'b', image: 'redis:7' })] }));
       expect(denial?.reason).to.equal('EntrypointUnknown');
       expect(needs).to.deep.equal({ images: [IMAGE, 'redis:7'], serviceAccount: 'default', pullSecrets: [] });
@@ -79,7 +79,7 @@ describe('the entry point of an image', () => {
   });
 
   describe('that is known', () => {
-    it('stands in for the command, with the CMD', () => {
+    it('replaces the absent command, with the CMD', () => {
       expect(argsOf(admitted(deployment({ containers: [bare()] }), { [IMAGE]: NGINX }))).to.deep.equal([
         '--',
         '/docker-entrypoint.sh',
@@ -88,12 +88,12 @@ describe('the entry point of an image', () => {
       ]);
     });
 
-    it('stands in for the command, with the args of the container in place of CMD', () => {
+    it('replaces the absent command, with the args of the container in place of CMD', () => {
       const object = deployment({ containers: [bare({ args: ['--debug'] })] });
       expect(argsOf(admitted(object, { [IMAGE]: NGINX }))).to.deep.equal(['--', '/docker-entrypoint.sh', '--debug']);
     });
 
-    it('reaches the program as the image has it, although the kubelet expands the words of a manifest', () => {
+    it('reaches the program as in the image, although the kubelet expands the words of a manifest', () => {
       const known = { [IMAGE]: { entrypoint: ['sh', '-c'], cmd: ['echo $$ $(HOSTNAME)'] } };
       expect(argsOf(admitted(deployment({ containers: [bare()] }), known))).to.deep.equal([
         '--',
@@ -109,7 +109,7 @@ describe('the entry point of an image', () => {
       expect(mutate(live, { [IMAGE]: NGINX })).to.include({ outcome: 'Unchanged' });
     });
 
-    it('gives way to what the policy says', () => {
+    it('yields to what the policy says', () => {
       const rule = ruleWith({ images: [{ match: '*', entrypoint: ['/policy'], cmd: [] }] });
       expect(argsOf(admitted(deployment({ containers: [bare()] }), { [IMAGE]: NGINX }, rule))).to.deep.equal([
         '--',
@@ -126,7 +126,7 @@ describe('the entry point of an image', () => {
       expect(argsOf(admitted(live, { 'redis:7': redis }))).to.deep.equal(['--', 'redis']);
     });
 
-    it('is no program where the image has neither ENTRYPOINT nor CMD, unless the container has args', () => {
+    it('is not a program if the image has neither ENTRYPOINT nor CMD, unless the container has args', () => {
       const empty = { [IMAGE]: { entrypoint: [], cmd: [] } };
       const { denial } = mutate(deployment({ containers: [bare()] }), empty);
       expect(denial?.message).to.match(/is not known: the image has neither ENTRYPOINT nor CMD$/);
@@ -139,14 +139,14 @@ describe('the entry point of an image', () => {
   describe('that cannot be known', () => {
     const object = deployment({ containers: [bare()] });
 
-    it('is told with what to do and why', () => {
+    it('is reported with what to do and why', () => {
       expect(mutate(object, { [IMAGE]: { ...WHY, advice: 'see the guide' } }).denial?.message).to.equal(
         'container app has no command: set one, or add its image to images of policy shop-secrets; ' +
           `the entry point of ${IMAGE} is not known: registry.example.com has no such image; see the guide`,
       );
     });
 
-    it('is warned of in sentences that each fit, where the policy ignores failures', () => {
+    it('causes warnings of sentences that each fit, if the policy ignores failures', () => {
       const { outcome, warnings, audit } = mutate(object, { [IMAGE]: { ...WHY, advice: 'see the guide' } }, IGNORE);
       expect(outcome).to.equal('Unchanged');
       expect(warnings[0]).to.match(/^not injected: container app has no command: set one, or add its image/);
@@ -158,10 +158,10 @@ describe('the entry point of an image', () => {
     });
   });
 
-  describe('of a workload that is injected already', () => {
+  describe('of a workload that is already injected', () => {
     const live = admitted(deployment({ containers: [bare()] }), { [IMAGE]: NGINX });
 
-    it('is kept while the registry cannot tell: an outage takes no injection out', () => {
+    it('is kept while the registry does not know: an outage removes no injection', () => {
       const { outcome, warnings } = mutate(live, { [IMAGE]: WHY });
       expect(outcome).to.equal('Unchanged');
       expect(warnings).to.deep.equal([
@@ -169,13 +169,13 @@ describe('the entry point of an image', () => {
       ]);
     });
 
-    it('is kept where nobody was asked, such as by an inventory', () => {
+    it('is kept if nobody was asked, such as by an inventory', () => {
       const { outcome, warnings, needs } = mutate(live);
       expect([outcome, warnings]).to.deep.equal(['Unchanged', []]);
       expect(needs?.images).to.deep.equal([IMAGE]);
     });
 
-    it('is asked for no more where a digest names the image', () => {
+    it('is not asked for again if a digest names the image', () => {
       const pinned = admitted(deployment({ containers: [bare({ image: PINNED })] }), { [PINNED]: NGINX });
       const { outcome, needs } = mutate(pinned);
       expect([outcome, needs]).to.deep.equal(['Unchanged', undefined]);

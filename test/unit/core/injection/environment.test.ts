@@ -27,7 +27,7 @@ describe('environment', () => {
       it(`expands ${count} in ${JSON.stringify(arg)}`, () => expect(expanded(arg)).to.equal(count));
   });
 
-  it('is read where it holds literal values, whatever else stands in it', () => {
+  it('is read if it has literal values, whatever else it contains', () => {
     const env = [
       SECRET,
       { name: 'F', valueFrom: { fieldRef: {} } },

@@ -14,7 +14,7 @@ const many = <T>(make: (index: number) => T, count = MANY): T[] =>
 const rule = ruleWith({ overrides: { allow: ['Containers', 'FromPaths'] } });
 
 describe('a hostile template', () => {
-  it('with very many containers is refused before all of them are made', () => {
+  it('with very many containers is denied before all of them are built', () => {
     const containers = many((index) => ({
       name: `c${index}`,
       command: ['x'],

@@ -120,7 +120,7 @@ describe('inject', () => {
       expect(spec.containers[0]?.volumeMounts[0]?.name).to.equal('vault-env-2');
     });
 
-    it('does not stand in for a volume that is mounted and missing: that is for the API server to refuse', () => {
+    it('does not take the place of a mounted volume that is missing: the API server must reject that', () => {
       const volumeMounts = [{ name: 'vault-env', mountPath: '/x' }];
       const { spec } = templateOf(admitted(deployment({ containers: [container({ volumeMounts })] }), ruleWith()));
       expect(namesOf(spec.volumes)).to.deep.equal(['vault-env-2', 'vault-env-token']);
@@ -134,7 +134,7 @@ describe('inject', () => {
     });
 
     for (const mountPath of ['/vault-env', '/vault-env/', '//vault-env', '/vault-env/data', 'vault-env']) {
-      it(`mounts elsewhere where the container mounts ${mountPath}, and the command follows`, () => {
+      it(`mounts elsewhere if the container mounts ${mountPath}, and the command follows`, () => {
         const object = deployment({
           volumes: [{ name: 'data', emptyDir: {} }],
           containers: [container({ volumeMounts: [{ name: 'data', mountPath }] }), container({ name: 'other' })],
@@ -147,7 +147,7 @@ describe('inject', () => {
       });
     }
 
-    it('does not move for a mount whose path only begins alike', () => {
+    it('does not move for a mount whose path only begins the same', () => {
       const volumeMounts = [{ name: 'data', mountPath: '/vault-environment' }];
       const object = deployment({ containers: [container({ volumeMounts })] });
       expect(containerOf(admitted(object, ruleWith()), 'app').command).to.deep.equal(['/vault-env/vault-env']);
@@ -206,7 +206,7 @@ describe('inject', () => {
     expect(templateOf(admitted(object, ruleWith())).spec.ephemeralContainers).to.deep.equal(ephemeralContainers);
   });
 
-  it('leaves fields alone that nobody here knows', () => {
+  it('leaves unknown fields alone', () => {
     const object = deployment({ containers: [container({ futureField: { a: [1] } })], anotherFuture: true });
     object.spec.template.futureTop = { b: 2 };
     const { spec, futureTop } = templateOf(admitted(object, ruleWith()));
@@ -223,7 +223,7 @@ describe('inject', () => {
       templateOf(object).metadata.annotations['vaultinjection.dev/injected'];
     const first = admitted(simple, rule);
 
-    it('stays when a new generation of the policy injects equally: no pod rolls', () => {
+    it('stays when a new generation of the policy injects the same: no pod rolls', () => {
       const next = ruleWith({ policy: { generation: 2 } });
       expect(mutate(first, next)).to.include({ outcome: 'Unchanged' });
       expect(mutate(first, next).patch).to.deep.equal([]);
@@ -237,7 +237,7 @@ describe('inject', () => {
       expect(annotationOf(admitted(first, other))).to.equal('other/9/aaaaaaaaaaaa');
     });
 
-    it('is put right when somebody wrote nonsense into it', () => {
+    it('is corrected when somebody wrote nonsense into it', () => {
       for (const text of ['shop-secrets/x/aaaaaaaaaaaa', 'shop-secrets/1/aaaaaaaaaaaa/', '']) {
         const object = structuredClone(first);
         object.spec.template.metadata.annotations['vaultinjection.dev/injected'] = text;

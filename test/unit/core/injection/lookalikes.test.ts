@@ -27,7 +27,7 @@ describe('restore', () => {
       ],
     });
 
-    it('is left alone where no policy counts', () => {
+    it('is left alone if no policy applies', () => {
       expect(mutate(lookalike)).to.include({ outcome: 'NoPolicy' });
       expect(mutate(lookalike).patch).to.deep.equal([]);
     });
@@ -67,7 +67,7 @@ describe('restore', () => {
       }
     });
 
-    it('is given back exactly beside ours: the record tells them apart', () => {
+    it('is restored exactly beside ours: the record tells them apart', () => {
       const object = deployment({
         volumes: [
           { name: 'vault-env', configMap: { name: 'mine' } },
@@ -85,13 +85,13 @@ describe('restore', () => {
       expect(admitted(admitted(object, rule))).to.deep.equal(object);
     });
 
-    it('is given back exactly after an injection', () => {
+    it('is restored exactly after an injection', () => {
       const injected = admitted(lookalike, rule);
       expect(mutate(injected, rule).patch).to.deep.equal([]);
       expect(admitted(injected)).to.deep.equal(lookalike);
     });
 
-    describe('a volume of our name that the user has brought since', () => {
+    describe('a volume with our name that the user has added since', () => {
       const own = { name: 'vault-env', persistentVolumeClaim: { claimName: 'mine' } };
       const takeOver = (change: (volume: object) => object): Workload => {
         const injected = admitted(deployment({ containers: [container()] }), rule);
@@ -102,13 +102,13 @@ describe('restore', () => {
         return injected;
       };
 
-      it('stays, and so does what mounts it: the mount may be as much theirs as ours', () => {
+      it('stays, and so does what mounts it: the mount may be theirs as well as ours', () => {
         const { spec } = templateOf(admitted(takeOver(() => ({}))));
         expect(spec.volumes).to.deep.equal([own]);
         expect(namesOf(spec.containers[0]?.volumeMounts)).to.deep.equal(['vault-env']);
       });
 
-      it('loses only our content where an apply has merged both', () => {
+      it('loses only our content if an apply has merged both', () => {
         expect(templateOf(admitted(takeOver((volume) => volume))).spec.volumes).to.deep.equal([own]);
       });
 
@@ -125,7 +125,7 @@ describe('restore', () => {
       });
     });
 
-    it('keeps a volume of ours that a user has come to mount', () => {
+    it('keeps our volume if a user has started to mount it', () => {
       const injected = admitted(deployment({ containers: [container()] }), rule);
       const mine = { name: 'vault-env', mountPath: '/tools' };
       containerOf(injected, 'app').volumeMounts.push(mine);

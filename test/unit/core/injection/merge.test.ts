@@ -22,7 +22,7 @@ function forManySeeds(check: (random: Random) => void): void {
 }
 
 describe(`whatever the template (${CASES} random ones)`, () => {
-  it('restore takes back exactly what inject has done', () => {
+  it('restore undoes exactly what inject has done', () => {
     forManySeeds((random) => {
       const object = randomWorkload(random);
       expect(admitted(admitted(object, randomRule(random)))).to.deep.equal(object);
@@ -121,7 +121,7 @@ describe(`whatever the template (${CASES} random ones)`, () => {
     });
   });
 
-  it('whatever JSON stands in the place of a part of an injected template, there is an answer', () => {
+  it('whatever JSON replaces a part of an injected template, there is an answer', () => {
     const keys = ['name', 'command', 'args', 'value', 'mountPath', 'readOnly', 'emptyDir', 'medium', 'exec'] as const;
     forManySeeds((random) => {
       const rule = { ...randomRule(random), failurePolicy: 'Ignore' } as const;

@@ -17,7 +17,7 @@ describe('admission of a workload', () => {
       expect({ outcome, patch }).to.deep.equal({ outcome: 'Unchanged', patch: [] });
     });
 
-    it('is NoPolicy without a rule, and Restored where an injection is left over', () => {
+    it('is NoPolicy without a rule, and Restored if an injection is left over', () => {
       expect(mutate(plain)).to.deep.equal({
         outcome: 'NoPolicy',
         patch: [],
@@ -29,7 +29,7 @@ describe('admission of a workload', () => {
       expect(mutate(admitted(plain, ruleWith())).outcome).to.equal('Restored');
     });
 
-    it('is Unchanged where nothing refers to Vault, and Restored once nothing does any more', () => {
+    it('is Unchanged if nothing refers to Vault, and Restored once nothing does any more', () => {
       expect(mutate(benchWorkload('deployment-noref.json'), ruleWith())).to.deep.include({
         outcome: 'Unchanged',
         patch: [],
@@ -78,11 +78,11 @@ describe('admission of a workload', () => {
     it('Always: all of them', () => {
       expect(wrappedBy({ when: 'Always' })).to.equal('init,app,plain');
     });
-    it('those that are included and not excluded, * standing for anything', () => {
+    it('those that are included and not excluded; * stands for anything', () => {
       const containers = { include: ['*a*', 'init'], exclude: ['*in'] };
       expect(wrappedBy({ when: 'Always', containers })).to.equal('init,app');
     });
-    it('no init containers where the policy leaves them out', () => {
+    it('no init containers if the policy leaves them out', () => {
       expect(wrappedBy({ when: 'Always', initContainers: false })).to.equal('app,plain');
     });
     it('Annotation: nothing without inject: "true", then what References would', () => {
@@ -94,14 +94,14 @@ describe('admission of a workload', () => {
       asked.metadata.annotations = { 'vaultinjection.dev/inject': 'true' };
       expect(mutate(asked, rule).audit.containers).to.equal('app');
     });
-    it('tells which container gets the text of its references because the policy leaves it out', () => {
+    it('says which container gets the text of its references because the policy leaves it out', () => {
       expect(mutate(plain, ruleWith({ containers: { exclude: ['app'] } })).warnings).to.deep.equal([
         'container app: refers to Vault, but policy shop-secrets excludes it; its program sees the references',
       ]);
     });
   });
 
-  describe('references that will not do what was meant', () => {
+  describe('references that will not work as intended', () => {
     const warningsFor = (fields: object, object = deployment({ containers: [container(fields)] })): readonly string[] =>
       mutate(object, ruleWith()).warnings;
 
@@ -114,7 +114,7 @@ describe('admission of a workload', () => {
         'container app, DB, column 24: there is no "#" after the path: write ${vault:PATH#KEY}',
       ]);
     });
-    it('are told when there is no key to decrypt them with', () => {
+    it('cause a warning when there is no key to decrypt them with', () => {
       const env = [
         { name: 'A', value: '>>vault:pki/issue/web#certificate' },
         { name: 'B', value: 'x${vault:v1:abc}${vault:v1:def}' },
@@ -125,7 +125,7 @@ describe('admission of a workload', () => {
       const rule = ruleWith({ environment: { transit: { keyID: 'shop' } } });
       expect(mutate(deployment({ containers: [container({ env })] }), rule).warnings).to.deep.equal([]);
     });
-    it('are told when the kubelet expands them before vault-env starts', () => {
+    it('cause a warning when the kubelet expands them before vault-env starts', () => {
       const env = [
         { name: 'A', value: 'vault:secret/data/a#b' },
         { name: 'URL', value: 'http://$(A)@host' },
@@ -136,7 +136,7 @@ describe('admission of a workload', () => {
         "container app: $(A) in URL is expanded before vault-env: it becomes the reference's text",
       ]);
     });
-    it('are no matter where the expansion is a reference itself', () => {
+    it('do not matter if the expansion is a reference itself', () => {
       const env = [
         { name: 'A', value: 'vault:secret/data/a#b' },
         { name: 'COPY', value: '$(A)' },
@@ -145,7 +145,7 @@ describe('admission of a workload', () => {
       ];
       expect(warningsFor({ env })).to.deep.equal([]);
     });
-    it('are read as vault-env will see them: the kubelet makes one $ of two', () => {
+    it('are read as vault-env will see them: the kubelet turns two $ into one', () => {
       const one = mutate(
         deployment({ containers: [container({ env: [{ name: 'A', value: '$${vault:a}' }] })] }),
         ruleWith(),
@@ -194,7 +194,7 @@ describe('admission of a workload', () => {
       // Malformed: vault-env will not start the program.
       expect(mutate(object('vault:secret/data/web/../other#k'), rule).outcome).to.equal('Injected');
     });
-    it('are left to vault-env where the kubelet still has to expand them', () => {
+    it('are left to vault-env if the kubelet still has to expand them', () => {
       const env = [{ name: 'A', value: 'vault:secret/data/$(APP)#k' }];
       const object = deployment({ containers: [container({ env })] });
       expect(mutate(object, allowing('kv/*')).outcome).to.equal('Injected');
@@ -239,20 +239,20 @@ describe('admission of a workload', () => {
     });
   });
 
-  describe('a request that is no workload', () => {
-    it('is denied where it is no object at all', () => {
+  describe('a request that is not a workload', () => {
+    it('is denied if it is not an object at all', () => {
       for (const object of [undefined, null, 7, 'x', []]) {
         expect(mutate(object, ruleWith()).denial?.reason).to.equal('MalformedObject');
       }
     });
-    it("is left to the API server's validation where parts are missing", () => {
+    it("is left to the API server's validation if parts are missing", () => {
       for (const object of [{}, { spec: {} }, { spec: { template: {} } }, { spec: { template: { spec: {} } } }]) {
         expect(mutate(object, ruleWith())).to.deep.include({ outcome: 'Unchanged', patch: [] });
       }
     });
   });
 
-  it('never tells values, commands or args', () => {
+  it('never reveals values, commands or args', () => {
     const secret = 'S3CR3T';
     const env = [
       { name: 'A', value: `vault:kv/a#${secret}` },
@@ -274,7 +274,7 @@ describe('admission of a workload', () => {
     }
   });
 
-  it('changes only what it must in a large Deployment, and takes all of it back', () => {
+  it('changes only what it must in a large Deployment, and undoes all of it', () => {
     const object = benchWorkload('deployment.json');
     const { patch, audit } = mutate(object, ruleWith({ probes: true }));
     expect(audit.containers).to.equal('api,worker,exporter');
@@ -302,7 +302,7 @@ describe('admission of a workload', () => {
     expect(templateOf(admitted(injected))).to.deep.equal(templateOf(object));
   });
 
-  it('gives the same answer to the same question and changes nothing that it was given', () => {
+  it('returns the same result for the same input and does not change its input', () => {
     const object = Object.freeze(benchWorkload('deployment.json'));
     const before = JSON.stringify(object);
     const rule = ruleWith();

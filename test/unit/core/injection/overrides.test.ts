@@ -116,7 +116,7 @@ describe('annotations', () => {
     });
   });
 
-  it('choose no role where the method has none to choose', () => {
+  it('choose no role if the method has none to choose', () => {
     const rule = ruleWith({ vault: { auth: { method: 'AppRole' } }, overrides: { allow: ['Role'] } });
     expect(ask({ role: 'shop-ro' }, rule)).to.deep.equal({
       changed: {},
@@ -135,7 +135,7 @@ describe('annotations', () => {
     });
   });
 
-  it('that are no text are none', () => {
+  it('that are not text do not count', () => {
     expect(ask({ role: 7, inject: true, 'log-level': null })).to.deep.equal({ changed: {}, warnings: [] });
   });
 
@@ -148,7 +148,7 @@ describe('annotations', () => {
     expect(both({}, inject('false'))).to.equal('Excluded');
   });
 
-  it('with inject: "false" take an injection back, whatever the policy wants', () => {
+  it('with inject: "false" remove an injection, whatever the policy wants', () => {
     const rule = ruleWith({ when: 'Always' });
     const injected = admitted(deployment({ containers: [container()] }), rule);
     Object.assign(templateOf(injected).metadata.annotations, { 'vaultinjection.dev/inject': 'false' });
@@ -158,14 +158,14 @@ describe('annotations', () => {
     expect(admitted(injected, rule)).to.deep.equal(object);
   });
 
-  it('ask in vain for injection where there is no policy, and say so', () => {
+  it('ask in vain for injection if there is no policy, and say so', () => {
     const object = deployment({ containers: [container()] }, { 'vaultinjection.dev/inject': 'true' });
     expect(mutate(object).warnings).to.deep.equal([
       'vaultinjection.dev/inject: no policy applies to this workload; nothing is injected',
     ]);
   });
 
-  it('narrow the containers, and say which of them is not there', () => {
+  it('narrow the containers, and say which of them does not exist', () => {
     const object = deployment(
       { containers: [container(), container({ name: 'b' })] },
       { 'vaultinjection.dev/containers': 'b,c' },

@@ -22,7 +22,7 @@ describe('patch', () => {
     ]);
   });
 
-  it('escapes / and ~ of keys as JSON pointers want it', () => {
+  it('escapes / and ~ in keys as JSON pointers require', () => {
     expect(operations({}, { 'a/b~c': 1 })).to.deep.equal(['add /x/a~1b~0c']);
   });
 
@@ -54,7 +54,7 @@ describe('patch', () => {
     ).to.deep.equal(['replace /x']);
   });
 
-  it('makes of any value any other (2000 random pairs)', () => {
+  it('turns any value into any other (2000 random pairs)', () => {
     for (let seed = 1; seed <= 2000; seed++) {
       const random = new Random(seed);
       const keys = ['a', 'b', 'name', 'mountPath', 'x/y', 'x~1', '__proto__'] as const;
@@ -63,7 +63,7 @@ describe('patch', () => {
     }
   });
 
-  it('makes of any list of named objects any other (2000 random pairs)', () => {
+  it('turns any list of named objects into any other (2000 random pairs)', () => {
     for (let seed = 1; seed <= 2000; seed++) {
       const random = new Random(seed);
       const list = (): unknown[] =>

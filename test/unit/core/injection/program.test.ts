@@ -15,13 +15,13 @@ describe('injection', () => {
     it('is command and args', () => {
       expect(argsFor({})).to.deep.equal(['--', '/app', '--port=80']);
     });
-    it('is the command alone where there are no args: a command replaces the CMD of the image', () => {
+    it('is the command alone if there are no args: a command replaces the CMD of the image', () => {
       expect(argsFor({ args: undefined })).to.deep.equal(['--', '/app']);
     });
     it('is ENTRYPOINT and args, by the images of the policy', () => {
       expect(argsFor({ command: undefined })).to.deep.equal(['--', 'docker-entrypoint.sh', '--port=80']);
     });
-    it('is ENTRYPOINT and CMD where there is neither command nor args', () => {
+    it('is ENTRYPOINT and CMD if there is neither command nor args', () => {
       expect(argsFor({ command: undefined, args: [] })).to.deep.equal(['--', 'docker-entrypoint.sh', 'redis-server']);
     });
 
@@ -30,7 +30,7 @@ describe('injection', () => {
       const words = argsFor({ command: undefined, args: undefined }, ruleWith({ images }));
       expect(words).to.deep.equal(['--', 'sh', '-c', 'echo $$$$ $$(HOSTNAME)']);
     });
-    it('is not wrapped twice where a user wrote the wrapper by hand', () => {
+    it('is not wrapped twice if a user wrote the wrapper by hand', () => {
       const byHand = { command: ['/vault-env/vault-env'], args: ['--', '/app'] };
       expect(argsFor(byHand)).to.deep.equal(['--', '/app']);
       expect(argsFor({ command: ['/vault-env/vault-env', '--', '/app'], args: undefined })).to.deep.equal([
@@ -38,7 +38,7 @@ describe('injection', () => {
         '/app',
       ]);
     });
-    it('is denied where nothing tells it, with what to do about it', () => {
+    it('is denied if it is unknown, with what to do about it', () => {
       const { outcome, denial } = mutate(deployment({ containers: [container({ command: undefined })] }), rule);
       expect(outcome).to.equal('Denied');
       expect(denial?.reason).to.equal('EntrypointUnknown');
@@ -47,7 +47,7 @@ describe('injection', () => {
           'the entry point of registry.example.com/app:1 is not known',
       );
     });
-    it('is left alone with a warning where the policy ignores failures, while the others are wrapped', () => {
+    it('is left alone with a warning if the policy ignores failures, while the others are wrapped', () => {
       const object = deployment({ containers: [container({ command: undefined }), container({ name: 'two' })] });
       const ignoring = ruleWith({ failurePolicy: 'Ignore' });
       expect(mutate(object, ignoring).warnings[0]).to.match(
@@ -79,7 +79,7 @@ describe('injection', () => {
       expect(app.livenessProbe).to.deep.equal(containerOf(object, 'app').livenessProbe);
     });
 
-    it('are wrapped in wrapped containers where they execute something', () => {
+    it('are wrapped in wrapped containers if they execute something', () => {
       const result = admitted(object, ruleWith({ probes: true }));
       const app = containerOf(result, 'app');
       expect(app.livenessProbe).to.deep.equal({
@@ -94,7 +94,7 @@ describe('injection', () => {
       expect(containerOf(result, 'plain')).to.deep.equal(containerOf(object, 'plain'));
     });
 
-    it('are not wrapped again where a user wrapped them by hand, and keep that when the policy goes', () => {
+    it('are not wrapped again if a user wrapped them by hand, and keep that when the policy is deleted', () => {
       const result = admitted(object, ruleWith({ probes: true }));
       expect(containerOf(result, 'app').startupProbe).to.deep.equal(containerOf(object, 'app').startupProbe);
       expect(admitted(result)).to.deep.equal(object);

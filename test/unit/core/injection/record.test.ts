@@ -27,17 +27,17 @@ describe('record', () => {
     expect(decodeRecord(encodeRecord(record))).to.deep.equal(record);
   });
 
-  it('believes no entry that has the executable where injection never puts it, even with a hash that fits', () => {
+  it('trusts no entry that has the executable where injection never puts it, even with a matching hash', () => {
     const forged = encodeRecord({ volumes: [], containers: [{ ...container, mountPath: '/usr/bin' }] });
     expect(decodeRecord(forged)).to.deep.equal({ volumes: [], containers: [] });
   });
 
-  it('believes no entry without a program', () => {
+  it('trusts no entry without a program', () => {
     const nothing = { ...container, original: { command: undefined, args: undefined } };
     expect(decodeRecord(encodeRecord({ volumes: [], containers: [nothing] }))?.containers).to.deep.equal([]);
   });
 
-  it('is undefined for what is no record', () => {
+  it('is undefined for what is not a record', () => {
     for (const text of [undefined, null, 7, {}, '', '{', 'null', '[]', '{}', '{"v":"1"}', '{"v":2}']) {
       expect(decodeRecord(text)).to.equal(undefined);
     }

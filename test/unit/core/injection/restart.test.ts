@@ -36,7 +36,7 @@ describe('the annotation restart of a workload', () => {
     ]);
   });
 
-  it('starts the pods of an injected workload anew, and changes nothing else', () => {
+  it('restarts the pods of an injected workload, and changes nothing else', () => {
     const before = admitted(plain, rule);
     const { patch } = mutate(asked(before, ONE), rule);
     expect(patch).to.deep.equal([
@@ -44,19 +44,19 @@ describe('the annotation restart of a workload', () => {
     ]);
   });
 
-  it('is not copied where nothing is injected', () => {
+  it('is not copied if nothing is injected', () => {
     expect(mutate(asked(plain, ONE)).patch).to.deep.equal([]);
     const quiet = deployment({ containers: [container({ env: [] })] });
     expect(mutate(asked(quiet, ONE), rule).patch).to.deep.equal([]);
   });
 
   for (const value of ['', 'now', 'CCCCCCCCCCCC', 'ccccccccccc', 'ccccccccccccc', 'cccccccccccg']) {
-    it(`is no word of the operator as ${JSON.stringify(value)}, and rolls nothing`, () => {
+    it(`is not the operator's as ${JSON.stringify(value)}, and rolls nothing`, () => {
       expect(mutate(asked(admitted(plain, rule), value), rule).patch).to.deep.equal([]);
     });
   }
 
-  it('in a template that was never injected is somebody else’s: gone with the injection, and not later', () => {
+  it('in a template that was never injected is somebody else’s: removed with the injection, and not later', () => {
     const copied = deployment({ containers: [container()] }, { [RESTART]: ONE });
     const injected = admitted(copied, rule);
     expect(restartOf(injected)).to.equal(undefined);
@@ -79,7 +79,7 @@ describe('random workloads with the annotation restart', () => {
     });
   }
 
-  it('are given back exactly when no rule is for them any more, and keep their own annotation', () => {
+  it('are restored exactly when no rule matches them any more, and keep their own annotation', () => {
     for (let seed = 1; seed <= CASES; seed++) {
       const random = new Random(seed);
       const by = randomRule(random);

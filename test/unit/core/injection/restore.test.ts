@@ -28,14 +28,14 @@ function restoredAfter(
 }
 
 describe('restore', () => {
-  it('gives back the original exactly, with no empty list or map left behind', () => {
+  it('returns the original exactly, with no empty list or map left behind', () => {
     const bare = deployment({ containers: [container({ env: undefined })] });
     const always = ruleWith({ when: 'Always' });
     expect(admitted(admitted(bare, always))).to.deep.equal(bare);
     expect(mutate(admitted(bare, always)).outcome).to.equal('Restored');
   });
 
-  it('removes whole lists and the annotations where nothing else was in them', () => {
+  it('removes whole lists and the annotations if nothing else was in them', () => {
     const injected = admitted(deployment({ containers: [container()] }), rule);
     expect(mutate(injected).patch.map(({ op, path }) => `${op} ${path}`)).to.deep.equal([
       'remove /spec/template/metadata/annotations',
@@ -48,12 +48,12 @@ describe('restore', () => {
     ]);
   });
 
-  describe('field by field: the original where the live value was generated, else the live value', () => {
-    it('keeps a command that the user changed, and gives back the args', () => {
+  describe('field by field: the original if the live value was generated, else the live value', () => {
+    it('keeps a command that the user changed, and restores the args', () => {
       const { command, args } = restoredAfter((app) => (app.command = ['/new']));
       expect({ command, args }).to.deep.equal({ command: ['/new'], args: ['--port=80'] });
     });
-    it('keeps args that the user changed, and gives back the command', () => {
+    it('keeps args that the user changed, and restores the command', () => {
       const { command, args } = restoredAfter((app) => (app.args = ['--port=81']));
       expect({ command, args }).to.deep.equal({ command: ['/app'], args: ['--port=81'] });
     });
@@ -61,27 +61,27 @@ describe('restore', () => {
       const { command, args } = restoredAfter((app) => Object.assign(app, { command: ['/app'], args: ['--port=80'] }));
       expect({ command, args }).to.deep.equal({ command: ['/app'], args: ['--port=80'] });
     });
-    it('has no args where the manifest has none, though the generated ones are still there', () => {
+    it('has no args if the manifest has none, though the generated ones are still there', () => {
       const app = restoredAfter((live) => (live.command = ['/app']), { args: undefined });
       expect(app.command).to.deep.equal(['/app']);
       expect(app).not.to.have.property('args');
     });
-    it('has no command where the user removed it, though the generated args are still there', () => {
+    it('has no command if the user removed it, though the generated args are still there', () => {
       const app = restoredAfter((live) => Reflect.deleteProperty(live, 'command'), { args: undefined });
       expect(app).not.to.have.any.keys('command', 'args');
     });
-    it('has no args where the user removed them', () => {
+    it('has no args if the user removed them', () => {
       const app = restoredAfter((live) => Reflect.deleteProperty(live, 'args'));
       expect(app.command).to.deep.equal(['/app']);
       expect(app).not.to.have.property('args');
     });
-    it('keeps an exec probe that the user changed, and gives back the others', () => {
+    it('keeps an exec probe that the user changed, and restores the others', () => {
       const probe = (command: string): Exec => ({ exec: { command: [command] } });
       const probes = { livenessProbe: probe('/live'), readinessProbe: probe('/ready') };
       const app = restoredAfter((live) => (live.livenessProbe = probe('/new')), probes, ruleWith({ probes: true }));
       expect(app).to.deep.include({ livenessProbe: probe('/new'), readinessProbe: probe('/ready') });
     });
-    it('takes only our variable out of env, wherever a merge has put it', () => {
+    it('removes only our variable from env, wherever a merge has put it', () => {
       const app = restoredAfter((live) => live.env.reverse().splice(1, 0, { name: 'NEW', value: '1' }));
       expect(namesOf(app.env)).to.deep.equal(['NEW', 'DB_PASSWORD']);
     });
@@ -108,12 +108,12 @@ describe('restore', () => {
   });
 
   describe("args of the user's own that begin with --", () => {
-    it('are no edit where the container has no command of its own', () => {
+    it('are not an edit if the container has no command of its own', () => {
       const app = restoredAfter((live) => (live.args = ['--', 'x']), { command: undefined }, hinted);
       expect(app).not.to.have.property('command');
       expect(app.args).to.deep.equal(['--', 'x']);
     });
-    it('are no edit where they began like that before', () => {
+    it('are not an edit if they began like that before', () => {
       const { command, args } = restoredAfter((app) => (app.args = ['--', 'y']), { args: ['--', 'x'] });
       expect({ command, args }).to.deep.equal({ command: ['/app'], args: ['--', 'y'] });
     });
@@ -132,7 +132,7 @@ describe('restore', () => {
       injected.spec.template.spec.containers.push(structuredClone(added));
       expect(containerOf(admitted(injected), 'added')).to.deep.equal(added);
     });
-    it('knows a container that was copied in place, and gives both back', () => {
+    it('knows a container that was copied in place, and restores both', () => {
       const injected = admitted(deployment({ containers: [container()] }), rule);
       templateOf(injected).spec.containers.push({ ...containerOf(injected, 'app'), name: 'copy' });
       const copied = deployment({ containers: [container(), container({ name: 'copy' })] });
@@ -230,7 +230,7 @@ describe('restore', () => {
       expect(containerOf(admitted(injected), 'app').livenessProbe).to.deep.equal(livenessProbe);
     });
 
-    it('takes generated args out that repeat a command which an apply has set', () => {
+    it('removes generated args that repeat a command which an apply has set', () => {
       const app = restoredAfter(
         (live, object) => {
           deleteAnnotations(object);
@@ -242,7 +242,7 @@ describe('restore', () => {
       expect(app).not.to.have.property('args');
     });
 
-    it('asks for command and args where it cannot tell, and loses no word', () => {
+    it('asks for command and args if it cannot tell, and loses no word', () => {
       const injected = admitted(deployment({ containers: [container()] }), rule);
       deleteAnnotations(injected);
       containerOf(injected, 'app').command = ['/new'];
@@ -253,7 +253,7 @@ describe('restore', () => {
     });
   });
 
-  it('reads an older template with its older record, as rollout undo brings it back, under the rule of today', () => {
+  it('reads an older template with its older record, as rollout undo restores it, under the current rule', () => {
     const revision1 = deployment({ containers: [container({ args: ['--v=1'] })] });
     const older = admitted(revision1, ruleWith({ hash: '111111111111', vault: { address: 'http://old:8200' } }));
     const today = ruleWith({ hash: '222222222222', policy: { generation: 5 }, injector: { delivery: 'ImageVolume' } });

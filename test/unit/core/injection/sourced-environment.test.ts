@@ -102,7 +102,7 @@ describe('environment that comes from objects', () => {
     ]);
   });
 
-  it('takes text of an object as it is, where the kubelet makes one dollar of two in a manifest', () => {
+  it('takes text of an object as it is, while the kubelet turns two dollars of a manifest into one', () => {
     const known = knownSources({ 'ConfigMap escaped': { data: { A: '$${vault:kv/a#b}' } } });
     const modes = { configMaps: 'Read', secrets: 'Read' } as const;
     const held = sourcedEnvironment({ envFrom: [fromConfigMap('escaped')] }, modes, known);
@@ -111,7 +111,7 @@ describe('environment that comes from objects', () => {
     expect(literal.references.map(({ references }) => references.length)).to.deep.equal([1]);
   });
 
-  it('finds what is wrong with a reference', () => {
+  it('finds faults of a reference', () => {
     const known = knownSources({ 'ConfigMap bad': { data: { A: 'vault:kv/a' } } });
     const modes = { configMaps: 'Read', secrets: 'Read' } as const;
     const [variable] = sourcedEnvironment({ envFrom: [fromConfigMap('bad')] }, modes, known).references;
@@ -166,7 +166,7 @@ describe('environment that comes from objects', () => {
     }
   });
 
-  it('is told from one that comes from none', () => {
+  it('is told apart from one that comes from none', () => {
     const sourced = [
       { envFrom: [fromConfigMap('app')] },
       { env: [{ name: 'L', value: 'x' }, keyOf('A', 'app', 'DB')] },

@@ -63,7 +63,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
     expect(names.filter((name) => isWrapped(after, name))).to.deep.equal(['migrate', 'web']);
   });
 
-  it('leave a container alone where they are gone', () => {
+  it('leave a container alone if they are gone', () => {
     const { after } = admit(web(), ruleWith(), { 'ConfigMap app': DATA });
     const later = admit(after, ruleWith(), { 'ConfigMap app': PLAIN });
     expect(later.outcome).to.equal('Restored');
@@ -77,7 +77,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
       .and.not.to.have.property('sourceNeeds');
   });
 
-  it('are told of where they are malformed, with the object that holds them', () => {
+  it('are reported if they are malformed, with the object that holds them', () => {
     const bad = { data: { DB: 'vault:secret/data/shop/db' } };
     const { warnings } = admit(web(), ruleWith(), { 'ConfigMap app': bad });
     expect(warnings).to.have.length(1);
@@ -86,27 +86,27 @@ describe('references that ConfigMaps and Secrets hold', () => {
 
   describe('outside of the allowed paths', () => {
     const rule = ruleWith({ sources: READ, environment: { allowedPaths: ['secret/data/team/*'] } });
-    it('are refused', () => {
+    it('are denied', () => {
       const { denial } = admit(web(), rule, { 'ConfigMap app': DATA });
       expect(denial?.reason).to.equal('PathNotAllowed');
       expect(denial?.message).to.match(
         /^container web, variable DB of ConfigMap app: refers to the path secret\/data\/shop\/db/,
       );
     });
-    it('are refused without a word of what a Secret holds', () => {
+    it('are denied without a word of what a Secret holds', () => {
       const { denial } = admit(web(SECRET), rule, { 'Secret db': DATA });
       expect(denial?.message)
         .to.match(/variable DB of Secret db: refers to a path, which policy/)
         .and.not.contain('shop/db');
     });
-    it('are refused where the text only looks as if the kubelet expanded it', () => {
+    it('are denied if the text only looks as if the kubelet expanded it', () => {
       const odd = { data: { DB: 'vault:secret/$(X)/db#k' } };
       expect(admit(web(), rule, { 'ConfigMap app': odd }).denial?.reason).to.equal('PathNotAllowed');
     });
   });
 
   describe('in an object that cannot be read', () => {
-    it('keep the workload out where the policy ignores no failure', () => {
+    it('keep the workload out unless the policy ignores failures', () => {
       const { denial } = admit(web(SECRET), ruleWith({ sources: READ }), { 'Secret db': CLOSED });
       expect(denial).to.deep.equal({
         reason: 'SourceUnreadable',
@@ -114,7 +114,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
       });
     });
 
-    it('are told of where it does', () => {
+    it('are reported if it does', () => {
       const rule = ruleWith({ sources: READ, failurePolicy: 'Ignore' });
       const { outcome, warnings, audit } = admit(web(SECRET), rule, { 'Secret db': CLOSED });
       expect([outcome, audit.reason]).to.deep.equal(['Unchanged', 'not injected: web:SourceUnreadable']);
@@ -124,7 +124,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
       ]);
     });
 
-    it('do not matter where the container is wrapped anyway', () => {
+    it('do not matter if the container is wrapped anyway', () => {
       const both = web({ ...SECRET, env: [{ name: 'A', value: 'vault:kv/a#b' }] });
       for (const [object, change] of [
         [both, {}],
@@ -140,7 +140,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
       ['is gone', GONE],
       ['lacks the key', { data: {} }],
     ] as const) {
-      it(`stay injected where the object ${what}`, () => {
+      it(`stay injected if the object ${what}`, () => {
         const rule = ruleWith({ sources: READ });
         const fields = { name: 'web', env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'db', key: 'DB' } } }] };
         const { after } = admit(web(fields), rule, { 'Secret db': DATA });
@@ -149,21 +149,21 @@ describe('references that ConfigMaps and Secrets hold', () => {
       });
     }
 
-    it('stay injected where nobody was asked', () => {
+    it('stay injected if nobody was asked', () => {
       const { after } = admit(web(), ruleWith(), { 'ConfigMap app': DATA });
       expect(admit(after, ruleWith()).patch).to.deep.equal([]);
     });
   });
 
-  describe('in an object that is not there', () => {
-    it('are told of, for the pods wait for it', () => {
+  describe('in an object that does not exist', () => {
+    it('are reported, because the pods wait for it', () => {
       const { outcome, warnings } = admit(web(), ruleWith(), { 'ConfigMap app': GONE });
       expect(outcome).to.equal('Unchanged');
       expect(warnings).to.deep.equal([
         'container web: ConfigMap app does not exist yet; the operator looks for references when it does',
       ]);
     });
-    it('are none where it is optional', () => {
+    it('are none if it is optional', () => {
       const optional = { ...WEB, envFrom: [{ configMapRef: { name: 'app', optional: true } }] };
       expect(admit(web(optional), ruleWith(), { 'ConfigMap app': GONE })).to.deep.include({
         outcome: 'Unchanged',
@@ -172,7 +172,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
     });
   });
 
-  describe('in an object that nobody is to look into', () => {
+  describe('in an object that must not be read', () => {
     const warning = 'env of container web from Secret db is not read (inject.sources.secrets: Ignore)';
     const referring = container({ name: 'app' });
     const two = (...containers: object[]): object => ({ containers: containers.map((one) => container(one)) });
@@ -223,7 +223,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
     }
   });
 
-  it('are taken for granted where the policy says so', () => {
+  it('are assumed if the policy says so', () => {
     const rule = ruleWith({ sources: { configMaps: 'Assume', secrets: 'Assume' } });
     for (const fields of [WEB, SECRET]) {
       const result = admit(web(fields), rule);

@@ -5,7 +5,7 @@ import { defaults, policyOf, ruleOf } from '../../../support/example-policy.ts';
 import type { Written } from '../../../support/example-policy.ts';
 
 describe('compilePolicy', () => {
-  it('makes the shortest policy into a rule with nothing left open', () => {
+  it('compiles the shortest policy into a complete rule', () => {
     const { hash, ...rule } = ruleOf();
     expect(hash).to.match(/^[0-9a-f]{12}$/);
     expect(rule).to.deep.equal({
@@ -226,7 +226,7 @@ describe('compilePolicy', () => {
     ],
   ];
   for (const [written, reason, message] of faults)
-    it(`gives ${reason} for ${message}`, () => {
+    it(`returns ${reason} for ${message}`, () => {
       const compiled = compilePolicy(policyOf(written), defaults);
       expect(compiled).to.deep.include({ ok: false, reason });
       expect(compiled).to.have.property('message').that.contains(message);
@@ -238,7 +238,7 @@ describe('compilePolicy', () => {
   });
 
   for (const quantity of [1, 0, '1', '100m', '0.5', '.5', '64Mi', '1G', '1e3', '+2'])
-    it(`takes ${JSON.stringify(quantity)} as a quantity`, () => {
+    it(`accepts ${JSON.stringify(quantity)} as a quantity`, () => {
       expect(
         ruleOf({ injector: { resources: { limits: { cpu: quantity } } } }).injector.resources.limits,
       ).to.deep.equal({
@@ -257,7 +257,7 @@ describe('the hash of a rule', () => {
     expect(hash({ metadata: { name: 'other', uid: 'u-2', generation: 9 } })).to.equal(hash());
   });
 
-  it('stays what it was before fields came that nobody has set', () => {
+  it('stays the same when fields are added that nobody has set', () => {
     expect(hash()).to.equal('8ec4d63f7b15');
   });
 

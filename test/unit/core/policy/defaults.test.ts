@@ -14,7 +14,7 @@ const DEFAULTS = {
 };
 
 describe('the defaults of a section', () => {
-  it('say which fields are known, and in which order they stand', () => {
+  it('say which fields are known, and in which order', () => {
     const section = { log: { colour: 'red', level: 'Warn' }, umask: '0077', mode: 'Exec' };
     const known = { mode: 'Exec', log: { level: 'Warn' } };
     expect(JSON.stringify(knownFields(section, DEFAULTS))).to.equal(JSON.stringify(known));
@@ -36,7 +36,7 @@ describe('the defaults of a section', () => {
       expect(withoutDefaults(section, DEFAULTS)).to.deep.equal(left);
     });
 
-  it('are left out where they are meant alone', () => {
+  it('are left out only where that is meant', () => {
     const section = { mode: 'Exec', log: { level: 'Info' } };
     expect(withoutDefaults(section, DEFAULTS, (path) => path !== 'log.level')).to.deep.equal({
       log: { level: 'Info' },

@@ -116,7 +116,7 @@ describe('matchingRules', () => {
   const sets = ruleOf({ metadata: { name: 'sets' }, targets: ['StatefulSet'] });
   const web = ruleOf({ metadata: { name: 'web' }, selector: { matchLabels: { app: 'web' } } });
 
-  it('gives the rules for the kind and the labels, in the order given', () => {
+  it('returns the rules for the kind and the labels, in the order given', () => {
     expect(matchingRules([web, sets, all], 'Deployment', { app: 'web' })).to.deep.equal([web, all]);
     expect(matchingRules([all, sets, web], 'StatefulSet', {})).to.deep.equal([all, sets]);
     expect(matchingRules([sets, web], 'Deployment', {})).to.deep.equal([]);

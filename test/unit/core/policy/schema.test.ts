@@ -54,13 +54,13 @@ describe('policyValidator', () => {
     expect(spec.process.log).to.deep.equal({ level: 'Debug', format: 'Text' });
   });
 
-  it('takes a field with nothing after it as left out, as the API server does', () => {
+  it('treats a field with nothing after it as left out, as the API server does', () => {
     expect(policyOf({ process: null, failurePolicy: null, vault: { tls: null, auth: { role: null } } })).to.deep.equal(
       policyOf(),
     );
   });
 
-  it('leaves its argument as it is', () => {
+  it('does not change its argument', () => {
     const written = manifest({ inject: {} });
     const before = structuredClone(written);
     validate(written);
@@ -71,7 +71,7 @@ describe('policyValidator', () => {
     expect(policyOf({ rotation: { strategy: 'None' } }).spec).to.have.nested.property('rotation.strategy', 'None');
   });
 
-  it('takes a status', () => {
+  it('accepts a status', () => {
     const condition = {
       type: 'Ready',
       status: 'True',
@@ -138,7 +138,7 @@ describe('policyValidator', () => {
   });
 
   for (const nothing of [undefined, null, 7, 'policy', [], {}])
-    it(`refuses ${JSON.stringify(nothing)}`, () => {
+    it(`rejects ${JSON.stringify(nothing)}`, () => {
       expect(validate(nothing).ok).to.equal(false);
     });
 

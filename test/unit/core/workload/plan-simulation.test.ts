@@ -173,7 +173,7 @@ describe('a rollout over 40 workloads, with an operator that is restarted now an
       expect(cluster.written, 'one write for each').to.equal(SIZE);
     });
 
-    it(`shares that bound with restarts, also when the webhook was away for some of them (case ${seed})`, () => {
+    it(`shares that bound with restarts, even if the webhook was down for some of them (case ${seed})`, () => {
       const random = new Random(seed);
       const cluster = new Cluster(random, SIZE);
       const wishes = (): readonly RestartWish[] => restartsOf(cluster);
@@ -221,13 +221,13 @@ describe('a rollout over 40 workloads, with an operator that is restarted now an
   const askedFor = (...tracked: readonly Tracked[]): readonly string[] =>
     plan(automatic(1), tracked, [], NOW).actions.map(({ key }) => key);
 
-  it('goes on in the slot of pods that are still replaced when the rule changes once more', () => {
+  it('goes on in the slot of pods that are still being replaced when the rule changes again', () => {
     const annotations = requestedAt('2026-01-01T00:59:00Z');
     const moving = one('b', 'Outdated', { annotations, rollout: progressing });
     expect(askedFor(one('a', 'Outdated'), moving)).to.deep.equal(['Deployment/shop/b']);
   });
 
-  it('does not wait for an outdated one that has not come up within ten minutes', () => {
+  it('does not wait for an outdated one that has not become ready within ten minutes', () => {
     const annotations = requestedAt('2026-01-01T00:49:00Z');
     const stuck = one('b', 'Outdated', { annotations, rollout: progressing });
     expect(askedFor(one('a', 'Outdated'), stuck)).to.deep.equal(['Deployment/shop/a']);

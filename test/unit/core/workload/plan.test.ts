@@ -69,11 +69,11 @@ describe('the repair of a workload that was missed', () => {
     });
   }
 
-  it('waits for the answer to what is under way', () => {
+  it('waits for the result of what is in progress', () => {
     expect(planned(manual, one('Missed', { pending: true })).actions).to.deep.equal([]);
   });
 
-  it('is asked for again later and later where it has no effect, at least every five minutes', () => {
+  it('is asked for again later and later if it has no effect, at least every five minutes', () => {
     const waits = [0, 1, 2, 3, 9].map(
       (fruitless) => planned(manual, one('Missed', { fruitless, annotations: requested('Repair', 0) })).againInMs,
     );
@@ -88,7 +88,7 @@ describe('the repair of a workload that was missed', () => {
     expect(attemptOf(result), 'nothing was undone').to.equal('1');
   });
 
-  it('is another attempt after it was undone, seen by this process or told by the fields of the template', () => {
+  it('is another attempt after it was undone, seen by this process or by the fields of the template', () => {
     const annotations = requested('Repair', 60_000);
     expect(attemptOf(planned(manual, one('Missed', { annotations, seenInjected: true })))).to.equal('2');
     expect(attemptOf(planned(manual, one('Missed', { annotations, writers: ci(50_000) })))).to.equal('2');
@@ -97,14 +97,14 @@ describe('the repair of a workload that was missed', () => {
 
   const undone = { annotations: requested('Repair', 600_000, 3), writers: ci(500_000) };
 
-  it('ends after three that were undone, and names who did it', () => {
+  it('ends after three that were undone, and names who undid them', () => {
     const { actions, stalls, againInMs } = planned(manual, one('Missed', undone));
     expect({ actions, againInMs }).to.deep.equal({ actions: [], againInMs: undefined });
     expect(stalls.map(({ reason }) => reason)).to.deep.equal(['RepairUndone']);
     expect(stalls[0]?.message).to.contain('field manager ci (Update)');
   });
 
-  it('is not counted together with one of days ago, unless that was the end of it', () => {
+  it('is not counted together with one from days ago, unless that was the end of it', () => {
     const day = 86_400_000;
     const after = (agoMs: number, attempt: number): Tracked =>
       one('Missed', { annotations: requested('Repair', agoMs, attempt), writers: ci(60_000) });
@@ -114,7 +114,7 @@ describe('the repair of a workload that was missed', () => {
     expect([actions.length, stalls[0]?.reason]).to.deep.equal([0, 'RepairUndone']);
   });
 
-  it('begins anew under another rule, and when somebody asks for it', () => {
+  it('starts over under another rule, and when somebody asks for it', () => {
     const elsewhere = { ...undone, annotations: requested('Repair', 600_000, 3, OTHER_HASH) };
     expect(attemptOf(planned(manual, one('Missed', elsewhere)))).to.equal('1');
     const asked = { ...undone, annotations: { ...undone.annotations, [annotation.apply]: 'now' } };
@@ -133,13 +133,13 @@ describe('the annotation apply', () => {
   });
 
   for (const rollout of [{ paused: true }, { onDelete: true }]) {
-    it(`counts also where ${JSON.stringify(rollout)} holds the policy's own rollouts back`, () => {
+    it(`also counts if ${JSON.stringify(rollout)} holds the policy's own rollouts back`, () => {
       expect(kindsOf(planned(automatic, one('Outdated', { ...now, rollout })))).to.deep.equal(['Rollout web']);
       expect(kindsOf(planned(automatic, one('Outdated', { rollout })))).to.deep.equal([]);
     });
   }
 
-  it('counts also where another one has failed', () => {
+  it('also counts if another one has failed', () => {
     const failed = one('Injected', {
       name: 'a',
       annotations: requested('Rollout', 60_000),
@@ -148,7 +148,7 @@ describe('the annotation apply', () => {
     expect(kindsOf(planned(automatic, failed, one('Outdated', now)))).to.deep.equal(['Rollout web']);
   });
 
-  it('is taken away once there is nothing more to apply', () => {
+  it('is removed once there is nothing more to apply', () => {
     for (const state of ['Injected', 'Failed', 'Excluded'] as const) {
       const { actions } = planned(manual, one(state, now));
       expect(actions.map(({ kind, annotations }) => ({ kind, annotations }))).to.deep.equal([
@@ -157,7 +157,7 @@ describe('the annotation apply', () => {
     }
   });
 
-  it('is left where admission would refuse the edit, and where it says something else', () => {
+  it('is left if admission would deny the edit, or if it says something else', () => {
     expect(planned(manual, one('Denied', now)).actions).to.deep.equal([]);
     const later = { annotations: { [annotation.apply]: 'later' } };
     expect(planned(manual, one('Injected', later), one('Outdated', { ...later, name: 'b' })).actions).to.deep.equal([]);
@@ -175,7 +175,7 @@ describe('a rollout', () => {
     expect(kindsOf(planned(two, ...all))).to.deep.equal(['Rollout a', 'Rollout b']);
   });
 
-  it('waits while pods are replaced, also those that the operator asked for before it was started', () => {
+  it('waits while pods are replaced, including those that the operator asked for before it was restarted', () => {
     const moving = one('Injected', { name: 'z', annotations: requested('Rollout', 60_000), rollout: MOVING });
     const { actions, rolling, againInMs } = planned(automatic, one('Outdated'), moving);
     expect({ actions, rolling, againInMs }).to.deep.equal({
@@ -243,7 +243,7 @@ describe('a restart for newer secrets', () => {
     });
   }
 
-  it('that did not reach the template is asked for again, with what stands in the annotation', () => {
+  it('that did not reach the template is asked for again, with what is in the annotation', () => {
     const annotations = { ...requested('Restart', 10_000, 1, VERSIONS_HASH), [annotation.restart]: VERSIONS_HASH };
     const { actions, rolling } = planned(manual, one('Outdated', { annotations, restartPending: true }));
     expect(actions.map(({ kind }) => kind)).to.deep.equal(['Restart']);
@@ -251,7 +251,7 @@ describe('a restart for newer secrets', () => {
     expect(rolling).to.deep.equal(['Deployment/shop/web']);
   });
 
-  it('as a baseline writes the versions alone, once, and only where the edit changes nothing else', () => {
+  it('as a baseline only writes the versions, once, and only if the edit changes nothing else', () => {
     const [action] = wished(one('Injected'), true);
     expect(action?.kind).to.equal('Baseline');
     expect(action?.annotations).to.deep.equal({ [annotation.versions]: versions });

@@ -26,12 +26,12 @@ describe('a request to admission', () => {
     'Repair/0123456789ab/1/2026-13-02T03:04:05Z',
     'Repair/0123456789ab/1/2026-01-02T03:04:05Z/more',
   ]) {
-    it(`is none where somebody wrote ${JSON.stringify(text)}`, () => {
+    it(`is none if somebody wrote ${JSON.stringify(text)}`, () => {
       expect(parseRequest({ [KEY]: text })).to.equal(undefined);
     });
   }
 
-  it('is none where there is no annotation', () => {
+  it('is none if there is no annotation', () => {
     expect(parseRequest({})).to.equal(undefined);
   });
 });

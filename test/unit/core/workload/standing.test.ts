@@ -57,22 +57,22 @@ describe('how a workload stands to its policy', () => {
     });
   });
 
-  it('is Missed where a container that should be wrapped is not', () => {
+  it('is Missed if a container that should be wrapped is not', () => {
     expect(standing(plain, [rule])).to.deep.include({ state: 'Missed', reason: 'NotInjected' });
   });
 
-  it('is Missed where one of two containers is not, whatever the other one is', () => {
+  it('is Missed if one of two containers is not, whatever the other one is', () => {
     const two = deployment({ containers: [container({ ...REFERRING }), container({ ...REFERRING, name: 'other' })] });
     const one = ruleWith({ failurePolicy: 'Ignore', containers: { include: ['other'] } });
     expect(standing(admitted(two, one), [rule])?.state).to.equal('Missed');
   });
 
-  it('is Outdated where the rule has changed since', () => {
+  it('is Outdated if the rule has changed since', () => {
     const changed = ruleWith({ failurePolicy: 'Ignore', hash: 'bbbbbbbbbbbb', vault: { auth: { role: 'other' } } });
     expect(standing(injected, [changed])).to.deep.include({ state: 'Outdated', reason: 'InjectionChanged' });
   });
 
-  it('is Outdated where nothing asks for the injection any more', () => {
+  it('is Outdated if nothing asks for the injection any more', () => {
     const excluded = {
       ...injected,
       metadata: { ...injected.metadata, annotations: { 'vaultinjection.dev/inject': 'false' } },
@@ -95,7 +95,7 @@ describe('how a workload stands to its policy', () => {
     expect(standing(named, [rule])).to.deep.include({ state: 'Excluded', reason: 'OtherPolicyNamed' });
   });
 
-  it('is Denied where admission would refuse what is stored', () => {
+  it('is Denied if admission would deny what is stored', () => {
     const narrow = ruleWith({ environment: { allowedPaths: ['secret/data/other/*'] } });
     expect(standing(plain, [narrow])).to.deep.include({ state: 'Denied', reason: 'PathNotAllowed' });
   });
@@ -112,12 +112,12 @@ describe('how a workload stands to its policy', () => {
     expect(standing(half, [rule], known)?.state).to.equal('Missed');
   });
 
-  it('names the policies that match as well and lose', () => {
+  it('names the policies that also match, but lose', () => {
     const loser = ruleWith({ policy: { name: 'loser', uid: 'uid-2' } });
     expect(standing(injected, [rule, loser])).to.deep.include({ yielding: ['loser'] });
   });
 
-  it('waits for a restart that the template does not know', () => {
+  it('waits for a restart that the template does not have yet', () => {
     const object = stored(injected, { 'vaultinjection.dev/restart': 'cccccccccccc' });
     const before = standingOf(workloadOf(object), snapshotOf(rule));
     expect(before).to.deep.include({ state: 'Outdated', restartPending: true });
@@ -125,7 +125,7 @@ describe('how a workload stands to its policy', () => {
     expect(after).to.deep.include({ state: 'Injected', restartPending: false });
   });
 
-  it('reads paths once each, those of the policy too, and no pinned version', () => {
+  it('reads each path once, including those of the policy, and no pinned version', () => {
     const env = ['vault:a/data/b#c', 'vault:a/data/b#d', 'vault:pin/data/x#y#3', '${vault:e/data/f#g} and more'];
     const workload = deployment({
       containers: [container({ env: env.map((value, at) => ({ name: `V${at}`, value })) })],
@@ -141,7 +141,7 @@ describe('how a workload stands to its policy', () => {
     ]);
   });
 
-  it('reads what a ConfigMap refers to, and tells nothing of what a Secret does', () => {
+  it('reads what a ConfigMap refers to, and reveals nothing of what a Secret does', () => {
     const workload = deployment({
       containers: [
         container({ envFrom: [{ configMapRef: { name: 'settings' } }, { secretRef: { name: 'private' } }], env: [] }),
@@ -157,7 +157,7 @@ describe('how a workload stands to its policy', () => {
   });
 });
 
-describe('a slimmed workload', () => {
+describe('a reduced workload', () => {
   it('is judged as the whole one (500 random ones)', () => {
     for (let seed = 1; seed <= 500; seed += 1) {
       const random = new Random(seed);

@@ -22,25 +22,25 @@ const summary = (tracked: readonly Tracked[], stalls: readonly Stall[] = []): Wo
   summaryOf(ruleWith(), tracked, { stalls });
 
 describe('what the status of a policy says about its workloads', () => {
-  it('is nothing of note where there are none', () => {
+  it('is empty if there are none', () => {
     const none = { matched: 0, injected: 0, outdated: 0, missed: 0, denied: 0, failed: 0, excluded: 0 };
     expect(summary([])).to.deep.equal({ counts: none, attention: [], attentionOmitted: 0, conflicts: [] });
   });
 
-  it('counts each state, and only the workloads that the policy counts for', () => {
+  it('counts each state, and only the workloads that the policy applies to', () => {
     const states: readonly State[] = ['Injected', 'Injected', 'Outdated', 'Missed', 'Denied', 'Failed', 'Excluded'];
     const all = [...states.map((state, index) => one(`w${index}`, state)), one('x', 'Injected', { policy: 'other' })];
     const expected = { matched: 7, injected: 2, outdated: 1, missed: 1, denied: 1, failed: 1, excluded: 1 };
     expect(summary(all).counts).to.deep.equal(expected);
   });
 
-  it('names first what needs somebody first, and nothing that is as it should be', () => {
+  it('names what is most urgent first, and nothing that is as it should be', () => {
     const states: readonly State[] = ['Outdated', 'Injected', 'Missed', 'Excluded', 'Failed', 'Denied'];
     const { attention } = summary(states.map((state, index) => one(`w${index}`, state)));
     expect(attention.map(({ state }) => state)).to.deep.equal(['Denied', 'Failed', 'Missed', 'Outdated']);
   });
 
-  it('names twenty in the order of their names and counts the others', () => {
+  it('names twenty in order and counts the others', () => {
     const all = Array.from({ length: 25 }, (_, index) => one(`w${String(24 - index).padStart(2, '0')}`, 'Outdated'));
     const { attention, attentionOmitted } = summary(all);
     expect(attention.map(({ name }) => name)).to.deep.equal(
@@ -55,7 +55,7 @@ describe('what the status of a policy says about its workloads', () => {
     expect(attention[0]?.message.isWellFormed()).to.equal(true);
   });
 
-  it('puts what stalls above all, with why, although the workload itself is injected', () => {
+  it('puts what is stalled first, with the reason, although the workload itself is injected', () => {
     const stall: Stall = { key: 'Deployment/shop/b', reason: 'RolloutFailed', message: 'does not come up' };
     const { attention, stalled } = summary([one('a', 'Denied'), one('b', 'Injected')], [stall]);
     expect(attention[0]).to.deep.equal({

@@ -52,7 +52,7 @@ describe('what is kept of a workload', () => {
     }
   });
 
-  it('has nothing of what no decision looks at', () => {
+  it('has nothing that no decision reads', () => {
     const { text } = workloadOf(stored(deployment({ containers: [container(IDLE)], affinity: { podAffinity: {} } })));
     for (const field of [...Object.keys(IDLE), 'affinity', 'managedFields']) expect(text).not.to.contain(field);
   });
@@ -64,7 +64,7 @@ describe('what is kept of a workload', () => {
     expect(JSON.stringify(kept)).not.to.contain('hunter2');
   });
 
-  it('has who wrote it, the newest first, at most eight, without those of subresources', () => {
+  it('has its writers, the newest first, at most eight, without those of subresources', () => {
     const entry = (manager: string, minute: number, more: object = {}): object => ({
       manager,
       operation: 'Update',
@@ -93,7 +93,7 @@ describe('what is kept of a workload', () => {
     expect(writers[1]?.template).to.equal(false);
   });
 
-  it('is told by kind, namespace and name', () => {
+  it('is identified by kind, namespace and name', () => {
     const key = workloadKey(workloadOf(stored(deployment({ containers: [] }))));
     expect(key).to.equal('Deployment/shop/web');
     expect(partsOfWorkloadKey(key)).to.deep.equal({ kind: 'Deployment', namespace: 'shop', name: 'web' });

@@ -165,14 +165,14 @@ describe('the status of a policy', () => {
     expect(first.conditions?.[0]?.lastTransitionTime).to.equal('2026-01-02T12:00:00Z');
   });
 
-  it('moves the time of a transition only where the status flips', () => {
+  it('changes the transition time only if the status flips', () => {
     const next = nextStatus(first, conditionsOf({ ...IN_FORCE, vault: SEALED, inForce: 4 }), 4, LATER);
     const moved = next.conditions?.filter(({ lastTransitionTime }) => lastTransitionTime === '2026-01-02T13:00:00Z');
     expect(moved?.map(({ type }) => type)).to.deep.equal(['VaultReachable']);
     expect(next.conditions?.find(({ type }) => type === 'Ready')?.message).to.equal('generation 4 is in force');
   });
 
-  it('is the same when nothing has changed, whatever the order and whoever has added a condition', () => {
+  it('is the same when nothing has changed, regardless of the order and of conditions of others', () => {
     const foreign = {
       type: 'Audited',
       status: 'True',
@@ -197,5 +197,5 @@ describe('the status of a policy', () => {
     });
   }
 
-  it('is another where there was none', () => expect(isSameStatus(undefined, first)).to.equal(false));
+  it('is another if there was none', () => expect(isSameStatus(undefined, first)).to.equal(false));
 });

@@ -82,7 +82,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     (server.applied.at(-1)?.body as { status?: PolicyStatus } | undefined)?.status;
   const lastReady = (): string | undefined => lastStatus()?.conditions?.find(({ type }) => type === 'Ready')?.reason;
 
-  it('has all rules in force when it is loaded, and told the webhook of no namespace before', async () => {
+  it('has all rules in force when it is loaded, and does not pass namespaces to the webhook before', async () => {
     for (const name of ['a', 'b', 'c']) server.put(name, policy(1));
     server.failNext(500, 2);
     await operator.start();
@@ -114,7 +114,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     });
   });
 
-  it('says Ready when it is told that something has changed, and API servers call the webhook by then', async () => {
+  it('says Ready when it is told that something has changed, and API servers call the webhook', async () => {
     programmed = false;
     server.put('a', policy(1));
     await operator.start();
@@ -136,7 +136,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     await eventually(() => expect(lastReady()).to.equal('Active'));
   });
 
-  it('shows what became of the workloads once it is told', async () => {
+  it('shows what became of the workloads once it knows', async () => {
     leading = false;
     server.put('a', policy(1));
     await operator.start();
@@ -148,7 +148,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     await eventually(() => expect(lastStatus()?.workloads).to.deep.equal(counts));
   });
 
-  it('keeps its rules while the API server is away, and drops those whose policy was deleted meanwhile', async () => {
+  it('keeps its rules while the API server is down, and drops those whose policy was deleted meanwhile', async () => {
     server.put('a', policy(1));
     server.put('b', policy(2));
     await operator.start();
@@ -161,7 +161,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     await eventually(() => expect(generations()).to.deep.equal([2]));
   });
 
-  it('tries a status again that could not be written', async () => {
+  it('retries a status that could not be written', async () => {
     await operator.start();
     await eventually(() => expect(server.openWatches).to.equal(1));
     server.failNext(500, 2);

@@ -182,7 +182,7 @@ describe('reconciling a policy', () => {
     expect(told).to.have.length(1);
   });
 
-  it('puts right a status that somebody else has changed', async () => {
+  it('corrects a status that somebody else has changed', async () => {
     put(policy());
     await reconciler.reconcile(KEY);
     put({ ...policy({ version: 9 }), status: {} });
@@ -190,7 +190,7 @@ describe('reconciling a policy', () => {
     expect(applied).to.have.length(2);
   });
 
-  it('keeps the last good rule in force when a newer generation is refused', async () => {
+  it('keeps the last good rule in force when a newer generation is rejected', async () => {
     put(policy());
     await reconciler.reconcile(KEY);
     put(policy({ generation: 2, spec: { fault: true } }));
@@ -204,7 +204,7 @@ describe('reconciling a policy', () => {
     expect(watched.get(KEY)).to.equal('https://vault.web:8200');
   });
 
-  it('puts the mended generation in force', async () => {
+  it('puts the fixed generation in force', async () => {
     for (const [generation, spec] of [
       [1, { good: true }],
       [2, { fault: true }],
@@ -218,7 +218,7 @@ describe('reconciling a policy', () => {
     expect(condition('Ready')).to.equal('True/Active');
   });
 
-  it('refuses what the schema does not allow, each problem named', async () => {
+  it('rejects what the schema does not allow, naming each problem', async () => {
     put(policy({ spec: { problems: ['spec.a: is missing', 'spec.b: write a text'] } }));
     await reconciler.reconcile(KEY);
     expect(generationInForce()).to.equal(undefined);
@@ -226,7 +226,7 @@ describe('reconciling a policy', () => {
     expect(writtenStatus().conditions?.[0]?.message).to.match(/^spec.a: is missing; spec.b: write a text; no rule/);
   });
 
-  it('takes the rule of a suspended policy out of force, and tells the webhook that the namespace has none', async () => {
+  it('withdraws the rule of a suspended policy, and tells the webhook that the namespace has none', async () => {
     put(policy());
     await reconciler.reconcile(KEY);
     put(policy({ generation: 2, spec: { suspend: true } }));
@@ -237,7 +237,7 @@ describe('reconciling a policy', () => {
     expect(watched.get(KEY)).to.equal(undefined);
   });
 
-  it('takes the rule of a deleted policy out of force, and writes nothing', async () => {
+  it('withdraws the rule of a deleted policy, and writes nothing', async () => {
     put(policy());
     await reconciler.reconcile(KEY);
     objects.clear();
@@ -257,7 +257,7 @@ describe('reconciling a policy', () => {
     expect(condition('Programmed')).to.equal('False/NotAccepted');
   });
 
-  it('asks for Fail where any policy of the namespace does', async () => {
+  it('asks for Fail if any policy of the namespace does', async () => {
     put(policy());
     put(policy({ name: 'strict', uid: 'uid-2', spec: { failurePolicy: 'Fail' } }));
     await reconciler.reconcile(KEY);
@@ -295,7 +295,7 @@ describe('reconciling a policy', () => {
     expect(generationInForce()).to.equal(1);
   });
 
-  it('takes no offence when the policy is gone by the time its status is written', async () => {
+  it('tolerates that the policy is gone by the time its status is written', async () => {
     refusal = new ApiError(404, 'NotFound', 'gone');
     put(policy());
     await reconciler.reconcile(KEY);
@@ -326,7 +326,7 @@ describe('reconciling a policy', () => {
       await clock.advance(60_000);
     });
 
-    it('is written, at most once in ten seconds, and the last of it for certain', async () => {
+    it('is written at most once in ten seconds, and the last state for certain', async () => {
       summary = summaryWith(1);
       await reconciler.reconcile(KEY);
       await clock.advance(4_000);
@@ -352,7 +352,7 @@ describe('reconciling a policy', () => {
       expect([applied.length, later]).to.deep.equal([2, []]);
     });
 
-    it('is written at once where a condition has another reason', async () => {
+    it('is written at once if a condition has another reason', async () => {
       summary = summaryWith(1);
       await reconciler.reconcile(KEY);
       summary = summaryWith(1, { stalled: { reason: 'RepairUndone', message: 'Deployment/a: undone' } });
@@ -363,7 +363,7 @@ describe('reconciling a policy', () => {
       expect([condition('Stalled'), later]).to.deep.equal(['absent', []]);
     });
 
-    it('leaves lastDenial to whoever denied', async () => {
+    it('leaves lastDenial to the replica that denied', async () => {
       const lastDenial = { time: '2026-01-02T11:00:00Z', kind: 'Deployment', name: 'a', reason: 'Denied', message: '' };
       const status = writtenStatus();
       put({ ...policy({ version: 6 }), status: { ...status, lastDenial } });
@@ -375,7 +375,7 @@ describe('reconciling a policy', () => {
       expect(writtenStatus()).not.to.have.property('lastDenial');
     });
 
-    it('stands until it is known anew, after a restart', async () => {
+    it('stays until it is known again, after a restart', async () => {
       summary = summaryWith(3, { lastAppliedTime: clock.now() });
       await reconciler.reconcile(KEY);
       showWritten(5);
@@ -386,7 +386,7 @@ describe('reconciling a policy', () => {
       expect(writtenStatus().lastAppliedTime).to.equal('2026-01-02T12:01:00Z');
     });
 
-    it('goes with the rule', async () => {
+    it('is removed with the rule', async () => {
       summary = summaryWith(3);
       await reconciler.reconcile(KEY);
       put(policy({ generation: 2, spec: { suspend: true } }));
@@ -395,7 +395,7 @@ describe('reconciling a policy', () => {
     });
   });
 
-  it('tells whether secrets are watched only where it is asked for', async () => {
+  it('says whether secrets are watched only if the policy asks for it', async () => {
     const told = async (generation: number, spec: object): Promise<string> => {
       put(policy({ generation, spec }));
       await reconciler.reconcile(KEY);
@@ -417,7 +417,7 @@ describe('reconciling a policy', () => {
   });
 
   describe('load', () => {
-    it('puts all sound rules in force in one step and tells all namespaces at once, without writing anything', () => {
+    it('puts all valid rules in force at once and passes all namespaces at once, without writing anything', () => {
       put(policy());
       put(policy({ name: 'bad', uid: 'uid-2', spec: { fault: true } }));
       put(policy({ name: 'off', uid: 'uid-3', spec: { suspend: true } }));
@@ -433,7 +433,7 @@ describe('reconciling a policy', () => {
       expect(applied).to.deep.equal([]);
     });
 
-    it('tells the webhook also when there is no policy at all', () => {
+    it('tells the webhook even if there is no policy at all', () => {
       reconciler.load();
       expect(told.map(({ size }) => size)).to.deep.equal([0]);
     });

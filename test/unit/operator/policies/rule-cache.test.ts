@@ -82,7 +82,7 @@ describe('RuleCache', () => {
   });
 
   describe('the version', () => {
-    it('rises by one with each change', () => {
+    it('increases by one with each change', () => {
       const cache = new RuleCache();
       cache.set(rule('a'));
       cache.set(rule('a', { priority: 1 }));
@@ -91,7 +91,7 @@ describe('RuleCache', () => {
       expect(cache.snapshot().version).to.equal(4);
     });
 
-    it('stays when nothing changes', () => {
+    it('stays the same when nothing changes', () => {
       const cache = new RuleCache();
       expect(cache.set(rule('a'))).to.equal(true);
       const snapshot = cache.snapshot();
@@ -102,7 +102,7 @@ describe('RuleCache', () => {
       expect(cache.snapshot()).to.equal(snapshot);
     });
 
-    it('rises when only the generation of the policy does, as admission reports it', () => {
+    it('increases when only the generation of the policy does, because admission reports it', () => {
       const cache = new RuleCache();
       cache.set(ruleOf({ metadata: { generation: 1 } }));
       expect(cache.set(ruleOf({ metadata: { generation: 2 } }))).to.equal(true);
@@ -117,7 +117,7 @@ describe('RuleCache', () => {
     expect(cache.snapshot().rulesFor('shop')).to.deep.equal([rule('a', { priority: 3 })]);
   });
 
-  it('tells of the namespaces whose rules have changed, and of no others', () => {
+  it('reports the namespaces whose rules have changed, and no others', () => {
     const cache = new RuleCache();
     const told: string[] = [];
     cache.onChange((namespace) => told.push(`${namespace} ${cache.snapshot().rulesFor(namespace).length}`));

@@ -17,8 +17,8 @@ const summary = (fields: Partial<WorkloadSummary> = {}): WorkloadSummary => ({
   ...fields,
 });
 
-describe('what the status of a policy says of its workloads', () => {
-  it('leaves out what there is none of', () => {
+describe('what the status of a policy says about its workloads', () => {
+  it('leaves out what does not exist', () => {
     expect(workloadStatusOf(undefined, summary(), NOON)).to.deep.equal({ workloads: COUNTS });
   });
 
@@ -42,7 +42,7 @@ describe('what the status of a policy says of its workloads', () => {
     'the same of another workload': [{ name: 'db' }, '2026-01-02T13:00:00Z'],
   };
   for (const [what, [change, since]] of Object.entries(changes))
-    it(`tells since when a workload needs attention: ${what}`, () => {
+    it(`says since when a workload needs attention: ${what}`, () => {
       const before = workloadStatusOf(undefined, summary({ attention: [MISSED] }), NOON);
       const after = workloadStatusOf(before, summary({ attention: [{ ...MISSED, ...change }] }), LATER);
       expect(after.attention?.map((one) => one.since)).to.deep.equal([since]);
@@ -62,7 +62,7 @@ describe('what the status of a policy says of its workloads', () => {
       expect(workloadStatusOf(before, given, LATER).lastAppliedTime).to.equal(expected);
     });
 
-  it('is the same whatever others write', () => {
+  it('is the same regardless of what others write', () => {
     const status = workloadStatusOf(undefined, summary({ attention: [MISSED] }), NOON);
     const stored = { ...structuredClone(status), lastDenial: {}, observedGeneration: 3 } as WorkloadStatus;
     expect(isSameWorkloadStatus(stored, status)).to.equal(true);

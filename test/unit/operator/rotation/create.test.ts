@@ -30,7 +30,7 @@ describe('rotation in several replicas', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('asks Vault in the one that leads, from when to when it does, and counts what it asks', async () => {
+  it('asks Vault only in the leader, while it leads, and counts its requests', async () => {
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const listeners: ((leading: boolean) => void)[] = [];
     const register = new Register();

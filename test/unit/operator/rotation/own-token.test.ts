@@ -7,7 +7,7 @@ import { VaultFailure } from '../../../../operator/vault/metadata-port.ts';
 const WHO = { namespace: 'system', serviceAccount: 'operator', audience: 'vault' };
 
 describe('the token that the operator logs in to Vault with', () => {
-  it('is one of its own ServiceAccount, for the audience of Vault, as short-lived as can be', async () => {
+  it('is one of its own ServiceAccount, for the audience of Vault, as short-lived as possible', async () => {
     const asked: unknown[] = [];
     const issuer: TokenIssuer = {
       createToken: (...args) => {

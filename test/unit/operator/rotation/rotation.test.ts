@@ -78,7 +78,7 @@ describe('rotation', () => {
     expect(await restarts(uses)).to.deep.equal(['shop/Deployment/old', 'shop/Deployment/other']);
   });
 
-  it('writes a baseline first, and tells that there is something to do', async () => {
+  it('writes a baseline first, and reports that there is something to do', async () => {
     rotation.want('shop/shop', rotating(), [use('web', [DB])]);
     await settle();
     expect(changed).to.deep.equal(['shop/shop']);
@@ -87,7 +87,7 @@ describe('rotation', () => {
     expect(wish).to.deep.include({ key: 'shop/Deployment/web', versions: { [DB]: 4 }, baselineOnly: true });
   });
 
-  it('loses nothing by a stop: the annotations hold what it has to know', async () => {
+  it('loses nothing by a stop: the annotations have what it has to know', async () => {
     const uses = [use('web', [DB], { [DB]: 4 })];
     expect(await restarts(uses)).to.deep.equal([]);
     await rotation.stop();
@@ -99,7 +99,7 @@ describe('rotation', () => {
     expect(rotation.wishesOf('shop/shop')).to.have.length(1);
   });
 
-  it('restarts nothing while Vault is away for ten intervals, nor when it is back', async () => {
+  it('restarts nothing while Vault is down for ten intervals, nor when it is back', async () => {
     const uses = [use('web', [DB], { [DB]: 4 }), use('api', [API], { [API]: 1 })];
     expect(await restarts(uses)).to.deep.equal([]);
     vault.goAway();
@@ -121,7 +121,7 @@ describe('rotation', () => {
     'says nonsense of it': { kind: 'Unexpected', status: 500 },
     'made it anew from version 1': { kind: 'Version', version: 1 },
   } as const)) {
-    it(`restarts nothing where Vault has ${what}`, async () => {
+    it(`restarts nothing if Vault has ${what}`, async () => {
       vault.secrets.set(DB_METADATA, answer);
       expect(await restarts([use('web', [DB], { [DB]: 3 })])).to.deep.equal([]);
       expect(rotation.wishesOf('shop/shop')).to.deep.equal([]);
@@ -138,14 +138,14 @@ describe('rotation', () => {
     expect(rotation.wishesOf('shop/shop')).to.deep.equal([]);
   });
 
-  it('takes a wish back when the version that it was for is deleted before anything was restarted', async () => {
+  it('withdraws a wish when its version is deleted before anything was restarted', async () => {
     const uses = [use('web', [DB], { [DB]: 3 })];
     expect(await restarts(uses)).to.have.length(1);
     vault.secrets.set(DB_METADATA, { kind: 'Deleted' });
     expect(await restarts(uses)).to.deep.equal([]);
   });
 
-  it('shares polls among policies, and asks for none of a policy that is gone or rotates no more', async () => {
+  it('shares polls among policies, and makes none for a policy that is gone or no longer rotates', async () => {
     rotation.want('shop/a', rotating(), [use('web', [DB])]);
     rotation.want('shop/b', rotating(), [use('api', [DB])]);
     await settle();
@@ -226,7 +226,7 @@ describe('rotation', () => {
       return [status, reason, message];
     };
 
-    it('what is looked at, and what has no versions', async () => {
+    it('what is polled, and what has no versions', async () => {
       expect(
         await stateOf([DB, 'secret/data/none', 'kv/old', 'database/creds/shop', 'pki/issue/shop', 'kv/z']),
       ).to.deep.equal([
@@ -237,7 +237,7 @@ describe('rotation', () => {
       ]);
     });
 
-    it('that there is nothing to look at', async () => {
+    it('that there is nothing to poll', async () => {
       expect(await stateOf([])).to.deep.equal([
         'True',
         'RotationIdle',
@@ -246,7 +246,7 @@ describe('rotation', () => {
       expect(vault.asked).to.deep.equal([]);
     });
 
-    it('that Vault was not asked yet', async () => {
+    it('that Vault has not been asked yet', async () => {
       await rotation.stop();
       expect((await stateOf([DB])).slice(0, 2)).to.deep.equal(['Unknown', 'RotationPending']);
     });
@@ -260,7 +260,7 @@ describe('rotation', () => {
       ]);
     });
 
-    it('what is no metadata', async () => {
+    it('what is not metadata', async () => {
       vault.secrets.set(DB_METADATA, { kind: 'Unexpected', status: 500 });
       expect((await stateOf([DB])).slice(0, 2)).to.deep.equal(['False', 'RotationAnswerUnexpected']);
     });

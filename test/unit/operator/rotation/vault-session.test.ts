@@ -30,7 +30,7 @@ describe('a session with Vault', () => {
     expect(vault.take('login')).to.deep.equal(['kubernetes operator']);
   });
 
-  it('takes a new token after two thirds of the life of the old one, which it gives back', async () => {
+  it('gets a new token after two thirds of the life of the old one, which it revokes', async () => {
     vault.tokenLifeMs = 30 * MINUTE;
     await session.read(DB);
     await clock.advance(20 * MINUTE - 1);
@@ -43,14 +43,14 @@ describe('a session with Vault', () => {
     expect(vault.tokens).to.equal(1);
   });
 
-  it('keeps a token that has no end', async () => {
+  it('keeps a token that does not expire', async () => {
     await session.read(DB);
     await clock.advance(1_000 * MINUTE);
     await session.read(DB);
     expect(vault.take('login')).to.have.length(1);
   });
 
-  it('logs in anew when a token that was good is refused, once for all', async () => {
+  it('logs in again when a valid token is rejected, once for all', async () => {
     await session.read(DB);
     vault.forgetTokens();
     await clock.advance(MINUTE);
@@ -59,7 +59,7 @@ describe('a session with Vault', () => {
     expect(vault.take('login')).to.have.length(2);
   });
 
-  it('does not log in anew each time a path is refused that the role may not read', async () => {
+  it('does not log in again each time that the role may not read a path', async () => {
     vault.secrets.set(DB, { kind: 'Forbidden' });
     for (let second = 0; second < 3_600; second += 10) {
       expect(await session.read(DB)).to.deep.equal({ kind: 'Forbidden' });
@@ -69,7 +69,7 @@ describe('a session with Vault', () => {
     expect(vault.take('login')).to.have.length(6);
   });
 
-  it('sees a path that the role may read from now on with the token that it has', async () => {
+  it('reads a path that the role may now read with the existing token', async () => {
     vault.secrets.set(DB, { kind: 'Forbidden' });
     await session.read(DB);
     vault.secrets.set(DB, 8);

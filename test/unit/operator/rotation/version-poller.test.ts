@@ -56,7 +56,7 @@ describe('the poller of versions', () => {
   const watch = (user: string, seconds: number, ...paths: string[]): void =>
     poller.watch(user, SOURCE, seconds * SECOND, new Set(paths));
 
-  it('asks at once, tells what it has heard, and whom it concerns', async () => {
+  it('asks at once, and reports the answer to those whom it concerns', async () => {
     watch('a', 60, DB, API);
     expect(poller.answerFor('a', DB)).to.equal(undefined);
     await settle();
@@ -117,7 +117,7 @@ describe('the poller of versions', () => {
     expect(vault.reads()).to.deep.equal([DB]);
   });
 
-  it('is not made to ask more often by being told the same again and again', async () => {
+  it('does not ask more often if it is told the same repeatedly', async () => {
     for (let second = 0; second < 600; second += 1) {
       watch('a', 60, DB);
       await clock.advance(SECOND);
@@ -125,7 +125,7 @@ describe('the poller of versions', () => {
     expect(vault.reads()).to.have.length(12);
   });
 
-  it('asks for a path that is added at once, and for one that is dropped no more', async () => {
+  it('asks at once for a path that is added, and no more for one that is dropped', async () => {
     watch('a', 60, DB);
     await settle();
     watch('a', 60, API);
@@ -135,7 +135,7 @@ describe('the poller of versions', () => {
     expect(vault.take('login')).to.have.length(1);
   });
 
-  it('gives its token back when nobody wants anything of a Vault any more', async () => {
+  it('revokes its token when nobody needs a Vault any more', async () => {
     watch('a', 60, DB);
     await settle();
     poller.unwatch('a');
@@ -147,7 +147,7 @@ describe('the poller of versions', () => {
     });
   });
 
-  it('gives all tokens back when it stops, and asks nothing after that', async () => {
+  it('revokes all tokens when it stops, and asks nothing after that', async () => {
     watch('a', 60, DB);
     await settle();
     await poller.stop();
@@ -156,7 +156,7 @@ describe('the poller of versions', () => {
     expect({ tokens: vault.tokens, reads: vault.reads() }).to.deep.equal({ tokens: 0, reads: [] });
   });
 
-  describe('a Vault that is away', () => {
+  describe('a Vault that is down', () => {
     const many = Array.from({ length: 50 }, (_, n) => `secret/metadata/app-${n}`);
 
     beforeEach(async () => {
@@ -177,7 +177,7 @@ describe('the poller of versions', () => {
       expect(vault.reads().length).to.be.within(25, 28);
     });
 
-    it('is told once to everybody whom it concerns, and what was known stays known', async () => {
+    it('is reported once to everybody whom it concerns, and what was known stays known', async () => {
       vault.goAway();
       await clock.advance(600 * SECOND);
       expect(changes.sort()).to.deep.equal(['a', 'b']);
@@ -209,7 +209,7 @@ describe('the poller of versions', () => {
       expect(poller.answerFor('c', DB)).to.deep.equal({ kind: 'Version', version: 1 });
     });
 
-    it('is not asked sooner because somebody wants something new of it', async () => {
+    it('is not asked sooner because somebody wants something new from it', async () => {
       vault.goAway();
       await clock.advance(120 * SECOND);
       vault.reads();
@@ -218,7 +218,7 @@ describe('the poller of versions', () => {
       expect(vault.reads().length).to.be.at.most(1);
     });
 
-    it('tells why when it does not let the operator in', async () => {
+    it('is reported with the reason when it rejects the log-in', async () => {
       vault.forgetTokens();
       vault.loginFailure = new VaultFailure('LoginRefused', 'Vault does not let the operator in (HTTP 403)');
       await clock.advance(120 * SECOND);
@@ -230,7 +230,7 @@ describe('the poller of versions', () => {
     });
   });
 
-  it('lets a path that alone fails keep no other waiting for good', async () => {
+  it('does not let one failing path keep others waiting forever', async () => {
     const failing = 'secret/metadata/failing';
     const read = new VaultFailure('Away', 'the answer took too long');
     const original = vault.secrets;
@@ -250,7 +250,7 @@ describe('the poller of versions', () => {
     expect(poller.answerFor('a', API)).to.deep.equal({ kind: 'Version', version: 2 });
   });
 
-  it('says nothing of tokens, in whatever goes well or wrong', async () => {
+  it('says nothing about tokens, whatever goes well or wrong', async () => {
     watch('a', 10, DB);
     await clock.advance(60 * SECOND);
     vault.goAway();

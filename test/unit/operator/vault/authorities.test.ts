@@ -48,7 +48,7 @@ describe('Authorities', () => {
 
   const reads = (): number => api.calls.filter((call) => call === 'get vault-ca').length;
 
-  it('reads an object once for all policies of its namespace, and tells', async () => {
+  it('reads an object once for all policies of its namespace, and reports it', async () => {
     await store({ 'ca.crt': PEM });
     const before = reads();
     use(CONFIG_MAP);
@@ -61,14 +61,14 @@ describe('Authorities', () => {
     expect(authorities.of('bank', CONFIG_MAP), 'of another namespace').to.equal(undefined);
   });
 
-  it('decodes what a Secret holds', async () => {
+  it('decodes the data of a Secret', async () => {
     await store({ 'ca.crt': Buffer.from(PEM).toString('base64') }, SECRET);
     use(SECRET);
     await settle();
     expect(authorities.of('shop', SECRET)).to.deep.equal({ caBundle: PEM });
   });
 
-  it('looks again every five minutes, and tells only of what is another', async () => {
+  it('looks again every five minutes, and reports only changes', async () => {
     await store({ 'ca.crt': PEM });
     use(CONFIG_MAP);
     await settle();
@@ -107,7 +107,7 @@ describe('Authorities', () => {
     ],
   ];
   for (const [what, data, message] of unread) {
-    it(`says what to do where ${what}`, async () => {
+    it(`says what to do if ${what}`, async () => {
       if (data !== undefined) await store(data);
       use(CONFIG_MAP);
       await settle();
@@ -115,7 +115,7 @@ describe('Authorities', () => {
     });
   }
 
-  it('says what to do where it may not read a Secret, and reads it once it may', async () => {
+  it('says what to do if it may not read a Secret, and reads it once it may', async () => {
     api.before = () => {
       throw new ApiError(403, 'Forbidden', 'no');
     };
@@ -129,7 +129,7 @@ describe('Authorities', () => {
     expect(authorities.of('shop', SECRET)).to.deep.equal({ caBundle: PEM });
   });
 
-  it('keeps what it knows while the API server does not answer, and tries again', async () => {
+  it('keeps what it knows while the API server does not answer, and retries', async () => {
     await store({ 'ca.crt': PEM });
     use(CONFIG_MAP);
     await settle();

@@ -61,7 +61,7 @@ describe('HealthMonitor', () => {
     expect(asked).to.have.length(1);
   });
 
-  it('asks apart what is reached by another CA or server name', async () => {
+  it('asks separately what is reached by another CA or server name', async () => {
     monitor.watch('shop/a', ruleVault('https://one'));
     monitor.watch('shop/b', ruleVault('https://one', { caBundle: 'PEM' }));
     monitor.watch('shop/c', ruleVault('https://one', { serverName: 'vault' }));
@@ -93,7 +93,7 @@ describe('HealthMonitor', () => {
     expect(monitor.health('shop/other')).to.equal(UP);
   });
 
-  it('gives a policy that comes later the health that is known', async () => {
+  it('tells a policy that comes later the known health', async () => {
     monitor.watch('shop/a', ruleVault('https://one'));
     await settle();
     monitor.watch('shop/b', ruleVault('https://one'));
@@ -101,7 +101,7 @@ describe('HealthMonitor', () => {
     expect(asked).to.have.length(1);
   });
 
-  it('asks a Vault no more when no policy names it', async () => {
+  it('does not ask a Vault any more when no policy names it', async () => {
     monitor.watch('shop/a', ruleVault('https://one'));
     await settle();
     monitor.watch('shop/a', ruleVault('https://two'));
@@ -114,7 +114,7 @@ describe('HealthMonitor', () => {
   describe('where the authority is in an object of the namespace', () => {
     const vault = ruleVault('https://one', { caRef: { kind: 'ConfigMap', name: 'vault-ca', key: 'ca.crt' } });
 
-    it('asks by what is in the object, as soon as that is known and whenever it is another', async () => {
+    it('asks with what is in the object, as soon as that is known and whenever it changes', async () => {
       monitor.watch('shop/a', vault);
       await settle();
       expect(asked, 'not yet').to.deep.equal([]);
@@ -130,7 +130,7 @@ describe('HealthMonitor', () => {
       expect(asked, 'and no longer by the former one').to.have.length(3);
     });
 
-    it('asks nobody where there is none to read, and says why', async () => {
+    it('asks nobody if there is none to read, and says why', async () => {
       authority = { unread: 'there is no ConfigMap vault-ca' };
       monitor.watch('shop/a', vault);
       await settle();
@@ -155,7 +155,7 @@ describe('HealthMonitor', () => {
     });
   });
 
-  it('goes on after a check that fails in a way that nobody thought of', async () => {
+  it('goes on after a check that fails unexpectedly', async () => {
     answers.set('https://one', new Error('unheard of'));
     monitor.watch('shop/a', ruleVault('https://one'));
     await settle();

@@ -103,7 +103,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
       });
     }
 
-    it('is told with the status where it is not Vault’s', async () => {
+    it('is reported with the status if it is not Vault’s', async () => {
       const target = await vault(answering(404, { errors: [] }));
       const { host } = new URL(target.address);
       expect((await check(target)).message).to.equal(`${host} answers with HTTP 404, but is not a Vault`);
@@ -115,7 +115,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
       expect(requests.map(({ url }) => url)).to.deep.equal(['/secrets/v1/sys/health']);
     });
 
-    it('may be said without TLS, where the address is http', async () => {
+    it('may come without TLS, if the address is http', async () => {
       const port = await listen(createHttpServer(answering(200, ACTIVE)));
       expect(await check({ address: `http://127.0.0.1:${port}`, caBundle: '', serverName: '' })).to.include({
         reason: 'VaultReachable',
@@ -167,7 +167,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
       expect(message).to.match(/set spec.vault.tls.caBundle/);
     });
 
-    it('refuses another CA, and says that the bundle is not the one', async () => {
+    it('rejects another CA, and says that the bundle is the wrong one', async () => {
       const other = await createAuthority('vault test');
       const { reason, message } = await check({
         ...(await vault(answering(200, ACTIVE))),
@@ -177,7 +177,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
       expect(message).to.match(/not signed by a CA in spec.vault.tls.caBundle/);
     });
 
-    it('refuses another name, and says which field it goes into', async () => {
+    it('rejects another name, and says which field it goes into', async () => {
       const { reason, message } = await check(await vault(answering(200, ACTIVE), ['vault.example']));
       expect(reason).to.equal('VaultTLSFailed');
       expect(message).to.match(/set spec.vault.tls.serverName/);
@@ -189,7 +189,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
       expect((await check({ ...target, serverName: 'other.example' })).reason).to.equal('VaultTLSFailed');
     });
 
-    it('takes any authority of a bundle of several', async () => {
+    it('accepts any authority of a bundle of several', async () => {
       const target = await vault(answering(200, ACTIVE));
       const other = await createAuthority('other');
       expect((await check({ ...target, caBundle: `${other.certificate}\n${target.caBundle}` })).reason).to.equal(
@@ -258,7 +258,7 @@ describe('NodeVaultClient, on real TLS servers', () => {
     expect(requests).to.have.length(1);
   });
 
-  it('gives nothing but three short texts, whatever went wrong', async () => {
+  it('returns nothing but three short texts, whatever went wrong', async () => {
     const health = await check({ ...(await vault(answering(200, ACTIVE))), caBundle: '' });
     expect(Object.keys(health).sort()).to.deep.equal(['message', 'reason', 'status']);
     expect(inspect(health, { depth: null, showHidden: true }).length).to.be.lessThan(600);

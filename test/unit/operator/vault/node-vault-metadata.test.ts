@@ -135,7 +135,7 @@ describe('NodeVaultMetadata, on real servers', () => {
       expect(requests[0]?.headers).not.to.have.property('x-vault-token');
     });
 
-    it('for good where the token has no end', async () => {
+    it('forever if the token does not expire', async () => {
       expect(await login(await vault(200, { auth: { client_token: TOKEN, lease_duration: 0 } }))).to.have.property(
         'lifeMs',
         Infinity,
@@ -165,7 +165,7 @@ describe('NodeVaultMetadata, on real servers', () => {
     await connect({ address: 'http://127.0.0.1:1' }).revoke(TOKEN);
   });
 
-  describe('takes a Vault for away', () => {
+  describe('treats a Vault as down', () => {
     for (const status of [412, 429, 472, 473, 502, 503, 504]) {
       it(`that answers with HTTP ${status}`, async () => {
         const failure = await failureOf((await vault(status, { errors: ['canary'] })).read(TOKEN, DB, NOW));
@@ -173,7 +173,7 @@ describe('NodeVaultMetadata, on real servers', () => {
       });
     }
 
-    it('that redirects, and follows nowhere', async () => {
+    it('that redirects, without following it', async () => {
       const elsewhere = await listen(createHttpServer(answering(200, {})));
       const redirect = answering(307, '', { location: `http://${elsewhere}/v1/${DB}` });
       const address = `http://${await listen(createHttpServer(redirect))}`;
@@ -181,7 +181,7 @@ describe('NodeVaultMetadata, on real servers', () => {
       expect(requests).to.have.length(1);
     });
 
-    it('that does not answer, in time or at all', async () => {
+    it('that does not answer in time or at all', async () => {
       const silent = `http://${await listen(createHttpServer(() => undefined))}`;
       const hurried = connect({ address: silent }, { timeoutMs: 300 });
       expect((await failureOf(hurried.read(TOKEN, DB, NOW))).message).to.contain('in time');
@@ -189,7 +189,7 @@ describe('NodeVaultMetadata, on real servers', () => {
       expect((await failureOf(connect({ address: nobody }).login('k', 'r', JWT))).message).to.contain('cannot connect');
     });
 
-    it('whose certificate is not of the policy’s authority, before any token is sent', async () => {
+    it('whose certificate is not from the policy’s authority, before any token is sent', async () => {
       const [own, other] = await Promise.all([createAuthority('own'), createAuthority('other')]);
       const { certificate, key } = await own.server('vault', ['127.0.0.1']);
       const server = createHttpsServer({ cert: certificate, key }, answering(200, {}));

@@ -43,7 +43,7 @@ describe('Denials', () => {
     ]);
   });
 
-  it('writes at most once in 10 s for a policy, the newest then', async () => {
+  it('writes at most once in 10 s for a policy, then the newest', async () => {
     for (const name of ['a', 'b', 'c']) {
       denials.note('shop/policy', { ...DENIED, name });
       await clock.advance(1);
@@ -65,7 +65,7 @@ describe('Denials', () => {
     expect(written).to.have.length(2);
   });
 
-  it('drops what the API server refuses, and tries again where it is away', async () => {
+  it('drops what the API server rejects, and retries if it is down', async () => {
     fail = new ApiError(404, 'NotFound', 'not found');
     denials.note('shop/gone', DENIED);
     await clock.advance(60_000);

@@ -83,7 +83,7 @@ describe('Inventory', () => {
     ]);
   });
 
-  it('judges only the namespace anew whose rules have changed', async () => {
+  it('judges again only the namespace whose rules have changed', async () => {
     await create('web');
     await create('web', 'bank');
     rule('shop');
@@ -100,7 +100,7 @@ describe('Inventory', () => {
     expect(settled.at(-1)).to.equal('bank');
   });
 
-  it('tells what it judges, what was before, and what has just been created', async () => {
+  it('reports what it judges, what was before, and what has just been created', async () => {
     await create('old');
     rule('shop');
     inventory.start();
@@ -119,7 +119,7 @@ describe('Inventory', () => {
     expect(changed).to.include.members(['shop/shop-secrets', 'shop/other']);
   });
 
-  it('takes the answer to a write at once, and nothing older that comes later', async () => {
+  it('takes the response to a write at once, and nothing older that comes later', async () => {
     const object = await create('web');
     rule('shop');
     inventory.start();
@@ -138,7 +138,7 @@ describe('Inventory', () => {
     expect(inventory.get('Deployment/shop/web')?.workload.metadata.uid, 'another object').to.equal('another');
   });
 
-  it('judges at once what its watch has told of already and is still to be judged', async () => {
+  it('judges at once what its watch has already reported and is still to be judged', async () => {
     await create('web');
     rule('shop');
     inventory.start();
@@ -175,7 +175,7 @@ describe('Inventory', () => {
     expect(judged, 'and finds it again').to.deep.equal(['StatefulSet/shop/db']);
   });
 
-  it('goes on when one cannot be judged, and logs nothing of it', async () => {
+  it('goes on when one cannot be judged, and logs none of its content', async () => {
     await create('defect');
     await create('web');
     rule('shop');

@@ -62,7 +62,7 @@ describe('Mender', () => {
 
   const names = (): string[] => patched.map(({ name }) => name);
 
-  it('patches annotations alone, of the very object that was judged', async () => {
+  it('patches only annotations, of exactly the object that was judged', async () => {
     mender.want('shop/policy', [wanted('web')]);
     await settle();
     expect(patched).to.deep.equal([
@@ -122,7 +122,7 @@ describe('Mender', () => {
     expect(patched).to.have.length(10);
   });
 
-  it('begins nothing once it may not', async () => {
+  it('starts nothing once it may not', async () => {
     mender.want(
       'shop/policy',
       Array.from({ length: 12 }, (_, n) => wanted(`w${n}`)),
@@ -133,7 +133,7 @@ describe('Mender', () => {
     expect(patched).to.have.length(10);
   });
 
-  it('says what is under way, and does nothing else to it meanwhile', async () => {
+  it('says what is in progress, and does nothing else to it meanwhile', async () => {
     const held = Promise.withResolvers<undefined>();
     answer = () => held.promise;
     mender.want('shop/policy', [wanted('web')]);
@@ -170,7 +170,7 @@ describe('Mender', () => {
     });
   }
 
-  it('makes others not wait for one that failed', async () => {
+  it('does not make others wait for one that failed', async () => {
     answer = (name) => (name === 'bad' ? Promise.reject(new ApiError(500, 'InternalError', 'no')) : Promise.resolve());
     mender.want('shop/policy', [wanted('bad'), wanted('good')]);
     await settle();
@@ -184,7 +184,7 @@ describe('Mender', () => {
     expect(results).to.deep.equal(['Repair Gone']);
   });
 
-  it('ends what is under way before it stops, and begins nothing then', async () => {
+  it('finishes what is in progress before it stops, and starts nothing then', async () => {
     const held = Promise.withResolvers<undefined>();
     answer = () => held.promise;
     mender.want('shop/policy', [wanted('web')]);

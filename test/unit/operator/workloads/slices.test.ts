@@ -38,7 +38,7 @@ describe('Slices', () => {
     expect(turns).to.deep.equal([0, 2, 4]);
   });
 
-  it('take what is added while they work', async () => {
+  it('accept what is added while they work', async () => {
     const worked: string[] = [];
     const slices: Slices = new Slices({
       work: (key) => {

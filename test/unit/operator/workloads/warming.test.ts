@@ -48,7 +48,7 @@ describe('Warming', () => {
   });
   afterEach(() => warming.stop());
 
-  it('asks once for all workloads that need the same, and has them judged anew', async () => {
+  it('asks once for all workloads that need the same, and has them judged again', async () => {
     expect(warming.use('a', 'shop', { image: 'redis:7' })).to.equal(undefined);
     warming.use('b', 'shop', { image: 'redis:7' });
     warming.use('c', 'bank', { image: 'redis:7' });
@@ -60,7 +60,7 @@ describe('Warming', () => {
     expect(registry.asked, 'an answer is kept for as long as somebody needs it').to.have.length(2);
   });
 
-  it('goes on asking while the registry is away, ever more rarely, and tells when it answers', async () => {
+  it('goes on asking while the registry is down, ever more rarely, and reports when it answers', async () => {
     registry.isAway = true;
     warming.use('a', 'shop', { image: 'redis:7' });
     await settle();

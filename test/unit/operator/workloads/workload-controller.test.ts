@@ -31,7 +31,7 @@ describe('WorkloadController', () => {
     await scene.clock.advance(1_000);
   }
 
-  it('has what was created while the webhook was away injected, by an annotation alone', async () => {
+  it('has what was created while the webhook was down injected, only by an annotation', async () => {
     scene.rule();
     scene.webhookAnswers = false;
     await scene.create('web');
@@ -49,7 +49,7 @@ describe('WorkloadController', () => {
     expect(scene.patches, 'and leaves it alone then').to.equal(1);
   });
 
-  it('looks at a namespace as soon as it has a policy, and no longer', async () => {
+  it('looks at a namespace as long as it has a policy', async () => {
     await start();
     scene.webhookAnswers = false;
     await scene.create('web');
@@ -65,7 +65,7 @@ describe('WorkloadController', () => {
     expect(scene.summaries.at(-1)).to.equal(KEY);
   });
 
-  it('forgets a policy that is deleted, also one without workloads beside others', async () => {
+  it('forgets a policy that is deleted, even one without workloads beside others', async () => {
     scene.rule();
     scene.rule({ policy: { name: 'other', uid: 'uid-2', createdAt: 1 } });
     await start();
@@ -105,7 +105,7 @@ describe('WorkloadController', () => {
     expect(counts()).to.deep.equal(about({ matched: 1, injected: 1 }));
   });
 
-  it('goes on asking, ever more rarely, while no request has effect', async () => {
+  it('goes on asking, ever more rarely, while no request has an effect', async () => {
     scene.rule();
     scene.webhookAnswers = false;
     await scene.create('web');
@@ -127,7 +127,7 @@ describe('WorkloadController', () => {
     ['the template', false],
     ['the whole object, with the annotations of the operator', true],
   ] as const) {
-    it(`stops after the third time that somebody puts back ${how}`, async () => {
+    it(`stops after the third time that somebody reverts ${how}`, async () => {
       scene.rule();
       scene.webhookAnswers = false;
       await scene.create('web');
@@ -153,7 +153,7 @@ describe('WorkloadController', () => {
     });
   }
 
-  it('judges anew what failed while the registry was away, and has it injected', async () => {
+  it('judges again what failed while the registry was down, and has it injected', async () => {
     scene.rule();
     scene.images.isAway = true;
     await scene.create('web', { container: { command: undefined, args: undefined } });
@@ -171,7 +171,7 @@ describe('WorkloadController', () => {
     expect(counts()).to.deep.equal(about({ matched: 1, injected: 1 }));
   });
 
-  it('believes what admission has just learned of a tag that moved, and asks itself', async () => {
+  it('believes what admission has just learned about a moved tag, and asks itself', async () => {
     scene.rule({ rollout: { strategy: 'Automatic', maxConcurrent: 3 } });
     const container = { command: undefined, args: undefined };
     for (const name of ['moved', 'other']) await scene.create(name, { container });
@@ -191,7 +191,7 @@ describe('WorkloadController', () => {
     expect(scene.workloads.summaryOf(KEY)?.stalled).to.equal(undefined);
   });
 
-  it('counts what is outdated after a change of the rule, and rolls it where the policy says so, some at a time', async () => {
+  it('counts what is outdated after a change of the rule, and rolls it if the policy says so, some at a time', async () => {
     scene.rule();
     for (const name of ['a', 'b', 'c', 'd']) await scene.create(name);
     await start();
@@ -215,7 +215,7 @@ describe('WorkloadController', () => {
     expect(scene.events.map(({ reason }) => reason)).to.deep.equal(Array(4).fill('RolloutStarted'));
   });
 
-  it('says when the policy last came into a workload', async () => {
+  it('says when the policy was last applied to a workload', async () => {
     scene.rule();
     await scene.create('old');
     await start();
@@ -226,7 +226,7 @@ describe('WorkloadController', () => {
     expect(scene.workloads.summaryOf(KEY)?.lastAppliedTime).to.equal(Date.parse('2026-01-02T03:05:06Z'));
   });
 
-  it('tells both policies of a conflict', async () => {
+  it('reports a conflict on both policies', async () => {
     scene.rule();
     scene.rule({ policy: { name: 'other', uid: 'uid-2', createdAt: 1 } });
     await scene.create('web');

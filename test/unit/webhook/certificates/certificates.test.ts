@@ -23,7 +23,7 @@ describe('certificates', () => {
     leaf = await issueLeaf(authority, NAMES, NOW);
   });
 
-  it('make an authority that may sign leaves and nothing below them', () => {
+  it('create an authority that may sign leaves and nothing below them', () => {
     const certificate = new X509Certificate(authority.certificate);
     expect(certificate.ca).to.equal(true);
     expect(certificate.verify(certificate.publicKey)).to.equal(true);
@@ -37,7 +37,7 @@ describe('certificates', () => {
     );
   });
 
-  it('make a leaf that names what API servers call, for server authentication', () => {
+  it('issue a leaf for the names that API servers call, for server authentication', () => {
     const certificate = new X509Certificate(leaf.cert);
     expect(certificate.ca).to.equal(false);
     expect(certificate.checkHost('webhook.vault.svc')).not.to.equal(undefined);
@@ -47,13 +47,13 @@ describe('certificates', () => {
     expect(validityOf(certificate)).to.deep.equal({ notBefore: NOW - 300_000, notAfter: NOW + LEAF_LIFE_MS });
   });
 
-  it('make no leaf that outlives its authority', async () => {
+  it('issue no leaf that outlives its authority', async () => {
     const late = NOW + 364 * DAY;
     const { cert } = await issueLeaf(authority, NAMES, late);
     expect(validityOf(new X509Certificate(cert)).notAfter).to.equal(NOW + 365 * DAY);
   });
 
-  it('take names longer than a common name may be', async () => {
+  it('accept names longer than a common name may be', async () => {
     const name = `${'x'.repeat(63)}.${'y'.repeat(63)}.svc`;
     expect(isServable(await issueLeaf(authority, [name], NOW), authority.certificate, [name], NOW)).to.equal(true);
   });
@@ -84,11 +84,11 @@ describe('certificates', () => {
     it(`${answer ? 'serve' : 'do not serve'} ${what}`, () => expect(ask()).to.equal(answer));
   }
 
-  it('do not trust a leaf whose authority is over', () => {
+  it('do not trust a leaf whose authority has expired', () => {
     expect(isTrusted(leaf.cert, authority.certificate, NOW + 366 * DAY)).to.equal(false);
   });
 
-  it('find no use in a leaf as an authority, or in an authority with another key', () => {
+  it('reject a leaf as an authority, and an authority with another key', () => {
     expect(usableAuthority({ certificate: leaf.cert, key: leaf.key })).to.equal(undefined);
     expect(usableAuthority({ ...authority, key: other.key })).to.equal(undefined);
     expect(usableAuthority(authority)).not.to.equal(undefined);
@@ -110,7 +110,7 @@ describe('certificates', () => {
       expect(encodeSet({ current: authority }, data)).to.have.all.keys('ca.crt', 'ca.key', 'note');
     });
 
-    it('are taken part by part when one is damaged', () => {
+    it('are read part by part when one is damaged', () => {
       const data = { ...encodeSet({ current: authority, next: other, leaf }), 'next-ca.key': 'AAAA' };
       expect(decodeSet(secretOf(data))).to.deep.equal({
         current: authority,
@@ -119,7 +119,7 @@ describe('certificates', () => {
       });
     });
 
-    it('keep the certificate of an authority whose key is lost: what it signed is trusted still', () => {
+    it('keep the certificate of an authority whose key is lost: what it signed is still trusted', () => {
       const data = { ...encodeSet({ current: authority, leaf }), 'ca.key': '' };
       expect(decodeSet(secretOf(data))).to.deep.equal({
         orphan: authority.certificate,
@@ -128,7 +128,7 @@ describe('certificates', () => {
       });
     });
 
-    it('are damaged where there are none', () => {
+    it('are damaged if there are none', () => {
       expect(decodeSet(secretOf({})).damaged).to.deep.equal(['ca.crt', 'ca.key']);
     });
 

@@ -77,7 +77,7 @@ async function settle(replica: CertificateKeeper): Promise<void> {
 }
 
 describe('the keeper of certificates', () => {
-  it('makes an authority and a certificate where there are none, and writes them down before it serves', async () => {
+  it('creates an authority and a certificate if there are none, and stores them before it serves', async () => {
     const world = new World();
     const replica = world.replica();
     await settle(replica);
@@ -106,7 +106,7 @@ describe('the keeper of certificates', () => {
     expect(world.repairs).to.equal(0);
   });
 
-  it('says so, and tries again, where its namespace is not there', async () => {
+  it('says so, and retries, if its namespace does not exist', async () => {
     const world = new World();
     world.api.before = (operation) => {
       if (operation === 'create') throw new ApiError(404, 'NotFound', 'namespaces "vault" not found');
@@ -188,7 +188,7 @@ describe('the keeper of certificates', () => {
     expect(decodeSet(await world.secret()).current).not.to.deep.equal(old);
   });
 
-  it('stays with the old authority while nobody publishes the new one', async () => {
+  it('stays with the old authority until the new one is published', async () => {
     const world = new World();
     const replica = world.replica();
     await settle(replica);
@@ -249,7 +249,7 @@ describe('the keeper of certificates', () => {
       expect(world.log.lines.filter(({ level }) => level === 'warn')).to.have.length(1);
     });
 
-    it(`makes anew what cannot be saved when ${key} was damaged while it was away`, async () => {
+    it(`recreates what cannot be saved when ${key} was damaged while it was down`, async () => {
       const world = new World();
       await settle(world.replica());
       world.corrupt(key);
@@ -263,7 +263,7 @@ describe('the keeper of certificates', () => {
     });
   }
 
-  it('goes on serving what is trusted when the authority had to be made anew, until the new one is published', async () => {
+  it('goes on serving what is trusted when the authority had to be recreated, until the new one is published', async () => {
     const world = new World();
     const first = world.replica();
     await settle(first);
@@ -322,7 +322,7 @@ describe('the keeper of certificates', () => {
     expect(serves(replica, replica.bundlePem(), world.clock.now() + 5 * DAY)).to.equal(true);
   });
 
-  it('runs by itself: it starts when the API server is there, and mends the Secret when told by the watch', async () => {
+  it('runs by itself: it starts when the API server is up, and repairs the Secret when the watch reports it', async () => {
     const world = new World();
     let away = true;
     world.api.before = () => {

@@ -67,7 +67,7 @@ describe('the webhook configuration', () => {
     expect(names({ ignore: ['a'], fail: [] })).to.deep.equal([['ignore.vaultinjection.dev', 'Ignore']]);
   });
 
-  it('is called by URL where the operator runs elsewhere, and then excludes no namespace for it', () => {
+  it('is called by URL if the operator runs elsewhere, and then excludes no namespace for it', () => {
     const [ignore, fail] = buildConfiguration({ ...input, target: { url: 'https://127.0.0.1:9443/' } }).webhooks ?? [];
     expect(ignore?.clientConfig).to.include({ url: 'https://127.0.0.1:9443/mutate/ignore' });
     expect(fail?.clientConfig).to.include({ url: 'https://127.0.0.1:9443/mutate/fail' });
@@ -89,7 +89,7 @@ describe('the webhook configuration', () => {
       expect(isAsDesired({ ...desired, webhooks }, desired)).to.equal(true);
     });
 
-    it('as another where anything in an entry differs', () => {
+    it('as another if anything in an entry differs', () => {
       const changes: ((entry: Record<string, unknown>) => void)[] = [
         (entry) => (entry.timeoutSeconds = 30),
         (entry) => (entry.objectSelector = { matchLabels: { a: 'b' } }),
@@ -101,14 +101,14 @@ describe('the webhook configuration', () => {
       for (const change of changes) expect(isAsDesired(changed(change), desired), String(change)).to.equal(false);
     });
 
-    it('as another where it is gone, a label is gone, or an entry is there that should not be', () => {
+    it('as another if it is gone, a label is gone, or an entry is there that should not be', () => {
       expect(isAsDesired(undefined, desired)).to.equal(false);
       expect(isAsDesired({ ...desired, metadata: { ...desired.metadata, labels: {} } }, desired)).to.equal(false);
       const without = buildConfiguration({ ...input, namespaces: { ignore: [], fail: ['payments'] } });
       expect(isAsDesired(desired, without)).to.equal(false);
     });
 
-    it('and put right without touching the entries of others', () => {
+    it('and corrected without touching the entries of others', () => {
       const other = { name: 'other.example.com' };
       const spoilt = changed((entry) => (entry.timeoutSeconds = 30));
       const mended = withExactEntries({ ...spoilt, webhooks: [other, ...(spoilt.webhooks ?? [])] }, desired);

@@ -126,7 +126,7 @@ describe('the keeper of the webhook configuration', () => {
     expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
   });
 
-  it('keeps the object without entries where there are no policies', async () => {
+  it('keeps the object without entries if there are no policies', async () => {
     await world.running({});
     expect((await world.configuration()).webhooks).to.deep.equal([]);
   });
@@ -145,7 +145,7 @@ describe('the keeper of the webhook configuration', () => {
     expect(world.repairs).to.equal(0);
   });
 
-  it('says programmed a quarter of a second after the configuration is seen, and tells then', async () => {
+  it('says programmed a quarter of a second after the configuration is seen, and then reports it', async () => {
     const keeper = await world.running({ shop: 'Ignore' });
     keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
     let toldAt: number | undefined;
@@ -159,7 +159,7 @@ describe('the keeper of the webhook configuration', () => {
     expect(keeper.programmed('elsewhere')).to.equal(false);
   });
 
-  it('says programmed anew when a namespace moves to the other entry', async () => {
+  it('says programmed again when a namespace moves to the other entry', async () => {
     const keeper = await world.running({ shop: 'Ignore' });
     expect(keeper.programmed('shop')).to.equal(true);
     keeper.setPolicies(new Map([['shop', 'Fail']]));
@@ -169,14 +169,14 @@ describe('the keeper of the webhook configuration', () => {
     expect(await world.entries()).to.deep.equal({ fail: ['shop'] });
   });
 
-  it('never says so of the namespaces of the cluster', async () => {
+  it('never says so about the namespaces of the cluster', async () => {
     const keeper = await world.running({ 'kube-system': 'Fail' });
     expect(keeper.excludes('kube-system')).to.equal(true);
     expect(keeper.programmed('kube-system')).to.equal(false);
     expect((await world.configuration()).webhooks).to.deep.equal([]);
   });
 
-  it('publishes the bundle whenever it changes, without taking back that namespaces are programmed', async () => {
+  it('publishes the bundle whenever it changes, and namespaces stay programmed', async () => {
     const keeper = await world.running({ shop: 'Ignore', bank: 'Fail' });
     expect(world.published.since(pem('two'))).to.equal(undefined);
     world.bundle = pem('one') + pem('two');
@@ -197,7 +197,7 @@ describe('the keeper of the webhook configuration', () => {
     expect(keeper.programmed('shop')).to.equal(true);
   });
 
-  it('counts everything as published where no entry distrusts it', async () => {
+  it('counts everything as published if no entry distrusts it', async () => {
     await world.running({});
     expect(world.published.since(pem('one'))).to.be.a('number');
     expect(world.published.bundle).to.equal(undefined);
@@ -262,7 +262,7 @@ describe('the keeper of the webhook configuration', () => {
     });
   });
 
-  it('waits out an API server that is away, without forgetting', async () => {
+  it('survives an API server that is down, without forgetting', async () => {
     const keeper = await world.running({ shop: 'Ignore' });
     world.api.before = () => {
       throw new ApiError(0, 'ConnectionRefused', 'no API server');
@@ -276,7 +276,7 @@ describe('the keeper of the webhook configuration', () => {
   });
 
   describe('a namespace without policies', () => {
-    it('stays while it holds an injected workload, and goes soon after that was restored', async () => {
+    it('stays while it has an injected workload, and is dropped soon after that was restored', async () => {
       const keeper = await world.running({ shop: 'Fail' });
       await world.workload('shop', INJECTED);
       keeper.setPolicies(new Map());
@@ -289,7 +289,7 @@ describe('the keeper of the webhook configuration', () => {
       expect(await world.entries()).to.deep.equal({});
     });
 
-    it('goes when what was admitted last is stored and nothing is injected', async () => {
+    it('is dropped when what was last admitted is stored and nothing is injected', async () => {
       const keeper = await world.running({ shop: 'Ignore' });
       await world.workload('shop', {});
       keeper.setPolicies(new Map());
@@ -299,7 +299,7 @@ describe('the keeper of the webhook configuration', () => {
       expect(await world.entries()).to.deep.equal({});
     });
 
-    it('stays while nobody can tell what it holds', async () => {
+    it('stays while its content is unknown', async () => {
       const keeper = await world.running({ shop: 'Ignore' });
       world.api.before = (operation, name) => {
         if (operation === 'list' && name === 'statefulsets') throw new ApiError(403, 'Forbidden', 'forbidden');

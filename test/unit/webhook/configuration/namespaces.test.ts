@@ -29,13 +29,13 @@ describe('the namespaces that are sent to the webhook', () => {
     expect(made.assignment()).to.deep.equal({ ignore: [], fail: [] });
   });
 
-  it('stay after their last policy, without being refused anything', () => {
+  it('stay after their last policy, without any denials', () => {
     const made = ledger({ shop: 'Fail' });
     made.setPolicies(none, 1000);
     expect(made.assignment()).to.deep.equal({ ignore: ['shop'], fail: [] });
   });
 
-  it('stay from before this process until they were looked into', () => {
+  it('stay from before this process until they were checked', () => {
     const made = ledger();
     made.remember(['shop', 'bank'], 0);
     made.setPolicies(new Map([['bank', 'Fail']]), 10);
@@ -44,7 +44,7 @@ describe('the namespaces that are sent to the webhook', () => {
     expect(made.assignment()).to.deep.equal({ ignore: [], fail: ['bank'] });
   });
 
-  it('are looked into when what was admitted under the last policy is stored, and no earlier look counts', () => {
+  it('are checked when what was admitted under the last policy is stored, and no earlier check counts', () => {
     const made = ledger({ shop: 'Ignore' });
     made.setPolicies(none, 1000);
     expect(made.due(1000 + SETTLE_MS - 1)).to.deep.equal([]);
@@ -52,7 +52,7 @@ describe('the namespaces that are sent to the webhook', () => {
     expect(made.assignment()?.ignore).to.deep.equal(['shop']);
   });
 
-  it('are looked into again every minute while they hold injected workloads', () => {
+  it('are checked again every minute while they have injected workloads', () => {
     const made = ledger({ shop: 'Ignore' });
     made.setPolicies(none, 0);
     expect(made.due(SETTLE_MS)).to.deep.equal(['shop']);
@@ -62,7 +62,7 @@ describe('the namespaces that are sent to the webhook', () => {
     expect(made.due(SETTLE_MS + RECHECK_MS)).to.deep.equal(['shop']);
   });
 
-  it('are looked into soon after a workload was restored there', () => {
+  it('are checked soon after a workload was restored there', () => {
     const made = ledger({ shop: 'Ignore' });
     made.setPolicies(none, 0);
     made.checked('shop', true, SETTLE_MS);

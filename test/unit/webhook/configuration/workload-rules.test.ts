@@ -16,7 +16,7 @@ const Job: Kind = {
   templateMayChange: false,
 };
 
-describe('what the API server sends of the kinds of workloads', () => {
+describe('what the API server sends for the kinds of workloads', () => {
   it('is one rule for those of one group, version and kind of template', () => {
     expect(workloadRules({ Deployment, StatefulSet, CronJob, Job })).to.deep.equal([
       {

@@ -54,14 +54,14 @@ describe('addresses that images must not lead to', () => {
         lookup('registry.example', { all }, (error, found) => resolve(error?.code ?? found));
       });
 
-    it('where other addresses remain', async () => {
+    it('if other addresses remain', async () => {
       expect(await look(['127.0.0.1', '10.0.0.1'])).to.deep.equal([{ address: '10.0.0.1', family: 4 }]);
       expect(await look(['::1', '10.0.0.1'], false)).to.equal('10.0.0.1');
     });
-    it('and nothing remains of a name for them alone', async () => {
+    it('and nothing remains of a name with only such addresses', async () => {
       expect(await look(['169.254.169.254', 'fe80::1'])).to.equal(BLOCKED_ADDRESS);
     });
-    it('with the error of the resolver where there is one', async () => {
+    it('with the error of the resolver if there is one', async () => {
       const failing = guardedLookup((_, __, callback) =>
         callback(Object.assign(new Error(), { code: 'ENOTFOUND' }), []),
       );

@@ -5,7 +5,7 @@ import type { Script } from './scripted-registry.ts';
 
 const IMAGE = imageDocuments({ Entrypoint: ['/entry'], Cmd: ['serve', '--all'] });
 
-describe('the registry client, with whom it speaks,', () => {
+describe('the registry client', () => {
   let scene: Scene;
 
   beforeEach(async () => (scene = await Scene.open()));
@@ -26,7 +26,7 @@ describe('the registry client, with whom it speaks,', () => {
       expect(scene.registry.requests[0]).to.equal('GET /v2/app/manifests/1 -');
     });
 
-    it('not at all where the registry is open, so that Secrets need not be read', async () => {
+    it('not at all if the registry is public, so that Secrets need not be read', async () => {
       scene.registry.script = serving(OCI_MANIFEST, IMAGE.manifest, IMAGE.config);
       const { isShared } = await scene.ask(scene.client(), undefined, {
         candidates: () => Promise.reject(new Error('asked for credentials')),
@@ -34,7 +34,7 @@ describe('the registry client, with whom it speaks,', () => {
       expect(isShared).to.equal(true);
     });
 
-    it('one after the other until one opens the image', async () => {
+    it('one after the other until one may pull the image', async () => {
       scene.registry.script = guarded(basic('third'));
       await scene.ask(scene.client(), undefined, {
         keyring: keys(scene.registry.host, 'first', 'second', 'third', 'fourth'),
@@ -44,7 +44,7 @@ describe('the registry client, with whom it speaks,', () => {
       expect(shown).not.to.include(basic('fourth'));
     });
 
-    it('also after one that sees nothing there', async () => {
+    it('also after one for which the image does not exist', async () => {
       scene.registry.script = (path, headers, method) =>
         headers.authorization === basic('blind') ? { status: 404 } : guarded(basic('seeing'))(path, headers, method);
       await scene.ask(scene.client(), undefined, { keyring: keys(scene.registry.host, 'blind', 'seeing') });
@@ -64,7 +64,7 @@ describe('the registry client, with whom it speaks,', () => {
       ]);
     });
 
-    it('never to whom the registry redirects', async () => {
+    it('never to the target of a redirect', async () => {
       scene.registry.script = (path, headers, method) =>
         path.includes('/blobs/')
           ? { status: 307, headers: { location: `http://${scene.other.host}/store?signature=1` } }
@@ -85,7 +85,7 @@ describe('the registry client, with whom it speaks,', () => {
       expect(scene.registry.requests.at(-1)).to.equal(`GET /elsewhere ${basic('puller')}`);
     });
 
-    it('for a mirror those of the mirror, never those of the registry behind it', async () => {
+    it('to a mirror only those for the mirror, never those for the registry behind it', async () => {
       scene.registry.script = guarded(basic('of-mirror'));
       const mirrors = `docker.io=${scene.registry.host}/hub`;
       await scene.failure(scene.client({ mirrors, registries: [] }), 'app:1', {
@@ -115,13 +115,13 @@ describe('the registry client, with whom it speaks,', () => {
       scene.registry.script = withTokens(`http://${scene.other.host}/token?tenant=1`);
     });
 
-    it('for anybody, to pull from this repository and nothing more', async () => {
+    it('anonymously, to pull from this repository and nothing more', async () => {
       scene.other.script = () => ({ body: '{"token":"t0ken","expires_in":300}' });
       expect((await scene.ask(scene.client())).isShared).to.equal(true);
       expect(scene.other.requests).to.deep.equal(['GET /token?tenant=1&service=reg&scope=repository%3Aapp%3Apull -']);
     });
 
-    it('for a user and password, also where the answer calls it access_token', async () => {
+    it('for a user and password, even if the response calls it access_token', async () => {
       scene.other.script = (_, { authorization }) =>
         authorization === basic('puller') ? { body: '{"access_token":"t0ken"}' } : { status: 401 };
       const { isShared } = await scene.ask(scene.client(), undefined, {
@@ -141,26 +141,26 @@ describe('the registry client, with whom it speaks,', () => {
       ['gives no end of it', { body: Buffer.alloc(70_000) }, 'Unusable'],
     ];
     for (const [what, answer, code] of refusals) {
-      it(`in vain where the token server ${what}`, async () => {
+      it(`in vain if the token server ${what}`, async () => {
         scene.other.script = () => answer;
         expect((await scene.failure()).code).to.equal(code);
       });
     }
 
-    it('not from an address that settings do not name', async () => {
+    it('not from an address that the settings do not name', async () => {
       const { code } = await scene.failure(scene.client({ plainHttp: [scene.registry.host] }));
       expect(code).to.equal('NotAllowed');
       expect(scene.other.requests).to.deep.equal([]);
     });
 
-    it('not from a realm that is no URL', async () => {
+    it('not from a realm that is not a URL', async () => {
       scene.registry.script = withTokens('nowhere');
       expect((await scene.failure()).code).to.equal('Unusable');
     });
   });
 
   describe('goes nowhere', () => {
-    it('without TLS but where settings say so', async () => {
+    it('without TLS unless the settings say so', async () => {
       scene.registry.script = (path) =>
         path.includes('/blobs/')
           ? { status: 307, headers: { location: `http://${scene.other.host}/` } }

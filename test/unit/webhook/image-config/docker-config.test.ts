@@ -54,7 +54,7 @@ describe('a Docker configuration', () => {
       '{"auths":{"a":5}}',
       '{"auths":{"a":{"auth":"eA=="}}}',
     ]) {
-      it(`as empty where it is ${text || 'empty'}`, () => {
+      it(`as empty if it is ${text || 'empty'}`, () => {
         expect(readDockerConfigJson(text)).to.deep.equal([]);
       });
     }
@@ -118,7 +118,7 @@ describe('a Docker configuration', () => {
   });
 
   describe('with several that open an image', () => {
-    it('gives all of them, longer paths before shorter, names before wildcards', () => {
+    it('returns all of them, longer paths before shorter, names before wildcards', () => {
       const patterns = ['*.example.com', 'registry.example.com', 'registry.example.com/org', 'other.example.com'];
       expect(usersFor('registry.example.com/org/app', ...patterns)).to.deep.equal([
         'registry.example.com/org',
@@ -126,11 +126,11 @@ describe('a Docker configuration', () => {
         '*.example.com',
       ]);
     });
-    it('keeps the order of the secrets where they say the same', () => {
+    it('keeps the order of the secrets if they say the same', () => {
       const config = (user: string): string => JSON.stringify({ auths: { 'quay.io': { auth: auth(`${user}:p`) } } });
       expect(tried('quay.io/app', config('first'), config('second'))).to.deep.equal(['first', 'second']);
     });
-    it("takes Docker's own name for its registry only where nothing says docker.io", () => {
+    it("takes Docker's own name for its registry only if nothing says docker.io", () => {
       expect(usersFor('nginx', 'https://index.docker.io/v1/', 'docker.io')).to.deep.equal(['docker.io']);
     });
   });

@@ -138,14 +138,14 @@ describe('the memory of images', () => {
       expect(asked[1]?.options.remembered(DIGEST)).to.deep.equal(NGINX);
     });
 
-    it('never for a digest that is open to everybody', async () => {
+    it('never for a digest that everybody may pull', async () => {
       const { clock, configs, asking } = start();
       await asking(FOUND, `nginx@${DIGEST}`);
       await clock.advance(30 * 24 * 60 * MINUTE);
       expect(configs.known('elsewhere', needs(`nginx@${DIGEST}`))).not.to.equal(undefined);
     });
 
-    it('whether a digest is still open to who needed credentials for it', async () => {
+    it('whether a digest may still be pulled with credentials', async () => {
       const { clock, configs, asking } = start();
       await asking({ ...FOUND, isShared: false }, `nginx@${DIGEST}`);
       await clock.advance(5 * MINUTE);
@@ -153,7 +153,7 @@ describe('the memory of images', () => {
     });
   });
 
-  describe('keeps to itself what was opened with credentials of a pod', () => {
+  describe('keeps to itself what was pulled with credentials of a pod', () => {
     const PRIVATE = { ...FOUND, isShared: false };
     it('from other namespaces, other secrets and other ServiceAccounts', async () => {
       const { configs, asking } = start();
@@ -167,7 +167,7 @@ describe('the memory of images', () => {
       expect(known('shop', { serviceAccount: 'other' })).to.equal(false);
     });
 
-    it('and says nothing of it to whom the registry refuses it', async () => {
+    it('and says nothing about it to those whom the registry refuses', async () => {
       const { asking, find, asked } = start();
       await asking(PRIVATE, 'app:1', 2500, 'shop', ['pull']);
       expect(await asking(failed('Unauthorized', 'refused'), 'app:1', 2500, 'evil', ['pull'])).to.deep.equal({
@@ -177,7 +177,7 @@ describe('the memory of images', () => {
       expect(await find('app:1', 2500, 'shop', ['pull'])).to.deep.equal(NGINX);
     });
 
-    it('but not what was opened to nobody in particular', async () => {
+    it('but not what was pulled anonymously', async () => {
       const { configs, asking } = start();
       await asking(FOUND, 'app:1', 2500, 'shop', ['pull']);
       expect(configs.known('elsewhere', needs('app:1'))).not.to.equal(undefined);
@@ -202,7 +202,7 @@ describe('the memory of images', () => {
       expect(configs.known('shop', needs('app:1', ['pull']))).to.equal(undefined);
     });
 
-    it('of a name that is none without asking anybody', async () => {
+    it('of an invalid name without asking anybody', async () => {
       const { find, asked } = start();
       expect(await find('Not An Image')).to.deep.equal({ why: 'not a valid image name' });
       expect(asked).to.deep.equal([]);
@@ -263,14 +263,14 @@ describe('the memory of images', () => {
         ['own', true],
       ]);
     });
-    it('nothing where neither is for it', async () => {
+    it('nothing if neither is for it', async () => {
       expect(await users('quay.io/app', { entries: [entry('other.example', 'b')], unread: [] })).to.deep.equal([
         [undefined, true],
       ]);
     });
   });
 
-  it('says of which pull secrets it was not given, where they could be the reason', async () => {
+  it('names the pull secrets that it may not read, if they could be the reason', async () => {
     const { find, asked, answer } = start({ entries: [], unread: ['regcred'] });
     const found = find('app:1');
     await settle();

@@ -36,7 +36,7 @@ describe('NodePlatforms', () => {
 
   const names = (): string => platforms.current.map(platformName).join(' ');
 
-  it('is what the nodes are labelled with, the most usual first, Windows left out', async () => {
+  it('is what the nodes are labelled with, the most common first, without Windows', async () => {
     await join('amd64', 2);
     await join('arm64', 3);
     await join('s390x', 2);
@@ -53,7 +53,7 @@ describe('NodePlatforms', () => {
     expect(api.calls.filter((call) => call === 'list nodes')).to.have.length(2);
   });
 
-  it('is looked at again each hour', async () => {
+  it('is looked up again every hour', async () => {
     await join('amd64', 1);
     await platforms.start();
     await join('arm64', 2);
@@ -63,7 +63,7 @@ describe('NodePlatforms', () => {
     expect(names()).to.equal('linux/arm64 linux/amd64');
   });
 
-  it('is linux/amd64 where there are no nodes, and while they cannot be listed, which is tried again', async () => {
+  it('is linux/amd64 if there are no nodes, and while they cannot be listed, which is retried', async () => {
     await platforms.start();
     expect(names()).to.equal('linux/amd64');
     await platforms.stop();
@@ -80,7 +80,7 @@ describe('NodePlatforms', () => {
     expect(names()).to.equal('linux/arm64');
   });
 
-  it('asks for no node where the setting says it', async () => {
+  it('lists no nodes if the setting says it', async () => {
     await platforms.stop();
     platforms = withFixed('linux/arm/v7');
     await join('amd64', 1);

@@ -46,24 +46,24 @@ describe('pull secrets', () => {
     expect(gets, 'nothing else is read').to.deep.equal(['shop/secrets/b', 'shop/secrets/a']);
   });
 
-  it('are those of the ServiceAccount where the pod names none, as its admission would write them', async () => {
+  it('are those of the ServiceAccount if the pod names none, as its admission would set them', async () => {
     const { users } = await read({ 'serviceaccounts/web': account, 'secrets/of-account': modern('account') }, []);
     expect(users).to.deep.equal(['account']);
   });
 
-  it('are none where there is no such ServiceAccount, or where it may not be read', async () => {
+  it('are none if there is no such ServiceAccount, or if it may not be read', async () => {
     expect((await read({}, [])).entries).to.deep.equal([]);
     const forbidden = new ApiError(403, 'Forbidden', 'no');
     expect((await read({ 'serviceaccounts/web': forbidden }, [])).unread).to.deep.equal([]);
   });
 
-  it('are named where the operator may not read them, and the others still count', async () => {
+  it('are named if the operator may not read them, and the others still count', async () => {
     const forbidden = new ApiError(403, 'Forbidden', 'no');
     const { users, unread } = await read({ 'secrets/a': forbidden, 'secrets/b': modern('b') }, ['a', 'b']);
     expect([users, unread]).to.deep.equal([['b'], ['a']]);
   });
 
-  it('that are not there, of another type, or damaged count for nothing, as for the kubelet', async () => {
+  it('that are missing, of another type, or damaged do not count, as for the kubelet', async () => {
     const { entries, unread } = await read(
       {
         'secrets/opaque': secret('Opaque', '.dockerconfigjson', { auths: auths('x') }),

@@ -50,7 +50,7 @@ describe('the name of an image', () => {
     ['a megabyte of separators', `quay.io/a${'-'.repeat(500)}`],
   ];
   for (const [what, image] of refusals) {
-    it(`is none with ${what}`, () => {
+    it(`is invalid with ${what}`, () => {
       expect(parseReference(image)).to.equal(undefined);
     });
   }

@@ -36,11 +36,11 @@ describe('the hosts of a registry', () => {
     ]);
   });
 
-  it('are the mirrors alone where the registry may not be asked', () => {
+  it('are only the mirrors if the registry may not be asked', () => {
     expect(asked(hosts('quay.io', 'docker.io=m.example'), 'nginx')).to.deep.equal(['https://m.example/library/nginx']);
   });
 
-  it('are spoken to without TLS where settings say so, and only there', () => {
+  it('are connected to without TLS if the settings say so, and only then', () => {
     const plain = hosts('*', '', 'registry.lan:5000');
     expect(asked(plain, 'registry.lan:5000/app')).to.deep.equal(['http://registry.lan:5000/app']);
     expect(asked(plain, 'registry.lan/app')).to.deep.equal(['https://registry.lan/app']);
@@ -64,7 +64,7 @@ describe('the hosts of a registry', () => {
     });
   }
 
-  it('are listed where settings name them, and not where a wildcard does', () => {
+  it('are listed if the settings name them, and not if a wildcard does', () => {
     const some = hosts('*,named.example', 'docker.io=mirror.example:444', 'plain.example:5000');
     const isListed = (url: string): boolean => some.isListed(new URL(url));
     expect(isListed('https://named.example/')).to.equal(true);

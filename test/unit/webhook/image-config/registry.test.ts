@@ -40,7 +40,7 @@ describe('the registry client', () => {
       expect(digest).to.equal(IMAGE.digest);
     });
 
-    it('as empty where the image has neither', async () => {
+    it('as empty if the image has neither', async () => {
       const empty = imageDocuments({});
       scene.registry.script = serving(OCI_MANIFEST, empty.manifest, empty.config);
       expect((await scene.ask(scene.client())).entryPoint).to.deep.equal({ entrypoint: [], cmd: [] });
@@ -93,7 +93,7 @@ describe('the registry client', () => {
     });
   });
 
-  describe('does not believe', () => {
+  describe('does not accept', () => {
     it('a manifest of another digest than its header', async () => {
       scene.registry.script = () => ({ headers: { 'docker-content-digest': digestOf('x') }, body: IMAGE.manifest });
       expect((await scene.failure()).message).to.contain('content that does not match its digest');
@@ -155,7 +155,7 @@ describe('the registry client', () => {
         expect((await scene.failure()).code).to.equal('Unusable');
       });
     }
-    it('that a megabyte of words is an entry point', async () => {
+    it('that a megabyte of words is an entrypoint', async () => {
       const long = imageDocuments({ Cmd: ['x'.repeat(2 ** 20)] });
       scene.registry.script = serving(OCI_MANIFEST, long.manifest, long.config);
       expect((await scene.failure()).message).to.contain('too long');
@@ -163,7 +163,7 @@ describe('the registry client', () => {
   });
 
   describe('leaves a registry alone', () => {
-    it('for as long as it asks, and asks again then', async () => {
+    it('for as long as it asks, and then asks again', async () => {
       scene.registry.script = () => ({ status: 429, headers: { 'retry-after': '7' } });
       const of = scene.client();
       const { code, retryAfterMs } = await scene.failure(of);
@@ -201,7 +201,7 @@ describe('the registry client', () => {
   describe('asks mirrors first', () => {
     const mirrors = (): string => `registry.invalid=${scene.other.host},registry.invalid=${scene.registry.host}/cache`;
 
-    it('and the next one where one does not have the image', async () => {
+    it('and the next one if one does not have the image', async () => {
       scene.registry.script = (path, headers, method) =>
         serving(OCI_MANIFEST, IMAGE.manifest, IMAGE.config)(path.replace('/cache', ''), headers, method);
       await scene.ask(scene.client({ mirrors: mirrors() }), 'registry.invalid/app:1');
@@ -227,7 +227,7 @@ describe('the registry client', () => {
       expect(scene.registry.requests).to.deep.equal(['HEAD /v2/app/manifests/1 -']);
     });
 
-    it('reads the new image where it does not', async () => {
+    it('reads the new image if it does not', async () => {
       const moved = imageDocuments({ Cmd: ['new'] });
       scene.registry.script = serving(OCI_MANIFEST, moved.manifest, moved.config);
       const remembered = (digest: string) => (digest === IMAGE.digest ? ENTRY_POINT : undefined);
@@ -235,7 +235,7 @@ describe('the registry client', () => {
       expect([entryPoint.cmd, digest]).to.deep.equal([['new'], moved.digest]);
     });
 
-    it('downloads no configuration that is remembered of another name', async () => {
+    it('downloads no configuration that is remembered from another name', async () => {
       scene.registry.script = serving(OCI_MANIFEST, IMAGE.manifest, IMAGE.config);
       await scene.ask(scene.client(), undefined, {
         remembered: (digest) => (digest === IMAGE.digest ? ENTRY_POINT : undefined),

@@ -23,7 +23,7 @@ const metadata = { name: 'x', resourceVersion: '7' };
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 describe('reading a ConfigMap or Secret', () => {
-  it('keeps all keys, and values only where they may be references', async () => {
+  it('keeps all keys, and values only if they may be references', async () => {
     const data = { A: 'vault:kv/a#b', B: 'plain', C: 'x ${vault:kv/a#b}', D: '' };
     expect(await read(APP, { metadata, data, binaryData: { E: base64('vault:kv/a#b') } })).to.deep.equal({
       answer: { data: { A: 'vault:kv/a#b', B: '', C: 'x ${vault:kv/a#b}', D: '' } },
@@ -33,7 +33,7 @@ describe('reading a ConfigMap or Secret', () => {
     });
   });
 
-  it('forgets what a Secret holds, but for references', async () => {
+  it('forgets what a Secret holds, except for references', async () => {
     const data = { PASSWORD: base64('hunter2'), DB: base64('vault:kv/a#b'), NONE: null };
     const { answer, asked } = await read(DB, { metadata, data });
     expect(answer).to.deep.equal({ data: { PASSWORD: '', DB: 'vault:kv/a#b', NONE: '' } });
@@ -80,6 +80,6 @@ describe('reading a ConfigMap or Secret', () => {
     ],
   ];
   for (const [what, ref, object, reading] of others) {
-    it(`tells of ${what}`, async () => expect(await read(ref, object)).to.deep.include(reading));
+    it(`reports ${what}`, async () => expect(await read(ref, object)).to.deep.include(reading));
   }
 });

@@ -110,7 +110,7 @@ describe('Sources', () => {
     expect(reads()).to.equal(1);
   });
 
-  it('looks into 64 objects of a workload, and says so of more', async () => {
+  it('reads 64 objects of a workload, and says so if there are more', async () => {
     const objects = Array.from({ length: 66 }, (_, index): SourceRef => ({ kind: 'ConfigMap', name: `c${index}` }));
     const answers = await sources.find('shop', { objects }, 2_500);
     expect(objects.slice(62).map(answers)).to.deep.equal([
@@ -142,7 +142,7 @@ describe('Sources', () => {
       api.before = (operation) => (operation === 'get' ? held : undefined);
     });
 
-    it('answers by the deadline with why, and knows it when the reading has come', async () => {
+    it('answers by the deadline with the reason, and knows it when the read has finished', async () => {
       const late = find(APP);
       await clock.advance(2_500);
       expect(await late).to.deep.equal({ unreadable: 'the API server did not answer within 2.5 s; try again' });
@@ -152,7 +152,7 @@ describe('Sources', () => {
       expect(fresh(APP)).to.deep.equal(HELD);
     });
 
-    it('tells of the reading that has come too late, where the object is in use', async () => {
+    it('reports a read that finished too late, if the object is in use', async () => {
       sources.watch('shop', [APP]);
       const late = find(APP);
       await clock.advance(2_500);
@@ -206,7 +206,7 @@ describe('Sources', () => {
       expect([fresh(APP), fresh(DB)]).to.deep.equal(['unknown', 'unknown']);
     });
 
-    it('notices that a ConfigMap changes, goes and comes', async () => {
+    it('notices that a ConfigMap is changed, deleted and created', async () => {
       await put(APP, 'plain');
       await use(APP);
       expect(known(APP)).to.deep.equal(PLAIN);
@@ -221,7 +221,7 @@ describe('Sources', () => {
       expect([known(APP), changes.splice(0)]).to.deep.equal([HELD, ['shop ConfigMap app']]);
     });
 
-    it('tells nothing of a change that concerns no reference', async () => {
+    it('does not report a change that concerns no reference', async () => {
       await put(APP, 'plain');
       await use(APP);
       await put(APP, 'otherwise');
@@ -237,7 +237,7 @@ describe('Sources', () => {
       expect([reads(), changes]).to.deep.equal([0, []]);
     });
 
-    it('lists and watches the ConfigMaps of the namespaces in use alone, by their metadata', async () => {
+    it('lists and watches only the ConfigMaps of the namespaces in use, by their metadata', async () => {
       await put(APP, 'plain');
       await find(APP);
       expect(api.calls).to.deep.equal(['get app']);
@@ -263,7 +263,7 @@ describe('Sources', () => {
       expect([reads(), changes, known(APP)]).to.deep.equal([0, [], 'unknown']);
     });
 
-    it('notices what changed between the reading and the first list', async () => {
+    it('notices what changed between the read and the first list', async () => {
       await put(APP, 'plain');
       await find(APP);
       await put(APP, REFERENCE);
@@ -289,7 +289,7 @@ describe('Sources', () => {
       ['a reading', () => use(APP)],
       ['the first reading', () => use(OTHER).then(() => sources.watch('shop', [APP]))],
     ] as const)
-      it(`reads once more where a change comes amid ${when}`, async () => {
+      it(`reads once more if a change comes during ${when}`, async () => {
         await put(APP, 'plain');
         await prepare();
         await clock.advance(1_000);
@@ -364,7 +364,7 @@ describe('Sources', () => {
       expect(reads()).to.equal(0);
     });
 
-    it('asks nothing any more when it is stopped', async () => {
+    it('asks nothing more when it is stopped', async () => {
       await put(DB, REFERENCE);
       await use(DB);
       await sources.stop();
