@@ -161,10 +161,10 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     help: 'elect the one replica that writes statuses and repairs workloads; all replicas answer reviews. false: this replica always leads',
   },
   drain: {
-    default: '10s',
+    default: '15s',
     schema: DURATION,
-    allowed: 'a duration such as 10s',
-    help: 'how long to keep answering after SIGTERM: API servers send reviews until they learn that the endpoint is gone',
+    allowed: 'a duration such as 15s',
+    help: 'how long to keep answering after SIGTERM: API servers send reviews until they learn that the endpoint is gone. For 5 s more they are asked to repeat them; 0s ends at once',
   },
   registries: {
     default: '*',
