@@ -1,7 +1,7 @@
 import { atMost } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
-import { describeError, isConflict } from './errors.ts';
+import { describeError, isConflict, isNotFound } from './errors.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { Listeners } from './listeners.ts';
@@ -60,6 +60,8 @@ export class LeaderElection implements Leadership {
   /** When the last successful renewal began. */
   #renewedAt = 0;
   #leading = false;
+  /** The lease as this process wrote it last, while nothing has shown that somebody else has written it since. */
+  #held: Lease | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: LeaderElectionOptions) {
@@ -120,12 +122,33 @@ export class LeaderElection implements Leadership {
 
   /** Resolves with true if this process now holds the lease. Rejects with ApiError. */
   async #acquireOrRenew(): Promise<boolean> {
+    return (await this.#renewUnread()) || (await this.#readAndTake());
+  }
+
+  /**
+   * Renews the lease as this process wrote it last, without reading it: the API server refuses that where somebody else
+   * has written it since. False: it has to be read.
+   */
+  async #renewUnread(): Promise<boolean> {
+    const held = this.#held;
+    if (held === undefined) return false;
+    this.#held = undefined; // where the answer gets lost, nobody knows which version it has
+    try {
+      await this.#write(held, { ...held.spec, renewTime: toKubernetesMicroTime(this.#options.clock.now()) });
+      return true;
+    } catch (error) {
+      if (isConflict(error) || isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
+  async #readAndTake(): Promise<boolean> {
     const { client, clock, name, namespace, identity } = this.#options;
     const lease = await client.get<Lease>(this.#resource, name);
     const now = clock.now();
     if (lease === undefined) {
       const metadata = { name, namespace };
-      await client.create(this.#resource, { ...HEAD, metadata, spec: this.#holding(now, 0) });
+      this.#held = await client.create<Lease>(this.#resource, { ...HEAD, metadata, spec: this.#holding(now, 0) });
       return true;
     }
     const { holderIdentity = '', leaseDurationSeconds, leaseTransitions = 0 } = lease.spec ?? {};
@@ -137,8 +160,12 @@ export class LeaderElection implements Leadership {
     const spec = mine
       ? { ...lease.spec, leaseDurationSeconds: LEASE_MS / 1000, renewTime: toKubernetesMicroTime(now) }
       : this.#holding(now, leaseTransitions + 1);
-    await client.replace(this.#resource, { ...lease, spec });
+    await this.#write(lease, spec);
     return true;
+  }
+
+  async #write(lease: Lease, spec: Lease['spec']): Promise<void> {
+    this.#held = await this.#options.client.replace<Lease>(this.#resource, { ...lease, spec });
   }
 
   #holding(now: number, leaseTransitions: number): Lease['spec'] {

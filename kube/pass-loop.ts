@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
-import { describeError } from './errors.ts';
+import { describeError, retryAfterOf } from './errors.ts';
 import type { Logger } from './log.ts';
 import { isGoing, Restartable } from './restartable.ts';
 
@@ -58,8 +58,8 @@ export class PassLoop {
     const { clock, gapMs, everyMs } = this.#options;
     while (isGoing(signal)) {
       this.#woken = false;
-      const waitMs = await this.#attempt();
-      await clock.sleep(gapMs, signal);
+      const { waitMs, restMs } = await this.#attempt();
+      await clock.sleep(Math.max(gapMs, restMs), signal);
       if (!isGoing(signal)) return;
       this.#wake = new AbortController();
       if (!this.#isWoken()) await clock.sleep(Math.min(waitMs ?? everyMs, everyMs), this.#wake.signal);
@@ -71,16 +71,18 @@ export class PassLoop {
     return this.#woken;
   }
 
-  async #attempt(): Promise<number | undefined> {
+  /** When the next pass wants to be, and for how long none may be, however often it is woken. */
+  async #attempt(): Promise<{ readonly waitMs: number | undefined; readonly restMs: number }> {
     try {
       const waitMs = await this.#options.pass();
       this.#backoff.reset();
-      return waitMs;
+      return { waitMs, restMs: 0 };
     } catch (error) {
-      const delayMs = this.#backoff.next();
+      const restMs = retryAfterOf(error);
+      const delayMs = Math.max(this.#backoff.next(), restMs);
       const line = { failures: this.#backoff.failures, delayMs, error: describeError(error) };
       this.#options.logger.warn(line, `${this.#options.what} failed, will retry`);
-      return delayMs;
+      return { waitMs: delayMs, restMs };
     }
   }
 }

@@ -61,6 +61,9 @@ const LONGEST_WAIT_MS = 4000;
 const PORT = { type: 'integer', minimum: 0, maximum: 65535 } as const;
 const DNS_LABEL = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' } as const;
 const DURATION = { type: 'string', format: 'duration-go' } as const;
+// Zero would ask without a pause; nothing that is asked for changes faster than that.
+const SHORTEST_INTERVAL_MS = 1_000;
+const INTERVAL = { type: 'string', format: 'duration-of-interval' } as const;
 const TEXT = { type: 'string' } as const;
 const HOST = '[a-zA-Z0-9.*-]+(:\\d{1,5})?';
 /** Items separated by commas; none at all is fine. */
@@ -144,14 +147,14 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
   },
   relistInterval: {
     default: '10m',
-    schema: DURATION,
-    allowed: 'a duration such as 10m',
+    schema: INTERVAL,
+    allowed: 'a duration of at least 1s, such as 10m',
     help: 'how often policies are listed again although their watch seems healthy: insurance against a watch that lost something silently',
   },
   vaultCheckInterval: {
     default: '1m',
-    schema: DURATION,
-    allowed: 'a duration such as 1m',
+    schema: INTERVAL,
+    allowed: 'a duration of at least 1s, such as 1m',
     help: 'how often the health of each distinct Vault is checked for the condition VaultReachable',
   },
   leaderElection: {
@@ -161,10 +164,10 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     help: 'elect the one replica that writes statuses and repairs workloads; all replicas answer reviews. false: this replica always leads',
   },
   drain: {
-    default: '10s',
+    default: '15s',
     schema: DURATION,
-    allowed: 'a duration such as 10s',
-    help: 'how long to keep answering after SIGTERM: API servers send reviews until they learn that the endpoint is gone',
+    allowed: 'a duration such as 15s',
+    help: 'how long to keep answering after SIGTERM: API servers send reviews until they learn that the endpoint is gone. For 5 s more they are asked to repeat them; 0s ends at once',
   },
   registries: {
     default: '*',
@@ -210,8 +213,8 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
   },
   sourceInterval: {
     default: '1m',
-    schema: DURATION,
-    allowed: 'a duration such as 1m',
+    schema: INTERVAL,
+    allowed: 'a duration of at least 1s, such as 1m',
     help: 'how often the Secrets that variables come from are read again, at most five per second; ConfigMaps are watched',
   },
   nodePlatforms: {
@@ -355,6 +358,10 @@ function pick(
 function validate(values: Record<string, unknown>): [name: string, text: string][] {
   const ajv = new Ajv({ allErrors: true });
   ajv.addFormat('duration-go', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
+  ajv.addFormat('duration-of-interval', {
+    type: 'string',
+    validate: (text: string) => (parseDuration(text) ?? 0) >= SHORTEST_INTERVAL_MS,
+  });
   const isUrl = (item: string): boolean => URL.canParse(item);
   ajv.addFormat('urls', { type: 'string', validate: (text: string) => readList(text).every(isUrl) });
   ajv.addFormat('duration-of-admission', {

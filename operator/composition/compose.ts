@@ -23,8 +23,8 @@ import type { Trust } from './trust.ts';
 import { createTrust } from './trust.ts';
 import { healthPlace, namesOf, targetOf, webhookPlace } from './webhook-address.ts';
 
-// After the drain, reviews in progress get as long as an API server waits for one (timeoutSeconds).
-const DRAIN_DEADLINE_MS = 5_000;
+// As long as an API server waits for a review (timeoutSeconds): so long it may repeat one, and so long one may take.
+const REVIEW_MS = 5_000;
 
 /** Throws if a file named in the settings cannot be read. */
 export function compose(context: Context): Group {
@@ -132,8 +132,10 @@ function showFigures(metrics: WebhookMetrics, rules: RuleCache, { certificates }
 }
 
 async function drain({ settings, logger }: Context, server: WebhookServer): Promise<void> {
+  const answerMs = milliseconds(settings.drain);
   logger.info({ drain: settings.drain }, 'readiness is false, reviews are still answered');
-  await server.drain({ graceMs: milliseconds(settings.drain), deadlineMs: DRAIN_DEADLINE_MS });
+  // who asks for no drain does not wait for stragglers either
+  await server.drain({ answerMs, refuseMs: answerMs === 0 ? 0 : REVIEW_MS, cutMs: REVIEW_MS });
 }
 
 /** Returns something with start() and stop(), or one of them, as a part. */

@@ -7,6 +7,9 @@ import { LeaderElection } from '../../kube/leader-election.ts';
 import type { Context } from './context.ts';
 import { OPERATOR_NAME } from './context.ts';
 
+// Not the operator's own name, which a kustomize overlay may give a prefix in the rules of config/rbac.
+const LEASE_NAME = `${OPERATOR_NAME}-leader`;
+
 // Two attempts fit into the ten seconds in which a leader must have renewed its lease.
 const LEASE_TIMEOUT_MS = 4_000;
 
@@ -23,7 +26,7 @@ export function createLeadership(context: Context): {
     ...context,
     client: clientWithin(LEASE_TIMEOUT_MS),
     namespace: settings.namespace,
-    name: OPERATOR_NAME,
+    name: LEASE_NAME,
     // a pod's host name is its name
     identity: `${hostname()}_${randomUUID()}`,
   });

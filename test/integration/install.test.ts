@@ -77,7 +77,7 @@ describe('kubectl apply -k config/default', function () {
       `update secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `create serviceaccounts/vault-injection-operator --subresource=token -n ${NAMESPACE}`,
       `create leases.coordination.k8s.io -n ${NAMESPACE}`,
-      `update leases.coordination.k8s.io/vault-injection-operator -n ${NAMESPACE}`,
+      `update leases.coordination.k8s.io/vault-injection-operator-leader -n ${NAMESPACE}`,
     ])
       it(request, async () => {
         expect(await may(request)).to.equal('yes');
@@ -91,7 +91,7 @@ describe('kubectl apply -k config/default', function () {
       'create deployments.apps -n shop',
       'delete statefulsets.apps -n shop',
       'update configmaps -n shop',
-      'update leases.coordination.k8s.io/vault-injection-operator -n shop',
+      'update leases.coordination.k8s.io/vault-injection-operator-leader -n shop',
       `update leases.coordination.k8s.io/of-somebody-else -n ${NAMESPACE}`,
       'patch mutatingwebhookconfigurations/of-somebody-else',
       'delete mutatingwebhookconfigurations/of-somebody-else',

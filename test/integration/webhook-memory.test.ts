@@ -35,7 +35,7 @@ describe('the memory of the webhook server', () => {
 
   after(async () => {
     agent.destroy();
-    await server.drain({ graceMs: 0, deadlineMs: 0 });
+    await server.drain({ answerMs: 0, refuseMs: 0, cutMs: 0 });
   });
 
   /** Resolves with the status. */

@@ -98,6 +98,32 @@ describe('electing a leader by a Lease', () => {
     expect(Date.parse(after)).to.be.greaterThan(Date.parse(before));
   });
 
+  it('renews what it wrote without reading it, and reads where somebody else has written', async () => {
+    const asked: string[] = [];
+    network.a = (operation) => void asked.push(operation);
+    const first = elector('a');
+    first.start();
+    await clock.advance(7_000);
+    expect(asked).to.deep.equal(['get', 'create', 'replace', 'replace', 'replace']);
+    asked.length = 0;
+    // somebody edits the lease, without taking it
+    const found = await api.get(LEASES, 'operator');
+    if (found === undefined) throw new Error('there is no lease');
+    await api.replace(LEASES, { ...found, metadata: { ...found.metadata, labels: { edited: 'true' } } });
+    await clock.advance(2_500);
+    expect(asked).to.deep.equal(['replace', 'get', 'replace']);
+    expect(first.isLeader).to.equal(true);
+  });
+
+  it('takes a lease that was deleted while it led', async () => {
+    const first = elector('a');
+    first.start();
+    await clock.advance(0);
+    await api.delete(LEASES, 'operator');
+    await clock.advance(3_000);
+    expect([first.isLeader, (await lease()).holderIdentity]).to.deep.equal([true, 'a']);
+  });
+
   it('leaves the lease to the process that renews it', async () => {
     elector('a').start();
     await clock.advance(0);

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { ApiError } from '../../../kube/object-client.ts';
 import { PassLoop } from '../../../kube/pass-loop.ts';
 import { testLog } from '../../support/test-log.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
@@ -40,6 +41,17 @@ describe('a loop of passes', () => {
     for (let count = 0; count < 10; count++) loop.wake();
     await clock.advance(1000);
     expect(times).to.deep.equal([0, 1000]);
+  });
+
+  it('rests for as long as the API server asks it to, even when woken', async () => {
+    next = () => Promise.reject(new ApiError(429, 'TooManyRequests', 'later', 5_000));
+    await clock.advance(1000);
+    next = () => Promise.resolve(undefined);
+    loop.wake();
+    await clock.advance(3900);
+    expect(times).to.deep.equal([0]);
+    await clock.advance(200);
+    expect(times).to.deep.equal([0, 5_000]);
   });
 
   it('keeps its interval, but forgets no call', async () => {

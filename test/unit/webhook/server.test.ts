@@ -77,7 +77,7 @@ describe('the webhook server', () => {
 
   afterEach(async () => {
     agent.destroy();
-    await server.drain({ graceMs: 0, deadlineMs: 0 });
+    await server.drain({ answerMs: 0, refuseMs: 0, cutMs: 0 });
   });
 
   function post(
@@ -190,7 +190,7 @@ describe('the webhook server', () => {
     ];
     await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 2'));
     const reply = await post(review());
-    expect([reply.status, reply.headers['retry-after']]).to.deep.equal([503, '1']);
+    expect([reply.status, reply.headers['retry-after']]).to.deep.equal([503, '0']);
     for (const socket of unfinished) socket.destroy();
     await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 0'));
     expect((await post(review())).status).to.equal(200);
@@ -273,7 +273,7 @@ describe('the webhook server', () => {
       await start({}, waits);
       const late = post(review());
       await eventually(() => Promise.resolve(waiting.length > 0));
-      const drained = server.drain({ graceMs: 0, deadlineMs: 5000 });
+      const drained = server.drain({ answerMs: 0, refuseMs: 0, cutMs: 5000 });
       await give();
       expect((await late).headers.connection).to.equal('close');
       await drained;
@@ -338,7 +338,7 @@ describe('the webhook server', () => {
     await start();
     const idle = await raw(`${POST}Content-Length: ${review().length}\r\n\r\n${review().toString()}`);
     await once(idle, 'data');
-    const drained = server.drain({ graceMs: 200, deadlineMs: 5000 });
+    const drained = server.drain({ answerMs: 200, refuseMs: 0, cutMs: 5000 });
     expect(server.problem).to.equal('draining');
     const reply = await post(review());
     expect([reply.status, reply.headers.connection]).to.deep.equal([200, 'close']);
@@ -350,11 +350,29 @@ describe('the webhook server', () => {
     expect(error).to.have.property('code', 'ECONNREFUSED');
   });
 
+  it('asks for reviews to be sent again while it drains, over old and new connections, before it stops listening', async () => {
+    await start();
+    const idle = await raw(`${POST}Content-Length: ${review().length}\r\n\r\n${review().toString()}`);
+    await once(idle, 'data');
+    const drained = server.drain({ answerMs: 0, refuseMs: 300, cutMs: 5000 });
+    await Promise.resolve();
+    const reply = await post(review());
+    expect(reply.status).to.equal(503);
+    expect(reply.headers).to.include({ 'retry-after': '0', connection: 'close' });
+    expect(reply.text).to.equal('this replica is stopping\n');
+    idle.write(`${POST}Content-Length: ${review().length}\r\n\r\n${review().toString()}`);
+    const [answer] = (await once(idle, 'data')) as [Buffer];
+    expect(answer.toString())
+      .to.match(/^HTTP\/1\.1 503 /)
+      .and.match(/retry-after: 0/i);
+    await Promise.all([drained, once(idle, 'close')]);
+  });
+
   it('drains by its deadline although a client never finishes', async () => {
     await start();
     const stuck = await raw(`${POST}Content-Length: 1000\r\n\r\n{`);
     await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 1'));
-    await Promise.all([server.drain({ graceMs: 0, deadlineMs: 50 }), once(stuck, 'close')]);
+    await Promise.all([server.drain({ answerMs: 0, refuseMs: 0, cutMs: 50 }), once(stuck, 'close')]);
   });
 });
 

@@ -1,0 +1,126 @@
+/** An overlay over config/default that moves it to another namespace and gives its objects a prefix, as teams do. */
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { parseAllDocuments } from 'yaml';
+
+import { BUILDING_MS } from '../support/building.ts';
+import type { ControlPlane } from '../support/control-plane.ts';
+import { startControlPlane } from '../support/control-plane.ts';
+import { eventually, startOperator } from '../support/operator.ts';
+import type { RunningOperator } from '../support/operator.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const NAMESPACE = 'security';
+const NAME = 'acme-vault-injection-operator';
+
+interface Rendered {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly rules?: readonly { readonly resources: readonly string[]; readonly resourceNames?: readonly string[] }[];
+  readonly spec?: { readonly template?: { readonly spec: { readonly containers: readonly Container[] } } };
+}
+
+interface Container {
+  readonly env: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: unknown }[];
+}
+
+describe('a kustomize overlay with namespace and namePrefix', function () {
+  this.timeout(120_000);
+  let plane: ControlPlane;
+  let overlay: string;
+  let objects: readonly Rendered[];
+  let operator: RunningOperator | undefined;
+
+  before(async function () {
+    this.timeout(BUILDING_MS);
+    plane = await startControlPlane();
+    overlay = join(plane.dir, 'install/overlay');
+    mkdirSync(overlay, { recursive: true });
+    // kustomize wants relative paths: the copy lies beside a copy of config and crds
+    for (const folder of ['config', 'crds'])
+      cpSync(join(ROOT, folder), join(plane.dir, 'install', folder), { recursive: true });
+    writeFileSync(
+      join(overlay, 'kustomization.yaml'),
+      JSON.stringify({
+        apiVersion: 'kustomize.config.k8s.io/v1beta1',
+        kind: 'Kustomization',
+        namespace: NAMESPACE,
+        namePrefix: 'acme-',
+        resources: ['../config/default'],
+      }),
+    );
+    const text = await plane.kubectlOk(['kustomize', overlay]);
+    objects = parseAllDocuments(text).map((document) => document.toJS() as Rendered);
+  });
+  after(async () => {
+    await operator?.stop();
+    await plane.stop();
+  });
+
+  const all = (kind: string): readonly Rendered[] => objects.filter((one) => one.kind === kind);
+  const env = (name: string) =>
+    all('Deployment')[0]?.spec?.template?.spec.containers[0]?.env.find((one) => one.name === name);
+
+  it('tells the operator its namespace, its ServiceAccount and its Service', () => {
+    expect(env('VAULT_INJECTION_NAMESPACE')?.valueFrom).to.deep.equal({
+      fieldRef: { fieldPath: 'metadata.namespace' },
+    });
+    expect(env('VAULT_INJECTION_ROTATION_SERVICE_ACCOUNT')?.valueFrom).to.deep.equal({
+      fieldRef: { fieldPath: 'spec.serviceAccountName' },
+    });
+    expect(all('Service').map(({ metadata }) => metadata.name)).to.deep.equal([NAME]);
+    expect(env('VAULT_INJECTION_WEBHOOK_SERVICE')?.value).to.equal(NAME);
+  });
+
+  it('changes the names in rights where it changes those of the objects, and no other', () => {
+    const rules = [...all('Role'), ...all('ClusterRole')].flatMap((role) => role.rules ?? []);
+    const named = rules.flatMap(({ resources, resourceNames = [] }) =>
+      resourceNames.map((name) => `${resources.join()} ${name}`),
+    );
+    expect(named).to.have.members([
+      `serviceaccounts/token ${NAME}`,
+      'secrets vault-injection-operator-webhook',
+      'leases vault-injection-operator-leader',
+      'mutatingwebhookconfigurations vault-injection-operator',
+    ]);
+  });
+
+  it('lets the operator work with the rights of its ServiceAccount, in that namespace', async () => {
+    await plane.kubectlOk(['apply', '-k', overlay]);
+    const token = await plane.kubectlOk(['create', 'token', NAME, '-n', NAMESPACE]);
+    operator = await startOperator({
+      controlPlane: {
+        kubeconfig: plane.kubeconfigWithToken('operator', token.trim()),
+        kubectlOk: (args, stdin) => plane.kubectlOk(args, stdin),
+      },
+      service: NAME,
+      prepare: false,
+      flags: ['--namespace', NAMESPACE, '--rotation-service-account', NAME],
+    });
+    const running = operator;
+    await eventually(
+      'it to be ready',
+      async () => (await running.health('/readyz')).status === 200 || undefined,
+      60_000,
+    );
+    const lease = ['get', 'lease', 'vault-injection-operator-leader', '-n', NAMESPACE, '-o', 'name'];
+    await eventually('it to lead', async () => (await plane.kubectl(lease)).code === 0 || undefined);
+    const configuration = async (): Promise<string> =>
+      plane.kubectlOk(['get', 'mutatingwebhookconfiguration', 'vault-injection-operator', '-o', 'yaml']);
+    await plane.kubectlOk(['create', 'namespace', 'shop']);
+    await plane.kubectlOk(
+      ['apply', '-n', 'shop', '-f', '-'],
+      JSON.stringify({
+        apiVersion: 'vaultinjection.dev/v1alpha1',
+        kind: 'VaultInjectionPolicy',
+        metadata: { name: 'shop' },
+        spec: { vault: { address: 'https://127.0.0.1:1' } },
+      }),
+    );
+    await eventually('its configuration', async () => (await configuration()).includes(`name: ${NAME}`) || undefined);
+    expect(await configuration()).to.contain(`namespace: ${NAMESPACE}`);
+    expect(running.log()).not.to.contain('403');
+  });
+});
