@@ -77,7 +77,7 @@ function sizeOf(variable: string, byDefault: number): number {
   return size;
 }
 
-/** The operator as it is shipped, as a user of its own, so that the audit log tells its requests from others. */
+/** The operator as it is shipped, as a separate user, so that the audit log tells its requests from others. */
 async function startAs(plane: ControlPlane): Promise<RunningOperator> {
   const kubeconfig = await plane.kubeconfigOf(USER, ['system:masters']);
   return startOperator({ controlPlane: { ...plane, kubeconfig }, bundled: true });

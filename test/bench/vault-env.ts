@@ -215,7 +215,7 @@ function floorEnvironment({ token, jwt, ca }: Stage, login: Login, address: stri
   return [`VAULT_ADDR=${address}`, `VAULT_CACERT=${ca}`, `FLOOR_TRANSIT_KEY=${KEY}`, ...how];
 }
 
-/** A token is given by the variables of Bank-Vaults: no policy gives one. */
+/** A token comes from the variables of Bank-Vaults: no policy has one. */
 function vaultEnvironment({ token, jwt, ca }: Stage, login: Login, address: string): string[] {
   if (login === 'token') {
     return [`VAULT_ADDR=${address}`, `VAULT_CACERT=${ca}`, `VAULT_TRANSIT_KEY_ID=${KEY}`, `VAULT_TOKEN=${token}`];
@@ -236,7 +236,7 @@ function time(wraprun: string, scratch: string, cases: readonly Case[], rssRuns:
   return JSON.parse(execFileSync(wraprun, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })) as Timed[];
 }
 
-/** GNU time gives the peak of memory; not every machine has it. */
+/** GNU time reports peak memory; not every machine has it. */
 function hasTime(): boolean {
   return existsSync('/usr/bin/time');
 }

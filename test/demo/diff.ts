@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 
-/** The unified diff of two values as YAML, by the system's diff; '' where they are the same. */
+/** Returns the unified diff of two values as YAML, by the system's diff; '' if they are the same. */
 export function unifiedDiff(before: unknown, after: unknown, names: { from: string; to: string }): string {
   const folder = mkdtempSync(join(tmpdir(), 'vault-injection-diff-'));
   try {

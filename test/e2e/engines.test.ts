@@ -17,7 +17,7 @@ import { createRole } from '../support/vault.ts';
 import { Pods, workload, type Program } from './pods.ts';
 
 const NAMESPACE = 'shop';
-// The kubelet makes $$ of $$$$ in any command.
+// The kubelet turns $$$$ into $$ in any command.
 const SCRIPT = `
   trap 'echo got SIGTERM; exit 7' TERM
   echo "user=$PGUSER text=$TEXT pid=$$$$"

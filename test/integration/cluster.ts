@@ -33,7 +33,7 @@ export class Cluster {
     return this.#plane.kubectlOk(args);
   }
 
-  /** `kubectl apply -f -`; gives what it said on both streams, with the API server's warnings. */
+  /** `kubectl apply -f -`; resolves with the output of both streams, including the API server's warnings. */
   async apply(manifest: unknown, ...flags: string[]): Promise<string> {
     const { stdout, stderr, code } = await this.#plane.kubectl(
       ['apply', ...flags, '-f', '-'],

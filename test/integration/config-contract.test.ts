@@ -11,7 +11,7 @@ import { container, containerOf, deployment } from '../support/example-workload.
 import { defaults, policyOf } from '../support/example-policy.ts';
 import { GOOD_POLICIES } from './policy-tables.ts';
 
-/** Whoever changes the keys on one side finds here that the other one refuses them. */
+/** Fails if the keys change on one side and the other one rejects them. */
 describe('the configuration that admission writes', function () {
   this.timeout(60_000);
   const dir = mkdtempSync(join(tmpdir(), 'config-contract-'));

@@ -28,7 +28,7 @@ describe('daemon mode, with credentials of a real database', function () {
     await (engines as Engines | undefined)?.stop();
   });
 
-  /** Starts the program with the credentials of a new role; gives them once it has them. */
+  /** Starts the program with the credentials of a new role; resolves with them once it has them. */
   async function start(
     role: string,
     { ttl, maxTtl, process = {} }: { ttl: string; maxTtl: string; process?: object },

@@ -42,8 +42,8 @@ export class GitOpsTools {
   }
 
   /**
-   * Argo CD as it is without settings: the three-way merge of what was applied last, the manifest and the live object is
-   * made in the client, so no webhook has a say. Gives the paths at which the live object differs from that.
+   * Argo CD as it is without settings: the three-way merge of what was applied last, the manifest and the live object
+   * is made in the client, so no webhook has a say. Returns the paths at which the live object differs from that.
    */
   async argoDiff(manifest: Applied): Promise<string[]> {
     const live = await this.live(manifest);
@@ -70,8 +70,8 @@ export class GitOpsTools {
   }
 
   /**
-   * Flux's kustomize-controller: applies for real only where the labels, the annotations or anything beside metadata and
-   * status of a dry run differ from the live object. Gives where.
+   * Flux's kustomize-controller: applies for real only where the labels, the annotations or anything beside metadata
+   * and status of a dry run differ from the live object. Returns where.
    */
   async fluxReconcile(manifest: Applied): Promise<string[]> {
     const [live, predicted] = [await this.live(manifest), await this.dryRun(manifest, 'kustomize-controller')];

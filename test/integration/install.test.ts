@@ -119,7 +119,7 @@ describe('kubectl apply -k config/default', function () {
       await plane.kubectlOk(['apply', '-n', 'orders', '-f', '-'], JSON.stringify(POLICY));
       const ready = ['vip/orders', '-n', 'orders', '--for=condition=Ready', '--timeout=30s'];
       await plane.kubectlOk(['wait', ...ready]);
-      // once more from nothing: the Secret is made anew
+      // once more from nothing: the Secret is recreated
       await plane.kubectlOk(['delete', 'secret', 'vault-injection-operator-webhook', '-n', NAMESPACE]);
       await eventually('the Secret to be back', async () => {
         const { code } = await plane.kubectl(['get', 'secret', 'vault-injection-operator-webhook', '-n', NAMESPACE]);

@@ -50,7 +50,7 @@ describe('the inventory of workloads, on a real API server', function () {
     operator = await startOperator({ controlPlane: plane });
   };
 
-  /** A policy that lets workloads in as they are while the webhook is away. */
+  /** A policy that admits workloads as they are while the webhook is down. */
   const lenient = (namespace: string, name: string, spec: Record<string, unknown> = {}): Record<string, unknown> =>
     policy(namespace, name, { failurePolicy: 'Ignore', ...spec });
   const withRole = (role: string): Record<string, unknown> => ({

@@ -200,7 +200,10 @@ function residentMiB(pid: number): number {
   return Number(line?.[1]) / 1024;
 }
 
-/** POSTs to the webhook; the certificate is not under test here. Gives what was answered, also before the end of the body. */
+/**
+ * POSTs to the webhook; the certificate is not under test here. Resolves with the response, even if it arrives before
+ * the end of the body.
+ */
 function post(
   base: string,
   body: Buffer,

@@ -112,7 +112,7 @@ describe('new versions of secrets', function () {
     }
   }
 
-  /** What in the template starts pods anew, by name. */
+  /** What in the template restarts pods, by name. */
   async function templates(): Promise<Record<string, string>> {
     const entries = NAMES.map(async (name) => [name, await cluster.templateBytes(NAMESPACE, name)] as const);
     return Object.fromEntries(await Promise.all(entries));

@@ -90,7 +90,9 @@ describe('the local cluster for tests', function () {
   }
 });
 
-/** Starts a webhook that admits every ConfigMap of its namespace; gives what it was asked, by server name and object. */
+/**
+ * Starts a webhook that admits every ConfigMap of its namespace; returns what it was asked, by server name and object.
+ */
 async function webhookOnLoopback(cluster: ControlPlane, namespace: string, name: string): Promise<() => string[]> {
   const asked: string[] = [];
   const { certificate: cert, key } = await cluster.authority.server(name, [`${name}.${namespace}.svc`]);

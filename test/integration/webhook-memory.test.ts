@@ -14,7 +14,7 @@ import { testLog } from '../support/test-log.ts';
 
 const MIB = 2 ** 20;
 
-// Needs no cluster; it stands here because it takes longer than all unit tests of the webhook together.
+// Needs no cluster; it is here because it takes longer than all unit tests of the webhook together.
 describe('the memory of the webhook server', () => {
   let server: WebhookServer;
   let agent: Agent;

@@ -25,7 +25,7 @@ describe('workloads on a real API server', function () {
     await plane.stop();
   });
 
-  /** Applies a Deployment and gives back its manifest and what the API server made of it. */
+  /** Applies a Deployment and returns its manifest and what the API server turned it into. */
   async function injected(name: string): Promise<{ manifest: Workload; live: Live }> {
     const manifest = deployment(NAMESPACE, name);
     await cluster.apply(manifest);

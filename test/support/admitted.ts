@@ -5,7 +5,7 @@ import { applyPatch } from './apply-patch.ts';
 import { snapshotOf } from './example-rule.ts';
 import type { Workload } from './example-workload.ts';
 
-/** What admission makes of a Deployment where these are the rules. */
+/** Returns what admission turns a Deployment into with these rules. */
 export function mutate(object: unknown, ...rules: readonly Rule[]): MutationResult {
   return mutateWorkload({ kind: 'Deployment', namespace: 'shop', name: 'web', object, rules: snapshotOf(...rules) });
 }

@@ -6,7 +6,7 @@ interface Operation {
   readonly value?: unknown;
 }
 
-/** A changed copy of `document`; throws where an operation does not apply. */
+/** Returns a changed copy of `document`; throws if an operation does not apply. */
 export function applyPatch(document: unknown, operations: readonly Operation[]): unknown {
   const holder = { document: onTheWire(document) };
   for (const operation of operations) apply(holder, operation);

@@ -18,7 +18,7 @@ export interface ControlPlaneOptions {
   readonly scheduler?: boolean;
   /** Added to the API server's command line. */
   readonly apiServerArgs?: readonly string[];
-  /** Where building tools and slow starts are told (default: stderr). */
+  /** Where building tools and slow starts are reported (default: stderr). */
   readonly log?: Log;
 }
 
@@ -43,9 +43,9 @@ export interface ControlPlane {
   readonly etcdEndpoint: string;
   /** Runs kubectl as the administrator, feeding it `stdin`; never rejects for an exit code. */
   kubectl(args: readonly string[], stdin?: string): Promise<CommandResult>;
-  /** The same, but a failing command rejects with what it said; gives stdout. */
+  /** The same, but a failing command rejects with its output; resolves with stdout. */
   kubectlOk(args: readonly string[], stdin?: string): Promise<string>;
-  /** Writes a kubeconfig for another user and gives its path. */
+  /** Writes a kubeconfig for another user and returns its path. */
   kubeconfigOf(user: string, groups?: readonly string[]): Promise<string>;
   /** The same for the holder of a token. */
   kubeconfigWithToken(name: string, token: string): string;

@@ -41,14 +41,14 @@ export function manifest({ metadata, vault, ...spec }: Written = {}): Record<str
   };
 }
 
-/** The policy of a manifest, with defaults; throws where it is not sound. */
+/** Returns the policy of a manifest, with defaults; throws if it is not valid. */
 export function policyOf(written?: Written): VaultInjectionPolicy {
   const checked = validate(manifest(written));
   if (!checked.ok) throw new Error(checked.problems.join('; '));
   return checked.policy;
 }
 
-/** The rule of a manifest; throws where there is none. */
+/** Returns the rule of a manifest; throws if there is none. */
 export function ruleOf(written?: Written): Rule {
   const compiled = compilePolicy(policyOf(written), defaults);
   if (!compiled.ok) throw new Error(compiled.message);
@@ -73,7 +73,7 @@ export interface Schema {
   }[];
 }
 
-/** The schema of a field of the policy's spec, such as vault.auth; throws where there is none. */
+/** Returns the schema of a field of the policy's spec, such as vault.auth; throws if there is none. */
 export function specSchema(path: string): Schema {
   return schemaAt(`spec.${path}`);
 }

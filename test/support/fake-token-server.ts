@@ -77,7 +77,7 @@ export async function startFakeTokenServer(
   };
 }
 
-/** The name of who asks, - for nobody; undefined where the password is wrong. */
+/** Returns the name of the user, - if anonymous; undefined if the password is wrong. */
 function userOf({ headers }: IncomingMessage, users: Readonly<Record<string, TokenRights>>): string | undefined {
   if (headers.authorization === undefined) return '-';
   const text = Buffer.from(headers.authorization.replace(/^Basic /, ''), 'base64').toString();

@@ -9,7 +9,7 @@ import { createAuthority } from './pki.ts';
 
 type StoredObject = KubernetesObject & { readonly metadata: { readonly resourceVersion: string } };
 
-/** Any fields of an object; its metadata adds to what the fake gives it. */
+/** Any fields of an object; its metadata adds to what the fake sets. */
 interface Fields {
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly [field: string]: unknown;

@@ -34,7 +34,7 @@ export class ManualClock implements Clock {
     });
   }
 
-  /** Moves on by `ms` milliseconds; whoever's time comes wakes in order, and does what it does before time goes on. */
+  /** Advances by `ms` milliseconds; sleepers wake in order, and each does its work before time goes on. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     await settle();

@@ -38,7 +38,7 @@ export function whyNoNode(): string | undefined {
   return undefined;
 }
 
-/** Skips the suite, and says why, where no node can be started. Call it first in before(). */
+/** Skips the suite, and says why, if no node can be started. Call it first in before(). */
 export function skipWithoutNode(context: Mocha.Context): void {
   const reason = whyNoNode();
   if (reason === undefined) return;

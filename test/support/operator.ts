@@ -1,4 +1,4 @@
-/** The operator as a person starts it outside of a cluster: a process of its own, told by flags where everything is. */
+/** The operator as a user starts it outside a cluster: a separate process, with flags that say where everything is. */
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ export interface OperatorOptions {
   readonly injectorImage?: string;
   /** More flags, such as ['--log-level', 'debug']. */
   readonly flags?: readonly string[];
-  /** Name of the Service (see exposeLoopback) by which API servers are told to reach it; default: by URL. */
+  /** Name of the Service (see exposeLoopback) by which API servers reach it; default: by URL. */
   readonly service?: string;
   /** true: the bundle that `make build` made, with Node's options as the Deployment sets them; else the sources. */
   readonly bundled?: boolean;
@@ -39,7 +39,7 @@ export interface RunningOperator {
   log(): string;
   /** GET on the health server; status 0 when nothing answers. */
   health(path: string): Promise<{ status: number; body: string }>;
-  /** SIGTERM unless told otherwise; resolves when the process has ended. */
+  /** Sends SIGTERM by default; resolves when the process has ended. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -109,7 +109,7 @@ export async function installPrerequisites({ kubectlOk }: Pick<ControlPlane, 'ku
   await kubectlOk(['apply', '--server-side', '-f', join(root, 'crds')]);
   await kubectlOk(['apply', '--server-side', '-f', join(root, 'config/operator/namespace.yaml')]);
   const crd = 'crd/vaultinjectionpolicies.vaultinjection.dev';
-  // kubectl fails at once where the CRD has no status yet
+  // kubectl fails at once if the CRD has no status yet
   const established = (): Promise<string | undefined> =>
     kubectlOk(['wait', '--for=condition=Established', crd, '--timeout=30s']).catch(() => undefined);
   await eventually('the CRD to be established', established, 60_000);
@@ -130,7 +130,7 @@ function get(url: string): Promise<{ status: number; body: string }> {
   });
 }
 
-/** Asks again until `probe` gives a value that is not undefined; rejects after `timeoutMs` with what was waited for. */
+/** Retries until `probe` returns a value other than undefined; rejects after `timeoutMs` with what was waited for. */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,

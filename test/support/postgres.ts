@@ -70,7 +70,7 @@ export async function startPostgres(options: { readonly log?: Log } = {}): Promi
       psql,
       query,
       stop: async () => {
-        // Fast shutdown: it then also gives its System V segment back.
+        // Fast shutdown: it then also releases its System V segment.
         await server.stop('SIGINT');
         await workspace.close();
       },

@@ -1,4 +1,7 @@
-/** Seeded randomness for tests that try many templates: the same seed gives the same case, so a failure can be repeated. */
+/**
+ * Seeded randomness for tests that try many templates: the same seed yields the same case, so a failure can be
+ * repeated.
+ */
 
 export class Random {
   #state: number;

@@ -27,12 +27,12 @@ interface Manifest {
 
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 
-/** Pushes one image under a tag; gives the digest of its manifest. */
+/** Pushes one image under a tag; resolves with the digest of its manifest. */
 export function pushImage(target: PushTarget, repository: string, tag: string, image: Image): Promise<string> {
   return withPusher(target, repository, (pusher) => pusher.image(image, tag));
 }
 
-/** Pushes images for several architectures under one tag; gives the digest of the index. */
+/** Pushes images for several architectures under one tag; resolves with the digest of the index. */
 export function pushIndex(
   target: PushTarget,
   repository: string,

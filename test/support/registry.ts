@@ -21,9 +21,9 @@ export const REGISTRY_USER: RegistryUser = { username: 'puller', password: 'of-t
 const HTPASSWD = 'puller:$2y$05$abcdefghijklmnopqrstuudhs.Xjv0oyAcMzJ3HXuv8bN5.FMqNhi\n';
 
 export interface RegistryOptions {
-  /** Who is let in: everybody, those of a password file, or those with a token; everybody unless told. */
+  /** Who has access: everybody (the default), the users of a password file, or those with a token. */
   readonly auth?: 'none' | 'htpasswd' | FakeTokenServer;
-  /** Signs its certificate, which is for 127.0.0.1; a new one unless told. */
+  /** Signs its certificate, which is for 127.0.0.1; default: a new one. */
   readonly authority?: Authority;
   readonly log?: Log;
 }

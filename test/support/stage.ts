@@ -12,7 +12,7 @@ import { allowReading, createRole, enableKubernetesAuth, startVault, writeSecret
 export interface Stage {
   readonly plane: ControlPlane;
   readonly vault: Vault;
-  /** Undefined where this machine runs no kubelet. */
+  /** Undefined if this machine cannot run a kubelet. */
   readonly node: Node | undefined;
   readonly operator: RunningOperator;
   stop(): Promise<void>;

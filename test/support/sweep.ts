@@ -96,7 +96,7 @@ if (import.meta.main && dir !== undefined) {
   if (owner === undefined || identify(owner.pid)?.started !== owner.started) await sweep(dir);
 }
 
-/** Who made the workspace, or undefined where it does not say. */
+/** Returns who created the workspace, or undefined if it does not say. */
 export function recordedOwner(dir: string): ProcessIdentity | undefined {
   try {
     return JSON.parse(readFileSync(join(dir, 'owner.json'), 'utf8')) as ProcessIdentity;

@@ -37,7 +37,7 @@ export async function busyboxImage(dir: string, options: { readonly log?: Log } 
   const commands = ['sh', 'cat', 'echo', 'env', 'false', 'id', 'ls', 'mkdir', 'printenv', 'sleep', 'touch', 'true'];
   const files: ImageFile[] = [
     { path: '/bin/busybox', source: busybox.path },
-    // busybox tells by the name that it is called by what to be
+    // busybox decides what to be by the name that it is called by
     ...commands.map((command) => ({ path: `/bin/${command}`, target: 'busybox' })),
     { path: '/etc/passwd', mode: 0o644, content: 'root:x:0:0:root:/:/bin/sh\n' },
   ];

@@ -27,7 +27,10 @@ export async function createDatabaseRole(vault: Vault, name: string, ttl: string
   });
 }
 
-/** Mounts transit at transit/ with this key; gives what makes Vault's ciphertext (vault:v1:…) of a text. */
+/**
+ * Mounts transit at transit/ with this key; resolves with a function that encrypts a text to Vault's ciphertext
+ * (vault:v1:…).
+ */
 export async function enableTransit(vault: Vault, key: string): Promise<(text: string) => Promise<string>> {
   await vault.api('POST', 'sys/mounts/transit', { type: 'transit' });
   await vault.api('POST', `transit/keys/${key}`, {});
@@ -51,8 +54,8 @@ export async function writePolicy(vault: Vault, name: string, lines: readonly st
 }
 
 /**
- * Mounts JWT auth at jwt/ with a role for a key made here, so that no cluster is needed to log in. The role's tokens live
- * for `ttl` and are good for `policies`. Gives what makes a JWT for the audience vault.
+ * Mounts JWT auth at jwt/ with a role for a key made here, so that no cluster is needed to log in. The role's tokens
+ * live for `ttl` and are good for `policies`. Resolves with a function that creates a JWT for the audience vault.
  */
 export async function enableOwnJwtAuth(
   vault: Vault,

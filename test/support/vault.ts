@@ -23,8 +23,8 @@ export interface Vault {
   /** Gone after stop(). */
   readonly dir: string;
   /**
-   * One request to the API, as root unless `token` says otherwise ('' for none): `path` is what follows /v1/.
-   * Gives the answer's JSON ({} where there is none); rejects with Vault's own words for 4xx and 5xx.
+   * One request to the API, as root unless `token` says otherwise ('' for none): `path` is what follows /v1/. Resolves
+   * with the JSON of the response ({} if there is none); rejects with Vault's own words for 4xx and 5xx.
    */
   api(method: string, path: string, body?: Json, token?: string): Promise<Json>;
   stop(): Promise<void>;

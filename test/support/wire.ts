@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { freePort } from './ports.ts';
 
 export interface Wire {
-  /** http://127.0.0.1:PORT, where the address has no TLS. */
+  /** http://127.0.0.1:PORT, if the address has no TLS. */
   readonly address: string;
   /** Connections that were made since the last call. */
   connections(): number;

@@ -47,7 +47,7 @@ export interface Workspace {
   start(name: string, command: readonly string[], env?: Readonly<Record<string, string>>): Daemon;
   /** Resolves when `ready` says true; rejects with the tail of the log if `daemon` ends before or time runs out. */
   waitFor(daemon: Daemon, what: string, ready: () => Promise<boolean>, timeoutMs?: number): Promise<void>;
-  /** Writes a file below the workspace, readable by its owner only, and gives its whole path. */
+  /** Writes a file below the workspace, readable by its owner only, and returns its whole path. */
   write(path: string, content: string | Uint8Array): string;
   /** Kills everything, for nothing of it is needed any more, and removes the directory. Safe to repeat. */
   close(): Promise<void>;

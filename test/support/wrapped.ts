@@ -20,7 +20,7 @@ import { startVault, type Json, type Vault } from './vault.ts';
 export type Spec = Readonly<Record<string, unknown>> & { readonly vault?: { readonly auth: object } };
 
 export interface Ended {
-  /** null where a signal ended it. */
+  /** null if a signal ended it. */
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -45,13 +45,13 @@ export interface Engines {
   start(command: readonly string[], variables: NodeJS.ProcessEnv, spec?: Spec): Running;
   /** The same, and waits for its end. */
   run(command: readonly string[], variables: NodeJS.ProcessEnv, spec?: Spec): Promise<Ended>;
-  /** What psql needs to log in to PostgreSQL as the user that a role of the database engine gives. */
+  /** What psql needs to log in to PostgreSQL as the user that a role of the database engine creates. */
   asUserOf(role: string): NodeJS.ProcessEnv;
   /** psql, and the arguments that make it print the result of a query. */
   psql(sql: string): readonly string[];
   /** Whether PostgreSQL knows this user. */
   isUser(name: string): Promise<boolean>;
-  /** Names below a path of Vault; none where there is nothing. */
+  /** Names below a path of Vault; none if there is nothing. */
   list(path: string): Promise<readonly string[]>;
   stop(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 
 import { forbiddenImports, ROOMS } from '../../../build/rooms.ts';
 
-/** A file, what it imports, and what is said of it; '' where nothing is. */
+/** A file, what it imports, and what is reported about it; '' if nothing is. */
 const IMPORTS: readonly (readonly [file: string, from: string, says: string])[] = [
   ['core/duration.ts', '../kube/clock.ts', 'core imports from no other room'],
   ['core/json.ts', './policy/rule.ts', 'core imports from no other room'],

@@ -249,7 +249,7 @@ describe('OperatorAdapter, on a list-watch fake', () => {
       if (event.meta.name !== 'last') await released;
       events.push(event);
     };
-    // as many as are told at once, and one that has to wait
+    // as many as are processed at once, and one that has to wait
     for (const name of ['a', 'b', 'c', 'd', 'last']) server.put(name);
     await operator.start();
     await eventually(() => expect(server.openWatches).to.equal(1));

@@ -273,7 +273,7 @@ describe('admission', () => {
     const held: KnownSources = () => ({ data: { A: 'vault:kv/a#b' } });
     const opened: KnownImages = (image) => (image === 'nginx:1' ? { entrypoint: ['/entry'], cmd: [] } : undefined);
 
-    /** A core that has to know an object, and then, where `wraps` says so, an image. */
+    /** A core that has to know an object, and then, if `wraps` says so, an image. */
     const asking =
       (wraps: boolean) =>
       ({ images, sources }: MutationInput): MutationResult => {
@@ -324,7 +324,7 @@ describe('admission', () => {
       };
       const admit = admission({ mutate: asking(true), lookUps: { sources, images: { known: () => undefined, find } } });
       expect(warningsOf(await admit('fail', body()))).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
-      // told of the time that is gone already, so that both fit into one deadline
+      // gets the time that has already passed, so that both fit into one deadline
       expect(waited).to.have.length(1);
       expect(waited[0]).to.be.greaterThan(0);
     });

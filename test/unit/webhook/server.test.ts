@@ -237,7 +237,7 @@ describe('the webhook server', () => {
     const LATE = { status: 200, contentType: 'application/json', body: '{"late":true}' } as const;
     let waiting: (() => void)[];
     const waits = (): Promise<typeof LATE> => new Promise((resolve) => waiting.push(() => resolve(LATE)));
-    /** Waits until a review waits, and lets it be answered. */
+    /** Waits until a review is waiting, and then answers it. */
     const give = async (): Promise<void> => {
       await eventually(() => Promise.resolve(waiting.length > 0));
       waiting.shift()?.();

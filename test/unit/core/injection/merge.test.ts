@@ -9,7 +9,7 @@ import { randomLookalikes, randomRule, randomWorkload } from '../../../support/r
 
 const CASES = 200;
 
-/** Tells the seed with the failure. */
+/** Reports the seed with the failure. */
 function forManySeeds(check: (random: Random) => void): void {
   for (let seed = 1; seed <= CASES; seed++) {
     try {

@@ -29,7 +29,7 @@ describe('matchesWildcard', () => {
     ['a*b*c', 'a-c-b', false],
     ['a*b*c', 'abcbc', true],
     ['a*bc*c', 'abc', false],
-    // what means something in a regular expression stands for itself
+    // what has a meaning in a regular expression is literal
     ['redis:7.*', 'redis:7.2', true],
     ['redis:7.*', 'redis:7x2', false],
     ['(a+)+$', '(a+)+$', true],

@@ -22,7 +22,7 @@ interface Applied {
   readonly options: unknown;
 }
 
-/** Of so many workloads, all injected unless told otherwise. */
+/** A summary of so many workloads, by default all injected. */
 function summaryWith(matched: number, fields: Partial<WorkloadSummary> = {}): WorkloadSummary {
   const counts = { matched, injected: matched, outdated: 0, missed: 0, denied: 0, failed: 0, excluded: 0 };
   return { counts, attention: [], attentionOmitted: 0, conflicts: [], ...fields };

@@ -14,7 +14,7 @@ describe('the Vaults that the operator may log in to', () => {
     ['https://vault', 'https://vault.evil.example', '', false],
     ['https://vault', 'https://vault/x', '', false],
     ['https://vault/x', 'https://vault/x', '', true],
-    // whoever administers a namespace of Vault would get the token
+    // the administrator of a Vault namespace would get the token
     ['https://vault', 'https://vault', 'team', false],
     ['https://vault#team', 'https://vault', 'team', true],
     ['https://vault#team', 'https://vault', '/team/', true],

@@ -17,7 +17,7 @@ export interface Asked {
   readonly address: string;
 }
 
-/** A Vault, or all there are, that does as it is told and remembers what it was asked. */
+/** One Vault, or all of them, that follows a script and remembers what it was asked. */
 export class ScriptedVault implements MetadataPort {
   /** Metadata path → newest version, or what else is said of it; any other is missing. */
   readonly secrets = new Map<string, number | MetadataAnswer>();

@@ -54,7 +54,7 @@ function start(secrets: PullSecrets = { entries: [], unread: [] }) {
       for (const each of answers.splice(0)) each(found);
       await settle();
     },
-    /** Asks, is answered, and gives what came of it. */
+    /** Asks, is answered, and resolves with the result. */
     asking: async (found: Found | ImageFailure, ...of: Parameters<typeof find>): Promise<ImageAnswer | undefined> => {
       const promise = find(...of);
       await settle();

@@ -15,7 +15,10 @@ function secret(type: string, key: string, content: unknown): object {
 const modern = (user: string): object =>
   secret('kubernetes.io/dockerconfigjson', '.dockerconfigjson', { auths: auths(user) });
 
-/** Reads with an API server that holds these objects of the namespace shop; an error stands for one that is refused. */
+/**
+ * Reads with an API server that holds these objects of the namespace shop; an error stands for one that may not be
+ * read.
+ */
 async function read(
   objects: Record<string, object | ApiError>,
   pullSecrets: string[],

@@ -53,7 +53,7 @@ describe('the registry client', () => {
         schemaVersion: 2,
         mediaType,
         manifests: [
-          // an attestation of buildkit stands beside the images
+          // a buildkit attestation is listed next to the images
           {
             ...descriptor(OCI_MANIFEST, armv7.manifest),
             platform: { os: 'linux', architecture: 'arm', variant: 'v7' },
