@@ -40,7 +40,7 @@ export interface CaRef {
   readonly key: string;
 }
 
-/** Fields that are not told here are as in the policy, empty where it leaves them out. */
+/** Fields that are not listed here are as in the policy, or empty if it leaves them out. */
 export interface RuleVault extends Required<Omit<Spec['vault'], 'tls' | 'auth'>> {
   readonly tls: {
     /** PEM; '' if the system's roots or caRef apply. */
@@ -63,7 +63,7 @@ export interface RuleVault extends Required<Omit<Spec['vault'], 'tls' | 'auth'>>
   };
 }
 
-/** Fields that are not told here are as in the policy, empty where it leaves them out. */
+/** Fields that are not listed here are as in the policy, or empty if it leaves them out. */
 export interface RuleEnvironment extends Required<Omit<Spec['environment'], 'fromPaths' | 'transit'>> {
   readonly fromPaths: readonly FromPath[];
   /** With keyID '', ciphertexts cannot be decrypted. */

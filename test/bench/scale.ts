@@ -264,7 +264,10 @@ interface Changes {
   readonly inStatusMs: readonly number[];
 }
 
-/** Gives policies another role, one after the other, and looks on: by dry runs of a new workload, and at the status. */
+/**
+ * Changes the role of policies, one after the other, and watches the effect: by dry runs of a new workload, and at the
+ * status.
+ */
 async function measureChanges(api: Api): Promise<Changes> {
   progress(`${CHANGES} policies change`);
   const inForceMs: number[] = [];

@@ -8,7 +8,7 @@ import { startEngines, type Engines, type Running } from '../support/wrapped.ts'
 
 const LEASES_MS = 45_000; // the leases of these tests end after seconds, and Vault takes some more to act on it
 
-// Prints whom it may log in as, and what it is told.
+// Prints whom it may log in as, and the signals that it gets.
 const PROGRAM = `
   trap 'echo told; exit 7' TERM
   trap 'echo asked' USR1

@@ -19,7 +19,7 @@ const OURS = {
 const RESTART = 'vaultinjection.dev/restart';
 /** The fields that a manifest sets and injection changes. */
 const WORDS = ['containers[app].args', 'containers[app].command'];
-/** What changes when the rule does: the record, and what vault-env is told. */
+/** What changes when the rule does: the record, and the configuration of vault-env. */
 const RULE = [
   'containers[app].env[VAULT_ENV_CONFIG].value',
   'spec.template.metadata.annotations.vaultinjection.dev/injected',
@@ -227,7 +227,7 @@ describe('what GitOps tools see on a real API server', function () {
     for (const [manager, ...force] of [
       ['argocd-controller', '--force-conflicts'],
       ['kustomize-controller', '--force-conflicts'],
-      ['helm'], // version 4: no force unless told
+      ['helm'], // version 4: no force by default
     ]) {
       for (const [index, [what, change]] of changes.entries()) {
         it(`go through with ${manager}: ${what}`, async () => {

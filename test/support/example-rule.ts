@@ -7,7 +7,7 @@ import { ruleOf } from './example-policy.ts';
 
 const EPOCH = '1970-01-01T00:00:00Z';
 
-/** What the operator makes of a policy that says little, under a hash that can be told from others. */
+/** The rule of a minimal policy, with a recognizable hash. */
 const PLAIN_RULE: Rule = {
   ...ruleOf({
     metadata: { name: 'shop-secrets', uid: 'uid-1', generation: 1, creationTimestamp: EPOCH },
