@@ -1,12 +1,12 @@
-/** docs/reference/metrics.md from the metrics themselves, each registered as in the operator. */
+/** docs/reference/metrics.md from the metrics that the operator registers. */
+import { pino } from 'pino';
 import { Registry as Register } from 'prom-client';
 
-import { createLeaderMetrics, createOperatorMetrics } from '../../operator/metrics.ts';
-import { createRotationMetrics } from '../../operator/rotation/metrics.ts';
-import { createWorkloadMetrics, type WorkloadFigures } from '../../operator/workloads/metrics.ts';
-import { createImageMetrics } from '../../webhook/image-config/metrics.ts';
-import { createWebhookMetrics, type WebhookFigures } from '../../webhook/metrics.ts';
-import { createSourceMetrics } from '../../webhook/sources/metrics.ts';
+import { ApiClient } from '../../kube/api-client.ts';
+import { systemClock } from '../../kube/clock.ts';
+import { PooledKubeConfig } from '../../kube/kube-config.ts';
+import { compose } from '../../operator/composition/compose.ts';
+import { readSettings } from '../../operator/settings.ts';
 import { formatted } from './format.ts';
 import { table } from './table.ts';
 
@@ -22,7 +22,7 @@ over replicas; of what only the leader does, the other replicas count nothing.
 Beside those below there are the metrics of the process that \`prom-client\` collects by default (\`process_*\` and
 \`nodejs_*\`: CPU, memory, event loop, garbage collection).
 
-This page is made from the code that makes the metrics (\`metrics.ts\` in \`operator/\` and \`webhook/\`).
+This page is generated from the metrics that the operator registers.
 `;
 
 /** What prom-client's types leave out of a metric. */
@@ -36,21 +36,26 @@ interface Metric {
 // without those of the process, which prom-client documents
 const PREFIX = 'vault_injection_';
 
-/** Figures by any name: nothing scrapes, so none is read. */
-const figures = new Proxy({}, { get: () => () => 0 }) as WebhookFigures & WorkloadFigures;
-
+/** The whole operator, made and never started: every part has registered its metrics by then, wherever it does so. */
 function allMetrics(): readonly Metric[] {
+  const settings = readSettings([], {});
+  if (settings === 'help') throw new Error('unreachable: nobody asked for help');
+  const kubeConfig = new PooledKubeConfig();
+  const nowhere = { name: 'none', server: 'https://none.invalid', skipTLSVerify: false };
+  kubeConfig.loadFromClusterAndUser(nowhere, { name: 'none' });
+  const clientWithin = (): ApiClient => new ApiClient({ kubeConfig, userAgent: 'none' });
   const register = new Register();
-  const none = (): number => 0;
-  const webhook = createWebhookMetrics(register);
-  webhook.show(figures);
-  webhook.watchInFlight(none);
-  createOperatorMetrics(register).show(none);
-  createLeaderMetrics(register, () => true);
-  createRotationMetrics(register);
-  createWorkloadMetrics(register, figures);
-  createImageMetrics(register).watchSize(none);
-  createSourceMetrics(register).watchSize(none);
+  compose({
+    settings,
+    kubeConfig,
+    client: clientWithin(),
+    clientWithin,
+    register,
+    clock: systemClock,
+    random: Math.random,
+    logger: pino({ enabled: false }),
+    labels: {},
+  });
   return register.getMetricsAsArray() as unknown as readonly Metric[];
 }
 

@@ -42,10 +42,10 @@ export function compose(context: Context): Group {
   const { events, authorities, rotation, workloads, policies } = controllers;
   const { certificates, configuration } = trust;
   const { images, sources } = answerers;
-  const asked: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
+  const connections: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
   return new Group(
     [
-      [asked],
+      [connections],
       [serving('health server', health, logger)],
       // stops once everything that only the leader writes has been written
       election,
