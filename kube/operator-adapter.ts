@@ -22,7 +22,7 @@ import type { PooledKubeConfig } from './kube-config.ts';
 import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
-import { ApiError } from './object-client.ts';
+import { isNotFound } from './errors.ts';
 
 import { WorkQueue } from './work-queue.ts';
 
@@ -141,7 +141,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
       const applied = await client.apply(resourceOf(meta), object, { fieldManager, subresource: 'status' });
       return ResourceMetaImpl.createWithId(meta.id, applied as unknown as LibraryObject);
     } catch (error) {
-      if (error instanceof ApiError && error.code === 404) return null;
+      if (isNotFound(error)) return null;
       throw error;
     }
   }

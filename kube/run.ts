@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { atMost } from './clock.ts';
 import type { Group } from './group.ts';
 import type { Logger } from './log.ts';
 
@@ -42,7 +43,7 @@ export async function run(group: Group, { process, clock, logger }: RunOptions):
     if (state.stopping) return;
     state.stopping = true;
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    await Promise.race([group.stop(), clock.sleep(STOP_AFTER_FAILURE_MS)]);
+    await atMost(clock, STOP_AFTER_FAILURE_MS, group.stop());
     process.exit(1);
   }
 }

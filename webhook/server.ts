@@ -3,6 +3,7 @@ import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../kube/clock.ts';
+import { atMost } from '../kube/clock.ts';
 import { listen } from '../kube/listen.ts';
 import type { Place } from '../kube/listen.ts';
 import type { Logger } from '../kube/log.ts';
@@ -157,14 +158,10 @@ export class WebhookServer {
     if (answerMs > 0) await clock.sleep(answerMs);
     this.#refusing = true;
     if (refuseMs > 0) await clock.sleep(refuseMs);
-    const deadline = new AbortController();
     const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => {
-        deadline.abort();
-        resolve();
-      });
+      this.#server.close(() => resolve());
     });
-    await clock.sleep(cutMs, deadline.signal);
+    await atMost(clock, cutMs, closed);
     this.#server.closeAllConnections();
     await closed;
   }

@@ -280,7 +280,7 @@ export interface VaultInjectionPolicySpec {
     readonly revokeToken: boolean;
     /**
      * true makes vault-env read secrets only for the first process of a container, not for one
-     * started by kubectl exec. This guards against accidents only: whoever may exec into a
+     * started by kubectl exec. This guards against accidents only: anyone who may exec into a
      * container has other ways to its secrets.
      */
     readonly refuseExec: boolean;

@@ -89,12 +89,11 @@ function createServer(
       controllers.workloads.reviewed(reviewed);
     },
   });
-  const certificate = certificates.servingPair.bind(certificates);
   const server = new WebhookServer({
     ...context,
     admission,
     place: webhookPlace(context.settings),
-    certificate,
+    certificate: () => certificates.servingPair(),
     metrics,
   });
   certificates.onChange(() => {

@@ -47,7 +47,7 @@ interface Polling {
   readonly session: VaultSession;
   readonly polls: Map<string, Poll>;
   readonly backoff: Backoff;
-  /** No request is made before, whoever wants it. */
+  /** No request is made before this time. */
   notBefore: number;
   failure: VaultFailure | undefined;
 }

@@ -9,7 +9,7 @@ describe('retryAfterMs', () => {
     ['seconds', '7', undefined, 7_000],
     ['no time at all', '0', undefined, 0],
     ['a date, from the server’s own', 'Wed, 21 Oct 2015 07:28:09 GMT', DATE, 9_000],
-    ['a date that is over', 'Wed, 21 Oct 2015 07:27:00 GMT', DATE, 0],
+    ['a date in the past', 'Wed, 21 Oct 2015 07:27:00 GMT', DATE, 0],
     ['a date of a server that does not tell its own', DATE, undefined, undefined],
     ['what is neither', 'soon', DATE, undefined],
     ['a number below 0', '-1', undefined, undefined],

@@ -47,7 +47,7 @@ describe('a part that runs while this replica leads', () => {
     expect(done).to.deep.equal(['start']);
   });
 
-  it('does not start after it was stopped, whoever is elected', async () => {
+  it('does not start again once stopped, even if this replica is elected', async () => {
     const led = whileLeading(leader, part(), log.logger);
     await led.start?.();
     lead(true);

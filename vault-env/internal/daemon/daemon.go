@@ -209,7 +209,7 @@ func (d *daemon) stopped(by syscall.Signal) {
 	suspended := d.suspended
 	d.suspended = false
 	switch {
-	case by == syscall.SIGSTOP: // whoever sent it will continue the program
+	case by == syscall.SIGSTOP: // its sender will continue the program
 	case leadsSession():
 		// Nobody would continue it, so continue it here: without vault-env, the kernel would not have stopped it.
 		d.terminal.hand(d.program)
