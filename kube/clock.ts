@@ -1,7 +1,12 @@
 /** Time, as a constructor argument: tests pass one that they move by hand. */
 export interface Clock {
-  /** Returns milliseconds since the epoch, like Date.now(). */
+  /**
+   * Returns milliseconds since the epoch, like Date.now(): for what is written down or compared with what others have
+   * written. It jumps when somebody sets the machine's clock.
+   */
   now(): number;
+  /** Returns milliseconds since some moment before, like performance.now(): for durations. It never goes back. */
+  elapsed(): number;
   /** Resolves after `ms` milliseconds, or as soon as `signal` aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
@@ -38,6 +43,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) {

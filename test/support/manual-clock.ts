@@ -4,6 +4,8 @@ import { systemClock } from '../../kube/clock.ts';
 /** A clock that stands still until it is moved. */
 export class ManualClock implements Clock {
   #now: number;
+  /** How far somebody has set the clock, in milliseconds. */
+  #shift = 0;
   #sleepers: { readonly due: number; readonly wake: () => void }[] = [];
 
   constructor(now = Date.parse('2026-11-23T12:00:00Z')) {
@@ -11,7 +13,16 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#shift;
+  }
+
+  elapsed(): number {
     return this.#now;
+  }
+
+  /** Sets the wall clock forward, or back if `ms` is negative, as an administrator or NTP does; no time passes. */
+  set(ms: number): void {
+    this.#shift += ms;
   }
 
   /** How long each of those that sleep has still to sleep, shortest first. */
@@ -54,6 +65,7 @@ export class ManualClock implements Clock {
 /** The machine's clock, but nobody sleeps longer than a hundredth of a second: for tests with real sockets. */
 export const hurriedClock: Clock = {
   now: () => systemClock.now(),
+  elapsed: () => systemClock.elapsed(),
   sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 10), signal),
 };
 

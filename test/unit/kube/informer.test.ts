@@ -257,7 +257,8 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
 
   it('lists again from time to time although the watch seems healthy', async () => {
     let skipped = 0;
-    const clock: Clock = { now: () => Date.now() + skipped, sleep: (ms, signal) => hurriedClock.sleep(ms, signal) };
+    const elapsed = (): number => hurriedClock.elapsed() + skipped;
+    const clock: Clock = { now: elapsed, elapsed, sleep: (ms, signal) => hurriedClock.sleep(ms, signal) };
     setUp({ clock, relistMs: 600_000 });
     await eventually(() => expect(server.openWatches).to.equal(1));
     skipped = 700_000;
