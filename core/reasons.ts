@@ -51,7 +51,8 @@ export const REASONS = {
   },
   NotAccepted: {
     usedBy: ['Programmed'],
-    meaning: 'The policy is not sound, and no sound generation of it is known to fall back on.',
+    meaning:
+      'The policy is not sound, and no sound generation of it is known to fall back on: it governs what it selects all the same (PolicyUnusable).',
     action: 'Fix what the condition Accepted names.',
   },
   NotProgrammed: {
@@ -234,6 +235,13 @@ export const REASONS = {
   },
 
   // why a workload is denied
+  PolicyUnusable: {
+    usedBy: UNDER_REVIEW,
+    meaning:
+      'The policy that selects the workload cannot be used, and no earlier generation of it is known: nothing is ' +
+      'injected or restored. If its failurePolicy is Fail, new workloads and changed templates are refused.',
+    action: 'Correct what the condition Accepted of the policy names, or set its spec.suspend to true.',
+  },
   EntrypointUnknown: {
     usedBy: UNDER_REVIEW,
     meaning: 'A container has no command, and neither the policy nor the registry of its image says what it would run.',

@@ -36,7 +36,7 @@ interface Call {
 
 const TIMEOUT_MS = 30_000;
 // The server ends a watch after timeoutSeconds; the client gives up on it this much later.
-const WATCH_GRACE_MS = 15_000;
+const WATCH_GRACE_MS = 5_000;
 
 /** ObjectClient over HTTP/1.1 with a KubeConfig's credentials: JSON in, the server's JSON out, unchanged. */
 export class ApiClient implements ObjectClient {

@@ -5,6 +5,7 @@ import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
 import { describeError, isGone, retryAfterOf } from './errors.ts';
 import { jittered } from './jitter.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
+import { compareVersions } from '../core/resource-version.ts';
 import type { ObjectClient, ObjectList } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 import type { Change } from './object-store.ts';
@@ -52,6 +53,7 @@ const PAGE = 500;
 // A watch lasts one to two minutes. On a quiet cluster API servers send no bookmark meanwhile (108 s observed), but
 // always one 2 s before they end it: so this is how old the copy can get before a dead connection is noticed.
 const SHORTEST_WATCH_SECONDS = 60;
+const HASTE_MS = 1_000;
 // A watch that is closed at once without any event is a failure, else it would be reopened endlessly.
 const VERY_SHORT_WATCH_MS = 500;
 // After this many broken watches in a row the version to resume from is suspect.
@@ -67,7 +69,12 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   readonly #backoff: Backoff;
   readonly #untold = new Set<string>();
   #resourceVersion: string | undefined;
+  /** The last one that the copy had, while the next list is due. */
+  #lastVersion: string | undefined;
+  #newest: string | undefined;
   #relistAt = 0;
+  #hastened = new AbortController();
+  #hastenedAt = -Infinity;
   #step: 'list' | 'watch' = 'list';
   #failedStep: 'list' | 'watch' = 'list';
   #synced = false;
@@ -85,11 +92,21 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   }
 
   /**
-   * When the API server last confirmed that the copy is fresh (list, event or bookmark), by Clock.now(); undefined if
-   * never.
+   * When the API server last confirmed that the copy is fresh (a list, an event, a bookmark, or the end of a watch, which
+   * sends everything before), by Clock.elapsed(); undefined if never.
    */
   get lastSeen(): number | undefined {
     return this.#lastSeen;
+  }
+
+  /** The resourceVersion up to which the copy is complete, and onChange has been called; undefined before the first list. */
+  get version(): string | undefined {
+    return this.#resourceVersion ?? this.#lastVersion;
+  }
+
+  /** The resourceVersion of the newest change that it has seen; undefined before the first. A bookmark is no change. */
+  get newest(): string | undefined {
+    return this.#newest;
   }
 
   get(key: string): T | undefined {
@@ -105,6 +122,17 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#work.start();
   }
 
+  /**
+   * Ends a pause after an error: something else shows that the API server answers again. At most once a second; does
+   * nothing while the watch is open.
+   */
+  hasten(): void {
+    const now = this.#options.clock.elapsed();
+    if (now - this.#hastenedAt < HASTE_MS) return;
+    this.#hastenedAt = now;
+    this.#hastened.abort();
+  }
+
   /** Resolves when the watch is closed and onChange will not be called any more. */
   stop(): Promise<void> {
     return this.#work.stop();
@@ -113,7 +141,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   async #run(signal: AbortSignal): Promise<void> {
     while (isGoing(signal)) {
       try {
-        if (this.#resourceVersion === undefined || this.#options.clock.now() >= this.#relistAt)
+        if (this.#resourceVersion === undefined || this.#options.clock.elapsed() >= this.#relistAt)
           await this.#relist(signal);
         else await this.#watch(signal, this.#resourceVersion);
       } catch (error) {
@@ -126,12 +154,14 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#options.observer?.onRelist?.();
     const { items, resourceVersion } = await this.#listAll(signal);
     this.#resourceVersion = resourceVersion;
-    this.#relistAt = this.#options.clock.now() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
+    this.#relistAt =
+      this.#options.clock.elapsed() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
     this.#seen();
     // A successful list says nothing about the watch that broke before it.
     if (this.#failedStep === 'list') this.#backoff.reset();
     const untold = [...this.#untold];
     const changes = this.#store.replace(items);
+    for (const { metadata } of items) this.#noteChange(metadata.resourceVersion);
     for (const change of changes) this.#tell(change);
     const told = new Set(changes.map(({ key }) => key));
     for (const key of untold) {
@@ -168,7 +198,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   async #watch(signal: AbortSignal, resourceVersion: string): Promise<void> {
     const { client, resource, clock, random, watchSeconds = SHORTEST_WATCH_SECONDS } = this.#options;
     this.#step = 'watch';
-    const openedAt = clock.now();
+    const openedAt = clock.elapsed();
     const untilRelist = Math.max(1, Math.ceil((this.#relistAt - openedAt) / 1000));
     const timeoutSeconds = Math.min(untilRelist, Math.round(watchSeconds * (1 + random())));
     let silent = true;
@@ -185,12 +215,14 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       this.#backoff.reset();
       this.#resourceVersion = event.object.metadata.resourceVersion ?? this.#resourceVersion;
       if (event.type === 'BOOKMARK') continue;
+      this.#noteChange(event.object.metadata.resourceVersion);
       const object = this.#kept(event.object);
       const changes = event.type === 'DELETED' ? this.#store.remove(object) : this.#store.put(object);
       for (const change of changes) this.#tell(change);
     }
     if (signal.aborted) return;
-    if (silent && clock.now() - openedAt < VERY_SHORT_WATCH_MS) {
+    this.#seen();
+    if (silent && clock.elapsed() - openedAt < VERY_SHORT_WATCH_MS) {
       throw new ApiError(0, 'VeryShortWatch', 'the watch was closed immediately');
     }
     this.#backoff.reset();
@@ -204,12 +236,16 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     const wait = this.#backoff.next();
     const delayMs = everyday ? 0 : Math.max(wait, retryAfterOf(error));
     const doubted = error instanceof ApiError && error.reason === 'MalformedEvent';
-    if (isGone(error) || doubted || this.#backoff.failures >= FAILURES_BEFORE_RELIST) this.#resourceVersion = undefined;
+    if (isGone(error) || doubted || this.#backoff.failures >= FAILURES_BEFORE_RELIST) {
+      this.#lastVersion = this.version;
+      this.#resourceVersion = undefined;
+    }
     const line = { resource: resource.plural, failures: this.#backoff.failures, delayMs, error: describeError(error) };
     if (everyday) logger.debug(line, 'the watch has expired, listing again');
     else logger.warn(line, 'lost the connection to the API server, will retry');
     observer?.onRetry?.(error, delayMs);
-    await clock.sleep(delayMs, signal);
+    this.#hastened = new AbortController();
+    await clock.sleep(delayMs, AbortSignal.any([signal, this.#hastened.signal]));
   }
 
   #tell({ key, object, previous }: Change<T>): void {
@@ -234,12 +270,16 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     }
   }
 
+  #noteChange(version: string | undefined): void {
+    if (this.#newest === undefined || (compareVersions(version, this.#newest) ?? 0) > 0) this.#newest = version;
+  }
+
   #kept(object: T): T {
     return this.#options.keep?.(object) ?? object;
   }
 
   #seen(): void {
-    this.#lastSeen = this.#options.clock.now();
+    this.#lastSeen = this.#options.clock.elapsed();
   }
 
   #selectors(): { fieldSelector?: string; labelSelector?: string } {

@@ -22,7 +22,7 @@ import type { PooledKubeConfig } from './kube-config.ts';
 import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
-import { isNotFound } from './errors.ts';
+import { describeError, isNotFound } from './errors.ts';
 
 import { WorkQueue } from './work-queue.ts';
 
@@ -36,10 +36,14 @@ export interface OperatorAdapterOptions {
   readonly logger: Logger;
   readonly relistMs?: number;
   readonly observer?: InformerObserver;
+  /** The shortest duration of a watch; see InformerOptions. */
+  readonly watchSeconds?: number;
 }
 
 interface Watched {
   readonly informer: Informer;
+  /** onSynced() has been called and has resolved: handlers may run. */
+  isReady: boolean;
   readonly feed: EventFeed;
   readonly queue: WorkQueue;
 }
@@ -70,7 +74,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
     return this.#watched.size > 0 && [...this.#watched.values()].every(({ informer }) => informer.synced);
   }
 
-  /** When the API server last confirmed that the oldest copy is fresh, by Clock.now(); undefined: not yet. */
+  /** When the API server last confirmed that the oldest copy is fresh, by Clock.elapsed(); undefined: not yet. */
   get lastSeen(): number | undefined {
     const seen = [...this.#watched.values()].map(({ informer }) => informer.lastSeen);
     return seen.includes(undefined) ? undefined : Math.min(...(seen as number[]));
@@ -113,15 +117,23 @@ export abstract class OperatorAdapter extends OperatorModule.default {
    */
   protected enqueue(resource: Resource, key: string, afterMs = 0): void {
     const watched = this.#watched.get(idOf(resource));
-    if (watched?.informer.synced !== true) return;
+    if (watched?.isReady !== true) return;
     watched.feed.askAgain(key);
     if (afterMs > 0) watched.queue.addAfter(key, afterMs);
     else watched.queue.add(key);
   }
 
-  /** Called once for each resource, when its first list has arrived; handlers have not run yet. */
-  protected onSynced(plural: string): void {
+  /** Called once for each resource, when its first list has arrived; handlers run when it has resolved. */
+  protected onSynced(plural: string): void | Promise<void> {
     this.#options.logger.info({ resource: plural }, 'synced');
+  }
+
+  /**
+   * Called with each change after onSynced() was called, at once and before the handler, which may have to wait for its
+   * turn. Must be quick. If it throws, the change is delivered again.
+   */
+  protected onChanged(plural: string, key: string): void {
+    this.#options.logger.debug({ resource: plural, key }, 'changed');
   }
 
   /** Closes the watches and resolves when running handlers have ended. Never exits the process. */
@@ -177,8 +189,18 @@ export abstract class OperatorAdapter extends OperatorModule.default {
     return Promise.reject(new Error('this operator does not install CRDs'));
   }
 
+  async #becomeReady({ plural }: Resource, watched: Watched): Promise<void> {
+    try {
+      await this.onSynced(plural);
+    } catch (error) {
+      this.#options.logger.error({ resource: plural, error: describeError(error) }, 'the first list was not processed');
+    }
+    watched.isReady = true;
+    for (const { metadata } of watched.informer.list()) watched.queue.add(keyOf(metadata));
+  }
+
   #watch(resource: Resource, onEvent: EventHandler): Watched {
-    const { client, clock, random, logger, relistMs, observer } = this.#options;
+    const { client, clock, random, logger, relistMs, observer, watchSeconds } = this.#options;
     const feed = new EventFeed({ plural: resource.plural, current: (key) => informer.get(key), onEvent });
     const queue = new WorkQueue({ process: (key) => feed.tell(key), clock, random, logger });
     const informer: Informer = new Informer({
@@ -189,16 +211,17 @@ export abstract class OperatorAdapter extends OperatorModule.default {
       logger,
       ...(relistMs === undefined ? {} : { relistMs }),
       ...(observer === undefined ? {} : { observer }),
+      ...(watchSeconds === undefined ? {} : { watchSeconds }),
       onChange: (key, object, previous) => {
         if (object === undefined && previous !== undefined) feed.noteEnd(key, previous);
-        if (informer.synced) queue.add(key);
+        if (!informer.synced) return;
+        this.onChanged(resource.plural, key);
+        if (watched.isReady) queue.add(key);
       },
-      onSynced: () => {
-        this.onSynced(resource.plural);
-        for (const object of informer.list()) queue.add(keyOf(object.metadata));
-      },
+      onSynced: () => void this.#becomeReady(resource, watched),
     });
-    return { informer, feed, queue };
+    const watched: Watched = { informer, feed, queue, isReady: false };
+    return watched;
   }
 }
 

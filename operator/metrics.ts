@@ -4,7 +4,7 @@ import type { EventRecorderOptions } from '../kube/event-recorder.ts';
 import type { InformerObserver } from '../kube/informer.ts';
 
 export interface OperatorMetrics extends InformerObserver {
-  /** Sets the source of when the API server last confirmed the policies, by Clock.now(). Call it once. */
+  /** Sets the source of when the API server last confirmed the policies, in milliseconds since the epoch. Call it once. */
   show(lastSeen: () => number | undefined): void;
 }
 

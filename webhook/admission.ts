@@ -23,6 +23,8 @@ export interface AdmissionOptions {
   readonly lookUps?: LookUps;
   /** Called after each decided review (not for dry runs, which change nothing). */
   readonly onReviewed?: (reviewed: Reviewed) => void;
+  /** Returns why this replica knows too little to decide on a review; undefined: it knows enough. */
+  readonly ignorance?: (entry: Entry, namespace: string) => string | undefined;
 }
 
 /** Skipped: not a workload, or a request that stores no template that may change. */
@@ -77,6 +79,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const review: Review = { entry, started: performance.now() };
     try {
       const request = (review.request = decodeReview(body));
+      const ignorance = options.ignorance?.(entry, request.namespace);
+      if (ignorance !== undefined) return postponed(ignorance, review, options);
       const input = inputOf(request, options.rules);
       // our configuration sends no others, but somebody else's might
       if (input === undefined) return answer(review, request, SKIPPED, options);
@@ -109,9 +113,10 @@ function decideOn(
 }
 
 function inputOf(request: ReviewRequest, rules: () => RuleSnapshot): MutationInput | undefined {
-  const { namespace, name, object } = request;
+  const { namespace, name, object, stored } = request;
   const kind = workloadKind(request);
-  return kind === undefined || object === undefined ? undefined : { kind, namespace, name, object, rules: rules() };
+  if (kind === undefined || object === undefined) return undefined;
+  return { kind, namespace, name, object, rules: rules(), ...(stored && { stored }) };
 }
 
 /** Reports the result to metrics, log and onReviewed, and returns it as a response for the API server. */
@@ -196,6 +201,21 @@ function placeOf(error: unknown): { error: string; at: string[] } {
   if (!(error instanceof Error)) return { error: typeof error, at: [] };
   const frames = error.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
   return { error: error.name, at: frames.slice(0, 5).map((line) => line.trim()) };
+}
+
+// What is missing arrives by a watch, usually within milliseconds. API servers repeat up to ten times within
+// timeoutSeconds; with this wait it is the time that ends, not the attempts.
+const SOON = { 'Retry-After': '1', Connection: 'close' } as const;
+
+/**
+ * Asks the API server to repeat the review, here or at another replica. Never an admission: a replica that does not know
+ * what the policies say would let through what they refuse.
+ */
+function postponed(why: string, { entry, started, request }: Review, { metrics, logger }: AdmissionOptions): Answer {
+  metrics.reviewed(entry, request?.operation ?? 'other', 'Postponed', (performance.now() - started) / 1000);
+  const { uid, namespace, name, kind } = request ?? {};
+  logger.debug({ uid, namespace, kind: kind?.kind, name, why }, 'postponed');
+  return plain(503, why, SOON);
 }
 
 /** Returns a response with one line of text. */

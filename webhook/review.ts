@@ -20,6 +20,8 @@ export interface ReviewRequest {
   readonly dryRun: boolean;
   /** What will be stored; undefined only if nothing will be (DELETE, CONNECT). */
   readonly object: JsonObject | undefined;
+  /** What is stored now; undefined if nothing is (CREATE). */
+  readonly stored: JsonObject | undefined;
 }
 
 /**
@@ -70,6 +72,7 @@ export function decodeReview(body: Buffer): ReviewRequest {
   if (typeof operation !== 'string') throw new BadReview('request.operation is missing');
   if (!isObject(kind)) throw new BadReview('request.kind is missing');
   const object = objectOf(request.object, operation);
+  const stored = storedOf(request.oldObject, operation);
   return {
     uid,
     operation,
@@ -78,6 +81,7 @@ export function decodeReview(body: Buffer): ReviewRequest {
     name: text(request.name) || nameOf(object),
     dryRun: request.dryRun === true,
     object,
+    stored,
   };
 }
 
@@ -125,6 +129,15 @@ function objectOf(value: unknown, operation: string): JsonObject | undefined {
   }
   if (operation === 'CREATE' || operation === 'UPDATE') throw new BadReview('request.object is missing');
   return undefined;
+}
+
+/** Only of an update: nothing else is decided by it. */
+function storedOf(value: unknown, operation: string): JsonObject | undefined {
+  if (operation !== 'UPDATE' || !isObject(value)) return undefined;
+  if (isDeeperThan(value, DEEPEST_NESTING)) {
+    throw new BadReview(`request.oldObject nests deeper than ${DEEPEST_NESTING} levels`);
+  }
+  return value;
 }
 
 function nameOf(object: JsonObject | undefined): string {

@@ -2,15 +2,16 @@
  * Admission of a workload, in one sentence: restore the pod template to what the user means, then inject what the
  * policy says, and answer with the operations that turn the original into the result. Pure: no I/O, no clock, no state.
  */
+import { governorsOf, isUsable } from '../policy/governing.ts';
 import { matchingRules } from '../policy/match.ts';
 import { KINDS, templateOf } from '../kinds.ts';
 import type { WorkloadKind } from '../kinds.ts';
-import type { Rule, RuleSnapshot } from '../policy/rule.ts';
+import type { Governor, RuleSnapshot, UnusablePolicy } from '../policy/rule.ts';
 import { deniedPath } from './bounds.ts';
 import { entryPointsOf } from './entry-points.ts';
 import type { ImageNeeds, KnownImages } from './images.ts';
 import { inject } from './inject.ts';
-import { asList, asObject } from '../json.ts';
+import { asList, asObject, equal } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { annotation } from './annotations.ts';
 import { boundedWarnings } from './outcome.ts';
@@ -36,6 +37,8 @@ export interface MutationInput {
   readonly name: string;
   /** The whole object as the API server sent it, parsed and otherwise untouched. */
   readonly object: unknown;
+  /** The same as it is stored, if it is being updated. */
+  readonly stored?: unknown;
   readonly rules: RuleSnapshot;
   /** What is known about images; left out if nothing is. The result's `needs` says which to look up. */
   readonly images?: KnownImages;
@@ -50,7 +53,8 @@ const NONE: readonly never[] = [];
 
 /** What a result says besides its outcome and patch. */
 interface About {
-  readonly rule?: Rule | undefined;
+  readonly rule?: Governor | undefined;
+  readonly held?: Denial;
   readonly reason?: string | undefined;
   readonly exclusion?: Exclusion;
   readonly wrapped?: readonly string[];
@@ -69,7 +73,7 @@ export function mutateWorkload(input: MutationInput): MutationResult {
   if (workload === undefined) {
     return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' });
   }
-  const matching = matchingRules(rules.rulesFor(namespace), kind, labelsOf(workload));
+  const matching = matchingRules(governorsOf(rules, namespace), kind, labelsOf(workload));
   const template = templateOf(kind, workload);
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation reports what is missing.
@@ -81,13 +85,13 @@ function review(
   workload: RawObject,
   template: RawObject,
   restored: Restored,
-  matching: readonly Rule[],
-  { kind, images, sources, detailed = false }: MutationInput,
+  matching: readonly Governor[],
+  { kind, stored, images, sources, detailed = false }: MutationInput,
 ): MutationResult {
   const templatePath = `/${KINDS[kind].template.join('/')}`;
   const warnings: string[] = [];
   const warn = (text: string): void => void warnings.push(text);
-  const detailsOf = (rule: Rule | undefined, known: Partial<Details> = {}): Details | undefined => {
+  const detailsOf = (rule: Governor | undefined, known: Partial<Details> = {}): Details | undefined => {
     if (!detailed) return undefined;
     const yielding = matching.filter((other) => other !== rule).map(({ policy }) => policy.name);
     return { unwrapped: [], reads: [], yielding, ...known };
@@ -105,6 +109,10 @@ function review(
   if (rule === undefined) return noRule(matching, wishes, warn, withoutInjection);
   if (wishes.inject === false) {
     return withoutInjection('Excluded', { rule, reason: 'inject is "false"', exclusion: 'AnnotatedFalse' });
+  }
+  if (!isUsable(rule)) {
+    const isChanged = !equal(template, templateOf(kind, asObject(stored)));
+    return hold(rule, isChanged, warnings, detailsOf(rule));
   }
   if (rule.when === 'Annotation' && wishes.inject !== true) {
     return withoutInjection('Excluded', { rule, reason: 'inject is not "true"', exclusion: 'AnnotationMissing' });
@@ -157,6 +165,29 @@ function review(
   return result(patch.length > 0 ? 'Injected' : 'Unchanged', { ...about, patch, warnings, details });
 }
 
+/**
+ * Decides by a policy that cannot be used: nothing is injected by it, and nothing is restored because of it. Under Fail
+ * a template that is stored already may stay; every other one is refused.
+ */
+function hold(
+  rule: UnusablePolicy,
+  isChanged: boolean,
+  warnings: readonly string[],
+  details: Details | undefined,
+): MutationResult {
+  const { policy, failurePolicy, fault } = rule;
+  const message = `policy ${policy.name} cannot be used: ${fault}`;
+  if (failurePolicy === 'Fail' && isChanged) {
+    const advice =
+      'correct the policy, set its spec.suspend to true, or delete it; until then what it selects is refused';
+    return denied({ reason: 'PolicyUnusable', message: `${message}; ${advice}` }, { rule, warnings, details });
+  }
+  const warning = `policy ${policy.name} cannot be used: nothing is injected or restored; see its condition Accepted`;
+  const reason = 'the policy cannot be used';
+  const held: Denial = { reason: 'PolicyUnusable', message };
+  return result('Unchanged', { rule, warnings: [...warnings, warning], reason, held, details });
+}
+
 /** If restoring changed no command, there was no wrapper. */
 function unwrappedOf(live: RawObject, selected: readonly Selected[], wrapped: readonly string[]): readonly string[] {
   const commands = new Map(containersOf(podSpecOf(live) ?? {}).map((item) => [nameOf(item), item.command]));
@@ -172,7 +203,7 @@ function restartOf(workload: RawObject): string | undefined {
 }
 
 /** The rule that counts: the one that the workload names, else the first. */
-function choose(matching: readonly Rule[], { policy }: Wishes): Rule | undefined {
+function choose(matching: readonly Governor[], { policy }: Wishes): Governor | undefined {
   return policy === undefined ? matching[0] : matching.find((rule) => rule.policy.name === policy);
 }
 
@@ -181,7 +212,7 @@ function choose(matching: readonly Rule[], { policy }: Wishes): Rule | undefined
  * injecting.
  */
 function noRule(
-  matching: readonly Rule[],
+  matching: readonly Governor[],
   wishes: Wishes,
   warn: (text: string) => void,
   withoutInjection: WithoutInjection,
@@ -235,6 +266,7 @@ function result(
     patch = NOTHING,
     warnings = [],
     rule,
+    held,
     reason,
     wrapped = NONE,
     skipped = NONE,
@@ -251,6 +283,7 @@ function result(
     ...(policy ? { policy } : {}),
     wrapped,
     skipped,
+    ...(held === undefined ? {} : { held }),
     ...(exclusion === undefined ? {} : { exclusion }),
     ...(details === undefined ? {} : { details }),
     ...(needs === undefined ? {} : { needs }),

@@ -49,6 +49,8 @@ export interface MutationResult {
   /** Names of the containers that are wrapped now. */
   readonly wrapped: readonly string[];
   readonly skipped: readonly Skipped[];
+  /** Set if the policy that applies cannot be used and ignores failures: the workload is admitted as it is. */
+  readonly held?: Denial;
   /** Set if the outcome is Excluded, or if a policy applies that finds nothing to inject. */
   readonly exclusion?: Exclusion;
   /** Set if they were requested and a policy applies. */

@@ -4,6 +4,7 @@ import { shortHash } from '../hash.ts';
 import { knownFields, withoutDefaults } from './defaults.ts';
 import { faultOf } from './faults.ts';
 import type { PolicyFault } from './faults.ts';
+import { identityOf } from './governing.ts';
 import { DEFAULTS } from './policy.generated.ts';
 import type { VaultInjectionPolicy, VaultInjectionPolicySpec } from './policy.generated.ts';
 import type { FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
@@ -89,11 +90,6 @@ const FIRST_OF_PROCESS = [
 function isDefault({ configMaps, secrets }: VaultInjectionPolicySpec['inject']['sources']): boolean {
   const byDefault = DEFAULTS.inject.sources;
   return configMaps === byDefault.configMaps && secrets === byDefault.secrets;
-}
-
-function identityOf({ metadata }: VaultInjectionPolicy): Rule['policy'] {
-  const { namespace, name, uid = '', generation = 0, creationTimestamp } = metadata;
-  return { namespace, name, uid, generation, createdAt: creationTimestamp ? Date.parse(creationTimestamp) : 0 };
 }
 
 function selectorOf(selector: VaultInjectionPolicySpec['selector']): Rule['selector'] {

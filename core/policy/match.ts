@@ -40,7 +40,11 @@ export function matchesSelector(selector: Rule['selector'], labels: Labels): boo
 }
 
 /** Returns those of `rules` (of the workload's namespace) that match such a workload, in the order given. */
-export function matchingRules(rules: readonly Rule[], kind: WorkloadKind, labels: Labels): readonly Rule[] {
+export function matchingRules<T extends Pick<Rule, 'targets' | 'selector'>>(
+  rules: readonly T[],
+  kind: WorkloadKind,
+  labels: Labels,
+): readonly T[] {
   return rules.filter((rule) => rule.targets.includes(kind) && matchesSelector(rule.selector, labels));
 }
 

@@ -118,6 +118,19 @@ export interface Rule {
   readonly hash: string;
 }
 
+/**
+ * What can be read of a policy that exists, is not suspended, and has no rule: it cannot be used, and no earlier
+ * generation of it is known. It still governs what it selects: under Fail it is refused, under Ignore admitted as it
+ * is.
+ */
+export interface UnusablePolicy extends Pick<Rule, 'policy' | 'priority' | 'targets' | 'selector' | 'failurePolicy'> {
+  /** For users: what is wrong, and what to write instead. */
+  readonly fault: string;
+}
+
+/** A policy that governs workloads. */
+export type Governor = Rule | UnusablePolicy;
+
 /** All rules at one moment. A snapshot never changes; the cache swaps it as a whole. */
 export interface RuleSnapshot {
   /** Increases by one with each change. */
@@ -126,4 +139,6 @@ export interface RuleSnapshot {
    * Returns the rules of a namespace, the winner first: by priority (high to low), then age (oldest first), then name.
    */
   rulesFor(namespace: string): readonly Rule[];
+  /** Returns the policies of a namespace that govern without a rule, in the same order. */
+  unusableFor(namespace: string): readonly UnusablePolicy[];
 }

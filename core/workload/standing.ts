@@ -10,6 +10,7 @@ import { annotation } from '../injection/annotations.ts';
 import type { MutationResult } from '../injection/outcome.ts';
 import { annotationsOf } from '../injection/pod.ts';
 import type { KnownSources, SourceNeeds } from '../injection/sources.ts';
+import { governorsOf, isUsable } from '../policy/governing.ts';
 import type { VaultInjectionPolicyStatus } from '../policy/policy.generated.ts';
 import type { Rule, RuleSnapshot } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -46,7 +47,12 @@ export interface Standing {
   readonly reason?: ReasonCode;
   readonly message?: string;
   /** The policy that applies. */
-  readonly policy: { readonly name: string; readonly uid: string; readonly hash: string };
+  readonly policy: {
+    readonly name: string;
+    readonly uid: string;
+    /** Of its rule; '' if the policy cannot be used. */
+    readonly hash: string;
+  };
   /** Names of policies that also match, but lose. */
   readonly yielding: readonly string[];
   /** Paths whose new versions change what the programs see. */
@@ -70,12 +76,13 @@ export function standingOf(
   const { namespace, name } = metadata;
   const input = { kind, namespace, name, object, rules, detailed: true, ...known };
   const result = mutateWorkload(input);
-  const rule = rules.rulesFor(namespace).find(({ policy }) => policy.name === (result.policy?.name ?? firstOf(result)));
-  if (rule === undefined) return undefined;
-  const { hash, policy } = rule;
+  const governors = governorsOf(rules, namespace);
+  const governor = governors.find(({ policy }) => policy.name === (result.policy?.name ?? firstOf(result)));
+  if (governor === undefined) return undefined;
+  const { policy } = governor;
   return {
     ...judged(result),
-    policy: { name: policy.name, uid: policy.uid, hash },
+    policy: { name: policy.name, uid: policy.uid, hash: isUsable(governor) ? governor.hash : '' },
     yielding: (result.details?.yielding ?? []).filter((other) => other !== policy.name),
     reads: result.details?.reads ?? [],
     ...(result.needs && { needs: result.needs }),
@@ -93,8 +100,9 @@ function firstOf({ exclusion, details }: MutationResult): string | undefined {
 }
 
 function judged(result: MutationResult): Pick<Standing, 'state' | 'reason' | 'message'> {
-  const { outcome, patch, denial, exclusion, wrapped, skipped, details } = result;
+  const { outcome, patch, denial, held, exclusion, wrapped, skipped, details } = result;
   if (denial !== undefined) return { state: 'Denied', reason: denial.reason, message: denial.message };
+  if (held !== undefined) return { state: 'Failed', reason: held.reason, message: held.message };
   if (details !== undefined && details.unwrapped.length > 0) {
     return {
       state: 'Missed',

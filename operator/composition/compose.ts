@@ -2,11 +2,13 @@
 import type { AddressInfo } from 'node:net';
 
 import { mutateWorkload } from '../../core/injection/mutate.ts';
+import { asksToFail } from '../../core/policy/governing.ts';
 import type { Part } from '../../kube/group.ts';
 import { Group } from '../../kube/group.ts';
 import type { Logger } from '../../kube/log.ts';
 import { whileLeading } from '../../kube/while-leading.ts';
 import { createAdmission } from '../../webhook/admission.ts';
+import type { Entry } from '../../webhook/configuration/configuration.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import { createWebhookMetrics } from '../../webhook/metrics.ts';
 import { WebhookServer } from '../../webhook/server.ts';
@@ -78,8 +80,15 @@ function createServer(
 ): WebhookServer {
   const { rules, metrics, answerers, controllers } = parts;
   const { certificates, configuration } = parts.trust;
+  const { policies } = controllers;
   const admission = createAdmission({
     ...context,
+    ignorance: (entry, namespace) => {
+      const { problem } = controllers.freshness;
+      // the API server is there: it has just called
+      if (problem !== undefined) policies.hasten();
+      return problem === undefined ? unknownAt(entry, namespace, rules) : `policies: ${problem}`;
+    },
     rules: () => rules.snapshot(),
     mutate: mutateWorkload,
     metrics,
@@ -103,6 +112,12 @@ function createServer(
   return server;
 }
 
+/** API servers send a namespace to the Fail entry because one of its policies asks for it. */
+function unknownAt(entry: Entry, namespace: string, rules: RuleCache): string | undefined {
+  if (entry !== 'fail' || asksToFail(rules.snapshot(), namespace)) return undefined;
+  return 'this replica knows no policy of the namespace whose failurePolicy is Fail';
+}
+
 function createHealth(
   context: Context,
   parts: { readonly trust: Trust; readonly controllers: Controllers; readonly server: WebhookServer },
@@ -112,7 +127,7 @@ function createHealth(
     ...context,
     place: healthPlace(context.settings),
     checks: [
-      { name: 'policies', check: () => (controllers.policies.loaded ? undefined : 'not all listed yet') },
+      { name: 'policies', check: () => controllers.freshness.problem },
       {
         name: 'certificate',
         check: () => (trust.certificateReady() ? undefined : 'not trusted by the webhook configuration'),
@@ -124,7 +139,7 @@ function createHealth(
 
 function showFigures(metrics: WebhookMetrics, rules: RuleCache, { certificates }: Trust): void {
   metrics.show({
-    rules: () => rules.namespaces().reduce((sum, { name }) => sum + rules.snapshot().rulesFor(name).length, 0),
+    rules: () => rules.size,
     leafNotAfter: () => certificates.certificateStatus().leafNotAfter,
     authorityNotAfter: () => certificates.certificateStatus().authorityNotAfter,
   });

@@ -9,8 +9,10 @@ import type { Logger } from '../../kube/log.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
+import { Freshness } from '../policies/freshness.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
+import { RuleHistory } from '../policies/rule-history.ts';
 import { createRotation } from '../rotation/create.ts';
 import type { Rotation } from '../rotation/rotation.ts';
 import { Authorities } from '../vault/authorities.ts';
@@ -27,6 +29,7 @@ export interface Controllers {
   readonly rotation: Rotation;
   readonly workloads: WorkloadController;
   readonly policies: PolicyController;
+  readonly freshness: Freshness;
 }
 
 /** Creates the controllers of policies, their workloads, and the secrets that those read, and connects them. */
@@ -56,6 +59,7 @@ export function createControllers(
     sources,
     rotation,
   });
+  const history = new RuleHistory(context);
   const metrics = createOperatorMetrics(register);
   const policies = new PolicyController({
     ...context,
@@ -65,7 +69,9 @@ export function createControllers(
     compile: (policy) =>
       compilePolicy(policy, { injectorImage: settings.injectorImage, injectorImagePullPolicy: 'IfNotPresent' }),
     rules,
+    history,
     webhook,
+    onNamespaces: (namespaces) => webhook.setPolicies(namespaces),
     certificateReady: () => trust.certificateReady(),
     isLeader: () => leader.isLeader,
     summaryOf: (policy) => workloads.summaryOf(policy),
@@ -74,16 +80,28 @@ export function createControllers(
     authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
   });
-  metrics.show(() => policies.lastSeen);
+  metrics.show(() => {
+    const { lastSeen } = policies;
+    return lastSeen && context.clock.now() - (context.clock.elapsed() - lastSeen);
+  });
 
+  const freshness = new Freshness({
+    clock: context.clock,
+    lastSeen: () => policies.lastSeen,
+    inForce: () => policies.inForce,
+    published: () => undefined,
+  });
   for (const fact of [authorities, rotation]) fact.onChange((policy) => policies.factsChanged(policy));
   workloads.onSummary((policy) => policies.factsChanged(policy));
   trust.published.onChange(() => {
     policies.reconcileAll();
     workloads.lookAtAll();
   });
-  leader.onChange((leading) => (leading ? policies.reconcileAll() : undefined));
-  return { events, authorities, rotation, workloads, policies };
+  leader.onChange((leading) => {
+    history.doubt();
+    if (leading) policies.reconcileAll();
+  });
+  return { events, authorities, rotation, workloads, policies, freshness };
 }
 
 /** The most common installation mistakes deserve more than a status code in the log. */

@@ -10,6 +10,10 @@ export interface PolicyFacts {
   readonly verdict: Verdict;
   /** The generation whose rule admission uses; undefined if there is none. */
   readonly inForce: number | undefined;
+  /** It cannot be used, and refuses what it selects. */
+  readonly refuses?: boolean;
+  /** Every replica that answers reviews has it in force. */
+  readonly everywhere: boolean;
   /** API servers send workloads of the namespace to the webhook. */
   readonly programmed: boolean;
   /** They never will, because the namespace is excluded. */
@@ -67,19 +71,25 @@ export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
   ];
 }
 
-function acceptedOf({ verdict, inForce }: PolicyFacts): Statement {
+function acceptedOf({ verdict, inForce, refuses }: PolicyFacts): Statement {
   if (verdict.ok) return isTrue('Accepted', 'the policy is valid');
-  const consequence =
-    inForce === undefined ? 'no rule is in force' : `generation ${inForce} stays in force until this is fixed`;
+  const unusable =
+    refuses === true
+      ? 'no earlier generation is known, so new workloads and changed templates are refused until this is fixed'
+      : 'no earlier generation is known, so workloads stay as they are until this is fixed';
+  const consequence = inForce === undefined ? unusable : `generation ${inForce} stays in force until this is fixed`;
   return isFalse(verdict.reason, `${verdict.message}; ${consequence}`);
 }
 
-function programmedOf({ verdict, inForce, programmed, excluded }: PolicyFacts): Statement {
+function programmedOf({ verdict, inForce, everywhere, programmed, excluded }: PolicyFacts): Statement {
   if (verdict.ok && verdict.suspended) return isFalse('Suspended', 'the policy is suspended: nothing is injected');
   if (inForce === undefined) return isFalse('NotAccepted', 'no valid generation of the policy is known');
   if (excluded) return isFalse('NamespaceExcluded', 'workloads of this namespace are never injected');
   if (!programmed) {
     return isFalse('NotProgrammed', 'API servers do not send the workloads of this namespace to the webhook yet');
+  }
+  if (!everywhere) {
+    return isFalse('NotProgrammed', `not every replica of the operator has generation ${inForce} in force yet`);
   }
   return isTrue('Programmed', `admission uses generation ${inForce}`);
 }

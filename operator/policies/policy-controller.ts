@@ -5,6 +5,9 @@ import { keyOf } from '../../core/object.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import { HealthMonitor } from '../vault/health-monitor.ts';
 import type { VaultPort } from '../vault/vault-port.ts';
+import { Enforcer } from './enforcer.ts';
+import type { EnforcerOptions } from './enforcer.ts';
+import type { RuleHistory } from './rule-history.ts';
 import { POLICIES, Reconciler, STATUS_FIELD_MANAGER } from './reconciler.ts';
 import type { ReconcilerOptions } from './reconciler.ts';
 
@@ -13,22 +16,31 @@ export interface PolicyControllerOptions
     Omit<OperatorAdapterOptions, 'fieldManager'>,
     Pick<
       ReconcilerOptions,
-      'validate' | 'compile' | 'rules' | 'webhook' | 'certificateReady' | 'summaryOf' | 'rotationOf' | 'isLeader'
-    > {
+      'webhook' | 'certificateReady' | 'summaryOf' | 'rotationOf' | 'isLeader' | 'inForceEverywhere'
+    >,
+    Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces' | 'turn'> {
+  /** Where the last good rules are kept; left out if nowhere. */
+  readonly history?: RuleHistory;
   readonly vault: VaultPort;
   readonly authorityOf: AuthorityOf;
   /** Approximate milliseconds between two checks of one Vault. */
   readonly vaultCheckMs?: number;
 }
 
+// A watch lasts four to eight seconds, and its end confirms that nothing was missed: so a connection that is silently
+// dead is noticed within 13 s (kube/api-client.ts gives up 5 s after the end is due), before the copy counts as stale
+// (freshness.ts).
+const WATCH_SECONDS = 4;
+
 /** Watches VaultInjectionPolicies and reconciles each one whenever something about it changes. */
 export class PolicyController extends OperatorAdapter {
+  readonly #enforcer: Enforcer;
   readonly #reconciler: Reconciler;
   readonly #monitor: HealthMonitor;
   #loaded = false;
 
   constructor(options: PolicyControllerOptions) {
-    super({ ...options, fieldManager: STATUS_FIELD_MANAGER });
+    super({ ...options, fieldManager: STATUS_FIELD_MANAGER, watchSeconds: WATCH_SECONDS });
     const { authorityOf, clock, random, logger, vaultCheckMs } = options;
     this.#monitor = new HealthMonitor({
       vault: options.vault,
@@ -41,12 +53,28 @@ export class PolicyController extends OperatorAdapter {
     });
     const policies = { get: (key: string) => this.#policies().get(key), list: () => this.#policies().list() };
     const again = (key: string, ms: number): void => this.enqueue(POLICIES, key, ms);
-    this.#reconciler = new Reconciler({ ...options, policies, vault: this.#monitor, again });
+    this.#enforcer = new Enforcer({ ...options, policies });
+    this.#reconciler = new Reconciler({ ...options, policies, enforcer: this.#enforcer, vault: this.#monitor, again });
   }
 
   /** Whether the rules of all policies are in force, even if not all statuses say so yet. */
   get loaded(): boolean {
     return this.#loaded;
+  }
+
+  /** The resourceVersion of the policies up to which the rules are in force; undefined before they are loaded. */
+  get inForce(): string | undefined {
+    return this.#loaded ? this.#policies().version : undefined;
+  }
+
+  /** The resourceVersion of the newest change of a policy that is in force; undefined if none is known. */
+  get newest(): string | undefined {
+    return this.#loaded ? this.#policies().newest : undefined;
+  }
+
+  /** Something else shows that the API server answers: a pause after an error ends. */
+  hasten(): void {
+    if (this.#loaded) this.#policies().hasten();
   }
 
   /** Call it when something in all statuses has changed: the webhook's configuration or certificate, or the leader. */
@@ -70,11 +98,15 @@ export class PolicyController extends OperatorAdapter {
     await this.watchResource(group, version, plural, ({ meta }) => this.#reconciler.reconcile(keyOf(meta)));
   }
 
-  // Until all policies are known, no namespace may be taken for one without policies: no policy is reconciled before.
-  protected override onSynced(plural: string): void {
-    super.onSynced(plural);
-    this.#reconciler.load();
+  protected override async onSynced(plural: string): Promise<void> {
+    await super.onSynced(plural);
+    await this.#enforcer.load();
     this.#loaded = true;
+  }
+
+  // Admission needs the rule at once; the status may wait for its turn.
+  protected override onChanged(_plural: string, key: string): void {
+    this.#enforcer.enforce(key);
   }
 
   #policies(): Informer {

@@ -1,19 +1,17 @@
 import type { Clock } from '../../kube/clock.ts';
-import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { Logger } from '../../kube/log.ts';
-import type { ReasonCode } from '../../core/reasons.ts';
 import type { VaultHealth } from '../vault/vault-port.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
-import type { CompiledPolicy } from '../../core/policy/compile.ts';
+import { identityOf, isUsable } from '../../core/policy/governing.ts';
 import type { PolicyStatus, Statement, Verdict } from './conditions.ts';
 import { conditionsOf, isSameStatus, isUrgent, nextStatus } from './conditions.ts';
-import type { VaultInjectionPolicy } from '../../core/policy/policy.generated.ts';
+import type { Enforcer } from './enforcer.ts';
 import type { RuleCache } from './rule-cache.ts';
-import type { Rule, RuleVault } from '../../core/policy/rule.ts';
-import type { CheckedPolicy } from '../../core/policy/schema.ts';
+import type { RuleHistory } from './rule-history.ts';
+import type { Governor, Rule, RuleVault } from '../../core/policy/rule.ts';
 import { keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
 
 export const POLICIES: Resource = {
@@ -27,11 +25,6 @@ export const STATUS_FIELD_MANAGER = 'vault-injection-operator-status';
 
 /** What the reconciler needs from the webhook's configuration. */
 export interface WebhookProgramming {
-  /**
-   * Sets all namespaces that have rules, and their failure policy while the webhook is unavailable: any Fail makes it
-   * Fail.
-   */
-  setPolicies(policies: ReadonlyMap<string, Rule['failurePolicy']>): void;
   /** Whether API servers now send the workloads of this namespace to the webhook. */
   programmed(namespace: string): boolean;
   /** Whether they never will. */
@@ -47,13 +40,17 @@ export interface VaultWatch {
 
 export interface ReconcilerOptions {
   /** The policies as they are now. */
-  readonly policies: {
-    get(key: string): KubernetesObject | undefined;
-    list(): readonly KubernetesObject[];
-  };
-  readonly validate: (object: unknown) => CheckedPolicy;
-  readonly compile: (policy: VaultInjectionPolicy) => CompiledPolicy;
-  readonly rules: RuleCache;
+  readonly policies: { get(key: string): KubernetesObject | undefined };
+  /** What puts them in force; see Enforcer. */
+  readonly enforcer: Pick<Enforcer, 'enforce' | 'recover' | 'verdictOf'>;
+  readonly rules: Pick<RuleCache, 'of'>;
+  /** Keeps the rules in force for the time when their policies cannot be used; left out if nobody does. */
+  readonly history?: Pick<RuleHistory, 'keep'>;
+  /**
+   * Whether every replica that answers reviews has in force what was so here at this resourceVersion of the policies
+   * (default: there is no other).
+   */
+  readonly inForceEverywhere?: (resourceVersion: string) => boolean;
   readonly webhook: WebhookProgramming;
   readonly certificateReady: () => boolean;
   readonly vault: VaultWatch;
@@ -79,12 +76,7 @@ const ROTATION_PENDING: Statement = {
   message: 'the secrets that the workloads read are not known yet',
 };
 
-interface Judged {
-  readonly verdict: Verdict;
-  readonly rule?: Rule;
-}
-
-/** Turns policies into rules, and reports the result in their status. */
+/** Reports in the status of each policy what has become of it. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** Statuses that were written, until the informer shows an object newer than the one they were written for. */
@@ -92,79 +84,63 @@ export class Reconciler {
     string,
     { readonly resourceVersion: string | undefined; readonly status: PolicyStatus }
   >();
-  /** When each status was last written. */
+  /** What governs for each policy, and the resourceVersion at which that was first so. */
+  readonly #enforced = new Map<string, { readonly governor: Governor | undefined; readonly version: string }>();
+  /** When each status was last written, by Clock.elapsed(). */
   readonly #writtenAt = new Map<string, number>();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
   }
 
-  /** Puts the rules of all policies in force at once, without I/O: admission need not wait for any status. */
-  load(): void {
-    const { policies, rules } = this.#options;
-    const judged = policies.list().map((object) => judge(object, this.#options));
-    rules.replaceAll(judged.flatMap(({ rule }) => (rule === undefined ? [] : [rule])));
-    this.#program();
-  }
-
   /** Reconciles one policy (`namespace/name`). Rejects with ApiError. */
   async reconcile(key: string): Promise<void> {
-    const object = this.#options.policies.get(key);
-    if (object === undefined) {
+    const { policies, enforcer, isLeader, vault, rules, history } = this.#options;
+    enforcer.enforce(key);
+    const object = policies.get(key);
+    const verdict = enforcer.verdictOf(key);
+    if (object === undefined || verdict === undefined) {
       this.#forget(key);
       return;
     }
-    const judged = judge(object, this.#options);
-    if (this.#enforce(object, judged)) this.#program();
-    const inForce = this.#ruleInForce(object);
-    this.#options.vault.watch(key, inForce?.vault);
-    if (this.#options.isLeader()) await this.#report(key, object, judged.verdict, inForce);
+    if (!verdict.ok) await enforcer.recover(key);
+    const governor = rules.of(identityOf(object));
+    this.#noteVersion(key, object, governor);
+    const inForce = governor !== undefined && isUsable(governor) ? governor : undefined;
+    vault.watch(key, inForce?.vault);
+    if (!isLeader()) return;
+    await this.#report(key, object, verdict, governor);
+    if (inForce !== undefined) await history?.keep(inForce);
   }
 
   #forget(key: string): void {
-    const { rules, vault, logger } = this.#options;
-    const { namespace, name } = partsOfKey(key);
-    vault.unwatch(key);
+    this.#options.vault.unwatch(key);
     this.#written.delete(key);
     this.#writtenAt.delete(key);
-    if (!rules.delete(namespace, name)) return;
-    logger.info({ policy: key }, 'the policy was deleted, its rule is no longer in force');
-    this.#program();
+    if (this.#enforced.delete(key)) this.#options.logger.info({ policy: key }, 'the policy was deleted');
   }
 
-  /**
-   * Keeps the last good rule in force if the newest generation has none, unless it is suspended. Returns true on a
-   * change.
-   */
-  #enforce(object: KubernetesObject, { verdict, rule }: Judged): boolean {
-    const { rules } = this.#options;
-    const { namespace = '', name } = object.metadata;
-    if (rule !== undefined) return rules.set(rule);
-    if (!verdict.ok && this.#ruleInForce(object) !== undefined) return false;
-    return rules.delete(namespace, name);
+  /** Its status changes the version of a policy too, and that changes nothing for the replicas. */
+  #noteVersion(key: string, { metadata }: KubernetesObject, governor: Governor | undefined): void {
+    if (this.#enforced.get(key)?.governor === governor && this.#enforced.has(key)) return;
+    this.#enforced.set(key, { governor, version: metadata.resourceVersion ?? '' });
   }
 
-  /** Returns the rule of this policy, not one of an earlier policy with the same name. */
-  #ruleInForce({ metadata }: KubernetesObject): Rule | undefined {
-    const rules = this.#options.rules.snapshot().rulesFor(metadata.namespace ?? '');
-    return rules.find(({ policy }) => policy.name === metadata.name && policy.uid === metadata.uid);
-  }
-
-  #program(): void {
-    const { rules, webhook } = this.#options;
-    const namespaces = rules
-      .namespaces()
-      .map(({ name, failurePolicies: [first = 'Ignore'] }) => [name, first] as const);
-    webhook.setPolicies(new Map(namespaces));
-  }
-
-  async #report(key: string, object: KubernetesObject, verdict: Verdict, inForce: Rule | undefined): Promise<void> {
-    const { webhook, certificateReady, vault, clock, again } = this.#options;
+  async #report(
+    key: string,
+    object: KubernetesObject,
+    verdict: Verdict,
+    governor: Governor | undefined,
+  ): Promise<void> {
+    const { webhook, certificateReady, vault, clock, again, inForceEverywhere = () => true } = this.#options;
     const { namespace = '', generation = 0 } = object.metadata;
-    const summary = inForce && this.#options.summaryOf?.(key);
+    const summary = governor && this.#options.summaryOf?.(key);
+    const inForce = governor !== undefined && isUsable(governor) ? governor : undefined;
     const conditions = conditionsOf({
       verdict,
       inForce: inForce?.policy.generation,
+      refuses: governor?.failurePolicy === 'Fail',
+      everywhere: inForceEverywhere(this.#enforced.get(key)?.version ?? ''),
       programmed: webhook.programmed(namespace),
       excluded: webhook.excludes(namespace),
       certificateReady: certificateReady(),
@@ -174,12 +150,13 @@ export class Reconciler {
     });
     const known = this.#knownStatus(key, object);
     const now = clock.now();
-    // a policy without a rule has no workloads
-    const before = inForce === undefined ? {} : keptWorkloadStatus(known);
+    const elapsed = clock.elapsed();
+    // a policy that governs nothing has no workloads
+    const before = governor === undefined ? {} : keptWorkloadStatus(known);
     const workloads = summary === undefined ? before : workloadStatusOf(known, summary, now);
     const status = nextStatus(known, conditions, generation, now, workloads);
     if (isSameStatus(known, status)) return;
-    const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - now;
+    const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - elapsed;
     if (calmMs > 0 && !isUrgent(known, status)) again(key, calmMs);
     else await this.#write(key, object, status);
   }
@@ -209,7 +186,7 @@ export class Reconciler {
         options,
       );
       this.#written.set(key, { resourceVersion, status });
-      this.#writtenAt.set(key, this.#options.clock.now());
+      this.#writtenAt.set(key, this.#options.clock.elapsed());
       const ready = status.conditions?.find(({ type }) => type === 'Ready');
       const line = { policy: key, generation: status.observedGeneration, ready: ready?.status, reason: ready?.reason };
       this.#options.logger.info(line, 'the status of the policy changed');
@@ -218,20 +195,4 @@ export class Reconciler {
       if (!isNotFound(error)) throw error;
     }
   }
-}
-
-function judge(object: KubernetesObject, { validate, compile }: ReconcilerOptions): Judged {
-  const checked = validate(object);
-  if (!checked.ok) return refused('SchemaInvalid', checked.problems.join('; '));
-  const compiled = compile(checked.policy);
-  if (!compiled.ok) return refused(compiled.reason, compiled.message);
-  if (compiled.suspended) return { verdict: { ok: true, suspended: true } };
-  return { verdict: { ok: true, suspended: false }, rule: compiled.rule };
-}
-
-// metav1.Condition allows 32,768 characters; a policy with a thousand faults is fixed from the top.
-const LONGEST_MESSAGE = 2_000;
-
-function refused(reason: ReasonCode, message: string): Judged {
-  return { verdict: { ok: false, reason, message: message.slice(0, LONGEST_MESSAGE) } };
 }

@@ -1,63 +1,69 @@
 import { Listeners } from '../../kube/listeners.ts';
 import { equal } from '../../core/json.ts';
-import { keyOf } from '../../core/object.ts';
 import { compareText } from '../../core/order.ts';
-import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
+import { isUsable, winnerFirst } from '../../core/policy/governing.ts';
+import type { Governor, Rule, RuleSnapshot, UnusablePolicy } from '../../core/policy/rule.ts';
 
-/** A namespace with rules, and their failure policies for when the webhook cannot answer. */
+/** A namespace that policies govern, and their failure policies for when the webhook cannot answer. */
 export interface RuledNamespace {
   readonly name: string;
   /** Each of them once, Fail first. */
   readonly failurePolicies: readonly Rule['failurePolicy'][];
 }
 
-const NO_RULES: readonly Rule[] = [];
+/** What governs one namespace, each list with the winner first. */
+interface Governed {
+  readonly rules: readonly Rule[];
+  readonly unusable: readonly UnusablePolicy[];
+}
+
+const NOTHING: Governed = { rules: [], unusable: [] };
 
 /**
- * All rules in force. Readers take a snapshot, which never changes; a write copies what a snapshot may still share.
- * Reading costs one look-up, however many policies the cluster has.
+ * What every unsuspended policy says: its rule, or what can be read of it if it cannot be used. Readers take a snapshot,
+ * which never changes; a write copies what a snapshot may still share. Reading costs one look-up, however many policies
+ * the cluster has.
  */
 export class RuleCache {
-  #rules = new Map<string, readonly Rule[]>();
+  #governed = new Map<string, Governed>();
   #version = 0;
   #snapshot: RuleSnapshot | undefined;
   readonly #listeners = new Listeners<[namespace: string]>();
 
   /** Returns the current rules: the same object until something changes. */
   snapshot(): RuleSnapshot {
-    const rules = this.#rules;
-    this.#snapshot ??= { version: this.#version, rulesFor: (namespace) => rules.get(namespace) ?? NO_RULES };
+    const governed = this.#governed;
+    const of = (namespace: string): Governed => governed.get(namespace) ?? NOTHING;
+    this.#snapshot ??= {
+      version: this.#version,
+      rulesFor: (namespace) => of(namespace).rules,
+      unusableFor: (namespace) => of(namespace).unusable,
+    };
     return this.#snapshot;
   }
 
-  /** Replaces the policy's rule. Returns false if an equal one was there already. */
-  set(rule: Rule): boolean {
-    const { namespace, name } = rule.policy;
-    const before = this.#rules.get(namespace) ?? NO_RULES;
-    if (before.some((other) => equal(other, rule))) return false;
-    this.#replaceNamespace(namespace, [...before.filter((other) => other.policy.name !== name), rule]);
+  /** Replaces what is known of the policy. Returns false if it was the same before. */
+  set(governor: Governor): boolean {
+    const { namespace } = governor.policy;
+    const before = this.#governed.get(namespace) ?? NOTHING;
+    if (both(before).some((other) => equal(other, governor))) return false;
+    this.#replace(namespace, [...both(before).filter(otherThan(governor.policy.name)), governor]);
     return true;
   }
 
-  /** Removes the rule of a policy. Returns false if there was none. */
+  /** Removes a policy. Returns false if there was none. */
   delete(namespace: string, name: string): boolean {
-    const before = this.#rules.get(namespace) ?? NO_RULES;
-    const after = before.filter((rule) => rule.policy.name !== name);
+    const before = both(this.#governed.get(namespace) ?? NOTHING);
+    const after = before.filter(otherThan(name));
     if (after.length === before.length) return false;
-    this.#replaceNamespace(namespace, after);
+    this.#replace(namespace, after);
     return true;
   }
 
-  /** Replaces all rules at once; of two for the same policy the later one counts. */
-  replaceAll(rules: Iterable<Rule>): void {
-    const byPolicy = new Map<string, Rule>();
-    for (const rule of rules) byPolicy.set(keyOf(rule.policy), rule);
-    const grouped = Map.groupBy(byPolicy.values(), (rule) => rule.policy.namespace);
-    const sorted = new Map([...grouped].map(([namespace, group]) => [namespace, group.sort(winnerFirst)]));
-    const before = this.#rules;
-    const names = new Set([...before.keys(), ...sorted.keys()]);
-    const changed = [...names].filter((name) => !equal(before.get(name), sorted.get(name)));
-    if (changed.length > 0) this.#change(sorted, changed);
+  /** Returns what governs for this policy, not for an earlier one with the same name. */
+  of({ namespace, name, uid }: Pick<Rule['policy'], 'namespace' | 'name' | 'uid'>): Governor | undefined {
+    const all = both(this.#governed.get(namespace) ?? NOTHING);
+    return all.find(({ policy }) => policy.name === name && policy.uid === uid);
   }
 
   /** Calls `listener` with each namespace after its rules have changed. The listener must only note it. */
@@ -65,36 +71,44 @@ export class RuleCache {
     this.#listeners.add(listener);
   }
 
-  /** Returns the namespaces that have rules, by name. */
+  /** Returns the namespaces that policies govern, by name. */
   namespaces(): readonly RuledNamespace[] {
-    return [...this.#rules]
-      .map(([name, rules]) => ({
-        name,
-        failurePolicies: (['Fail', 'Ignore'] as const).filter((kind) => rules.some((r) => r.failurePolicy === kind)),
-      }))
+    return [...this.#governed]
+      .map(([name, governed]) => ({ name, failurePolicies: failurePoliciesOf(governed) }))
       .sort((a, b) => compareText(a.name, b.name));
   }
 
-  #replaceNamespace(namespace: string, rules: readonly Rule[]): void {
-    const changed = this.#snapshot === undefined ? this.#rules : new Map(this.#rules);
-    if (rules.length === 0) changed.delete(namespace);
-    else changed.set(namespace, rules.toSorted(winnerFirst));
-    this.#change(changed, [namespace]);
+  /** Returns how many policies have a rule. */
+  get size(): number {
+    return [...this.#governed.values()].reduce((sum, { rules }) => sum + rules.length, 0);
   }
 
-  #change(rules: Map<string, readonly Rule[]>, namespaces: readonly string[]): void {
-    this.#rules = rules;
+  #replace(namespace: string, governors: readonly Governor[]): void {
+    const changed = this.#snapshot === undefined ? this.#governed : new Map(this.#governed);
+    if (governors.length === 0) changed.delete(namespace);
+    else {
+      const sorted = governors.toSorted(winnerFirst);
+      changed.set(namespace, {
+        rules: sorted.filter(isUsable),
+        unusable: sorted.filter((one): one is UnusablePolicy => !isUsable(one)),
+      });
+    }
+    this.#governed = changed;
     this.#version += 1;
     this.#snapshot = undefined;
-    for (const namespace of namespaces) this.#listeners.notify(namespace);
+    this.#listeners.notify(namespace);
   }
 }
 
-/**
- * Compares rules for sort(): of those that match a workload the first one applies. By priority, then age, then name.
- */
-export function winnerFirst(a: Rule, b: Rule): number {
-  return (
-    b.priority - a.priority || a.policy.createdAt - b.policy.createdAt || compareText(a.policy.name, b.policy.name)
-  );
+function both({ rules, unusable }: Governed): readonly Governor[] {
+  return unusable.length === 0 ? rules : [...rules, ...unusable];
+}
+
+function otherThan(name: string): (governor: Governor) => boolean {
+  return ({ policy }) => policy.name !== name;
+}
+
+function failurePoliciesOf(governed: Governed): readonly Rule['failurePolicy'][] {
+  const all = both(governed);
+  return (['Fail', 'Ignore'] as const).filter((kind) => all.some(({ failurePolicy }) => failurePolicy === kind));
 }

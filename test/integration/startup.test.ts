@@ -127,7 +127,7 @@ describe('starting the operator', () => {
       expect((await operator.health('/livez')).status).to.equal(200);
       const ready = await operator.health('/readyz');
       expect([ready.status, ready.body]).to.deep.equal([503, ready.body]);
-      expect(ready.body).to.contain('[-] policies: not all listed yet');
+      expect(ready.body).to.contain('[-] policies: not all of them are loaded yet');
       await installPrerequisites(plane);
       await eventually(
         'it to be ready',

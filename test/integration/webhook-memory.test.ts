@@ -25,7 +25,7 @@ describe('the memory of the webhook server', () => {
     const pair = await issueLeaf(authority, ['127.0.0.1'], Date.now());
     const { logger } = testLog();
     const metrics = createWebhookMetrics();
-    const rules = { version: 1, rulesFor: () => [] };
+    const rules = { version: 1, rulesFor: () => [], unusableFor: () => [] };
     const admission = createAdmission({ rules: () => rules, mutate: mutateWorkload, metrics, logger });
     const parts = { admission, metrics, logger, clock: systemClock };
     server = new WebhookServer({ ...parts, place: loopback(), certificate: () => pair });

@@ -1,4 +1,5 @@
-import type { Rule, RuleSnapshot } from '../../core/policy/rule.ts';
+import { isUsable } from '../../core/policy/governing.ts';
+import type { Governor, Rule, RuleSnapshot, UnusablePolicy } from '../../core/policy/rule.ts';
 import { sourceName } from '../../core/injection/sources.ts';
 import type { KnownSources, SourceAnswer } from '../../core/injection/sources.ts';
 import { changed } from './changed.ts';
@@ -22,9 +23,11 @@ export function ruleWith(changes: Changes<Rule> = {}): Rule {
   return changed(PLAIN_RULE, changes);
 }
 
-/** The same rules in every namespace. */
-export function snapshotOf(...rules: readonly Rule[]): RuleSnapshot {
-  return { version: 1, rulesFor: () => rules };
+/** The same policies in every namespace. */
+export function snapshotOf(...governors: readonly Governor[]): RuleSnapshot {
+  const rules = governors.filter(isUsable);
+  const unusable = governors.filter((one): one is UnusablePolicy => !isUsable(one));
+  return { version: 1, rulesFor: () => rules, unusableFor: () => unusable };
 }
 
 /** What is known of objects, by their names as `Secret db`. */

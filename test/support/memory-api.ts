@@ -44,7 +44,7 @@ export class MemoryApi implements ObjectClient {
     const all = [...this.#objects]
       .filter(([path]) => isUnder(path, resource))
       .flatMap(([, objects]) => [...objects.values()].map(({ object }) => object))
-      .filter((object) => isSelected(object, options.fieldSelector));
+      .filter((object) => isSelected(object, options.fieldSelector) && hasLabels(object, options.labelSelector));
     const from = Number(options.continue ?? 0);
     const items = copy(all.slice(from, from + (options.limit ?? all.length))) as T[];
     const end = from + items.length;
@@ -220,6 +220,17 @@ function mergeByName(live: unknown, wanted: unknown, before: unknown): unknown {
   const index = (list: unknown): Json =>
     Object.fromEntries(((list as { name: string }[] | undefined) ?? []).map((item) => [item.name, item]));
   return Object.values(merge(index(live), index(wanted), index(before)));
+}
+
+/** `key` or `key=value`, joined by commas. */
+function hasLabels({ metadata: { labels = {} } }: KubernetesObject, selector = ''): boolean {
+  return selector
+    .split(',')
+    .filter((term) => term !== '')
+    .every((term) => {
+      const [key = '', value] = term.split('=');
+      return value === undefined ? Object.hasOwn(labels, key) : labels[key] === value;
+    });
 }
 
 function isSelected(object: KubernetesObject, fieldSelector: string | undefined): boolean {

@@ -14,7 +14,7 @@ import type { LogLine } from '../../support/test-log.ts';
 
 const SECRET = 'hunter2';
 const NOTHING: MutationResult = { outcome: 'NoPolicy', patch: [], wrapped: [], skipped: [], warnings: [], audit: {} };
-const RULES: RuleSnapshot = { version: 1, rulesFor: () => [] };
+const RULES: RuleSnapshot = { version: 1, rulesFor: () => [], unusableFor: () => [] };
 
 function body(change: object = {}): Buffer {
   const request = {
@@ -94,6 +94,34 @@ describe('admission', () => {
       warnings: ['mind the gap'],
       auditAnnotations: { result: 'Injected', policy: 'default', generation: '7', containers: 'app' },
     });
+  });
+
+  it('passes on what is stored, if it is an update', () => {
+    const seen: unknown[] = [];
+    const { admit } = start({ mutate: ({ stored }) => (seen.push(stored), NOTHING) });
+    const oldObject = { spec: { old: true } };
+    admit('ignore', body({ operation: 'UPDATE', oldObject }));
+    admit('ignore', body({ operation: 'CREATE', oldObject }));
+    expect(seen).to.deep.equal([oldObject, undefined]);
+  });
+
+  it('asks to send the review again if this replica knows too little, and decides nothing', async () => {
+    const asked: unknown[] = [];
+    const decided: unknown[] = [];
+    const { admit, metrics } = start({
+      ignorance: (entry, namespace) => (asked.push([entry, namespace]), entry === 'fail' ? 'not known yet' : undefined),
+      mutate: (input) => (decided.push(input.name), NOTHING),
+      onReviewed: (reviewed) => decided.push(reviewed),
+    });
+    const { status, headers, body: text } = admit('fail', body());
+    expect([status, text, decided]).to.deep.equal([503, 'not known yet\n', []]);
+    expect(headers).to.deep.equal({ 'Retry-After': '1', Connection: 'close' });
+    expect(admit('ignore', body()).status).to.equal(200);
+    expect(asked).to.deep.equal([
+      ['fail', 'shop'],
+      ['ignore', 'shop'],
+    ]);
+    expect(await metrics.register.metrics()).to.contain('outcome="Postponed"} 1');
   });
 
   it('denies with a reason, and says so in the log', () => {

@@ -61,7 +61,7 @@ describe('the webhook server', () => {
       warnings: [],
       audit: {},
     });
-    const rules = { version: 1, rulesFor: () => [] };
+    const rules = { version: 1, rulesFor: () => [], unusableFor: () => [] };
     server = new WebhookServer({
       admission: admission ?? createAdmission({ rules: () => rules, mutate, metrics, logger }),
       place: loopback(),
@@ -227,7 +227,7 @@ describe('the webhook server', () => {
     const mutate = (): never => {
       throw new Error('defect');
     };
-    const rules = { version: 1, rulesFor: () => [] };
+    const rules = { version: 1, rulesFor: () => [], unusableFor: () => [] };
     await start({}, createAdmission({ rules: () => rules, mutate, metrics: createWebhookMetrics(), logger }));
     expect((await post(review())).status).to.equal(500);
     expect((await post(review())).status).to.equal(500);

@@ -50,7 +50,11 @@ describe('admission of a workload', () => {
       const rule = ruleWith({ targets: ['StatefulSet'], selector: { matchLabels: { app: 'web' } } });
       expect(mutate(plain, rule).outcome).to.equal('NoPolicy');
       const asked: string[] = [];
-      const rules = { version: 1, rulesFor: (namespace: string) => (asked.push(namespace), [rule]) };
+      const rules = {
+        version: 1,
+        rulesFor: (namespace: string) => (asked.push(namespace), [rule]),
+        unusableFor: () => [],
+      };
       const review = { kind: 'StatefulSet', namespace: 'shop', name: 'web', object: plain, rules } as const;
       expect(mutateWorkload(review).outcome).to.equal('Injected');
       const other = structuredClone(plain);

@@ -4,7 +4,7 @@ import { standingOf } from '../../../../core/workload/standing.ts';
 import type { Standing } from '../../../../core/workload/standing.ts';
 import { workloadOf } from '../../../../core/workload/workload.ts';
 import type { KubernetesObject } from '../../../../core/object.ts';
-import type { Rule } from '../../../../core/policy/rule.ts';
+import type { Governor } from '../../../../core/policy/rule.ts';
 import type { KnownImages } from '../../../../core/injection/images.ts';
 import { mutateWorkload } from '../../../../core/injection/mutate.ts';
 import { admitted } from '../../../support/admitted.ts';
@@ -32,7 +32,7 @@ function stored(object: unknown, annotations: Readonly<Record<string, string>> =
   };
 }
 
-function standing(object: unknown, rules: readonly Rule[], images?: KnownImages): Standing | undefined {
+function standing(object: unknown, rules: readonly Governor[], images?: KnownImages): Standing | undefined {
   return standingOf(workloadOf(stored(object)), snapshotOf(...rules), images && { images });
 }
 
@@ -55,6 +55,15 @@ describe('how a workload stands to its policy', () => {
       reads: ['secret/data/shop/db'],
       restartPending: false,
     });
+  });
+
+  it('is Denied or Failed under a policy that cannot be used, and says why', () => {
+    const { policy, priority, targets, selector } = rule;
+    const stands = (failurePolicy: 'Fail' | 'Ignore') =>
+      standing(injected, [{ policy, priority, targets, selector, failurePolicy, fault: 'spec.x: write y' }]);
+    expect(stands('Fail')).to.deep.include({ state: 'Denied', reason: 'PolicyUnusable' });
+    expect(stands('Ignore')).to.deep.include({ state: 'Failed', reason: 'PolicyUnusable' });
+    expect(stands('Ignore')?.policy).to.deep.equal({ name: policy.name, uid: policy.uid, hash: '' });
   });
 
   it('is Missed if a container that should be wrapped is not', () => {

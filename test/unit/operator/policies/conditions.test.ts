@@ -10,6 +10,7 @@ const IN_FORCE: PolicyFacts = {
   verdict: { ok: true, suspended: false },
   inForce: 3,
   programmed: true,
+  everywhere: true,
   excluded: false,
   certificateReady: true,
   vault: REACHABLE,
@@ -145,7 +146,7 @@ describe('conditions of a policy', () => {
       'spec.vault.address: write http or https; generation 2 stays in force until this is fixed',
     );
     expect(messageOf({ ...IN_FORCE, verdict: FAULT, inForce: undefined }, 'Accepted')).to.equal(
-      'spec.vault.address: write http or https; no rule is in force',
+      'spec.vault.address: write http or https; no earlier generation is known, so workloads stay as they are until this is fixed',
     );
     expect(messageOf(IN_FORCE, 'Ready')).to.equal('generation 3 is in force');
   });

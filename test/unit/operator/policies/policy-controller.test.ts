@@ -53,11 +53,8 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
       validate: policyValidator(CRD),
       compile: (each) => compilePolicy(each, { injectorImage: 'injector', injectorImagePullPolicy: 'IfNotPresent' }),
       rules,
-      webhook: {
-        setPolicies: (policies) => void told.push([...policies.keys()]),
-        programmed: () => programmed,
-        excludes: () => false,
-      },
+      onNamespaces: (policies) => void told.push([...policies.keys()]),
+      webhook: { programmed: () => programmed, excludes: () => false },
       certificateReady: () => true,
       isLeader: () => leading,
       summaryOf: () => summary,
@@ -102,7 +99,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     expect(generations()).to.deep.equal([1]);
     server.remove('a');
     await eventually(() => expect(generations()).to.deep.equal([]));
-    expect(told.at(-1)).to.deep.equal([]);
+    await eventually(() => expect(told.at(-1)).to.deep.equal([]));
   });
 
   it('shows the health of Vault once it is known', async () => {

@@ -1,13 +1,23 @@
 import { expect } from 'chai';
 import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
 import type { Rule } from '../../../../core/policy/rule.ts';
-import { ruleOf } from '../../../support/example-policy.ts';
+import type { KubernetesObject } from '../../../../core/object.ts';
+import { governorsOf, unusablePolicyOf } from '../../../../core/policy/governing.ts';
+import { manifest, ruleOf } from '../../../support/example-policy.ts';
 
 const names = (rules: readonly Rule[]): string[] => rules.map((rule) => rule.policy.name);
 
 function rule(name: string, written: { namespace?: string; createdAt?: string } & Record<string, unknown> = {}): Rule {
   const { namespace = 'shop', createdAt = '2026-01-01T00:00:00Z', ...spec } = written;
   return ruleOf({ metadata: { namespace, name, creationTimestamp: createdAt }, ...spec });
+}
+
+function unusable(
+  name: string,
+  { namespace = 'shop', ...spec }: { namespace?: string } & Record<string, unknown> = {},
+) {
+  const object = manifest({ metadata: { namespace, name }, ...spec });
+  return unusablePolicyOf(object as unknown as KubernetesObject, 'a fault');
 }
 
 describe('RuleCache', () => {
@@ -46,12 +56,6 @@ describe('RuleCache', () => {
         expect(names(cache.snapshot().rulesFor('shop'))).to.deep.equal(winning);
       }
     });
-
-    it('after replaceAll as well', () => {
-      const cache = new RuleCache();
-      cache.replaceAll(rules);
-      expect(names(cache.snapshot().rulesFor('shop'))).to.deep.equal(winning);
-    });
   });
 
   describe('a snapshot', () => {
@@ -64,7 +68,8 @@ describe('RuleCache', () => {
       cache.set(rule('b'));
       cache.set(rule('c', { namespace: 'other' }));
       cache.delete('shop', 'a');
-      cache.replaceAll([]);
+      cache.delete('shop', 'b');
+      cache.delete('other', 'c');
       expect(before.version).to.equal(1);
       expect(before.rulesFor('shop')).to.deep.equal([first]);
       expect(before.rulesFor('other')).to.deep.equal([]);
@@ -87,7 +92,7 @@ describe('RuleCache', () => {
       cache.set(rule('a'));
       cache.set(rule('a', { priority: 1 }));
       cache.delete('shop', 'a');
-      cache.replaceAll([rule('a'), rule('b')]);
+      cache.set(rule('b'));
       expect(cache.snapshot().version).to.equal(4);
     });
 
@@ -98,7 +103,6 @@ describe('RuleCache', () => {
       expect(cache.set(rule('a'))).to.equal(false);
       expect(cache.delete('shop', 'b')).to.equal(false);
       expect(cache.delete('other', 'a')).to.equal(false);
-      cache.replaceAll([rule('a')]);
       expect(cache.snapshot()).to.equal(snapshot);
     });
 
@@ -109,25 +113,53 @@ describe('RuleCache', () => {
     });
   });
 
-  it('replaceAll drops what is not named, and of two rules for one policy takes the later', () => {
-    const cache = new RuleCache();
-    cache.set(rule('gone', { namespace: 'other' }));
-    cache.replaceAll([rule('a'), rule('a', { priority: 3 })]);
-    expect(cache.snapshot().rulesFor('other')).to.deep.equal([]);
-    expect(cache.snapshot().rulesFor('shop')).to.deep.equal([rule('a', { priority: 3 })]);
-  });
-
   it('reports the namespaces whose rules have changed, and no others', () => {
     const cache = new RuleCache();
     const told: string[] = [];
-    cache.onChange((namespace) => told.push(`${namespace} ${cache.snapshot().rulesFor(namespace).length}`));
+    cache.onChange((namespace) => told.push(`${namespace} ${governorsOf(cache.snapshot(), namespace).length}`));
     cache.set(rule('a'));
     cache.set(rule('a'));
     cache.set(rule('b', { namespace: 'other' }));
-    cache.replaceAll([rule('a'), rule('c', { namespace: 'third' })]);
+    cache.delete('other', 'b');
+    cache.set(unusable('c', { namespace: 'third' }));
+    cache.set(unusable('c', { namespace: 'third' }));
     cache.delete('shop', 'a');
     cache.delete('shop', 'a');
     expect(told).to.deep.equal(['shop 1', 'other 1', 'other 0', 'third 1', 'shop 0']);
+  });
+
+  describe('a policy that cannot be used', () => {
+    it('stands beside the rules, replaces its own and is replaced by it', () => {
+      const cache = new RuleCache();
+      cache.set(rule('a'));
+      cache.set(rule('b'));
+      cache.set(unusable('a'));
+      expect(names(cache.snapshot().rulesFor('shop'))).to.deep.equal(['b']);
+      expect(cache.snapshot().unusableFor('shop')).to.deep.equal([unusable('a')]);
+      expect([cache.size, cache.of(unusable('a').policy)]).to.deep.equal([1, unusable('a')]);
+      cache.set(rule('a'));
+      expect([cache.size, cache.snapshot().unusableFor('shop')]).to.deep.equal([2, []]);
+      cache.set(unusable('a'));
+      expect(cache.delete('shop', 'a')).to.equal(true);
+      expect(cache.snapshot().unusableFor('shop')).to.deep.equal([]);
+    });
+
+    it('keeps its namespace, and Fail', () => {
+      const cache = new RuleCache();
+      cache.set(rule('a'));
+      cache.set(unusable('b', { failurePolicy: 'Fail' }));
+      cache.set(unusable('c', { namespace: 'web' }));
+      expect(cache.namespaces()).to.deep.equal([
+        { name: 'shop', failurePolicies: ['Fail', 'Ignore'] },
+        { name: 'web', failurePolicies: ['Ignore'] },
+      ]);
+    });
+
+    it('is none of an earlier policy with the same name', () => {
+      const cache = new RuleCache();
+      cache.set(unusable('a'));
+      expect(cache.of({ ...unusable('a').policy, uid: 'another' })).to.equal(undefined);
+    });
   });
 
   it('names the namespaces that have rules, with their failure policies', () => {

@@ -1,0 +1,91 @@
+/** Which policies govern a namespace, and which of them comes first: those with a rule, and those without one. */
+import { asList, asObject, asString } from '../json.ts';
+import { WORKLOAD_KINDS } from '../kinds.ts';
+import type { WorkloadKind } from '../kinds.ts';
+import type { KubernetesObject } from '../object.ts';
+import { compareText } from '../order.ts';
+import { DEFAULTS } from './policy.generated.ts';
+import type { Governor, LabelRequirement, Rule, RuleSnapshot, UnusablePolicy } from './rule.ts';
+
+/**
+ * Compares policies for sort(): of those that match a workload the first one applies. By priority, then age, then name.
+ */
+export function winnerFirst(a: Pick<Rule, 'priority' | 'policy'>, b: Pick<Rule, 'priority' | 'policy'>): number {
+  return (
+    b.priority - a.priority || a.policy.createdAt - b.policy.createdAt || compareText(a.policy.name, b.policy.name)
+  );
+}
+
+/** Returns all policies that govern a namespace, the winner first. */
+export function governorsOf(rules: RuleSnapshot, namespace: string): readonly Governor[] {
+  const [usable, unusable] = [rules.rulesFor(namespace), rules.unusableFor(namespace)];
+  return unusable.length === 0 ? usable : [...usable, ...unusable].sort(winnerFirst);
+}
+
+/** Whether it has a rule to inject by. */
+export function isUsable(governor: Governor): governor is Rule {
+  return !('fault' in governor);
+}
+
+/** Whether any policy of the namespace asks to refuse what cannot be injected. */
+export function asksToFail(rules: RuleSnapshot, namespace: string): boolean {
+  const isFail = ({ failurePolicy }: Governor): boolean => failurePolicy === 'Fail';
+  return rules.rulesFor(namespace).some(isFail) || rules.unusableFor(namespace).some(isFail);
+}
+
+/** Returns what identifies a policy, from an object as the API server sent it. */
+export function identityOf({ metadata }: KubernetesObject): Rule['policy'] {
+  const { namespace = '', name, uid = '', generation = 0, creationTimestamp } = metadata;
+  return { namespace, name, uid, generation, createdAt: creationTimestamp ? Date.parse(creationTimestamp) : 0 };
+}
+
+/** Whether spec.suspend is true, whatever else is wrong with the policy. */
+export function isSuspended(object: KubernetesObject): boolean {
+  return asObject(object.spec)?.suspend === true;
+}
+
+/**
+ * Returns what can be read of a policy that cannot be used. What cannot be read counts as the author's widest wish: all
+ * workloads, and Fail unless it says Ignore, or nothing, which is the CRD's default.
+ *
+ * @param fault for users; see UnusablePolicy
+ */
+export function unusablePolicyOf(object: KubernetesObject, fault: string): UnusablePolicy {
+  const spec = asObject(object.spec) ?? {};
+  const { priority } = spec;
+  return {
+    policy: identityOf(object),
+    priority: typeof priority === 'number' ? priority : DEFAULTS.priority,
+    targets: targetsOf(spec.targets ?? DEFAULTS.targets),
+    selector: selectorOf(spec.selector) ?? { matchLabels: {}, matchExpressions: [] },
+    failurePolicy: (spec.failurePolicy ?? DEFAULTS.failurePolicy) === 'Ignore' ? 'Ignore' : 'Fail',
+    fault,
+  };
+}
+
+function targetsOf(targets: unknown): readonly WorkloadKind[] {
+  const known = WORKLOAD_KINDS.filter((kind) => asList(targets)?.includes(kind));
+  const isReadable = known.length > 0 && known.length === asList(targets)?.length;
+  return isReadable ? known : WORKLOAD_KINDS;
+}
+
+/** Returns undefined if any part of it cannot be read: a part left out would select other workloads. */
+function selectorOf(value: unknown): Rule['selector'] | undefined {
+  const selector = asObject(value ?? {});
+  const labels = asObject(selector?.matchLabels ?? {});
+  const expressions = asList(selector?.matchExpressions ?? [])?.map(requirementOf);
+  if (labels === undefined || expressions?.every((one) => one !== undefined) !== true) return undefined;
+  if (Object.values(labels).some((label) => typeof label !== 'string')) return undefined;
+  return { matchLabels: labels as Record<string, string>, matchExpressions: expressions };
+}
+
+const OPERATORS: readonly LabelRequirement['operator'][] = ['In', 'NotIn', 'Exists', 'DoesNotExist'];
+
+function requirementOf(value: unknown): LabelRequirement | undefined {
+  const requirement = asObject(value);
+  const key = asString(requirement?.key);
+  const operator = OPERATORS.find((known) => known === requirement?.operator);
+  const values = asList(requirement?.values ?? []);
+  if (key === undefined || operator === undefined || values === undefined) return undefined;
+  return { key, operator, values: values.map(String) };
+}
