@@ -57,7 +57,7 @@ export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {
 }
 
 export interface WorkloadControllerOptions {
-  readonly client: Pick<ObjectClient, 'list' | 'watch' | 'patch' | 'apply'>;
+  readonly client: Pick<ObjectClient, 'get' | 'list' | 'watch' | 'patch' | 'apply'>;
   readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
   readonly webhook: {
     /** Whether API servers now send the workloads of this namespace to the webhook. */
@@ -278,7 +278,7 @@ export class WorkloadController {
 
   #done(action: Action, object: KubernetesObject): void {
     const workload = workloadOf(object);
-    this.#inventory.saw(workload);
+    this.#inventory.saw(object);
     const standing = this.#inventory.get(action.key)?.standing;
     const requested = action.annotations[annotation.requested];
     if (typeof requested === 'string') this.#outcomes.answered(action.key, requested, standing?.state);
