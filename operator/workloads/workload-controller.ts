@@ -107,6 +107,8 @@ export class WorkloadController {
   /** By namespace: policies that have to wait until all of it is judged. */
   readonly #waiting = new Map<string, Set<string>>();
   readonly #looked = new Map<string, Looked>();
+  /** Its keys by namespace: a change of one namespace must not cost a look through thousands. */
+  readonly #lookedIn = new Map<string, Set<string>>();
   readonly #listeners = new Listeners<[policyKey: string]>();
   readonly #metrics: WorkloadMetrics;
 
@@ -153,11 +155,16 @@ export class WorkloadController {
     });
     leader.onChange((leading) => this.#leads(leading));
     // also policies that are gone
-    rules.onChange((namespace) => this.#lookAtThose((policyKey) => partsOfKey(policyKey).namespace === namespace));
+    rules.onChange((namespace) => this.#lookAtThose(this.#lookedIn.get(namespace) ?? []));
     options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
     sources?.onChange((namespace, ref) =>
       this.#sources?.changed(namespace, ({ objects }) => objects.some((one) => isSameRef(one, ref))),
     );
+  }
+
+  /** What is known of injected workloads, also in namespaces without policies. */
+  get injected(): Pick<Inventory, 'holdsInjected' | 'namespacesWithInjected' | 'lastSeen'> {
+    return this.#inventory;
   }
 
   /** Call it when the rules of all policies are in force; nothing waits for it. */
@@ -183,7 +190,7 @@ export class WorkloadController {
 
   /** Call it when something that all plans depend on has changed: the leader, or what is programmed. */
   lookAtAll(): void {
-    this.#lookAtThose(() => true);
+    this.#lookAtThose(this.#looked.keys());
   }
 
   /** Notes an admission that this replica decided. */
@@ -197,8 +204,8 @@ export class WorkloadController {
     this.#events.denied(rule, { kind, name }, denial.message);
   }
 
-  #lookAtThose(isMeant: (policyKey: string) => boolean): void {
-    for (const policyKey of this.#looked.keys()) if (isMeant(policyKey)) this.#queue.addAfter(policyKey, GATHER_MS);
+  #lookAtThose(policyKeys: Iterable<string>): void {
+    for (const policyKey of policyKeys) this.#queue.addAfter(policyKey, GATHER_MS);
   }
 
   /** The new leader now records what was found before the election, because it is the one that acts on it. */
@@ -267,6 +274,8 @@ export class WorkloadController {
     const text = JSON.stringify(summary);
     const before = this.#looked.get(policyKey);
     this.#looked.set(policyKey, { summary, text, rolling: plan.rolling.length });
+    const { namespace } = partsOfKey(policyKey);
+    this.#lookedIn.set(namespace, (this.#lookedIn.get(namespace) ?? new Set()).add(policyKey));
     if (before?.text !== text) this.#listeners.notify(policyKey);
   }
 
@@ -297,6 +306,9 @@ export class WorkloadController {
     this.#options.rotation?.want(policyKey, undefined, []);
     this.#denials.forget(policyKey);
     this.#applied.forget(policyKey);
+    const { namespace } = partsOfKey(policyKey);
+    const others = this.#lookedIn.get(namespace);
+    if (others?.delete(policyKey) === true && others.size === 0) this.#lookedIn.delete(namespace);
     if (this.#looked.delete(policyKey)) this.#listeners.notify(policyKey);
   }
 
