@@ -1,6 +1,11 @@
-/** The cluster of the scale benchmark: how many objects of which size, and how they are made. */
+/**
+ * The cluster of the scale benchmark: how many objects of which size, and how they are made. One namespace, one policy and
+ * two workloads are made as users make them, with the operator running; the others are copies of what is stored then.
+ */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { putIntoEtcd } from '../support/etcd.ts';
 import { Api, each } from './api.ts';
 
 export interface Shape {
@@ -22,11 +27,27 @@ export interface PolicyObject {
 
 export const VIPS = '/apis/vaultinjection.dev/v1alpha1';
 const AT_ONCE = 16;
+const SAMPLE = { namespace: 'sample-namespace', policy: 'sample-policy', group: 'sample-group' };
+const POLICY_KIND = 'vaultinjectionpolicies';
 // Of ten workloads so many refer to Vault: the others are excluded, as there is nothing to inject.
 const REFERRING = 6;
 
 export const progress = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
 export const deploymentsOf = (namespace: string): string => `/apis/apps/v1/namespaces/${namespace}/deployments`;
+
+/** An object as the API server has stored it. */
+interface Stored {
+  readonly metadata: { readonly name: string; readonly uid: string; readonly resourceVersion: string };
+  readonly status?: unknown;
+}
+
+/** What is copied. */
+export interface Samples {
+  readonly namespace: Stored;
+  readonly policy: Stored;
+  readonly referring: Stored;
+  readonly plain: Stored;
+}
 
 export class ScaleCluster {
   readonly shape: Shape;
@@ -45,16 +66,57 @@ export class ScaleCluster {
     return `${VIPS}/namespaces/${this.namespaceOf(index)}/vaultinjectionpolicies/policy-${index}`;
   }
 
-  async makePolicies(): Promise<void> {
-    const { namespaces, policies } = this.shape;
-    progress(`${policies} policies in ${namespaces} namespaces`);
-    await this.#each('namespaces', namespaces, (index) => this.makeNamespace(this.namespaceOf(index)));
-    await this.#each('policies', policies, (index) =>
-      this.makePolicy(this.namespaceOf(index), `policy-${index}`, { group: this.#groupOf(index) }),
-    );
-    await this.policiesAre('Ready', ({ status }) =>
+  /** Makes what is copied; the operator has to run, for it injects the workload that refers to Vault. */
+  async makeSamples(): Promise<Samples> {
+    const { namespace, policy, group } = SAMPLE;
+    await this.makeNamespace(namespace);
+    await this.makePolicy(namespace, policy, { group });
+    await this.policiesAre('Ready', 1, ({ status }) =>
       (status?.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True'),
     );
+    const make = (name: string, isReferring: boolean): Promise<Stored> =>
+      this.api.create(deploymentsOf(namespace), this.#workload({ name, namespace, group }, isReferring));
+    const [referring, plain] = [await make('sample-referring', true), await make('sample-plain', false)];
+    const policyPath = `${VIPS}/namespaces/${namespace}/${POLICY_KIND}/${policy}`;
+    const samples = {
+      namespace: await this.api.get<Stored>(`/api/v1/namespaces/${namespace}`),
+      policy: await this.api.get<Stored>(policyPath),
+      referring,
+      plain,
+    };
+    if (!JSON.stringify(referring).includes('vaultinjection.dev/injected'))
+      throw new Error('the sample is not injected');
+    for (const { metadata } of [referring, plain])
+      await this.api.delete(`${deploymentsOf(namespace)}/${metadata.name}`);
+    await this.api.delete(policyPath);
+    return samples;
+  }
+
+  /** Stores copies of the samples, without their statuses. */
+  async copy(samples: Samples, etcd: string): Promise<void> {
+    const { namespaces, policies, workloads } = this.shape;
+    const put = (key: string, sample: Stored, names: Readonly<Record<string, string>>): Promise<void> =>
+      putIntoEtcd(etcd, `/registry/${key}`, copyOf(sample, names));
+    await this.#each('namespaces', namespaces, (index) => {
+      const name = this.namespaceOf(index);
+      return put(`namespaces/${name}`, samples.namespace, { [SAMPLE.namespace]: name });
+    });
+    await this.#each('policies', policies, (index) => {
+      const [namespace, name] = [this.namespaceOf(index), `policy-${index}`];
+      const names = { [SAMPLE.namespace]: namespace, [SAMPLE.policy]: name, [SAMPLE.group]: this.#groupOf(index) };
+      return put(`vaultinjection.dev/${POLICY_KIND}/${namespace}/${name}`, samples.policy, names);
+    });
+    await this.#each('workloads', workloads, (index) => {
+      const policy = index % policies;
+      const sample = this.#isReferring(index) ? samples.referring : samples.plain;
+      const [namespace, name] = [this.namespaceOf(policy), `app-${index}`];
+      return put(`deployments/${namespace}/${name}`, sample, {
+        [SAMPLE.namespace]: namespace,
+        [SAMPLE.policy]: `policy-${policy}`,
+        [SAMPLE.group]: this.#groupOf(policy),
+        [sample.metadata.name]: name,
+      });
+    });
   }
 
   async makeNamespace(name: string): Promise<void> {
@@ -74,31 +136,17 @@ export class ScaleCluster {
     });
   }
 
-  async makeWorkloads(): Promise<void> {
-    const { workloads, policies } = this.shape;
-    await this.#each('workloads', workloads, (index) =>
-      this.api.create(deploymentsOf(this.namespaceOf(index % policies)), this.workload(index)),
-    );
-  }
-
-  /** Waits until all policies are like this. */
-  async policiesAre(what: string, is: (policy: PolicyObject) => boolean): Promise<void> {
+  /** Waits until so many policies are like this. */
+  async policiesAre(what: string, wanted: number, is: (policy: PolicyObject) => boolean): Promise<void> {
     const deadline = Date.now() + 600_000;
     for (;;) {
       const { items } = await this.api.get<{ items: PolicyObject[] }>(`${VIPS}/vaultinjectionpolicies`);
       const count = items.filter(is).length;
-      if (count >= this.shape.policies) return;
-      if (Date.now() > deadline) throw new Error(`only ${count} of ${this.shape.policies} policies are ${what}`);
+      if (count >= wanted) return;
+      if (Date.now() > deadline) throw new Error(`only ${count} of ${wanted} policies are ${what}`);
       // a list of all is long itself: looking at it all the time would be what is measured
       await sleep(100 + items.length / 2);
     }
-  }
-
-  /** So that a count in a status is one that the operator has made since. */
-  async forgetStatuses(): Promise<void> {
-    await this.#each('statuses forgotten', this.shape.policies, (index) =>
-      this.api.patch(`${this.policyPath(index)}/status`, { status: { workloads: null } }),
-    );
   }
 
   /** The bytes of an average workload as the API server sends it. */
@@ -108,29 +156,40 @@ export class ScaleCluster {
   }
 
   /** Workload n goes to policy n modulo their number, so that each has as many, and as many that refer to Vault. */
-  workload(index: number): Record<string, unknown> {
-    const { policies, padding } = this.shape;
-    const [policy, turn] = [index % policies, Math.floor(index / policies)];
-    const labels = { app: `app-${index}`, group: this.#groupOf(policy) };
-    const more = [...Array(padding).keys()];
+  workload(index: number, name = `app-${index}`): Record<string, unknown> {
+    const policy = index % this.shape.policies;
+    const names = { name, namespace: this.namespaceOf(policy), group: this.#groupOf(policy) };
+    return this.#workload(names, this.#isReferring(index));
+  }
+
+  #isReferring(index: number): boolean {
+    return Math.floor(index / this.shape.policies) % 10 < REFERRING;
+  }
+
+  #workload(
+    { name, namespace, group }: { readonly name: string; readonly namespace: string; readonly group: string },
+    isReferring: boolean,
+  ): Record<string, unknown> {
+    const labels = { app: name, group };
+    const more = [...Array(this.shape.padding).keys()];
     const env = [
       { name: 'PORT', value: '8080' },
       { name: 'LOG_LEVEL', value: 'info' },
-      ...(turn % 10 < REFERRING ? [{ name: 'DB_PASSWORD', value: 'vault:secret/data/shop/db#password' }] : []),
-      ...more.map((n) => ({ name: `SETTING_${n}`, value: `value-${n}-of-${index}-${'x'.repeat(40)}` })),
+      ...(isReferring ? [{ name: 'DB_PASSWORD', value: 'vault:secret/data/shop/db#password' }] : []),
+      ...more.map((n) => ({ name: `SETTING_${n}`, value: `value-${n}-of-${name}-${'x'.repeat(40)}` })),
     ];
     const app = { name: 'app', image: 'registry.example.com/shop:1', command: ['/bin/shop'], args: ['serve'], env };
     const proxy = { name: 'proxy', image: 'registry.example.com/proxy:1', command: ['/bin/proxy'] };
     const resources = { requests: { cpu: '100m', memory: '64Mi' }, limits: { memory: '128Mi' } };
     const containers = [app, proxy].map((container) => ({ ...container, resources }));
-    const annotations = Object.fromEntries(more.map((n) => [`example.com/note-${n}`, `${index} ${'y'.repeat(20)}`]));
+    const annotations = Object.fromEntries(more.map((n) => [`example.com/note-${n}`, `${name} ${'y'.repeat(20)}`]));
     return {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: { name: `app-${index}`, namespace: this.namespaceOf(policy), labels },
+      metadata: { name, namespace, labels },
       spec: {
         replicas: 0,
-        selector: { matchLabels: { app: `app-${index}` } },
+        selector: { matchLabels: { app: name } },
         template: { metadata: { labels, annotations }, spec: { containers } },
       },
     };
@@ -151,4 +210,14 @@ export class ScaleCluster {
       }
     });
   }
+}
+
+/** Returns the object under other names and with another uid. */
+function copyOf(sample: Stored, names: Readonly<Record<string, string>>): unknown {
+  const { resourceVersion: _version, ...metadata } = sample.metadata;
+  const { status: _status, ...rest } = sample;
+  // a namespace without the phase Active accepts nothing
+  const status = 'spec' in sample && metadata.name === SAMPLE.namespace ? { status: { phase: 'Active' } } : {};
+  const text = JSON.stringify({ ...rest, ...status, metadata: { ...metadata, uid: randomUUID() } });
+  return JSON.parse(Object.entries(names).reduce((all, [from, to]) => all.replaceAll(from, to), text));
 }

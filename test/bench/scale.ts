@@ -79,10 +79,9 @@ async function measure(shape: Shape): Promise<Figures> {
   try {
     const cluster = new ScaleCluster(shape, new Api(plane.kubeconfig));
     operator = await startAs(plane);
-    await cluster.makePolicies();
-    await cluster.makeWorkloads();
+    const samples = await cluster.makeSamples();
     await operator.stop();
-    await cluster.forgetStatuses();
+    await cluster.copy(samples, plane.etcdEndpoint);
     const start = await timedStart(plane, cluster);
     operator = start.operator;
     const later = new Watcher(operator, plane.server);
@@ -153,7 +152,7 @@ async function timedStart(plane: ControlPlane, cluster: ScaleCluster): Promise<S
   );
   const inventoryMs = since();
   const perPolicy = Math.floor(workloads / policies);
-  await cluster.policiesAre('counted', ({ status }) => (status?.workloads?.matched ?? 0) >= perPolicy);
+  await cluster.policiesAre('counted', policies, ({ status }) => (status?.workloads?.matched ?? 0) >= perPolicy);
   const statusMs = since();
   await watcher.stop();
   const { mostConnections: connections, longestBlockMs: blockAtStartMs } = watcher;
@@ -194,7 +193,7 @@ async function measureChanges(cluster: ScaleCluster): Promise<Pick<Figures, 'inF
     const started = performance.now();
     const changed = { spec: { vault: { auth: { role } } } };
     const { metadata } = await api.patch<PolicyObject>(cluster.policyPath(policy), changed);
-    const probe = { ...cluster.workload(policy), metadata: { ...(cluster.workload(policy).metadata as object), name: 'probe' } };
+    const probe = cluster.workload(policy, 'probe');
     for (;;) {
       const made = await api.create(`${deploymentsOf(cluster.namespaceOf(policy))}?dryRun=All`, probe);
       if (JSON.stringify(made).includes(`\\"${role}\\"`)) break;
@@ -262,8 +261,11 @@ function report(all: readonly Figures[]): string {
     row('API requests per minute, idle', '60', (figures) => fixed(idleOf(figures), 0)),
     row('policy changed to rule in force, p50 / p99', '1 s', ({ inForceMs }) => percentiles(inForceMs)),
     row('policy changed to status, p50 / p99', '15 s', ({ inStatusMs }) => percentiles(inStatusMs)),
-    row('configuration writes per second, namespaces arriving', '1', ({ writesPerSecond, arrivalsPerSecond }) =>
-      `${fixed(writesPerSecond, 2)} (${fixed(arrivalsPerSecond)}/s arrive)`),
+    row(
+      'configuration writes per second, namespaces arriving',
+      '1',
+      ({ writesPerSecond, arrivalsPerSecond }) => `${fixed(writesPerSecond, 2)} (${fixed(arrivalsPerSecond)}/s arrive)`,
+    ),
   ])}\n\nRequests per minute, idle: ${kinds.join('; ')}. Changes: ${CHANGES}, one after the other; p99 is nearest-rank. A block is measured by a timer of 10 ms, which is subtracted.\n`;
 }
 

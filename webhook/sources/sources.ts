@@ -129,8 +129,7 @@ export class Sources {
   #compare(namespace: string, name: string): void {
     const ref: SourceRef = { kind: 'ConfigMap', name };
     const remembered = this.#memory.get(namespace, ref);
-    const isOther =
-      remembered !== undefined && this.#watch?.known(namespace, name)?.version !== remembered.version;
+    const isOther = remembered !== undefined && this.#watch?.known(namespace, name)?.version !== remembered.version;
     if (isOther || this.#memory.isReading(namespace, ref)) void this.#memory.refresh(namespace, ref);
   }
 
