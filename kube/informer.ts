@@ -4,11 +4,12 @@ import type { Logger } from './log.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
 import { describeError, isGone, retryAfterOf } from './errors.ts';
 import { jittered } from './jitter.ts';
+import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import { compareVersions } from '../core/resource-version.ts';
 import type { ObjectClient, ObjectList } from './object-client.ts';
 import { ApiError } from './object-client.ts';
-import type { Change } from './object-store.ts';
+import type { Change, Store } from './object-store.ts';
 import { ObjectStore } from './object-store.ts';
 import { isGoing, Restartable } from './restartable.ts';
 
@@ -24,8 +25,15 @@ export interface InformerOptions<T extends KubernetesObject> {
   readonly relistMs?: number;
   /** Reduces each object to what is kept of it: at least name, namespace, uid and resourceVersion of its metadata. */
   readonly keep?: (object: T) => T;
+  /** Where objects are kept; default: all of them in memory. It must not throw. */
+  readonly store?: Store<T>;
   /** Objects per page of a list. */
   readonly pageSize?: number;
+  /**
+   * Returns a promise while what has arrived is still being worked off: the next page is fetched, and the next event is
+   * taken, when it has resolved. So no more than a page waits in memory, however long the list is.
+   */
+  readonly whenReady?: () => Promise<unknown> | undefined;
   /**
    * The shortest duration of a watch; up to double. Longer means fewer requests, but a dead connection goes unnoticed
    * longer.
@@ -65,7 +73,7 @@ const FAILURES_BEFORE_RELIST = 3;
  */
 export class Informer<T extends KubernetesObject = KubernetesObject> {
   readonly #options: InformerOptions<T>;
-  readonly #store = new ObjectStore<T>();
+  readonly #store: Store<T>;
   readonly #backoff: Backoff;
   readonly #untold = new Set<string>();
   #resourceVersion: string | undefined;
@@ -83,6 +91,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   constructor(options: InformerOptions<T>) {
     this.#options = options;
+    this.#store = options.store ?? new ObjectStore<T>();
     this.#backoff = new Backoff(API_SERVER_BACKOFF, options.random);
   }
 
@@ -152,41 +161,52 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   async #relist(signal: AbortSignal): Promise<void> {
     this.#options.observer?.onRelist?.();
-    const { items, resourceVersion } = await this.#listAll(signal);
-    this.#resourceVersion = resourceVersion;
+    const untold = [...this.#untold];
+    const told = new Set<string>();
+    this.#resourceVersion = await this.#listAll(signal, (changes) => {
+      for (const change of changes) {
+        told.add(change.key);
+        this.#tell(change);
+      }
+    });
     this.#relistAt =
       this.#options.clock.elapsed() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
     this.#seen();
     // A successful list says nothing about the watch that broke before it.
     if (this.#failedStep === 'list') this.#backoff.reset();
-    const untold = [...this.#untold];
-    const changes = this.#store.replace(items);
-    for (const { metadata } of items) this.#noteChange(metadata.resourceVersion);
-    for (const change of changes) this.#tell(change);
-    const told = new Set(changes.map(({ key }) => key));
     for (const key of untold) {
       if (!told.has(key)) this.#tell({ key, object: this.#store.get(key), previous: undefined });
     }
     if (!this.#synced) this.#tellSynced();
   }
 
-  async #listAll(signal: AbortSignal): Promise<{ items: T[]; resourceVersion: string }> {
-    const { pageSize: limit = PAGE } = this.#options;
-    const items: T[] = [];
+  /** Takes the objects page by page, so that none of the pages need be kept. Resolves with the version of the list. */
+  async #listAll(signal: AbortSignal, tell: (changes: readonly Change<T>[]) => void): Promise<string> {
+    const { pageSize: limit = PAGE, whenReady } = this.#options;
+    const listed = new Set<string>();
+    const take = ({ items }: ObjectList<T>): void => {
+      for (const item of items) {
+        listed.add(keyOf(item.metadata));
+        this.#noteChange(item.metadata.resourceVersion);
+        tell(this.#store.put(this.#kept(item)));
+      }
+    };
     let page = await this.#page(signal, { limit });
-    items.push(...page.items.map((item) => this.#kept(item)));
+    take(page);
     while (page.metadata.continue) {
+      await whenReady?.();
       try {
         page = await this.#page(signal, { limit, continue: page.metadata.continue });
       } catch (error) {
-        // The pages took longer than etcd keeps their version: list again, in one piece.
-        if (!isGone(error)) throw error;
-        items.length = 0;
+        // The pages took longer than etcd keeps their version: list again, in one piece if there is room for it.
+        if (!isGone(error) || whenReady !== undefined) throw error;
+        listed.clear();
         page = await this.#page(signal, {});
       }
-      items.push(...page.items.map((item) => this.#kept(item)));
+      take(page);
     }
-    return { items, resourceVersion: page.metadata.resourceVersion };
+    tell(this.#store.retain(listed, page.metadata.resourceVersion));
+    return page.metadata.resourceVersion;
   }
 
   async #page(signal: AbortSignal, paging: { limit?: number; continue?: string }): Promise<ObjectList<T>> {
@@ -196,7 +216,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   }
 
   async #watch(signal: AbortSignal, resourceVersion: string): Promise<void> {
-    const { client, resource, clock, random, watchSeconds = SHORTEST_WATCH_SECONDS } = this.#options;
+    const { client, resource, clock, random, watchSeconds = SHORTEST_WATCH_SECONDS, whenReady } = this.#options;
     this.#step = 'watch';
     const openedAt = clock.elapsed();
     const untilRelist = Math.max(1, Math.ceil((this.#relistAt - openedAt) / 1000));
@@ -219,6 +239,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       const object = this.#kept(event.object);
       const changes = event.type === 'DELETED' ? this.#store.remove(object) : this.#store.put(object);
       for (const change of changes) this.#tell(change);
+      await whenReady?.();
     }
     if (signal.aborted) return;
     this.#seen();

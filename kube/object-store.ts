@@ -8,9 +8,25 @@ export interface Change<T extends KubernetesObject> {
   readonly previous: T | undefined;
 }
 
-/** The objects of one resource as last seen; returns what each list or event changed. */
-export class ObjectStore<T extends KubernetesObject> {
-  #objects = new Map<string, T>();
+/** What an informer keeps of a resource. Each method that takes something returns what that has changed. */
+export interface Store<T extends KubernetesObject> {
+  get(key: string): T | undefined;
+  list(): readonly T[];
+  /** Takes one object, from a list or an event. */
+  put(object: T): readonly Change<T>[];
+  /** Removes one object; `last` is its last state. */
+  remove(last: T): readonly Change<T>[];
+  /**
+   * Removes all but those with these keys, which a whole list has brought: they were deleted while there was no watch.
+   *
+   * @param version of the list
+   */
+  retain(listed: ReadonlySet<string>, version: string): readonly Change<T>[];
+}
+
+/** All objects of one resource as last seen. */
+export class ObjectStore<T extends KubernetesObject> implements Store<T> {
+  readonly #objects = new Map<string, T>();
 
   get(key: string): T | undefined {
     return this.#objects.get(key);
@@ -20,11 +36,8 @@ export class ObjectStore<T extends KubernetesObject> {
     return [...this.#objects.values()];
   }
 
-  /** Takes a whole list. What is missing from it was deleted while there was no watch. */
-  replace(items: readonly T[]): Change<T>[] {
-    const listed = new Set(items.map(({ metadata }) => keyOf(metadata)));
-    const vanished = this.list().filter(({ metadata }) => !listed.has(keyOf(metadata)));
-    return [...vanished.flatMap((object) => this.remove(object)), ...items.flatMap((object) => this.put(object))];
+  retain(listed: ReadonlySet<string>): Change<T>[] {
+    return [...this.#objects].flatMap(([key, object]) => (listed.has(key) ? [] : this.remove(object)));
   }
 
   /** Takes one object; returns no change if it is already known, two if another object has taken its name. */
@@ -43,7 +56,6 @@ export class ObjectStore<T extends KubernetesObject> {
     return known ? [] : [{ key, object, previous }];
   }
 
-  /** Removes one object; `last` is its last state. */
   remove(last: T): Change<T>[] {
     const key = keyOf(last.metadata);
     return this.#objects.delete(key) ? [{ key, object: undefined, previous: last }] : [];

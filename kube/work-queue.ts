@@ -18,6 +18,8 @@ export interface WorkQueueOptions {
   readonly onRetry?: (key: string, failures: number) => void;
 }
 
+// How long keys may be begun without a turn of the event loop: thousands that need no I/O take seconds in all.
+const SLICE_MS = 4;
 // The first retry of a key is quick (a conflict passes at once), later ones spare an API server in trouble.
 const KEY_BACKOFF: BackoffLimits = { initialMs: 200, maxMs: 60_000 };
 
@@ -32,7 +34,11 @@ export class WorkQueue {
   readonly #ready = new Set<string>();
   readonly #running = new Set<string>();
   readonly #addedWhileRunning = new Set<string>();
-  readonly #delayed = new Map<string, { readonly due: number; readonly cancel: AbortController }>();
+  /** When each is due. One timer waits for the first of them, because thousands of timers would be slow to set. */
+  readonly #delayed = new Map<string, number>();
+  #alarm: { readonly due: number; readonly cancel: AbortController } | undefined;
+  /** When the current turn of the event loop began to process keys. */
+  #sliceBegan: number | undefined;
   readonly #failures = new Map<string, number>();
   #stopped = false;
   #waitingForIdle: (() => void)[] = [];
@@ -60,15 +66,10 @@ export class WorkQueue {
   /** Queues `key` to be processed in `ms` milliseconds at the latest. */
   addAfter(key: string, ms: number): void {
     if (this.#stopped) return;
-    const due = this.#options.clock.now() + ms;
-    const waiting = this.#delayed.get(key);
-    if (this.#ready.has(key) || (waiting !== undefined && waiting.due <= due)) return;
-    this.#cancelDelay(key);
-    const cancel = new AbortController();
-    this.#delayed.set(key, { due, cancel });
-    void this.#options.clock.sleep(ms, cancel.signal).then(() => {
-      if (!cancel.signal.aborted) this.add(key);
-    });
+    const due = this.#options.clock.elapsed() + ms;
+    if (this.#ready.has(key) || (this.#delayed.get(key) ?? Infinity) <= due) return;
+    this.#delayed.set(key, due);
+    if (this.#alarm === undefined || due < this.#alarm.due) this.#wakeAt(due);
   }
 
   /** Forgets the failures and delays of `key`. */
@@ -88,7 +89,8 @@ export class WorkQueue {
   /** Accepts nothing more, drops delayed keys, finishes what is ready; gives up after `drainMs` milliseconds. */
   async stop(drainMs = 5_000): Promise<void> {
     this.#stopped = true;
-    for (const key of [...this.#delayed.keys()]) this.#cancelDelay(key);
+    this.#delayed.clear();
+    this.#alarm?.cancel.abort();
     await atMost(this.#options.clock, drainMs, this.whenIdle());
     this.#ready.clear();
     this.#addedWhileRunning.clear();
@@ -96,11 +98,23 @@ export class WorkQueue {
 
   #pump(): void {
     for (const key of this.#ready) {
-      if (this.#running.size >= this.#concurrency) return;
+      if (this.#running.size >= this.#concurrency || this.#isSliceOver()) return;
       this.#ready.delete(key);
       this.#running.add(key);
       void this.#turn(key);
     }
+  }
+
+  /** Whether others have to have their turn before the next key; then what is ready goes on afterwards. */
+  #isSliceOver(): boolean {
+    const now = this.#options.clock.elapsed();
+    if (this.#sliceBegan !== undefined) return now >= this.#sliceBegan + SLICE_MS;
+    this.#sliceBegan = now;
+    setImmediate(() => {
+      this.#sliceBegan = undefined;
+      this.#pump();
+    });
+    return false;
   }
 
   async #turn(key: string): Promise<void> {
@@ -133,7 +147,31 @@ export class WorkQueue {
   }
 
   #cancelDelay(key: string): void {
-    this.#delayed.get(key)?.cancel.abort();
     this.#delayed.delete(key);
+    if (this.#delayed.size > 0) return;
+    this.#alarm?.cancel.abort();
+    this.#alarm = undefined;
+  }
+
+  #wakeAt(due: number): void {
+    const { clock } = this.#options;
+    this.#alarm?.cancel.abort();
+    const cancel = new AbortController();
+    this.#alarm = { due, cancel };
+    void clock.sleep(due - clock.elapsed(), cancel.signal).then(() => {
+      if (!cancel.signal.aborted) this.#ring();
+    });
+  }
+
+  /** Makes ready what is due, and waits for the next. */
+  #ring(): void {
+    const now = this.#options.clock.elapsed();
+    this.#alarm = undefined;
+    let next = Infinity;
+    for (const [key, due] of this.#delayed) {
+      if (due > now) next = Math.min(next, due);
+      else this.add(key);
+    }
+    if (next < Infinity) this.#wakeAt(next);
   }
 }

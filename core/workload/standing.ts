@@ -65,14 +65,18 @@ export interface Standing {
   readonly restartPending: boolean;
 }
 
-/** Returns undefined if no policy matches. */
+/**
+ * Returns undefined if no policy matches.
+ *
+ * @param object the raw object that `workload` was made of
+ */
 export function standingOf(
   workload: Workload,
+  object: RawObject,
   rules: RuleSnapshot,
   known: { readonly images?: KnownImages; readonly sources?: KnownSources } = {},
 ): Standing | undefined {
   const { kind, metadata } = workload;
-  const object = JSON.parse(workload.text) as RawObject;
   const { namespace, name } = metadata;
   const input = { kind, namespace, name, object, rules, detailed: true, ...known };
   const result = mutateWorkload(input);

@@ -48,11 +48,11 @@ const LONGEST_MESSAGE = 512;
 
 /** @param namespace all workloads of the namespace that any policy applies to */
 export function summaryOf(
-  rule: Rule,
+  { policy }: Pick<Rule, 'policy'>,
   namespace: readonly Tracked[],
   { stalls }: Pick<Plan, 'stalls'>,
 ): WorkloadSummary {
-  const { name } = rule.policy;
+  const { name } = policy;
   const own = namespace.filter(({ standing }) => standing.policy.name === name);
   const stalled = new Map(stalls.map((stall) => [stall.key, stall]));
   const attention = own

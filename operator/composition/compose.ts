@@ -9,6 +9,7 @@ import type { Logger } from '../../kube/log.ts';
 import { whileLeading } from '../../kube/while-leading.ts';
 import { createAdmission } from '../../webhook/admission.ts';
 import type { Entry } from '../../webhook/configuration/configuration.ts';
+import type { InjectedCopy } from '../../webhook/configuration/injected-workloads.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import { createWebhookMetrics } from '../../webhook/metrics.ts';
 import { WebhookServer } from '../../webhook/server.ts';
@@ -33,10 +34,18 @@ export function compose(context: Context): Group {
   const { settings, kubeConfig, logger } = context;
   const rules = new RuleCache();
   const metrics = createWebhookMetrics(context.register);
-  const trust = createTrust(context, metrics);
+  // The keeper of the configuration asks the inventory, which asks the keeper what is programmed.
+  const injected: InjectedCopy = {
+    holdsInjected: (namespace) => controllers.workloads.injected.holdsInjected(namespace),
+    namespacesWithInjected: () => controllers.workloads.injected.namespacesWithInjected(),
+    get lastSeen() {
+      return controllers.workloads.injected.lastSeen;
+    },
+  };
+  const trust = createTrust(context, metrics, injected);
   const { leader, election } = createLeadership(context);
   const answerers = createAnswerers(context);
-  const controllers = createControllers(context, { rules, trust, leader, ...answerers });
+  const controllers: Controllers = createControllers(context, { rules, trust, leader, ...answerers });
   const server = createServer(context, { rules, metrics, trust, answerers, controllers });
   const health = createHealth(context, { trust, controllers, server });
   showFigures(metrics, rules, trust);

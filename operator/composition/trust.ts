@@ -2,6 +2,7 @@ import { isTrusted } from '../../webhook/certificates/inspect.ts';
 import { CertificateKeeper } from '../../webhook/certificates/keeper.ts';
 import { ConfigurationKeeper } from '../../webhook/configuration/keeper.ts';
 import { Published } from '../../webhook/configuration/published.ts';
+import type { InjectedCopy } from '../../webhook/configuration/injected-workloads.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import type { Context } from './context.ts';
 import { namesOf, targetOf } from './webhook-address.ts';
@@ -16,8 +17,12 @@ export interface Trust {
   certificateReady(): boolean;
 }
 
-/** Creates the keepers of certificates and configuration, each of which wakes when the other has changed. */
-export function createTrust(context: Context, metrics: WebhookMetrics): Trust {
+/**
+ * Creates the keepers of certificates and configuration, each of which wakes when the other has changed.
+ *
+ * @param injected what is known of injected workloads once the parts have started
+ */
+export function createTrust(context: Context, metrics: WebhookMetrics, injected: InjectedCopy): Trust {
   const { clock, settings } = context;
   const target = targetOf(settings);
   const published = new Published(clock, target);
@@ -32,6 +37,7 @@ export function createTrust(context: Context, metrics: WebhookMetrics): Trust {
     ...context,
     target,
     published,
+    injected,
     bundlePem: () => certificates.bundlePem(),
     onRepaired: () => metrics.repaired('configuration'),
   });

@@ -3,14 +3,23 @@ import type { InformerObserver } from '../../kube/informer.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
+import type { RawObject } from '../../core/json.ts';
+import { isInjected } from '../../core/injection/injected.ts';
 import { keyOf } from '../../core/object.ts';
+import type { KubernetesObject } from '../../core/object.ts';
+import { governorsOf } from '../../core/policy/governing.ts';
 import type { RuleSnapshot } from '../../core/policy/rule.ts';
 import { compareVersions } from '../../core/resource-version.ts';
-import { NamespaceWatch } from './namespace-watch.ts';
+import { ClusterWatch } from './cluster-watch.ts';
+import { InjectedNamespaces } from './injected-namespaces.ts';
+import { Refetch } from './refetch.ts';
+import { RuledNamespace } from './ruled-namespace.ts';
+import type { Entry } from './ruled-namespace.ts';
 import { Slices } from './slices.ts';
+import { WorkloadStore } from './workload-store.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
-import { partsOfWorkloadKey, workloadKey } from '../../core/workload/workload.ts';
+import { partsOfWorkloadKey, workloadKey, workloadOf } from '../../core/workload/workload.ts';
 
 /** A workload and its standing under the policy that applies to it. */
 export interface Judged {
@@ -30,12 +39,12 @@ export interface Judgement {
 }
 
 export interface InventoryOptions {
-  readonly client: Pick<ObjectClient, 'list' | 'watch'>;
+  readonly client: Pick<ObjectClient, 'get' | 'list' | 'watch'>;
   readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
   /** Whether nothing in this namespace is ever injected. */
   readonly excludes: (namespace: string) => boolean;
   /** The pure core, with what is known about images and other objects. */
-  readonly judge: (key: string, workload: Workload, rules: RuleSnapshot) => Standing | undefined;
+  readonly judge: (key: string, workload: Workload, object: RawObject, rules: RuleSnapshot) => Standing | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -44,7 +53,7 @@ export interface InventoryOptions {
   readonly turn?: () => Promise<unknown>;
   /** Called with every judgement. Must only note it. */
   readonly onJudged?: (judgement: Judgement) => void;
-  /** Called when a workload is gone, or its namespace is not watched any more. */
+  /** Called when a workload is gone, or its namespace has no rules any more. */
   readonly onGone?: (key: string) => void;
   /** Called when something about the workloads of this policy (`namespace/name`) has changed. */
   readonly onChanged: (policyKey: string) => void;
@@ -52,55 +61,94 @@ export interface InventoryOptions {
   readonly onSettled: (namespace: string) => void;
 }
 
-interface Entry {
-  workload: Workload;
-  standing: Standing | undefined;
-  isJudged: boolean;
-  readonly isNew: boolean;
-}
-
-interface Watched {
-  readonly watch: NamespaceWatch;
-  readonly entries: Map<string, Entry>;
-  /** How many of them are waiting to be judged. */
-  waiting: number;
-}
+// Workloads that may wait to be judged before no more are taken from a watch.
+const BACKLOG = 16;
 
 /**
  * Every workload of the namespaces that have rules, and its standing. It is derived from the state of the API server
  * alone, so each process comes to the same result. Each replica keeps one, not just the leader: it warms the replica's
  * own cache of images, and a new leader knows everything at once.
+ *
+ * A workload is judged when it arrives, and only the result is kept. When the rules or an answer about what it refers to
+ * change, it is fetched again (ADR 17).
  */
 export class Inventory {
   readonly #options: InventoryOptions;
-  readonly #namespaces = new Map<string, Watched>();
+  readonly #namespaces = new Map<string, RuledNamespace>();
+  readonly #injected = new InjectedNamespaces();
   readonly #slices: Slices;
-  readonly #closing = new Set<Promise<void>>();
+  readonly #watch: ClusterWatch;
+  readonly #refetch: Refetch;
   #isGoing = false;
 
   constructor(options: InventoryOptions) {
     const { clock, turn } = options;
     this.#options = options;
     this.#slices = new Slices({ work: (key) => this.#work(key), clock, ...(turn === undefined ? {} : { turn }) });
+    const whenReady = (): Promise<void> | undefined =>
+      this.#slices.depth < BACKLOG ? undefined : this.#slices.whenIdle();
+    const arrivals = {
+      namespaces: this.#namespaces,
+      gone: (namespace: string, key: string): void => this.#gone(namespace, key),
+    };
+    this.#watch = new ClusterWatch({
+      ...options,
+      whenReady,
+      storeOf: (kind) =>
+        new WorkloadStore(kind, {
+          ...arrivals,
+          injected: this.#injected,
+          arrived: (object) => this.#arrived(object, true),
+        }),
+      onSynced: () => [...this.#namespaces.keys()].forEach((namespace) => this.#settled(namespace)),
+    });
+    this.#refetch = new Refetch({
+      ...options,
+      ...arrivals,
+      whenReady,
+      isSynced: () => this.#watch.synced,
+      arrived: (object) => this.#arrived(object, false),
+      onDone: (namespace) => this.#settled(namespace),
+    });
     options.rules.onChange((namespace) => this.#rulesChanged(namespace));
   }
 
   /** Starts with the namespaces that have rules now. */
   start(): void {
     this.#isGoing = true;
-    for (const { name } of this.#options.rules.namespaces()) this.#rulesChanged(name);
+    for (const { name } of this.#options.rules.namespaces()) {
+      if (!this.#options.excludes(name)) this.#namespaces.set(name, new RuledNamespace(true));
+      this.#tellRules(name);
+    }
+    this.#watch.start();
   }
 
   async stop(): Promise<void> {
     this.#isGoing = false;
     for (const namespace of [...this.#namespaces.keys()]) this.#leave(namespace);
-    await Promise.all(this.#closing);
+    await Promise.all([this.#watch.stop(), this.#refetch.stop()]);
   }
 
   /** Whether all of the namespace is known and judged by the current rules. */
   settled(namespace: string): boolean {
-    const watched = this.#namespaces.get(namespace);
-    return watched !== undefined && watched.watch.synced && watched.waiting === 0;
+    return this.#watch.synced && this.#namespaces.get(namespace)?.isSettled === true;
+  }
+
+  /**
+   * Whether any workload of the namespace, with or without rules, is stored injected; undefined: not all are known yet.
+   */
+  holdsInjected(namespace: string): boolean | undefined {
+    return this.#watch.synced ? this.#injected.has(namespace) : undefined;
+  }
+
+  /** Returns all namespaces for which holdsInjected() returns true; undefined: not all workloads are known yet. */
+  namespacesWithInjected(): ReadonlySet<string> | undefined {
+    return this.#watch.synced ? this.#injected.namespaces : undefined;
+  }
+
+  /** When the API server last confirmed that the workloads are current, by Clock.now(); undefined: not yet. */
+  get lastSeen(): number | undefined {
+    return this.#watch.lastSeen;
   }
 
   get(key: string): Judged | undefined {
@@ -133,123 +181,122 @@ export class Inventory {
 
   /** Judges a workload again, because what is known about its images or other objects has changed. */
   judgeAgain(key: string): void {
-    if (this.#entry(key) !== undefined) this.#queue(key);
+    const ruled = this.#namespaces.get(namespaceOf(key));
+    if (ruled?.entries.has(key) === true && !ruled.isWaiting(key)) this.#refetch.one(key, ruled);
   }
 
   /** Takes the API server's response to a write, which may come before or after the watch event. Judges it at once. */
-  saw(workload: Workload): void {
+  saw(object: KubernetesObject): void {
+    const workload = workloadOf(object);
     const key = workloadKey(workload);
-    const entry = this.#entry(key);
-    if (entry === undefined) return;
-    const isNews = isNewer(workload, entry.workload);
-    if (isNews) entry.workload = workload;
-    if (!this.#unqueue(key) && !isNews) return;
-    this.#judge(key);
-    this.#settled(namespaceOf(key));
+    const ruled = this.#namespaces.get(workload.metadata.namespace);
+    const entry = ruled?.entries.get(key);
+    if (ruled === undefined || entry === undefined) return;
+    const order = orderOf(workload, entry.workload);
+    if (order === 0 && !ruled.isWaiting(key)) return;
+    // what waits is as new as what is known
+    const newest = order < 0 ? ruled.arrived.get(key) : object;
+    if (newest === undefined) return;
+    if (order > 0) this.#keep(entry, workload, key, object);
+    this.#unwait(ruled, key);
+    this.#judge(key, ruled, newest);
+    this.#settled(workload.metadata.namespace);
   }
 
   #rulesChanged(namespace: string): void {
     if (!this.#isGoing) return;
-    const { rules, excludes, onChanged } = this.#options;
-    const ruled = rules.snapshot().rulesFor(namespace);
-    if (ruled.length === 0 || excludes(namespace)) {
-      this.#leave(namespace);
-    } else {
-      const watched = this.#namespaces.get(namespace) ?? this.#join(namespace);
-      for (const key of watched.entries.keys()) this.#queue(key);
-    }
-    for (const { policy } of ruled) onChanged(keyOf(policy));
+    const { rules, excludes } = this.#options;
+    if (governorsOf(rules.snapshot(), namespace).length === 0 || excludes(namespace)) this.#leave(namespace);
+    else this.#refetch.all(namespace, this.#namespaces.get(namespace) ?? this.#join(namespace));
+    this.#tellRules(namespace);
   }
 
-  #join(namespace: string): Watched {
-    const { client, clock, random, logger, observer, relistMs } = this.#options;
-    const watch: NamespaceWatch = new NamespaceWatch({
-      client,
-      namespace,
-      clock,
-      random,
-      logger,
-      ...(observer === undefined ? {} : { observer }),
-      ...(relistMs === undefined ? {} : { relistMs }),
-      onChange: (kind, name, workload) => {
-        if (this.#namespaces.get(namespace)?.watch === watch)
-          this.#noticed(workloadKey({ kind, metadata: { namespace, name } }), workload);
-      },
-      onSynced: () => {
-        if (this.#namespaces.get(namespace)?.watch === watch) this.#settled(namespace);
-      },
-    });
-    const watched: Watched = { watch, entries: new Map(), waiting: 0 };
-    this.#namespaces.set(namespace, watched);
-    watch.start();
-    return watched;
+  #tellRules(namespace: string): void {
+    const { rules, onChanged } = this.#options;
+    for (const { policy } of governorsOf(rules.snapshot(), namespace)) onChanged(keyOf(policy));
+  }
+
+  #join(namespace: string): RuledNamespace {
+    const ruled = new RuledNamespace(false);
+    this.#namespaces.set(namespace, ruled);
+    return ruled;
   }
 
   #leave(namespace: string): void {
-    const watched = this.#namespaces.get(namespace);
-    if (watched === undefined) return;
-    for (const key of [...watched.entries.keys()]) this.#drop(key);
+    const ruled = this.#namespaces.get(namespace);
+    if (ruled === undefined) return;
+    for (const key of [...ruled.entries.keys()]) this.#drop(key, ruled);
     this.#namespaces.delete(namespace);
-    const closing = watched.watch.stop().finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
+    this.#refetch.forget(namespace);
   }
 
-  #noticed(key: string, workload: Workload | undefined): void {
-    if (workload === undefined) {
-      this.#drop(key);
+  /** @param isWatched it comes from the watch or its list: what is known already need not be judged again */
+  #arrived(object: KubernetesObject, isWatched: boolean): void {
+    const workload = workloadOf(object);
+    const key = workloadKey(workload);
+    const { namespace } = workload.metadata;
+    const ruled = this.#namespaces.get(namespace);
+    if (ruled === undefined) {
+      this.#injected.note(namespace, key, isInjected(workload.kind, object));
       return;
     }
-    const watched = this.#watched(key);
-    if (watched === undefined) return;
-    const entry = watched.entries.get(key);
+    const entry = ruled.entries.get(key);
     if (entry === undefined) {
-      watched.entries.set(key, { workload, standing: undefined, isJudged: false, isNew: watched.watch.synced });
+      const isNew = isWatched && this.#watch.synced && ruled.isKnown;
+      ruled.entries.set(key, { workload, standing: undefined, judgedBy: undefined, isNew });
+      this.#injected.note(namespace, key, isInjected(workload.kind, object));
     } else {
-      if (!isNewer(workload, entry.workload)) return;
-      entry.workload = workload;
+      const order = orderOf(workload, entry.workload);
+      if (order < 0) return;
+      const isNeeded = ruled.wanted.has(key) || !ruled.isUpToDate(key, entry, ruled.rules);
+      if (order === 0 && (isWatched || !isNeeded)) return;
+      if (order > 0) this.#keep(entry, workload, key, object);
     }
-    this.#queue(key);
+    ruled.wanted.delete(key);
+    ruled.arrived.set(key, object);
+    this.#slices.add(key);
   }
 
-  #queue(key: string): void {
-    const watched = this.#watched(key);
-    if (watched !== undefined && this.#slices.add(key)) watched.waiting += 1;
+  #keep(entry: Entry, workload: Workload, key: string, object: KubernetesObject): void {
+    entry.workload = workload;
+    this.#injected.note(workload.metadata.namespace, key, isInjected(workload.kind, object));
   }
 
-  /** Returns false if it was not waiting. */
-  #unqueue(key: string): boolean {
-    const watched = this.#watched(key);
-    if (!this.#slices.remove(key)) return false;
-    if (watched !== undefined) watched.waiting -= 1;
+  /** Nothing is to be done about it any more. Returns false if nothing was. */
+  #unwait(ruled: RuledNamespace, key: string): boolean {
+    if (!ruled.isWaiting(key)) return false;
+    if (ruled.arrived.delete(key)) this.#slices.remove(key);
+    if (ruled.wanted.delete(key)) this.#refetch.forget(key);
     return true;
   }
 
   /** Called for its turn in the queue. */
   #work(key: string): void {
-    const watched = this.#watched(key);
-    if (watched === undefined) return;
-    watched.waiting -= 1;
-    this.#judge(key);
-    this.#settled(namespaceOf(key));
+    const namespace = namespaceOf(key);
+    const ruled = this.#namespaces.get(namespace);
+    const object = ruled?.arrived.get(key);
+    if (ruled === undefined || object === undefined) return;
+    ruled.arrived.delete(key);
+    this.#judge(key, ruled, object);
+    this.#settled(namespace);
   }
 
-  #judge(key: string): void {
-    const { rules, onJudged } = this.#options;
-    const entry = this.#entry(key);
+  #judge(key: string, ruled: RuledNamespace, object: KubernetesObject): void {
+    const entry = ruled.entries.get(key);
     if (entry === undefined) return;
-    const { workload, standing: before } = entry;
-    const standing = this.#standing(key, workload, rules.snapshot());
-    const isNew = entry.isNew && !entry.isJudged;
+    const { workload, standing: before, judgedBy } = entry;
+    const standing = this.#standing(key, workload, object);
     entry.standing = standing;
-    entry.isJudged = true;
-    onJudged?.({ key, workload, standing, before, isNew });
+    entry.judgedBy = ruled.rules;
+    const isNew = entry.isNew && judgedBy === undefined;
+    this.#options.onJudged?.({ key, workload, standing, before, isNew });
     this.#tellPolicies(key, before, standing);
   }
 
-  #standing(key: string, workload: Workload, snapshot: RuleSnapshot): Standing | undefined {
-    const { judge, logger } = this.#options;
+  #standing(key: string, workload: Workload, object: KubernetesObject): Standing | undefined {
+    const { judge, rules, logger } = this.#options;
     try {
-      return judge(key, workload, snapshot);
+      return judge(key, workload, object, rules.snapshot());
     } catch (error) {
       // A bug, but no reason to skip all other workloads. Its message may quote the manifest.
       logger.error({ workload: key, error: error instanceof Error ? error.name : typeof error }, 'cannot be judged');
@@ -257,14 +304,21 @@ export class Inventory {
     }
   }
 
-  #drop(key: string): void {
-    const entry = this.#entry(key);
-    if (entry === undefined) return;
-    const hasWaited = this.#unqueue(key);
-    this.#watched(key)?.entries.delete(key);
-    this.#tellPolicies(key, entry.standing, undefined);
+  /** The API server has it no more. */
+  #gone(namespace: string, key: string): void {
+    this.#injected.note(namespace, key, false);
+    const ruled = this.#namespaces.get(namespace);
+    if (ruled?.entries.has(key) === true && this.#drop(key, ruled)) this.#settled(namespace);
+  }
+
+  /** Returns whether something was to be done about it. */
+  #drop(key: string, ruled: RuledNamespace): boolean {
+    const entry = ruled.entries.get(key);
+    const hasWaited = this.#unwait(ruled, key);
+    ruled.entries.delete(key);
+    this.#tellPolicies(key, entry?.standing, undefined);
     this.#options.onGone?.(key);
-    if (hasWaited) this.#settled(namespaceOf(key));
+    return hasWaited;
   }
 
   /** Also for the policies that yield: they report the conflict too. */
@@ -278,12 +332,8 @@ export class Inventory {
     if (this.settled(namespace)) this.#options.onSettled(namespace);
   }
 
-  #watched(key: string): Watched | undefined {
-    return this.#namespaces.get(namespaceOf(key));
-  }
-
   #entry(key: string): Entry | undefined {
-    return this.#watched(key)?.entries.get(key);
+    return this.#namespaces.get(namespaceOf(key))?.entries.get(key);
   }
 }
 
@@ -291,10 +341,12 @@ function namespaceOf(key: string): string {
   return partsOfWorkloadKey(key).namespace;
 }
 
-/** Whether `a` is newer: the response to a write may come before the watch events for it and for earlier states. */
-function isNewer({ metadata: a }: Workload, { metadata: b }: Workload): boolean {
-  if (a.uid !== b.uid) return true;
-  const order = compareVersions(a.resourceVersion, b.resourceVersion);
+/**
+ * Returns a negative number if `a` is older, 0 if it is the same state, a positive number if it is newer: the response
+ * to a write may come before the watch events for it and for earlier states.
+ */
+export function orderOf({ metadata: a }: Workload, { metadata: b }: Workload): number {
+  if (a.uid !== b.uid) return 1;
   // a version that cannot be compared counts as newer
-  return order === undefined || order > 0;
+  return compareVersions(a.resourceVersion, b.resourceVersion) ?? 1;
 }

@@ -1,3 +1,4 @@
+import type { RawObject } from '../../core/json.ts';
 import type { RuleSnapshot } from '../../core/policy/rule.ts';
 import type { ImageNeeds, KnownImages } from '../../core/injection/images.ts';
 import type { KnownSources, SourceNeeds } from '../../core/injection/sources.ts';
@@ -13,15 +14,15 @@ export interface JudgeOptions {
 
 /** Judges as admission would: first by the manifest alone, then with what is known about what it refers to. */
 export function createJudge({ images, sources }: JudgeOptions) {
-  return (key: string, workload: Workload, rules: RuleSnapshot): Standing | undefined => {
+  return (key: string, workload: Workload, object: RawObject, rules: RuleSnapshot): Standing | undefined => {
     const { namespace } = workload.metadata;
-    const bare = standingOf(workload, rules, {});
+    const bare = standingOf(workload, object, rules, {});
     const held = sources?.use(key, namespace, bare?.sourceNeeds);
     const read = held === undefined ? {} : { sources: held };
-    const recorded = held === undefined ? bare : standingOf(workload, rules, read);
+    const recorded = held === undefined ? bare : standingOf(workload, object, rules, read);
     const known = images?.use(key, namespace, recorded?.needs);
     if (known === undefined) return recorded;
-    const whole = standingOf(workload, rules, { ...read, images: known });
+    const whole = standingOf(workload, object, rules, { ...read, images: known });
     // A moved tag: what admission has recorded may be newer than what is known here.
     const isContradicted = recorded?.state === 'Injected' && whole?.state === 'Outdated';
     return isContradicted && images?.doubt(key) === true ? recorded : whole;

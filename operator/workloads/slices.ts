@@ -5,7 +5,7 @@ import type { Clock } from '../../kube/clock.ts';
 export interface SlicesOptions {
   /** Processes one key synchronously. Must not throw. */
   readonly work: (key: string) => void;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'elapsed'>;
   /** Lets everything else that waits run (default: one turn of the event loop). */
   readonly turn?: () => Promise<unknown>;
 }
@@ -21,6 +21,7 @@ export class Slices {
   readonly #options: SlicesOptions;
   readonly #keys = new Set<string>();
   #isGoing = false;
+  #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SlicesOptions) {
     this.#options = options;
@@ -43,6 +44,13 @@ export class Slices {
     return this.#keys.delete(key);
   }
 
+  /** Resolves when no key waits. */
+  whenIdle(): Promise<void> {
+    if (!this.#isGoing) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers();
+    return this.#idle.promise;
+  }
+
   async #run(): Promise<void> {
     const { turn = setImmediate } = this.#options;
     this.#isGoing = true;
@@ -51,15 +59,17 @@ export class Slices {
       this.#slice();
     }
     this.#isGoing = false;
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 
   #slice(): void {
     const { work, clock } = this.#options;
-    const end = clock.now() + SLICE_MS;
+    const end = clock.elapsed() + SLICE_MS;
     for (const key of this.#keys) {
       this.#keys.delete(key);
       work(key);
-      if (clock.now() >= end) return;
+      if (clock.elapsed() >= end) return;
     }
   }
 }

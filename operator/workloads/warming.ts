@@ -51,6 +51,8 @@ const DOUBTFUL_MS = 30_000;
 export class Warming<Needs, Known> {
   readonly #options: WarmingOptions<Needs, Known>;
   readonly #asked = new Map<string, Asked<Needs, Known>>();
+  /** The same by namespace: one namespace must not cost a look through the needs of all. */
+  readonly #inNamespace = new Map<string, Map<string, Asked<Needs, Known>>>();
   /** The needs of each workload. */
   readonly #uses = new Map<string, string>();
   readonly #waiting = new Set<string>();
@@ -91,8 +93,8 @@ export class Warming<Needs, Known> {
 
   /** Looks up again the needs that concern something that has changed. */
   changed(namespace: string, concerns: (needs: Needs) => boolean): void {
-    for (const [id, asked] of this.#asked) {
-      if (asked.namespace !== namespace || !concerns(asked.needs)) continue;
+    for (const [id, asked] of this.#inNamespace.get(namespace) ?? []) {
+      if (!concerns(asked.needs)) continue;
       asked.failures = 0;
       this.#queue(id);
     }
@@ -123,6 +125,8 @@ export class Warming<Needs, Known> {
       over,
     };
     this.#asked.set(id, asked);
+    const others = this.#inNamespace.get(namespace) ?? new Map<string, Asked<Needs, Known>>();
+    this.#inNamespace.set(namespace, others.set(id, asked));
     this.#tellUsed(namespace);
     if (!this.#isComplete(asked)) this.#queue(id);
     return asked;
@@ -135,6 +139,9 @@ export class Warming<Needs, Known> {
     if (asked === undefined || asked.users.size > 0) return;
     asked.over.abort();
     this.#asked.delete(id);
+    const others = this.#inNamespace.get(asked.namespace);
+    others?.delete(id);
+    if (others?.size === 0) this.#inNamespace.delete(asked.namespace);
     this.#waiting.delete(id);
     this.#tellUsed(asked.namespace);
   }
@@ -142,7 +149,7 @@ export class Warming<Needs, Known> {
   #tellUsed(namespace: string): void {
     const { onUsed } = this.#options;
     if (onUsed === undefined) return;
-    const inNamespace = [...this.#asked.values()].filter((asked) => asked.namespace === namespace);
+    const inNamespace = [...(this.#inNamespace.get(namespace)?.values() ?? [])];
     onUsed(
       namespace,
       inNamespace.map(({ needs }) => needs),
@@ -155,7 +162,7 @@ export class Warming<Needs, Known> {
   }
 
   #pump(): void {
-    for (const id of [...this.#waiting]) {
+    for (const id of this.#waiting) {
       if (this.#asking >= CONCURRENCY || this.#isStopped) return;
       this.#waiting.delete(id);
       const asked = this.#asked.get(id);

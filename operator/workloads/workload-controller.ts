@@ -12,7 +12,8 @@ import { Listeners } from '../../kube/listeners.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
-import type { Rule } from '../../core/policy/rule.ts';
+import { governorsOf, isUsable } from '../../core/policy/governing.ts';
+import type { Governor, Rule } from '../../core/policy/rule.ts';
 import type { ImageNeeds, KnownImages } from '../../core/injection/images.ts';
 import { isKnown } from '../../core/injection/images.ts';
 import { annotation } from '../../core/injection/annotations.ts';
@@ -57,7 +58,7 @@ export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {
 }
 
 export interface WorkloadControllerOptions {
-  readonly client: Pick<ObjectClient, 'list' | 'watch' | 'patch' | 'apply'>;
+  readonly client: Pick<ObjectClient, 'get' | 'list' | 'watch' | 'patch' | 'apply'>;
   readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
   readonly webhook: {
     /** Whether API servers now send the workloads of this namespace to the webhook. */
@@ -107,6 +108,8 @@ export class WorkloadController {
   /** By namespace: policies that have to wait until all of it is judged. */
   readonly #waiting = new Map<string, Set<string>>();
   readonly #looked = new Map<string, Looked>();
+  /** Its keys by namespace: a change of one namespace must not cost a look through thousands. */
+  readonly #lookedIn = new Map<string, Set<string>>();
   readonly #listeners = new Listeners<[policyKey: string]>();
   readonly #metrics: WorkloadMetrics;
 
@@ -153,11 +156,16 @@ export class WorkloadController {
     });
     leader.onChange((leading) => this.#leads(leading));
     // also policies that are gone
-    rules.onChange((namespace) => this.#lookAtThose((policyKey) => partsOfKey(policyKey).namespace === namespace));
+    rules.onChange((namespace) => this.#lookAtThose(this.#lookedIn.get(namespace) ?? []));
     options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
     sources?.onChange((namespace, ref) =>
       this.#sources?.changed(namespace, ({ objects }) => objects.some((one) => isSameRef(one, ref))),
     );
+  }
+
+  /** What is known of injected workloads, also in namespaces without policies. */
+  get injected(): Pick<Inventory, 'holdsInjected' | 'namespacesWithInjected' | 'lastSeen'> {
+    return this.#inventory;
   }
 
   /** Call it when the rules of all policies are in force; nothing waits for it. */
@@ -183,7 +191,7 @@ export class WorkloadController {
 
   /** Call it when something that all plans depend on has changed: the leader, or what is programmed. */
   lookAtAll(): void {
-    this.#lookAtThose(() => true);
+    this.#lookAtThose(this.#looked.keys());
   }
 
   /** Notes an admission that this replica decided. */
@@ -191,14 +199,14 @@ export class WorkloadController {
     const { namespace, kind, name, policy, denial } = reviewed;
     if (denial === undefined || policy === undefined) return;
     const policyKey = keyOf({ namespace, name: policy.name });
-    const rule = this.#rule(policyKey);
-    if (rule === undefined) return;
+    const governor = this.#governor(policyKey);
+    if (governor === undefined) return;
     this.#denials.note(policyKey, { kind, name, ...denial });
-    this.#events.denied(rule, { kind, name }, denial.message);
+    this.#events.denied(governor, { kind, name }, denial.message);
   }
 
-  #lookAtThose(isMeant: (policyKey: string) => boolean): void {
-    for (const policyKey of this.#looked.keys()) if (isMeant(policyKey)) this.#queue.addAfter(policyKey, GATHER_MS);
+  #lookAtThose(policyKeys: Iterable<string>): void {
+    for (const policyKey of policyKeys) this.#queue.addAfter(policyKey, GATHER_MS);
   }
 
   /** The new leader now records what was found before the election, because it is the one that acts on it. */
@@ -212,10 +220,12 @@ export class WorkloadController {
     // waiting reviews are answered between two policies
     await (this.#options.turn ?? setImmediate)();
     const { namespace } = partsOfKey(policyKey);
-    const rule = this.#rule(policyKey);
-    if (rule === undefined || this.#options.webhook.excludes(namespace)) this.#forget(policyKey);
-    else if (this.#inventory.settled(namespace)) this.#lookAt(policyKey, rule);
-    else this.#waiting.set(namespace, (this.#waiting.get(namespace) ?? new Set()).add(policyKey));
+    const governor = this.#governor(policyKey);
+    if (governor === undefined || this.#options.webhook.excludes(namespace)) this.#forget(policyKey);
+    else if (this.#inventory.settled(namespace)) {
+      if (isUsable(governor)) this.#lookAt(policyKey, governor);
+      else this.#lookOn(policyKey, governor);
+    } else this.#waiting.set(namespace, (this.#waiting.get(namespace) ?? new Set()).add(policyKey));
   }
 
   /** Called when the last workload of the namespace has been judged. */
@@ -238,6 +248,15 @@ export class WorkloadController {
     const summary = { ...summaryOf(rule, tracked, plan), ...(lastAppliedTime && { lastAppliedTime }) };
     this.#keep(policyKey, plan, summary);
     if (plan.againInMs !== undefined) this.#queue.addAfter(policyKey, Math.max(plan.againInMs, GATHER_MS));
+  }
+
+  /** Nothing is done about the workloads of a policy that cannot be used, and they are counted. */
+  #lookOn(policyKey: string, governor: Governor): void {
+    const tracked = this.#inventory.ofNamespace(governor.policy.namespace).map((one) => this.#tracked(one));
+    const plan: Plan = { actions: [], stalls: [], rolling: [] };
+    this.#mender.want(policyKey, []);
+    this.#options.rotation?.want(policyKey, undefined, []);
+    this.#keep(policyKey, plan, summaryOf(governor, tracked, plan));
   }
 
   /** Adds what this process knows: a request whose annotation was removed again still counts. */
@@ -267,6 +286,8 @@ export class WorkloadController {
     const text = JSON.stringify(summary);
     const before = this.#looked.get(policyKey);
     this.#looked.set(policyKey, { summary, text, rolling: plan.rolling.length });
+    const { namespace } = partsOfKey(policyKey);
+    this.#lookedIn.set(namespace, (this.#lookedIn.get(namespace) ?? new Set()).add(policyKey));
     if (before?.text !== text) this.#listeners.notify(policyKey);
   }
 
@@ -278,7 +299,7 @@ export class WorkloadController {
 
   #done(action: Action, object: KubernetesObject): void {
     const workload = workloadOf(object);
-    this.#inventory.saw(workload);
+    this.#inventory.saw(object);
     const standing = this.#inventory.get(action.key)?.standing;
     const requested = action.annotations[annotation.requested];
     if (typeof requested === 'string') this.#outcomes.answered(action.key, requested, standing?.state);
@@ -297,15 +318,16 @@ export class WorkloadController {
     this.#options.rotation?.want(policyKey, undefined, []);
     this.#denials.forget(policyKey);
     this.#applied.forget(policyKey);
+    const { namespace } = partsOfKey(policyKey);
+    const others = this.#lookedIn.get(namespace);
+    if (others?.delete(policyKey) === true && others.size === 0) this.#lookedIn.delete(namespace);
     if (this.#looked.delete(policyKey)) this.#listeners.notify(policyKey);
   }
 
-  #rule(policyKey: string): Rule | undefined {
+  #governor(policyKey: string): Governor | undefined {
     const { namespace, name } = partsOfKey(policyKey);
-    return this.#options.rules
-      .snapshot()
-      .rulesFor(namespace)
-      .find(({ policy }) => policy.name === name);
+    const governors = governorsOf(this.#options.rules.snapshot(), namespace);
+    return governors.find(({ policy }) => policy.name === name);
   }
 
   #warming<Needs, Known>(

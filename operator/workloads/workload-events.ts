@@ -54,7 +54,7 @@ export class WorkloadEvents {
 
   /** Records that the operator does nothing more about a workload. */
   stalled(
-    rule: Rule,
+    rule: Pick<Rule, 'policy'>,
     workload: Workload | undefined,
     why: { readonly reason: ReasonCode; readonly message: string },
   ): void {
@@ -67,7 +67,11 @@ export class WorkloadEvents {
    * Records that admission denied a workload, on the policy, because the workload may not exist. The replica that
    * denied it records.
    */
-  denied(rule: Rule, { kind, name }: { readonly kind: string; readonly name: string }, message: string): void {
+  denied(
+    rule: Pick<Rule, 'policy'>,
+    { kind, name }: { readonly kind: string; readonly name: string },
+    message: string,
+  ): void {
     this.#record(regardingPolicy(rule), 'Warning', 'Denied', `${kind} ${name}: ${message}`);
   }
 
@@ -80,6 +84,6 @@ function regardingOf({ kind, metadata: { namespace, name, uid } }: Workload): Re
   return { apiVersion: apiVersionOf(kind), kind, namespace, name, uid };
 }
 
-function regardingPolicy({ policy: { namespace, name, uid } }: Rule): Regarding {
+function regardingPolicy({ policy: { namespace, name, uid } }: Pick<Rule, 'policy'>): Regarding {
   return { apiVersion: `${POLICIES.group}/${POLICIES.version}`, kind: 'VaultInjectionPolicy', namespace, name, uid };
 }

@@ -3,7 +3,7 @@ import { request } from 'undici';
 
 import { loadKubeConfig, type PooledKubeConfig } from '../../kube/kube-config.ts';
 
-type Method = 'GET' | 'POST' | 'PATCH';
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
 export class Api {
   readonly #kubeConfig: PooledKubeConfig;
@@ -23,6 +23,10 @@ export class Api {
   /** A JSON merge patch. */
   patch<T>(path: string, changes: unknown): Promise<T> {
     return this.#call('PATCH', path, changes, 'application/merge-patch+json');
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.#call('DELETE', path);
   }
 
   /** Throws with status and text when the answer is not 2xx. */

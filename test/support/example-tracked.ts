@@ -11,7 +11,6 @@ export function trackedWith(name: string, state: State, changes: Changes<Tracked
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       metadata: { name, namespace: 'shop', uid: name },
-      text: '{}',
       annotations: {},
       rollout: { phase: 'Complete', paused: false, onDelete: false },
       writers: [],

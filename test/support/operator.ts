@@ -22,6 +22,8 @@ export interface OperatorOptions {
   readonly bundled?: boolean;
   /** The folder in which `make build` made the bundle, where it is not dist/ of this checkout. */
   readonly dist?: string;
+  /** Called with its process as soon as that exists. */
+  readonly onStarted?: (pid: number) => void;
   /** false: do not install CRD and namespace before, nor wait until it is ready. */
   readonly prepare?: boolean;
 }
@@ -66,6 +68,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     ...(options.flags ?? []),
   ];
   const daemon = workspace.start('operator', command, options.bundled === true ? shippedEnvironment() : {});
+  options.onStarted?.(daemon.pid);
   try {
     if (prepare)
       await workspace.waitFor(daemon, 'it was ready', async () => (await get(`${healthUrl}/readyz`)).status === 200);

@@ -68,6 +68,7 @@ export class Scene {
     const scene = this;
     this.workloads = new WorkloadController({
       client: {
+        get: (resource, name) => api.get(resource, name),
         list: (resource, list) => api.list(resource, list),
         watch: (resource, watch) => api.watch(resource, watch),
         apply: (resource, object, apply) => api.apply(resource, object, apply),

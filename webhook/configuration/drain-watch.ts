@@ -2,6 +2,7 @@ import type { Clock } from '../../kube/clock.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { holdsInjected, namespacesWithInjected } from './injected-workloads.ts';
+import type { InjectedCopy } from './injected-workloads.ts';
 import { RECHECK_MS } from './namespaces.ts';
 import type { NamespaceLedger } from './namespaces.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
@@ -12,9 +13,14 @@ export interface DrainWatchOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly ledger: NamespaceLedger;
+  /** What is known without a list; left out: each look is a list. */
+  readonly copy?: InjectedCopy;
   /** Called when the ledger returns other namespaces than before. */
   readonly onDropped: () => void;
 }
+
+// How soon the copy is looked at again that does not know all workloads yet.
+const UNSYNCED_MS = 5_000;
 
 /**
  * Checks draining namespaces until they have no injected workload. Separate from the writer, which must not wait for
@@ -58,23 +64,31 @@ export class DrainWatch {
   }
 
   async #pass(): Promise<number | undefined> {
-    const { client, clock, ledger, logger, onDropped } = this.#options;
+    const { client, clock, ledger, copy, onDropped } = this.#options;
     if (this.#isSweepDue) {
-      ledger.remember(await namespacesWithInjected(client), clock.now());
+      const found = copy === undefined ? await namespacesWithInjected(client) : copy.namespacesWithInjected();
+      // the copy is being listed: a second list of the whole cluster would not be sooner
+      if (found === undefined) return UNSYNCED_MS;
+      ledger.remember(found, clock.now());
       this.#isSweepDue = false;
       onDropped();
     }
-    for (const namespace of ledger.due(clock.now())) {
-      const startedAt = clock.now();
-      const isHeld = await holdsInjected(client, namespace);
-      if (!ledger.checked(namespace, isHeld, startedAt)) continue;
-      logger.info(
-        { namespace },
-        'no policy and no injected workload left: the webhook is no longer called for this namespace',
-      );
-      onDropped();
-    }
+    for (const namespace of ledger.due(clock.now())) await this.#check(namespace);
     const next = ledger.nextCheckAt();
     return next === undefined ? undefined : Math.max(0, next - clock.now());
+  }
+
+  /** What a copy knows is as of when the API server last confirmed it, and what a list says as of when it begins. */
+  async #check(namespace: string): Promise<void> {
+    const { client, clock, ledger, logger, copy, onDropped } = this.#options;
+    const known = copy?.holdsInjected(namespace);
+    const seenAt = known === undefined ? clock.now() : (copy?.lastSeen ?? 0);
+    const isHeld = known ?? (await holdsInjected(client, namespace));
+    if (!ledger.checked(namespace, isHeld, seenAt, clock.now())) return;
+    logger.info(
+      { namespace },
+      'no policy and no injected workload left: the webhook is no longer called for this namespace',
+    );
+    onDropped();
   }
 }

@@ -1,12 +1,21 @@
-import { annotationsOf } from '../../core/injection/pod.ts';
-import { annotation } from '../../core/injection/annotations.ts';
-import { KINDS, templateOf, WORKLOAD_KINDS } from '../../core/kinds.ts';
+import { isInjected } from '../../core/injection/injected.ts';
+import { KINDS, WORKLOAD_KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { itemsOf } from '../../kube/items.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 
 /** Where injected workloads are stored in the API server. */
+
+/** What a copy of the cluster's workloads knows, without a request. */
+export interface InjectedCopy {
+  /** Whether any workload of the namespace is injected; undefined: not all workloads are known yet. */
+  holdsInjected(namespace: string): boolean | undefined;
+  /** Returns all namespaces that have one; undefined: not all workloads are known yet. */
+  namespacesWithInjected(): ReadonlySet<string> | undefined;
+  /** When the API server last confirmed the copy, by Clock.now(); undefined: never. */
+  readonly lastSeen: number | undefined;
+}
 
 // Half of kubectl's: templates are large, and one hit is enough.
 const PAGE = 250;
@@ -37,8 +46,4 @@ async function* workloads(client: ObjectClient, namespace?: string): AsyncGenera
     const resource = { ...KINDS[kind].resource, ...(namespace !== undefined && { namespace }) };
     for await (const object of itemsOf(client, resource, { limit: PAGE })) yield { kind, object };
   }
-}
-
-function isInjected(kind: WorkloadKind, object: KubernetesObject): boolean {
-  return annotationsOf(templateOf(kind, object))?.[annotation.injected] !== undefined;
 }

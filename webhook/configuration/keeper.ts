@@ -17,6 +17,7 @@ import {
 } from './configuration.ts';
 import type { WebhookConfiguration, WebhookTarget } from './configuration.ts';
 import { DrainWatch } from './drain-watch.ts';
+import type { InjectedCopy } from './injected-workloads.ts';
 import { NamespaceLedger } from './namespaces.ts';
 import type { NamespacePolicies } from './namespaces.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
@@ -33,6 +34,8 @@ export interface ConfigurationKeeperOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Returns the PEM of the authorities to publish, the one in use first; '' while there is none yet. */
   readonly bundlePem: () => string;
+  /** What is known of injected workloads without a list. */
+  readonly injected?: InjectedCopy;
   /** Called if somebody else had changed or deleted the configuration. */
   readonly onRepaired?: () => void;
 }
@@ -77,6 +80,7 @@ export class ConfigurationKeeper {
       random,
       logger,
       ledger: this.#ledger,
+      ...(options.injected === undefined ? {} : { copy: options.injected }),
       onDropped: () => this.wake(),
     });
     this.#loop = new PassLoop({

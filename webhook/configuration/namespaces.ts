@@ -16,6 +16,9 @@ interface Draining {
  */
 export const SETTLE_MS = 30_000;
 export const RECHECK_MS = 60_000;
+// How soon something is checked again that was found too early to count. A copy is confirmed by each event, and by the
+// end of each watch, every minute or two.
+const UNCONFIRMED_MS = 5_000;
 // The usual time from an admission that restored a workload until that workload is stored.
 const AFTER_RESTORE_MS = 2_000;
 
@@ -64,12 +67,15 @@ export class NamespaceLedger {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Notes the result of a check that started at `startedAt`. Returns true if the namespace is dropped. */
-  checked(namespace: string, holdsInjected: boolean, startedAt: number): boolean {
+  /**
+   * Notes what a check has found at `seenAt` or later. Returns true if the namespace is dropped: what was found before
+   * the last workload that was admitted under a policy is stored does not count.
+   */
+  checked(namespace: string, holdsInjected: boolean, seenAt: number, now = seenAt): boolean {
     const draining = this.#draining.get(namespace);
     if (draining === undefined) return false;
-    if (!holdsInjected && startedAt >= draining.since + SETTLE_MS) return this.#draining.delete(namespace);
-    draining.checkAt = startedAt + RECHECK_MS;
+    if (!holdsInjected && seenAt >= draining.since + SETTLE_MS) return this.#draining.delete(namespace);
+    draining.checkAt = now + (holdsInjected ? RECHECK_MS : UNCONFIRMED_MS);
     return false;
   }
 

@@ -29,7 +29,7 @@ export class Sources {
   readonly #options: SourcesOptions;
   readonly #memory: SourceMemory;
   readonly #used = new Map<string, ReadonlyMap<string, SourceRef>>();
-  readonly #watches = new Map<string, ConfigMapWatch>();
+  #watch: ConfigMapWatch | undefined;
   readonly #listeners = new Listeners<[namespace: string, ref: SourceRef]>();
   readonly #rereading = new Restartable((signal) => this.#reread(signal));
 
@@ -72,19 +72,19 @@ export class Sources {
     const used = new Map(refs.map((ref) => [sourceName(ref), ref]));
     if (used.size === 0) this.#used.delete(namespace);
     else this.#used.set(namespace, used);
-    this.#watchConfigMaps(namespace, [...used.values()].some(isConfigMap));
+    for (const [name, ref] of before ?? []) if (!used.has(name)) this.#end(namespace, ref);
     for (const [name, ref] of used) if (before?.has(name) !== true) this.#begin(namespace, ref);
   }
 
   /** Starts to reread what is in use. */
   start(): void {
-    for (const watch of this.#watches.values()) watch.start();
+    this.#watch?.start();
     this.#rereading.start();
   }
 
   /** Resolves when nothing is read any more, except for reads in progress. */
   async stop(): Promise<void> {
-    await Promise.all([this.#rereading.stop(), ...[...this.#watches.values()].map((watch) => watch.stop())]);
+    await Promise.all([this.#rereading.stop(), this.#watch?.stop()]);
   }
 
   readonly #isFresh: IsGood = (_namespace, _ref, { readAt }) => this.#options.clock.now() - readAt < FRESH_MS;
@@ -96,36 +96,40 @@ export class Sources {
     return this.#used.get(namespace)?.has(sourceName(ref)) === true;
   }
 
-  #watchConfigMaps(namespace: string, isWanted: boolean): void {
-    const watch = this.#watches.get(namespace);
-    if (isWanted && watch === undefined) {
-      const compare = (name: string): void => this.#compare(namespace, { kind: 'ConfigMap', name });
-      // The first list does not report what was deleted between a read and the list.
-      const compareAll = (): void => {
-        for (const ref of this.#used.get(namespace)?.values() ?? []) this.#compare(namespace, ref);
-      };
-      const begun = new ConfigMapWatch(namespace, this.#options, compare, compareAll);
-      this.#watches.set(namespace, begun);
-      if (this.#rereading.isStarted) begun.start();
-    } else if (!isWanted && watch !== undefined) {
-      this.#watches.delete(namespace);
-      void watch.stop();
-    }
-  }
-
-  /** What was read before it came into use may be outdated. */
+  /** What was read before it came into use may be outdated, and so may what is being read. */
   #begin(namespace: string, ref: SourceRef): void {
     const remembered = this.#memory.get(namespace, ref);
-    if (isConfigMap(ref)) this.#compare(namespace, ref);
-    else if (remembered && !this.#isFresh(namespace, ref, remembered)) void this.#memory.refresh(namespace, ref);
+    if (isConfigMap(ref)) this.#watching().use(namespace, ref.name);
+    const isCertain = !isConfigMap(ref) && remembered !== undefined && this.#isFresh(namespace, ref, remembered);
+    const isKnown = remembered !== undefined || (isConfigMap(ref) && this.#memory.isReading(namespace, ref));
+    if (isKnown && !isCertain) void this.#memory.refresh(namespace, ref);
+  }
+
+  #end(namespace: string, ref: SourceRef): void {
+    if (isConfigMap(ref)) this.#watch?.forget(namespace, ref.name);
+  }
+
+  /** Not at once: often the last ConfigMap is replaced by another, and a new watch begins with a list of the cluster. */
+  async #endWatch(): Promise<void> {
+    if (this.#watch?.isUsed !== false) return;
+    const watch = this.#watch;
+    this.#watch = undefined;
+    await watch.stop();
+  }
+
+  /** There is a watch only while a ConfigMap is in use. */
+  #watching(): ConfigMapWatch {
+    if (this.#watch !== undefined) return this.#watch;
+    this.#watch = new ConfigMapWatch(this.#options, (namespace, name) => this.#compare(namespace, name));
+    if (this.#rereading.isStarted) this.#watch.start();
+    return this.#watch;
   }
 
   /** Rereads a ConfigMap in use if it is not the version that was read, or if a read in progress may be too old. */
-  #compare(namespace: string, ref: SourceRef): void {
-    const watch = this.#watches.get(namespace);
-    if (!isConfigMap(ref) || watch?.synced !== true || !this.#isUsed(namespace, ref)) return;
+  #compare(namespace: string, name: string): void {
+    const ref: SourceRef = { kind: 'ConfigMap', name };
     const remembered = this.#memory.get(namespace, ref);
-    const isOther = remembered !== undefined && watch.versionOf(ref.name) !== remembered.version;
+    const isOther = remembered !== undefined && this.#watch?.known(namespace, name)?.version !== remembered.version;
     if (isOther || this.#memory.isReading(namespace, ref)) void this.#memory.refresh(namespace, ref);
   }
 
@@ -133,6 +137,7 @@ export class Sources {
     const { clock, random, rereadMs } = this.#options;
     while (isGoing(signal)) {
       await clock.sleep(Math.max(SHORTEST_REREAD_MS, jittered(rereadMs, random)), signal);
+      await this.#endWatch();
       for (const [namespace, ref] of this.#unwatched()) {
         if (!isGoing(signal)) return;
         await this.#memory.refresh(namespace, ref);
@@ -152,7 +157,7 @@ export class Sources {
 
   #isUncertain(namespace: string, ref: SourceRef): boolean {
     const remembered = this.#memory.get(namespace, ref);
-    const isWatched = this.#watches.get(namespace)?.synced === true;
+    const isWatched = this.#watch?.synced === true;
     return !isWatched || remembered === undefined || remembered.isDoubtful || 'unreadable' in remembered.answer;
   }
 }

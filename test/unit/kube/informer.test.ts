@@ -5,6 +5,7 @@ import { ApiClient } from '../../../kube/api-client.ts';
 import { Informer } from '../../../kube/informer.ts';
 import type { PooledKubeConfig } from '../../../kube/kube-config.ts';
 import type { KubernetesObject } from '../../../core/object.ts';
+import type { Store } from '../../../kube/object-store.ts';
 import { ListWatchServer } from '../../support/list-watch-server.ts';
 import { eventually, hurriedClock } from '../../support/manual-clock.ts';
 import type { LogLine } from '../../support/test-log.ts';
@@ -21,6 +22,8 @@ interface SetupOptions {
   readonly expirePages?: boolean;
   readonly keep?: (object: KubernetesObject) => KubernetesObject;
   readonly pageSize?: number;
+  readonly store?: Store<KubernetesObject>;
+  readonly whenReady?: () => Promise<unknown> | undefined;
   readonly watchSeconds?: number;
 }
 
@@ -72,6 +75,8 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
       ...(options.relistMs === undefined ? {} : { relistMs: options.relistMs }),
       ...(options.keep === undefined ? {} : { keep: options.keep }),
       ...(options.pageSize === undefined ? {} : { pageSize: options.pageSize }),
+      ...(options.store === undefined ? {} : { store: options.store }),
+      ...(options.whenReady === undefined ? {} : { whenReady: options.whenReady }),
       ...(options.watchSeconds === undefined ? {} : { watchSeconds: options.watchSeconds }),
       onChange: (key, object, previous) => {
         options.onChange?.(key);
@@ -167,7 +172,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     server.put('a', { spec: 'newer' });
     server.compact();
     informer.start();
-    await eventually(() => expect(changes.slice(2)).to.deep.equal(['deleted shop/b', 'modified shop/a']));
+    await eventually(() => expect(changes.slice(2)).to.deep.equal(['modified shop/a', 'deleted shop/b']));
     expect(lines.filter(({ level }) => level === 'warn')).to.deep.equal([]);
   });
 
@@ -293,6 +298,49 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     for (const object of informer.list()) {
       expect(Object.keys(object).sort()).to.deep.equal(['apiVersion', 'kept', 'kind', 'metadata']);
     }
+  });
+
+  it('takes the next page, and the next event, when the one before is worked off', async () => {
+    for (const name of ['a', 'b', 'c']) server.put(name);
+    let work = Promise.withResolvers<undefined>();
+    const workOff = (): void => {
+      const done = work;
+      work = Promise.withResolvers();
+      done.resolve(undefined);
+    };
+    const { changes, synced } = setUp({ pageSize: 2, whenReady: () => work.promise });
+    await eventually(() => expect(changes).to.deep.equal(['added shop/a', 'added shop/b']));
+    await hurriedClock.sleep(10);
+    expect([server.lists.length, synced()]).to.deep.equal([1, 0]);
+    workOff();
+    await eventually(() => expect(server.openWatches).to.equal(1));
+    expect(changes).to.have.length(3);
+    server.put('d');
+    server.put('e');
+    await eventually(() => expect(changes.at(-1)).to.equal('added shop/d'));
+    await hurriedClock.sleep(10);
+    expect(changes.at(-1)).to.equal('added shop/d');
+    workOff();
+    await eventually(() => expect(changes.at(-1)).to.equal('added shop/e'));
+    workOff();
+  });
+
+  it('keeps what its store keeps, and tells it what a whole list has', async () => {
+    for (const name of ['a', 'b', 'c']) server.put(name);
+    const seen: string[] = [];
+    const store: Store<KubernetesObject> = {
+      get: () => undefined,
+      list: () => [],
+      put: ({ metadata }) => (seen.push(`put ${metadata.name}`), []),
+      remove: ({ metadata }) => (seen.push(`remove ${metadata.name}`), []),
+      retain: (listed, version) => (seen.push(`retain ${[...listed].join(' ')} at ${version}`), []),
+    };
+    const { changes } = setUp({ pageSize: 2, store });
+    await eventually(() => expect(server.openWatches).to.equal(1));
+    server.remove('b');
+    await eventually(() => expect(seen.at(-1)).to.equal('remove b'));
+    expect(seen.slice(0, -1)).to.deep.equal(['put a', 'put b', 'put c', 'retain shop/a shop/b shop/c at 103']);
+    expect(changes).to.deep.equal([]);
   });
 
   it('lists in pages and watches for as long as it is told to', async () => {

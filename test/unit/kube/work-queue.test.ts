@@ -161,6 +161,42 @@ describe('WorkQueue', () => {
     expect(processed).to.deep.equal([]);
   });
 
+  it('lets others have their turn while it processes many keys that need no I/O', async () => {
+    let [now, turns, done] = [0, 0, 0];
+    const queue = new WorkQueue({
+      process: () => {
+        now += 1;
+        done += 1;
+        return Promise.resolve();
+      },
+      clock: { now: () => 0, elapsed: () => now, sleep: () => Promise.resolve() },
+      random: () => 1,
+      logger: testLog().logger,
+    });
+    const count = (): void => {
+      turns += 1;
+      if (done < 100) setImmediate(count);
+    };
+    setImmediate(count);
+    for (let key = 0; key < 100; key += 1) queue.add(String(key));
+    expect(done, 'before the first turn').to.be.at.most(4);
+    await queue.whenIdle();
+    expect(done).to.equal(100);
+    expect(turns).to.be.at.least(20);
+  });
+
+  it('waits for many keys with one timer', async () => {
+    const queue = queueOf({ instant: true });
+    for (let key = 0; key < 1000; key += 1) queue.addAfter(String(key), 1_000 + (key % 10));
+    queue.addAfter('soon', 500);
+    expect(clock.sleeping).to.deep.equal([500]);
+    await clock.advance(500);
+    expect(processed).to.deep.equal(['soon']);
+    await clock.advance(510);
+    expect(processed).to.have.length(1001);
+    expect(clock.sleeping).to.deep.equal([]);
+  });
+
   describe('stop', () => {
     it('finishes what runs and what is ready, drops what waits, accepts nothing more', async () => {
       const queue = queueOf({ concurrency: 1 });

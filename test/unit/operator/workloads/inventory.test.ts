@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 
 import type { KubernetesObject, Resource } from '../../../../core/object.ts';
+import { ApiError } from '../../../../kube/object-client.ts';
 import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
 import { Inventory } from '../../../../operator/workloads/inventory.ts';
 import type { Judgement } from '../../../../operator/workloads/inventory.ts';
 import type { State } from '../../../../core/workload/standing.ts';
-import { workloadOf } from '../../../../core/workload/workload.ts';
 import { ruleWith } from '../../../support/example-rule.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
@@ -29,9 +29,11 @@ describe('Inventory', () => {
   let state: State;
   let lines: ReturnType<typeof testLog>['lines'];
   let inventory: Inventory;
+  let clock: ManualClock;
 
   beforeEach(() => {
     api = new MemoryApi();
+    clock = new ManualClock();
     rules = new RuleCache();
     [judged, judgements, gone, changed, settled, state] = [[], [], [], [], [], 'Injected'];
     const log = testLog();
@@ -46,7 +48,7 @@ describe('Inventory', () => {
         const policy = { name: 'shop-secrets', uid: 'uid-1', hash: 'aaaaaaaaaaaa' };
         return { state, policy, yielding: ['other'], reads: [], restartPending: false };
       },
-      clock: new ManualClock(),
+      clock,
       random: () => 0.5,
       logger: log.logger,
       onJudged: (judgement) => judgements.push(judgement),
@@ -128,13 +130,13 @@ describe('Inventory', () => {
       ...object,
       metadata: { ...object.metadata, resourceVersion: version, generation },
     });
-    inventory.saw(workloadOf(at('1000', 7)));
+    inventory.saw(at('1000', 7));
     expect(inventory.get('Deployment/shop/web')?.workload.metadata.generation).to.equal(7);
-    inventory.saw(workloadOf(at('999', 6)));
+    inventory.saw(at('999', 6));
     api.edit(resourceOf('deployments', 'shop'), 'web', 'somebody', (one) => (one.spec = { replicas: 2 }));
     await settle();
     expect(inventory.get('Deployment/shop/web')?.workload.metadata.generation).to.equal(7);
-    inventory.saw(workloadOf({ ...at('1', 1), metadata: { ...at('1', 1).metadata, uid: 'another' } }));
+    inventory.saw({ ...at('1', 1), metadata: { ...at('1', 1).metadata, uid: 'another' } });
     expect(inventory.get('Deployment/shop/web')?.workload.metadata.uid, 'another object').to.equal('another');
   });
 
@@ -146,13 +148,13 @@ describe('Inventory', () => {
     state = 'Missed';
     inventory.judgeAgain('Deployment/shop/web');
     expect(inventory.settled('shop')).to.equal(false);
-    const known = inventory.get('Deployment/shop/web');
-    if (known === undefined) throw new Error('it is known');
-    inventory.saw(known.workload);
+    const known = await api.get(resourceOf('deployments', 'shop'), 'web');
+    if (known === undefined) throw new Error('it is there');
+    inventory.saw(known);
     expect(inventory.get('Deployment/shop/web')?.standing.state).to.equal('Missed');
     expect(inventory.settled('shop')).to.equal(true);
     judged.length = 0;
-    inventory.saw(known.workload);
+    inventory.saw(known);
     await settle();
     expect(judged, 'and no second time').to.deep.equal([]);
   });
@@ -173,6 +175,153 @@ describe('Inventory', () => {
     rule('shop');
     await settle();
     expect(judged, 'and finds it again').to.deep.equal(['StatefulSet/shop/db']);
+  });
+
+  const lists = (): string[] => api.calls.filter((call) => call.startsWith('list '));
+  const gets = (): string[] => api.calls.filter((call) => call.startsWith('get '));
+
+  it('lists each kind once, however many namespaces have rules, and watches it once', async () => {
+    for (const namespace of ['shop', 'bank', 'club']) {
+      await create('web', namespace);
+      rule(namespace);
+    }
+    inventory.start();
+    await settle();
+    expect(judged).to.have.length(3);
+    const reads = api.calls.filter((call) => !call.startsWith('create'));
+    expect(reads.toSorted()).to.deep.equal([
+      'list deployments',
+      'list statefulsets',
+      'watch deployments',
+      'watch statefulsets',
+    ]);
+  });
+
+  it('fetches what the namespace holds when its rules change, and nothing where it holds nothing', async () => {
+    await create('web');
+    rule('shop');
+    rule('empty');
+    inventory.start();
+    await settle();
+    api.calls.length = 0;
+    rule('shop');
+    rule('empty');
+    await settle();
+    expect(lists()).to.deep.equal(['list deployments']);
+    expect([inventory.settled('shop'), inventory.settled('empty')]).to.deep.equal([true, true]);
+  });
+
+  it('gets one workload that is to be judged again, and lists a namespace with many of them', async () => {
+    const names = Array.from({ length: 8 }, (_, index) => `web-${index}`);
+    for (const name of names) await create(name);
+    rule('shop');
+    inventory.start();
+    await settle();
+    api.calls.length = 0;
+    judged.length = 0;
+    inventory.judgeAgain('Deployment/shop/web-0');
+    inventory.judgeAgain('Deployment/shop/web-0');
+    expect(inventory.settled('shop')).to.equal(false);
+    await settle();
+    expect([judged.splice(0), gets(), lists()]).to.deep.equal([['Deployment/shop/web-0'], ['get web-0'], []]);
+    for (const name of names) inventory.judgeAgain(`Deployment/shop/${name}`);
+    await settle();
+    expect(new Set(judged).size).to.equal(8);
+    expect(lists()).to.deep.equal(['list deployments']);
+    expect(gets().length).to.be.at.most(4);
+    expect(inventory.settled('shop')).to.equal(true);
+  });
+
+  it('is not settled while a fetch fails, which is repeated', async () => {
+    await create('web');
+    rule('shop');
+    inventory.start();
+    await settle();
+    judged.length = 0;
+    api.before = (operation) => {
+      if (operation === 'list') throw new ApiError(503, 'ServiceUnavailable', 'not now');
+    };
+    rule('shop');
+    await settle();
+    expect([inventory.settled('shop'), judged]).to.deep.equal([false, []]);
+    api.before = () => undefined;
+    await clock.advance(1_000);
+    expect([inventory.settled('shop'), judged]).to.deep.equal([true, ['Deployment/shop/web']]);
+  });
+
+  it('drops what a fetch shows to be deleted, although the watch has yet to say so', async () => {
+    for (const name of ['web', 'gone']) await create(name);
+    rule('shop');
+    const watch = api.watch.bind(api);
+    let isFrozen = false;
+    const thaw = Promise.withResolvers<undefined>();
+    api.watch = async function* (resource, options) {
+      for await (const event of watch(resource, options)) {
+        if (isFrozen) await thaw.promise;
+        yield event as never;
+      }
+    };
+    inventory.start();
+    await settle();
+    judged.length = 0;
+    isFrozen = true;
+    await api.delete(resourceOf('deployments', 'shop'), 'gone');
+    await settle();
+    expect(gone).to.deep.equal([]);
+    rule('shop');
+    await settle();
+    expect([gone, judged]).to.deep.equal([['Deployment/shop/gone'], ['Deployment/shop/web']]);
+    expect(inventory.settled('shop')).to.equal(true);
+    thaw.resolve(undefined);
+  });
+
+  it('lets no older state win that a fetch brings: it asks for the newest', async () => {
+    const old = await create('web');
+    rule('shop');
+    inventory.start();
+    await settle();
+    api.edit(resourceOf('deployments', 'shop'), 'web', 'somebody', (one) => (one.spec = { replicas: 2 }));
+    await settle();
+    judged.length = 0;
+    const list = api.list.bind(api);
+    api.list = async () => {
+      api.list = list;
+      await Promise.resolve();
+      return { metadata: { resourceVersion: '1' }, items: [old] } as never;
+    };
+    rule('shop');
+    await settle();
+    const version = (await api.get(resourceOf('deployments', 'shop'), 'web'))?.metadata.resourceVersion;
+    expect(inventory.get('Deployment/shop/web')?.workload.metadata.resourceVersion).to.equal(version);
+    expect(judged).to.deep.equal(['Deployment/shop/web']);
+    expect(gets()).to.include('get web');
+  });
+
+  it('keeps of a namespace without rules only whether it holds an injected workload', async () => {
+    const injected = { template: { metadata: { annotations: { 'vaultinjection.dev/injected': 'shop/1' } }, spec: {} } };
+    await create('web', 'left');
+    await create('bare', 'bare');
+    api.edit(resourceOf('deployments', 'left'), 'web', 'webhook', (one) => (one.spec = injected));
+    expect(inventory.holdsInjected('left'), 'before the first list').to.equal(undefined);
+    expect(inventory.lastSeen).to.equal(undefined);
+    inventory.start();
+    await settle();
+    expect([inventory.holdsInjected('left'), inventory.holdsInjected('bare')]).to.deep.equal([true, false]);
+    expect(inventory.lastSeen).to.equal(clock.now());
+    expect(judged).to.deep.equal([]);
+    rule('left');
+    await settle();
+    rules.delete('left', 'shop-secrets');
+    expect(inventory.holdsInjected('left'), 'when its rules are gone again').to.equal(true);
+    api.edit(resourceOf('deployments', 'left'), 'web', 'somebody', (one) => (one.spec = { replicas: 2 }));
+    await settle();
+    expect(inventory.holdsInjected('left')).to.equal(false);
+    api.edit(resourceOf('deployments', 'bare'), 'bare', 'somebody', (one) => (one.spec = injected));
+    await settle();
+    expect([...(inventory.namespacesWithInjected() ?? [])]).to.deep.equal(['bare']);
+    await api.delete(resourceOf('deployments', 'bare'), 'bare');
+    await settle();
+    expect(inventory.holdsInjected('bare')).to.equal(false);
   });
 
   it('goes on when one cannot be judged, and logs none of its content', async () => {

@@ -6,7 +6,7 @@ import { settle } from '../../../support/manual-clock.ts';
 describe('Slices', () => {
   it('work each key once, however often it was added, and look at it when its turn comes', async () => {
     const worked: string[] = [];
-    const slices = new Slices({ work: (key) => void worked.push(key), clock: { now: () => 0 } });
+    const slices = new Slices({ work: (key) => void worked.push(key), clock: { elapsed: () => 0 } });
     expect(slices.add('a')).to.equal(true);
     expect(slices.add('a'), 'it waits already').to.equal(false);
     slices.add('b');
@@ -29,13 +29,27 @@ describe('Slices', () => {
     };
     const slices = new Slices({
       work: (key) => ((now += 2), void worked.push(Number(key))),
-      clock: { now: () => now },
+      clock: { elapsed: () => now },
       turn,
     });
     for (let n = 0; n < 5; n++) slices.add(String(n));
     await settle();
     expect(worked).to.deep.equal([0, 1, 2, 3, 4]);
     expect(turns).to.deep.equal([0, 2, 4]);
+  });
+
+  it('say when nothing waits any more', async () => {
+    const worked: string[] = [];
+    const slices = new Slices({ work: (key) => void worked.push(key), clock: { elapsed: () => 0 } });
+    await slices.whenIdle();
+    slices.add('a');
+    await slices.whenIdle();
+    expect(worked).to.deep.equal(['a']);
+    slices.add('b');
+    const idle = slices.whenIdle();
+    slices.remove('b');
+    await idle;
+    expect(worked).to.deep.equal(['a']);
   });
 
   it('accept what is added while they work', async () => {
@@ -45,7 +59,7 @@ describe('Slices', () => {
         worked.push(key);
         if (key === 'a') slices.add('c');
       },
-      clock: { now: () => 0 },
+      clock: { elapsed: () => 0 },
     });
     slices.add('a');
     slices.add('b');

@@ -53,7 +53,8 @@ describe('WorkloadController', () => {
     await start();
     scene.webhookAnswers = false;
     await scene.create('web');
-    expect(scene.api.calls.filter((call) => call.startsWith('list'))).to.deep.equal([]);
+    await scene.clock.advance(1_000);
+    expect(await scene.states()).to.deep.equal({});
     scene.webhookAnswers = true;
     scene.rule();
     await scene.clock.advance(1_000);
@@ -78,8 +79,12 @@ describe('WorkloadController', () => {
 
   it('never looks at a namespace that is excluded', async () => {
     scene.rule({ policy: { namespace: 'kube-system' } });
+    scene.webhookAnswers = false;
+    await scene.create('web', { namespace: 'kube-system' });
     await start();
-    expect(scene.api.calls).to.deep.equal([]);
+    expect(await scene.states()).to.deep.equal({});
+    expect(scene.workloads.summaryOf('kube-system/shop-secrets')).to.equal(undefined);
+    expect(scene.patches).to.equal(0);
   });
 
   it('touches nothing while another replica leads, nor before the namespace is programmed', async () => {

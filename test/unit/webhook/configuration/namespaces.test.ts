@@ -62,6 +62,14 @@ describe('the namespaces that are sent to the webhook', () => {
     expect(made.due(SETTLE_MS + RECHECK_MS)).to.deep.equal(['shop']);
   });
 
+  it('are checked again soon if what was found is from too early', () => {
+    const made = ledger({ shop: 'Ignore' });
+    made.setPolicies(none, 0);
+    expect(made.checked('shop', false, SETTLE_MS - 1, SETTLE_MS + 7000)).to.equal(false);
+    expect(made.nextCheckAt()).to.equal(SETTLE_MS + 12_000);
+    expect(made.checked('shop', false, SETTLE_MS, SETTLE_MS + 12_000)).to.equal(true);
+  });
+
   it('are checked soon after a workload was restored there', () => {
     const made = ledger({ shop: 'Ignore' });
     made.setPolicies(none, 0);

@@ -237,21 +237,44 @@ describe('Sources', () => {
       expect([reads(), changes]).to.deep.equal([0, []]);
     });
 
-    it('lists and watches only the ConfigMaps of the namespaces in use, by their metadata', async () => {
+    it('watches the ConfigMaps of the cluster once, by their metadata, and only while one is in use', async () => {
       await put(APP, 'plain');
-      await find(APP);
-      expect(api.calls).to.deep.equal(['get app']);
-      await use(APP);
+      await put(APP, 'plain', 'third');
       const begun: unknown[] = [];
       const list = api.list.bind(api);
       api.list = (resource, options) => {
-        begun.push([resource.namespace, options?.metadataOnly]);
+        begun.push([resource.plural, resource.namespace, options?.metadataOnly]);
         return list(resource, options) as never;
       };
+      sources.start();
       sources.watch('other', [DB]);
+      await settle();
+      expect(begun).to.deep.equal([]);
+      sources.watch('shop', [APP]);
       sources.watch('third', [APP]);
       await settle();
-      expect(begun).to.deep.equal([['third', true]]);
+      expect(begun).to.deep.equal([['configmaps', undefined, true]]);
+      sources.watch('shop', []);
+      sources.watch('third', []);
+      sources.watch('third', [APP]);
+      await clock.advance(120_000);
+      expect(begun, 'the same').to.have.length(1);
+      sources.watch('third', []);
+      await clock.advance(120_000);
+      sources.watch('third', [APP]);
+      await settle();
+      expect(begun, 'a new one').to.have.length(2);
+    });
+
+    it('notices what changed in an instant before it came into use', async () => {
+      await put(APP, 'plain');
+      await put(OTHER, 'plain');
+      await use(OTHER);
+      await find(APP);
+      await put(APP, REFERENCE);
+      sources.watch('shop', [OTHER, APP]);
+      await settle();
+      expect([known(APP), changes]).to.deep.equal([HELD, ['shop ConfigMap app']]);
     });
 
     it('watches no more when the last user is gone', async () => {

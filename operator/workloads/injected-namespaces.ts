@@ -1,0 +1,28 @@
+/**
+ * Which workloads are stored with an injected template, by namespace, also where no policy is any more: such a namespace
+ * stays in the webhook's configuration until the last of them is restored or gone.
+ */
+export class InjectedNamespaces {
+  readonly #keys = new Map<string, Set<string>>();
+
+  note(namespace: string, key: string, isInjected: boolean): void {
+    const keys = this.#keys.get(namespace);
+    if (isInjected) {
+      if (keys === undefined) this.#keys.set(namespace, new Set([key]));
+      else keys.add(key);
+    } else if (keys?.delete(key) === true && keys.size === 0) this.#keys.delete(namespace);
+  }
+
+  has(namespace: string): boolean {
+    return this.#keys.has(namespace);
+  }
+
+  get namespaces(): ReadonlySet<string> {
+    return new Set(this.#keys.keys());
+  }
+
+  /** Returns the namespace and key of each workload. */
+  all(): readonly (readonly [namespace: string, key: string])[] {
+    return [...this.#keys].flatMap(([namespace, keys]) => [...keys].map((key) => [namespace, key] as const));
+  }
+}
