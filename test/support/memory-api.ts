@@ -44,7 +44,7 @@ export class MemoryApi implements ObjectClient {
     const all = [...this.#objects]
       .filter(([path]) => isUnder(path, resource))
       .flatMap(([, objects]) => [...objects.values()].map(({ object }) => object))
-      .filter((object) => isSelected(object, options.fieldSelector));
+      .filter((object) => isSelected(object, options));
     const from = Number(options.continue ?? 0);
     const items = copy(all.slice(from, from + (options.limit ?? all.length))) as T[];
     const end = from + items.length;
@@ -122,7 +122,7 @@ export class MemoryApi implements ObjectClient {
         continue;
       }
       seen = next.version;
-      if (next.event.type === 'ERROR' || isSelected(next.event.object, options.fieldSelector)) {
+      if (next.event.type === 'ERROR' || isSelected(next.event.object, options)) {
         yield copy(next.event) as WatchEvent<T>;
       }
     }
@@ -222,8 +222,13 @@ function mergeByName(live: unknown, wanted: unknown, before: unknown): unknown {
   return Object.values(merge(index(live), index(wanted), index(before)));
 }
 
-function isSelected(object: KubernetesObject, fieldSelector: string | undefined): boolean {
-  return fieldSelector === undefined || fieldSelector === `metadata.name=${object.metadata.name}`;
+/** Of selectors it knows those by name and by the key of a label. */
+function isSelected(
+  { metadata }: KubernetesObject,
+  { fieldSelector, labelSelector }: Pick<ListOptions, 'fieldSelector' | 'labelSelector'>,
+): boolean {
+  if (labelSelector !== undefined && !(labelSelector in (metadata.labels ?? {}))) return false;
+  return fieldSelector === undefined || fieldSelector === `metadata.name=${metadata.name}`;
 }
 
 function pathOf({ group, plural, namespace = '' }: Resource): string {
