@@ -19,6 +19,7 @@ import { createControllers } from './controllers.ts';
 import { createLeadership } from './leadership.ts';
 import type { Answerers } from './look-ups.ts';
 import { createAnswerers, lookUpsOf } from './look-ups.ts';
+import { createIdentity, createReplicas, sweepingOf, tellingReadiness } from './replicas.ts';
 import type { Trust } from './trust.ts';
 import { createTrust } from './trust.ts';
 import { healthPlace, namesOf, targetOf, webhookPlace } from './webhook-address.ts';
@@ -31,8 +32,10 @@ export function compose(context: Context): Group {
   const { settings, kubeConfig, logger } = context;
   const rules = new RuleCache();
   const metrics = createWebhookMetrics(context.register);
-  const trust = createTrust(context, metrics);
-  const { leader, election } = createLeadership(context);
+  const identity = createIdentity();
+  const replicas = createReplicas(context, identity, () => '');
+  const { leader, election } = createLeadership(context, { identity, mayLead: () => replicas.mayLead() });
+  const trust = createTrust(context, { metrics, leader, replicas });
   const answerers = createAnswerers(context);
   const controllers = createControllers(context, { rules, trust, leader, ...answerers });
   const server = createServer(context, { rules, metrics, trust, answerers, controllers });
@@ -47,6 +50,8 @@ export function compose(context: Context): Group {
     [
       [connections],
       [serving('health server', health, logger)],
+      // before the election, which asks whether another replica is ready; gone once this one serves nothing any more
+      [named('replicas', replicas)],
       // stops once everything that only the leader writes has been written
       election,
       [named('events', events), named('authorities of Vaults', authorities)],
@@ -60,7 +65,9 @@ export function compose(context: Context): Group {
         named('workloads', workloads),
         whileLeading(leader, { name: 'rotation', start: () => rotation.start(), stop: () => rotation.stop() }, logger),
       ],
+      [sweepingOf(context, leader, replicas)],
       [{ name: 'reviews', stop: () => drain(context, server) }],
+      [tellingReadiness(context, replicas, () => health.readiness().ready)],
     ],
     logger,
   );
