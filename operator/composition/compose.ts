@@ -37,7 +37,7 @@ export function compose(context: Context): Group {
   const { leader, election } = createLeadership(context, { identity, mayLead: () => replicas.mayLead() });
   const trust = createTrust(context, { metrics, leader, replicas });
   const answerers = createAnswerers(context);
-  const controllers = createControllers(context, { rules, trust, leader, ...answerers });
+  const controllers = createControllers(context, { rules, trust, leader, replicas, ...answerers });
   const server = createServer(context, { rules, metrics, trust, answerers, controllers });
   const health = createHealth(context, { trust, controllers, server });
   showFigures(metrics, rules, trust);

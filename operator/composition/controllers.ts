@@ -11,6 +11,7 @@ import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
+import type { Replicas } from '../replicas/replicas.ts';
 import { createRotation } from '../rotation/create.ts';
 import type { Rotation } from '../rotation/rotation.ts';
 import { Authorities } from '../vault/authorities.ts';
@@ -32,10 +33,15 @@ export interface Controllers {
 /** Creates the controllers of policies, their workloads, and the secrets that those read, and connects them. */
 export function createControllers(
   context: Context,
-  parts: { readonly rules: RuleCache; readonly trust: Trust; readonly leader: Leadership } & Answerers,
+  parts: {
+    readonly rules: RuleCache;
+    readonly trust: Trust;
+    readonly leader: Leadership;
+    readonly replicas: Replicas;
+  } & Answerers,
 ): Controllers {
   const { settings, client, register } = context;
-  const { rules, trust, leader, images, sources } = parts;
+  const { rules, trust, leader, replicas, images, sources } = parts;
   const { configuration: webhook } = trust;
   const leaderMetrics = createLeaderMetrics(register, () => leader.isLeader);
   const events = new EventRecorder({
@@ -52,6 +58,7 @@ export function createControllers(
     webhook,
     leader,
     events,
+    replicas,
     images: images.configs,
     sources,
     rotation,

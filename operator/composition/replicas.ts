@@ -33,7 +33,7 @@ export function createReplicas(context: Context, identity: string, policies: () 
     annotation: 'vaultinjection.dev/state',
     fieldManager: OPERATOR_NAME,
   });
-  return new Replicas({ leases, identity, policies });
+  return new Replicas({ leases, identity, policies, clock: context.clock });
 }
 
 /** Returns the part by which the leader deletes the Leases of replicas that are long gone. */

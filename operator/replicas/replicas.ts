@@ -1,5 +1,8 @@
 import type { IdentityLeases } from '../../kube/identity-lease.ts';
 import { Listeners } from '../../kube/listeners.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { OwnDenials } from './own-denials.ts';
+import type { DeniedWorkload } from './own-denials.ts';
 import { decodeState, encodeState } from './state.ts';
 import type { ReplicaState } from './state.ts';
 
@@ -9,10 +12,11 @@ export interface ReplicasOptions {
   readonly identity: string;
   /** Returns the resourceVersion up to which the rules of policies are in force here; '' if they are not loaded. */
   readonly policies: () => string;
+  readonly clock: Clock;
 }
 
 /** What a replica tells about itself as it changes. */
-export type Publication = Partial<Pick<ReplicaState, 'ready' | 'authorities' | 'serves' | 'denials'>>;
+export type Publication = Partial<Pick<ReplicaState, 'ready' | 'authorities' | 'serves'>>;
 
 // An API server that does not answer, or a Role without the right to list Leases, must not keep a replica from starting.
 const KNOWN_WITHIN_MS = 3_000;
@@ -21,11 +25,13 @@ const KNOWN_WITHIN_MS = 3_000;
 export class Replicas {
   readonly #options: ReplicasOptions;
   readonly #listeners = new Listeners();
+  readonly #denials: OwnDenials;
   #own: ReplicaState;
 
   constructor(options: ReplicasOptions) {
     const { identity, leases, policies } = options;
     this.#options = options;
+    this.#denials = new OwnDenials(options.clock);
     this.#own = { identity, ready: false, policies: policies(), authorities: [], serves: '', denials: [] };
     leases.onChange(() => this.#listeners.notify());
   }
@@ -46,14 +52,22 @@ export class Replicas {
     return this.#options.leases.synced;
   }
 
-  /** Tells the others what has changed; without changes, only what options.policies() returns now. */
+  /**
+   * Tells the others what has changed. Without changes, only what changes by itself: what options.policies() returns, and
+   * denials that are too old. Call it every few seconds at least.
+   */
   publish(changes: Publication): void {
     const { leases, policies } = this.#options;
     const before = encodeState(this.#own);
-    this.#own = { ...this.#own, ...changes, policies: policies() };
+    this.#own = { ...this.#own, ...changes, policies: policies(), denials: this.#denials.list() };
     const document = encodeState(this.#own);
     leases.publish(document);
     if (document !== before) this.#listeners.notify();
+  }
+
+  /** Tells the others that a workload of this policy (`namespace/name`) was just denied here. */
+  denied(policyKey: string, denied: DeniedWorkload): void {
+    if (this.#denials.note(policyKey, denied)) this.publish({});
   }
 
   /** Returns the states of the other replicas that are alive. */

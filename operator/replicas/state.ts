@@ -100,10 +100,7 @@ export function newestPublished(states: readonly Pick<ReplicaState, 'policies'>[
  * Whether the rules of policies are in force up to this resourceVersion in every replica that is ready. One that
  * publishes nothing that can be read does not have them; one without a Lease is not among the states.
  */
-export function allHave(
-  states: readonly Pick<ReplicaState, 'ready' | 'policies'>[],
-  resourceVersion: string,
-): boolean {
+export function allHave(states: readonly Pick<ReplicaState, 'ready' | 'policies'>[], resourceVersion: string): boolean {
   return states
     .filter(({ ready }) => ready)
     .every(({ policies }) => (compareVersions(policies, resourceVersion) ?? -1) >= 0);

@@ -363,7 +363,7 @@ describe('reconciling a policy', () => {
       expect([condition('Stalled'), later]).to.deep.equal(['absent', []]);
     });
 
-    it('leaves lastDenial to the replica that denied', async () => {
+    it('leaves lastDenial to what reports denials', async () => {
       const lastDenial = { time: '2026-01-02T11:00:00Z', kind: 'Deployment', name: 'a', reason: 'Denied', message: '' };
       const status = writtenStatus();
       put({ ...policy({ version: 6 }), status: { ...status, lastDenial } });
