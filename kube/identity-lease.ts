@@ -203,8 +203,9 @@ export class IdentityLeases {
         await client.patch(this.#resource, this.#name, changes, { fieldManager });
         return;
       } catch (error) {
-        // somebody has deleted it
         if (!isNotFound(error)) throw error;
+        // somebody has deleted it: this process itself, if it is stopping and this attempt took long
+        if (!this.#work.isStarted) return;
       }
     }
     try {

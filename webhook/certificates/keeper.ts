@@ -3,7 +3,7 @@ import { Informer } from '../../kube/informer.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { equal } from '../../core/json.ts';
-import { certificateBlocks, parseCertificate } from '../../core/pem.ts';
+import { parseCertificate } from '../../core/pem.ts';
 import { coreResource } from '../../core/resources.ts';
 import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -15,12 +15,14 @@ import { isServable, issueLeaf } from './leaf.ts';
 import { NeededAuthorities } from './needed.ts';
 import type { OtherReplicas } from './needed.ts';
 import { planRenewal } from './renewal.ts';
+import { Settled } from './settled.ts';
+import type { SettledOptions } from './settled.ts';
 import { choosePair } from './serving.ts';
 import { takeStep } from './step.ts';
 import { askedRenewal, bundleOf, decodeSet, encodeSet, RENEWED_ANNOTATION } from './secret.ts';
 import type { CertificateSet, Secret, StoredSet } from './secret.ts';
 
-export interface CertificateKeeperOptions {
+export interface CertificateKeeperOptions extends SettledOptions {
   readonly client: ObjectClient;
   readonly clock: Clock;
   readonly random: () => number;
@@ -35,12 +37,6 @@ export interface CertificateKeeperOptions {
   readonly names: readonly string[];
   /** Whether this replica is the one that writes the Secret. */
   readonly isLeader: () => boolean;
-  /** Returns since when (Clock.elapsed()) the cluster's configuration has had this certificate; undefined: it does not. */
-  readonly publishedSince: (certificatePem: string) => number | undefined;
-  /** Returns the bundle (PEM) of the cluster's configuration; undefined if nothing there calls this webhook. */
-  readonly publishedBundle: () => string | undefined;
-  /** How long API servers get to learn a new authority before a certificate of it is served, in milliseconds. */
-  readonly waitMs: number;
   readonly others: OtherReplicas;
   /** Called if somebody had deleted or damaged the Secret. */
   readonly onRepaired?: () => void;
@@ -76,6 +72,7 @@ export class CertificateKeeper {
   readonly #informer: Informer<Secret>;
   readonly #listeners = new Listeners();
   readonly #jitter: number;
+  readonly #settled: Settled;
   readonly #needed: NeededAuthorities;
   readonly #hasPair = Promise.withResolvers<undefined>();
   #set: CertificateSet | undefined;
@@ -89,6 +86,7 @@ export class CertificateKeeper {
   constructor(options: CertificateKeeperOptions) {
     const { client, clock, random, logger, namespace, secretName = SECRET_NAME } = options;
     this.#options = options;
+    this.#settled = new Settled(options);
     this.#needed = new NeededAuthorities(options.others, options.waitMs);
     this.#secretName = secretName;
     this.#resource = coreResource('Secret', namespace);
@@ -231,7 +229,7 @@ export class CertificateKeeper {
         previous: previous === undefined ? undefined : validityOfPem(previous),
         promotedAt,
         isNextSettled:
-          next !== undefined && this.#isSettled(next.certificate) && !others.lacks(fingerprintOf(next.certificate)),
+          next !== undefined && this.#settled.has(next.certificate) && !others.lacks(fingerprintOf(next.certificate)),
         isPreviousNeeded:
           current === undefined || previous === undefined
             ? undefined
@@ -249,18 +247,6 @@ export class CertificateKeeper {
     return { set, ...(isHonoured && { renewed: asked }) };
   }
 
-  /** Whether the cluster's configuration has had this authority for so long that every API server trusts it. */
-  #isSettled(certificatePem: string): boolean {
-    return this.#settlesInMs(certificatePem) === 0;
-  }
-
-  /** Returns in how many milliseconds it will be so; undefined while it is not published. */
-  #settlesInMs(certificatePem: string): number | undefined {
-    const { clock, publishedSince, waitMs } = this.#options;
-    const since = publishedSince(certificatePem);
-    return since === undefined ? undefined : Math.max(0, since + waitMs - clock.elapsed());
-  }
-
   /** Returns the pair to serve with this set, which it issues if need be. */
   async #leafFor(set: CertificateSet): Promise<ServingPair> {
     const { clock, names, logger } = this.#options;
@@ -268,8 +254,9 @@ export class CertificateKeeper {
     const chosen = choosePair({
       candidates: [this.#pair, set.leaf].filter((pair) => pair !== undefined),
       current: set.current.certificate,
-      isSettled: this.#isSettled(set.current.certificate),
-      trusted: this.#trustedLonger(set),
+      isSettled: this.#settled.has(set.current.certificate),
+      // at the start nobody has looked at the configuration yet
+      trusted: this.#settled.longerThan(set.current.certificate) ?? set.previous ?? '',
       names,
       now,
       jitter: this.#jitter,
@@ -284,22 +271,10 @@ export class CertificateKeeper {
     return issued;
   }
 
-  /** Returns the authorities (PEM) that API servers have trusted for longer than the current one. */
-  #trustedLonger({ current, previous = '' }: CertificateSet): string {
-    const { publishedBundle, publishedSince } = this.#options;
-    const published = publishedBundle();
-    // at the start nobody has looked at the configuration yet
-    if (published === undefined) return previous;
-    const since = publishedSince(current.certificate) ?? Infinity;
-    return certificateBlocks(published)
-      .filter((pem) => (publishedSince(pem) ?? Infinity) < since)
-      .join('\n');
-  }
-
   /** Returns the milliseconds until the next step of a rotation may be due without anything else that happens. */
   #remainingMs({ current, next, previous }: CertificateSet): number | undefined {
     const now = this.#options.clock.elapsed();
-    const settling = [current.certificate, next?.certificate].map((pem) => pem && this.#settlesInMs(pem));
+    const settling = [current.certificate, next?.certificate].map((pem) => pem && this.#settled.inMs(pem));
     const needed = [previous, ...this.#kept].map((pem) => pem && this.#needed.remainingMs(fingerprintOf(pem), now));
     const waits = [...settling, ...needed].filter((ms) => typeof ms === 'number' && ms > 0) as number[];
     return waits.length === 0 ? undefined : Math.min(...waits);

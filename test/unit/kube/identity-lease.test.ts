@@ -195,6 +195,20 @@ describe('a Lease for each process', () => {
     expect(await stored()).to.have.length(1);
   });
 
+  it('does not come back by a write that took longer than its process waited for it', async () => {
+    const one = await start('one');
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    api.before = (operation) => (operation === 'patch' ? promise : undefined);
+    one.publish('"new"');
+    await clock.advance(1_000);
+    const stopped = one.stop();
+    await clock.advance(5_000);
+    await stopped;
+    resolve(undefined);
+    await clock.advance(5_000);
+    expect(await stored()).to.deep.equal([]);
+  });
+
   it('of a process that died is deleted by another one, after five minutes', async () => {
     await start('one');
     const two = await start('two');
