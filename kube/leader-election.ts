@@ -21,6 +21,11 @@ export interface LeaderElectionOptions {
   readonly name: string;
   /** Unique to each process, even on one host. */
   readonly identity: string;
+  /**
+   * Returns whether this process may lead; default: always. One that leads and no longer may stops to, and releases the
+   * lease a little later, so that another takes over. It must return true in some process, or none will lead.
+   */
+  readonly mayLead?: () => boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -44,6 +49,8 @@ const RETRY_MS = 2_000;
 // Makes the attempts of several processes drift apart; client-go waits up to 2.2 times as long, which leaves few
 // attempts.
 const JITTER = 0.2;
+// What a leader has begun to write may still be under way when it stops to lead: the same margin as above.
+const RELEASE_MS = LEASE_MS - RENEW_MS;
 
 /**
  * Leader election by a Lease (coordination.k8s.io/v1), as in client-go: no clocks are compared; each process counts
@@ -55,11 +62,13 @@ export class LeaderElection implements Leadership {
   readonly #resource: Resource;
   readonly #stopped = new AbortController();
   readonly #listeners = new Listeners<[leading: boolean]>();
-  /** The last seen version of the lease, and when it was first seen. */
+  /** The last seen version of the lease, and when (Clock.elapsed()) it was first seen. */
   #seen: { readonly version: string | undefined; readonly at: number } | undefined;
-  /** When the last successful renewal began. */
+  /** When the last successful renewal began, by Clock.elapsed(). */
   #renewedAt = 0;
   #leading = false;
+  /** When it stopped to lead because it no longer may, by Clock.elapsed(); undefined once the lease is released. */
+  #resignedAt: number | undefined;
   /** The lease as this process wrote it last, while nothing has shown that somebody else has written it since. */
   #held: Lease | undefined;
   #running: Promise<void> | undefined;
@@ -72,7 +81,7 @@ export class LeaderElection implements Leadership {
 
   /** Also false if the process was blocked for so long that it has not stepped down yet. */
   get isLeader(): boolean {
-    return this.#leading && this.#options.clock.now() - this.#renewedAt < RENEW_MS;
+    return this.#leading && this.#options.clock.elapsed() - this.#renewedAt < RENEW_MS;
   }
 
   onChange(listener: (leading: boolean) => void): void {
@@ -105,7 +114,12 @@ export class LeaderElection implements Leadership {
   }
 
   async #attempt(): Promise<void> {
-    const begunAt = this.#options.clock.now();
+    const begunAt = this.#options.clock.elapsed();
+    if (this.#options.mayLead?.() === false) {
+      await this.#resign(begunAt);
+      return;
+    }
+    this.#resignedAt = undefined;
     try {
       const held = await this.#acquireOrRenew();
       if (!held) this.#become(false, 'another process holds the lease');
@@ -117,6 +131,18 @@ export class LeaderElection implements Leadership {
         { error: describeError(error) },
         'the leader election lease could not be acquired or renewed',
       );
+    }
+  }
+
+  /** Stops to lead if it does; releases the lease once nothing that the leader has begun can be under way. */
+  async #resign(now: number): Promise<void> {
+    if (this.#leading) {
+      this.#become(false, 'this process may not lead at present');
+      this.#resignedAt = now;
+    } else if (this.#resignedAt !== undefined && now - this.#resignedAt >= RELEASE_MS) {
+      this.#resignedAt = undefined;
+      this.#held = undefined;
+      await this.#release();
     }
   }
 
@@ -145,10 +171,10 @@ export class LeaderElection implements Leadership {
   async #readAndTake(): Promise<boolean> {
     const { client, clock, name, namespace, identity } = this.#options;
     const lease = await client.get<Lease>(this.#resource, name);
-    const now = clock.now();
+    const now = clock.elapsed();
     if (lease === undefined) {
       const metadata = { name, namespace };
-      this.#held = await client.create<Lease>(this.#resource, { ...HEAD, metadata, spec: this.#holding(now, 0) });
+      this.#held = await client.create<Lease>(this.#resource, { ...HEAD, metadata, spec: this.#holding(0) });
       return true;
     }
     const { holderIdentity = '', leaseDurationSeconds, leaseTransitions = 0 } = lease.spec ?? {};
@@ -158,8 +184,8 @@ export class LeaderElection implements Leadership {
     const validMs = leaseDurationSeconds === undefined ? LEASE_MS : leaseDurationSeconds * 1000;
     if (!mine && holderIdentity !== '' && now - (this.#seen?.at ?? now) < validMs) return false;
     const spec = mine
-      ? { ...lease.spec, leaseDurationSeconds: LEASE_MS / 1000, renewTime: toKubernetesMicroTime(now) }
-      : this.#holding(now, leaseTransitions + 1);
+      ? { ...lease.spec, leaseDurationSeconds: LEASE_MS / 1000, renewTime: toKubernetesMicroTime(clock.now()) }
+      : this.#holding(leaseTransitions + 1);
     await this.#write(lease, spec);
     return true;
   }
@@ -168,16 +194,16 @@ export class LeaderElection implements Leadership {
     this.#held = await this.#options.client.replace<Lease>(this.#resource, { ...lease, spec });
   }
 
-  #holding(now: number, leaseTransitions: number): Lease['spec'] {
-    const { identity: holderIdentity } = this.#options;
+  #holding(leaseTransitions: number): Lease['spec'] {
+    const { identity: holderIdentity, clock } = this.#options;
     const leaseDurationSeconds = LEASE_MS / 1000;
-    const time = toKubernetesMicroTime(now);
+    const time = toKubernetesMicroTime(clock.now());
     return { holderIdentity, leaseDurationSeconds, acquireTime: time, renewTime: time, leaseTransitions };
   }
 
   #renewed(begunAt: number): void {
     if (this.#stopped.signal.aborted) return;
-    const leftMs = begunAt + RENEW_MS - this.#options.clock.now();
+    const leftMs = begunAt + RENEW_MS - this.#options.clock.elapsed();
     // the response came too late: the lease is ours, and the next renewal will confirm that in time
     if (leftMs <= 0) return;
     this.#renewedAt = begunAt;

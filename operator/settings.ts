@@ -27,6 +27,7 @@ export interface Settings {
   readonly vaultCheckInterval: string;
   readonly leaderElection: boolean;
   readonly drain: string;
+  readonly certificateWait: string;
   readonly registries: string;
   readonly registryMirrors: string;
   readonly registryPlainHttp: string;
@@ -168,6 +169,12 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     schema: DURATION,
     allowed: 'a duration such as 15s',
     help: 'how long to keep answering after SIGTERM: API servers send reviews until they learn that the endpoint is gone. For 5 s more they are asked to repeat them; 0s ends at once',
+  },
+  certificateWait: {
+    default: '1m',
+    schema: INTERVAL,
+    allowed: 'a duration of at least 1s, such as 1m',
+    help: 'how long API servers get to learn a new CA of the webhook before a certificate of it is served. They follow within a second; a minute allows for one whose watch broke and is in backoff',
   },
   registries: {
     default: '*',

@@ -21,6 +21,8 @@ export interface WebhookMetrics {
   watchInFlight(read: () => number): void;
   /** Counts a repair: somebody else changed or deleted what this process keeps. */
   repaired(what: 'configuration' | 'certificates'): void;
+  /** Counts a completed TLS handshake: a new connection. */
+  tlsHandshake(): void;
   tlsError(): void;
 }
 
@@ -54,6 +56,11 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
     name: 'vault_injection_repairs_total',
     help: 'Times that an object managed by the operator was changed or deleted by something else and had to be written again.',
     labelNames: ['object'],
+    registers,
+  });
+  const tlsHandshakes = new Counter({
+    name: 'vault_injection_tls_handshakes_total',
+    help: 'Completed TLS handshakes: connections that API servers have opened. Each change of the CA bundle causes new ones.',
     registers,
   });
   const tlsErrors = new Counter({
@@ -94,6 +101,7 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
         read,
       ),
     repaired: (object) => repairs.inc({ object }),
+    tlsHandshake: () => tlsHandshakes.inc(),
     tlsError: () => tlsErrors.inc(),
   };
 }

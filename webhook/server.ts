@@ -113,6 +113,7 @@ export class WebhookServer {
     );
     options.metrics.watchInFlight(() => this.#inFlight);
     this.#server.maxConnections = this.#limits.connections;
+    this.#server.on('secureConnection', () => options.metrics.tlsHandshake());
     this.#server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
       options.metrics.tlsError();
       options.logger.debug({ code: error.code }, 'TLS handshake failed');

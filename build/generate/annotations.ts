@@ -15,6 +15,20 @@ What a policy has to allow is listed in its \`spec.overrides.allow\`; \`spec.ove
 annotation can change the address of Vault, its auth mount, the TLS settings or the image of vault-env.
 `;
 
+const ON_THE_SECRET = `## On the Secret of the webhook's certificates
+
+The operator replaces the CA of its webhook by itself when two thirds of its life have passed. To have it replaced now,
+for example because somebody may have read its key, give the annotation \`${ANNOTATION_PREFIX}renew\` a new value:
+
+\`\`\`sh
+kubectl annotate secret vault-injection-operator-webhook -n vault-injection-system --overwrite \\
+  ${ANNOTATION_PREFIX}renew="$(date)"
+\`\`\`
+
+The operator writes the value into \`${ANNOTATION_PREFIX}renewed\` when it has created the new CA, so that it happens once
+for each value. A few minutes later it is the only one that API servers trust; no review fails meanwhile.
+`;
+
 const PLACES = { Workload: 'workload', Template: 'pod template' } as const;
 const SETTERS = { User: 'people', Admission: 'admission', Operator: 'the operator' } as const;
 
@@ -29,5 +43,5 @@ export function annotationsPage(): Promise<string> {
     `\`${example}\``,
   ]);
   const heads = ['name', 'on', 'set by', 'to be allowed', 'meaning', 'example'];
-  return formatted(ANNOTATIONS_FILE, `${INTRODUCTION}\n${table(heads, rows)}\n`);
+  return formatted(ANNOTATIONS_FILE, `${INTRODUCTION}\n${table(heads, rows)}\n\n${ON_THE_SECRET}`);
 }

@@ -14,6 +14,7 @@ import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import { createWebhookMetrics } from '../../webhook/metrics.ts';
 import { WebhookServer } from '../../webhook/server.ts';
 import { HealthServer } from '../health-server.ts';
+import type { PolicyController } from '../policies/policy-controller.ts';
 import { RuleCache } from '../policies/rule-cache.ts';
 import type { Context } from './context.ts';
 import { milliseconds } from './context.ts';
@@ -22,6 +23,7 @@ import { createControllers } from './controllers.ts';
 import { createLeadership } from './leadership.ts';
 import type { Answerers } from './look-ups.ts';
 import { createAnswerers, lookUpsOf } from './look-ups.ts';
+import { createIdentity, createReplicas, sweepingOf, tellingReadiness } from './replicas.ts';
 import type { Trust } from './trust.ts';
 import { createTrust } from './trust.ts';
 import { healthPlace, namesOf, targetOf, webhookPlace } from './webhook-address.ts';
@@ -42,10 +44,15 @@ export function compose(context: Context): Group {
       return controllers.workloads.injected.lastSeen;
     },
   };
-  const trust = createTrust(context, metrics, injected);
-  const { leader, election } = createLeadership(context);
+  const identity = createIdentity();
+  // not there yet when the replicas are
+  const known: { policies?: PolicyController } = {};
+  const replicas = createReplicas(context, identity, () => known.policies?.newest ?? '');
+  const { leader, election } = createLeadership(context, { identity, mayLead: () => replicas.mayLead() });
+  const trust = createTrust(context, { metrics, leader, replicas, injected });
   const answerers = createAnswerers(context);
-  const controllers: Controllers = createControllers(context, { rules, trust, leader, ...answerers });
+  const controllers: Controllers = createControllers(context, { rules, trust, leader, replicas, ...answerers });
+  known.policies = controllers.policies;
   const server = createServer(context, { rules, metrics, trust, answerers, controllers });
   const health = createHealth(context, { trust, controllers, server });
   showFigures(metrics, rules, trust);
@@ -58,6 +65,8 @@ export function compose(context: Context): Group {
     [
       [connections],
       [serving('health server', health, logger)],
+      // before the election, which asks whether another replica is ready; gone once this one serves nothing any more
+      [named('replicas', replicas)],
       // stops once everything that only the leader writes has been written
       election,
       [named('events', events), named('authorities of Vaults', authorities)],
@@ -71,7 +80,9 @@ export function compose(context: Context): Group {
         named('workloads', workloads),
         whileLeading(leader, { name: 'rotation', start: () => rotation.start(), stop: () => rotation.stop() }, logger),
       ],
+      [sweepingOf(context, leader, replicas)],
       [{ name: 'reviews', stop: () => drain(context, server) }],
+      [tellingReadiness(context, replicas, () => health.readiness().ready)],
     ],
     logger,
   );

@@ -13,6 +13,8 @@ import { Freshness } from '../policies/freshness.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import { RuleHistory } from '../policies/rule-history.ts';
+import type { Replicas } from '../replicas/replicas.ts';
+import { allHave, newestPublished } from '../replicas/state.ts';
 import { createRotation } from '../rotation/create.ts';
 import type { Rotation } from '../rotation/rotation.ts';
 import { Authorities } from '../vault/authorities.ts';
@@ -35,10 +37,15 @@ export interface Controllers {
 /** Creates the controllers of policies, their workloads, and the secrets that those read, and connects them. */
 export function createControllers(
   context: Context,
-  parts: { readonly rules: RuleCache; readonly trust: Trust; readonly leader: Leadership } & Answerers,
+  parts: {
+    readonly rules: RuleCache;
+    readonly trust: Trust;
+    readonly leader: Leadership;
+    readonly replicas: Replicas;
+  } & Answerers,
 ): Controllers {
   const { settings, client, register } = context;
-  const { rules, trust, leader, images, sources } = parts;
+  const { rules, trust, leader, replicas, images, sources } = parts;
   const { configuration: webhook } = trust;
   const leaderMetrics = createLeaderMetrics(register, () => leader.isLeader);
   const events = new EventRecorder({
@@ -55,6 +62,7 @@ export function createControllers(
     webhook,
     leader,
     events,
+    replicas,
     images: images.configs,
     sources,
     rotation,
@@ -74,6 +82,7 @@ export function createControllers(
     onNamespaces: (namespaces) => webhook.setPolicies(namespaces),
     certificateReady: () => trust.certificateReady(),
     isLeader: () => leader.isLeader,
+    inForceEverywhere: (version) => allHave(replicas.others(), version),
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
     vault: new NodeVaultClient(),
@@ -89,7 +98,11 @@ export function createControllers(
     clock: context.clock,
     lastSeen: () => policies.lastSeen,
     inForce: () => policies.inForce,
-    published: () => undefined,
+    published: () => newestPublished(replicas.others()),
+  });
+  replicas.onChange(() => {
+    freshness.look();
+    policies.replicasChanged();
   });
   for (const fact of [authorities, rotation]) fact.onChange((policy) => policies.factsChanged(policy));
   workloads.onSummary((policy) => policies.factsChanged(policy));

@@ -1,6 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-
 import type { Part } from '../../kube/group.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
 import { LeaderElection } from '../../kube/leader-election.ts';
@@ -15,8 +12,12 @@ const LEASE_TIMEOUT_MS = 4_000;
 
 /**
  * Returns whether this replica leads, and the part that elects: none if the settings say that it is the only replica.
+ * `mayLead` returns whether this replica is fit to lead.
  */
-export function createLeadership(context: Context): {
+export function createLeadership(
+  context: Context,
+  { identity, mayLead }: { readonly identity: string; readonly mayLead: () => boolean },
+): {
   readonly leader: Leadership;
   readonly election: readonly Part[];
 } {
@@ -27,8 +28,8 @@ export function createLeadership(context: Context): {
     client: clientWithin(LEASE_TIMEOUT_MS),
     namespace: settings.namespace,
     name: LEASE_NAME,
-    // a pod's host name is its name
-    identity: `${hostname()}_${randomUUID()}`,
+    identity,
+    mayLead,
   });
   return {
     leader,

@@ -1,10 +1,13 @@
+import type { Leadership } from '../../kube/leader-election.ts';
 import { isTrusted } from '../../webhook/certificates/inspect.ts';
 import { CertificateKeeper } from '../../webhook/certificates/keeper.ts';
 import { ConfigurationKeeper } from '../../webhook/configuration/keeper.ts';
 import { Published } from '../../webhook/configuration/published.ts';
 import type { InjectedCopy } from '../../webhook/configuration/injected-workloads.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
+import type { Replicas } from '../replicas/replicas.ts';
 import type { Context } from './context.ts';
+import { milliseconds } from './context.ts';
 import { namesOf, targetOf } from './webhook-address.ts';
 
 /** What makes API servers call the webhook and trust its certificate. */
@@ -18,19 +21,37 @@ export interface Trust {
 }
 
 /**
- * Creates the keepers of certificates and configuration, each of which wakes when the other has changed.
- *
- * @param injected what is known of injected workloads once the parts have started
+ * Creates the keepers of certificates and configuration, each of which wakes when the other has changed, and tells the
+ * other replicas what this one trusts and serves.
  */
-export function createTrust(context: Context, metrics: WebhookMetrics, injected: InjectedCopy): Trust {
+export function createTrust(
+  context: Context,
+  parts: {
+    readonly metrics: WebhookMetrics;
+    readonly leader: Leadership;
+    readonly replicas: Replicas;
+    /** What is known of injected workloads once the parts have started. */
+    readonly injected: InjectedCopy;
+  },
+): Trust {
   const { clock, settings } = context;
+  const { metrics, leader, replicas, injected } = parts;
   const target = targetOf(settings);
   const published = new Published(clock, target);
   const certificates = new CertificateKeeper({
     ...context,
     namespace: settings.namespace,
     names: namesOf(target),
+    isLeader: () => leader.isLeader,
     publishedSince: (certificate) => published.since(certificate),
+    publishedBundle: () => published.bundle,
+    waitMs: milliseconds(settings.certificateWait),
+    others: {
+      known: () => replicas.known,
+      serves: (fingerprint) => replicas.others().some(({ serves }) => serves === fingerprint),
+      lacks: (fingerprint) =>
+        replicas.others().some(({ serves, authorities }) => serves !== '' && !authorities.includes(fingerprint)),
+    },
     onRepaired: () => metrics.repaired('certificates'),
   });
   const configuration = new ConfigurationKeeper({
@@ -41,8 +62,13 @@ export function createTrust(context: Context, metrics: WebhookMetrics, injected:
     bundlePem: () => certificates.bundlePem(),
     onRepaired: () => metrics.repaired('configuration'),
   });
-  certificates.onChange(() => configuration.wake());
+  certificates.onChange(() => {
+    configuration.wake();
+    replicas.publish(certificates.fingerprints());
+  });
   published.onChange(() => certificates.wake());
+  leader.onChange(() => certificates.wake());
+  replicas.onChange(() => certificates.wake());
   const certificateReady = (): boolean => {
     const pair = certificates.servingPair();
     const bundle = published.bundle ?? certificates.bundlePem();

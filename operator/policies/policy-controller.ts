@@ -83,6 +83,11 @@ export class PolicyController extends OperatorAdapter {
     for (const policy of this.#policies().list()) this.enqueue(POLICIES, keyOf(policy.metadata));
   }
 
+  /** Call it when inForceEverywhere may return something else. */
+  replicasChanged(): void {
+    for (const key of this.#reconciler.waitingForReplicas) this.enqueue(POLICIES, key);
+  }
+
   /** Call it when summaryOf, rotationOf or authorityOf return something else for the policy (`namespace/name`). */
   factsChanged(key: string): void {
     this.enqueue(POLICIES, key);

@@ -86,11 +86,17 @@ export class Reconciler {
   >();
   /** What governs for each policy, and the resourceVersion at which that was first so. */
   readonly #enforced = new Map<string, { readonly governor: Governor | undefined; readonly version: string }>();
+  readonly #waiting = new Set<string>();
   /** When each status was last written, by Clock.elapsed(). */
   readonly #writtenAt = new Map<string, number>();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+  }
+
+  /** Keys of the policies whose newest rule some replica did not have in force when they were reconciled. */
+  get waitingForReplicas(): ReadonlySet<string> {
+    return this.#waiting;
   }
 
   /** Reconciles one policy (`namespace/name`). Rejects with ApiError. */
@@ -117,6 +123,7 @@ export class Reconciler {
     this.#options.vault.unwatch(key);
     this.#written.delete(key);
     this.#writtenAt.delete(key);
+    this.#waiting.delete(key);
     if (this.#enforced.delete(key)) this.#options.logger.info({ policy: key }, 'the policy was deleted');
   }
 
@@ -136,11 +143,14 @@ export class Reconciler {
     const { namespace = '', generation = 0 } = object.metadata;
     const summary = governor && this.#options.summaryOf?.(key);
     const inForce = governor !== undefined && isUsable(governor) ? governor : undefined;
+    const everywhere = inForceEverywhere(this.#enforced.get(key)?.version ?? '');
+    if (everywhere) this.#waiting.delete(key);
+    else this.#waiting.add(key);
     const conditions = conditionsOf({
       verdict,
       inForce: inForce?.policy.generation,
       refuses: governor?.failurePolicy === 'Fail',
-      everywhere: inForceEverywhere(this.#enforced.get(key)?.version ?? ''),
+      everywhere,
       programmed: webhook.programmed(namespace),
       excluded: webhook.excludes(namespace),
       certificateReady: certificateReady(),

@@ -5,7 +5,7 @@ import type { VaultInjectionPolicyStatus } from '../../core/policy/policy.genera
 
 const FIELDS = ['workloads', 'lastAppliedTime', 'attention', 'attentionOmitted', 'conflicts'] as const;
 
-/** What the status of a policy says about its workloads. Without lastDenial, which the replica that denied writes. */
+/** What the status of a policy says about its workloads. Without lastDenial, which workloads/denials.ts writes. */
 export type WorkloadStatus = Pick<VaultInjectionPolicyStatus, (typeof FIELDS)[number]>;
 
 /**

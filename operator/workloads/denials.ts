@@ -1,5 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { describeError, isNotFound, isRefusal } from '../../kube/errors.ts';
+import { asObject, asString } from '../../core/json.ts';
 import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -7,45 +8,44 @@ import { toKubernetesTime } from '../../core/time.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { POLICIES } from '../policies/reconciler.ts';
+import { compareDenials } from '../replicas/state.ts';
+import type { PublishedDenial } from '../replicas/state.ts';
 
-/**
- * Owner of status.lastDenial in managedFields: not that of the other status fields, which another replica may be
- * writing.
- */
+/** Owner of status.lastDenial in managedFields: not that of the other status fields, which are applied as a whole. */
 export const DENIAL_FIELD_MANAGER = 'vault-injection-operator-denials';
 
-/** A workload that admission denied. */
-export interface DeniedWorkload {
-  readonly kind: string;
-  readonly name: string;
-  readonly reason: string;
-  readonly message: string;
-}
-
 export interface DenialsOptions {
-  readonly client: Pick<ObjectClient, 'apply'>;
+  readonly client: Pick<ObjectClient, 'get' | 'apply'>;
+  /** Only the leader writes. */
+  readonly isLeader: () => boolean;
+  /** Returns the newest denial of each policy that any replica tells of, its own included. */
+  readonly denied: () => readonly PublishedDenial[];
+  /** Called once for each denial that was written. */
+  readonly onWritten: (denial: PublishedDenial) => void;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
 }
 
-interface Noted extends DeniedWorkload {
-  /** Milliseconds since the epoch. */
-  readonly time: number;
+type Denial = Omit<PublishedDenial, 'policy'>;
+
+interface Written {
+  readonly denial: Denial;
+  /** By Clock.elapsed(); undefined if somebody else has written it. */
+  readonly at: number | undefined;
 }
 
 // Users look at the policy after a denial: the first one is written at once.
 const EVERY_MS = 10_000;
-// A controller that retries the same says nothing new.
-const SAME_EVERY_MS = 60_000;
-// As the CRD allows.
-const LONGEST_MESSAGE = 1_000;
 
-/** Writes status.lastDenial of policies. The replica that denied writes it, because no other knows about it. */
+/**
+ * Writes status.lastDenial of policies, from what all replicas tell: it takes the newest. What the status already says is
+ * not written again, so that a new leader repeats nothing.
+ */
 export class Denials {
   readonly #options: DenialsOptions;
-  readonly #noted = new Map<string, Noted>();
-  readonly #written = new Map<string, Noted>();
+  /** Key: policy. */
+  readonly #written = new Map<string, Written>();
   readonly #queue: WorkQueue;
 
   constructor(options: DenialsOptions) {
@@ -54,20 +54,25 @@ export class Denials {
     this.#queue = new WorkQueue({ process: (policyKey) => this.#write(policyKey), clock, random, logger });
   }
 
-  /** Notes that a workload of this policy (`namespace/name`) was just denied. */
-  note(policyKey: string, denied: DeniedWorkload): void {
-    const now = this.#options.clock.now();
-    const written = this.#written.get(policyKey);
-    this.#noted.set(policyKey, { ...denied, message: denied.message.slice(0, LONGEST_MESSAGE), time: now });
-    const pause = written !== undefined && isSame(written, denied) ? SAME_EVERY_MS : EVERY_MS;
-    const inMs = written === undefined ? 0 : Math.max(0, written.time + pause - now);
-    this.#queue.addAfter(policyKey, inMs);
+  /** Call it when what denied() returns has changed, or the leader. */
+  look(): void {
+    const { isLeader, denied, clock } = this.#options;
+    if (!isLeader()) {
+      // the next time it leads, the statuses tell what others have written
+      this.#written.clear();
+      return;
+    }
+    for (const denial of denied()) {
+      const written = this.#written.get(denial.policy);
+      if (written !== undefined && compareDenials(denial, written.denial) <= 0) continue;
+      const inMs = written?.at === undefined ? 0 : Math.max(0, written.at + EVERY_MS - clock.elapsed());
+      this.#queue.addAfter(denial.policy, inMs);
+    }
   }
 
   /** Forgets a policy that is gone. */
   forget(policyKey: string): void {
     this.#queue.forget(policyKey);
-    this.#noted.delete(policyKey);
     this.#written.delete(policyKey);
   }
 
@@ -76,37 +81,52 @@ export class Denials {
   }
 
   async #write(policyKey: string): Promise<void> {
-    const noted = this.#noted.get(policyKey);
-    if (noted === undefined) return;
-    const { client, logger } = this.#options;
-    const { namespace, name } = partsOfKey(policyKey);
-    const { kind, reason, message } = noted;
-    const time = toKubernetesTime(noted.time);
+    const { isLeader, denied, logger, onWritten, clock } = this.#options;
+    if (!isLeader()) return;
+    const denial = denied().find(({ policy }) => policy === policyKey);
+    if (denial === undefined) return;
+    try {
+      const known = this.#written.get(policyKey)?.denial ?? (await this.#alreadyTold(denial));
+      if (known !== undefined && compareDenials(denial, known) <= 0) {
+        if (!this.#written.has(policyKey)) this.#written.set(policyKey, { denial: known, at: undefined });
+        return;
+      }
+      await this.#apply(denial);
+      this.#written.set(policyKey, { denial, at: clock.elapsed() });
+      onWritten(denial);
+    } catch (error) {
+      // the queue retries, with the newest one
+      if (!isRefusal(error)) throw error;
+      this.#written.set(policyKey, { denial, at: clock.elapsed() });
+      // not found: the policy is gone
+      if (!isNotFound(error))
+        logger.warn({ policy: policyKey, error: describeError(error) }, 'a denial could not be reported');
+    }
+  }
+
+  /**
+   * Returns what the status says already; of a policy that is younger than the denial, the denial itself, because it was
+   * of another policy of that name. Rejects with ApiError.
+   */
+  async #alreadyTold(denial: PublishedDenial): Promise<Denial | undefined> {
+    const { namespace, name } = partsOfKey(denial.policy);
+    const policy = await this.#options.client.get({ ...POLICIES, namespace }, name);
+    if (Date.parse(policy?.metadata.creationTimestamp ?? '') > Date.parse(denial.time)) return denial;
+    const last = asObject(asObject(policy?.status)?.lastDenial);
+    const text = (field: string): string => asString(last?.[field]) ?? '';
+    const [time, kind, reason, message] = [text('time'), text('kind'), text('reason'), text('message')];
+    return Number.isNaN(Date.parse(time)) ? undefined : { time, kind, name: text('name'), reason, message };
+  }
+
+  async #apply({ policy, time, kind, name, reason, message }: PublishedDenial): Promise<void> {
+    const { namespace, name: policyName } = partsOfKey(policy);
     const object: KubernetesObject = {
       apiVersion: `${POLICIES.group}/${POLICIES.version}`,
       kind: 'VaultInjectionPolicy',
-      metadata: { name, namespace },
-      status: { lastDenial: { time, kind, name: noted.name, reason, message } },
+      metadata: { name: policyName, namespace },
+      status: { lastDenial: { time: toKubernetesTime(Date.parse(time)), kind, name, reason, message } },
     };
-    this.#noted.delete(policyKey);
-    try {
-      const options = { fieldManager: DENIAL_FIELD_MANAGER, subresource: 'status' };
-      await client.apply({ ...POLICIES, namespace }, object, options);
-      this.#written.set(policyKey, noted);
-    } catch (error) {
-      if (isRefusal(error)) {
-        // not found: the policy is gone
-        if (!isNotFound(error))
-          logger.warn({ policy: policyKey, error: describeError(error) }, 'a denial could not be reported');
-        return;
-      }
-      // the queue retries, with the newest one
-      if (!this.#noted.has(policyKey)) this.#noted.set(policyKey, noted);
-      throw error;
-    }
+    const options = { fieldManager: DENIAL_FIELD_MANAGER, subresource: 'status' };
+    await this.#options.client.apply({ ...POLICIES, namespace }, object, options);
   }
-}
-
-function isSame(a: DeniedWorkload, b: DeniedWorkload): boolean {
-  return a.kind === b.kind && a.name === b.name && a.reason === b.reason && a.message === b.message;
 }

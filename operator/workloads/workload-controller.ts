@@ -12,6 +12,9 @@ import { Listeners } from '../../kube/listeners.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
+import type { Replicas } from '../replicas/replicas.ts';
+import { newestDenials } from '../replicas/state.ts';
+import type { PublishedDenial } from '../replicas/state.ts';
 import { governorsOf, isUsable } from '../../core/policy/governing.ts';
 import type { Governor, Rule } from '../../core/policy/rule.ts';
 import type { ImageNeeds, KnownImages } from '../../core/injection/images.ts';
@@ -69,6 +72,8 @@ export interface WorkloadControllerOptions {
   /** Only the leader asks for admissions and records events. */
   readonly leader: Leadership;
   readonly events: EventSink;
+  /** What this replica denied is told to the leader, who reports what all of them tell. */
+  readonly replicas: Pick<Replicas, 'denied' | 'all' | 'onChange'>;
   readonly images?: Answerer<ImageNeeds, KnownImages>;
   readonly sources?: SourceLookUp;
   readonly rotation?: RestartWishes;
@@ -148,7 +153,16 @@ export class WorkloadController {
       onDone: (action, object) => this.#done(action, object),
       onResult: (kind, result) => this.#metrics.requested(kind, result),
     });
-    this.#denials = new Denials({ client, clock, random, logger });
+    this.#denials = new Denials({
+      client,
+      isLeader: () => leader.isLeader,
+      denied: () => newestDenials(options.replicas.all()),
+      onWritten: (denial) => this.#denied(denial),
+      clock,
+      random,
+      logger,
+    });
+    options.replicas.onChange(() => this.#denials.look());
     this.#metrics = createWorkloadMetrics(register, {
       counts: () => this.#inventory.counts(),
       rolling: () => [...this.#looked.values()].reduce((sum, { rolling }) => sum + rolling, 0),
@@ -199,10 +213,14 @@ export class WorkloadController {
     const { namespace, kind, name, policy, denial } = reviewed;
     if (denial === undefined || policy === undefined) return;
     const policyKey = keyOf({ namespace, name: policy.name });
-    const governor = this.#governor(policyKey);
-    if (governor === undefined) return;
-    this.#denials.note(policyKey, { kind, name, ...denial });
-    this.#events.denied(governor, { kind, name }, denial.message);
+    if (this.#governor(policyKey) === undefined) return;
+    this.#options.replicas.denied(policyKey, { kind, name, ...denial });
+  }
+
+  /** The leader has reported a denial of some replica. */
+  #denied(denial: PublishedDenial): void {
+    const governor = this.#governor(denial.policy);
+    if (governor !== undefined) this.#events.denied(governor, denial, denial.message);
   }
 
   #lookAtThose(policyKeys: Iterable<string>): void {
@@ -212,6 +230,7 @@ export class WorkloadController {
   /** The new leader now records what was found before the election, because it is the one that acts on it. */
   #leads(isLeader: boolean): void {
     if (isLeader) for (const { workload, standing } of this.#inventory.list()) this.#events.stands(workload, standing);
+    this.#denials.look();
     this.lookAtAll();
   }
 

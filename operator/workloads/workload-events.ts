@@ -64,8 +64,7 @@ export class WorkloadEvents {
   }
 
   /**
-   * Records that admission denied a workload, on the policy, because the workload may not exist. The replica that
-   * denied it records.
+   * Records that admission of some replica denied a workload, on the policy, because the workload may not exist.
    */
   denied(
     rule: Pick<Rule, 'policy'>,

@@ -44,7 +44,7 @@ export class MemoryApi implements ObjectClient {
     const all = [...this.#objects]
       .filter(([path]) => isUnder(path, resource))
       .flatMap(([, objects]) => [...objects.values()].map(({ object }) => object))
-      .filter((object) => isSelected(object, options.fieldSelector) && hasLabels(object, options.labelSelector));
+      .filter((object) => isSelected(object, options));
     const from = Number(options.continue ?? 0);
     const items = copy(all.slice(from, from + (options.limit ?? all.length))) as T[];
     const end = from + items.length;
@@ -122,7 +122,7 @@ export class MemoryApi implements ObjectClient {
         continue;
       }
       seen = next.version;
-      if (next.event.type === 'ERROR' || isSelected(next.event.object, options.fieldSelector)) {
+      if (next.event.type === 'ERROR' || isSelected(next.event.object, options)) {
         yield copy(next.event) as WatchEvent<T>;
       }
     }
@@ -233,7 +233,11 @@ function hasLabels({ metadata: { labels = {} } }: KubernetesObject, selector = '
     });
 }
 
-function isSelected(object: KubernetesObject, fieldSelector: string | undefined): boolean {
+function isSelected(
+  object: KubernetesObject,
+  { fieldSelector, labelSelector }: Pick<ListOptions, 'fieldSelector' | 'labelSelector'>,
+): boolean {
+  if (!hasLabels(object, labelSelector)) return false;
   return fieldSelector === undefined || fieldSelector === `metadata.name=${object.metadata.name}`;
 }
 

@@ -18,6 +18,8 @@ export interface OperatorOptions {
   readonly flags?: readonly string[];
   /** Name of the Service (see exposeLoopback) by which API servers reach it; default: by URL. */
   readonly service?: string;
+  /** URL by which API servers reach it, if not its own: that of a balancer before several replicas. */
+  readonly url?: string;
   /** true: the bundle that `make build` made, with Node's options as the Deployment sets them; else the sources. */
   readonly bundled?: boolean;
   /** The folder in which `make build` made the bundle, where it is not dist/ of this checkout. */
@@ -30,6 +32,8 @@ export interface OperatorOptions {
 
 export interface RunningOperator {
   readonly pid: number;
+  /** Where it listens. */
+  readonly webhookPort: number;
   readonly webhookUrl: string;
   readonly healthUrl: string;
   /** From the start of the process to the first /readyz that said 200. */
@@ -51,7 +55,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   if (prepare) await installPrerequisites(controlPlane);
   const workspace = await openWorkspace('op');
   const [webhookPort = 0, healthPort = 0] = await freePorts(2);
-  const webhookUrl = `https://127.0.0.1:${webhookPort}`;
+  const webhookUrl = options.url ?? `https://127.0.0.1:${webhookPort}`;
   const healthUrl = `http://127.0.0.1:${healthPort}`;
   const started = performance.now();
   const command = [
@@ -80,6 +84,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   const readyAfterMs = performance.now() - started;
   return {
     pid: daemon.pid,
+    webhookPort,
     webhookUrl,
     healthUrl,
     readyAfterMs,

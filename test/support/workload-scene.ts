@@ -2,9 +2,13 @@ import { Registry as Register } from 'prom-client';
 
 import type { Occurrence } from '../../kube/event-recorder.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
+import type { Peer } from '../../kube/identity-lease.ts';
 import { RuleCache } from '../../operator/policies/rule-cache.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import type { State } from '../../core/workload/standing.ts';
+import { Replicas } from '../../operator/replicas/replicas.ts';
+import { encodeState } from '../../operator/replicas/state.ts';
+import type { ReplicaState } from '../../operator/replicas/state.ts';
 import { WorkloadController } from '../../operator/workloads/workload-controller.ts';
 import type { WorkloadControllerOptions } from '../../operator/workloads/workload-controller.ts';
 import type { EntryPoint, KnownImages } from '../../core/injection/images.ts';
@@ -59,6 +63,10 @@ export class Scene {
   programmed = true;
   isLeader = true;
   patches = 0;
+  /** The others tell nothing, unless a test says so. */
+  readonly peers: Peer[] = [];
+  #peersChanged: () => void = () => undefined;
+  readonly replicas: Replicas;
   #leaderChanged: (leading: boolean) => void = () => undefined;
   readonly workloads: WorkloadController;
 
@@ -66,6 +74,24 @@ export class Scene {
     const { api, clock, rules, images, register } = this;
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- read when it is asked for
     const scene = this;
+    const nothing = (): Promise<void> => Promise.resolve();
+    this.replicas = new Replicas({
+      identity: 'this',
+      policies: () => '',
+      clock,
+      leases: {
+        start: nothing,
+        stop: nothing,
+        sweep: nothing,
+        synced: true,
+        publish: () => undefined,
+        others: () => this.peers,
+        onChange: (listener) => {
+          this.#peersChanged = listener;
+          return () => undefined;
+        },
+      },
+    });
     this.workloads = new WorkloadController({
       client: {
         get: (resource, name) => api.get(resource, name),
@@ -82,6 +108,7 @@ export class Scene {
         },
         onChange: (listener) => (this.#leaderChanged = listener),
       },
+      replicas: this.replicas,
       events: { record: (event) => this.events.push(event) },
       images,
       clock,
@@ -96,6 +123,12 @@ export class Scene {
   lead(isLeader: boolean): void {
     this.isLeader = isLeader;
     this.#leaderChanged(isLeader);
+  }
+
+  /** Another replica tells something. */
+  tells(state: Omit<ReplicaState, 'identity'>): void {
+    this.peers.splice(0, this.peers.length, { identity: 'other', document: encodeState(state) });
+    this.#peersChanged();
   }
 
   rule(changes: Parameters<typeof ruleWith>[0] = {}): Rule {

@@ -25,6 +25,11 @@ export function certificatesIn(bundle: string): X509Certificate[] {
     .filter((certificate) => certificate !== undefined);
 }
 
+/** Returns the SHA-256 fingerprint, as `openssl x509 -fingerprint -sha256` prints it; '' if it is no certificate. */
+export function fingerprintOf(pem: string): string {
+  return parseCertificate(pem)?.fingerprint256 ?? '';
+}
+
 export function validityOf(certificate: X509Certificate): Validity {
   return { notBefore: certificate.validFromDate.getTime(), notAfter: certificate.validToDate.getTime() };
 }
@@ -47,11 +52,16 @@ export function isKeyOf(certificate: X509Certificate, key: string): boolean {
 
 /** Whether one of the bundle's authorities, valid now, has signed this certificate, also valid now. */
 export function isTrusted(cert: string, bundle: string, now: number): boolean {
+  return issuerOf(cert, bundle, now) !== undefined;
+}
+
+/** Returns the authority of the bundle, valid now, that has signed this certificate, also valid now. */
+export function issuerOf(cert: string, bundle: string, now: number): X509Certificate | undefined {
   const leaf = parseCertificate(cert);
-  if (leaf === undefined || !isWithin(validityOf(leaf), now)) return false;
-  return certificatesIn(bundle).some(
+  if (leaf === undefined || !isValid(validityOf(leaf), now)) return undefined;
+  return certificatesIn(bundle).find(
     (authority) =>
-      isWithin(validityOf(authority), now) && leaf.checkIssued(authority) && leaf.verify(authority.publicKey),
+      isValid(validityOf(authority), now) && leaf.checkIssued(authority) && leaf.verify(authority.publicKey),
   );
 }
 
@@ -62,6 +72,13 @@ export function coversAll(certificate: X509Certificate, names: readonly string[]
   );
 }
 
-function isWithin({ notBefore, notAfter }: Validity, now: number): boolean {
-  return notBefore <= now && now < notAfter;
+/**
+ * A certificate from the future was issued by a clock that was ahead, or this clock has been set back since. A day covers
+ * a clock that was set to another time zone; throwing away what API servers trust would cost more than it could mend.
+ */
+const AHEAD_MS = 24 * 3600_000;
+
+/** Whether a certificate is to be reckoned with now: it has not expired, and begins within a day. */
+export function isValid({ notBefore, notAfter }: Validity, now: number): boolean {
+  return notBefore - AHEAD_MS <= now && now < notAfter;
 }

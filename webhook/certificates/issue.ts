@@ -4,8 +4,8 @@ import type { KeyObject, webcrypto } from 'node:crypto';
 
 export const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-/** Clocks of API servers may be behind ours; five minutes is also the tolerance of Kerberos. */
-export const BACKDATED_MS = 5 * 60_000;
+/** Clocks of API servers may be behind ours; an hour, as in the self-signed certificates of client-go. */
+export const BACKDATED_MS = 60 * 60_000;
 
 /**
  * Loaded when first needed: it takes 0.1 s, and a start that finds a valid certificate in the Secret does not need it.

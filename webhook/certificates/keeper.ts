@@ -9,15 +9,20 @@ import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
-import { isTrusted, validityOf } from './inspect.ts';
+import { certificatesIn, fingerprintOf, issuerOf, validityOf } from './inspect.ts';
 import type { ServingPair, Validity } from './inspect.ts';
-import { isServable, issueLeaf, leafRenewalTime } from './leaf.ts';
+import { isServable, issueLeaf } from './leaf.ts';
+import { NeededAuthorities } from './needed.ts';
+import type { OtherReplicas } from './needed.ts';
 import { planRenewal } from './renewal.ts';
+import { Settled } from './settled.ts';
+import type { SettledOptions } from './settled.ts';
+import { choosePair } from './serving.ts';
 import { takeStep } from './step.ts';
-import { bundleOf, decodeSet, encodeSet } from './secret.ts';
+import { askedRenewal, bundleOf, decodeSet, encodeSet, RENEWED_ANNOTATION } from './secret.ts';
 import type { CertificateSet, Secret, StoredSet } from './secret.ts';
 
-export interface CertificateKeeperOptions {
+export interface CertificateKeeperOptions extends SettledOptions {
   readonly client: ObjectClient;
   readonly clock: Clock;
   readonly random: () => number;
@@ -30,11 +35,9 @@ export interface CertificateKeeperOptions {
    * The names by which API servers call this webhook: DNS names or IP addresses; the first one becomes the common name.
    */
   readonly names: readonly string[];
-  /**
-   * Returns since when (milliseconds since the epoch) the cluster's configuration has had this certificate; undefined
-   * if it does not.
-   */
-  readonly publishedSince: (certificatePem: string) => number | undefined;
+  /** Whether this replica is the one that writes the Secret. */
+  readonly isLeader: () => boolean;
+  readonly others: OtherReplicas;
   /** Called if somebody had deleted or damaged the Secret. */
   readonly onRepaired?: () => void;
 }
@@ -53,13 +56,13 @@ export const SECRET_NAME = 'vault-injection-operator-webhook';
 // Renewal goes by the wall clock, checked this often: timers stop while a machine is suspended.
 const EVERY_MS = 60_000;
 const GAP_MS = 500;
-// How often to check while waiting for the configuration to be published.
-const WAITING_MS = 2_000;
 
 /**
- * Keeps the certificate authorities and the served certificate in a Secret. The Secret is the truth: each pass reads
- * it, does the one step that is due, writes it (the API server rejects this if another replica was faster, whose work
- * the next pass takes over) and only then uses what it wrote.
+ * Keeps the certificate authorities and the served certificate in a Secret. The Secret is the truth: each pass of the
+ * leader reads it, does the one step that is due, writes it (the API server rejects this if somebody else was faster,
+ * whose work the next pass takes over) and only then uses what it wrote. The other replicas take what is in it.
+ *
+ * What is served follows what is published: a certificate of another authority only when every API server trusts that.
  */
 export class CertificateKeeper {
   readonly #options: CertificateKeeperOptions;
@@ -69,13 +72,22 @@ export class CertificateKeeper {
   readonly #informer: Informer<Secret>;
   readonly #listeners = new Listeners();
   readonly #jitter: number;
+  readonly #settled: Settled;
+  readonly #needed: NeededAuthorities;
   readonly #hasPair = Promise.withResolvers<undefined>();
   #set: CertificateSet | undefined;
   #pair: ServingPair | undefined;
+  /** Fingerprint of the authority of what is served. */
+  #serves = '';
+  /** What has to stay published although it is not in the Secret. */
+  #kept: readonly string[] = [];
+  #isWaiting = false;
 
   constructor(options: CertificateKeeperOptions) {
     const { client, clock, random, logger, namespace, secretName = SECRET_NAME } = options;
     this.#options = options;
+    this.#settled = new Settled(options);
+    this.#needed = new NeededAuthorities(options.others, options.waitMs);
     this.#secretName = secretName;
     this.#resource = coreResource('Secret', namespace);
     this.#jitter = random();
@@ -110,14 +122,20 @@ export class CertificateKeeper {
     await Promise.all([this.#informer.stop(), this.#loop.stop()]);
   }
 
-  /** Call it when something that a pass looks at has changed, such as what is published. */
+  /** Call it when something that a pass looks at has changed: what is published, the other replicas, or the leader. */
   wake(): void {
     this.#loop.wake();
   }
 
   /** Returns the PEM of all authorities that API servers should trust; '' while none is known. */
   bundlePem(): string {
-    return this.#set === undefined ? '' : bundleOf(this.#set);
+    return this.#set === undefined ? '' : bundleOf(this.#set) + this.#kept.map((pem) => `${pem}\n`).join('');
+  }
+
+  /** Returns the fingerprints (SHA-256) of the authorities in the bundle, and of the one whose certificate is served. */
+  fingerprints(): { readonly authorities: readonly string[]; readonly serves: string } {
+    const authorities = certificatesIn(this.bundlePem()).map(({ fingerprint256 }) => fingerprint256);
+    return { authorities, serves: this.#serves };
   }
 
   servingPair(): ServingPair | undefined {
@@ -154,16 +172,31 @@ export class CertificateKeeper {
       if (this.#set !== undefined) this.#use(this.#set, await this.#leafFor(this.#set));
       throw error;
     }
+    if (!this.#options.isLeader()) return await this.#follow(secret);
     const found = this.#found(secret);
-    const stepped = await this.#step(found);
+    const { set: stepped, renewed } = await this.#step(found, askedRenewal(secret));
     const pair = await this.#leafFor(stepped);
     const isIssuedNow = pair !== this.#pair && pair !== stepped.leaf;
     const set = isIssuedNow || stepped.leaf === undefined ? { ...stepped, leaf: pair } : stepped;
-    if (!(await this.#write(secret, set))) return 0;
+    if (!(await this.#write(secret, set, renewed))) return 0;
     this.#use(set, pair);
-    const isWaiting =
-      set.next !== undefined || !isTrusted(pair.cert, set.current.certificate, this.#options.clock.now());
-    return isWaiting ? WAITING_MS : undefined;
+    return this.#remainingMs(set);
+  }
+
+  /** Takes what the leader has written. A Secret that is gone or damaged is the leader's to repair. */
+  async #follow(secret: Secret | undefined): Promise<number | undefined> {
+    const stored = secret && decodeSet(secret);
+    const { current } = stored ?? {};
+    const set =
+      stored !== undefined && current !== undefined && stored.damaged.length === 0 ? { ...stored, current } : this.#set;
+    if (set === undefined) {
+      if (!this.#isWaiting)
+        this.#options.logger.info({ secret: this.#secretName }, 'waiting for the leader to create certificates');
+      this.#isWaiting = true;
+      return undefined;
+    }
+    this.#use(set, await this.#leafFor(set));
+    return this.#remainingMs(set);
   }
 
   /**
@@ -183,45 +216,52 @@ export class CertificateKeeper {
     return this.#set === undefined ? (stored ?? { damaged: [] }) : { ...this.#set, damaged: [] };
   }
 
-  async #step(found: StoredSet): Promise<CertificateSet> {
-    const { clock, logger, publishedSince } = this.#options;
+  /** Does what is due; `renewed` is the value of the annotation that was honoured by it. */
+  async #step(found: StoredSet, asked: string | undefined): Promise<{ set: CertificateSet; renewed?: string }> {
+    const { clock, logger, others } = this.#options;
     const now = clock.now();
     const { current, next, previous, promotedAt } = found;
+    if (current !== undefined) this.#look({ ...found, current });
     const step = planRenewal(
       {
         current: current && validityOfPem(current.certificate),
         next: next && validityOfPem(next.certificate),
         previous: previous === undefined ? undefined : validityOfPem(previous),
         promotedAt,
-        nextPublishedSince: next && publishedSince(next.certificate),
+        isNextSettled:
+          next !== undefined && this.#settled.has(next.certificate) && !others.lacks(fingerprintOf(next.certificate)),
+        isPreviousNeeded:
+          current === undefined || previous === undefined
+            ? undefined
+            : this.#needed.holdsBack(fingerprintOf(previous), fingerprintOf(current.certificate), clock.elapsed()),
+        isRenewalAsked: asked !== undefined,
       },
       now,
     );
-    const stepped = await takeStep(step, found, now);
+    const set = await takeStep(step, found, now);
     if (step !== 'Rest') {
-      const until = validityOfPem(stepped.current.certificate)?.notAfter;
+      const until = validityOfPem(set.current.certificate)?.notAfter;
       logger.info({ step, authorityNotAfter: iso(until) }, 'certificate authority');
     }
-    return stepped;
+    const isHonoured = asked !== undefined && (step === 'Stage' || step === 'Create');
+    return { set, ...(isHonoured && { renewed: asked }) };
   }
 
-  /**
-   * Returns the pair to serve with this set: the served one as long as it is valid, else the Secret's, else a new one.
-   */
+  /** Returns the pair to serve with this set, which it issues if need be. */
   async #leafFor(set: CertificateSet): Promise<ServingPair> {
-    const { clock, names, publishedSince, logger } = this.#options;
+    const { clock, names, logger } = this.#options;
     const now = clock.now();
-    const candidates = [this.#pair, set.leaf].filter((pair) => pair !== undefined);
-    const isGood = (pair: ServingPair): boolean =>
-      isServable(pair, set.current.certificate, names, now) && now < leafRenewalTime(pair, this.#jitter);
-    const good = candidates.find(isGood);
-    if (good !== undefined) return good;
-    const { previous } = set;
-    if (previous !== undefined && publishedSince(set.current.certificate) === undefined) {
-      // nobody trusts the current authority yet
-      const trusted = candidates.find((pair) => isServable(pair, previous, names, now));
-      if (trusted !== undefined) return trusted;
-    }
+    const chosen = choosePair({
+      candidates: [this.#pair, set.leaf].filter((pair) => pair !== undefined),
+      current: set.current.certificate,
+      isSettled: this.#settled.has(set.current.certificate),
+      // at the start nobody has looked at the configuration yet
+      trusted: this.#settled.longerThan(set.current.certificate) ?? set.previous ?? '',
+      names,
+      now,
+      jitter: this.#jitter,
+    });
+    if (chosen !== undefined) return chosen;
     const issued = await issueLeaf(set.current, names, now);
     // else each pass would issue another one
     if (!isServable(issued, set.current.certificate, names, now)) {
@@ -231,16 +271,28 @@ export class CertificateKeeper {
     return issued;
   }
 
+  /** Returns the milliseconds until the next step of a rotation may be due without anything else that happens. */
+  #remainingMs({ current, next, previous }: CertificateSet): number | undefined {
+    const now = this.#options.clock.elapsed();
+    const settling = [current.certificate, next?.certificate].map((pem) => pem && this.#settled.inMs(pem));
+    const needed = [previous, ...this.#kept].map((pem) => pem && this.#needed.remainingMs(fingerprintOf(pem), now));
+    const waits = [...settling, ...needed].filter((ms) => typeof ms === 'number' && ms > 0) as number[];
+    return waits.length === 0 ? undefined : Math.min(...waits);
+  }
+
   /** Resolves with false if another replica wrote in between. */
-  async #write(secret: Secret | undefined, set: CertificateSet): Promise<boolean> {
+  async #write(secret: Secret | undefined, set: CertificateSet, renewed?: string): Promise<boolean> {
     const { client, labels, namespace } = this.#options;
     const data = encodeSet(set, secret?.data);
-    if (secret !== undefined && equal(data, secret.data ?? {})) return true;
+    if (secret !== undefined && renewed === undefined && equal(data, secret.data ?? {})) return true;
     const metadata = {
       ...secret?.metadata,
       name: this.#secretName,
       namespace,
       labels: { ...secret?.metadata.labels, ...labels },
+      ...(renewed !== undefined && {
+        annotations: { ...secret?.metadata.annotations, [RENEWED_ANNOTATION]: renewed },
+      }),
     };
     const object = { type: 'Opaque', ...secret, apiVersion: 'v1', kind: 'Secret', metadata, data };
     try {
@@ -254,12 +306,29 @@ export class CertificateKeeper {
   }
 
   #use(set: CertificateSet, pair: ServingPair): void {
-    const bundleBefore = this.bundlePem();
-    const isChanged = pair.cert !== this.#pair?.cert;
+    const before = [this.bundlePem(), this.#pair?.cert];
     this.#set = set;
     this.#pair = pair;
+    this.#serves = this.#authorityOf(pair, set);
+    this.#look(set);
     this.#hasPair.resolve(undefined);
-    if (isChanged || bundleBefore !== this.bundlePem()) this.#listeners.notify();
+    if (!equal(before, [this.bundlePem(), pair.cert])) this.#listeners.notify();
+  }
+
+  /** Notes which authorities are needed now. */
+  #look(set: Pick<CertificateSet, 'current' | 'next' | 'previous'>): void {
+    this.#kept = this.#needed.look({
+      stored: bundleOf(set),
+      published: this.#options.publishedBundle() ?? '',
+      ownFingerprint: this.#serves,
+      now: this.#options.clock.elapsed(),
+    });
+  }
+
+  /** Returns the fingerprint of the authority of a pair: one of the set, of before it, or of the published ones. */
+  #authorityOf({ cert }: ServingPair, set: CertificateSet): string {
+    const bundle = [bundleOf(set), this.bundlePem(), this.#options.publishedBundle() ?? ''].join('\n');
+    return issuerOf(cert, bundle, this.#options.clock.now())?.fingerprint256 ?? this.#serves;
   }
 }
 

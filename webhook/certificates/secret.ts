@@ -1,4 +1,5 @@
 import { fromBase64, toBase64 } from '../../core/base64.ts';
+import { mark } from '../../core/marks.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { parseCertificate } from '../../core/pem.ts';
 import type { Authority } from './authority.ts';
@@ -40,6 +41,19 @@ const KEYS = {
   promotedAt: 'promoted-at',
   leaf: ['tls.crt', 'tls.key'],
 } as const;
+
+/**
+ * Annotations of the Secret. Whoever writes a new value into the first one asks for a new authority; the second one holds
+ * the value that was honoured last, so that it happens once.
+ */
+export const RENEW_ANNOTATION = mark.renew;
+export const RENEWED_ANNOTATION = mark.renewed;
+
+/** Returns the value by which somebody asks for a new authority; undefined if nobody does, or it has been honoured. */
+export function askedRenewal(secret: Secret | undefined): string | undefined {
+  const asked = secret?.metadata.annotations?.[RENEW_ANNOTATION];
+  return asked === secret?.metadata.annotations?.[RENEWED_ANNOTATION] ? undefined : asked;
+}
 
 /** Returns the `data` of the Secret: the keys of the set, and those of `others` that do not belong to a set. */
 export function encodeSet(set: CertificateSet, others: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -99,7 +113,7 @@ export function decodeSet(secret: Secret): StoredSet {
 }
 
 /** Returns what API servers should trust: current, next and previous, in this order, as PEM. */
-export function bundleOf({ current, next, previous }: CertificateSet): string {
+export function bundleOf({ current, next, previous }: Pick<CertificateSet, 'current' | 'next' | 'previous'>): string {
   return [current.certificate, next?.certificate, previous]
     .filter((pem) => pem !== undefined)
     .map((pem) => `${pem.trim()}\n`)

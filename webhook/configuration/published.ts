@@ -35,7 +35,7 @@ export class Published {
 
   /** Takes the current configuration; returns the milliseconds until more of it is in force, if there is more. */
   look(observed: WebhookConfiguration | undefined, ownBundle: string): number | undefined {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     const [authority = ''] = certificateBlocks(ownBundle);
     const served = observed && servedNamespaces(observed, this.#target, authority);
     keepSince(
@@ -55,11 +55,11 @@ export class Published {
   /** Whether that entry has been sending that namespace here for long enough. */
   isInForce(entry: Entry, namespace: string): boolean {
     const since = this.#namespaces.get(`${entry}/${namespace}`);
-    return since !== undefined && this.#clock.now() >= since + IN_FORCE_MS;
+    return since !== undefined && this.#clock.elapsed() >= since + IN_FORCE_MS;
   }
 
   /**
-   * Returns since when (milliseconds since the epoch) every bundle that API servers trust has included this
+   * Returns since when (milliseconds by Clock.elapsed()) every bundle that API servers trust has included this
    * certificate.
    */
   since(certificatePem: string): number | undefined {

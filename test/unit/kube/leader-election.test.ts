@@ -21,12 +21,14 @@ describe('electing a leader by a Lease', () => {
   /** Each process has its own way to the API server, which can break, hang, or lose an answer. */
   let network: Record<string, (operation: string) => Promise<void> | void>;
   let electors: LeaderElection[];
+  let mayNotLead: Set<string>;
 
   beforeEach(() => {
     api = new MemoryApi();
     clock = new ManualClock();
     network = {};
     electors = [];
+    mayNotLead = new Set();
   });
 
   afterEach(async () => {
@@ -49,6 +51,7 @@ describe('electing a leader by a Lease', () => {
       namespace: 'system',
       name: 'operator',
       identity,
+      mayLead: () => !mayNotLead.has(identity),
       clock,
       random: () => 0.5,
       logger: testLog().logger,
@@ -246,5 +249,52 @@ describe('electing a leader by a Lease', () => {
     expect(await leadersOver(60_000))
       .to.have.length(1)
       .and.not.include('none');
+  });
+
+  for (const [what, ms] of [
+    ['back', -3_600_000],
+    ['forward', 3_600_000],
+  ] as const)
+    it(`goes on when somebody sets the clock ${what} by an hour`, async () => {
+      elector('a').start();
+      await clock.advance(0);
+      elector('b').start();
+      await clock.advance(5_000);
+      clock.set(ms);
+      expect(await leadersOver(30_000)).to.deep.equal(['0']);
+      network.a = cut;
+      expect(await leadersOver(30_000)).to.deep.equal(['0', 'none', '1']);
+    });
+
+  it('lets another one lead when it no longer may, once nothing that it began can be under way', async () => {
+    const first = elector('a');
+    first.start();
+    await clock.advance(0);
+    elector('b').start();
+    await clock.advance(5_000);
+    mayNotLead.add('a');
+    expect(await leadersOver(4_000)).to.deep.equal(['0', 'none']);
+    expect((await lease()).holderIdentity).to.equal('a');
+    expect(await leadersOver(8_000)).to.deep.equal(['none', '1']);
+    mayNotLead.delete('a');
+    expect(await leadersOver(30_000)).to.deep.equal(['1']);
+  });
+
+  it('leads again when it may again before it has released the lease', async () => {
+    elector('a').start();
+    await clock.advance(5_000);
+    mayNotLead.add('a');
+    await clock.advance(3_000);
+    mayNotLead.delete('a');
+    await clock.advance(3_000);
+    expect(electors[0]?.isLeader).to.equal(true);
+    expect((await lease()).leaseTransitions).to.equal(0);
+  });
+
+  it('does not stand for election while it may not lead', async () => {
+    mayNotLead.add('a');
+    elector('a').start();
+    elector('b').start();
+    expect(await leadersOver(10_000)).to.deep.equal(['1']);
   });
 });

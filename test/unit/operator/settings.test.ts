@@ -55,6 +55,7 @@ describe('settings', () => {
     ['no pause between lists', ['--relist-interval', '0s'], {}, '', /--relist-interval: "0s".*at least 1s/],
     ['no pause between checks', ['--vault-check-interval', '500ms'], {}, '', /--vault-check-interval: .*at least 1s/],
     ['no pause between readings', ['--source-interval', '0s'], {}, '', /--source-interval: "0s".*at least 1s/],
+    ['no wait for a new CA', ['--certificate-wait', '0s'], {}, '', /--certificate-wait: "0s".*at least 1s/],
     ['an unknown key in the file', ['--config', 'f'], {}, 'logLvl: debug', /unknown setting "logLvl".*logLevel/],
     ['a file that is no mapping', ['--config', 'f'], {}, '- a', /--config f: write a YAML mapping/],
     ['a file that is no YAML', ['--config', 'f'], {}, 'a: [', /--config f: /],

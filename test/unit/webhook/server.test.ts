@@ -127,7 +127,9 @@ describe('the webhook server', () => {
     expect(JSON.parse(replies[1]?.text ?? '')).to.have.nested.property('response.uid', 'uid-1');
     expect(replies[1]?.headers).to.include({ 'content-type': 'application/json' });
     expect(replies[1]?.headers.connection).to.equal('keep-alive');
-    expect(await metrics.register.metrics()).to.contain('entry="ignore",operation="CREATE",outcome="NoPolicy"} 2');
+    const page = await metrics.register.metrics();
+    expect(page).to.contain('entry="ignore",operation="CREATE",outcome="NoPolicy"} 2');
+    expect(page).to.contain('vault_injection_tls_handshakes_total 1\n');
   });
 
   it('accepts a review in chunks, and one near the limit', async () => {

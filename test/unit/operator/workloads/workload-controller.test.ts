@@ -246,17 +246,54 @@ describe('WorkloadController', () => {
     expect(scene.workloads.summaryOf('shop/other')?.conflicts).to.deep.equal([]);
   });
 
-  it('notes a denial in the status of the policy and as an event, leader or not', async () => {
-    scene.isLeader = false;
-    scene.rule();
-    await start();
-    const denial = { reason: 'PathNotAllowed', message: 'path secret/x is not allowed' };
-    const reviewed = { namespace: 'shop', kind: 'Deployment', name: 'web', policy: { name: 'shop-secrets' }, denial };
-    scene.workloads.reviewed(reviewed);
-    await scene.clock.advance(1_000);
-    expect(scene.api.calls).to.include('apply shop-secrets');
-    expect(scene.events).to.have.length(1);
-    expect(scene.events[0]).to.deep.include({ type: 'Warning', reason: 'Denied' });
+  describe('after a denial', () => {
+    const DENIAL = { reason: 'PathNotAllowed', message: 'path secret/x is not allowed' };
+    const reviewed = {
+      namespace: 'shop',
+      kind: 'Deployment',
+      name: 'web',
+      policy: { name: 'shop-secrets' },
+      denial: DENIAL,
+    };
+
+    it('of its own, the leader notes it in the status of the policy and as an event', async () => {
+      scene.rule();
+      await start();
+      scene.workloads.reviewed(reviewed);
+      await scene.clock.advance(1_000);
+      expect(scene.api.calls).to.include('apply shop-secrets');
+      expect(scene.events).to.have.length(1);
+      expect(scene.events[0]).to.deep.include({ type: 'Warning', reason: 'Denied' });
+    });
+
+    it('of another replica, the leader does so too, once', async () => {
+      scene.rule();
+      await start();
+      const denial = { policy: KEY, time: '2026-01-02T03:04:00.123Z', kind: 'Deployment', name: 'web', ...DENIAL };
+      const state = { ready: true, policies: '', authorities: [], serves: '', denials: [denial] };
+      for (let turn = 0; turn < 3; turn++) {
+        scene.tells(state);
+        await scene.clock.advance(20_000);
+      }
+      expect(scene.api.calls.filter((call) => call === 'apply shop-secrets')).to.have.length(1);
+      expect(scene.events.map(({ message }) => message)).to.deep.equal([
+        'Deployment web: path secret/x is not allowed',
+      ]);
+    });
+
+    it('of its own, a replica that does not lead tells the leader, and writes nothing', async () => {
+      scene.isLeader = false;
+      scene.rule();
+      await start();
+      scene.workloads.reviewed(reviewed);
+      await scene.clock.advance(1_000);
+      expect(scene.api.calls).not.to.include('apply shop-secrets');
+      expect(scene.events).to.deep.equal([]);
+      expect(scene.replicas.all()[0]?.denials).to.have.length(1);
+      scene.lead(true);
+      await scene.clock.advance(1_000);
+      expect(scene.api.calls, 'until it leads').to.include('apply shop-secrets');
+    });
   });
 
   it('tells rotation what injected workloads read, and follows its wishes', async () => {

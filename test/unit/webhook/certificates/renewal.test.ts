@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { LEAF_LIFE_MS } from '../../../../webhook/certificates/leaf.ts';
-import { PUBLISH_WAIT_MS, planRenewal } from '../../../../webhook/certificates/renewal.ts';
+import { planRenewal } from '../../../../webhook/certificates/renewal.ts';
 import type { RenewalState, RenewalStep } from '../../../../webhook/certificates/renewal.ts';
 
 const DAY = 24 * 3600_000;
@@ -17,7 +17,9 @@ const EMPTY: RenewalState = {
   next: undefined,
   previous: undefined,
   promotedAt: undefined,
-  nextPublishedSince: undefined,
+  isNextSettled: false,
+  isPreviousNeeded: undefined,
+  isRenewalAsked: false,
 };
 
 const table: readonly [string, Partial<RenewalState>, RenewalStep][] = [
@@ -25,19 +27,21 @@ const table: readonly [string, Partial<RenewalState>, RenewalStep][] = [
   ['a young authority', { current: aged(1) }, 'Rest'],
   ['just before two thirds of its life', { current: aged(239) }, 'Rest'],
   ['at two thirds of its life', { current: aged(240) }, 'Stage'],
-  ['made by a clock that was set back since: nobody takes it', { current: aged(-2) }, 'Create'],
-  ['staged, nobody has it yet', { current: aged(240), next: aged(0) }, 'Rest'],
-  ['published just now', { current: aged(240), next: aged(0), nextPublishedSince: NOW }, 'Rest'],
+  ['made by a clock that was set back by weeks since: nobody takes it', { current: aged(-20) }, 'Create'],
+  ['made by a clock that was set back by hours since', { current: aged(-0.9) }, 'Rest'],
+  ['somebody asks for a new one', { current: aged(1), isRenewalAsked: true }, 'Stage'],
   [
-    'published for almost long enough',
-    { current: aged(240), next: aged(0), nextPublishedSince: NOW - PUBLISH_WAIT_MS + 1 },
+    'asked for while one is staged: the first one goes on',
+    { current: aged(1), next: aged(0), isRenewalAsked: true },
     'Rest',
   ],
   [
-    'published for long enough',
-    { current: aged(240), next: aged(0), nextPublishedSince: NOW - PUBLISH_WAIT_MS },
-    'Promote',
+    'asked for while another one is retired: the first one goes on',
+    { current: aged(1), previous: aged(2), isRenewalAsked: true, isPreviousNeeded: true },
+    'Rest',
   ],
+  ['staged, nobody has it yet', { current: aged(240), next: aged(0) }, 'Rest'],
+  ['settled', { current: aged(240), next: aged(0), isNextSettled: true }, 'Promote'],
   ['staged so long ago that the next one is old itself', { current: aged(300), next: aged(240) }, 'Stage'],
   ['promoted just now', { current: aged(0), previous: aged(240), promotedAt: NOW }, 'Rest'],
   [
@@ -48,6 +52,21 @@ const table: readonly [string, Partial<RenewalState>, RenewalStep][] = [
   [
     'promoted, and no leaf of the previous one can be valid',
     { current: aged(7), previous: aged(247), promotedAt: NOW - LEAF_LIFE_MS },
+    'Retire',
+  ],
+  [
+    'a replica still serves what it signed, even after a week',
+    { current: aged(20), previous: aged(260), promotedAt: NOW - 20 * DAY, isPreviousNeeded: true },
+    'Rest',
+  ],
+  [
+    'no replica needs the previous one any more',
+    { current: aged(0), previous: aged(240), promotedAt: NOW, isPreviousNeeded: false },
+    'Retire',
+  ],
+  [
+    'the previous one is over, whatever a replica says',
+    { current: aged(121), previous: aged(361), isPreviousNeeded: true },
     'Retire',
   ],
   ['nobody knows when it was promoted, the previous one is valid', { current: aged(20), previous: aged(260) }, 'Rest'],

@@ -1,0 +1,57 @@
+import type { Clock } from '../../kube/clock.ts';
+import type { PublishedDenial } from './state.ts';
+
+/** A workload that admission denied. */
+export type DeniedWorkload = Pick<PublishedDenial, 'kind' | 'name' | 'reason' | 'message'>;
+
+// The leader reads it within seconds, a new one within half a minute.
+const KEPT_MS = 600_000;
+const MOST = 50;
+// A controller that retries the same says nothing new.
+const SAME_EVERY_MS = 60_000;
+// As the CRD allows, with room.
+const LONGEST_MESSAGE = 1_000;
+
+interface Noted {
+  readonly denial: PublishedDenial;
+  /** By Clock.elapsed(). */
+  readonly at: number;
+}
+
+/** What this replica's admission has denied: the newest of each policy, for ten minutes, of at most 50 policies. */
+export class OwnDenials {
+  readonly #clock: Clock;
+  /** Key: policy; the oldest first. */
+  readonly #noted = new Map<string, Noted>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Notes that a workload of this policy (`namespace/name`) was just denied. Returns whether that is news: the same
+   * within a minute is not.
+   */
+  note(policyKey: string, { kind, name, reason, message }: DeniedWorkload): boolean {
+    const [at, time] = [this.#clock.elapsed(), new Date(this.#clock.now()).toISOString()];
+    const denial = { policy: policyKey, time, kind, name, reason, message: message.slice(0, LONGEST_MESSAGE) };
+    const before = this.#noted.get(policyKey);
+    if (before !== undefined && at - before.at < SAME_EVERY_MS && isSame(before.denial, denial)) return false;
+    this.#noted.delete(policyKey);
+    this.#noted.set(policyKey, { denial, at });
+    const [oldest] = this.#noted.keys();
+    if (this.#noted.size > MOST && oldest !== undefined) this.#noted.delete(oldest);
+    return true;
+  }
+
+  /** Returns what to publish now. */
+  list(): readonly PublishedDenial[] {
+    const now = this.#clock.elapsed();
+    for (const [policy, { at }] of this.#noted) if (now - at >= KEPT_MS) this.#noted.delete(policy);
+    return [...this.#noted.values()].map(({ denial }) => denial);
+  }
+}
+
+function isSame(a: DeniedWorkload, b: DeniedWorkload): boolean {
+  return a.kind === b.kind && a.name === b.name && a.reason === b.reason && a.message === b.message;
+}

@@ -1,0 +1,65 @@
+/** A load balancer for TCP on loopback, as a Service is one for its pods: each connection goes to the next target. */
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+
+export interface Balancer {
+  readonly port: number;
+  /** https://127.0.0.1:PORT */
+  readonly url: string;
+  /** Connections go to these ports from now on, in turns; open ones to others are closed. */
+  aim(ports: readonly number[]): void;
+  /** Closes all connections. */
+  stop(): Promise<void>;
+}
+
+export async function startBalancer(): Promise<Balancer> {
+  let targets: readonly number[] = [];
+  let turn = 0;
+  const sockets = new Set<Socket>();
+  const connections = new Map<Socket, number>();
+  const hold = (socket: Socket): Socket => {
+    sockets.add(socket);
+    return socket.on('close', () => sockets.delete(socket));
+  };
+  /** Connects to the next target; one that refuses is skipped, as a Service skips pods that are not ready. */
+  const forward = (client: Socket, triesLeft: number): void => {
+    const port = targets[turn++ % Math.max(targets.length, 1)];
+    if (port === undefined || triesLeft === 0) {
+      client.destroy();
+      return;
+    }
+    const server = hold(connect({ port, host: '127.0.0.1' }));
+    const refused = (): void => forward(client, triesLeft - 1);
+    server.once('error', refused);
+    server.once('connect', () => {
+      server.off('error', refused);
+      connections.set(client, port);
+      client.on('close', () => connections.delete(client));
+      server.on('error', () => client.destroy());
+      client.on('error', () => server.destroy()).on('close', () => server.destroy());
+      client.pipe(server);
+      server.pipe(client);
+    });
+  };
+  const balancer = createServer({ noDelay: true }, (client) => {
+    hold(client).on('error', () => undefined);
+    forward(client, targets.length);
+  });
+  balancer.listen(0, '127.0.0.1');
+  await once(balancer, 'listening');
+  const { port } = balancer.address() as AddressInfo;
+  return {
+    port,
+    url: `https://127.0.0.1:${port}`,
+    aim: (ports) => {
+      targets = ports;
+      for (const [client, port] of connections) if (!ports.includes(port)) client.destroy();
+    },
+    stop: async () => {
+      balancer.close();
+      for (const socket of sockets) socket.destroy();
+      if (balancer.listening) await once(balancer, 'close');
+    },
+  };
+}
