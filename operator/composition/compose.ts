@@ -1,5 +1,6 @@
 /** The whole operator: its parts, what each is created with, and the order in which they start and stop. */
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 
 import { mutateWorkload } from '../../core/injection/mutate.ts';
 import type { Part } from '../../kube/group.ts';
@@ -9,6 +10,7 @@ import { whileLeading } from '../../kube/while-leading.ts';
 import { createAdmission } from '../../webhook/admission.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import { createWebhookMetrics } from '../../webhook/metrics.ts';
+import { createProbeAnswer } from '../../webhook/probe/answer.ts';
 import { WebhookServer } from '../../webhook/server.ts';
 import { HealthServer } from '../health-server.ts';
 import { RuleCache } from '../policies/rule-cache.ts';
@@ -16,7 +18,7 @@ import type { Context } from './context.ts';
 import { milliseconds } from './context.ts';
 import type { Controllers } from './controllers.ts';
 import { createControllers } from './controllers.ts';
-import { createLeadership } from './leadership.ts';
+import { createLeadership, leadingWhile } from './leadership.ts';
 import type { Answerers } from './look-ups.ts';
 import { createAnswerers, lookUpsOf } from './look-ups.ts';
 import type { Trust } from './trust.ts';
@@ -31,8 +33,14 @@ export function compose(context: Context): Group {
   const { settings, kubeConfig, logger } = context;
   const rules = new RuleCache();
   const metrics = createWebhookMetrics(context.register);
-  const trust = createTrust(context, metrics);
-  const { leader, election } = createLeadership(context);
+  const { leader: elected, election } = createLeadership(context);
+  const trust = createTrust(context, metrics, elected);
+  const { certificates, configuration, prober } = trust;
+  const leader = leadingWhile(
+    elected,
+    () => configuration.isKeeping,
+    (listener) => configuration.onKeeping(listener),
+  );
   const answerers = createAnswerers(context);
   const controllers = createControllers(context, { rules, trust, leader, ...answerers });
   const server = createServer(context, { rules, metrics, trust, answerers, controllers });
@@ -40,7 +48,6 @@ export function compose(context: Context): Group {
   showFigures(metrics, rules, trust);
 
   const { events, authorities, rotation, workloads, policies } = controllers;
-  const { certificates, configuration } = trust;
   const { images, sources } = answerers;
   const connections: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
   return new Group(
@@ -59,6 +66,7 @@ export function compose(context: Context): Group {
         named('webhook configuration', configuration),
         named('workloads', workloads),
         whileLeading(leader, { name: 'rotation', start: () => rotation.start(), stop: () => rotation.stop() }, logger),
+        whileLeading(leader, { name: 'probe', start: () => prober.start(), stop: () => prober.stop() }, logger),
       ],
       [{ name: 'reviews', stop: () => drain(context, server) }],
     ],
@@ -92,6 +100,8 @@ function createServer(
   const server = new WebhookServer({
     ...context,
     admission,
+    // a pod's host name is its name
+    probe: createProbeAnswer(hostname()),
     place: webhookPlace(context.settings),
     certificate: () => certificates.servingPair(),
     metrics,
@@ -118,6 +128,7 @@ function createHealth(
         check: () => (trust.certificateReady() ? undefined : 'not trusted by the webhook configuration'),
       },
       { name: 'webhook', check: () => server.problem },
+      { name: 'webhook configuration', check: () => trust.configuration.foreign() },
     ],
   });
 }

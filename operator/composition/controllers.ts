@@ -67,6 +67,7 @@ export function createControllers(
     rules,
     webhook,
     certificateReady: () => trust.certificateReady(),
+    webhookReachable: () => trust.prober.finding,
     isLeader: () => leader.isLeader,
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
@@ -78,10 +79,11 @@ export function createControllers(
 
   for (const fact of [authorities, rotation]) fact.onChange((policy) => policies.factsChanged(policy));
   workloads.onSummary((policy) => policies.factsChanged(policy));
-  trust.published.onChange(() => {
-    policies.reconcileAll();
-    workloads.lookAtAll();
+  trust.published.onChange((namespaces) => {
+    policies.reconcileAll(namespaces);
+    workloads.lookAtAll(namespaces);
   });
+  trust.prober.onChange(() => policies.reconcileAll());
   leader.onChange((leading) => (leading ? policies.reconcileAll() : undefined));
   return { events, authorities, rotation, workloads, policies };
 }

@@ -1,8 +1,12 @@
 import { isTrusted } from '../../webhook/certificates/inspect.ts';
 import { CertificateKeeper } from '../../webhook/certificates/keeper.ts';
 import { ConfigurationKeeper } from '../../webhook/configuration/keeper.ts';
+import { NamespaceLabels } from '../../webhook/configuration/namespace-labels.ts';
 import { Published } from '../../webhook/configuration/published.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
+import { createProbeMetrics } from '../../webhook/probe/metrics.ts';
+import { Prober } from '../../webhook/probe/prober.ts';
+import type { Leadership } from '../../kube/leader-election.ts';
 import type { Context } from './context.ts';
 import { namesOf, targetOf } from './webhook-address.ts';
 
@@ -12,35 +16,66 @@ export interface Trust {
   readonly published: Published;
   readonly certificates: CertificateKeeper;
   readonly configuration: ConfigurationKeeper;
+  /** Finds out whether API servers reach the webhook; for the leader to start. */
+  readonly prober: Prober;
   /** Whether API servers that follow the published configuration accept the served certificate. */
   certificateReady(): boolean;
 }
 
-/** Creates the keepers of certificates and configuration, each of which wakes when the other has changed. */
-export function createTrust(context: Context, metrics: WebhookMetrics): Trust {
-  const { clock, settings } = context;
+// An API server waits 5 s for the webhook (timeoutSeconds), and answers then.
+const PROBE_TIMEOUT_MS = 10_000;
+
+/**
+ * Creates the keepers of certificates and configuration, each of which wakes when the other has changed, and the prober.
+ * `elected` is who may write the configuration.
+ */
+export function createTrust(context: Context, metrics: WebhookMetrics, elected: Leadership): Trust {
+  const { clock, settings, register, clientWithin } = context;
+  const { namespace } = settings;
   const target = targetOf(settings);
-  const published = new Published(clock, target);
+  const namespaceLabels = new NamespaceLabels({ ...context, onChange: () => configuration.wake() });
+  const published = new Published({
+    clock,
+    target,
+    installation: namespace,
+    labelsOf: (name) => namespaceLabels.of(name),
+  });
   const certificates = new CertificateKeeper({
     ...context,
-    namespace: settings.namespace,
+    namespace,
     names: namesOf(target),
     publishedSince: (certificate) => published.since(certificate),
     onRepaired: () => metrics.repaired('certificates'),
   });
-  const configuration = new ConfigurationKeeper({
+  const prober = new Prober({
+    ...context,
+    client: clientWithin(PROBE_TIMEOUT_MS),
+    namespace,
+    isProgrammed: () => published.isInForce('probe', namespace),
+    metrics: createProbeMetrics(register),
+  });
+  const configuration: ConfigurationKeeper = new ConfigurationKeeper({
     ...context,
     target,
+    installation: namespace,
     published,
+    namespaceLabels,
+    mayWrite: () => elected.isLeader,
+    isReached: () => prober.hasBeenReached,
     bundlePem: () => certificates.bundlePem(),
     onRepaired: () => metrics.repaired('configuration'),
   });
   certificates.onChange(() => configuration.wake());
-  published.onChange(() => certificates.wake());
+  elected.onChange(() => configuration.wake());
+  prober.onChange(() => configuration.wake());
+  published.onChange(() => {
+    certificates.wake();
+    prober.wake();
+  });
   const certificateReady = (): boolean => {
     const pair = certificates.servingPair();
     const bundle = published.bundle ?? certificates.bundlePem();
     return pair !== undefined && isTrusted(pair.cert, bundle, clock.now());
   };
-  return { published, certificates, configuration, certificateReady };
+  return { published, certificates, configuration, prober, certificateReady };
 }

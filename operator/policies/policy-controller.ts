@@ -13,7 +13,15 @@ export interface PolicyControllerOptions
     Omit<OperatorAdapterOptions, 'fieldManager'>,
     Pick<
       ReconcilerOptions,
-      'validate' | 'compile' | 'rules' | 'webhook' | 'certificateReady' | 'summaryOf' | 'rotationOf' | 'isLeader'
+      | 'validate'
+      | 'compile'
+      | 'rules'
+      | 'webhook'
+      | 'certificateReady'
+      | 'webhookReachable'
+      | 'summaryOf'
+      | 'rotationOf'
+      | 'isLeader'
     > {
   readonly vault: VaultPort;
   readonly authorityOf: AuthorityOf;
@@ -49,10 +57,15 @@ export class PolicyController extends OperatorAdapter {
     return this.#loaded;
   }
 
-  /** Call it when something in all statuses has changed: the webhook's configuration or certificate, or the leader. */
-  reconcileAll(): void {
+  /**
+   * Call it when something in the statuses of these namespaces has changed, or in all of them: the webhook's
+   * configuration or certificate, or the leader.
+   */
+  reconcileAll(namespaces?: ReadonlySet<string>): void {
     if (!this.#loaded) return;
-    for (const policy of this.#policies().list()) this.enqueue(POLICIES, keyOf(policy.metadata));
+    for (const { metadata } of this.#policies().list()) {
+      if (namespaces?.has(metadata.namespace ?? '') ?? true) this.enqueue(POLICIES, keyOf(metadata));
+    }
   }
 
   /** Call it when summaryOf, rotationOf or authorityOf return something else for the policy (`namespace/name`). */

@@ -9,7 +9,7 @@ import type { VaultHealth } from '../vault/vault-port.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
 import type { CompiledPolicy } from '../../core/policy/compile.ts';
 import type { PolicyStatus, Statement, Verdict } from './conditions.ts';
-import { conditionsOf, isSameStatus, isUrgent, nextStatus } from './conditions.ts';
+import { conditionsOf, isSameStatus, isUrgent, knownReachability, nextStatus } from './conditions.ts';
 import type { VaultInjectionPolicy } from '../../core/policy/policy.generated.ts';
 import type { RuleCache } from './rule-cache.ts';
 import type { Rule, RuleVault } from '../../core/policy/rule.ts';
@@ -36,6 +36,10 @@ export interface WebhookProgramming {
   programmed(namespace: string): boolean;
   /** Whether they never will. */
   excludes(namespace: string): boolean;
+  /** Returns what somebody has added to the configuration that keeps this namespace out. */
+  excludedByPlatform(namespace: string): string | undefined;
+  /** Returns what somebody has added to it that may keep single workloads out, in words. */
+  narrowedByPlatform(): string | undefined;
 }
 
 /** What the reconciler needs from the checks of Vault. */
@@ -56,6 +60,8 @@ export interface ReconcilerOptions {
   readonly rules: RuleCache;
   readonly webhook: WebhookProgramming;
   readonly certificateReady: () => boolean;
+  /** Returns the condition WebhookReachable; undefined while this replica has not found out. */
+  readonly webhookReachable: () => Statement | undefined;
   readonly vault: VaultWatch;
   /** Returns the summary of a policy's workloads; undefined if not known yet. */
   readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
@@ -162,17 +168,20 @@ export class Reconciler {
     const { webhook, certificateReady, vault, clock, again } = this.#options;
     const { namespace = '', generation = 0 } = object.metadata;
     const summary = inForce && this.#options.summaryOf?.(key);
+    const known = this.#knownStatus(key, object);
     const conditions = conditionsOf({
       verdict,
       inForce: inForce?.policy.generation,
       programmed: webhook.programmed(namespace),
       excluded: webhook.excludes(namespace),
+      excludedBy: webhook.excludedByPlatform(namespace),
+      narrowedBy: webhook.narrowedByPlatform(),
+      webhook: this.#options.webhookReachable() ?? knownReachability(known),
       certificateReady: certificateReady(),
       vault: vault.health(key),
       rotating: inForce && this.#rotating(key, inForce),
       stalled: summary?.stalled,
     });
-    const known = this.#knownStatus(key, object);
     const now = clock.now();
     // a policy without a rule has no workloads
     const before = inForce === undefined ? {} : keptWorkloadStatus(known);

@@ -181,9 +181,9 @@ export class WorkloadController {
     this.#listeners.add(listener);
   }
 
-  /** Call it when something that all plans depend on has changed: the leader, or what is programmed. */
-  lookAtAll(): void {
-    this.#lookAtThose(() => true);
+  /** Call it when something that the plans of these namespaces, or all, depend on has changed: what is programmed. */
+  lookAtAll(namespaces?: ReadonlySet<string>): void {
+    this.#lookAtThose((policyKey) => namespaces?.has(partsOfKey(policyKey).namespace) ?? true);
   }
 
   /** Notes an admission that this replica decided. */

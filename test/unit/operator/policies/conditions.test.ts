@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 
 import type { PolicyFacts, PolicyStatus } from '../../../../operator/policies/conditions.ts';
-import { conditionsOf, isSameStatus, nextStatus } from '../../../../operator/policies/conditions.ts';
+import { conditionsOf, isSameStatus, knownReachability, nextStatus } from '../../../../operator/policies/conditions.ts';
 
 const REACHABLE = { status: 'True', reason: 'VaultReachable', message: 'answers' } as const;
+const REACHED = { status: 'True', reason: 'WebhookReached', message: 'reached' } as const;
 const SEALED = { status: 'False', reason: 'VaultSealed', message: 'sealed' } as const;
 
 const IN_FORCE: PolicyFacts = {
@@ -12,6 +13,7 @@ const IN_FORCE: PolicyFacts = {
   programmed: true,
   excluded: false,
   certificateReady: true,
+  webhook: REACHED,
   vault: REACHABLE,
 };
 
@@ -26,13 +28,31 @@ function messageOf(facts: PolicyFacts, type: string): string | undefined {
   return conditionsOf(facts).find((condition) => condition.type === type)?.message;
 }
 
+describe('what is said about the webhook before this replica has tried', () => {
+  it('is that nobody knows', () => {
+    expect(knownReachability(undefined)).to.include({ status: 'Unknown', reason: 'WebhookNotProbed' });
+  });
+
+  it('is what the status says already', () => {
+    const conditions = conditionsOf(IN_FORCE);
+    const { conditions: known } = nextStatus(undefined, conditions, 3, 0);
+    expect(knownReachability({ conditions: known ?? [] })).to.deep.equal(REACHED);
+  });
+});
+
 describe('conditions of a policy', () => {
+  it('name what was added to the configuration where it may keep single workloads out', () => {
+    const message = messageOf({ ...IN_FORCE, narrowedBy: 'matchConditions not-by-me' }, 'Programmed');
+    expect(message).to.match(/^admission uses generation 3; somebody has added matchConditions not-by-me to /);
+  });
+
   const cases: Readonly<Record<string, { facts: Partial<PolicyFacts>; expected: string[] }>> = {
     'in force': {
       facts: {},
       expected: [
         'Accepted=True/Accepted',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=True/Active',
@@ -43,9 +63,49 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=False/VaultSealed',
         'CertificateReady=True/CertificateReady',
         'Ready=True/Active',
+      ],
+    },
+    'out of reach of API servers: which a person has to mend': {
+      facts: {
+        programmed: false,
+        webhook: { status: 'False', reason: 'WebhookUnreachable', message: 'connection refused' },
+      },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=False/NotProgrammed',
+        'WebhookReachable=False/WebhookUnreachable',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/WebhookUnreachable',
+        'Stalled=True/WebhookUnreachable',
+      ],
+    },
+    'not known to be reached yet': {
+      facts: { webhook: { status: 'Unknown', reason: 'WebhookNotProbed', message: 'not tried' } },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=True/Programmed',
+        'WebhookReachable=Unknown/WebhookNotProbed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/WebhookNotProbed',
+        'Reconciling=True/WebhookNotProbed',
+      ],
+    },
+    'kept out by what a platform added': {
+      facts: { programmed: false, excludedBy: 'control-plane NotIn [true]' },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=False/ExcludedByPlatform',
+        'WebhookReachable=True/WebhookReached',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/ExcludedByPlatform',
+        'Stalled=True/ExcludedByPlatform',
       ],
     },
     'not programmed yet': {
@@ -53,6 +113,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=False/NotProgrammed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/NotProgrammed',
@@ -64,6 +125,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=False/NotProgrammed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=False/CertificateNotReady',
         'Ready=False/CertificateNotReady',
@@ -75,6 +137,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=False/Suspended',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/Suspended',
@@ -85,6 +148,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=False/AddressInvalid',
         'Programmed=False/NotAccepted',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/AddressInvalid',
@@ -96,6 +160,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=False/AddressInvalid',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/AddressInvalid',
@@ -107,6 +172,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=True/Active',
@@ -118,6 +184,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Rotating=False/VaultSealed',
@@ -129,6 +196,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=False/NamespaceExcluded',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/NamespaceExcluded',

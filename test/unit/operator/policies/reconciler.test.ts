@@ -14,6 +14,7 @@ import { ManualClock } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
 
 const KEY = 'shop/web';
+const REACHED: Statement = { status: 'True', reason: 'WebhookReached', message: 'reached' };
 const REACHABLE: VaultHealth = { status: 'True', reason: 'VaultReachable', message: 'answers' };
 
 interface Applied {
@@ -71,6 +72,7 @@ describe('reconciling a policy', () => {
   let watched: Map<string, string | undefined>;
   let health: VaultHealth;
   let certificateReady: boolean;
+  let reachable: Statement | undefined;
   let applied: Applied[];
   let refusal: ApiError | undefined;
   let summary: WorkloadSummary | undefined;
@@ -89,6 +91,7 @@ describe('reconciling a policy', () => {
     watched = new Map();
     health = REACHABLE;
     certificateReady = true;
+    reachable = REACHED;
     applied = [];
     refusal = undefined;
     summary = undefined;
@@ -109,8 +112,11 @@ describe('reconciling a policy', () => {
         setPolicies: (policies) => void told.push(policies),
         programmed: (namespace) => programmed.has(namespace),
         excludes: (namespace) => excluded.has(namespace),
+        excludedByPlatform: () => undefined,
+        narrowedByPlatform: () => undefined,
       },
       certificateReady: () => certificateReady,
+      webhookReachable: () => reachable,
       summaryOf: () => summary,
       rotationOf: () => rotating,
       isLeader: () => leading,
