@@ -48,6 +48,7 @@ export function excludingTerm(
   namespace: string,
   labels: Labels | undefined,
 ): LabelRequirement | undefined {
+  if (expressions.length === 0) return undefined;
   const all = { ...labels, [NAMESPACE_LABEL]: namespace };
   return expressions
     .filter(({ key }) => key === NAMESPACE_LABEL || labels !== undefined)

@@ -113,6 +113,7 @@ describe('the webhook configuration', () => {
     const cases: readonly [string, WebhookConfiguration, string | undefined][] = [
       ['this installation, by its mark', marked('vault'), undefined],
       ['another one, by its mark', marked('elsewhere'), 'elsewhere'],
+      ['nobody, if the mark is empty', { ...marked(''), webhooks: [] }, undefined],
       ['this one, by the Service that an older version wrote', unmarked('vault'), undefined],
       ['another one, by the Service that an older version wrote', unmarked('elsewhere'), 'elsewhere'],
       [
