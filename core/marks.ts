@@ -8,4 +8,9 @@ export const mark = {
   /** On the Secret of the certificates: any new value asks for a new authority; the value that was honoured last. */
   renew: 'vaultinjection.dev/renew',
   renewed: 'vaultinjection.dev/renewed',
+  /** On the webhook configuration: the namespace of the installation that keeps it. */
+  installation: 'vaultinjection.dev/installation',
+  /** On the object that proves that the webhook is called: that it is one, and who has reviewed it. */
+  probe: 'vaultinjection.dev/probe',
+  probedBy: 'vaultinjection.dev/probed-by',
 } as const;

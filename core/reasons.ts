@@ -7,6 +7,7 @@
 export const CONDITION_TYPES = [
   'Accepted',
   'Programmed',
+  'WebhookReachable',
   'VaultReachable',
   'Rotating',
   'CertificateReady',
@@ -65,6 +66,31 @@ export const REASONS = {
     usedBy: ['Programmed', 'Ready', 'Stalled'],
     meaning: 'Workloads of this namespace are never injected: it is a system namespace, or the operator’s own.',
     action: 'Move the policy and the workloads to another namespace.',
+  },
+  ExcludedByPlatform: {
+    usedBy: ['Programmed', 'Ready', 'Stalled'],
+    meaning:
+      'Something added a term to the webhook configuration that keeps this namespace out: API servers do not send its workloads to the webhook.',
+    action:
+      'Move the policy and the workloads to a namespace that the term in the message lets in, or have whoever adds it leave this webhook alone (docs/adr/0016-proof-that-the-webhook-is-called.md).',
+  },
+  WebhookReached: {
+    usedBy: ['WebhookReachable'],
+    meaning: 'The operator had the API server review an object of its own, and the review arrived at the webhook.',
+    action: '',
+  },
+  WebhookUnreachable: {
+    usedBy: ['WebhookReachable', 'Ready', 'Stalled'],
+    meaning:
+      'API servers cannot call the webhook, so nothing is injected; under failurePolicy: Fail changes of workloads are refused where the webhook had been reached before.',
+    action:
+      'Do what the message says: it holds the API server’s own error. Most often the port of the Service or of --webhook-url is not --webhook-port, or a firewall keeps the control plane from it.',
+  },
+  WebhookNotProbed: {
+    usedBy: ['WebhookReachable', 'Ready', 'Reconciling'],
+    meaning: 'The operator does not know yet whether API servers reach the webhook.',
+    action:
+      'Wait a few seconds. If it persists, do what the message says: the operator must be allowed to create the ConfigMap vault-injection-operator-probe in its namespace as a dry run.',
   },
   CertificateNotReady: {
     usedBy: ['CertificateReady', 'Ready', 'Reconciling'],

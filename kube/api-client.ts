@@ -73,8 +73,13 @@ export class ApiClient implements ObjectClient {
     return { metadata: list.metadata ?? { resourceVersion: '' }, items };
   }
 
-  async create<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T> {
-    return (await this.#json({ method: 'POST', ...target(placed(resource, object)), body: object })) as T;
+  async create<T extends KubernetesObject>(
+    resource: Resource,
+    object: KubernetesObject,
+    options: { readonly dryRun?: boolean } = {},
+  ): Promise<T> {
+    const query = options.dryRun === true ? { dryRun: 'All' } : {};
+    return (await this.#json({ method: 'POST', ...target(placed(resource, object)), query, body: object })) as T;
   }
 
   async replace<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T> {

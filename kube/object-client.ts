@@ -55,7 +55,12 @@ export interface ObjectClient {
   get<T extends KubernetesObject>(resource: Resource, name: string): Promise<T | undefined>;
   /** Resolves with one page. */
   list<T extends KubernetesObject>(resource: Resource, options?: ListOptions): Promise<ObjectList<T>>;
-  create<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T>;
+  /** With `dryRun` nothing is stored: admission reviews the object as it would, and the result comes back. */
+  create<T extends KubernetesObject>(
+    resource: Resource,
+    object: KubernetesObject,
+    options?: { readonly dryRun?: boolean },
+  ): Promise<T>;
   /** PUT; if metadata.resourceVersion is set, it is rejected (409 Conflict) if the object has changed since. */
   replace<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T>;
   /** Server-side apply with force, of exactly these fields; `subresource` is for example 'status'. */

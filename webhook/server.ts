@@ -10,13 +10,16 @@ import type { Logger } from '../kube/log.ts';
 import { plain } from './admission.ts';
 import type { Admission, Answer } from './admission.ts';
 import type { ServingPair } from './certificates/inspect.ts';
-import type { Entry } from './configuration/configuration.ts';
+import { ENTRY_PATHS } from './configuration/configuration.ts';
+import type { EntryKey } from './configuration/configuration.ts';
 import type { WebhookMetrics } from './metrics.ts';
 import { receiveBody } from './request-body.ts';
 import type { BodyLimits } from './request-body.ts';
 
 export interface WebhookServerOptions {
   readonly admission: Admission;
+  /** Answers the reviews of the probe, by which the operator sees that API servers reach this server. */
+  readonly probe: (body: Buffer) => Answer;
   readonly place: Place;
   /** Returns the pair to serve from the start; undefined: there is none yet, and start() rejects. */
   readonly certificate: () => ServingPair | undefined;
@@ -68,10 +71,7 @@ const TIMEOUT_CHECK_MS = 5_000;
 // Node's default is 120 s
 const HANDSHAKE_MS = 10_000;
 
-const PATHS: readonly (readonly [string, Entry])[] = [
-  ['/mutate/ignore', 'ignore'],
-  ['/mutate/fail', 'fail'],
-];
+const PATHS = Object.entries(ENTRY_PATHS).map(([entry, path]) => [path, entry as EntryKey] as const);
 
 /** Milliseconds of each step of drain(). */
 export interface DrainTimes {
@@ -175,8 +175,9 @@ export class WebhookServer {
       if (refusal === undefined) this.#inFlight -= 1;
       if (received === 'gone') return;
       if ('body' in received) {
+        const { admission, probe } = this.#options;
         // a request without an entry was rejected above
-        const answer = this.#options.admission(entry ?? 'ignore', received.body);
+        const answer = entry === 'probe' ? probe(received.body) : admission(entry ?? 'ignore', received.body);
         // Node drops what is written to a client that has disconnected.
         if (answer instanceof Promise) void answer.then((late) => this.#send(response, late));
         else this.#send(response, answer);
@@ -189,7 +190,7 @@ export class WebhookServer {
   }
 
   /** Returns why to reject a request before its body is read. */
-  #refusalFor(request: IncomingMessage, entry: Entry | undefined): Answer | undefined {
+  #refusalFor(request: IncomingMessage, entry: EntryKey | undefined): Answer | undefined {
     if (entry === undefined) return this.#refusals.notFound;
     if (request.method !== 'POST') return this.#refusals.notPost;
     if (!isJson(request)) return this.#refusals.notJson;
@@ -256,7 +257,7 @@ function refusals({ bodyBytes }: Limits) {
 }
 
 /** Compares in place: parsing the path out of the URL and looking it up costs 4 µs of the 50 that a request takes. */
-function entryOf(url = ''): Entry | undefined {
+function entryOf(url = ''): EntryKey | undefined {
   for (const [path, entry] of PATHS) {
     if (url.startsWith(path) && (url.length === path.length || url[path.length] === '?')) return entry;
   }

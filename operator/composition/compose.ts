@@ -1,5 +1,6 @@
 /** The whole operator: its parts, what each is created with, and the order in which they start and stop. */
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 
 import { mutateWorkload } from '../../core/injection/mutate.ts';
 import { asksToFail } from '../../core/policy/governing.ts';
@@ -12,6 +13,7 @@ import type { Entry } from '../../webhook/configuration/configuration.ts';
 import type { InjectedCopy } from '../../webhook/configuration/injected-workloads.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import { createWebhookMetrics } from '../../webhook/metrics.ts';
+import { createProbeAnswer } from '../../webhook/probe/answer.ts';
 import { WebhookServer } from '../../webhook/server.ts';
 import { HealthServer } from '../health-server.ts';
 import type { PolicyController } from '../policies/policy-controller.ts';
@@ -20,7 +22,7 @@ import type { Context } from './context.ts';
 import { milliseconds } from './context.ts';
 import type { Controllers } from './controllers.ts';
 import { createControllers } from './controllers.ts';
-import { createLeadership } from './leadership.ts';
+import { createLeadership, leadingWhile } from './leadership.ts';
 import type { Answerers } from './look-ups.ts';
 import { createAnswerers, lookUpsOf } from './look-ups.ts';
 import { createIdentity, createReplicas, sweepingOf, tellingReadiness } from './replicas.ts';
@@ -48,8 +50,14 @@ export function compose(context: Context): Group {
   // not there yet when the replicas are
   const known: { policies?: PolicyController } = {};
   const replicas = createReplicas(context, identity, () => known.policies?.newest ?? '');
-  const { leader, election } = createLeadership(context, { identity, mayLead: () => replicas.mayLead() });
-  const trust = createTrust(context, { metrics, leader, replicas, injected });
+  const { leader: elected, election } = createLeadership(context, { identity, mayLead: () => replicas.mayLead() });
+  const trust = createTrust(context, { metrics, elected, replicas, injected });
+  const { certificates, configuration, prober } = trust;
+  const leader = leadingWhile(
+    elected,
+    () => configuration.isKeeping,
+    (listener) => configuration.onKeeping(listener),
+  );
   const answerers = createAnswerers(context);
   const controllers: Controllers = createControllers(context, { rules, trust, leader, replicas, ...answerers });
   known.policies = controllers.policies;
@@ -58,7 +66,6 @@ export function compose(context: Context): Group {
   showFigures(metrics, rules, trust);
 
   const { events, authorities, rotation, workloads, policies } = controllers;
-  const { certificates, configuration } = trust;
   const { images, sources } = answerers;
   const connections: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
   return new Group(
@@ -79,6 +86,7 @@ export function compose(context: Context): Group {
         named('webhook configuration', configuration),
         named('workloads', workloads),
         whileLeading(leader, { name: 'rotation', start: () => rotation.start(), stop: () => rotation.stop() }, logger),
+        whileLeading(leader, { name: 'probe', start: () => prober.start(), stop: () => prober.stop() }, logger),
       ],
       [sweepingOf(context, leader, replicas)],
       [{ name: 'reviews', stop: () => drain(context, server) }],
@@ -121,6 +129,8 @@ function createServer(
   const server = new WebhookServer({
     ...context,
     admission,
+    // a pod's host name is its name
+    probe: createProbeAnswer(hostname()),
     place: webhookPlace(context.settings),
     certificate: () => certificates.servingPair(),
     metrics,
@@ -153,6 +163,7 @@ function createHealth(
         check: () => (trust.certificateReady() ? undefined : 'not trusted by the webhook configuration'),
       },
       { name: 'webhook', check: () => server.problem },
+      { name: 'webhook configuration', check: () => trust.configuration.foreign() },
     ],
   });
 }

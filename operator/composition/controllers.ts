@@ -81,6 +81,7 @@ export function createControllers(
     webhook,
     onNamespaces: (namespaces) => webhook.setPolicies(namespaces),
     certificateReady: () => trust.certificateReady(),
+    webhookReachable: () => trust.prober.finding,
     isLeader: () => leader.isLeader,
     inForceEverywhere: (version) => allHave(replicas.others(), version),
     summaryOf: (policy) => workloads.summaryOf(policy),
@@ -106,10 +107,11 @@ export function createControllers(
   });
   for (const fact of [authorities, rotation]) fact.onChange((policy) => policies.factsChanged(policy));
   workloads.onSummary((policy) => policies.factsChanged(policy));
-  trust.published.onChange(() => {
-    policies.reconcileAll();
-    workloads.lookAtAll();
+  trust.published.onChange((namespaces) => {
+    policies.reconcileAll(namespaces);
+    workloads.lookAtAll(namespaces);
   });
+  trust.prober.onChange(() => policies.reconcileAll());
   leader.onChange((leading) => {
     history.doubt();
     if (leading) policies.reconcileAll();

@@ -2,10 +2,13 @@ import type { Leadership } from '../../kube/leader-election.ts';
 import { isTrusted } from '../../webhook/certificates/inspect.ts';
 import { CertificateKeeper } from '../../webhook/certificates/keeper.ts';
 import { ConfigurationKeeper } from '../../webhook/configuration/keeper.ts';
+import { NamespaceLabels } from '../../webhook/configuration/namespace-labels.ts';
 import { Published } from '../../webhook/configuration/published.ts';
 import type { InjectedCopy } from '../../webhook/configuration/injected-workloads.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import type { Replicas } from '../replicas/replicas.ts';
+import { createProbeMetrics } from '../../webhook/probe/metrics.ts';
+import { Prober } from '../../webhook/probe/prober.ts';
 import type { Context } from './context.ts';
 import { milliseconds } from './context.ts';
 import { namesOf, targetOf } from './webhook-address.ts';
@@ -16,33 +19,46 @@ export interface Trust {
   readonly published: Published;
   readonly certificates: CertificateKeeper;
   readonly configuration: ConfigurationKeeper;
+  /** Finds out whether API servers reach the webhook; for the leader to start. */
+  readonly prober: Prober;
   /** Whether API servers that follow the published configuration accept the served certificate. */
   certificateReady(): boolean;
 }
 
+// An API server waits 5 s for the webhook (timeoutSeconds), and answers then.
+const PROBE_TIMEOUT_MS = 10_000;
+
 /**
- * Creates the keepers of certificates and configuration, each of which wakes when the other has changed, and tells the
- * other replicas what this one trusts and serves.
+ * Creates the keepers of certificates and configuration, each of which wakes when the other has changed, and the prober,
+ * and tells the other replicas what this one trusts and serves.
  */
 export function createTrust(
   context: Context,
   parts: {
     readonly metrics: WebhookMetrics;
-    readonly leader: Leadership;
+    /** Who may write the configuration and the certificates. */
+    readonly elected: Leadership;
     readonly replicas: Replicas;
     /** What is known of injected workloads once the parts have started. */
     readonly injected: InjectedCopy;
   },
 ): Trust {
-  const { clock, settings } = context;
-  const { metrics, leader, replicas, injected } = parts;
+  const { clock, settings, register, clientWithin } = context;
+  const { namespace } = settings;
+  const { metrics, elected, replicas, injected } = parts;
   const target = targetOf(settings);
-  const published = new Published(clock, target);
+  const namespaceLabels = new NamespaceLabels({ ...context, onChange: () => configuration.wake() });
+  const published = new Published({
+    clock,
+    target,
+    installation: namespace,
+    labelsOf: (name) => namespaceLabels.of(name),
+  });
   const certificates = new CertificateKeeper({
     ...context,
-    namespace: settings.namespace,
+    namespace,
     names: namesOf(target),
-    isLeader: () => leader.isLeader,
+    isLeader: () => elected.isLeader,
     publishedSince: (certificate) => published.since(certificate),
     publishedBundle: () => published.bundle,
     waitMs: milliseconds(settings.certificateWait),
@@ -54,11 +70,22 @@ export function createTrust(
     },
     onRepaired: () => metrics.repaired('certificates'),
   });
-  const configuration = new ConfigurationKeeper({
+  const prober = new Prober({
+    ...context,
+    client: clientWithin(PROBE_TIMEOUT_MS),
+    namespace,
+    isProgrammed: () => published.isInForce('probe', namespace),
+    metrics: createProbeMetrics(register),
+  });
+  const configuration: ConfigurationKeeper = new ConfigurationKeeper({
     ...context,
     target,
+    installation: namespace,
     published,
     injected,
+    namespaceLabels,
+    mayWrite: () => elected.isLeader,
+    isReached: () => prober.hasBeenReached,
     bundlePem: () => certificates.bundlePem(),
     onRepaired: () => metrics.repaired('configuration'),
   });
@@ -66,13 +93,20 @@ export function createTrust(
     configuration.wake();
     replicas.publish(certificates.fingerprints());
   });
-  published.onChange(() => certificates.wake());
-  leader.onChange(() => certificates.wake());
+  elected.onChange(() => {
+    configuration.wake();
+    certificates.wake();
+  });
+  prober.onChange(() => configuration.wake());
+  published.onChange(() => {
+    certificates.wake();
+    prober.wake();
+  });
   replicas.onChange(() => certificates.wake());
   const certificateReady = (): boolean => {
     const pair = certificates.servingPair();
     const bundle = published.bundle ?? certificates.bundlePem();
     return pair !== undefined && isTrusted(pair.cert, bundle, clock.now());
   };
-  return { published, certificates, configuration, certificateReady };
+  return { published, certificates, configuration, prober, certificateReady };
 }

@@ -18,6 +18,12 @@ export interface PolicyFacts {
   readonly programmed: boolean;
   /** They never will, because the namespace is excluded. */
   readonly excluded: boolean;
+  /** What somebody has added to the webhook configuration that keeps the namespace out, if there is such a term. */
+  readonly excludedBy?: string | undefined;
+  /** What somebody has added to it that may keep single workloads out, in words. */
+  readonly narrowedBy?: string | undefined;
+  /** API servers reach the webhook. */
+  readonly webhook: Statement;
   /** There is a certificate to serve. */
   readonly certificateReady: boolean;
   readonly vault: Statement;
@@ -63,6 +69,7 @@ export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
   return [
     { type: 'Accepted', ...accepted },
     { type: 'Programmed', ...programmed },
+    { type: 'WebhookReachable', ...facts.webhook },
     { type: 'VaultReachable', ...facts.vault },
     { type: 'CertificateReady', ...certificate },
     ...(facts.rotating === undefined ? [] : [{ type: 'Rotating' as const, ...facts.rotating }]),
@@ -81,17 +88,28 @@ function acceptedOf({ verdict, inForce, refuses }: PolicyFacts): Statement {
   return isFalse(verdict.reason, `${verdict.message}; ${consequence}`);
 }
 
-function programmedOf({ verdict, inForce, everywhere, programmed, excluded }: PolicyFacts): Statement {
+function programmedOf(facts: PolicyFacts): Statement {
+  const { verdict, inForce, everywhere, programmed, excluded, excludedBy, narrowedBy } = facts;
   if (verdict.ok && verdict.suspended) return isFalse('Suspended', 'the policy is suspended: nothing is injected');
   if (inForce === undefined) return isFalse('NotAccepted', 'no valid generation of the policy is known');
   if (excluded) return isFalse('NamespaceExcluded', 'workloads of this namespace are never injected');
+  if (excludedBy !== undefined) {
+    return isFalse(
+      'ExcludedByPlatform',
+      `somebody has added ${excludedBy} to the webhook configuration, so API servers leave this namespace out`,
+    );
+  }
   if (!programmed) {
     return isFalse('NotProgrammed', 'API servers do not send the workloads of this namespace to the webhook yet');
   }
   if (!everywhere) {
     return isFalse('NotProgrammed', `not every replica of the operator has generation ${inForce} in force yet`);
   }
-  return isTrue('Programmed', `admission uses generation ${inForce}`);
+  const note =
+    narrowedBy === undefined
+      ? ''
+      : `; somebody has added ${narrowedBy} to the webhook configuration, which may keep workloads out`;
+  return isTrue('Programmed', `admission uses generation ${inForce}${note}`);
 }
 
 function certificateOf({ certificateReady }: PolicyFacts): Statement {
@@ -99,28 +117,35 @@ function certificateOf({ certificateReady }: PolicyFacts): Statement {
   return isFalse('CertificateNotReady', 'the webhook has no certificate to serve yet');
 }
 
-/** The summary, with the reason that says most: without a certificate nothing is programmed either. */
+/**
+ * The summary, with the reason that says most: without a certificate nothing is reached, and what is not reached is not
+ * programmed as its policies ask.
+ */
 function readyOf(
-  { inForce }: PolicyFacts,
+  { inForce, webhook }: PolicyFacts,
   accepted: Statement,
   programmed: Statement,
   certificate: Statement,
 ): Statement {
-  const onPurpose = programmed.reason === 'Suspended' || programmed.reason === 'NamespaceExcluded';
-  const byRelevance = onPurpose ? [accepted, programmed] : [accepted, certificate, programmed];
+  const onPurpose = ON_PURPOSE.has(programmed.reason);
+  const byRelevance = onPurpose ? [accepted, programmed] : [accepted, certificate, webhook, programmed];
   const missing = byRelevance.find(({ status }) => status !== 'True');
-  return missing ?? isTrue('Active', `generation ${inForce ?? 0} is in force`);
+  // it is not ready as long as nobody knows
+  return missing === undefined
+    ? isTrue('Active', `generation ${inForce ?? 0} is in force`)
+    : { ...missing, status: 'False' };
 }
 
+/** What does not pass with time. */
+const ON_PURPOSE: ReadonlySet<ReasonCode> = new Set(['Suspended', 'NamespaceExcluded', 'ExcludedByPlatform']);
+
 // What a person has to fix is stalled; what is in progress is reconciling; what is suspended is neither.
-function progressOf(
-  { verdict, excluded, stalled }: PolicyFacts,
-  { status, reason, message }: Statement,
-): DesiredCondition[] {
+function progressOf({ verdict, stalled }: PolicyFacts, { status, reason, message }: Statement): DesiredCondition[] {
   if (verdict.ok && verdict.suspended) return [];
   if (status === 'True')
     return stalled === undefined ? [] : [{ type: 'Stalled', ...isTrue(stalled.reason, stalled.message) }];
-  const type = !verdict.ok || excluded ? 'Stalled' : 'Reconciling';
+  const isForPeople = !verdict.ok || ON_PURPOSE.has(reason) || reason === 'WebhookUnreachable';
+  const type = isForPeople ? 'Stalled' : 'Reconciling';
   return [{ type, ...isTrue(reason, message) }];
 }
 
@@ -141,6 +166,23 @@ export function nextStatus(
     return { type, status, observedGeneration, lastTransitionTime, reason, message };
   });
   return { observedGeneration, conditions, ...workloads };
+}
+
+const NOT_PROBED: Statement = {
+  status: 'Unknown',
+  reason: 'WebhookNotProbed',
+  message: 'the operator has not tried yet whether API servers reach the webhook',
+};
+
+/**
+ * Returns what to say about whether API servers reach the webhook while this replica has not found out: what the status
+ * says. A new leader, or a restart, takes nothing back.
+ */
+export function knownReachability(known: PolicyStatus | undefined): Statement {
+  const before = known?.conditions?.find(({ type }) => type === 'WebhookReachable');
+  if (before === undefined) return NOT_PROBED;
+  // it was written by this operator, or one of another version whose reasons are words as well
+  return { status: before.status, reason: before.reason as ReasonCode, message: before.message };
 }
 
 /** Whether they say the same, regardless of order and of what others have added. */

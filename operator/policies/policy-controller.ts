@@ -16,7 +16,13 @@ export interface PolicyControllerOptions
     Omit<OperatorAdapterOptions, 'fieldManager'>,
     Pick<
       ReconcilerOptions,
-      'webhook' | 'certificateReady' | 'summaryOf' | 'rotationOf' | 'isLeader' | 'inForceEverywhere'
+      | 'webhook'
+      | 'certificateReady'
+      | 'webhookReachable'
+      | 'summaryOf'
+      | 'rotationOf'
+      | 'isLeader'
+      | 'inForceEverywhere'
     >,
     Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces' | 'turn'> {
   /** Where the last good rules are kept; left out if nowhere. */
@@ -77,10 +83,15 @@ export class PolicyController extends OperatorAdapter {
     if (this.#loaded) this.#policies().hasten();
   }
 
-  /** Call it when something in all statuses has changed: the webhook's configuration or certificate, or the leader. */
-  reconcileAll(): void {
+  /**
+   * Call it when something in the statuses of these namespaces has changed, or in all of them: the webhook's
+   * configuration or certificate, or the leader.
+   */
+  reconcileAll(namespaces?: ReadonlySet<string>): void {
     if (!this.#loaded) return;
-    for (const policy of this.#policies().list()) this.enqueue(POLICIES, keyOf(policy.metadata));
+    for (const { metadata } of this.#policies().list()) {
+      if (namespaces?.has(metadata.namespace ?? '') ?? true) this.enqueue(POLICIES, keyOf(metadata));
+    }
   }
 
   /** Call it when inForceEverywhere may return something else. */

@@ -7,7 +7,7 @@ import type { VaultHealth } from '../vault/vault-port.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
 import { identityOf, isUsable } from '../../core/policy/governing.ts';
 import type { PolicyStatus, Statement, Verdict } from './conditions.ts';
-import { conditionsOf, isSameStatus, isUrgent, nextStatus } from './conditions.ts';
+import { conditionsOf, isSameStatus, isUrgent, knownReachability, nextStatus } from './conditions.ts';
 import type { Enforcer } from './enforcer.ts';
 import type { RuleCache } from './rule-cache.ts';
 import type { RuleHistory } from './rule-history.ts';
@@ -29,6 +29,10 @@ export interface WebhookProgramming {
   programmed(namespace: string): boolean;
   /** Whether they never will. */
   excludes(namespace: string): boolean;
+  /** Returns what somebody has added to the configuration that keeps this namespace out. */
+  excludedByPlatform(namespace: string): string | undefined;
+  /** Returns what somebody has added to it that may keep single workloads out, in words. */
+  narrowedByPlatform(): string | undefined;
 }
 
 /** What the reconciler needs from the checks of Vault. */
@@ -53,6 +57,8 @@ export interface ReconcilerOptions {
   readonly inForceEverywhere?: (resourceVersion: string) => boolean;
   readonly webhook: WebhookProgramming;
   readonly certificateReady: () => boolean;
+  /** Returns the condition WebhookReachable; undefined while this replica has not found out. */
+  readonly webhookReachable: () => Statement | undefined;
   readonly vault: VaultWatch;
   /** Returns the summary of a policy's workloads; undefined if not known yet. */
   readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
@@ -146,6 +152,7 @@ export class Reconciler {
     const everywhere = inForceEverywhere(this.#enforced.get(key)?.version ?? '');
     if (everywhere) this.#waiting.delete(key);
     else this.#waiting.add(key);
+    const known = this.#knownStatus(key, object);
     const conditions = conditionsOf({
       verdict,
       inForce: inForce?.policy.generation,
@@ -153,12 +160,14 @@ export class Reconciler {
       everywhere,
       programmed: webhook.programmed(namespace),
       excluded: webhook.excludes(namespace),
+      excludedBy: webhook.excludedByPlatform(namespace),
+      narrowedBy: webhook.narrowedByPlatform(),
+      webhook: this.#options.webhookReachable() ?? knownReachability(known),
       certificateReady: certificateReady(),
       vault: vault.health(key),
       rotating: inForce && this.#rotating(key, inForce),
       stalled: summary?.stalled,
     });
-    const known = this.#knownStatus(key, object);
     const now = clock.now();
     const elapsed = clock.elapsed();
     // a policy that governs nothing has no workloads

@@ -203,9 +203,10 @@ export class WorkloadController {
     this.#listeners.add(listener);
   }
 
-  /** Call it when something that all plans depend on has changed: the leader, or what is programmed. */
-  lookAtAll(): void {
-    this.#lookAtThose(this.#looked.keys());
+  /** Call it when something that the plans of these namespaces, or all, depend on has changed: what is programmed. */
+  lookAtAll(namespaces?: ReadonlySet<string>): void {
+    if (namespaces === undefined) this.#lookAtThose(this.#looked.keys());
+    else for (const namespace of namespaces) this.#lookAtThose(this.#lookedIn.get(namespace) ?? []);
   }
 
   /** Notes an admission that this replica decided. */

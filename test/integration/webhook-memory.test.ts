@@ -8,6 +8,7 @@ import { createAdmission } from '../../webhook/admission.ts';
 import { createAuthority } from '../../webhook/certificates/authority.ts';
 import { issueLeaf } from '../../webhook/certificates/leaf.ts';
 import { createWebhookMetrics } from '../../webhook/metrics.ts';
+import { createProbeAnswer } from '../../webhook/probe/answer.ts';
 import { WebhookServer } from '../../webhook/server.ts';
 import { loopback } from '../support/loopback.ts';
 import { testLog } from '../support/test-log.ts';
@@ -27,7 +28,7 @@ describe('the memory of the webhook server', () => {
     const metrics = createWebhookMetrics();
     const rules = { version: 1, rulesFor: () => [], unusableFor: () => [] };
     const admission = createAdmission({ rules: () => rules, mutate: mutateWorkload, metrics, logger });
-    const parts = { admission, metrics, logger, clock: systemClock };
+    const parts = { admission, probe: createProbeAnswer('replica'), metrics, logger, clock: systemClock };
     server = new WebhookServer({ ...parts, place: loopback(), certificate: () => pair });
     ({ port } = await server.start());
     agent = new Agent({ keepAlive: true, ca: authority.certificate });

@@ -54,9 +54,17 @@ export class MemoryApi implements ObjectClient {
     };
   }
 
-  async create<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T> {
+  /** What a dry run of a creation answers: admission; what it throws is the answer. */
+  admit: (object: KubernetesObject) => KubernetesObject = (object) => object;
+
+  async create<T extends KubernetesObject>(
+    resource: Resource,
+    object: KubernetesObject,
+    options: { readonly dryRun?: boolean } = {},
+  ): Promise<T> {
     const { name } = object.metadata;
     await this.#enter('create', name);
+    if (options.dryRun === true) return this.admit(copy(object)) as T;
     if (this.#at(resource).has(name)) throw new ApiError(409, 'AlreadyExists', 'already exists');
     return this.#leave('create', this.#put(resource, object, new Map())) as T;
   }

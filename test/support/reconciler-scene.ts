@@ -13,6 +13,7 @@ import { ManualClock, settle } from './manual-clock.ts';
 import { testLog } from './test-log.ts';
 
 export const KEY = 'shop/web';
+const REACHED: Statement = { status: 'True', reason: 'WebhookReached', message: 'reached' };
 const REACHABLE: VaultHealth = { status: 'True', reason: 'VaultReachable', message: 'answers' };
 
 interface Applied {
@@ -78,6 +79,7 @@ export class ReconcilerScene {
   readonly kept: number[] = [];
   health: VaultHealth = REACHABLE;
   certificateReady = true;
+  reachable: Statement | undefined = REACHED;
   refusal: ApiError | undefined;
   summary: WorkloadSummary | undefined;
   rotating: Statement | undefined;
@@ -117,8 +119,11 @@ export class ReconcilerScene {
       webhook: {
         programmed: (namespace) => this.programmed.has(namespace),
         excludes: (namespace) => this.excluded.has(namespace),
+        excludedByPlatform: () => undefined,
+        narrowedByPlatform: () => undefined,
       },
       certificateReady: () => this.certificateReady,
+      webhookReachable: () => this.reachable,
       summaryOf: () => this.summary,
       rotationOf: () => this.rotating,
       isLeader: () => this.leading,

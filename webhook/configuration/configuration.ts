@@ -1,23 +1,41 @@
-import { fromBase64, toBase64 } from '../../core/base64.ts';
-import { equal } from '../../core/json.ts';
+import { toBase64 } from '../../core/base64.ts';
 import type { RawObject } from '../../core/json.ts';
+import { mark } from '../../core/marks.ts';
 import type { KubernetesObject } from '../../core/object.ts';
-import { certificateBlocks } from '../../core/pem.ts';
 import { templateDiffers, workloadRules } from './workload-rules.ts';
 
-/** The MutatingWebhookConfiguration that the operator owns, as data: what it should be, and whether it is. */
+/** The MutatingWebhookConfiguration that the operator owns, as data: what it should be. */
 
 export const CONFIGURATION_NAME = 'vault-injection-operator';
 export const FIELD_MANAGER = 'vault-injection-operator-webhook';
 
-/** The two entries of the MutatingWebhookConfiguration, by failure policy. */
+/** The two entries of the MutatingWebhookConfiguration for workloads, by failure policy. */
 export type Entry = 'ignore' | 'fail';
 
-/** The names of the two entries; the API server also prefixes each audit annotation with them. */
+/** Every entry of the operator: `probe` is for the one object that shows whether API servers reach the webhook. */
+export type EntryKey = Entry | 'probe';
+
+/** The names of the entries; the API server also prefixes each audit annotation with them. */
 export const ENTRY_NAMES = {
   ignore: 'ignore.vaultinjection.dev',
   fail: 'fail.vaultinjection.dev',
-} as const satisfies Record<Entry, string>;
+  probe: 'probe.vaultinjection.dev',
+} as const satisfies Record<EntryKey, string>;
+
+/** The paths at which the webhook answers. */
+export const ENTRY_PATHS = {
+  ignore: '/mutate/ignore',
+  fail: '/mutate/fail',
+  probe: '/mutate/probe',
+} as const satisfies Record<EntryKey, string>;
+
+/** The ConfigMap in the operator's namespace that is created as a dry run, so never stored. */
+export const PROBE_NAME = 'vault-injection-operator-probe';
+/** The label, with the value "true", by which the entry selects it. */
+export const PROBE_LABEL = mark.probe;
+
+/** The annotation of the configuration that names the installation which keeps it: its namespace. */
+export const INSTALLATION_ANNOTATION = mark.installation;
 
 /** How API servers reach the webhook. */
 export type WebhookTarget =
@@ -27,6 +45,8 @@ export type WebhookTarget =
 
 export interface ConfigurationInput {
   readonly target: WebhookTarget;
+  /** The operator's own, which names its installation. */
+  readonly installation: string;
   /** PEM. */
   readonly caBundle: string;
   readonly namespaces: Readonly<Record<Entry, readonly string[]>>;
@@ -41,7 +61,8 @@ export interface WebhookConfiguration extends KubernetesObject {
   readonly webhooks?: readonly WebhookEntry[];
 }
 
-const NAMESPACE_LABEL = 'kubernetes.io/metadata.name';
+/** The label by which every namespace carries its own name. */
+export const NAMESPACE_LABEL = 'kubernetes.io/metadata.name';
 
 // A webhook that is unavailable must not keep the cluster from healing itself.
 const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'];
@@ -70,9 +91,9 @@ export function excludedNamespaces(target: WebhookTarget): readonly string[] {
 }
 
 /**
- * Returns the whole object. An entry exists only while it has namespaces: the API server rejects an empty list in a
- * selector, and an outage of the webhook must only affect those who use it. Without any namespaces the object stays,
- * with an empty list of webhooks: its presence tells a repair from a first start.
+ * Returns the whole object. An entry for workloads exists only while it has namespaces: the API server rejects an empty
+ * list in a selector, and an outage of the webhook must only affect those who use it. The entry of the probe is always
+ * there. The probe's comes last: people look at the first.
  *
  * Every field of an entry is set, including defaults: server-side apply then reverts whatever another writer sets.
  */
@@ -81,16 +102,25 @@ export function buildConfiguration(input: ConfigurationInput): WebhookConfigurat
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
-    metadata: { name: CONFIGURATION_NAME, labels: input.labels },
-    webhooks: entries.filter((entry) => input.namespaces[entry].length > 0).map((entry) => buildEntry(entry, input)),
+    metadata: {
+      name: CONFIGURATION_NAME,
+      labels: input.labels,
+      annotations: { [INSTALLATION_ANNOTATION]: input.installation },
+    },
+    webhooks: [
+      ...entries.filter((entry) => input.namespaces[entry].length > 0).map((entry) => buildEntry(entry, input)),
+      buildProbeEntry(input),
+    ],
   };
 }
 
-function buildEntry(entry: Entry, { target, caBundle, namespaces }: ConfigurationInput): WebhookEntry {
+/** Returns the entry for the workloads of these namespaces. */
+export function buildEntry(
+  entry: Entry,
+  { target, caBundle, namespaces }: Pick<ConfigurationInput, 'target' | 'caBundle' | 'namespaces'>,
+): WebhookEntry {
   return {
-    name: ENTRY_NAMES[entry],
-    admissionReviewVersions: ['v1'],
-    clientConfig: { ...clientConfigOf(target, `/mutate/${entry}`), caBundle: toBase64(caBundle) },
+    ...commonOf(entry, target, caBundle),
     rules: workloadRules(),
     namespaceSelector: {
       matchExpressions: [
@@ -100,97 +130,46 @@ function buildEntry(entry: Entry, { target, caBundle, namespaces }: Configuratio
     },
     objectSelector: {},
     matchConditions: MATCH_CONDITIONS,
-    matchPolicy: 'Equivalent',
     // a later webhook may add containers or variables
     reinvocationPolicy: 'IfNeeded',
+    failurePolicy: entry === 'fail' ? 'Fail' : 'Ignore',
+  };
+}
+
+/**
+ * Returns the entry that matches the probe alone. It fails closed, so that the API server says why it does not reach the
+ * webhook; nothing else in the cluster waits for it.
+ */
+export function buildProbeEntry({
+  target,
+  caBundle,
+  installation,
+}: Pick<ConfigurationInput, 'target' | 'caBundle' | 'installation'>): WebhookEntry {
+  return {
+    ...commonOf('probe', target, caBundle),
+    rules: [
+      { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'], scope: 'Namespaced' },
+    ],
+    namespaceSelector: { matchExpressions: [{ key: NAMESPACE_LABEL, operator: 'In', values: [installation] }] },
+    objectSelector: { matchLabels: { [PROBE_LABEL]: 'true' } },
+    matchConditions: [{ name: 'is-the-probe', expression: `object.metadata.name == '${PROBE_NAME}'` }],
+    reinvocationPolicy: 'Never',
+    failurePolicy: 'Fail',
+  };
+}
+
+function commonOf(entry: EntryKey, target: WebhookTarget, caBundle: string): WebhookEntry {
+  return {
+    name: ENTRY_NAMES[entry],
+    admissionReviewVersions: ['v1'],
+    clientConfig: { ...clientConfigOf(target, ENTRY_PATHS[entry]), caBundle: toBase64(caBundle) },
+    matchPolicy: 'Equivalent',
     sideEffects: 'None',
     timeoutSeconds: TIMEOUT_SECONDS,
-    failurePolicy: entry === 'fail' ? 'Fail' : 'Ignore',
   };
 }
 
 function clientConfigOf(target: WebhookTarget, path: string): RawObject {
   if ('service' in target) return { service: { ...target.service, path } };
   return { url: target.url.replace(/\/+$/, '') + path };
-}
-
-/** Whether the cluster's object is as it should be in what the operator owns: its labels and its two entries. */
-export function isAsDesired(observed: WebhookConfiguration | undefined, desired: WebhookConfiguration): boolean {
-  if (observed === undefined) return false;
-  const labels = observed.metadata.labels ?? {};
-  const hasLabels = Object.entries(desired.metadata.labels ?? {}).every(([key, value]) => labels[key] === value);
-  return (
-    hasLabels &&
-    Object.values(ENTRY_NAMES).every((name) => equal(entryNamed(observed, name), entryNamed(desired, name)))
-  );
-}
-
-/** Returns the observed object with exactly these entries of the operator; those of others stay. */
-export function withExactEntries(observed: WebhookConfiguration, desired: WebhookConfiguration): WebhookConfiguration {
-  const own: readonly string[] = Object.values(ENTRY_NAMES);
-  const others = (observed.webhooks ?? []).filter(({ name }) => !own.includes(name));
-  const labels = { ...observed.metadata.labels, ...desired.metadata.labels };
-  return {
-    ...observed,
-    metadata: { ...observed.metadata, labels },
-    webhooks: [...others, ...(desired.webhooks ?? [])],
-  };
-}
-
-/** Returns the namespaces that an object sends here, by entry. */
-export function namespacesIn(observed: WebhookConfiguration): Record<Entry, readonly string[]> {
-  return { ignore: namespacesOf(observed, 'ignore'), fail: namespacesOf(observed, 'fail') };
-}
-
-/** Returns the authorities (PEM) that every entry of the operator trusts; undefined if it has no entry. */
-export function publishedBundle(observed: WebhookConfiguration): string | undefined {
-  const bundles = Object.values(ENTRY_NAMES).flatMap((name) => {
-    const entry = entryNamed(observed, name);
-    return entry === undefined ? [] : [bundleIn(entry.clientConfig)];
-  });
-  const [first] = bundles;
-  return bundles.every((bundle) => bundle === first) ? first : '';
-}
-
-/**
- * Returns the namespaces whose workloads the API server, by this object, sends here and trusts this webhook for: those
- * of entries that are intact except for namespaces and bundle, and whose bundle includes `authority` (PEM).
- */
-export function servedNamespaces(
-  observed: WebhookConfiguration,
-  target: WebhookTarget,
-  authority: string,
-): Record<Entry, ReadonlySet<string>> {
-  const namespaces = namespacesIn(observed);
-  const served = (entry: Entry): ReadonlySet<string> => {
-    const found = entryNamed(observed, ENTRY_NAMES[entry]);
-    const caBundle = bundleIn(found?.clientConfig);
-    const isWhole = equal(found, buildEntry(entry, { target, caBundle, namespaces, labels: {} }));
-    return new Set(isWhole && certificateBlocks(caBundle).includes(authority.trim()) ? namespaces[entry] : []);
-  };
-  return { ignore: served('ignore'), fail: served('fail') };
-}
-
-/** Returns who else wrote last, by managedFields; for the log. */
-export function lastOtherManager(observed: WebhookConfiguration): string | undefined {
-  const managed = observed.metadata.managedFields;
-  if (!Array.isArray(managed)) return undefined;
-  const others = (managed as { manager?: string; time?: string }[]).filter(({ manager }) => manager !== FIELD_MANAGER);
-  return others.sort((a, b) => (b.time ?? '').localeCompare(a.time ?? ''))[0]?.manager;
-}
-
-function entryNamed({ webhooks }: WebhookConfiguration, name: string): WebhookEntry | undefined {
-  return webhooks?.find((entry) => entry.name === name);
-}
-
-function namespacesOf(observed: WebhookConfiguration, entry: Entry): readonly string[] {
-  const selector = entryNamed(observed, ENTRY_NAMES[entry])?.namespaceSelector as
-    { matchExpressions?: { key?: string; operator?: string; values?: string[] }[] } | undefined;
-  const wanted = selector?.matchExpressions?.find(({ key, operator }) => key === NAMESPACE_LABEL && operator === 'In');
-  return wanted?.values ?? [];
-}
-
-function bundleIn(clientConfig: unknown): string {
-  const { caBundle } = (clientConfig ?? {}) as { caBundle?: unknown };
-  return typeof caBundle === 'string' ? fromBase64(caBundle) : '';
 }

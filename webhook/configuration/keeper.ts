@@ -1,27 +1,30 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { Listeners } from '../../kube/listeners.ts';
 import type { Resource } from '../../core/object.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
+import { buildConfiguration, CONFIGURATION_NAME, excludedNamespaces, FIELD_MANAGER } from './configuration.ts';
+import type { Entry, WebhookConfiguration, WebhookTarget } from './configuration.ts';
+import { DrainWatch } from './drain-watch.ts';
+import type { NamespaceLabels } from './namespace-labels.ts';
+import { NamespaceLedger } from './namespaces.ts';
+import type { NamespacePolicies } from './namespaces.ts';
 import {
-  CONFIGURATION_NAME,
-  FIELD_MANAGER,
-  buildConfiguration,
-  excludedNamespaces,
+  hasEntry,
   isAsDesired,
   lastOtherManager,
   namespacesIn,
+  otherInstallation,
   withExactEntries,
-} from './configuration.ts';
-import type { WebhookConfiguration, WebhookTarget } from './configuration.ts';
-import { DrainWatch } from './drain-watch.ts';
+  withNarrowing,
+} from './observed.ts';
 import type { InjectedCopy } from './injected-workloads.ts';
-import { NamespaceLedger } from './namespaces.ts';
-import type { NamespacePolicies } from './namespaces.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
 import type { Published } from './published.ts';
+import { Repairs } from './repairs.ts';
 
 export interface ConfigurationKeeperOptions {
   readonly client: ObjectClient;
@@ -29,11 +32,20 @@ export interface ConfigurationKeeperOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly target: WebhookTarget;
+  /** The operator's own namespace, which names its installation. */
+  readonly installation: string;
   /** What the cluster's configuration says: this keeper updates it, others read it too. */
   readonly published: Published;
+  /** The labels of the configuration itself. */
   readonly labels: Readonly<Record<string, string>>;
   /** Returns the PEM of the authorities to publish, the one in use first; '' while there is none yet. */
   readonly bundlePem: () => string;
+  /** Where `published` gets the labels of namespaces from: runs only while they are needed. */
+  readonly namespaceLabels: Pick<NamespaceLabels, 'start' | 'stop'>;
+  /** Whether this replica leads: the others only look. */
+  readonly mayWrite: () => boolean;
+  /** Whether API servers have reached the webhook: before, no workload is refused because they do not. */
+  readonly isReached: () => boolean;
   /** What is known of injected workloads without a list. */
   readonly injected?: InjectedCopy;
   /** Called if somebody else had changed or deleted the configuration. */
@@ -49,13 +61,14 @@ const RESOURCE: Resource = {
 const EVERY_MS = 60_000;
 // A burst of policies (kubectl apply -f of a directory) becomes a few writes.
 const GAP_MS = 100;
-// This many repairs per minute are made at once; more than that means that somebody else keeps reverting them, so the
-// load on the API server is limited.
-const PROMPT_REPAIRS = 5;
-const PROMPT_WITHIN_MS = 60_000;
-const SLOW_REPAIR_MS = 10_000;
+// At most so often it is written: 300 namespaces that arrive at ten per second are 30 writes. Each of them makes every
+// API server build its webhooks anew.
+const WRITE_GAP_MS = 1_000;
 
-/** Writes the MutatingWebhookConfiguration whenever it is not as it should be, and knows which parts are in force. */
+/**
+ * Writes the MutatingWebhookConfiguration whenever it is not as it should be, and knows which parts are in force. Only
+ * the leader writes; and nobody does while the configuration belongs to another installation.
+ */
 export class ConfigurationKeeper {
   readonly #options: ConfigurationKeeperOptions;
   readonly #ledger: NamespaceLedger;
@@ -67,13 +80,21 @@ export class ConfigurationKeeper {
   #isRemembered = false;
   /** What was last seen in place: any difference from it was made by somebody else. */
   #settled = '';
-  #repairs: number[] = [];
+  readonly #repairs: Repairs;
+  /** By Clock.elapsed(). */
+  #wroteAt = -Infinity;
+  /** Somebody deleted the configuration of another installation: this one takes its place. */
+  #isTakingOver = false;
+  readonly #keeping = new Listeners();
+  /** What the log says already. */
+  #said: { readonly foreign?: string | undefined; readonly unevaluated?: string | undefined } = {};
 
   constructor(options: ConfigurationKeeperOptions) {
     const { client, clock, random, logger, target } = options;
     this.#options = options;
     this.#ledger = new NamespaceLedger(excludedNamespaces(target));
     this.#published = options.published;
+    this.#repairs = new Repairs(clock);
     this.#drains = new DrainWatch({
       client,
       clock,
@@ -100,7 +121,10 @@ export class ConfigurationKeeper {
       random,
       logger,
       onChange: (_, object, previous) => this.#noticed(object, previous),
-      onSynced: () => this.wake(),
+      onSynced: () => {
+        this.#keeping.notify();
+        this.wake();
+      },
     });
   }
 
@@ -112,6 +136,7 @@ export class ConfigurationKeeper {
 
   async stop(): Promise<void> {
     await Promise.all([this.#informer.stop(), this.#loop.stop(), this.#drains.stop()]);
+    await this.#options.namespaceLabels.stop();
   }
 
   /** Sets all namespaces that have policies now. Nothing is written before the first call. */
@@ -127,7 +152,7 @@ export class ConfigurationKeeper {
     this.#drains.wake();
   }
 
-  /** Call it when something in the configuration has changed, such as the bundle. */
+  /** Call it when something that the configuration depends on has changed: the bundle, the leader, labels. */
   wake(): void {
     this.#loop.wake();
   }
@@ -143,26 +168,106 @@ export class ConfigurationKeeper {
     return excludedNamespaces(this.#options.target).includes(namespace);
   }
 
+  /** Returns what somebody has added to the configuration that keeps this namespace out. */
+  excludedByPlatform(namespace: string): string | undefined {
+    return this.#published.excludedBy(namespace);
+  }
+
+  /** Returns what somebody has added to the configuration that may keep single workloads out, in words. */
+  narrowedByPlatform(): string | undefined {
+    return this.#published.unevaluated;
+  }
+
+  /**
+   * Returns that the configuration belongs to another installation, and what to do, for people; undefined if it does
+   * not.
+   */
+  foreign(): string | undefined {
+    const other = this.#other();
+    return (
+      other &&
+      `the webhook configuration belongs to the installation in namespace ${other}: uninstall one of the two, or, to ` +
+        `let this one take over, kubectl delete mutatingwebhookconfiguration ${CONFIGURATION_NAME}`
+    );
+  }
+
+  /** Whether this installation is known to be the one that keeps the configuration, so the one that may act. */
+  get isKeeping(): boolean {
+    return this.#informer.synced && this.#other() === undefined;
+  }
+
+  /** Calls `listener` after changes of `isKeeping`. */
+  onKeeping(listener: () => void): void {
+    this.#keeping.add(listener);
+  }
+
   /**
    * One look at everything; start() runs them one after another. Resolves with the milliseconds until the next, if
    * sooner.
    */
   async pass(): Promise<number | undefined> {
     if (!this.#informer.synced) return undefined;
-    this.#remember();
-    const namespaces = this.#ledger.assignment();
     const caBundle = this.#options.bundlePem();
+    this.#sayWhoKeepsIt();
+    if (!this.isKeeping) {
+      this.#settled = '';
+      return this.#look(caBundle);
+    }
+    this.#remember();
+    const namespaces = this.#namespaces();
     if (namespaces === undefined || caBundle === '') return undefined;
-    const { target, labels } = this.#options;
-    const desired = buildConfiguration({ target, caBundle, namespaces, labels });
+    const { target, installation, labels, mayWrite } = this.#options;
+    const desired = buildConfiguration({ target, installation, caBundle, namespaces, labels });
     if (!isAsDesired(this.#observed, desired)) {
-      this.#published.look(this.#observed, caBundle);
+      const untilMs = this.#look(caBundle);
+      if (!mayWrite()) return untilMs;
       const waitMs = this.#beforeWriting(desired);
       if (waitMs > 0) return waitMs;
       if (!(await this.#write(desired))) return 0;
     }
     this.#settled = JSON.stringify(desired);
-    return this.#published.look(this.#observed, caBundle);
+    return this.#look(caBundle);
+  }
+
+  /** Returns the namespace of another installation to which the configuration belongs. */
+  #other(): string | undefined {
+    if (this.#observed === undefined || this.#isTakingOver) return undefined;
+    return otherInstallation(this.#observed, this.#options.installation);
+  }
+
+  #look(caBundle: string): number | undefined {
+    const { namespaceLabels, logger } = this.#options;
+    const untilMs = this.#published.look(this.#observed, caBundle);
+    if (this.#published.needsLabels) namespaceLabels.start();
+    else void namespaceLabels.stop();
+    const { unevaluated } = this.#published;
+    if (unevaluated !== this.#said.unevaluated && unevaluated !== undefined) {
+      logger.warn(
+        { configuration: CONFIGURATION_NAME, by: this.#observed && lastOtherManager(this.#observed), unevaluated },
+        'somebody has added terms to the webhook configuration by which API servers leave single workloads out',
+      );
+    }
+    this.#said = { ...this.#said, unevaluated };
+    return untilMs;
+  }
+
+  #sayWhoKeepsIt(): void {
+    const foreign = this.foreign();
+    if (foreign === this.#said.foreign) return;
+    this.#said = { ...this.#said, foreign };
+    if (foreign === undefined) this.#options.logger.info('the webhook configuration belongs to this installation');
+    else this.#options.logger.error(`this operator writes nothing: ${foreign}`);
+  }
+
+  /**
+   * Returns the namespaces by entry. Before API servers have reached the webhook, those of Fail policies are in the
+   * ignoring entry, unless there is a Fail entry already: a webhook that nobody can reach must not keep workloads from
+   * being created that were created before.
+   */
+  #namespaces(): Record<Entry, readonly string[]> | undefined {
+    const assigned = this.#ledger.assignment();
+    if (assigned === undefined || this.#options.isReached() || hasEntry(this.#observed, 'fail')) return assigned;
+    return { ignore: [...assigned.ignore, ...assigned.fail].sort(), fail: [] };
   }
 
   /** Takes the namespaces that may have injected workloads from the configuration of before this process. */
@@ -178,21 +283,17 @@ export class ConfigurationKeeper {
     this.#drains.wake();
   }
 
-  /** Notes a repair; returns the milliseconds to wait before it. */
+  /** Notes a repair; returns the milliseconds to wait before it, or before any write. */
   #beforeWriting(desired: WebhookConfiguration): number {
     const { clock, logger, onRepaired } = this.#options;
-    if (this.#settled !== JSON.stringify(desired)) return 0;
-    const now = clock.now();
-    this.#repairs = this.#repairs.filter((time) => time > now - PROMPT_WITHIN_MS);
-    const last = this.#repairs.at(-1);
-    if (last !== undefined && this.#repairs.length >= PROMPT_REPAIRS && now < last + SLOW_REPAIR_MS) {
-      return last + SLOW_REPAIR_MS - now;
-    }
-    this.#repairs.push(now);
+    const restMs = this.#wroteAt + WRITE_GAP_MS - clock.elapsed();
+    if (restMs > 0 || this.#settled !== JSON.stringify(desired)) return restMs;
+    const waitMs = this.#repairs.note();
+    if (waitMs > 0) return waitMs;
     onRepaired?.();
     const observed = this.#observed;
     logger.warn(
-      { configuration: CONFIGURATION_NAME, by: observed && lastOtherManager(observed), repairs: this.#repairs.length },
+      { configuration: CONFIGURATION_NAME, by: observed && lastOtherManager(observed), repairs: this.#repairs.recent },
       observed === undefined ? 'the webhook configuration was deleted' : 'the webhook configuration was changed',
     );
     return 0;
@@ -200,14 +301,18 @@ export class ConfigurationKeeper {
 
   /** Resolves with false if somebody wrote in between. */
   async #write(desired: WebhookConfiguration): Promise<boolean> {
-    const { client, logger } = this.#options;
-    let written = await client.apply<WebhookConfiguration>(RESOURCE, desired, { fieldManager: FIELD_MANAGER });
+    const { client, clock, logger } = this.#options;
+    this.#wroteAt = clock.elapsed();
+    // what another installation has added to its selectors is not for this one
+    const object = this.#isTakingOver ? desired : withNarrowing(desired, this.#observed);
+    let written = await client.apply<WebhookConfiguration>(RESOURCE, object, { fieldManager: FIELD_MANAGER });
     if (!isAsDesired(written, desired)) {
-      // apply reverts fields, but not what another manager added to the lists in an entry
-      const replaced = await this.#replace(withExactEntries(written, desired));
+      // apply reverts fields, but does not remove those that this version does not know
+      const replaced = await this.#replace(withExactEntries(written, object));
       if (replaced === undefined) return false;
       written = replaced;
     }
+    this.#isTakingOver = false;
     this.#observed = written;
     const { ignore, fail } = namespacesIn(desired);
     logger.info({ ignore: ignore.length, fail: fail.length }, 'webhook configuration written');
@@ -230,7 +335,15 @@ export class ConfigurationKeeper {
         ? known?.uid !== previous?.metadata.uid
         : known !== undefined && isOlder(object.metadata, known);
     if (isLate) return;
+    const wasKeeping = this.isKeeping;
+    // deleting the object of another installation is how somebody asks this one to take over, even if that one has
+    // written it again by now
+    if (this.#other() !== undefined && object?.metadata.uid !== known?.uid) this.#isTakingOver = true;
     this.#observed = object;
+    if (object !== undefined && otherInstallation(object, this.#options.installation) === undefined) {
+      this.#isTakingOver = false;
+    }
+    if (this.isKeeping !== wasKeeping) this.#keeping.notify();
     this.wake();
   }
 }

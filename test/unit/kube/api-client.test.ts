@@ -56,6 +56,13 @@ describe('ApiClient', () => {
     });
   });
 
+  it('creates as a dry run where it is asked to', async () => {
+    server.failNext(201, 2, {}, THING);
+    await client.create(THINGS, THING, { dryRun: true });
+    await client.create(THINGS, THING);
+    expect(server.requests.map(({ url }) => url.search)).to.deep.equal(['?dryRun=All', '']);
+  });
+
   it('reuses its connections: at most two TLS handshakes for a hundred calls in a row', async () => {
     for (let i = 0; i < 100; i += 1) await client.list(THINGS);
     expect(server.handshakes).to.be.within(1, 2);

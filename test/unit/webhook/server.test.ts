@@ -11,6 +11,7 @@ import type { ServingPair } from '../../../webhook/certificates/inspect.ts';
 import { issueLeaf } from '../../../webhook/certificates/leaf.ts';
 import type { MutationResult } from '../../../core/injection/outcome.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
+import { createProbeAnswer } from '../../../webhook/probe/answer.ts';
 import { WebhookServer } from '../../../webhook/server.ts';
 import type { Limits } from '../../../webhook/server.ts';
 import { loopback } from '../../support/loopback.ts';
@@ -64,6 +65,7 @@ describe('the webhook server', () => {
     const rules = { version: 1, rulesFor: () => [], unusableFor: () => [] };
     server = new WebhookServer({
       admission: admission ?? createAdmission({ rules: () => rules, mutate, metrics, logger }),
+      probe: createProbeAnswer('replica-1'),
       place: loopback(),
       certificate: () => pair,
       metrics,
@@ -130,6 +132,14 @@ describe('the webhook server', () => {
     const page = await metrics.register.metrics();
     expect(page).to.contain('entry="ignore",operation="CREATE",outcome="NoPolicy"} 2');
     expect(page).to.contain('vault_injection_tls_handshakes_total 1\n');
+  });
+
+  it('answers the review of the probe on its path', async () => {
+    await start();
+    const { status, text } = await post(review({ metadata: { name: 'probe' } }), { path: '/mutate/probe?timeout=5s' });
+    const { response } = JSON.parse(text) as { response: { allowed: boolean; patch: string } };
+    expect([status, response.allowed]).to.deep.equal([200, true]);
+    expect(Buffer.from(response.patch, 'base64').toString()).to.include('replica-1');
   });
 
   it('accepts a review in chunks, and one near the limit', async () => {

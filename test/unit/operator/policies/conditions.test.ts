@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 
 import type { PolicyFacts, PolicyStatus } from '../../../../operator/policies/conditions.ts';
-import { conditionsOf, isSameStatus, nextStatus } from '../../../../operator/policies/conditions.ts';
+import { conditionsOf, isSameStatus, knownReachability, nextStatus } from '../../../../operator/policies/conditions.ts';
 
 const REACHABLE = { status: 'True', reason: 'VaultReachable', message: 'answers' } as const;
+const REACHED = { status: 'True', reason: 'WebhookReached', message: 'reached' } as const;
 const SEALED = { status: 'False', reason: 'VaultSealed', message: 'sealed' } as const;
 
 const IN_FORCE: PolicyFacts = {
@@ -13,6 +14,7 @@ const IN_FORCE: PolicyFacts = {
   everywhere: true,
   excluded: false,
   certificateReady: true,
+  webhook: REACHED,
   vault: REACHABLE,
 };
 
@@ -27,13 +29,31 @@ function messageOf(facts: PolicyFacts, type: string): string | undefined {
   return conditionsOf(facts).find((condition) => condition.type === type)?.message;
 }
 
+describe('what is said about the webhook before this replica has tried', () => {
+  it('is that nobody knows', () => {
+    expect(knownReachability(undefined)).to.include({ status: 'Unknown', reason: 'WebhookNotProbed' });
+  });
+
+  it('is what the status says already', () => {
+    const conditions = conditionsOf(IN_FORCE);
+    const { conditions: known } = nextStatus(undefined, conditions, 3, 0);
+    expect(knownReachability({ conditions: known ?? [] })).to.deep.equal(REACHED);
+  });
+});
+
 describe('conditions of a policy', () => {
+  it('name what was added to the configuration where it may keep single workloads out', () => {
+    const message = messageOf({ ...IN_FORCE, narrowedBy: 'matchConditions not-by-me' }, 'Programmed');
+    expect(message).to.match(/^admission uses generation 3; somebody has added matchConditions not-by-me to /);
+  });
+
   const cases: Readonly<Record<string, { facts: Partial<PolicyFacts>; expected: string[] }>> = {
     'in force': {
       facts: {},
       expected: [
         'Accepted=True/Accepted',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=True/Active',
@@ -44,9 +64,49 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=False/VaultSealed',
         'CertificateReady=True/CertificateReady',
         'Ready=True/Active',
+      ],
+    },
+    'out of reach of API servers: which a person has to mend': {
+      facts: {
+        programmed: false,
+        webhook: { status: 'False', reason: 'WebhookUnreachable', message: 'connection refused' },
+      },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=False/NotProgrammed',
+        'WebhookReachable=False/WebhookUnreachable',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/WebhookUnreachable',
+        'Stalled=True/WebhookUnreachable',
+      ],
+    },
+    'not known to be reached yet': {
+      facts: { webhook: { status: 'Unknown', reason: 'WebhookNotProbed', message: 'not tried' } },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=True/Programmed',
+        'WebhookReachable=Unknown/WebhookNotProbed',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/WebhookNotProbed',
+        'Reconciling=True/WebhookNotProbed',
+      ],
+    },
+    'kept out by what a platform added': {
+      facts: { programmed: false, excludedBy: 'control-plane NotIn [true]' },
+      expected: [
+        'Accepted=True/Accepted',
+        'Programmed=False/ExcludedByPlatform',
+        'WebhookReachable=True/WebhookReached',
+        'VaultReachable=True/VaultReachable',
+        'CertificateReady=True/CertificateReady',
+        'Ready=False/ExcludedByPlatform',
+        'Stalled=True/ExcludedByPlatform',
       ],
     },
     'not programmed yet': {
@@ -54,6 +114,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=False/NotProgrammed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/NotProgrammed',
@@ -65,6 +126,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=False/NotProgrammed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=False/CertificateNotReady',
         'Ready=False/CertificateNotReady',
@@ -76,6 +138,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=False/Suspended',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/Suspended',
@@ -86,6 +149,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=False/AddressInvalid',
         'Programmed=False/NotAccepted',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/AddressInvalid',
@@ -97,6 +161,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=False/AddressInvalid',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/AddressInvalid',
@@ -108,6 +173,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=True/Active',
@@ -119,6 +185,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=True/Programmed',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Rotating=False/VaultSealed',
@@ -130,6 +197,7 @@ describe('conditions of a policy', () => {
       expected: [
         'Accepted=True/Accepted',
         'Programmed=False/NamespaceExcluded',
+        'WebhookReachable=True/WebhookReached',
         'VaultReachable=True/VaultReachable',
         'CertificateReady=True/CertificateReady',
         'Ready=False/NamespaceExcluded',

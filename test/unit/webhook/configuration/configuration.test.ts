@@ -1,9 +1,16 @@
 import { expect } from 'chai';
-import { buildConfiguration, isAsDesired, withExactEntries } from '../../../../webhook/configuration/configuration.ts';
+import { buildConfiguration } from '../../../../webhook/configuration/configuration.ts';
 import type { ConfigurationInput, WebhookConfiguration } from '../../../../webhook/configuration/configuration.ts';
+import {
+  isAsDesired,
+  otherInstallation,
+  withExactEntries,
+  withNarrowing,
+} from '../../../../webhook/configuration/observed.ts';
 
 const input: ConfigurationInput = {
   target: { service: { name: 'webhook', namespace: 'vault', port: 443 } },
+  installation: 'vault',
   caBundle: 'PEM\n',
   namespaces: { ignore: ['shop', 'bank'], fail: ['payments'] },
   labels: { 'app.kubernetes.io/name': 'vault-injection-operator' },
@@ -62,9 +69,69 @@ describe('the webhook configuration', () => {
   it('has an entry only while it has namespaces', () => {
     const names = (namespaces: ConfigurationInput['namespaces']): unknown =>
       buildConfiguration({ ...input, namespaces }).webhooks?.map(({ name, failurePolicy }) => [name, failurePolicy]);
-    expect(names({ ignore: [], fail: [] })).to.deep.equal([]);
-    expect(names({ ignore: [], fail: ['a'] })).to.deep.equal([['fail.vaultinjection.dev', 'Fail']]);
-    expect(names({ ignore: ['a'], fail: [] })).to.deep.equal([['ignore.vaultinjection.dev', 'Ignore']]);
+    const probe = ['probe.vaultinjection.dev', 'Fail'];
+    expect(names({ ignore: [], fail: [] })).to.deep.equal([probe]);
+    expect(names({ ignore: [], fail: ['a'] })).to.deep.equal([['fail.vaultinjection.dev', 'Fail'], probe]);
+    expect(names({ ignore: ['a'], fail: [] })).to.deep.equal([['ignore.vaultinjection.dev', 'Ignore'], probe]);
+  });
+
+  it('has an entry that matches the probe and nothing else', () => {
+    const probe = buildConfiguration(input).webhooks?.at(-1);
+    expect(probe).to.deep.include({
+      name: 'probe.vaultinjection.dev',
+      clientConfig: {
+        service: { name: 'webhook', namespace: 'vault', port: 443, path: '/mutate/probe' },
+        caBundle: Buffer.from('PEM\n').toString('base64'),
+      },
+      rules: [
+        {
+          apiGroups: [''],
+          apiVersions: ['v1'],
+          operations: ['CREATE'],
+          resources: ['configmaps'],
+          scope: 'Namespaced',
+        },
+      ],
+      namespaceSelector: {
+        matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: ['vault'] }],
+      },
+      objectSelector: { matchLabels: { 'vaultinjection.dev/probe': 'true' } },
+      matchConditions: [
+        { name: 'is-the-probe', expression: "object.metadata.name == 'vault-injection-operator-probe'" },
+      ],
+      sideEffects: 'None',
+      failurePolicy: 'Fail',
+    });
+  });
+
+  describe('belongs to', () => {
+    const marked = (installation: string): WebhookConfiguration => buildConfiguration({ ...input, installation });
+    const unmarked = (namespace: string): WebhookConfiguration => {
+      const built = buildConfiguration({ ...input, target: { service: { name: 'webhook', namespace, port: 443 } } });
+      return { ...built, metadata: { name: built.metadata.name } };
+    };
+    const cases: readonly [string, WebhookConfiguration, string | undefined][] = [
+      ['this installation, by its mark', marked('vault'), undefined],
+      ['another one, by its mark', marked('elsewhere'), 'elsewhere'],
+      ['nobody, if the mark is empty', { ...marked(''), webhooks: [] }, undefined],
+      ['this one, by the Service that an older version wrote', unmarked('vault'), undefined],
+      ['another one, by the Service that an older version wrote', unmarked('elsewhere'), 'elsewhere'],
+      [
+        'nobody who could be known, if an older version wrote a URL',
+        { ...unmarked('x'), webhooks: [{ name: 'ignore.vaultinjection.dev', clientConfig: { url: 'https://a' } }] },
+        undefined,
+      ],
+      [
+        'nobody, without entries of the operator',
+        { ...unmarked('x'), webhooks: [{ name: 'other.example.com' }] },
+        undefined,
+      ],
+    ];
+    for (const [whom, observed, expected] of cases) {
+      it(whom, () => {
+        expect(otherInstallation(observed, 'vault')).to.equal(expected);
+      });
+    }
   });
 
   it('is called by URL if the operator runs elsewhere, and then excludes no namespace for it', () => {
@@ -83,22 +150,92 @@ describe('the webhook configuration', () => {
     };
 
     it('as it is, whatever the order of its keys and the entries of others', () => {
-      const [ignore, fail] = desired.webhooks ?? [];
+      const [ignore, ...rest] = desired.webhooks ?? [];
       const reversed = Object.fromEntries(Object.entries(ignore ?? {}).reverse()) as { name: string };
-      const webhooks = [{ name: 'other.example.com' }, reversed, ...(fail ? [fail] : [])];
+      const webhooks = [{ name: 'other.example.com' }, reversed, ...rest];
       expect(isAsDesired({ ...desired, webhooks }, desired)).to.equal(true);
     });
 
     it('as another if anything in an entry differs', () => {
       const changes: ((entry: Record<string, unknown>) => void)[] = [
         (entry) => (entry.timeoutSeconds = 30),
-        (entry) => (entry.objectSelector = { matchLabels: { a: 'b' } }),
+        (entry) => (entry.objectSelector = undefined),
         (entry) => (entry.matchConditions = []),
+        (entry) =>
+          ((entry.matchConditions as { expression: string }[])[0] = { expression: 'true', name: 'other' } as never),
+        (entry) => (entry.namespaceSelector = {}),
+        (entry) => termsOf(entry).pop(),
+        (entry) => (termsOf(entry)[0]?.values as string[]).push('zoo'),
+        (entry) => (termsOf(entry).at(-1)?.values as string[]).shift(),
+        (entry) => (entry.rules as { operations: string[] }[])[0]?.operations.push('DELETE'),
+        (entry) => (entry.failurePolicy = entry.failurePolicy === 'Fail' ? 'Ignore' : 'Fail'),
         (entry) => (entry.name = 'renamed.vaultinjection.dev'),
         (entry) => (entry.somethingNew = true),
         (entry) => delete entry.failurePolicy,
       ];
       for (const change of changes) expect(isAsDesired(changed(change), desired), String(change)).to.equal(false);
+    });
+
+    describe('as it is, with what a platform adds that only narrows', () => {
+      const added: Readonly<Record<string, (entry: Record<string, unknown>) => void>> = {
+        'a term of the namespaceSelector': (entry) =>
+          termsOf(entry).push({ key: 'control-plane', operator: 'NotIn', values: ['true'] }),
+        'a term before ours': (entry) => termsOf(entry).unshift({ key: 'control-plane', operator: 'DoesNotExist' }),
+        matchLabels: (entry) =>
+          Object.assign(entry.namespaceSelector as object, { matchLabels: { 'injection.example.com': 'on' } }),
+        'terms of the objectSelector': (entry) =>
+          Object.assign(entry.objectSelector as object, {
+            matchExpressions: [{ key: 'owned-by', operator: 'DoesNotExist' }],
+          }),
+        'a matchCondition': (entry) =>
+          (entry.matchConditions as object[]).push({ name: 'not-me', expression: 'request.userInfo.username != "x"' }),
+      };
+      for (const [what, add] of Object.entries(added)) {
+        it(what, () => {
+          expect(isAsDesired(changed(add), desired)).to.equal(true);
+        });
+      }
+
+      it('values among those that we exclude', () => {
+        const more = changed((entry) => {
+          const exclusion = termsOf(entry).find(({ operator }) => operator === 'NotIn');
+          (exclusion?.values as string[] | undefined)?.push('zoo');
+        });
+        expect(isAsDesired(more, desired)).to.equal(true);
+      });
+
+      it('labels and annotations of the object', () => {
+        const metadata = {
+          ...desired.metadata,
+          labels: { ...desired.metadata.labels, a: 'b' },
+          annotations: { ...desired.metadata.annotations, c: 'd' },
+        };
+        expect(isAsDesired({ ...desired, metadata }, desired)).to.equal(true);
+      });
+    });
+
+    it('as another without the mark of the installation', () => {
+      expect(isAsDesired({ ...desired, metadata: { ...desired.metadata, annotations: {} } }, desired)).to.equal(false);
+    });
+
+    it('and written with the terms of others, but never with another list of names to include', () => {
+      const foreign = [
+        { key: 'control-plane', operator: 'NotIn', values: ['true'] },
+        { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['gke-gmp-system'] },
+      ];
+      const observed = changed((entry) => {
+        termsOf(entry).unshift({ key: 'kubernetes.io/metadata.name', operator: 'In', values: ['old'] });
+        termsOf(entry).push(...foreign);
+        Object.assign(entry.objectSelector as object, { matchLabels: { a: 'b', ...selected(entry) } });
+      });
+      const next = buildConfiguration({ ...input, namespaces: { ignore: ['new'], fail: [] } });
+      const [ignore] = withNarrowing(next, observed).webhooks ?? [];
+      expect(termsOf(ignore ?? {})).to.deep.equal([...termsOf(next.webhooks?.[0] ?? {}), ...foreign]);
+      expect(ignore?.objectSelector).to.deep.equal({ matchLabels: { a: 'b' } });
+      expect(isAsDesired(withNarrowing(next, observed), next)).to.equal(true);
+      expect(withNarrowing(next, withNarrowing(next, observed)), 'settled').to.deep.equal(
+        withNarrowing(next, observed),
+      );
     });
 
     it('as another if it is gone, a label is gone, or an entry is there that should not be', () => {
@@ -117,3 +254,17 @@ describe('the webhook configuration', () => {
     });
   });
 });
+
+interface Term {
+  readonly key: string;
+  readonly operator: string;
+  readonly values?: string[];
+}
+
+function termsOf(entry: Readonly<Record<string, unknown>>): Term[] {
+  return (entry.namespaceSelector as { matchExpressions: Term[] }).matchExpressions;
+}
+
+function selected(entry: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  return (entry.objectSelector as { matchLabels?: Record<string, string> }).matchLabels ?? {};
+}

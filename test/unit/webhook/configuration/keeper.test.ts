@@ -4,6 +4,7 @@ import type { Resource } from '../../../../core/object.ts';
 import { Published } from '../../../../webhook/configuration/published.ts';
 import { CONFIGURATION_NAME } from '../../../../webhook/configuration/configuration.ts';
 import type { WebhookConfiguration } from '../../../../webhook/configuration/configuration.ts';
+import { NamespaceLabels } from '../../../../webhook/configuration/namespace-labels.ts';
 import { ConfigurationKeeper } from '../../../../webhook/configuration/keeper.ts';
 import { RECHECK_MS, SETTLE_MS } from '../../../../webhook/configuration/namespaces.ts';
 import { IN_FORCE_MS } from '../../../../webhook/configuration/published.ts';
@@ -25,6 +26,9 @@ const deployments = (namespace: string): Resource => ({
 });
 
 const TARGET = { url: 'https://127.0.0.1:9443' };
+const INSTALLATION = 'vault-injection-system';
+const MARK = { 'vaultinjection.dev/installation': INSTALLATION };
+const NAMESPACES: Resource = { group: '', version: 'v1', plural: 'namespaces' };
 
 class World {
   readonly api = new MemoryApi();
@@ -32,18 +36,31 @@ class World {
   readonly log = testLog();
   bundle = pem('one');
   repairs = 0;
+  leading = true;
+  reached = true;
   /** What the keeper that was made last has published. */
   published = this.#newPublished();
   readonly #started: ConfigurationKeeper[] = [];
 
-  keeper(): ConfigurationKeeper {
-    this.published = this.#newPublished();
-    const keeper = new ConfigurationKeeper({
+  keeper(mayWrite = (): boolean => this.leading, installation = INSTALLATION): ConfigurationKeeper {
+    const namespaceLabels = new NamespaceLabels({
+      client: this.api,
+      clock: this.clock,
+      random: () => 0,
+      logger: this.log.logger,
+      onChange: () => keeper.wake(),
+    });
+    this.published = this.#newPublished((name) => namespaceLabels.of(name), installation);
+    const keeper: ConfigurationKeeper = new ConfigurationKeeper({
       client: this.api,
       clock: this.clock,
       random: () => 0,
       logger: this.log.logger,
       target: TARGET,
+      installation,
+      namespaceLabels,
+      mayWrite,
+      isReached: () => this.reached,
       published: this.published,
       labels: { 'app.kubernetes.io/managed-by': 'vault-injection-operator' },
       bundlePem: () => this.bundle,
@@ -56,8 +73,11 @@ class World {
     return keeper;
   }
 
-  #newPublished(): Published {
-    return new Published(this.clock, TARGET);
+  #newPublished(
+    labelsOf: (name: string) => Readonly<Record<string, string>> | undefined = () => undefined,
+    installation = INSTALLATION,
+  ): Published {
+    return new Published({ clock: this.clock, target: TARGET, installation, labelsOf });
   }
 
   async running(policies: Record<string, 'Ignore' | 'Fail'>): Promise<ConfigurationKeeper> {
@@ -82,6 +102,7 @@ class World {
     const { webhooks = [] } = await this.configuration();
     const entries: Record<string, string[]> = {};
     for (const { name, namespaceSelector } of webhooks) {
+      if (name === 'probe.vaultinjection.dev') continue;
       const { matchExpressions } = namespaceSelector as { matchExpressions: { values: string[] }[] };
       entries[name.replace('.vaultinjection.dev', '')] = matchExpressions[0]?.values ?? [];
     }
@@ -126,9 +147,10 @@ describe('the keeper of the webhook configuration', () => {
     expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
   });
 
-  it('keeps the object without entries if there are no policies', async () => {
+  it('keeps the object without entries for workloads if there are no policies', async () => {
     await world.running({});
-    expect((await world.configuration()).webhooks).to.deep.equal([]);
+    expect(await world.entries()).to.deep.equal({});
+    expect((await world.configuration()).webhooks?.map(({ name }) => name)).to.deep.equal(['probe.vaultinjection.dev']);
   });
 
   it('writes once for a burst of policies, and not again when nothing changed', async () => {
@@ -173,7 +195,7 @@ describe('the keeper of the webhook configuration', () => {
     const keeper = await world.running({ 'kube-system': 'Fail' });
     expect(keeper.excludes('kube-system')).to.equal(true);
     expect(keeper.programmed('kube-system')).to.equal(false);
-    expect((await world.configuration()).webhooks).to.deep.equal([]);
+    expect(await world.entries()).to.deep.equal({});
   });
 
   it('publishes the bundle whenever it changes, and namespaces stay programmed', async () => {
@@ -197,10 +219,215 @@ describe('the keeper of the webhook configuration', () => {
     expect(keeper.programmed('shop')).to.equal(true);
   });
 
-  it('counts everything as published if no entry distrusts it', async () => {
-    await world.running({});
+  it('counts everything as published if no entry distrusts it', () => {
+    const metadata = { name: CONFIGURATION_NAME };
+    world.published.look({ apiVersion: 'v1', kind: 'C', metadata, webhooks: [] }, world.bundle);
     expect(world.published.since(pem('one'))).to.be.a('number');
     expect(world.published.bundle).to.equal(undefined);
+  });
+
+  describe('of several replicas', () => {
+    it('is written by the leader alone, and followed by the others', async () => {
+      const leader = await world.running({ shop: 'Ignore' });
+      const writes = world.writes().length;
+      const follower = world.keeper(() => false);
+      follower.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+      await world.clock.advance(60_000);
+      expect(world.writes()).to.have.length(writes);
+      expect(follower.programmed('shop')).to.equal(true);
+      leader.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+      await world.clock.advance(2000);
+      expect(follower.programmed('bank')).to.equal(true);
+      expect(world.repairs).to.equal(0);
+    });
+
+    it('is looked at by a new leader at once', async () => {
+      let leads = false;
+      const keeper = world.keeper(() => leads);
+      keeper.setPolicies(new Map([['shop', 'Ignore']]));
+      await world.clock.advance(10_000);
+      expect(world.writes()).to.deep.equal([]);
+      leads = true;
+      keeper.wake();
+      await world.clock.advance(500);
+      expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
+    });
+  });
+
+  it('writes at once, and then at most once in a second while namespaces keep arriving', async () => {
+    const keeper = await world.running({ first: 'Ignore' });
+    await world.clock.advance(5000);
+    const before = world.writes().length;
+    const policies = new Map<string, 'Ignore' | 'Fail'>([['first', 'Ignore']]);
+    for (let index = 0; index < 300; index++) {
+      policies.set(`namespace-${index}`, 'Ignore');
+      keeper.setPolicies(policies);
+      await world.clock.advance(100);
+    }
+    expect(world.writes().length - before).to.be.within(29, 31);
+    await world.clock.advance(1500);
+    expect((await world.entries()).ignore).to.have.length(301);
+  });
+
+  it('tells which namespaces changed, and that all did where it is the bundle', async () => {
+    const keeper = await world.running({ shop: 'Ignore' });
+    const told: (readonly string[] | undefined)[] = [];
+    world.published.onChange((namespaces) => told.push(namespaces && [...namespaces]));
+    keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+    await world.clock.advance(2000);
+    expect(told).to.deep.equal([['bank']]);
+    world.bundle = pem('one') + pem('two');
+    keeper.wake();
+    await world.clock.advance(2000);
+    expect(told.at(-1)).to.equal(undefined);
+  });
+
+  it('counts seconds that pass, not those by which somebody sets the clock', async () => {
+    const keeper = await world.running({ shop: 'Ignore' });
+    const since = world.published.since(pem('one')) ?? 0;
+    world.clock.set(-3600_000);
+    keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Ignore']])); // prettier-ignore
+    await world.clock.advance(2000);
+    expect(keeper.programmed('bank')).to.equal(true);
+    expect(world.published.since(pem('one'))).to.equal(since);
+  });
+
+  describe('before API servers have reached the webhook', () => {
+    beforeEach(() => {
+      world.reached = false;
+    });
+
+    it('puts no namespace into the Fail entry, and does not call it programmed', async () => {
+      const keeper = await world.running({ shop: 'Fail', bank: 'Ignore' });
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
+      expect([keeper.programmed('shop'), keeper.programmed('bank')]).to.deep.equal([false, true]);
+      world.reached = true;
+      keeper.wake();
+      await world.clock.advance(2000);
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank'], fail: ['shop'] });
+      expect(keeper.programmed('shop')).to.equal(true);
+    });
+
+    it('leaves a Fail entry where it is, also after a restart', async () => {
+      world.reached = true;
+      const first = await world.running({ shop: 'Fail' });
+      await first.stop();
+      world.reached = false;
+      const keeper = await world.running({ shop: 'Fail', bank: 'Fail' });
+      await world.clock.advance(1000);
+      expect(await world.entries()).to.deep.equal({ fail: ['bank', 'shop'] });
+      expect(keeper.programmed('bank')).to.equal(true);
+    });
+  });
+
+  describe('that another installation keeps', () => {
+    it('is left alone, and named in the log once and for readiness', async () => {
+      await world.running({ shop: 'Ignore' });
+      const before = await world.configuration();
+      const second = world.keeper(() => true, 'elsewhere');
+      second.setPolicies(new Map([['bank', 'Fail']]));
+      await world.clock.advance(300_000);
+      expect(await world.configuration()).to.deep.equal(before);
+      expect(second.isKeeping).to.equal(false);
+      expect(second.programmed('bank')).to.equal(false);
+      const text =
+        'the webhook configuration belongs to the installation in namespace vault-injection-system: uninstall one of ' +
+        'the two, or, to let this one take over, kubectl delete mutatingwebhookconfiguration vault-injection-operator';
+      expect(second.foreign()).to.equal(text);
+      expect(world.log.lines.filter(({ message }) => message.includes('belongs to the installation'))).to.have.length(
+        1,
+      );
+    });
+
+    it('is taken over when somebody deletes it, even if the other one still runs and writes it again', async () => {
+      const first = await world.running({ shop: 'Ignore' });
+      const second = world.keeper(() => true, 'elsewhere');
+      second.setPolicies(new Map([['shop', 'Ignore']]));
+      await world.clock.advance(60_000);
+      await world.api.delete(CONFIGURATIONS, CONFIGURATION_NAME);
+      await world.clock.advance(10_000);
+      expect((await world.configuration()).metadata.annotations).to.deep.equal({
+        'vaultinjection.dev/installation': 'elsewhere',
+      });
+      expect([first.isKeeping, second.isKeeping]).to.deep.equal([false, true]);
+      const writes = world.writes().length;
+      await world.clock.advance(600_000);
+      expect(world.writes(), 'settled').to.have.length(writes);
+    });
+  });
+
+  describe('that a platform narrows', () => {
+    const add = (term: object): void =>
+      world.edit((entry) => {
+        const { matchExpressions } = entry.namespaceSelector as { matchExpressions: object[] };
+        if (!matchExpressions.some((other) => JSON.stringify(other) === JSON.stringify(term)))
+          matchExpressions.push(term);
+      });
+    const namespace = (name: string, labels: Record<string, string>): Promise<unknown> =>
+      world.api.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
+
+    it('is not written again, and a namespace that it keeps out by name is not programmed', async () => {
+      const keeper = await world.running({ shop: 'Ignore', bank: 'Fail' });
+      const writes = world.writes().length;
+      add({ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['bank', 'gke-gmp-system'] });
+      await world.clock.advance(60_000);
+      expect(world.writes()).to.have.length(writes);
+      expect([keeper.programmed('shop'), keeper.programmed('bank')]).to.deep.equal([true, false]);
+      expect(keeper.excludedByPlatform('bank')).to.equal('kubernetes.io/metadata.name NotIn [bank, gke-gmp-system]');
+      expect(keeper.excludedByPlatform('shop')).to.equal(undefined);
+      expect(world.api.calls, 'labels are not needed').not.to.include('watch namespaces');
+    });
+
+    it('is evaluated by the labels of namespaces where it asks for them, as they are and as they change', async () => {
+      await namespace('shop', {});
+      await namespace('bank', { 'control-plane': 'true' });
+      const keeper = await world.running({ shop: 'Ignore', bank: 'Ignore' });
+      add({ key: 'control-plane', operator: 'NotIn', values: ['true'] });
+      await world.clock.advance(2000);
+      expect([keeper.programmed('shop'), keeper.programmed('bank')]).to.deep.equal([true, false]);
+      expect(keeper.excludedByPlatform('bank')).to.equal('control-plane NotIn [true]');
+      world.api.edit(NAMESPACES, 'bank', 'kubectl', (object) => {
+        (object.metadata as Record<string, unknown>).labels = {};
+      });
+      await world.clock.advance(2000);
+      expect(keeper.excludedByPlatform('bank')).to.equal(undefined);
+      expect(keeper.programmed('bank')).to.equal(true);
+    });
+
+    it('keeps the additions when a namespace comes, so that nobody has to add them again', async () => {
+      const keeper = await world.running({ shop: 'Ignore' });
+      add({ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['zoo'] });
+      await world.clock.advance(2000);
+      keeper.setPolicies(new Map([['shop', 'Ignore'], ['zoo', 'Ignore']])); // prettier-ignore
+      await world.clock.advance(2000);
+      expect(await world.entries()).to.deep.equal({ ignore: ['shop', 'zoo'] });
+      expect(keeper.excludedByPlatform('zoo')).to.equal('kubernetes.io/metadata.name NotIn [zoo]');
+      expect(keeper.programmed('zoo')).to.equal(false);
+    });
+
+    it('settles with one that adds to every write', async () => {
+      world.api.after = (operation) => {
+        if (operation === 'apply') add({ key: 'control-plane', operator: 'NotIn', values: ['true'] });
+      };
+      const keeper = await world.running({ shop: 'Ignore' });
+      keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+      await world.clock.advance(5000);
+      const writes = world.writes().length;
+      await world.clock.advance(60_000);
+      expect(world.writes()).to.have.length(writes);
+      expect(world.repairs).to.equal(0);
+      expect([keeper.programmed('shop'), keeper.programmed('bank')]).to.deep.equal([true, true]);
+    });
+
+    it('says once which additions no namespace tells anything about, and leaves them', async () => {
+      const keeper = await world.running({ shop: 'Ignore' });
+      world.edit((entry) => (entry.matchConditions as object[]).push({ name: 'not-by-me', expression: 'true' }));
+      await world.clock.advance(120_000);
+      expect(world.repairs).to.equal(0);
+      expect(keeper.programmed('shop')).to.equal(true);
+      expect(keeper.narrowedByPlatform()).to.equal('matchConditions not-by-me');
+      expect(world.log.lines.filter(({ message }) => message.includes('somebody has added terms'))).to.have.length(1);
+    });
   });
 
   describe('repairs', () => {
@@ -215,8 +442,8 @@ describe('the keeper of the webhook configuration', () => {
       ],
       ['removed entries', (at) => at.edit((_, object) => (object.webhooks = []))],
       [
-        'a condition added beside ours, which nobody can take back by apply',
-        (at) => at.edit((entry) => (entry.matchConditions as object[]).push({ name: 'never', expression: 'false' })),
+        'a field added to an entry, which nobody can take back by apply',
+        (at) => at.edit((entry) => (entry.somethingNew = true)),
       ],
     ];
     for (const [what, spoil] of damage) {
@@ -232,6 +459,13 @@ describe('the keeper of the webhook configuration', () => {
         expect(world.repairs).to.equal(1);
       });
     }
+
+    it('the mark of the installation, without which another one could not tell', async () => {
+      await world.running({ shop: 'Ignore' });
+      world.edit((_, object) => ((object.metadata as Record<string, unknown>).annotations = {}));
+      await world.clock.advance(1000);
+      expect((await world.configuration()).metadata.annotations).to.deep.equal(MARK);
+    });
 
     it('says in the log who it was', async () => {
       await world.running({ shop: 'Ignore' });
@@ -249,7 +483,7 @@ describe('the keeper of the webhook configuration', () => {
       world.edit((entry) => (entry.timeoutSeconds = 30));
       await world.clock.advance(1000);
       const names = (await world.configuration()).webhooks?.map(({ name }) => name);
-      expect(names).to.have.members(['other.example.com', 'ignore.vaultinjection.dev']);
+      expect(names).to.have.members(['other.example.com', 'ignore.vaultinjection.dev', 'probe.vaultinjection.dev']);
     });
 
     it('do not become a storm when somebody else repairs against them', async () => {
