@@ -47,9 +47,10 @@ interface Series {
   unwritten: number;
   /** The count in the API server; 0 if the event is not known to exist there. */
   count: number;
+  /** Milliseconds since the epoch, from Clock.now(), as is lastTime: they are written down. */
   firstTime: number;
   lastTime: number;
-  /** When it was last written; undefined if never, or if the last write failed. */
+  /** When it was last written, by Clock.elapsed(); undefined if never, or if the last write failed. */
   writtenAt: number | undefined;
   queued: boolean;
 }
@@ -92,14 +93,15 @@ export class EventRecorder {
 
   record(occurrence: Occurrence): void {
     if (this.#stopped.signal.aborted) return;
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
+    const now = clock.now();
     const name = nameOf(occurrence);
     const series = this.#series.get(name) ?? newSeries(occurrence, now);
     this.#series.delete(name);
     this.#series.set(name, series);
     series.unwritten += 1;
     series.lastTime = now;
-    if (series.queued || (series.writtenAt !== undefined && now - series.writtenAt < REPEAT_MS)) return;
+    if (series.queued || (series.writtenAt !== undefined && clock.elapsed() - series.writtenAt < REPEAT_MS)) return;
     if (this.#queue.length >= LONGEST_QUEUE) {
       this.#series.delete(name);
       this.#options.onOutcome?.('Dropped');
@@ -137,7 +139,7 @@ export class EventRecorder {
   async #write(name: string, series: Series): Promise<void> {
     const { clock, logger, onOutcome } = this.#options;
     const { occurrence, unwritten } = series;
-    series.writtenAt = clock.now();
+    series.writtenAt = clock.elapsed();
     series.unwritten = 0;
     try {
       series.count = await (series.count === 0

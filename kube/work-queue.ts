@@ -60,7 +60,7 @@ export class WorkQueue {
   /** Queues `key` to be processed in `ms` milliseconds at the latest. */
   addAfter(key: string, ms: number): void {
     if (this.#stopped) return;
-    const due = this.#options.clock.now() + ms;
+    const due = this.#options.clock.elapsed() + ms;
     const waiting = this.#delayed.get(key);
     if (this.#ready.has(key) || (waiting !== undefined && waiting.due <= due)) return;
     this.#cancelDelay(key);

@@ -92,7 +92,7 @@ export class Reconciler {
     string,
     { readonly resourceVersion: string | undefined; readonly status: PolicyStatus }
   >();
-  /** When each status was last written. */
+  /** When each status was last written, by Clock.elapsed(). */
   readonly #writtenAt = new Map<string, number>();
 
   constructor(options: ReconcilerOptions) {
@@ -179,7 +179,7 @@ export class Reconciler {
     const workloads = summary === undefined ? before : workloadStatusOf(known, summary, now);
     const status = nextStatus(known, conditions, generation, now, workloads);
     if (isSameStatus(known, status)) return;
-    const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - now;
+    const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - clock.elapsed();
     if (calmMs > 0 && !isUrgent(known, status)) again(key, calmMs);
     else await this.#write(key, object, status);
   }
@@ -209,7 +209,7 @@ export class Reconciler {
         options,
       );
       this.#written.set(key, { resourceVersion, status });
-      this.#writtenAt.set(key, this.#options.clock.now());
+      this.#writtenAt.set(key, this.#options.clock.elapsed());
       const ready = status.conditions?.find(({ type }) => type === 'Ready');
       const line = { policy: key, generation: status.observedGeneration, ready: ready?.status, reason: ready?.reason };
       this.#options.logger.info(line, 'the status of the policy changed');

@@ -36,6 +36,7 @@ interface Poll {
   readonly path: string;
   /** Their intervals, in milliseconds. */
   readonly users: Map<string, number>;
+  /** By Clock.elapsed(), as is askedAt. */
   due: number;
   askedAt?: number;
   answer?: MetadataAnswer;
@@ -47,7 +48,7 @@ interface Polling {
   readonly session: VaultSession;
   readonly polls: Map<string, Poll>;
   readonly backoff: Backoff;
-  /** No request is made before this time. */
+  /** No request is made before this time, by Clock.elapsed(). */
   notBefore: number;
   failure: VaultFailure | undefined;
 }
@@ -140,7 +141,7 @@ export class VersionPoller {
   }
 
   #join({ polls }: Polling, path: string, user: string, intervalMs: number): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const poll: Poll = polls.get(path) ?? { path, users: new Map(), due: now };
     polls.set(path, poll);
     poll.users.set(user, intervalMs);
@@ -161,7 +162,7 @@ export class VersionPoller {
   }
 
   #schedule(polling: Polling): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const due = Math.min(...[...polling.polls.values()].map((poll) => poll.due));
     if (due === Infinity || this.#pollings.get(polling.id) !== polling) return;
     const at = Math.max(due, polling.notBefore);
@@ -172,7 +173,7 @@ export class VersionPoller {
   async #round(id: string): Promise<void> {
     const polling = this.#pollings.get(id);
     if (polling === undefined) return;
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const changed = new Set<string>();
     if (polling.notBefore <= now) await this.#askDue(polling, now, changed);
     // Ended meanwhile: nobody needs it.
@@ -208,7 +209,7 @@ export class VersionPoller {
       observer?.onPoll?.(answer.kind);
       const before = poll.answer;
       poll.answer = answer;
-      poll.askedAt = clock.now();
+      poll.askedAt = clock.elapsed();
       // A little early, so that rounds and jitter together stay within the interval.
       poll.due = poll.askedAt + Math.min(...poll.users.values()) * (0.85 + 0.1 * random());
       if (before !== undefined && isSameAnswer(before, answer)) return [];
@@ -218,7 +219,7 @@ export class VersionPoller {
       if (!(error instanceof VaultFailure)) throw error;
       observer?.onPoll?.(error.kind);
       // After all others: a single failing path does not keep them waiting.
-      poll.due = clock.now();
+      poll.due = clock.elapsed();
       throw error;
     }
   }
@@ -227,7 +228,7 @@ export class VersionPoller {
     const { clock, logger } = this.#options;
     if (this.#pollings.get(polling.id) !== polling) return; // its connections were closed
     if (failure === undefined) polling.backoff.reset();
-    else polling.notBefore = clock.now() + polling.backoff.next();
+    else polling.notBefore = clock.elapsed() + polling.backoff.next();
     if (polling.failure?.message === failure?.message) return;
     const { address } = polling;
     if (failure === undefined) logger.info({ address }, 'versions of secrets are read again');

@@ -102,6 +102,25 @@ describe('recording events', () => {
     });
   });
 
+  it('repeats it in time when the clock was set back, and writes down the time of day', async () => {
+    recorder.record(about('web'));
+    await clock.advance(5 * MINUTE);
+    clock.set(-60 * MINUTE);
+    recorder.record(about('web'));
+    await clock.advance(0);
+    expect(calls).to.deep.equal(['create shop events', 'patch']);
+    expect(only()).to.include({ count: 2, lastTimestamp: '2026-01-02T11:05:00Z' });
+  });
+
+  it('repeats it not more often when the clock was set forward', async () => {
+    recorder.record(about('web'));
+    await clock.advance(0);
+    clock.set(60 * MINUTE);
+    recorder.record(about('web'));
+    await clock.advance(0);
+    expect(calls).to.deep.equal(['create shop events']);
+  });
+
   it('tells apart object, reason and message', async () => {
     recorder.record(about('web'));
     recorder.record(about('db'));

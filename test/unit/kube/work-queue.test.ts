@@ -137,6 +137,26 @@ describe('WorkQueue', () => {
     expect(processed).to.deep.equal(['a']);
   });
 
+  it('keeps to its delays when the clock is set back', async () => {
+    const queue = queueOf({ instant: true });
+    queue.addAfter('a', 5_000);
+    clock.set(-3_600_000);
+    queue.addAfter('a', 9_000);
+    await clock.advance(4_999);
+    expect(processed).to.deep.equal([]);
+    await clock.advance(1);
+    expect(processed).to.deep.equal(['a']);
+  });
+
+  it('takes the earlier of two times also when the clock was set forward', async () => {
+    const queue = queueOf({ instant: true });
+    queue.addAfter('a', 9_000);
+    clock.set(3_600_000);
+    queue.addAfter('a', 1_000);
+    await clock.advance(1_000);
+    expect(processed).to.deep.equal(['a']);
+  });
+
   it('goes on with other keys while one fails', async () => {
     fail.set('a', new Error('boom'));
     const queue = queueOf({ instant: true, concurrency: 1 });

@@ -340,6 +340,16 @@ describe('reconciling a policy', () => {
       expect(applied).to.have.length(3);
     });
 
+    it('is written in time when the clock was set back', async () => {
+      summary = summaryWith(1);
+      await reconciler.reconcile(KEY);
+      clock.set(-3_600_000);
+      await clock.advance(10_000);
+      summary = summaryWith(2);
+      await reconciler.reconcile(KEY);
+      expect(writtenStatus().workloads?.matched).to.equal(2);
+    });
+
     it('is not written again while it is the same', async () => {
       summary = summaryWith(1, {
         attention: [{ kind: 'Deployment', name: 'a', state: 'Denied', reason: 'PathNotAllowed', message: 'x' }],
