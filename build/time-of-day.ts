@@ -14,6 +14,7 @@ import ts from 'typescript';
 export const READERS: Readonly<Record<string, string>> = {
   'kube/clock.ts': 'defines it',
   'kube/event-recorder.ts': 'firstTimestamp and lastTimestamp of events',
+  'kube/credentials.ts': 'expirationTimestamp of credentials, which exec plugins write',
   'kube/informer.ts': 'when policies were last seen, which the metrics show in seconds since the epoch',
   'kube/leader-election.ts': 'acquireTime and renewTime of the lease',
   'operator/composition/trust.ts': 'notBefore and notAfter of certificates',

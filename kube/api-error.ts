@@ -1,6 +1,7 @@
 import { asObject, parseJson } from '../core/json.ts';
 import { codeOf, explained, isTimeout } from '../core/network-error.ts';
 import { retryAfterMs } from '../core/retry-after.ts';
+import { ExecPluginError } from './exec-plugin.ts';
 import { ApiError } from './object-client.ts';
 
 export interface AnswerContext {
@@ -40,12 +41,21 @@ export function errorOfNoAnswer(cause: unknown, context: AnswerContext): ApiErro
 }
 
 /**
- * Returns the error for missing credentials: an exec plugin or a file failed. It leaves out what the plugin printed.
+ * Returns the error for missing credentials: an exec plugin or a file failed, or `cause` is why the call ended before
+ * they were there. It leaves out what the plugin printed.
  */
 export function errorOfCredentials(cause: unknown, context: AnswerContext): ApiError {
-  const detail = cause instanceof Error && cause.name === 'KubeConfigError' ? cause.message : codeOf(cause);
-  const message = `${context.call}: no credentials from the kubeconfig (${detail}): its exec plugin failed or a file is missing`;
-  return new ApiError(0, 'NoCredentials', message);
+  const reason = isTimeout(codeOf(cause)) ? 'Timeout' : 'NoCredentials';
+  return new ApiError(0, reason, `${context.call}: no credentials: ${whyNone(cause)}`);
+}
+
+// What others throw may quote a plugin's output or a file.
+function whyNone(cause: unknown): string {
+  if (cause instanceof ExecPluginError) return cause.message;
+  if (cause instanceof Error && cause.name === 'KubeConfigError') return cause.message;
+  const code = codeOf(cause);
+  if (isTimeout(code) || code === 'AbortError') return 'the exec plugin of the kubeconfig has not ended yet';
+  return `a file that the kubeconfig names cannot be read (${code})`;
 }
 
 function statusOf(body: string): { reason?: string; message?: string } {

@@ -30,7 +30,7 @@ export interface Context {
 
 /** Throws KubeConfigError. */
 export function createContext(settings: Settings, outside: Pick<Context, 'clock' | 'random' | 'logger'>): Context {
-  const kubeConfig = loadKubeConfig({ file: settings.kubeconfig, context: settings.context });
+  const kubeConfig = loadKubeConfig({ file: settings.kubeconfig, context: settings.context, clock: outside.clock });
   const clientWithin = (timeoutMs?: number): ApiClient =>
     new ApiClient({ kubeConfig, userAgent: OPERATOR_NAME, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   return {
