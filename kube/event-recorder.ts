@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import type { ReasonCode } from '../core/reasons.ts';
-import { describeError, isNotFound } from './errors.ts';
+import { isNotFound } from './errors.ts';
 import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
+import { OutageLog } from './outage-log.ts';
 import { ApiError } from './object-client.ts';
 import { coreResource } from '../core/resources.ts';
 import { toKubernetesTime } from '../core/time.ts';
@@ -36,6 +37,8 @@ export interface EventRecorderOptions {
   readonly instance: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where events that could not be written are logged; default: a log of its own. */
+  readonly outages?: OutageLog | undefined;
   /** Called with the outcome of each event; dropped ones exceeded the rate limit. */
   readonly onOutcome?: (outcome: 'Written' | 'Failed' | 'Dropped') => void;
 }
@@ -71,6 +74,7 @@ const MOST_SERIES = 2_000;
 const LONGEST_MESSAGE = 1_024;
 const LONGEST_NAME = 253;
 const HASH_DIGITS = 16;
+const WHAT = 'writing events';
 
 /**
  * Writes core/v1 Events. The name of an event is derived from its object and message, so that repeats, including those
@@ -84,11 +88,13 @@ export class EventRecorder {
   readonly #series = new Map<string, Series>();
   #queue: string[] = [];
   readonly #bucket: TokenBucket;
+  readonly #outages: OutageLog;
   #working: Promise<void> | undefined;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#bucket = new TokenBucket({ clock: options.clock, burst: BURST, everyMs: REFILL_MS });
+    this.#outages = options.outages ?? new OutageLog(options);
   }
 
   record(occurrence: Occurrence): void {
@@ -137,22 +143,23 @@ export class EventRecorder {
   }
 
   async #write(name: string, series: Series): Promise<void> {
-    const { clock, logger, onOutcome } = this.#options;
+    const { clock, onOutcome } = this.#options;
     const { occurrence, unwritten } = series;
+    const { regarding, reason } = occurrence;
     series.writtenAt = clock.elapsed();
     series.unwritten = 0;
     try {
       series.count = await (series.count === 0
         ? this.#create(name, series, unwritten)
         : this.#count(name, series, unwritten));
+      this.#outages.worked(WHAT, regarding.namespace);
       onOutcome?.('Written');
     } catch (error) {
       // the next occurrence tries again
       series.writtenAt = undefined;
       series.unwritten += unwritten;
-      const { regarding, reason } = occurrence;
-      const line = { kind: regarding.kind, object: keyOf(regarding), reason, error: describeError(error) };
-      logger.warn(line, 'an event could not be written');
+      const line = { kind: regarding.kind, object: keyOf(regarding), reason };
+      this.#outages.failed(WHAT, regarding.namespace, error, line);
       onOutcome?.('Failed');
     }
   }

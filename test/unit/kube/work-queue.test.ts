@@ -173,6 +173,23 @@ describe('WorkQueue', () => {
     expect(JSON.stringify(lines)).to.contain('boom').and.not.to.contain('hvs.secret');
   });
 
+  it('logs few lines while nothing works, however many keys it retries, and few when it does', async () => {
+    const queue = queueOf({ instant: true });
+    const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`);
+    for (const key of keys) fail.set(key, new ApiError(0, 'Unreachable', 'connection refused'));
+    for (const key of keys) queue.add(key);
+    await clock.advance(600_000);
+    expect(processed.length).to.be.above(2_000);
+    expect(lines.length).to.be.within(10, 30);
+    expect(lines[0]).to.deep.include({ level: 'warn', message: 'processing a key failed, will retry' });
+    expect(lines[0]?.fields).to.include({ key: 'key 0', failures: 1, delayMs: 200 });
+    lines.splice(0);
+    fail.clear();
+    await clock.advance(60_000);
+    expect(lines.map(({ message }) => message)).to.include('processing a key works again');
+    expect(lines.length).to.be.within(10, 30);
+  });
+
   it('forgets a key that waits', async () => {
     const queue = queueOf({ instant: true });
     queue.addAfter('a', 1_000);
