@@ -2,6 +2,7 @@ import type { Clock } from '../../kube/clock.ts';
 import { Backoff, type BackoffLimits } from '../../kube/backoff.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import type { MetadataAnswer, MetadataPort, MetadataTarget } from '../vault/metadata-port.ts';
 import { VaultFailure } from '../vault/metadata-port.ts';
 import { VaultSession } from './vault-session.ts';
@@ -27,6 +28,7 @@ export interface VersionPollerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
   /** Called with the users of paths and Vaults whose answers have changed. */
   readonly onChange: (users: readonly string[]) => void;
   readonly observer?: PollerObserver;
@@ -61,6 +63,7 @@ export const REQUESTS = 4;
 const BACKOFF: BackoffLimits = { initialMs: 1_000, maxMs: 30_000 };
 // What is due within it is asked in one round.
 const ROUND_MS = 500;
+const WHAT = 'reading versions of secrets';
 
 /**
  * Polls the newest version at each path that has users. One poll serves all users of a path, at the shortest of their
@@ -75,10 +78,10 @@ export class VersionPoller {
   readonly #ending = new Set<Promise<void>>();
 
   constructor(options: VersionPollerOptions) {
-    const { clock, random, logger } = options;
+    const { clock, random, logger, outages } = options;
     this.#options = options;
     const process = (id: string): Promise<void> => this.#round(id);
-    this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: VAULTS_AT_ONCE });
+    this.#queue = new WorkQueue({ process, clock, random, logger, outages, what: WHAT, concurrency: VAULTS_AT_ONCE });
   }
 
   /** Sets everything that `user` wants to know from now on. */

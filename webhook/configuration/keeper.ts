@@ -5,6 +5,7 @@ import type { Resource } from '../../core/object.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import {
   CONFIGURATION_NAME,
   FIELD_MANAGER,
@@ -27,6 +28,7 @@ export interface ConfigurationKeeperOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
   readonly target: WebhookTarget;
   /** What the cluster's configuration says: this keeper updates it, others read it too. */
   readonly published: Published;
@@ -83,6 +85,7 @@ export class ConfigurationKeeper {
       clock,
       random,
       logger,
+      outages: options.outages,
       what: 'keeping the webhook configuration',
       pass: () => this.pass(),
       everyMs: EVERY_MS,
