@@ -37,6 +37,7 @@ const CHECKS: readonly Check[] = [
   { name: 'tsc', command: ['tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', join(cache, 'tsc.tsbuildinfo')] },
   { name: 'prettier', command: ['prettier', '--check', '--log-level', 'warn', ...cached('prettier'), '.'] },
   { name: 'rooms', command: ['node', 'build/rooms.ts'] },
+  { name: 'time of day', command: ['node', 'build/time-of-day.ts'] },
   { name: 'gofmt', command: ['gofmt', '-l', '.'], folder: VAULT_ENV, outputIsFailure: true },
   ...goModules().flatMap((module) => [
     { name: `go vet ${module}`, command: ['go', 'vet', './...'], folder: join(root, module) },

@@ -188,9 +188,28 @@ export class ApiClient implements ObjectClient {
   /** Resolves with the head of a successful response; the body is still to be read. */
   async #send(call: Call, signal: AbortSignal, bodyTimeout: number): Promise<Dispatcher.ResponseData> {
     const context = contextOf(call);
-    const { server, headers, dispatcher } = await this.#connection(context, signal);
+    let connection = await this.#connection(context, signal);
+    let response = await this.#request(call, connection, signal, bodyTimeout);
+    // once, because a server that refuses new credentials too refuses them for another reason than their age
+    if (response.statusCode === 401 && connection.refused()) {
+      await response.body.dump();
+      connection = await this.#connection(context, signal);
+      response = await this.#request(call, connection, signal, bodyTimeout);
+    }
+    if (response.statusCode >= 200 && response.statusCode < 300) return response;
+    const text = await response.body.text().catch(() => '');
+    const retryAfter = response.headers['retry-after'];
+    throw errorOfAnswer(response.statusCode, typeof retryAfter === 'string' ? retryAfter : undefined, text, context);
+  }
+
+  async #request(
+    call: Call,
+    { server, headers, dispatcher }: Connection,
+    signal: AbortSignal,
+    bodyTimeout: number,
+  ): Promise<Dispatcher.ResponseData> {
     const { origin, pathname, search } = new URL(server + call.path + queryOf(call.query));
-    const response = await dispatcher
+    return dispatcher
       .request({
         origin,
         path: pathname + search,
@@ -206,11 +225,7 @@ export class ApiClient implements ObjectClient {
         headersTimeout: this.#timeoutMs,
         bodyTimeout,
       })
-      .catch((error: unknown) => Promise.reject(errorOfNoAnswer(error, context)));
-    if (response.statusCode >= 200 && response.statusCode < 300) return response;
-    const text = await response.body.text().catch(() => '');
-    const retryAfter = response.headers['retry-after'];
-    throw errorOfAnswer(response.statusCode, typeof retryAfter === 'string' ? retryAfter : undefined, text, context);
+      .catch((error: unknown) => Promise.reject(errorOfNoAnswer(error, contextOf(call))));
   }
 
   // An exec plugin that hangs must not hang the call.
@@ -218,7 +233,7 @@ export class ApiClient implements ObjectClient {
     const credentials = this.#options.kubeConfig
       .connection()
       .catch((error: unknown) => Promise.reject(errorOfCredentials(error, context)));
-    return unlessAborted(credentials, signal, () => errorOfNoAnswer(signal.reason, context));
+    return unlessAborted(credentials, signal, () => errorOfCredentials(signal.reason, context));
   }
 }
 

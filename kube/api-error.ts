@@ -1,6 +1,8 @@
-import { asObject, parseJson } from '../core/json.ts';
+import { asObject, asString, parseJson } from '../core/json.ts';
 import { codeOf, explained, isTimeout } from '../core/network-error.ts';
 import { retryAfterMs } from '../core/retry-after.ts';
+import { ExecPluginError } from './exec-plugin.ts';
+import type { Lack } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 
 export interface AnswerContext {
@@ -25,7 +27,8 @@ export function errorOfAnswer(
   const reason = status.reason ?? `HTTP${code}`;
   const said =
     context.confidential || status.message === undefined ? '' : `: ${status.message.slice(0, LONGEST_MESSAGE)}`;
-  return new ApiError(code, reason, `${context.call}: ${code} ${reason}${said}`, retryAfterMs(retryAfter));
+  const message = `${context.call}: ${code} ${reason}${said}`;
+  return new ApiError(code, reason, message, retryAfterMs(retryAfter), lackOf(code, status, context.call));
 }
 
 /**
@@ -40,19 +43,62 @@ export function errorOfNoAnswer(cause: unknown, context: AnswerContext): ApiErro
 }
 
 /**
- * Returns the error for missing credentials: an exec plugin or a file failed. It leaves out what the plugin printed.
+ * Returns the error for missing credentials: an exec plugin or a file failed, or `cause` is why the call ended before
+ * they were there. It leaves out what the plugin printed.
  */
 export function errorOfCredentials(cause: unknown, context: AnswerContext): ApiError {
-  const detail = cause instanceof Error && cause.name === 'KubeConfigError' ? cause.message : codeOf(cause);
-  const message = `${context.call}: no credentials from the kubeconfig (${detail}): its exec plugin failed or a file is missing`;
-  return new ApiError(0, 'NoCredentials', message);
+  const reason = isTimeout(codeOf(cause)) ? 'Timeout' : 'NoCredentials';
+  return new ApiError(0, reason, `${context.call}: no credentials: ${whyNone(cause)}`);
 }
 
-function statusOf(body: string): { reason?: string; message?: string } {
-  const { kind, reason, message } = asObject(parseJson(body)) ?? {};
+// What others throw may quote a plugin's output or a file.
+function whyNone(cause: unknown): string {
+  if (cause instanceof ExecPluginError) return cause.message;
+  if (cause instanceof Error && cause.name === 'KubeConfigError') return cause.message;
+  const code = codeOf(cause);
+  if (isTimeout(code) || code === 'AbortError') return 'the exec plugin of the kubeconfig has not ended yet';
+  return `a file that the kubeconfig names cannot be read (${code})`;
+}
+
+interface Status {
+  readonly reason?: string;
+  readonly message?: string;
+  /** The kind and name of the object that the answer is about. */
+  readonly about?: { readonly kind: string | undefined; readonly name: string | undefined };
+}
+
+function statusOf(body: string): Status {
+  const { kind, reason, message, details } = asObject(parseJson(body)) ?? {};
   if (kind !== 'Status') return {};
+  const about = asObject(details) ?? {};
   return {
+    about: { kind: asString(about.kind), name: asString(about.name) },
     ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
     ...(typeof message === 'string' ? { message } : {}),
   };
+}
+
+/** Also of an answer about a Secret, whose message is not repeated: only the words of the authorizer are used. */
+function lackOf(code: number, { message, about }: Status, call: string): Lack | undefined {
+  if (code === 403) return message === undefined ? undefined : missingRight(message);
+  if (code !== 404) return undefined;
+  // a GET of a namespace says the same, but it lacks nothing else
+  if (about?.kind === 'namespaces' && about.name !== undefined && !call.endsWith(`/namespaces/${about.name}`)) {
+    return { kind: 'Namespace', name: about.name };
+  }
+  const [, group, plural] = /^[A-Z]+ \/apis\/([^/]+)\/[^/]+\/(?:namespaces\/[^/]+\/)?([^/]+)/.exec(call) ?? [];
+  // an API server answers "404 page not found", not with a Status, where no resource is served
+  if (group === undefined || plural === undefined || about !== undefined) return undefined;
+  return { kind: 'Resource', group, plural };
+}
+
+// As k8s.io/apiserver writes it (pkg/endpoints/handlers/responsewriters/errors.go); an admission plugin, which also
+// answers 403, says something else.
+const FORBIDDEN =
+  /cannot ([a-z]+) resource "([^"]+)" in API group "([^"]*)" (?:at the cluster scope|in the namespace "([^"]*)")/;
+
+function missingRight(message: string): Lack | undefined {
+  const [, verb, resource, group, namespace = ''] = FORBIDDEN.exec(message) ?? [];
+  if (verb === undefined || resource === undefined || group === undefined) return undefined;
+  return { kind: 'Right', verb, group, resource, namespace };
 }

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import type { ReasonCode } from '../core/reasons.ts';
-import { describeError, isNotFound } from './errors.ts';
+import { isNotFound } from './errors.ts';
 import { keyOf } from '../core/object.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
+import { OutageLog } from './outage-log.ts';
 import { ApiError } from './object-client.ts';
 import { coreResource } from '../core/resources.ts';
 import { toKubernetesTime } from '../core/time.ts';
@@ -36,6 +37,8 @@ export interface EventRecorderOptions {
   readonly instance: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where events that could not be written are logged; default: a log of its own. */
+  readonly outages?: OutageLog | undefined;
   /** Called with the outcome of each event; dropped ones exceeded the rate limit. */
   readonly onOutcome?: (outcome: 'Written' | 'Failed' | 'Dropped') => void;
 }
@@ -47,9 +50,10 @@ interface Series {
   unwritten: number;
   /** The count in the API server; 0 if the event is not known to exist there. */
   count: number;
+  /** Milliseconds since the epoch, from Clock.now(), as is lastTime: they are written down. */
   firstTime: number;
   lastTime: number;
-  /** When it was last written; undefined if never, or if the last write failed. */
+  /** When it was last written, by Clock.elapsed(); undefined if never, or if the last write failed. */
   writtenAt: number | undefined;
   queued: boolean;
 }
@@ -70,6 +74,7 @@ const MOST_SERIES = 2_000;
 const LONGEST_MESSAGE = 1_024;
 const LONGEST_NAME = 253;
 const HASH_DIGITS = 16;
+const WHAT = 'writing events';
 
 /**
  * Writes core/v1 Events. The name of an event is derived from its object and message, so that repeats, including those
@@ -83,23 +88,26 @@ export class EventRecorder {
   readonly #series = new Map<string, Series>();
   #queue: string[] = [];
   readonly #bucket: TokenBucket;
+  readonly #outages: OutageLog;
   #working: Promise<void> | undefined;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#bucket = new TokenBucket({ clock: options.clock, burst: BURST, everyMs: REFILL_MS });
+    this.#outages = options.outages ?? new OutageLog(options);
   }
 
   record(occurrence: Occurrence): void {
     if (this.#stopped.signal.aborted) return;
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
+    const now = clock.now();
     const name = nameOf(occurrence);
     const series = this.#series.get(name) ?? newSeries(occurrence, now);
     this.#series.delete(name);
     this.#series.set(name, series);
     series.unwritten += 1;
     series.lastTime = now;
-    if (series.queued || (series.writtenAt !== undefined && now - series.writtenAt < REPEAT_MS)) return;
+    if (series.queued || (series.writtenAt !== undefined && clock.elapsed() - series.writtenAt < REPEAT_MS)) return;
     if (this.#queue.length >= LONGEST_QUEUE) {
       this.#series.delete(name);
       this.#options.onOutcome?.('Dropped');
@@ -135,22 +143,23 @@ export class EventRecorder {
   }
 
   async #write(name: string, series: Series): Promise<void> {
-    const { clock, logger, onOutcome } = this.#options;
+    const { clock, onOutcome } = this.#options;
     const { occurrence, unwritten } = series;
-    series.writtenAt = clock.now();
+    const { regarding, reason } = occurrence;
+    series.writtenAt = clock.elapsed();
     series.unwritten = 0;
     try {
       series.count = await (series.count === 0
         ? this.#create(name, series, unwritten)
         : this.#count(name, series, unwritten));
+      this.#outages.worked(WHAT, regarding.namespace);
       onOutcome?.('Written');
     } catch (error) {
       // the next occurrence tries again
       series.writtenAt = undefined;
       series.unwritten += unwritten;
-      const { regarding, reason } = occurrence;
-      const line = { kind: regarding.kind, object: keyOf(regarding), reason, error: describeError(error) };
-      logger.warn(line, 'an event could not be written');
+      const line = { kind: regarding.kind, object: keyOf(regarding), reason };
+      this.#outages.failed(WHAT, regarding.namespace, error, line);
       onOutcome?.('Failed');
     }
   }

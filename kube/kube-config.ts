@@ -11,6 +11,11 @@ import { Agent, ProxyAgent } from 'undici';
 import { parse } from 'yaml';
 
 import { toBase64 } from '../core/base64.ts';
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+import type { Renewable } from './credentials.ts';
+import { ExecCredentials, execProvider, fileProvider, TokenFile } from './credentials.ts';
+import type { ExecPlugin } from './exec-plugin.ts';
 
 /** A kubeconfig that cannot be used. `message` says which file and what is wrong with it, never what is in it. */
 export class KubeConfigError extends Error {
@@ -22,6 +27,8 @@ export interface KubeConfigOptions {
   readonly file?: string | undefined;
   /** A context in it; if '' or undefined, its current one. */
   readonly context?: string | undefined;
+  /** For when credentials expire. */
+  readonly clock?: Clock;
 }
 
 /** What one request needs: the server, the credentials, and the pool of connections to send it through. */
@@ -30,6 +37,11 @@ export interface Connection {
   readonly server: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly dispatcher: Dispatcher;
+  /**
+   * Call it when the server answered 401. Returns true if the next connection() may have other credentials, so that the
+   * request is worth one more attempt.
+   */
+  refused(): boolean;
 }
 
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
@@ -43,24 +55,37 @@ const NO_SOCKS = 'a SOCKS proxy-url is not supported: use an HTTP proxy, or a tu
 
 /**
  * client-node's KubeConfig with one pool of connections. The stock one creates an undici Agent, and so a TLS handshake,
- * for every request; this one creates a new pool only when the CA, the client certificate or the proxy has changed.
+ * for every request; this one creates a new pool only when the CA, the client certificate or the proxy has changed. Its
+ * exec plugins run once for all requests that wait, and a token that the server refuses is renewed.
  */
 export class PooledKubeConfig extends KubeConfig {
+  readonly #exec: ExecCredentials;
+  readonly #renewable: readonly Renewable[];
   #pool: { readonly fingerprint: string; readonly dispatcher: Dispatcher } | undefined;
 
+  constructor({ clock = systemClock }: { readonly clock?: Clock } = {}) {
+    super();
+    this.#exec = new ExecCredentials({ clock, cluster: () => this.#clusterInfo() });
+    this.#renewable = [this.#exec, new TokenFile(clock)];
+    for (const renewable of this.#renewable) this.addAuthenticator(renewable);
+  }
+
   /**
-   * Resolves with the credentials (rereads token files, runs exec plugins when their token has expired) and the pool
-   * for the next request.
+   * Resolves with the credentials (rereads token files, runs exec plugins when their credential has expired) and the
+   * pool for the next request. Rejects with KubeConfigError, ExecPluginError, or the system's error about a file.
    */
   async connection(): Promise<Connection> {
     const cluster = this.getCurrentCluster();
     if (cluster === null) throw new KubeConfigError('the kubeconfig has no cluster for its current context');
     const options: RequestOptions = {};
     await this.applyToHTTPSOptions(options);
+    const user = this.getCurrentUser();
+    const renewable = user === null ? undefined : this.#renewable.find((each) => each.isAuthProvider(user));
     return {
       server: cluster.server.replace(/\/+$/, ''),
       headers: headersOf(options),
       dispatcher: this.#poolFor(options),
+      refused: () => renewable?.refused(options) ?? false,
     };
   }
 
@@ -71,10 +96,24 @@ export class PooledKubeConfig extends KubeConfig {
     context.setDispatcher(dispatcher);
   }
 
-  /** Closes all connections. */
+  /** Closes all connections, and kills an exec plugin that runs. */
   async close(): Promise<void> {
+    this.#exec.stop();
     await this.#pool?.dispatcher.destroy();
     this.#pool = undefined;
+  }
+
+  /** https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-Cluster */
+  #clusterInfo(): Readonly<Record<string, unknown>> {
+    const cluster = this.getCurrentCluster();
+    const { server, tlsServerName, skipTLSVerify, caFile, caData, proxyUrl } = cluster ?? {};
+    return {
+      server,
+      'tls-server-name': tlsServerName,
+      'insecure-skip-tls-verify': skipTLSVerify,
+      'certificate-authority-data': caFile === undefined ? caData : readFileSync(caFile).toString('base64'),
+      'proxy-url': proxyUrl,
+    };
   }
 
   #poolFor(options: RequestOptions): Dispatcher {
@@ -129,10 +168,10 @@ export function loadKubeConfig(
   options: KubeConfigOptions = {},
   env: NodeJS.ProcessEnv = process.env,
 ): PooledKubeConfig {
-  const config = new PooledKubeConfig();
+  const config = new PooledKubeConfig(options.clock === undefined ? {} : { clock: options.clock });
   const files = filesOf(options, env);
   if (files.length > 0) for (const file of files) addFile(config, file);
-  else if (env.KUBERNETES_SERVICE_HOST !== undefined && existsSync(SERVICE_ACCOUNT_TOKEN)) config.loadFromCluster();
+  else if (env.KUBERNETES_SERVICE_HOST !== undefined && existsSync(SERVICE_ACCOUNT_TOKEN)) addPod(config);
   else throw new KubeConfigError('no cluster: set --kubeconfig, or run in a pod with a ServiceAccount token');
   chooseContext(config, options.context);
   return config;
@@ -153,7 +192,7 @@ function addFile(config: PooledKubeConfig, file: string): void {
   const next = new KubeConfig();
   try {
     next.loadFromFile(file);
-    readTokenFiles(next.users, file);
+    makeRenewable(next.users, file);
   } catch (error) {
     throw new KubeConfigError(`cannot use the kubeconfig ${file}: ${problemOf(error)}`);
   }
@@ -179,9 +218,16 @@ function problemOf(error: unknown): string {
   return error.name === 'YAMLException' || error.name === 'YAMLParseError' ? 'it is not YAML' : error.message;
 }
 
+/** The ServiceAccount of the pod that this process runs in. */
+function addPod(config: PooledKubeConfig): void {
+  config.loadFromCluster();
+  for (const user of config.users) setProvider(user, fileProvider(SERVICE_ACCOUNT_TOKEN));
+}
+
 // client-node knows `token-file` and reads it once; kubectl's name is `tokenFile`, and such tokens are replaced hourly.
-// Its file authenticator rereads the file every minute, so the user is changed to use that.
-function readTokenFiles(users: readonly User[], file: string): void {
+// It runs an exec plugin for each request that waits, and renews nothing that a server refuses. So the users are
+// changed to use credentials.ts.
+function makeRenewable(users: readonly User[], file: string): void {
   const raw = parse(readFileSync(file, 'utf8')) as {
     users?: { name?: string; user?: Record<string, unknown> }[];
   } | null;
@@ -189,13 +235,24 @@ function readTokenFiles(users: readonly User[], file: string): void {
     const tokenFile = user?.tokenFile ?? user?.['token-file'];
     const index = users.findIndex((known) => known.name === name);
     const known = users[index];
-    if (typeof tokenFile !== 'string' || known === undefined) continue;
-    delete (known as { token?: string }).token;
-    (known as { authProvider?: unknown }).authProvider = {
-      name: 'tokenFile',
-      config: { tokenFile: resolve(dirname(file), tokenFile) },
-    };
+    if (known === undefined) continue;
+    const plugin = known.exec as ExecPlugin | null | undefined;
+    if (typeof plugin?.command === 'string') setProvider(known, execProvider(placed(plugin, file)));
+    else if (typeof tokenFile === 'string') setProvider(known, fileProvider(resolve(dirname(file), tokenFile)));
   }
+}
+
+// As kubectl: a command with a slash is beside the kubeconfig, others are found by PATH.
+function placed(plugin: ExecPlugin, file: string): ExecPlugin {
+  return plugin.command.includes('/') ? { ...plugin, command: resolve(dirname(file), plugin.command) } : plugin;
+}
+
+function setProvider(user: User, provider: unknown): void {
+  const fields = user as { token?: string; exec?: unknown; authProvider?: unknown };
+  // a token beside a tokenFile is only its last content; exec would make client-node run the plugin
+  delete fields.token;
+  delete fields.exec;
+  fields.authProvider = provider;
 }
 
 function chooseContext(config: PooledKubeConfig, wanted: string | undefined): void {

@@ -30,6 +30,21 @@ export type WatchEvent<T extends KubernetesObject = KubernetesObject> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }
   | { readonly type: 'ERROR'; readonly status: { readonly code: number; readonly reason: string } };
 
+/** What is missing in the cluster, as far as the API server's answer says so. */
+export type Lack =
+  /** The namespace that the request is about does not exist. */
+  | { readonly kind: 'Namespace'; readonly name: string }
+  /** The API server does not know the resource: its CRD is not installed. */
+  | { readonly kind: 'Resource'; readonly group: string; readonly plural: string }
+  /** Nobody has granted the right; namespace '' is the cluster. `resource` is as in rules: pods/exec for a subresource. */
+  | {
+      readonly kind: 'Right';
+      readonly verb: string;
+      readonly group: string;
+      readonly resource: string;
+      readonly namespace: string;
+    };
+
 /**
  * An unsuccessful response of the API server, or no response at all (code 0). `message` holds the server's reason and
  * its short message, never headers, bodies or credentials.
@@ -39,13 +54,15 @@ export class ApiError extends Error {
   readonly reason: string;
   /** From Retry-After, in milliseconds, if the server sent one. */
   readonly retryAfterMs: number | undefined;
+  readonly lack: Lack | undefined;
 
-  constructor(code: number, reason: string, message: string, retryAfterMs?: number) {
+  constructor(code: number, reason: string, message: string, retryAfterMs?: number, lack?: Lack) {
     super(message);
     this.name = 'ApiError';
     this.code = code;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
+    this.lack = lack;
   }
 }
 

@@ -24,6 +24,7 @@ import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { describeError, isNotFound } from './errors.ts';
 
+import type { OutageLog } from './outage-log.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export interface OperatorAdapterOptions {
@@ -34,6 +35,7 @@ export interface OperatorAdapterOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
   readonly relistMs?: number;
   readonly observer?: InformerObserver;
   /** The shortest duration of a watch; see InformerOptions. */
@@ -200,9 +202,16 @@ export abstract class OperatorAdapter extends OperatorModule.default {
   }
 
   #watch(resource: Resource, onEvent: EventHandler): Watched {
-    const { client, clock, random, logger, relistMs, observer, watchSeconds } = this.#options;
+    const { client, clock, random, logger, outages, relistMs, observer, watchSeconds } = this.#options;
     const feed = new EventFeed({ plural: resource.plural, current: (key) => informer.get(key), onEvent });
-    const queue = new WorkQueue({ process: (key) => feed.tell(key), clock, random, logger });
+    const queue = new WorkQueue({
+      process: (key) => feed.tell(key),
+      clock,
+      random,
+      logger,
+      outages,
+      what: `processing ${resource.plural}`,
+    });
     const informer: Informer = new Informer({
       client,
       resource,

@@ -1,14 +1,17 @@
 import type { Clock } from './clock.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
-import { describeError, retryAfterOf } from './errors.ts';
+import { retryAfterOf } from './errors.ts';
 import type { Logger } from './log.ts';
+import { OutageLog } from './outage-log.ts';
 import { isGoing, Restartable } from './restartable.ts';
 
 export interface PassLoopOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** What a failed pass is called in the log. */
+  /** Where failed passes are logged; default: a log of its own. */
+  readonly outages?: OutageLog | undefined;
+  /** What a pass does, for the log, such as "keeping the certificates". */
   readonly what: string;
   /**
    * Looks at everything and does what is due. Resolves with the milliseconds until its next call, if sooner than
@@ -28,6 +31,7 @@ export interface PassLoopOptions {
 export class PassLoop {
   readonly #options: PassLoopOptions;
   readonly #backoff: Backoff;
+  readonly #outages: OutageLog;
   #woken = false;
   #wake = new AbortController();
   readonly #work = new Restartable((signal) => this.#run(signal));
@@ -35,6 +39,7 @@ export class PassLoop {
   constructor(options: PassLoopOptions) {
     this.#options = options;
     this.#backoff = new Backoff(API_SERVER_BACKOFF, options.random);
+    this.#outages = options.outages ?? new OutageLog(options);
   }
 
   start(): void {
@@ -73,15 +78,16 @@ export class PassLoop {
 
   /** When the next pass wants to be, and for how long none may be, however often it is woken. */
   async #attempt(): Promise<{ readonly waitMs: number | undefined; readonly restMs: number }> {
+    const { pass, what } = this.#options;
     try {
-      const waitMs = await this.#options.pass();
+      const waitMs = await pass();
+      this.#outages.worked(what, '');
       this.#backoff.reset();
       return { waitMs, restMs: 0 };
     } catch (error) {
       const restMs = retryAfterOf(error);
       const delayMs = Math.max(this.#backoff.next(), restMs);
-      const line = { failures: this.#backoff.failures, delayMs, error: describeError(error) };
-      this.#options.logger.warn(line, `${this.#options.what} failed, will retry`);
+      this.#outages.failed(what, '', error, { delayMs });
       return { waitMs: delayMs, restMs };
     }
   }

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
 export interface TokenBucketOptions {
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'elapsed'>;
   /** The most tokens that it holds; it starts full. */
   readonly burst: number;
   /** Milliseconds until one token is added. */
@@ -12,20 +12,20 @@ export interface TokenBucketOptions {
 export class TokenBucket {
   readonly #options: TokenBucketOptions;
   #tokens: number;
-  /** Up to when refills are counted: Clock.now(), in whole steps since the first. */
+  /** Up to when refills are counted: Clock.elapsed(), in whole steps since the first. */
   #refilledAt: number;
 
   constructor(options: TokenBucketOptions) {
     this.#options = options;
     this.#tokens = options.burst;
-    this.#refilledAt = options.clock.now();
+    this.#refilledAt = options.clock.elapsed();
   }
 
   /** Milliseconds until take() returns true; 0 if it would now. */
   get waitMs(): number {
     this.#refill();
     const { clock, everyMs } = this.#options;
-    return this.#tokens > 0 ? 0 : this.#refilledAt + everyMs - clock.now();
+    return this.#tokens > 0 ? 0 : this.#refilledAt + everyMs - clock.elapsed();
   }
 
   /** Takes a token; returns false if there is none. */
@@ -38,9 +38,7 @@ export class TokenBucket {
 
   #refill(): void {
     const { clock, burst, everyMs } = this.#options;
-    // follow a clock that was set back, or there would be no token until it has caught up
-    this.#refilledAt = Math.min(this.#refilledAt, clock.now());
-    const fresh = Math.floor((clock.now() - this.#refilledAt) / everyMs);
+    const fresh = Math.floor((clock.elapsed() - this.#refilledAt) / everyMs);
     this.#tokens = Math.min(burst, this.#tokens + fresh);
     this.#refilledAt += fresh * everyMs;
   }

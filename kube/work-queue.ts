@@ -3,7 +3,8 @@ import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import type { BackoffLimits } from './backoff.ts';
 import { backoffDelay } from './backoff.ts';
-import { describeError, retryAfterOf } from './errors.ts';
+import { retryAfterOf } from './errors.ts';
+import { OutageLog } from './outage-log.ts';
 
 export interface WorkQueueOptions {
   /** Processes one key. A rejection is a failure: the key is retried after a growing delay. */
@@ -11,6 +12,10 @@ export interface WorkQueueOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Where failures are logged, by key; default: a log of its own. With one that is shared, `what` is its own. */
+  readonly outages?: OutageLog | undefined;
+  /** What processing a key does, for the log, such as "checking Vault". */
+  readonly what?: string;
   /** How many keys are processed at once; one key is never processed twice at the same time. */
   readonly concurrency?: number;
   readonly backoff?: BackoffLimits;
@@ -31,6 +36,8 @@ export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #concurrency: number;
   readonly #backoff: BackoffLimits;
+  readonly #outages: OutageLog;
+  readonly #what: string;
   readonly #ready = new Set<string>();
   readonly #running = new Set<string>();
   readonly #addedWhileRunning = new Set<string>();
@@ -47,6 +54,8 @@ export class WorkQueue {
     this.#options = options;
     this.#concurrency = options.concurrency ?? 4;
     this.#backoff = options.backoff ?? KEY_BACKOFF;
+    this.#outages = options.outages ?? new OutageLog(options);
+    this.#what = options.what ?? 'processing a key';
   }
 
   /** The number of keys that are ready, without those that are delayed. */
@@ -78,6 +87,7 @@ export class WorkQueue {
     this.#ready.delete(key);
     this.#addedWhileRunning.delete(key);
     this.#failures.delete(key);
+    this.#outages.forget(this.#what, key);
   }
 
   /** Resolves when nothing is ready and nothing runs; delayed keys do not count. */
@@ -121,6 +131,7 @@ export class WorkQueue {
     try {
       await this.#options.process(key);
       this.#failures.delete(key);
+      this.#outages.worked(this.#what, key);
     } catch (error) {
       this.#failed(key, error);
     }
@@ -137,7 +148,7 @@ export class WorkQueue {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
     const delayMs = Math.max(backoffDelay(failures, this.#backoff, this.#options.random), retryAfterOf(error));
-    this.#options.logger.warn({ key, failures, delayMs, error: describeError(error) }, 'failed, will retry');
+    this.#outages.failed(this.#what, key, error, { key, delayMs });
     this.#options.onRetry?.(key, failures);
     this.addAfter(key, delayMs);
   }

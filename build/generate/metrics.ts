@@ -4,6 +4,7 @@ import { Registry as Register } from 'prom-client';
 
 import { ApiClient } from '../../kube/api-client.ts';
 import { systemClock } from '../../kube/clock.ts';
+import { OutageLog } from '../../kube/outage-log.ts';
 import { PooledKubeConfig } from '../../kube/kube-config.ts';
 import { compose } from '../../operator/composition/compose.ts';
 import { readSettings } from '../../operator/settings.ts';
@@ -45,6 +46,7 @@ function allMetrics(): readonly Metric[] {
   kubeConfig.loadFromClusterAndUser(nowhere, { name: 'none' });
   const clientWithin = (): ApiClient => new ApiClient({ kubeConfig, userAgent: 'none' });
   const register = new Register();
+  const logger = pino({ enabled: false });
   compose({
     settings,
     kubeConfig,
@@ -53,7 +55,8 @@ function allMetrics(): readonly Metric[] {
     register,
     clock: systemClock,
     random: Math.random,
-    logger: pino({ enabled: false }),
+    logger,
+    outages: new OutageLog({ clock: systemClock, logger }),
     labels: {},
   });
   return register.getMetricsAsArray() as unknown as readonly Metric[];

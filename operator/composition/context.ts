@@ -6,7 +6,9 @@ import type { Clock } from '../../kube/clock.ts';
 import type { PooledKubeConfig } from '../../kube/kube-config.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
 import type { Logger } from '../../kube/log.ts';
+import { OutageLog } from '../../kube/outage-log.ts';
 import type { Settings } from '../settings.ts';
+import { hintOf } from './hints.ts';
 
 /** The name of the process: to API servers and registries, in events, leases and labels. */
 export const OPERATOR_NAME = 'vault-injection-operator';
@@ -24,17 +26,21 @@ export interface Context {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** One for all parts: what several of them need and nobody has installed is told once. */
+  readonly outages: OutageLog;
   /** Labels of every object that the operator owns. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Throws KubeConfigError. */
 export function createContext(settings: Settings, outside: Pick<Context, 'clock' | 'random' | 'logger'>): Context {
-  const kubeConfig = loadKubeConfig({ file: settings.kubeconfig, context: settings.context });
+  const kubeConfig = loadKubeConfig({ file: settings.kubeconfig, context: settings.context, clock: outside.clock });
   const clientWithin = (timeoutMs?: number): ApiClient =>
     new ApiClient({ kubeConfig, userAgent: OPERATOR_NAME, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  const { clock, logger } = outside;
   return {
     ...outside,
+    outages: new OutageLog({ clock, logger, explain: (error) => hintOf(error, settings) }),
     settings,
     kubeConfig,
     client: clientWithin(),

@@ -5,8 +5,6 @@ import { policyValidator } from '../../core/policy/schema.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
-import type { Logger } from '../../kube/log.ts';
-import { ApiError } from '../../kube/object-client.ts';
 import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
 import { Freshness } from '../policies/freshness.ts';
@@ -22,6 +20,7 @@ import { NodeVaultClient } from '../vault/node-vault-client.ts';
 import { WorkloadController } from '../workloads/workload-controller.ts';
 import type { Context } from './context.ts';
 import { milliseconds, OPERATOR_NAME } from './context.ts';
+import { hintOf } from './hints.ts';
 import type { Answerers } from './look-ups.ts';
 import type { Trust } from './trust.ts';
 
@@ -72,7 +71,7 @@ export function createControllers(
   const policies = new PolicyController({
     ...context,
     relistMs: milliseconds(settings.relistInterval),
-    observer: withHint(metrics, context.logger),
+    observer: withHint(metrics, context),
     validate: policyValidator(readCrd()),
     compile: (policy) =>
       compilePolicy(policy, { injectorImage: settings.injectorImage, injectorImagePullPolicy: 'IfNotPresent' }),
@@ -119,17 +118,11 @@ export function createControllers(
   return { events, authorities, rotation, workloads, policies, freshness };
 }
 
-/** The most common installation mistakes deserve more than a status code in the log. */
-function withHint(observer: InformerObserver, logger: Logger): InformerObserver {
+/** The policies' informer tells what to do about a missing CRD or right, beside its own lines. */
+function withHint(observer: InformerObserver, { outages, settings }: Context): InformerObserver {
   const onRetry = (error: unknown, delayMs: number): void => {
-    const hint = error instanceof ApiError ? HINTS[error.code] : undefined;
-    if (hint !== undefined) logger.error(hint);
+    if (hintOf(error, settings) !== undefined) outages.failed('watching policies', '', error, { delayMs });
     observer.onRetry?.(error, delayMs);
   };
   return { ...observer, onRetry };
 }
-
-const HINTS: Readonly<Record<number, string>> = {
-  403: 'the API server does not allow the operator to list VaultInjectionPolicies: kubectl apply -k config/rbac',
-  404: 'the API server does not know VaultInjectionPolicies: install the CRD, kubectl apply -f crds/',
-};

@@ -3,6 +3,7 @@ import type { Registry as Register } from 'prom-client';
 
 import type { Clock } from '../../kube/clock.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import type { Authorities } from '../vault/authorities.ts';
 import { NodeVaultMetadata } from '../vault/node-vault-metadata.ts';
 import { allowedVaults } from './allowed-vaults.ts';
@@ -29,11 +30,12 @@ export interface CreateRotationOptions extends RotationSettings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
 }
 
 /** Returns the rotation for the settings. It makes no requests before its start(). */
 export function createRotation(options: CreateRotationOptions): Rotation {
-  const { client, authorities, register, clock, random, logger } = options;
+  const { client, authorities, register, clock, random, logger, outages } = options;
   const rotation = new Rotation({
     vaults: new NodeVaultMetadata({ connections: REQUESTS }),
     jwt: ownToken(client, {
@@ -49,6 +51,7 @@ export function createRotation(options: CreateRotationOptions): Rotation {
     clock,
     random,
     logger,
+    ...(outages === undefined ? {} : { outages }),
   });
   authorities.onChange((policy) => rotation.authorityChanged(policy));
   return rotation;

@@ -16,7 +16,7 @@ export interface VaultSessionOptions {
 
 interface Held {
   readonly token: string;
-  /** Milliseconds since the epoch, from Clock.now(). */
+  /** By Clock.elapsed(), as is `until`. */
   readonly since: number;
   readonly until: number;
 }
@@ -69,12 +69,12 @@ export class VaultSession {
 
   #isDoubtful({ since }: Held): boolean {
     const patience = Math.min(LAST_DOUBT_MS, FIRST_DOUBT_MS * 2 ** this.#vainDoubts);
-    return this.#options.clock.now() - since >= patience;
+    return this.#options.clock.elapsed() - since >= patience;
   }
 
   async #token(): Promise<Held> {
     const held = this.#held;
-    return held !== undefined && this.#options.clock.now() < held.until ? held : this.#logIn();
+    return held !== undefined && this.#options.clock.elapsed() < held.until ? held : this.#logIn();
   }
 
   #logIn(): Promise<Held> {
@@ -89,7 +89,7 @@ export class VaultSession {
     const before = this.#held;
     try {
       const { token, lifeMs } = await connection.login(mountPath, role, await jwt());
-      const since = clock.now();
+      const since = clock.elapsed();
       this.#held = { token, since, until: since + lifeMs * USED_PART };
     } catch (error) {
       onLogin?.(false);

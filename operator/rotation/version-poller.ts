@@ -2,6 +2,7 @@ import type { Clock } from '../../kube/clock.ts';
 import { Backoff, type BackoffLimits } from '../../kube/backoff.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import type { MetadataAnswer, MetadataPort, MetadataTarget } from '../vault/metadata-port.ts';
 import { VaultFailure } from '../vault/metadata-port.ts';
 import { VaultSession } from './vault-session.ts';
@@ -27,6 +28,7 @@ export interface VersionPollerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
   /** Called with the users of paths and Vaults whose answers have changed. */
   readonly onChange: (users: readonly string[]) => void;
   readonly observer?: PollerObserver;
@@ -36,6 +38,7 @@ interface Poll {
   readonly path: string;
   /** Their intervals, in milliseconds. */
   readonly users: Map<string, number>;
+  /** By Clock.elapsed(), as is askedAt. */
   due: number;
   askedAt?: number;
   answer?: MetadataAnswer;
@@ -47,7 +50,7 @@ interface Polling {
   readonly session: VaultSession;
   readonly polls: Map<string, Poll>;
   readonly backoff: Backoff;
-  /** No request is made before this time. */
+  /** No request is made before this time, by Clock.elapsed(). */
   notBefore: number;
   failure: VaultFailure | undefined;
 }
@@ -60,6 +63,7 @@ export const REQUESTS = 4;
 const BACKOFF: BackoffLimits = { initialMs: 1_000, maxMs: 30_000 };
 // What is due within it is asked in one round.
 const ROUND_MS = 500;
+const WHAT = 'reading versions of secrets';
 
 /**
  * Polls the newest version at each path that has users. One poll serves all users of a path, at the shortest of their
@@ -74,10 +78,10 @@ export class VersionPoller {
   readonly #ending = new Set<Promise<void>>();
 
   constructor(options: VersionPollerOptions) {
-    const { clock, random, logger } = options;
+    const { clock, random, logger, outages } = options;
     this.#options = options;
     const process = (id: string): Promise<void> => this.#round(id);
-    this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: VAULTS_AT_ONCE });
+    this.#queue = new WorkQueue({ process, clock, random, logger, outages, what: WHAT, concurrency: VAULTS_AT_ONCE });
   }
 
   /** Sets everything that `user` wants to know from now on. */
@@ -140,7 +144,7 @@ export class VersionPoller {
   }
 
   #join({ polls }: Polling, path: string, user: string, intervalMs: number): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const poll: Poll = polls.get(path) ?? { path, users: new Map(), due: now };
     polls.set(path, poll);
     poll.users.set(user, intervalMs);
@@ -161,7 +165,7 @@ export class VersionPoller {
   }
 
   #schedule(polling: Polling): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const due = Math.min(...[...polling.polls.values()].map((poll) => poll.due));
     if (due === Infinity || this.#pollings.get(polling.id) !== polling) return;
     const at = Math.max(due, polling.notBefore);
@@ -172,7 +176,7 @@ export class VersionPoller {
   async #round(id: string): Promise<void> {
     const polling = this.#pollings.get(id);
     if (polling === undefined) return;
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const changed = new Set<string>();
     if (polling.notBefore <= now) await this.#askDue(polling, now, changed);
     // Ended meanwhile: nobody needs it.
@@ -208,7 +212,7 @@ export class VersionPoller {
       observer?.onPoll?.(answer.kind);
       const before = poll.answer;
       poll.answer = answer;
-      poll.askedAt = clock.now();
+      poll.askedAt = clock.elapsed();
       // A little early, so that rounds and jitter together stay within the interval.
       poll.due = poll.askedAt + Math.min(...poll.users.values()) * (0.85 + 0.1 * random());
       if (before !== undefined && isSameAnswer(before, answer)) return [];
@@ -218,7 +222,7 @@ export class VersionPoller {
       if (!(error instanceof VaultFailure)) throw error;
       observer?.onPoll?.(error.kind);
       // After all others: a single failing path does not keep them waiting.
-      poll.due = clock.now();
+      poll.due = clock.elapsed();
       throw error;
     }
   }
@@ -227,7 +231,7 @@ export class VersionPoller {
     const { clock, logger } = this.#options;
     if (this.#pollings.get(polling.id) !== polling) return; // its connections were closed
     if (failure === undefined) polling.backoff.reset();
-    else polling.notBefore = clock.now() + polling.backoff.next();
+    else polling.notBefore = clock.elapsed() + polling.backoff.next();
     if (polling.failure?.message === failure?.message) return;
     const { address } = polling;
     if (failure === undefined) logger.info({ address }, 'versions of secrets are read again');

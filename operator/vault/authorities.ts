@@ -9,6 +9,7 @@ import { Listeners } from '../../kube/listeners.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import { faultOfCertificates } from '../../core/pem.ts';
 import { coreResource } from '../../core/resources.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
@@ -30,6 +31,7 @@ export interface AuthoritiesOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
 }
 
 interface Used {
@@ -42,6 +44,7 @@ interface Used {
 const REREAD_MS = 300_000;
 // Somebody who fixes it waits for this.
 const UNREAD_MS = 60_000;
+const WHAT = 'reading the CA certificates of a Vault';
 
 /**
  * The certificates that policies refer to by spec.vault.tls.caRef, for the operator's own requests to Vault: pods mount
@@ -55,9 +58,9 @@ export class Authorities {
   readonly #listeners = new Listeners<[policyKey: string]>();
 
   constructor(options: AuthoritiesOptions) {
-    const { rules, clock, random, logger } = options;
+    const { rules, clock, random, logger, outages } = options;
     this.#options = options;
-    this.#queue = new WorkQueue({ process: (id) => this.#read(id), clock, random, logger });
+    this.#queue = new WorkQueue({ process: (id) => this.#read(id), clock, random, logger, outages, what: WHAT });
     rules.onChange((namespace) => this.#rulesChanged(namespace));
   }
 

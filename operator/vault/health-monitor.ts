@@ -54,7 +54,7 @@ export class HealthMonitor {
     const { clock, random, logger } = options;
     this.#options = options;
     const process = (id: string): Promise<void> => this.#check(id);
-    this.#queue = new WorkQueue({ process, clock, random, logger, concurrency: CONCURRENCY });
+    this.#queue = new WorkQueue({ process, clock, random, logger, what: 'checking a Vault', concurrency: CONCURRENCY });
   }
 
   /**

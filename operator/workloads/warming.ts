@@ -28,7 +28,7 @@ interface Asked<Needs, Known> {
   /** The workloads that need it. */
   readonly users: Set<string>;
   answer: Known | undefined;
-  /** When it was last answered; milliseconds since the epoch. */
+  /** When it was last answered, by Clock.elapsed(). */
   answeredAt: number;
   isUnderWay: boolean;
   failures: number;
@@ -86,7 +86,7 @@ export class Warming<Needs, Known> {
     const id = this.#uses.get(workload);
     const asked = id === undefined ? undefined : this.#asked.get(id);
     if (id === undefined || asked === undefined) return false;
-    if (this.#options.clock.now() - asked.answeredAt < DOUBTFUL_MS) return false;
+    if (this.#options.clock.elapsed() - asked.answeredAt < DOUBTFUL_MS) return false;
     if (!asked.isUnderWay) this.#queue(id);
     return true;
   }
@@ -119,7 +119,7 @@ export class Warming<Needs, Known> {
       needs,
       users: new Set(),
       answer,
-      answeredAt: this.#options.clock.now(),
+      answeredAt: this.#options.clock.elapsed(),
       isUnderWay: false,
       failures: 0,
       over,
@@ -180,7 +180,7 @@ export class Warming<Needs, Known> {
     asked.isUnderWay = true;
     asked.answer = await answerer.find(asked.namespace, asked.needs, WAIT_MS);
     asked.isUnderWay = false;
-    asked.answeredAt = clock.now();
+    asked.answeredAt = clock.elapsed();
     if (asked.over.signal.aborted) return;
     onAnswered([...asked.users]);
     if (this.#isComplete(asked)) return;

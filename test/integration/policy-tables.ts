@@ -155,6 +155,9 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   ...bad('spec.process.leaseEnd.gracePeriod', 'write a duration from 0s to 10m', {
     'an hour of grace': daemon({ leaseEnd: { gracePeriod: '1h' } }),
   }),
+  ...bad('spec.rotation.interval', 'write a duration from 5s to 24h', {
+    'no pause between polls': { rotation: { strategy: 'Restart', interval: '0s' } },
+  }),
   ...bad('spec.process.refuseExec', 'omit it, or write inject.probes false', {
     'one start a container, and probes that start': { process: { refuseExec: true }, inject: { probes: true } },
   }),

@@ -134,6 +134,61 @@ describe('starting the operator', () => {
         async () => (await operator.health('/readyz')).status === 200 || undefined,
         60_000,
       );
+      expect(errors()).to.have.length(1);
+    });
+
+    /** The messages of what it logged as an error: what somebody has to do. */
+    const errors = (): string[] =>
+      operator
+        .log()
+        .split('\n')
+        .filter((line) => line.includes('"level":"error"'))
+        .map((line) => (JSON.parse(line) as { msg: string }).msg);
+    const ready = (): Promise<unknown> =>
+      eventually('it to be ready', async () => (await operator.health('/readyz')).status === 200 || undefined, 60_000);
+
+    it('without its namespace, it says once how to create it, keeps running, and works once it is there', async () => {
+      await installPrerequisites(plane);
+      operator = await startOperator({ controlPlane: plane, prepare: false, flags: ['--namespace', 'elsewhere'] });
+      const named = (): string[] =>
+        errors().filter((message) => message.includes('namespace elsewhere does not exist'));
+      await eventually('the hint', () => named().length > 0 || undefined);
+      expect(named()[0]).to.contain('kubectl create namespace elsewhere');
+      expect((await operator.health('/livez')).status).to.equal(200);
+      expect((await operator.health('/readyz')).body).to.contain('[-] certificate:');
+      await plane.kubectlOk(['create', 'namespace', 'elsewhere']);
+      await ready();
+      expect(errors()).to.have.length(1);
+      expect(operator.log()).to.contain('keeping the certificates works again');
+    });
+
+    it('without any rights, it says once for each what grants it, keeps running, and works once they are granted', async () => {
+      await installPrerequisites(plane);
+      await plane.kubectlOk(['delete', '-k', join(ROOT, 'config/rbac'), '--ignore-not-found']);
+      const [name, namespace] = ['vault-injection-operator', 'vault-injection-system'];
+      await plane.kubectlOk(['create', 'serviceaccount', name, '-n', namespace]);
+      const token = await plane.kubectlOk(['create', 'token', name, '-n', namespace]);
+      operator = await startOperator({
+        controlPlane: {
+          kubeconfig: plane.kubeconfigWithToken('bare', token.trim()),
+          kubectlOk: (args, stdin) => plane.kubectlOk(args, stdin),
+        },
+        prepare: false,
+      });
+      const own = `in its namespace ${namespace}`;
+      const lacks = (what: string): true | undefined =>
+        errors().some((message) =>
+          message.startsWith(`the operator lacks rights on ${what}: kubectl apply -k config/rbac`),
+        )
+          ? true
+          : undefined;
+      // It looks for nodes, and writes its configuration, only once it has what comes before.
+      for (const what of ['vaultinjectionpolicies.vaultinjection.dev', `secrets ${own}`])
+        await eventually(`the hint about ${what}`, () => lacks(what));
+      expect((await operator.health('/livez')).status).to.equal(200);
+      await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/rbac')]);
+      await ready();
+      expect(new Set(errors()).size, errors().join('\n')).to.equal(errors().length);
     });
 
     it('that forbids the certificate’s Secret, it says what it may not do, keeps running, and works once it may', async () => {

@@ -42,6 +42,7 @@ export class ListWatchServer {
   #failures: { status: number; headers: Record<string, string>; body: unknown }[] = [];
   #closeWatchesAtOnce = false;
   #silent = false;
+  #token: string | undefined;
 
   private constructor(server: Server, certificate: string) {
     this.#server = server;
@@ -68,6 +69,16 @@ export class ListWatchServer {
     const caData = Buffer.from(this.#certificate).toString('base64');
     config.loadFromClusterAndUser({ name: 'fake', server, caData, skipTLSVerify: false }, { name: 'me', token });
     return config;
+  }
+
+  /** Where it is, for a kubeconfig of the test's own. */
+  get cluster(): { readonly server: string; readonly caPem: string } {
+    return { server: `https://127.0.0.1:${this.#port}`, caPem: this.#certificate };
+  }
+
+  /** From now on answers 401 to everybody without this token. */
+  letInOnly(token: string): void {
+    this.#token = token;
   }
 
   get openWatches(): number {
@@ -176,6 +187,10 @@ export class ListWatchServer {
     const url = new URL(request.url ?? '', 'https://fake');
     this.requests.push({ method: request.method ?? '', url, headers: request.headers });
     if (this.#silent) return;
+    if (this.#token !== undefined && request.headers.authorization !== `Bearer ${this.#token}`) {
+      answer(response, 401, statusOf(401));
+      return;
+    }
     const failure = this.#failures.shift();
     if (failure !== undefined) {
       answer(response, failure.status, failure.body ?? statusOf(failure.status), failure.headers);
@@ -251,6 +266,8 @@ function answer(response: ServerResponse, status: number, body: unknown, headers
 }
 
 function statusOf(code: number): unknown {
-  const reason = { 403: 'Forbidden', 404: 'NotFound', 410: 'Expired', 429: 'TooManyRequests' }[code] ?? 'InternalError';
+  const reason =
+    { 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound', 410: 'Expired', 429: 'TooManyRequests' }[code] ??
+    'InternalError';
   return { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message: `the fake says ${code}` };
 }

@@ -8,6 +8,7 @@ import { coreResource } from '../../core/resources.ts';
 import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
 import { certificatesIn, fingerprintOf, issuerOf, validityOf } from './inspect.ts';
 import type { ServingPair, Validity } from './inspect.ts';
@@ -27,6 +28,7 @@ export interface CertificateKeeperOptions extends SettledOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
   /** Namespace of the Secret. */
   readonly namespace: string;
   readonly secretName?: string;
@@ -95,6 +97,7 @@ export class CertificateKeeper {
       clock,
       random,
       logger,
+      outages: options.outages,
       what: 'keeping the certificates',
       pass: () => this.pass(),
       everyMs: EVERY_MS,

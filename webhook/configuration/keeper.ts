@@ -12,6 +12,7 @@ import { DrainWatch } from './drain-watch.ts';
 import type { NamespaceLabels } from './namespace-labels.ts';
 import { NamespaceLedger } from './namespaces.ts';
 import type { NamespacePolicies } from './namespaces.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import {
   hasEntry,
   isAsDesired,
@@ -31,6 +32,7 @@ export interface ConfigurationKeeperOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
   readonly target: WebhookTarget;
   /** The operator's own namespace, which names its installation. */
   readonly installation: string;
@@ -108,6 +110,7 @@ export class ConfigurationKeeper {
       clock,
       random,
       logger,
+      outages: options.outages,
       what: 'keeping the webhook configuration',
       pass: () => this.pass(),
       everyMs: EVERY_MS,

@@ -42,12 +42,13 @@ const SLOTS = { active: 16, waiting: 256 };
 
 interface Remembered {
   readonly digest: string;
-  /** Milliseconds since the epoch; Infinity for a digest that everybody may pull. */
+  /** By Clock.elapsed(); Infinity for a digest that everybody may pull. */
   readonly freshUntil: number;
 }
 
 interface Failed {
   readonly answer: ImageAnswer;
+  /** By Clock.elapsed(). */
   readonly until: number;
 }
 
@@ -112,7 +113,7 @@ export class ImageConfigs {
   }
 
   #fresh(keys: Keys): ImageAnswer | undefined {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const remembered = this.#remembered(keys);
     if (remembered !== undefined && remembered.freshUntil > now) return remembered.entryPoint;
     const failed = this.#failures.get(keys.own);
@@ -159,7 +160,7 @@ export class ImageConfigs {
       signal: AbortSignal.timeout(LOOK_UP_MS),
     });
     const isForever = isShared && reference.isPinned;
-    const freshUntil = isForever ? Infinity : this.#options.clock.now() + FRESH_MS;
+    const freshUntil = isForever ? Infinity : this.#options.clock.elapsed() + FRESH_MS;
     this.#entryPoints.set(digest, entryPoint);
     this.#names.set(isShared ? keys.shared : keys.own, { digest, freshUntil });
     this.#failures.delete(keys.own);
@@ -168,7 +169,7 @@ export class ImageConfigs {
   }
 
   #failed(failure: ImageFailure, unread: readonly string[], keys: Keys): ImageAnswer {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const last = this.#remembered(keys);
     const isPassing = ['Unreachable', 'RateLimited', 'Busy'].includes(failure.code);
     if (last !== undefined && isPassing) {

@@ -6,6 +6,7 @@ import { readList } from '../../core/list.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import { readDockerConfigJson } from './docker-config.ts';
 import type { KeyringEntry } from './docker-config.ts';
 import { createHttp } from './http.ts';
@@ -37,6 +38,7 @@ export interface ImageLookUpOptions extends ImageSettings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
 }
 
 export interface ImageLookUp {

@@ -1,11 +1,11 @@
 import type { Clock } from '../../kube/clock.ts';
-import { describeError } from '../../kube/errors.ts';
 import { itemsOf } from '../../kube/items.ts';
 import { jittered } from '../../kube/jitter.ts';
 import { compareText } from '../../core/order.ts';
 import { coreResource } from '../../core/resources.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
+import { OutageLog } from '../../kube/outage-log.ts';
 import { parsePlatform, platformName } from './platform.ts';
 import type { Platform } from './platform.ts';
 
@@ -16,6 +16,7 @@ export interface NodePlatformsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog;
 }
 
 const NODES = coreResource('Node');
@@ -26,16 +27,19 @@ const EVERY_MS = 3_600_000;
 const AGAIN_MS = 60_000;
 // Metadata of a node are about 2 kB.
 const PAGE = 500;
+const WHAT = 'listing nodes for their platforms';
 
 /** The platforms of the cluster's nodes, from the labels that kubelets set, the most common first. */
 export class NodePlatforms {
   readonly #options: NodePlatformsOptions;
   readonly #stopped = new AbortController();
+  readonly #outages: OutageLog;
   #platforms: readonly Platform[];
   #done: Promise<void> = Promise.resolve();
 
   constructor(options: NodePlatformsOptions) {
     this.#options = options;
+    this.#outages = options.outages ?? new OutageLog(options);
     this.#platforms = options.fixed.length > 0 ? options.fixed : UNKNOWN;
   }
 
@@ -68,6 +72,7 @@ export class NodePlatforms {
     const { logger } = this.#options;
     try {
       const found = await this.#list();
+      this.#outages.worked(WHAT, '');
       const names = (platforms: readonly Platform[]): string => platforms.map(platformName).join(',');
       if (found.length === 0 || names(found) === names(this.#platforms)) return true;
       this.#platforms = found;
@@ -75,8 +80,8 @@ export class NodePlatforms {
       return true;
     } catch (error) {
       if (this.#stopped.signal.aborted) return false;
-      const hint = 'nodes cannot be listed: set nodePlatforms, or allow the operator to list nodes (config/rbac)';
-      logger.warn({ platforms: this.#platforms.map(platformName), error: describeError(error) }, hint);
+      const advice = 'set nodePlatforms, or allow the operator to list nodes (config/rbac)';
+      this.#outages.failed(WHAT, '', error, { platforms: this.#platforms.map(platformName), advice });
       return false;
     }
   }

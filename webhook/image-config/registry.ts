@@ -55,6 +55,7 @@ const RATE_LIMITED_REST_MS = 30_000;
 const MOST_RESTING = 256;
 
 interface Rest {
+  /** By Clock.elapsed(). */
   readonly until: number;
   readonly failure: ImageFailure;
 }
@@ -97,7 +98,7 @@ export class RegistryClient {
 
   async #atEndpoint(endpoint: Endpoint, reference: ImageReference, options: LookUpOptions): Promise<Found> {
     const rest = this.#resting.get(endpoint.origin);
-    if (rest !== undefined && rest.until > this.#clock.now()) throw rest.failure;
+    if (rest !== undefined && rest.until > this.#clock.elapsed()) throw rest.failure;
     const open = (authorization?: string): Promise<Omit<Found, 'isShared'>> =>
       new Session(endpoint, authorization, this.#send, options.signal).read(reference, this.#platforms(), options);
     try {
@@ -139,7 +140,7 @@ export class RegistryClient {
     if (error.code !== 'Unreachable' && error.code !== 'RateLimited') return error;
     if (this.#resting.get(origin)?.failure === error) return error;
     const rest = error.retryAfterMs ?? (error.code === 'RateLimited' ? RATE_LIMITED_REST_MS : REST_MS);
-    this.#resting.set(origin, { until: this.#clock.now() + rest, failure: error });
+    this.#resting.set(origin, { until: this.#clock.elapsed() + rest, failure: error });
     return error;
   }
 }

@@ -18,7 +18,7 @@ export interface SourceMemoryOptions {
 export interface Remembered {
   readonly answer: SourceAnswer;
   readonly version: string | undefined;
-  /** Milliseconds since the epoch. */
+  /** By Clock.elapsed(). */
   readonly readAt: number;
   /** The last attempt to read it failed. */
   readonly isDoubtful: boolean;
@@ -134,7 +134,7 @@ export class SourceMemory {
       return before.answer;
     }
     this.#count(isFailure ? 'Failed' : 'data' in answer ? 'Read' : 'missing' in answer ? 'Missing' : 'Forbidden');
-    const readAt = this.#options.clock.now();
+    const readAt = this.#options.clock.elapsed();
     this.#remembered.set(key, { answer, version, readAt, isDoubtful: isFailure });
     // For an object that was unknown before, the callers get the answer, if they had the time to wait for it.
     const isOther = before === undefined ? isNews || isOverdue : !equal(before.answer, answer);

@@ -87,7 +87,7 @@ export class Sources {
     await Promise.all([this.#rereading.stop(), this.#watch?.stop()]);
   }
 
-  readonly #isFresh: IsGood = (_namespace, _ref, { readAt }) => this.#options.clock.now() - readAt < FRESH_MS;
+  readonly #isFresh: IsGood = (_namespace, _ref, { readAt }) => this.#options.clock.elapsed() - readAt < FRESH_MS;
 
   readonly #isCurrent: IsGood = (namespace, ref, remembered) =>
     this.#isUsed(namespace, ref) || this.#isFresh(namespace, ref, remembered);

@@ -194,6 +194,55 @@ describe('ApiClient', () => {
       expect(error.message).to.equal('POST /api/v1/namespaces/shop/secrets: 422 Invalid');
     });
 
+    describe('name what is missing:', () => {
+      const status = (code: number, more: object): unknown => ({ kind: 'Status', status: 'Failure', code, ...more });
+      const forbidden = (where: string): unknown =>
+        status(403, {
+          reason: 'Forbidden',
+          message: `secrets "s3cret" is forbidden: User "me" cannot get resource "secrets" in API group "" ${where}`,
+        });
+      const secrets = { group: '', version: 'v1', plural: 'secrets', namespace: 'ops' };
+
+      it('the namespace', async () => {
+        const details = { name: 'ops', kind: 'namespaces' };
+        server.failNext(
+          404,
+          1,
+          {},
+          status(404, { reason: 'NotFound', message: 'namespaces "ops" not found', details }),
+        );
+        const object = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' } };
+        expect((await errorOf(client.create(secrets, object))).lack).to.deep.equal({ kind: 'Namespace', name: 'ops' });
+      });
+
+      it('the CRD', async () => {
+        server.failNext(404, 1, {}, '404 page not found');
+        const lack = { kind: 'Resource', group: 'example.dev', plural: 'things' };
+        expect((await errorOf(client.list(THINGS))).lack).to.deep.equal(lack);
+      });
+
+      it('nothing where an object does not exist', async () => {
+        const details = { name: 'a', group: 'example.dev', kind: 'things' };
+        server.failNext(404, 1, {}, status(404, { reason: 'NotFound', details }));
+        expect((await errorOf(client.patch(THINGS, 'a', {}, { fieldManager: 'x' }))).lack).to.equal(undefined);
+      });
+
+      it('the right, in a namespace and in the cluster, also for a Secret', async () => {
+        const lack = { kind: 'Right', verb: 'get', group: '', resource: 'secrets' };
+        server.failNext(403, 1, {}, forbidden('in the namespace "ops"'));
+        const error = await errorOf(client.list(secrets));
+        expect(error.lack).to.deep.equal({ ...lack, namespace: 'ops' });
+        expect(error.message).not.to.contain('s3cret');
+        server.failNext(403, 1, {}, forbidden('at the cluster scope'));
+        expect((await errorOf(client.list(secrets))).lack).to.deep.equal({ ...lack, namespace: '' });
+      });
+
+      it('no right where admission refused', async () => {
+        server.failNext(403, 1, {}, status(403, { reason: 'Forbidden', message: 'exceeded quota' }));
+        expect((await errorOf(client.list(THINGS))).lack).to.equal(undefined);
+      });
+    });
+
     it('accept a response that is not a Status', async () => {
       server.failNext(502, 1, {}, '<html>token=abc</html>');
       const error = await errorOf(client.list(THINGS));

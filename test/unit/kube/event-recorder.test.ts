@@ -5,6 +5,7 @@ import type { Occurrence } from '../../../kube/event-recorder.ts';
 import { ApiError } from '../../../kube/object-client.ts';
 import type { KubernetesObject, Resource } from '../../../core/object.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import type { LogLine } from '../../support/test-log.ts';
 import { testLog } from '../../support/test-log.ts';
 
 const MINUTE = 60_000;
@@ -24,6 +25,7 @@ describe('recording events', () => {
   let calls: string[];
   let refusal: ApiError | undefined;
   let outcomes: string[];
+  let lines: LogLine[];
   let recorder: EventRecorder;
 
   const client = {
@@ -45,15 +47,18 @@ describe('recording events', () => {
     },
   };
 
-  const newRecorder = (): EventRecorder =>
-    new EventRecorder({
+  const newRecorder = (): EventRecorder => {
+    const log = testLog();
+    lines = log.lines;
+    return new EventRecorder({
       client,
       component: 'operator',
       instance: 'operator-0',
       clock,
-      logger: testLog().logger,
+      logger: log.logger,
       onOutcome: (outcome) => outcomes.push(outcome),
     });
+  };
   const only = (): StoredEvent | undefined => [...stored.values()][0];
 
   beforeEach(() => {
@@ -102,6 +107,25 @@ describe('recording events', () => {
     });
   });
 
+  it('repeats it in time when the clock was set back, and writes down the time of day', async () => {
+    recorder.record(about('web'));
+    await clock.advance(5 * MINUTE);
+    clock.set(-60 * MINUTE);
+    recorder.record(about('web'));
+    await clock.advance(0);
+    expect(calls).to.deep.equal(['create shop events', 'patch']);
+    expect(only()).to.include({ count: 2, lastTimestamp: '2026-01-02T11:05:00Z' });
+  });
+
+  it('repeats it not more often when the clock was set forward', async () => {
+    recorder.record(about('web'));
+    await clock.advance(0);
+    clock.set(60 * MINUTE);
+    recorder.record(about('web'));
+    await clock.advance(0);
+    expect(calls).to.deep.equal(['create shop events']);
+  });
+
   it('tells apart object, reason and message', async () => {
     recorder.record(about('web'));
     recorder.record(about('db'));
@@ -144,6 +168,20 @@ describe('recording events', () => {
     await clock.advance(0);
     expect(outcomes).to.deep.equal(['Failed', 'Written']);
     expect(only()).to.include({ count: 2 });
+  });
+
+  it('logs few lines while no event can be written, and one when they can', async () => {
+    refusal = new ApiError(0, 'Unreachable', 'connection refused');
+    for (let index = 0; index < 100; index += 1) recorder.record(about(`web-${index}`));
+    await clock.advance(60_000);
+    refusal = undefined;
+    recorder.record(about('web'));
+    await clock.advance(0);
+    expect(lines.map(({ level, message }) => `${level} ${message}`)).to.deep.equal([
+      'warn writing events failed, will retry',
+      'info writing events works again',
+    ]);
+    expect(lines[0]?.fields).to.include({ kind: 'Deployment', object: 'shop/web-0', reason: 'EntrypointUnknown' });
   });
 
   it('writes 25 at once and five a second from then on', async () => {

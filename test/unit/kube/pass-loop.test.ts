@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ApiError } from '../../../kube/object-client.ts';
 import { PassLoop } from '../../../kube/pass-loop.ts';
+import type { LogLine } from '../../support/test-log.ts';
 import { testLog } from '../../support/test-log.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
 
@@ -10,15 +11,18 @@ describe('a loop of passes', () => {
   let next: () => Promise<number | undefined>;
   let loop: PassLoop;
   let began: number;
+  let lines: LogLine[];
 
   beforeEach(() => {
     times = [];
     next = () => Promise.resolve(undefined);
     began = clock.now();
+    const log = testLog();
+    lines = log.lines;
     loop = new PassLoop({
       clock,
       random: () => 1,
-      logger: testLog().logger,
+      logger: log.logger,
       what: 'looking',
       pass: () => {
         times.push(clock.now() - began);
@@ -90,6 +94,20 @@ describe('a loop of passes', () => {
     loop.wake();
     await clock.advance(1);
     expect(times.at(-1)).to.equal(4000);
+  });
+
+  it('logs few lines while nothing works, however often it retries, and one when it does', async () => {
+    next = () => Promise.reject(new ApiError(0, 'Unreachable', 'connection refused'));
+    await clock.advance(600_000);
+    expect(times.length).to.be.above(20);
+    expect(lines).to.have.length(2);
+    next = () => Promise.resolve(undefined);
+    await clock.advance(60_000);
+    expect(lines.map(({ level, message }) => `${level} ${message}`)).to.deep.equal([
+      'warn looking failed, will retry',
+      'warn looking failed, will retry',
+      'info looking works again',
+    ]);
   });
 
   it('passes no more once stopped', async () => {

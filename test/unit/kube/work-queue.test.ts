@@ -137,6 +137,26 @@ describe('WorkQueue', () => {
     expect(processed).to.deep.equal(['a']);
   });
 
+  it('keeps to its delays when the clock is set back', async () => {
+    const queue = queueOf({ instant: true });
+    queue.addAfter('a', 5_000);
+    clock.set(-3_600_000);
+    queue.addAfter('a', 9_000);
+    await clock.advance(4_999);
+    expect(processed).to.deep.equal([]);
+    await clock.advance(1);
+    expect(processed).to.deep.equal(['a']);
+  });
+
+  it('takes the earlier of two times also when the clock was set forward', async () => {
+    const queue = queueOf({ instant: true });
+    queue.addAfter('a', 9_000);
+    clock.set(3_600_000);
+    queue.addAfter('a', 1_000);
+    await clock.advance(1_000);
+    expect(processed).to.deep.equal(['a']);
+  });
+
   it('goes on with other keys while one fails', async () => {
     fail.set('a', new Error('boom'));
     const queue = queueOf({ instant: true, concurrency: 1 });
@@ -151,6 +171,23 @@ describe('WorkQueue', () => {
     queueOf({ instant: true }).add('a');
     await settle();
     expect(JSON.stringify(lines)).to.contain('boom').and.not.to.contain('hvs.secret');
+  });
+
+  it('logs few lines while nothing works, however many keys it retries, and few when it does', async () => {
+    const queue = queueOf({ instant: true });
+    const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`);
+    for (const key of keys) fail.set(key, new ApiError(0, 'Unreachable', 'connection refused'));
+    for (const key of keys) queue.add(key);
+    await clock.advance(600_000);
+    expect(processed.length).to.be.above(2_000);
+    expect(lines.length).to.be.within(10, 30);
+    expect(lines[0]).to.deep.include({ level: 'warn', message: 'processing a key failed, will retry' });
+    expect(lines[0]?.fields).to.include({ key: 'key 0', failures: 1, delayMs: 200 });
+    lines.splice(0);
+    fail.clear();
+    await clock.advance(60_000);
+    expect(lines.map(({ message }) => message)).to.include('processing a key works again');
+    expect(lines.length).to.be.within(10, 30);
   });
 
   it('forgets a key that waits', async () => {

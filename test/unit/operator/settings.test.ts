@@ -66,6 +66,12 @@ describe('settings', () => {
     });
   }
 
+  for (const name of Object.keys(read([])).filter((setting) => setting.endsWith('Interval'))) {
+    it(`reject ${name} of nothing: it would ask without a pause`, () => {
+      expect(() => read(['--config', 'f'], {}, `${name}: 0s`)).to.throw(SettingsError, /"0s".*at least 1s/);
+    });
+  }
+
   it('accept lists of registries, with blanks around the commas', () => {
     const argv = ['--registries', 'docker.io, *.example.com:5000', '--registry-mirrors', 'docker.io=m.example:444/a/b'];
     expect(read([...argv, '--node-platforms', 'linux/arm64/v8,linux/amd64'])).to.include({

@@ -43,6 +43,23 @@ describe('a session with Vault', () => {
     expect(vault.tokens).to.equal(1);
   });
 
+  it('replaces a token in time when the clock was set back', async () => {
+    vault.tokenLifeMs = 30 * MINUTE;
+    await session.read(DB);
+    clock.set(-60 * MINUTE);
+    await clock.advance(20 * MINUTE);
+    await session.read(DB);
+    expect(vault.take('login')).to.have.length(2);
+  });
+
+  it('doubts a rejected token in time when the clock was set back', async () => {
+    await session.read(DB);
+    vault.forgetTokens();
+    clock.set(-60 * MINUTE);
+    await clock.advance(MINUTE);
+    expect(await session.read(DB)).to.deep.equal({ kind: 'Version', version: 7 });
+  });
+
   it('keeps a token that does not expire', async () => {
     await session.read(DB);
     await clock.advance(1_000 * MINUTE);

@@ -101,6 +101,25 @@ describe('the poller of versions', () => {
     expect(poller.answerFor('a', DB)).to.deep.equal({ kind: 'Version', version: 2 });
   });
 
+  it('sees a new version within the interval when the clock was set back', async () => {
+    watch('a', 60, DB);
+    await settle();
+    vault.secrets.set(DB, 2);
+    clock.set(-3_600 * SECOND);
+    await clock.advance(60 * SECOND);
+    expect(poller.answerFor('a', DB)).to.deep.equal({ kind: 'Version', version: 2 });
+  });
+
+  it('asks a Vault that was away again in time when the clock was set back', async () => {
+    vault.goAway();
+    watch('a', 60, DB);
+    await settle();
+    vault.failure = undefined;
+    clock.set(-3_600 * SECOND);
+    await clock.advance(60 * SECOND);
+    expect(poller.answerFor('a', DB)).to.deep.equal({ kind: 'Version', version: 1 });
+  });
+
   it('asks as often as the shortest interval of its users demands, from when it is shortened', async () => {
     watch('a', 3_600, DB);
     await clock.advance(100 * SECOND);

@@ -122,6 +122,14 @@ describe('Warming', () => {
     expect(warming.doubt('a'), 'it is fresh again').to.equal(false);
   });
 
+  it('asks again for what somebody contradicts also when the clock was set back', async () => {
+    warming.use('a', 'shop', { image: 'redis:7' });
+    await settle();
+    clock.set(-3_600_000);
+    await clock.advance(30_000);
+    expect(warming.doubt('a')).to.equal(true);
+  });
+
   it('asks again for what has changed', async () => {
     warming.use('a', 'shop', { image: 'redis:7' });
     warming.use('b', 'shop', { image: 'nginx:1' });

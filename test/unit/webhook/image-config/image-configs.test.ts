@@ -138,6 +138,21 @@ describe('the memory of images', () => {
       expect(asked[1]?.options.remembered(DIGEST)).to.deep.equal(NGINX);
     });
 
+    it('in time when the clock is set back or forward', async () => {
+      const { clock, configs, asking } = start();
+      const isKnown = (): boolean => configs.known('shop', needs('nginx:1')) !== undefined;
+      await asking(FOUND, 'nginx:1');
+      clock.set(60 * MINUTE);
+      expect(isKnown()).to.equal(true);
+      clock.set(-120 * MINUTE);
+      await clock.advance(5 * MINUTE);
+      expect(isKnown()).to.equal(false);
+      await asking(failed('NotFound'), 'nginx:1');
+      clock.set(-60 * MINUTE);
+      await clock.advance(10_000);
+      expect(isKnown(), 'nor is a failure remembered for longer').to.equal(false);
+    });
+
     it('never for a digest that everybody may pull', async () => {
       const { clock, configs, asking } = start();
       await asking(FOUND, `nginx@${DIGEST}`);

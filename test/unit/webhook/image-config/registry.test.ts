@@ -176,6 +176,16 @@ describe('the registry client', () => {
       await scene.ask(of);
     });
 
+    it('no longer when the clock is set back', async () => {
+      scene.registry.script = () => ({ status: 429, headers: { 'retry-after': '7' } });
+      const of = scene.client();
+      await scene.failure(of);
+      scene.registry.script = serving(OCI_MANIFEST, IMAGE.manifest, IMAGE.config);
+      scene.clock.set(-3_600_000);
+      await scene.clock.advance(7000);
+      await scene.ask(of);
+    });
+
     it('until a date that it names, by its own clock', async () => {
       const headers = { 'retry-after': 'Wed, 21 Oct 2015 07:28:09 GMT', date: 'Wed, 21 Oct 2015 07:28:00 GMT' };
       scene.registry.script = () => ({ status: 503, headers });

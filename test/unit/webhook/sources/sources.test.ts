@@ -87,6 +87,17 @@ describe('Sources', () => {
     expect([reads(), await counted('Read'), await counted('Remembered')]).to.deep.equal([1, 1, 2]);
   });
 
+  it('knows it for a second also when the clock is set back or forward', async () => {
+    await put(DB, REFERENCE);
+    const isKnown = (): boolean => sources.fresh('shop', { objects: [DB] }) !== undefined;
+    await sources.find('shop', { objects: [DB] }, 2_500);
+    clock.set(3_600_000);
+    expect(isKnown()).to.equal(true);
+    clock.set(-7_200_000);
+    await clock.advance(1_000);
+    expect(isKnown()).to.equal(false);
+  });
+
   it('knows an object of one namespace only there', async () => {
     await put(APP, REFERENCE);
     expect(await find(APP)).to.deep.equal(HELD);
