@@ -16,6 +16,7 @@ import type { Rotation } from '../rotation/rotation.ts';
 import { Authorities } from '../vault/authorities.ts';
 import { NodeVaultClient } from '../vault/node-vault-client.ts';
 import { WorkloadController } from '../workloads/workload-controller.ts';
+import { changedNamespaces } from './changed-namespaces.ts';
 import type { Context } from './context.ts';
 import { milliseconds, OPERATOR_NAME } from './context.ts';
 import type { Answerers } from './look-ups.ts';
@@ -78,9 +79,18 @@ export function createControllers(
 
   for (const fact of [authorities, rotation]) fact.onChange((policy) => policies.factsChanged(policy));
   workloads.onSummary((policy) => policies.factsChanged(policy));
+  const programmed = changedNamespaces(
+    () => rules.namespaces().map(({ name }) => name),
+    (namespace) => webhook.programmed(namespace),
+  );
+  let wasReady = trust.certificateReady();
   trust.published.onChange(() => {
-    policies.reconcileAll();
-    workloads.lookAtAll();
+    const changed = programmed();
+    policies.reconcileIn(changed);
+    for (const namespace of changed) workloads.lookAt(namespace);
+    // the certificate is in the status of all policies
+    if (wasReady !== trust.certificateReady()) policies.reconcileAll();
+    wasReady = trust.certificateReady();
   });
   leader.onChange((leading) => (leading ? policies.reconcileAll() : undefined));
   return { events, authorities, rotation, workloads, policies };

@@ -55,6 +55,14 @@ export class PolicyController extends OperatorAdapter {
     for (const policy of this.#policies().list()) this.enqueue(POLICIES, keyOf(policy.metadata));
   }
 
+  /** Call it when something in the statuses of the policies of these namespaces has changed. */
+  reconcileIn(namespaces: ReadonlySet<string>): void {
+    if (!this.#loaded || namespaces.size === 0) return;
+    for (const { metadata } of this.#policies().list()) {
+      if (namespaces.has(metadata.namespace ?? '')) this.enqueue(POLICIES, keyOf(metadata));
+    }
+  }
+
   /** Call it when summaryOf, rotationOf or authorityOf return something else for the policy (`namespace/name`). */
   factsChanged(key: string): void {
     this.enqueue(POLICIES, key);

@@ -155,7 +155,7 @@ export class WorkloadController {
     });
     leader.onChange((leading) => this.#leads(leading));
     // also policies that are gone
-    rules.onChange((namespace) => this.#lookAtThose(this.#lookedIn.get(namespace) ?? []));
+    rules.onChange((namespace) => this.lookAt(namespace));
     options.rotation?.onChange((policyKey) => this.#queue.addAfter(policyKey, GATHER_MS));
     sources?.onChange((namespace, ref) =>
       this.#sources?.changed(namespace, ({ objects }) => objects.some((one) => isSameRef(one, ref))),
@@ -188,9 +188,9 @@ export class WorkloadController {
     this.#listeners.add(listener);
   }
 
-  /** Call it when something that all plans depend on has changed: the leader, or what is programmed. */
-  lookAtAll(): void {
-    this.#lookAtThose(this.#looked.keys());
+  /** Call it when something that the plans of a namespace depend on has changed, such as whether it is programmed. */
+  lookAt(namespace: string): void {
+    this.#lookAtThose(this.#lookedIn.get(namespace) ?? []);
   }
 
   /** Notes an admission that this replica decided. */
@@ -211,7 +211,7 @@ export class WorkloadController {
   /** The new leader now records what was found before the election, because it is the one that acts on it. */
   #leads(isLeader: boolean): void {
     if (isLeader) for (const { workload, standing } of this.#inventory.list()) this.#events.stands(workload, standing);
-    this.lookAtAll();
+    this.#lookAtThose(this.#looked.keys());
   }
 
   /** Updates plan and summary of one policy. */
