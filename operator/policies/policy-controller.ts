@@ -2,6 +2,7 @@ import type { Informer } from '../../kube/informer.ts';
 import { OperatorAdapter } from '../../kube/operator-adapter.ts';
 import type { OperatorAdapterOptions } from '../../kube/operator-adapter.ts';
 import { keyOf } from '../../core/object.ts';
+import type { KubernetesObject } from '../../core/object.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import { HealthMonitor } from '../vault/health-monitor.ts';
 import type { VaultPort } from '../vault/vault-port.ts';
@@ -76,6 +77,10 @@ export class PolicyController extends OperatorAdapter {
   protected override async init(): Promise<void> {
     const { group, version, plural } = POLICIES;
     await this.watchResource(group, version, plural, ({ meta }) => this.#reconciler.reconcile(keyOf(meta)));
+  }
+
+  protected override onListed(_plural: string, object: KubernetesObject): void {
+    this.#reconciler.prepare(object);
   }
 
   // Until all policies are known, no namespace may be taken for one without policies: no policy is reconciled before.

@@ -1,5 +1,5 @@
 import type { Clock } from '../../kube/clock.ts';
-import { partsOfKey } from '../../core/object.ts';
+import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { isNotFound } from '../../kube/errors.ts';
@@ -95,14 +95,24 @@ export class Reconciler {
   /** When each status was last written. */
   readonly #writtenAt = new Map<string, number>();
 
+  /** Policies that were judged before load(). */
+  readonly #prepared = new Map<string, { readonly resourceVersion: string | undefined; readonly judged: Judged }>();
+
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+  }
+
+  /** Judges a policy ahead of load(): thousands of them would keep the process busy for seconds in one go. */
+  prepare(object: KubernetesObject): void {
+    const { resourceVersion } = object.metadata;
+    this.#prepared.set(keyOf(object.metadata), { resourceVersion, judged: judge(object, this.#options) });
   }
 
   /** Puts the rules of all policies in force at once, without I/O: admission need not wait for any status. */
   load(): void {
     const { policies, rules } = this.#options;
-    const judged = policies.list().map((object) => judge(object, this.#options));
+    const judged = policies.list().map((object) => this.#judgedBefore(object) ?? judge(object, this.#options));
+    this.#prepared.clear();
     rules.replaceAll(judged.flatMap(({ rule }) => (rule === undefined ? [] : [rule])));
     this.#program();
   }
@@ -119,6 +129,11 @@ export class Reconciler {
     const inForce = this.#ruleInForce(object);
     this.#options.vault.watch(key, inForce?.vault);
     if (this.#options.isLeader()) await this.#report(key, object, judged.verdict, inForce);
+  }
+
+  #judgedBefore({ metadata }: KubernetesObject): Judged | undefined {
+    const prepared = this.#prepared.get(keyOf(metadata));
+    return prepared?.resourceVersion === metadata.resourceVersion ? prepared?.judged : undefined;
   }
 
   #forget(key: string): void {
