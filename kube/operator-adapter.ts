@@ -42,6 +42,9 @@ export interface OperatorAdapterOptions {
   readonly watchSeconds?: number;
 }
 
+// Custom resources are a few kilobytes each: a page is parsed, and what it brings prepared, in some 25 ms.
+const PAGE = 100;
+
 interface Watched {
   readonly informer: Informer;
   /** onSynced() has been called and has resolved: handlers may run. */
@@ -218,6 +221,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
       clock,
       random,
       logger,
+      pageSize: PAGE,
       ...(relistMs === undefined ? {} : { relistMs }),
       ...(observer === undefined ? {} : { observer }),
       ...(watchSeconds === undefined ? {} : { watchSeconds }),

@@ -21,8 +21,8 @@ export class InjectedNamespaces {
     return new Set(this.#keys.keys());
   }
 
-  /** Returns the namespace and key of each workload. */
-  all(): readonly (readonly [namespace: string, key: string])[] {
-    return [...this.#keys].flatMap(([namespace, keys]) => [...keys].map((key) => [namespace, key] as const));
+  /** Returns the keys of those in the namespace. */
+  of(namespace: string): readonly string[] {
+    return [...(this.#keys.get(namespace) ?? [])];
   }
 }

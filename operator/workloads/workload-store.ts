@@ -32,7 +32,7 @@ export class WorkloadStore implements Store<KubernetesObject> {
   }
 
   list(): readonly KubernetesObject[] {
-    return this.#entries().map(({ workload }) => workload);
+    return this.#workloads();
   }
 
   put(object: KubernetesObject): readonly never[] {
@@ -47,23 +47,26 @@ export class WorkloadStore implements Store<KubernetesObject> {
 
   /** What is newer than the list has come by another way meanwhile. */
   retain(listed: ReadonlySet<string>, version: string): readonly never[] {
-    const { injected, gone } = this.#options;
-    for (const { key, workload } of this.#entries()) {
-      const { metadata } = workload;
-      const isNewer = (compareVersions(metadata.resourceVersion, version) ?? 0) > 0;
-      if (!listed.has(keyOf(metadata)) && !isNewer) gone(metadata.namespace, key);
-    }
+    const { namespaces, injected, gone } = this.#options;
     const prefix = `${this.#kind}/`;
-    for (const [namespace, key] of injected.all()) {
-      const isOurs = key.startsWith(prefix) && !this.#options.namespaces.has(namespace);
-      if (isOurs && !listed.has(key.slice(prefix.length))) gone(namespace, key);
+    const isMissing = (key: string): boolean => key.startsWith(prefix) && !listed.has(key.slice(prefix.length));
+    for (const [namespace, { entries }] of namespaces) {
+      for (const [key, { workload }] of [...entries]) {
+        if (!isMissing(key)) continue;
+        const isNewer = (compareVersions(workload.metadata.resourceVersion, version) ?? 0) > 0;
+        if (!isNewer) gone(namespace, key);
+      }
+    }
+    for (const namespace of injected.namespaces) {
+      if (namespaces.has(namespace)) continue;
+      for (const key of injected.of(namespace)) if (isMissing(key)) gone(namespace, key);
     }
     return [];
   }
 
-  #entries(): { readonly key: string; readonly workload: Workload }[] {
+  #workloads(): Workload[] {
     return [...this.#options.namespaces.values()].flatMap(({ entries }) =>
-      [...entries].flatMap(([key, { workload }]) => (workload.kind === this.#kind ? [{ key, workload }] : [])),
+      [...entries.values()].flatMap(({ workload }) => (workload.kind === this.#kind ? [workload] : [])),
     );
   }
 }

@@ -54,6 +54,8 @@ const EVERY_MS = 200;
 export class Watcher {
   mostConnections = 0;
   longestBlockMs = 0;
+  /** Before this watcher looked for the first time: of an operator that has just become ready, while it started. */
+  blockBeforeMs = 0;
   readonly #operator: RunningOperator;
   readonly #port: number;
   #isGoing = true;
@@ -72,6 +74,8 @@ export class Watcher {
   }
 
   async #run(): Promise<void> {
+    await this.#look();
+    [this.blockBeforeMs, this.longestBlockMs] = [this.longestBlockMs, 0];
     while (this.#isGoing) {
       await this.#look();
       await sleep(EVERY_MS);

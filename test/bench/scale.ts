@@ -42,6 +42,7 @@ interface Figures {
   readonly inventoryMs: number;
   readonly statusMs: number;
   readonly connections: number;
+  readonly blockToReadyMs: number;
   readonly blockAtStartMs: number;
   readonly blockLaterMs: number;
   readonly memory: Memory;
@@ -133,7 +134,10 @@ function prefer(pid: number): void {
 
 interface Start {
   readonly operator: RunningOperator;
-  readonly figures: Pick<Figures, 'readyMs' | 'inventoryMs' | 'statusMs' | 'connections' | 'blockAtStartMs'>;
+  readonly figures: Pick<
+    Figures,
+    'readyMs' | 'inventoryMs' | 'statusMs' | 'connections' | 'blockToReadyMs' | 'blockAtStartMs'
+  >;
 }
 
 async function timedStart(plane: ControlPlane, cluster: ScaleCluster): Promise<Start> {
@@ -155,8 +159,15 @@ async function timedStart(plane: ControlPlane, cluster: ScaleCluster): Promise<S
   await cluster.policiesAre('counted', policies, ({ status }) => (status?.workloads?.matched ?? 0) >= perPolicy);
   const statusMs = since();
   await watcher.stop();
-  const { mostConnections: connections, longestBlockMs: blockAtStartMs } = watcher;
-  const figures = { readyMs: operator.readyAfterMs, inventoryMs, statusMs, connections, blockAtStartMs };
+  const { mostConnections: connections, blockBeforeMs: blockToReadyMs, longestBlockMs: blockAtStartMs } = watcher;
+  const figures = {
+    readyMs: operator.readyAfterMs,
+    inventoryMs,
+    statusMs,
+    connections,
+    blockToReadyMs,
+    blockAtStartMs,
+  };
   return { operator, figures };
 }
 
@@ -256,7 +267,16 @@ function report(all: readonly Figures[]): string {
     row('memory (RSS), idle', '450 MiB', ({ idleMiB }) => `${fixed(idleMiB, 0)} MiB`),
     row('memory (RSS), peak of all', '450 MiB', ({ memory }) => `${fixed(memory.peakMiB, 0)} MiB`),
     row('connections to the API server, at most', '20', ({ connections }) => String(connections)),
-    row('longest block of the event loop, start', '50 ms', ({ blockAtStartMs }) => `${fixed(blockAtStartMs, 0)} ms`),
+    row(
+      'longest block of the event loop, until it is ready',
+      '–',
+      ({ blockToReadyMs }) => `${fixed(blockToReadyMs, 0)} ms`,
+    ),
+    row(
+      'longest block of the event loop, until all is known',
+      '50 ms',
+      ({ blockAtStartMs }) => `${fixed(blockAtStartMs, 0)} ms`,
+    ),
     row('longest block of the event loop, later', '50 ms', ({ blockLaterMs }) => `${fixed(blockLaterMs, 0)} ms`),
     row('API requests per minute, idle', '60', (figures) => fixed(idleOf(figures), 0)),
     row('policy changed to rule in force, p50 / p99', '1 s', ({ inForceMs }) => percentiles(inForceMs)),

@@ -275,6 +275,37 @@ describe('Inventory', () => {
     thaw.resolve(undefined);
   });
 
+  it('finds by its next list what was deleted while there was no watch, also where no rules are', async () => {
+    const injected = { template: { metadata: { annotations: { 'vaultinjection.dev/injected': 'shop/1' } }, spec: {} } };
+    for (const [name, namespace] of [
+      ['web', 'shop'],
+      ['gone', 'shop'],
+      ['gone', 'left'],
+    ] as const) {
+      await create(name, namespace);
+    }
+    api.edit(resourceOf('deployments', 'left'), 'gone', 'webhook', (one) => (one.spec = injected));
+    rule('shop');
+    const end = Promise.withResolvers<undefined>();
+    const watch = api.watch.bind(api);
+    api.watch = async function* () {
+      api.watch = watch;
+      yield* [];
+      await end.promise;
+    };
+    inventory.start();
+    await settle();
+    expect([inventory.settled('shop'), inventory.holdsInjected('left')]).to.deep.equal([true, true]);
+    await api.delete(resourceOf('deployments', 'shop'), 'gone');
+    await api.delete(resourceOf('deployments', 'left'), 'gone');
+    await clock.advance(2 * 3_600_000);
+    end.resolve(undefined);
+    await settle();
+    expect(gone).to.deep.equal(['Deployment/shop/gone']);
+    expect(inventory.holdsInjected('left')).to.equal(false);
+    expect(judged, 'the others are not judged again').to.deep.equal(['Deployment/shop/web', 'Deployment/shop/gone']);
+  });
+
   it('lets no older state win that a fetch brings: it asks for the newest', async () => {
     const old = await create('web');
     rule('shop');

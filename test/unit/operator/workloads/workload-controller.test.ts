@@ -105,7 +105,7 @@ describe('WorkloadController', () => {
       'who leads tells',
     ).to.deep.equal(['NotInjected']);
     scene.programmed = true;
-    scene.workloads.lookAtAll();
+    scene.workloads.lookAtAll(new Set(['shop']));
     await scene.clock.advance(1_000);
     expect(counts()).to.deep.equal(about({ matched: 1, injected: 1 }));
   });
