@@ -17,12 +17,6 @@ const KEY = 'shop/web';
 const REACHED: Statement = { status: 'True', reason: 'WebhookReached', message: 'reached' };
 const REACHABLE: VaultHealth = { status: 'True', reason: 'VaultReachable', message: 'answers' };
 
-interface Applied {
-  readonly resource: unknown;
-  readonly object: KubernetesObject;
-  readonly options: unknown;
-}
-
 /** A summary of so many workloads, by default all injected. */
 function summaryWith(matched: number, fields: Partial<WorkloadSummary> = {}): WorkloadSummary {
   const counts = { matched, injected: matched, outdated: 0, missed: 0, denied: 0, failed: 0, excluded: 0 };
@@ -72,8 +66,7 @@ describe('reconciling a policy', () => {
   let watched: Map<string, string | undefined>;
   let health: VaultHealth;
   let certificateReady: boolean;
-  let reachable: Statement | undefined;
-  let applied: Applied[];
+  let applied: { readonly resource: unknown; readonly object: KubernetesObject; readonly options: unknown }[];
   let refusal: ApiError | undefined;
   let summary: WorkloadSummary | undefined;
   let rotating: Statement | undefined;
@@ -91,7 +84,6 @@ describe('reconciling a policy', () => {
     watched = new Map();
     health = REACHABLE;
     certificateReady = true;
-    reachable = REACHED;
     applied = [];
     refusal = undefined;
     summary = undefined;
@@ -116,7 +108,7 @@ describe('reconciling a policy', () => {
         narrowedByPlatform: () => undefined,
       },
       certificateReady: () => certificateReady,
-      webhookReachable: () => reachable,
+      webhookReachable: () => REACHED,
       summaryOf: () => summary,
       rotationOf: () => rotating,
       isLeader: () => leading,
