@@ -71,7 +71,7 @@ describe('the webhook configuration, which others see as well', function () {
 
   async function expectNoWrites(...operators: readonly RunningOperator[]): Promise<void> {
     await settled();
-    const count = (): number[] => operators.map(({ log }) => writes(log()));
+    const count = (): number[] => operators.map((one) => writes(one.log()));
     const before = { generation: await generation(), writes: count() };
     await sleep(SETTLED_MS);
     expect({ generation: await generation(), writes: count() }).to.deep.equal(before);

@@ -114,7 +114,7 @@ describe('whether API servers reach the webhook', function () {
     operator = await startOperator({ controlPlane: plane, service: 'absent' });
     await eventually('the condition to name the Service', async () => {
       const { message = '' } = await conditionOf('WebhookReachable');
-      return /service "absent" not found/.test(message) && message.includes('--webhook-service') ? true : undefined;
+      return message.includes('service "absent" not found') && message.includes('--webhook-service') ? true : undefined;
     });
   });
 });

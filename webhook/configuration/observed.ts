@@ -24,7 +24,9 @@ const OWN_NAMES: readonly string[] = Object.values(ENTRY_NAMES);
 export function otherInstallation(observed: WebhookConfiguration, installation: string): string | undefined {
   const mark = observed.metadata.annotations?.[INSTALLATION_ANNOTATION];
   // an empty mark is none
-  const owner = mark || OWN_NAMES.map((name) => serviceNamespaceOf(entryNamed(observed, name))).find(Boolean);
+  const owner =
+    (mark === '' ? undefined : mark) ??
+    OWN_NAMES.map((name) => serviceNamespaceOf(entryNamed(observed, name))).find(Boolean);
   return owner === installation ? undefined : owner;
 }
 

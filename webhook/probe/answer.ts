@@ -26,7 +26,8 @@ export function probeObject(namespace: string, labels: Readonly<Record<string, s
 
 /** Returns the replica that has reviewed the object, by the annotation; undefined if none has. */
 export function reviewedBy({ metadata }: KubernetesObject): string | undefined {
-  return metadata.annotations?.[PROBED_BY] || undefined;
+  const replica = metadata.annotations?.[PROBED_BY];
+  return replica === '' ? undefined : replica;
 }
 
 /**

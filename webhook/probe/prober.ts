@@ -93,7 +93,7 @@ export class Prober {
 
   /** One probe, if it is due; start() makes one after another. Resolves with the milliseconds until the next. */
   async pass(): Promise<number | undefined> {
-    const { clock, isProgrammed, metrics } = this.#options;
+    const { clock, isProgrammed } = this.#options;
     const restMs = this.#dueAt - clock.elapsed();
     if (restMs > 0) return restMs;
     // without the entry the object would be accepted unseen: nothing to ask for

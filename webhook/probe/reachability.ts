@@ -79,7 +79,7 @@ const NOT_PROGRAMMED =
   'to it: look for what somebody has added to that entry, and for errors about it in the log of the operator';
 
 function adviceOnRefusal(text: string): string {
-  if (/already exists/.test(text)) return 'delete that ConfigMap: nothing uses it';
+  if (text.includes('already exists')) return 'delete that ConfigMap: nothing uses it';
   return 'let the operator create this ConfigMap in its namespace as a dry run (config/rbac, quotas, other admission policies)';
 }
 

@@ -165,8 +165,8 @@ describe('the webhook configuration', () => {
           ((entry.matchConditions as { expression: string }[])[0] = { expression: 'true', name: 'other' } as never),
         (entry) => (entry.namespaceSelector = {}),
         (entry) => termsOf(entry).pop(),
-        (entry) => (termsOf(entry)[0]?.values as string[]).push('zoo'),
-        (entry) => (termsOf(entry).at(-1)?.values as string[]).shift(),
+        (entry) => termsOf(entry)[0]?.values?.push('zoo'),
+        (entry) => termsOf(entry).at(-1)?.values?.shift(),
         (entry) => (entry.rules as { operations: string[] }[])[0]?.operations.push('DELETE'),
         (entry) => (entry.failurePolicy = entry.failurePolicy === 'Fail' ? 'Ignore' : 'Fail'),
         (entry) => (entry.name = 'renamed.vaultinjection.dev'),
@@ -199,7 +199,7 @@ describe('the webhook configuration', () => {
       it('values among those that we exclude', () => {
         const more = changed((entry) => {
           const exclusion = termsOf(entry).find(({ operator }) => operator === 'NotIn');
-          (exclusion?.values as string[] | undefined)?.push('zoo');
+          exclusion?.values?.push('zoo');
         });
         expect(isAsDesired(more, desired)).to.equal(true);
       });
