@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 
+import { OWN_KEYS } from '../../core/own-objects.ts';
 import type { Part } from '../../kube/group.ts';
 import { IdentityLeases } from '../../kube/identity-lease.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
@@ -29,8 +30,8 @@ export function createReplicas(context: Context, identity: string, policies: () 
     namespace: context.settings.namespace,
     identity,
     namePrefix: `${OPERATOR_NAME}-replica-`,
-    label: 'vaultinjection.dev/replica',
-    annotation: 'vaultinjection.dev/state',
+    label: OWN_KEYS.replica,
+    annotation: OWN_KEYS.state,
     fieldManager: OPERATOR_NAME,
   });
   return new Replicas({ leases, identity, policies, clock: context.clock });

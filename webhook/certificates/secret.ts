@@ -1,5 +1,6 @@
 import { fromBase64, toBase64 } from '../../core/base64.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { OWN_KEYS } from '../../core/own-objects.ts';
 import { parseCertificate } from '../../core/pem.ts';
 import type { Authority } from './authority.ts';
 import { usableAuthority } from './authority.ts';
@@ -41,17 +42,10 @@ const KEYS = {
   leaf: ['tls.crt', 'tls.key'],
 } as const;
 
-/**
- * Annotations of the Secret. Whoever writes a new value into the first one asks for a new authority; the second one holds
- * the value that was honoured last, so that it happens once.
- */
-export const RENEW_ANNOTATION = 'vaultinjection.dev/renew';
-export const RENEWED_ANNOTATION = 'vaultinjection.dev/renewed';
-
 /** Returns the value by which somebody asks for a new authority; undefined if nobody does, or it has been honoured. */
 export function askedRenewal(secret: Secret | undefined): string | undefined {
-  const asked = secret?.metadata.annotations?.[RENEW_ANNOTATION];
-  return asked === secret?.metadata.annotations?.[RENEWED_ANNOTATION] ? undefined : asked;
+  const asked = secret?.metadata.annotations?.[OWN_KEYS.renew];
+  return asked === secret?.metadata.annotations?.[OWN_KEYS.renewed] ? undefined : asked;
 }
 
 /** Returns the `data` of the Secret: the keys of the set, and those of `others` that do not belong to a set. */
