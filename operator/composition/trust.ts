@@ -102,7 +102,13 @@ export function createTrust(
     certificates.wake();
     prober.wake();
   });
-  replicas.onChange(() => certificates.wake());
+  let told = '';
+  replicas.onChange(() => {
+    // a pass reads the Secret: not for each policy that somebody edits
+    const says = JSON.stringify(replicas.others().map(({ serves, authorities }) => [serves, authorities]));
+    if (says !== told) certificates.wake();
+    told = says;
+  });
   const certificateReady = (): boolean => {
     const pair = certificates.servingPair();
     const bundle = published.bundle ?? certificates.bundlePem();

@@ -1,9 +1,10 @@
 /** Rotations of the webhook's authority, one after another, while API servers send reviews all the time. */
 import { ApiClient } from '../../kube/api-client.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
+import { mark } from '../../core/marks.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import { fingerprintOf } from '../../webhook/certificates/inspect.ts';
-import { bundleOf, decodeSet, RENEW_ANNOTATION, RENEWED_ANNOTATION } from '../../webhook/certificates/secret.ts';
+import { bundleOf, decodeSet } from '../../webhook/certificates/secret.ts';
 import { SECRET_NAME } from '../../webhook/certificates/keeper.ts';
 import type { Secret } from '../../webhook/certificates/secret.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -13,7 +14,6 @@ import { eventually } from './operator.ts';
 const SYSTEM = 'vault-injection-system';
 const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespace: SYSTEM };
 const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace: SYSTEM };
-const STATE = 'vaultinjection.dev/state';
 const ROTATION_MS = 120_000;
 
 export interface RotationsOptions {
@@ -86,20 +86,20 @@ async function updateUntil(
 
 /** Asks for a new authority; resolves when it is the only one, and all replicas serve certificates of it. */
 async function rotate(client: ApiClient, value: string, replicas: number): Promise<void> {
-  const changes = { metadata: { annotations: { [RENEW_ANNOTATION]: value } } };
+  const changes = { metadata: { annotations: { [mark.renew]: value } } };
   await client.patch(SECRETS, SECRET_NAME, changes, { fieldManager: 'rotations' });
   await eventually(`rotation ${value} to be over`, () => isOver(client, value, replicas), ROTATION_MS);
 }
 
 async function isOver(client: ApiClient, value: string, replicas: number): Promise<true | undefined> {
   const secret = await client.get<Secret>(SECRETS, SECRET_NAME);
-  if (secret?.metadata.annotations?.[RENEWED_ANNOTATION] !== value) return undefined;
+  if (secret?.metadata.annotations?.[mark.renewed] !== value) return undefined;
   const { current, next, previous } = decodeSet(secret);
   if (current === undefined || next !== undefined || previous !== undefined) return undefined;
   const authority = fingerprintOf(bundleOf({ current }));
-  const leases = await client.list<KubernetesObject>(LEASES, { labelSelector: 'vaultinjection.dev/replica' });
+  const leases = await client.list<KubernetesObject>(LEASES, { labelSelector: mark.replica });
   const states = leases.items.map(
-    ({ metadata }) => JSON.parse(metadata.annotations?.[STATE] ?? '{}') as { serves?: string },
+    ({ metadata }) => JSON.parse(metadata.annotations?.[mark.state] ?? '{}') as { serves?: string },
   );
   return states.length === replicas && states.every(({ serves }) => serves === authority) ? true : undefined;
 }

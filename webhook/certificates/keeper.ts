@@ -4,6 +4,7 @@ import { Listeners } from '../../kube/listeners.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { equal } from '../../core/json.ts';
 import { parseCertificate } from '../../core/pem.ts';
+import { mark } from '../../core/marks.ts';
 import { coreResource } from '../../core/resources.ts';
 import type { Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -20,7 +21,7 @@ import { Settled } from './settled.ts';
 import type { SettledOptions } from './settled.ts';
 import { choosePair } from './serving.ts';
 import { takeStep } from './step.ts';
-import { askedRenewal, bundleOf, decodeSet, encodeSet, RENEWED_ANNOTATION } from './secret.ts';
+import { askedRenewal, bundleOf, decodeSet, encodeSet } from './secret.ts';
 import type { CertificateSet, Secret, StoredSet } from './secret.ts';
 
 export interface CertificateKeeperOptions extends SettledOptions {
@@ -294,7 +295,7 @@ export class CertificateKeeper {
       namespace,
       labels: { ...secret?.metadata.labels, ...labels },
       ...(renewed !== undefined && {
-        annotations: { ...secret?.metadata.annotations, [RENEWED_ANNOTATION]: renewed },
+        annotations: { ...secret?.metadata.annotations, [mark.renewed]: renewed },
       }),
     };
     const object = { type: 'Opaque', ...secret, apiVersion: 'v1', kind: 'Secret', metadata, data };

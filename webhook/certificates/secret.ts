@@ -42,17 +42,10 @@ const KEYS = {
   leaf: ['tls.crt', 'tls.key'],
 } as const;
 
-/**
- * Annotations of the Secret. Whoever writes a new value into the first one asks for a new authority; the second one holds
- * the value that was honoured last, so that it happens once.
- */
-export const RENEW_ANNOTATION = mark.renew;
-export const RENEWED_ANNOTATION = mark.renewed;
-
 /** Returns the value by which somebody asks for a new authority; undefined if nobody does, or it has been honoured. */
 export function askedRenewal(secret: Secret | undefined): string | undefined {
-  const asked = secret?.metadata.annotations?.[RENEW_ANNOTATION];
-  return asked === secret?.metadata.annotations?.[RENEWED_ANNOTATION] ? undefined : asked;
+  const asked = secret?.metadata.annotations?.[mark.renew];
+  return asked === secret?.metadata.annotations?.[mark.renewed] ? undefined : asked;
 }
 
 /** Returns the `data` of the Secret: the keys of the set, and those of `others` that do not belong to a set. */
