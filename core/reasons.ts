@@ -269,9 +269,30 @@ export const REASONS = {
   NotInjected: {
     usedBy: ['Workload', 'Event'],
     meaning:
-      'A container that should be injected is not: the workload was stored while the webhook was away, or before the policy.',
+      'A container that should be injected is not: the workload was stored or changed while the webhook was away.',
     action:
       'None: the operator asks admission to inject it. If it persists, the log of the operator says what was tried.',
+  },
+  NotAdopted: {
+    usedBy: ['Workload', 'Event'],
+    meaning: 'The workload ran before the policy, without injection: its template is older than the policy’s spec.',
+    action:
+      'Inject it with kubectl annotate deployment NAME vaultinjection.dev/apply=now, which replaces its pods, or set ' +
+      'spec.rollout.strategy to Automatic. If it is not meant to be injected, annotate it with vaultinjection.dev/inject=false.',
+  },
+  ReferenceMalformed: {
+    usedBy: ['Workload', 'Event'],
+    meaning:
+      'A variable refers to Vault in a form that vault-env cannot read, so programs of new pods would not start; the operator ' +
+      'replaces no pods for it.',
+    action: 'Correct the variable that the message names.',
+  },
+  TransitKeyMissing: {
+    usedBy: ['Workload', 'Event'],
+    meaning:
+      'A variable holds a ciphertext and the policy names no key to decrypt it with, so programs of new pods would not start; ' +
+      'the operator replaces no pods for it.',
+    action: 'Set spec.environment.transit.keyID, or replace the ciphertext.',
   },
   InjectionChanged: {
     usedBy: ['Workload', 'Event'],
@@ -309,6 +330,11 @@ export const REASONS = {
     meaning: 'The operator asked admission to inject a workload that was not injected, and now it is.',
     action: '',
   },
+  Adopted: {
+    usedBy: ['Event'],
+    meaning: 'The operator had a workload injected that ran before the policy: its pods are replaced.',
+    action: '',
+  },
   RolloutStarted: {
     usedBy: ['Event'],
     meaning:
@@ -332,7 +358,8 @@ export const REASONS = {
     meaning: 'The operator asked admission several times to inject a workload, and the workload did not change.',
     action:
       'Check whether API servers reach the webhook (see their metric apiserver_admission_webhook_fail_open_count), and ' +
-      'whether a later webhook removes the injection. The operator keeps asking.',
+      'whether a later webhook removes the injection. The operator asks again: every five minutes for a workload without ' +
+      'injection, within hours for an outdated one, at once after kubectl annotate deployment NAME vaultinjection.dev/apply=now.',
   },
   RolloutFailed: {
     usedBy: ['Workload', 'Event', 'Stalled'],

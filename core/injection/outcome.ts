@@ -2,6 +2,7 @@ import type { ReasonOf } from '../reasons.ts';
 import type { ImageNeeds } from './images.ts';
 import type { JsonPatchOperation } from './patch.ts';
 import type { SourceNeeds } from './sources.ts';
+import type { StartFault } from './start-faults.ts';
 
 /**
  * - Injected: the template is injected as the policy says, and was not before
@@ -31,6 +32,10 @@ export type Exclusion = Exclude<ReasonOf<'Workload'>, ReasonOf<'Event'>>;
 export interface Details {
   /** Names of containers that should be wrapped and are not. */
   readonly unwrapped: readonly string[];
+  /** The template holds something of an earlier injection. */
+  readonly isTraced: boolean;
+  /** Why programs of the wrapped containers would not start. */
+  readonly faults: readonly StartFault[];
   /** Names of the policies that also match, but lose. */
   readonly yielding: readonly string[];
   /** Paths whose newest version the wrapped containers read, each once. */

@@ -55,6 +55,7 @@ export function createControllers(
     images: images.configs,
     sources,
     rotation,
+    maxRollouts: settings.maxRollouts,
   });
   const metrics = createOperatorMetrics(register);
   const policies = new PolicyController({
