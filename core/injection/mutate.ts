@@ -132,7 +132,7 @@ function review(
     entryPoints,
     options,
     reservedVolumes: claimNames(workload),
-    live: { injected: annotationsOf(template)?.[annotation.injected], installer: restored.installer },
+    live: { injected: annotationsOf(template)?.[annotation.injected], ...restored.generated },
     restart: restartOf(workload),
     warn,
   });
