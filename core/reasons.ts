@@ -29,14 +29,14 @@ export interface Reason {
   readonly action: string;
 }
 
-const REFUSED = ['Accepted', 'Ready', 'Stalled'] as const;
+const REFUSED = ['Accepted', 'Ready', 'Stalled', 'Event'] as const;
 const UNDER_REVIEW = ['Admission', 'Workload', 'Event'] as const;
 
 export const REASONS = {
   // the policy is in force
   Accepted: { usedBy: ['Accepted'], meaning: 'The policy is sound.', action: '' },
   Programmed: { usedBy: ['Programmed'], meaning: 'Admission uses the policy.', action: '' },
-  Active: { usedBy: ['Ready'], meaning: 'The policy is in force as it is written.', action: '' },
+  Active: { usedBy: ['Ready', 'Event'], meaning: 'The policy is in force as it is written.', action: '' },
   CertificateReady: {
     usedBy: ['CertificateReady'],
     meaning: 'The webhook serves a certificate that API servers are told to trust.',
@@ -45,7 +45,7 @@ export const REASONS = {
 
   // it is not, on purpose or not yet
   Suspended: {
-    usedBy: ['Programmed', 'Ready'],
+    usedBy: ['Programmed', 'Ready', 'Event'],
     meaning: 'spec.suspend takes the policy out of force.',
     action: 'Set spec.suspend to false to bring it back.',
   },
@@ -61,7 +61,7 @@ export const REASONS = {
       'Wait a few seconds. If it persists, look for errors about the webhook configuration in the log of the operator.',
   },
   NamespaceExcluded: {
-    usedBy: ['Programmed', 'Ready', 'Stalled'],
+    usedBy: ['Programmed', 'Ready', 'Stalled', 'Event'],
     meaning: 'Workloads of this namespace are never injected: it is a system namespace, or the operator’s own.',
     action: 'Move the policy and the workloads to another namespace.',
   },
@@ -104,15 +104,15 @@ export const REASONS = {
     action: 'Write quantities such as 10m and 32Mi, with no request above its limit.',
   },
   PathNotAllowed: {
-    usedBy: [...REFUSED, ...UNDER_REVIEW],
+    usedBy: ['Accepted', 'Ready', 'Stalled', ...UNDER_REVIEW],
     meaning: 'spec.environment.allowedPaths does not allow a Vault path.',
     action: 'Refer to an allowed path, or widen allowedPaths.',
   },
 
   // Vault, which never withdraws a rule
-  VaultReachable: { usedBy: ['VaultReachable'], meaning: 'Vault answers and is unsealed.', action: '' },
+  VaultReachable: { usedBy: ['VaultReachable', 'Event'], meaning: 'Vault answers and is unsealed.', action: '' },
   VaultStandby: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'Vault answers and is unsealed; this server is a standby and forwards requests.',
     action: '',
   },
@@ -121,35 +121,35 @@ export const REASONS = {
     meaning: 'The operator did not ask Vault.',
     action: 'The message says why. Pods connect to Vault themselves, so this does not keep them from starting.',
   },
-  VaultSealed: { usedBy: ['VaultReachable'], meaning: 'Vault is sealed.', action: 'Unseal it.' },
+  VaultSealed: { usedBy: ['VaultReachable', 'Event'], meaning: 'Vault is sealed.', action: 'Unseal it.' },
   VaultNotInitialized: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'Vault answers but has not been initialized.',
     action: 'Initialize and unseal it.',
   },
   VaultTLSFailed: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'The certificate of Vault cannot be verified, or Vault does not speak TLS at this address.',
     action:
       'Set spec.vault.tls.caBundle to the CA that signed the certificate, and serverName to a name that the certificate contains.',
   },
   VaultTimeout: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'Vault did not answer in time.',
     action: 'Check the address, and the network policies and firewalls between the operator and Vault.',
   },
   VaultNameUnknown: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'The host name in spec.vault.address does not resolve where the operator runs.',
     action: 'Correct the address or the DNS record.',
   },
   VaultUnreachable: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'The operator could not connect to Vault, or the connection broke.',
     action: 'Check the address and the port, and that Vault is running.',
   },
   VaultAnswerUnexpected: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'Something answers at the address, but it is not Vault.',
     action: 'Correct spec.vault.address: it must be the address of Vault itself, without a redirect.',
   },

@@ -10,6 +10,7 @@ import { ApiError } from '../../kube/object-client.ts';
 import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
+import { PolicyEvents } from '../policies/policy-events.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import { createRotation } from '../rotation/create.ts';
 import type { Rotation } from '../rotation/rotation.ts';
@@ -69,6 +70,7 @@ export function createControllers(
     webhook,
     certificateReady: () => trust.certificateReady(),
     isLeader: () => leader.isLeader,
+    policyEvents: new PolicyEvents(events),
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
     vault: new NodeVaultClient(),

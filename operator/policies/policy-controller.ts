@@ -13,7 +13,15 @@ export interface PolicyControllerOptions
     Omit<OperatorAdapterOptions, 'fieldManager'>,
     Pick<
       ReconcilerOptions,
-      'validate' | 'compile' | 'rules' | 'webhook' | 'certificateReady' | 'summaryOf' | 'rotationOf' | 'isLeader'
+      | 'validate'
+      | 'compile'
+      | 'rules'
+      | 'webhook'
+      | 'certificateReady'
+      | 'summaryOf'
+      | 'rotationOf'
+      | 'isLeader'
+      | 'policyEvents'
     > {
   readonly vault: VaultPort;
   readonly authorityOf: AuthorityOf;

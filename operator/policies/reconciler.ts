@@ -14,7 +14,8 @@ import type { VaultInjectionPolicy } from '../../core/policy/policy.generated.ts
 import type { RuleCache } from './rule-cache.ts';
 import type { Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { CheckedPolicy } from '../../core/policy/schema.ts';
-import { keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
+import type { PolicyEvents } from './policy-events.ts';
+import { keptStall, keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
 
 export const POLICIES: Resource = {
   group: 'vaultinjection.dev',
@@ -61,6 +62,8 @@ export interface ReconcilerOptions {
   readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
   /** Returns the condition Rotating of a policy that asks for rotation. */
   readonly rotationOf?: (key: string) => Statement | undefined;
+  /** Told of each status that was written, and of policies that are gone. */
+  readonly policyEvents?: Pick<PolicyEvents, 'written' | 'forget'>;
   /** Only one replica writes statuses; all of them keep rules. */
   readonly isLeader: () => boolean;
   /** Reconciles the policy again in so many milliseconds. */
@@ -127,6 +130,7 @@ export class Reconciler {
     vault.unwatch(key);
     this.#written.delete(key);
     this.#writtenAt.delete(key);
+    this.#options.policyEvents?.forget(key);
     if (!rules.delete(namespace, name)) return;
     logger.info({ policy: key }, 'the policy was deleted, its rule is no longer in force');
     this.#program();
@@ -162,6 +166,7 @@ export class Reconciler {
     const { webhook, certificateReady, vault, clock, again } = this.#options;
     const { namespace = '', generation = 0 } = object.metadata;
     const summary = inForce && this.#options.summaryOf?.(key);
+    const known = this.#knownStatus(key, object);
     const conditions = conditionsOf({
       verdict,
       inForce: inForce?.policy.generation,
@@ -170,9 +175,8 @@ export class Reconciler {
       certificateReady: certificateReady(),
       vault: vault.health(key),
       rotating: inForce && this.#rotating(key, inForce),
-      stalled: summary?.stalled,
+      stalled: summary === undefined ? inForce && keptStall(known) : summary.stalled,
     });
-    const known = this.#knownStatus(key, object);
     const now = clock.now();
     // a policy without a rule has no workloads
     const before = inForce === undefined ? {} : keptWorkloadStatus(known);
@@ -181,7 +185,7 @@ export class Reconciler {
     if (isSameStatus(known, status)) return;
     const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - now;
     if (calmMs > 0 && !isUrgent(known, status)) again(key, calmMs);
-    else await this.#write(key, object, status);
+    else await this.#write(key, object, known, status);
   }
 
   /** After a start it takes a moment until workloads are known; the condition does not flap meanwhile. */
@@ -198,7 +202,12 @@ export class Reconciler {
     return object.status as PolicyStatus | undefined;
   }
 
-  async #write(key: string, object: KubernetesObject, status: PolicyStatus): Promise<void> {
+  async #write(
+    key: string,
+    object: KubernetesObject,
+    known: PolicyStatus | undefined,
+    status: PolicyStatus,
+  ): Promise<void> {
     const { apiVersion, kind, metadata } = object;
     const { name, namespace = '', resourceVersion } = metadata;
     const options = { fieldManager: STATUS_FIELD_MANAGER, subresource: 'status' };
@@ -213,6 +222,7 @@ export class Reconciler {
       const ready = status.conditions?.find(({ type }) => type === 'Ready');
       const line = { policy: key, generation: status.observedGeneration, ready: ready?.status, reason: ready?.reason };
       this.#options.logger.info(line, 'the status of the policy changed');
+      this.#options.policyEvents?.written(object, known, status);
     } catch (error) {
       // Deleted in the meantime: the informer will report it.
       if (!isNotFound(error)) throw error;

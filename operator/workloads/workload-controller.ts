@@ -247,7 +247,7 @@ export class WorkloadController {
     const mayAct = leader.isLeader && webhook.programmed(namespace);
     const slots = mayAct && this.#allCounted() ? this.#slots.slotsFor(policyKey) : 0;
     const plan = planOf(rule, own, rotation?.wishesOf(policyKey) ?? [], clock.now(), slots);
-    if (mayAct) this.#carryOut(policyKey, rule, plan);
+    if (mayAct) this.#carryOut(policyKey, plan);
     else this.#mender.want(policyKey, []);
     const lastAppliedTime = this.#applied.newest(policyKey, own);
     const summary = { ...summaryOf(rule, tracked, plan), ...(lastAppliedTime && { lastAppliedTime }) };
@@ -274,13 +274,13 @@ export class WorkloadController {
     };
   }
 
-  #carryOut(policyKey: string, rule: Rule, plan: Plan): void {
+  #carryOut(policyKey: string, plan: Plan): void {
     const wanted = plan.actions.flatMap((action) => {
       const workload = this.#inventory.get(action.key)?.workload;
       return workload === undefined ? [] : [{ action, workload }];
     });
     this.#mender.want(policyKey, wanted);
-    for (const stall of plan.stalls) this.#events.stalled(rule, this.#inventory.get(stall.key)?.workload, stall);
+    for (const stall of plan.stalls) this.#events.stalled(this.#inventory.get(stall.key)?.workload, stall);
   }
 
   #wake(policyKeys: readonly string[]): void {

@@ -53,15 +53,10 @@ export class WorkloadEvents {
     this.#record(regardingOf(workload), 'Normal', DONE[kind], `${message} (policy ${standing.policy.name})`);
   }
 
-  /** Records that the operator does nothing more about a workload. */
-  stalled(
-    rule: Rule,
-    workload: Workload | undefined,
-    why: { readonly reason: ReasonCode; readonly message: string },
-  ): void {
-    if (!this.#options.isLeader()) return;
-    if (workload !== undefined) this.#record(regardingOf(workload), 'Warning', why.reason, why.message);
-    this.#record(regardingPolicy(rule), 'Warning', why.reason, why.message);
+  /** Records on a workload that it does not get to the state that it should; that of its policy has Events of its own. */
+  stalled(workload: Workload | undefined, why: { readonly reason: ReasonCode; readonly message: string }): void {
+    if (workload === undefined || !this.#options.isLeader()) return;
+    this.#record(regardingOf(workload), 'Warning', why.reason, why.message);
   }
 
   /**

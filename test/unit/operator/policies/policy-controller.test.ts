@@ -145,7 +145,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     const counts = { matched: 3, injected: 2, outdated: 0, missed: 0, denied: 1, failed: 0, excluded: 0 };
     summary = { counts, attention: [], attentionOmitted: 0, conflicts: [] };
     operator.factsChanged('shop/a');
-    await eventually(() => expect(lastStatus()?.workloads).to.deep.equal(counts));
+    await eventually(() => expect(lastStatus()?.workloads).to.deep.equal({ ...counts, problems: 1, conflicts: 0 }));
   });
 
   it('keeps its rules while the API server is down, and drops those whose policy was deleted meanwhile', async () => {
