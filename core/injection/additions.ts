@@ -55,8 +55,8 @@ export function isOtherSource(volume: RawObject, key: string, source: string): b
 }
 
 function merged(generated: RawObject, live: RawObject): RawObject {
-  const ours = Object.entries(generated).map(([key, value]) => [key, mergedValue(value, live[key])]);
-  return { ...live, ...Object.fromEntries(ours) };
+  const ours = Object.entries(generated).map(([key, value]) => [key, mergedValue(value, live[key])] as const);
+  return { ...live, ...(Object.fromEntries(ours) as RawObject) };
 }
 
 function mergedValue(generated: unknown, live: unknown): unknown {

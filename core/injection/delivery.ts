@@ -98,14 +98,17 @@ function userAndGroup({ injector }: Rule, template: RawObject): { runAsUser?: nu
 }
 
 /** Returns our quantities, each as the API server has written it in the template where it says the same. */
-function normalized(ours: Rule['injector']['resources'], live: RawObject | undefined): RawObject {
-  const written = Object.entries(ours).map(([field, quantities]) => {
-    const liveQuantities = asObject(live?.[field]);
-    const texts = Object.entries(quantities as Readonly<Record<string, string>>).map(([name, quantity]) => {
-      const text = own(liveQuantities, name);
-      return [name, sameQuantity(text, quantity) ? text : quantity];
-    });
-    return [field, Object.fromEntries(texts)];
+function normalized({ requests, limits }: Rule['injector']['resources'], live: RawObject | undefined): RawObject {
+  return {
+    ...(requests && { requests: normalizedQuantities(requests, asObject(live?.requests)) }),
+    ...(limits && { limits: normalizedQuantities(limits, asObject(live?.limits)) }),
+  };
+}
+
+function normalizedQuantities(ours: Readonly<Record<string, string>>, live: RawObject | undefined): RawObject {
+  const texts = Object.entries(ours).map(([name, quantity]): [string, unknown] => {
+    const text = own(live, name);
+    return [name, sameQuantity(text, quantity) ? text : quantity];
   });
-  return Object.fromEntries(written) as RawObject;
+  return Object.fromEntries(texts);
 }

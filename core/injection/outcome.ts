@@ -2,7 +2,6 @@ import type { ReasonOf } from '../reasons.ts';
 import type { ImageNeeds } from './images.ts';
 import type { JsonPatchOperation } from './patch.ts';
 import type { SourceNeeds } from './sources.ts';
-import type { StartFault } from './start-faults.ts';
 
 /**
  * - Injected: the template is injected as the policy says, and was not before
@@ -27,6 +26,13 @@ export interface Skipped extends Denial {
 
 /** Why a workload that a policy matches is not injected, and nothing is wrong with it. */
 export type Exclusion = Exclude<ReasonOf<'Workload'>, ReasonOf<'Event'>>;
+
+/** Why vault-env would refuse to start a program. */
+export interface StartFault {
+  readonly reason: Extract<ReasonOf<'Workload'>, 'ReferenceMalformed' | 'TransitKeyMissing'>;
+  /** Names container and variable, and what to write instead; never a value. */
+  readonly message: string;
+}
 
 /** What the inventory needs in addition to the result of an admission. */
 export interface Details {

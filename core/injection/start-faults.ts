@@ -1,14 +1,8 @@
 /** Why vault-env is known to refuse to start a program: what is wrong with the references of its container. Pure. */
-import type { ReasonOf } from '../reasons.ts';
 import type { Rule } from '../policy/rule.ts';
+import type { StartFault } from './outcome.ts';
 import type { Selected } from './selection.ts';
 import { sourceName } from './sources.ts';
-
-export interface StartFault {
-  readonly reason: Extract<ReasonOf<'Workload'>, 'ReferenceMalformed' | 'TransitKeyMissing'>;
-  /** Names container and variable, and what to write instead; never a value. */
-  readonly message: string;
-}
 
 /** Returns what keeps the programs of the selected containers from starting, in the order of the containers. */
 export function startFaults(selected: readonly Selected[], { policy, environment }: Rule): readonly StartFault[] {

@@ -385,9 +385,8 @@ describe('what GitOps tools see on a real API server', function () {
     manifest.metadata.namespace = 'later';
     const flags = serverSide('helm');
     await cluster.apply(manifest, ...flags);
-    const written = { ...shop('shop'), metadata: { name: 'shop', namespace: 'later' } } as Record<string, unknown>;
-    const spec = { ...(written.spec as object), rollout: { strategy: 'Automatic' } };
-    await cluster.policy({ ...written, spec });
+    const spec = { ...(shop('shop').spec as object), rollout: { strategy: 'Automatic' } };
+    await cluster.policy({ ...shop('shop'), metadata: { name: 'shop', namespace: 'later' }, ...{ spec } });
     const live = await eventually('the operator to have it injected', async () => {
       const found = await tools.live(manifest);
       return templateOf(found).spec.containers[0]?.command?.[0] === WRAPPER ? found : undefined;

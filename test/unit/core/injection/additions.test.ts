@@ -18,7 +18,7 @@ function generatedIn(live: Workload): { installer: Fields | undefined; volumes: 
   const { volumes: names } = recordOf(live);
   const spec = templateOf(live).spec as unknown as Record<string, Fields[] | undefined>;
   const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
-  const installer = containers.find((one) => JSON.stringify(one.args)?.startsWith('["--install"') === true);
+  const installer = containers.find((one) => String(one.args).startsWith('--install,'));
   const wrapped = new Set(recordOf(live).containers.map(({ name }) => name));
   const others = containers
     .filter(({ name }) => wrapped.has(String(name)))
@@ -96,7 +96,7 @@ describe('fields that others add to what injection generates', () => {
     mounts.unshift({ name: 'theirs', mountPath: '/theirs' });
     expect(mutate(live, rule).patch).to.deep.equal([]);
     Object.assign(templateOf(live).spec, {
-      volumes: templateOf(live).spec.volumes?.filter((v) => v.name !== 'theirs'),
+      volumes: templateOf(live).spec.volumes.filter((v) => v.name !== 'theirs'),
     });
     const after = applyPatch(live, mutate(live, rule).patch) as Workload;
     expect(containerOf(after, 'vault-env').volumeMounts).to.have.length(1);

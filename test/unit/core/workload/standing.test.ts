@@ -185,7 +185,7 @@ describe('a workload that is not injected', () => {
   function reasonOf(managedFields: readonly object[], object: unknown = plain, annotations = {}): string | undefined {
     const { metadata, ...rest } = stored(object, annotations);
     const known = { ...metadata, creationTimestamp: '2026-01-01T00:00:00Z', managedFields };
-    return standingOf(workloadOf({ ...rest, metadata: known } as KubernetesObject), snapshotOf(later))?.reason;
+    return standingOf(workloadOf({ ...rest, metadata: known }), snapshotOf(later))?.reason;
   }
 
   it('ran before the policy if its template is older than the spec of the policy', () => {
@@ -216,7 +216,7 @@ describe('a workload that is not injected', () => {
       expect(reasonOf([], plain, requested(kind)), kind).to.equal('NotInjected');
     expect(reasonOf([], plain, requested('Adoption'))).to.equal('NotAdopted');
     expect(reasonOf([], plain, { 'vaultinjection.dev/versions': '{}' })).to.equal('NotInjected');
-    const stripped = structuredClone(injected) as typeof plain;
+    const stripped = structuredClone(injected);
     for (const one of stripped.spec.template.spec.containers) Object.assign(one, { command: ['/other'], args: [] });
     expect(reasonOf([], stripped)).to.equal('NotInjected');
   });

@@ -416,22 +416,6 @@ describe('reconciling a policy', () => {
     expect([generationInForce(), told.length, watched.size, applied.length]).to.deep.equal([1, 1, 1, 0]);
   });
 
-  it('stays stalled by its workloads until they have been examined after a start', async () => {
-    put(policy());
-    summary = summaryWith(1, { stalled: { reason: 'RolloutFailed', message: 'Deployment/a: no pod came' } });
-    await reconciler.reconcile(KEY);
-    showWritten(2);
-    expect(condition('Stalled')).to.equal('True/RolloutFailed');
-    summary = undefined;
-    health = { status: 'False', reason: 'VaultSealed', message: 'sealed' };
-    await reconciler.reconcile(KEY);
-    expect(condition('Stalled')).to.equal('True/RolloutFailed');
-    showWritten(3);
-    summary = summaryWith(1);
-    await reconciler.reconcile(KEY);
-    expect(condition('Stalled')).to.equal('absent');
-  });
-
   describe('load', () => {
     it('puts all valid rules in force at once and passes all namespaces at once, without writing anything', () => {
       put(policy());
