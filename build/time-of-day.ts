@@ -15,20 +15,18 @@ export const READERS: Readonly<Record<string, string>> = {
   'kube/clock.ts': 'defines it',
   'kube/event-recorder.ts': 'firstTimestamp and lastTimestamp of events',
   'kube/credentials.ts': 'expirationTimestamp of credentials, which exec plugins write',
-  'kube/informer.ts': 'when policies were last seen, which the metrics show in seconds since the epoch',
+  'kube/identity-lease.ts': 'acquireTime and renewTime of the lease',
   'kube/leader-election.ts': 'acquireTime and renewTime of the lease',
+  'operator/composition/controllers.ts':
+    'when policies were last seen, which the metrics show in seconds since the epoch',
   'operator/composition/trust.ts': 'notBefore and notAfter of certificates',
   'operator/policies/reconciler.ts': 'lastTransitionTime of conditions',
+  'operator/replicas/own-denials.ts': 'when a workload was denied, which the leader writes into a status',
   'operator/rotation/vault-session.ts': 'deletion_time of versions, which Vault writes',
   'operator/workloads/applied-times.ts': 'lastAppliedTime of a policy, compared with the times in annotations',
-  'operator/workloads/denials.ts': 'time of the last denial in the status of a policy',
-  'operator/workloads/mender.ts': 'backoff of repairs',
-  'operator/workloads/slices.ts': 'length of a slice',
+  'operator/workloads/sightings.ts': 'times of requests in annotations',
   'operator/workloads/workload-controller.ts': 'times of requests and restarts in annotations',
   'webhook/certificates/keeper.ts': 'notBefore and notAfter of certificates',
-  'webhook/configuration/drain-watch.ts': 'when a namespace was asked',
-  'webhook/configuration/keeper.ts': 'when a namespace was asked',
-  'webhook/configuration/published.ts': 'since when an authority is published',
 };
 
 const PROGRAM = '{kube,webhook,operator}/**/*.ts';

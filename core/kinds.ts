@@ -15,6 +15,10 @@ export interface RolloutState {
   readonly paused: boolean;
   /** Pods are replaced by hand (updateStrategy OnDelete of a StatefulSet). */
   readonly onDelete: boolean;
+  /** No pod of it works: its controller counts none that is available, or it has none. A rollout can break nothing. */
+  readonly idle: boolean;
+  /** Changes whenever its pods come closer to the newest template, or fall behind. */
+  readonly progress: string;
   /** What the API server says about a failure. */
   readonly message?: string;
 }
@@ -25,6 +29,8 @@ export interface Kind {
   readonly template: readonly ['spec', ...string[]];
   /** Whether the template of a stored object may change. If not, it is injected on creation or never. */
   readonly templateMayChange: boolean;
+  /** Whether its controller itself says when a rollout has taken too long. */
+  readonly hasDeadline: boolean;
   /**
    * Reads the rollout from spec and status; a missing field counts as the API server's default. `isSeen`: the
    * controller has seen the newest spec.
@@ -39,12 +45,14 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
     resource: { group: 'apps', version: 'v1', plural: 'deployments' },
     template: ['spec', 'template'],
     templateMayChange: true,
+    hasDeadline: true,
     rollout: deploymentRollout,
   },
   StatefulSet: {
     resource: { group: 'apps', version: 'v1', plural: 'statefulsets' },
     template: ['spec', 'template'],
     templateMayChange: true,
+    hasDeadline: false,
     rollout: statefulSetRollout,
   },
 };
@@ -103,7 +111,7 @@ function deploymentRollout(spec: RawObject, status: RawObject, isSeen: boolean):
   const updated = number(status.updatedReplicas);
   const conditions = (asList(status.conditions) ?? []).map(asObject);
   const progress = conditions.find((condition) => condition?.type === 'Progressing');
-  const flags = { paused: spec.paused === true, onDelete: false };
+  const flags = { paused: spec.paused === true, onDelete: false, ...podsOf(spec, status, isSeen) };
   if (!isSeen) return { phase: 'Progressing', ...flags };
   if (progress?.status === 'False' && progress.reason === TIMED_OUT) {
     return { phase: 'Failed', ...flags, message: asString(progress.message) ?? 'its progress deadline is exceeded' };
@@ -121,13 +129,26 @@ function statefulSetRollout(spec: RawObject, status: RawObject, isSeen: boolean)
   const desired = number(spec.replicas, 1);
   const strategy = asObject(spec.updateStrategy) ?? {};
   const partition = number(asObject(strategy.rollingUpdate)?.partition);
-  const flags = { paused: false, onDelete: strategy.type === 'OnDelete' };
+  const flags = { paused: false, onDelete: strategy.type === 'OnDelete', ...podsOf(spec, status, isSeen) };
   // The controller sets both revisions to the same value once all pods have it and were ready at the same time; with a
   // partition it never does.
   const wasComplete = status.updateRevision !== undefined && status.updateRevision === status.currentRevision;
-  const available = number(status.availableReplicas, number(status.readyReplicas));
+  const available = availableOf(status);
   const isComplete = number(status.updatedReplicas) >= Math.max(0, desired - partition) && available >= desired;
   return { phase: isSeen && (wasComplete || isComplete) ? 'Complete' : 'Progressing', ...flags };
+}
+
+/** Until the controller has seen the newest spec, its counts are about another one. */
+function podsOf(spec: RawObject, status: RawObject, isSeen: boolean): Pick<RolloutState, 'idle' | 'progress'> {
+  const desired = number(spec.replicas, 1);
+  const working = desired === 0 ? number(status.replicas) : availableOf(status);
+  const counts = [status.updatedReplicas, status.readyReplicas, status.availableReplicas].map((count) => number(count));
+  return { idle: isSeen && working === 0, progress: counts.join('/') };
+}
+
+/** A StatefulSet of an old API server counts only those that are ready; a count of zero is left out. */
+function availableOf(status: RawObject): number {
+  return number(status.availableReplicas, number(status.readyReplicas));
 }
 
 function number(value: unknown, byDefault = 0): number {

@@ -30,14 +30,14 @@ export interface Reason {
   readonly action: string;
 }
 
-const REFUSED = ['Accepted', 'Ready', 'Stalled'] as const;
+const REFUSED = ['Accepted', 'Ready', 'Stalled', 'Event'] as const;
 const UNDER_REVIEW = ['Admission', 'Workload', 'Event'] as const;
 
 export const REASONS = {
   // the policy is in force
   Accepted: { usedBy: ['Accepted'], meaning: 'The policy is sound.', action: '' },
   Programmed: { usedBy: ['Programmed'], meaning: 'Admission uses the policy.', action: '' },
-  Active: { usedBy: ['Ready'], meaning: 'The policy is in force as it is written.', action: '' },
+  Active: { usedBy: ['Ready', 'Event'], meaning: 'The policy is in force as it is written.', action: '' },
   CertificateReady: {
     usedBy: ['CertificateReady'],
     meaning: 'The webhook serves a certificate that API servers are told to trust.',
@@ -46,7 +46,7 @@ export const REASONS = {
 
   // it is not, on purpose or not yet
   Suspended: {
-    usedBy: ['Programmed', 'Ready'],
+    usedBy: ['Programmed', 'Ready', 'Event'],
     meaning: 'spec.suspend takes the policy out of force.',
     action: 'Set spec.suspend to false to bring it back.',
   },
@@ -63,7 +63,7 @@ export const REASONS = {
       'Wait a few seconds. If it persists, look for errors about the webhook configuration in the log of the operator.',
   },
   NamespaceExcluded: {
-    usedBy: ['Programmed', 'Ready', 'Stalled'],
+    usedBy: ['Programmed', 'Ready', 'Stalled', 'Event'],
     meaning: 'Workloads of this namespace are never injected: it is a system namespace, or the operator’s own.',
     action: 'Move the policy and the workloads to another namespace.',
   },
@@ -131,15 +131,15 @@ export const REASONS = {
     action: 'Write quantities such as 10m and 32Mi, with no request above its limit.',
   },
   PathNotAllowed: {
-    usedBy: [...REFUSED, ...UNDER_REVIEW],
+    usedBy: ['Accepted', 'Ready', 'Stalled', ...UNDER_REVIEW],
     meaning: 'spec.environment.allowedPaths does not allow a Vault path.',
     action: 'Refer to an allowed path, or widen allowedPaths.',
   },
 
   // Vault, which never withdraws a rule
-  VaultReachable: { usedBy: ['VaultReachable'], meaning: 'Vault answers and is unsealed.', action: '' },
+  VaultReachable: { usedBy: ['VaultReachable', 'Event'], meaning: 'Vault answers and is unsealed.', action: '' },
   VaultStandby: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'Vault answers and is unsealed; this server is a standby and forwards requests.',
     action: '',
   },
@@ -148,35 +148,35 @@ export const REASONS = {
     meaning: 'The operator did not ask Vault.',
     action: 'The message says why. Pods connect to Vault themselves, so this does not keep them from starting.',
   },
-  VaultSealed: { usedBy: ['VaultReachable'], meaning: 'Vault is sealed.', action: 'Unseal it.' },
+  VaultSealed: { usedBy: ['VaultReachable', 'Event'], meaning: 'Vault is sealed.', action: 'Unseal it.' },
   VaultNotInitialized: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'Vault answers but has not been initialized.',
     action: 'Initialize and unseal it.',
   },
   VaultTLSFailed: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'The certificate of Vault cannot be verified, or Vault does not speak TLS at this address.',
     action:
       'Set spec.vault.tls.caBundle to the CA that signed the certificate, and serverName to a name that the certificate contains.',
   },
   VaultTimeout: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'Vault did not answer in time.',
     action: 'Check the address, and the network policies and firewalls between the operator and Vault.',
   },
   VaultNameUnknown: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'The host name in spec.vault.address does not resolve where the operator runs.',
     action: 'Correct the address or the DNS record.',
   },
   VaultUnreachable: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'The operator could not connect to Vault, or the connection broke.',
     action: 'Check the address and the port, and that Vault is running.',
   },
   VaultAnswerUnexpected: {
-    usedBy: ['VaultReachable'],
+    usedBy: ['VaultReachable', 'Event'],
     meaning: 'Something answers at the address, but it is not Vault.',
     action: 'Correct spec.vault.address: it must be the address of Vault itself, without a redirect.',
   },
@@ -303,9 +303,30 @@ export const REASONS = {
   NotInjected: {
     usedBy: ['Workload', 'Event'],
     meaning:
-      'A container that should be injected is not: the workload was stored while the webhook was away, or before the policy.',
+      'A container that should be injected is not: the workload was stored or changed while the webhook was away.',
     action:
       'None: the operator asks admission to inject it. If it persists, the log of the operator says what was tried.',
+  },
+  NotAdopted: {
+    usedBy: ['Workload', 'Event'],
+    meaning: 'The workload ran before the policy, without injection: its template is older than the policy’s spec.',
+    action:
+      'Inject it with kubectl annotate deployment NAME vaultinjection.dev/apply=now, which replaces its pods, or set ' +
+      'spec.rollout.strategy to Automatic. If it is not meant to be injected, annotate it with vaultinjection.dev/inject=false.',
+  },
+  ReferenceMalformed: {
+    usedBy: ['Workload', 'Event'],
+    meaning:
+      'A variable refers to Vault in a form that vault-env cannot read, so programs of new pods would not start; the operator ' +
+      'replaces no pods for it.',
+    action: 'Correct the variable that the message names.',
+  },
+  TransitKeyMissing: {
+    usedBy: ['Workload', 'Event'],
+    meaning:
+      'A variable holds a ciphertext and the policy names no key to decrypt it with, so programs of new pods would not start; ' +
+      'the operator replaces no pods for it.',
+    action: 'Set spec.environment.transit.keyID, or replace the ciphertext.',
   },
   InjectionChanged: {
     usedBy: ['Workload', 'Event'],
@@ -343,6 +364,11 @@ export const REASONS = {
     meaning: 'The operator asked admission to inject a workload that was not injected, and now it is.',
     action: '',
   },
+  Adopted: {
+    usedBy: ['Event'],
+    meaning: 'The operator had a workload injected that ran before the policy: its pods are replaced.',
+    action: '',
+  },
   RolloutStarted: {
     usedBy: ['Event'],
     meaning:
@@ -366,7 +392,8 @@ export const REASONS = {
     meaning: 'The operator asked admission several times to inject a workload, and the workload did not change.',
     action:
       'Check whether API servers reach the webhook (see their metric apiserver_admission_webhook_fail_open_count), and ' +
-      'whether a later webhook removes the injection. The operator keeps asking.',
+      'whether a later webhook removes the injection. The operator asks again: every five minutes for a workload without ' +
+      'injection, within hours for an outdated one, at once after kubectl annotate deployment NAME vaultinjection.dev/apply=now.',
   },
   RolloutFailed: {
     usedBy: ['Workload', 'Event', 'Stalled'],

@@ -26,6 +26,7 @@ export interface Settings {
   readonly relistInterval: string;
   readonly vaultCheckInterval: string;
   readonly leaderElection: boolean;
+  readonly maxRollouts: number;
   readonly drain: string;
   readonly certificateWait: string;
   readonly registries: string;
@@ -163,6 +164,12 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     schema: { type: 'boolean' },
     allowed: 'true or false',
     help: 'elect the one replica that writes statuses and repairs workloads; all replicas answer reviews. false: this replica always leads',
+  },
+  maxRollouts: {
+    default: 10,
+    schema: { type: 'integer', minimum: 1, maximum: 10_000 },
+    allowed: 'a whole number, 1 to 10000',
+    help: 'how many workloads of the whole cluster are rolled, restarted or adopted at once: policies that change together do not overload nodes, registries and Vault. Each policy has its own bound besides; repairs and apply=now do not wait',
   },
   drain: {
     default: '15s',

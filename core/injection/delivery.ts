@@ -5,13 +5,13 @@
  */
 import type { CaRef, Rule } from '../policy/rule.ts';
 import { CA_FILE } from './config.ts';
-import { asObject } from '../json.ts';
+import { asObject, own } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { secretVolume, takesSecret, takesToken, TOKEN_FILE } from './login.ts';
 import { EXECUTABLE_IN_IMAGE, INSTALL_DIRECTORY, INSTALL_FLAG } from './names.ts';
 import type { Purpose } from './names.ts';
 import { podSpecOf } from './pod.ts';
-import { sameQuantities } from './quantity.ts';
+import { sameQuantity } from './quantity.ts';
 
 export type VolumeNames = Readonly<Record<Purpose, string>>;
 
@@ -63,13 +63,12 @@ export function installerFor(
   live: RawObject | undefined,
 ): RawObject {
   const { image, imagePullPolicy, resources } = rule.injector;
-  const liveResources = asObject(live?.resources);
   return {
     name,
     image,
     command: [EXECUTABLE_IN_IMAGE],
     args: [INSTALL_FLAG, INSTALL_DIRECTORY],
-    resources: saysTheSame(liveResources, resources) ? liveResources : resources,
+    resources: normalized(resources, asObject(live?.resources)),
     volumeMounts: [{ name: volume, mountPath: INSTALL_DIRECTORY }],
     terminationMessagePath: '/dev/termination-log',
     terminationMessagePolicy: 'File',
@@ -98,7 +97,18 @@ function userAndGroup({ injector }: Rule, template: RawObject): { runAsUser?: nu
   };
 }
 
-function saysTheSame(live: RawObject | undefined, { requests, limits }: Rule['injector']['resources']): boolean {
-  if (live === undefined || Object.keys(live).some((key) => key !== 'requests' && key !== 'limits')) return false;
-  return sameQuantities(live.requests, requests) && sameQuantities(live.limits, limits);
+/** Returns our quantities, each as the API server has written it in the template where it says the same. */
+function normalized({ requests, limits }: Rule['injector']['resources'], live: RawObject | undefined): RawObject {
+  return {
+    ...(requests && { requests: normalizedQuantities(requests, asObject(live?.requests)) }),
+    ...(limits && { limits: normalizedQuantities(limits, asObject(live?.limits)) }),
+  };
+}
+
+function normalizedQuantities(ours: Readonly<Record<string, string>>, live: RawObject | undefined): RawObject {
+  const texts = Object.entries(ours).map(([name, quantity]): [string, unknown] => {
+    const text = own(live, name);
+    return [name, sameQuantity(text, quantity) ? text : quantity];
+  });
+  return Object.fromEntries(texts);
 }

@@ -4,6 +4,8 @@
  * volumes, where they change nothing before them; only the init container goes first, because others depend on it.
  */
 import type { Rule } from '../policy/rule.ts';
+import { installerWithAdditions, NOTHING_GENERATED, withAdditions } from './additions.ts';
+import type { Generated } from './additions.ts';
 import { vaultEnvConfig } from './config.ts';
 import { installerFor, volumesFor } from './delivery.ts';
 import type { VolumeNames } from './delivery.ts';
@@ -45,7 +47,7 @@ export interface InjectionContext {
   /** Names that our volumes cannot have, besides those of the template's own volumes. */
   readonly reservedVolumes: readonly string[];
   /** What an earlier injection left in the template. */
-  readonly live: { readonly injected: unknown; readonly installer: RawObject | undefined };
+  readonly live: Generated & { readonly injected: unknown };
   /** Marks the pods as restarted; a value other than the template's rolls them. */
   readonly restart: string | undefined;
   readonly warn: (text: string) => void;
@@ -83,8 +85,9 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
     }
   }
   if (wrapped.size === 0) return { template, wrapped: [], skipped };
-  const spec = withAdditions(template, podSpec, volumes, wrapped, context);
-  const added = volumesFor(context.rule, volumes);
+  const kept = isSameRule(context.rule, context.live.injected) ? context.live : NOTHING_GENERATED;
+  const added = volumesFor(context.rule, volumes).map((volume) => withAdditions(volume, kept.volumes));
+  const spec = withContainers(template, podSpec, volumes, wrapped, context);
   const record = encodeRecord({
     volumes: added.map((volume) => nameOf(volume) ?? ''),
     containers: [...wrapped.values()].map(({ entry }) => entry),
@@ -108,9 +111,16 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
  * injects the same, so the existing value stays: changing it would roll every pod of the policy for nothing.
  */
 function injectedBy({ policy, hash }: Rule, live: unknown): string {
+  return isSameRule({ policy, hash }, live) ? String(live) : `${policy.name}/${policy.generation}/${hash}`;
+}
+
+/**
+ * Whether the annotation `injected` says that the rule generated what is in the template: then what it does not generate
+ * now was added by others. What an older rule generated is no addition.
+ */
+function isSameRule({ policy, hash }: Pick<Rule, 'policy' | 'hash'>, live: unknown): boolean {
   const [name, generation = '', liveHash, ...more] = asString(live)?.split('/') ?? [];
-  const isAsGood = name === policy.name && liveHash === hash && more.length === 0 && /^\d{1,18}$/.test(generation);
-  return isAsGood ? String(live) : `${policy.name}/${policy.generation}/${hash}`;
+  return name === policy.name && liveHash === hash && more.length === 0 && /^\d{1,18}$/.test(generation);
 }
 
 function volumeNames(podSpec: RawObject, reserved: readonly string[]): VolumeNames {
@@ -160,7 +170,7 @@ function wrapContainer(
   { name, container }: Selected,
   volumes: VolumeNames,
   configFor: (paths: MountPaths) => Config,
-  { rule, entryPoints, warn }: InjectionContext,
+  { rule, entryPoints, live, warn }: InjectionContext,
 ): Wrap | { readonly denial: Denial; readonly notes?: readonly string[] } {
   if (hasConfigVariable(container)) return { denial: variableReserved(name) };
   const paths = mountPaths(container, rule);
@@ -170,6 +180,8 @@ function wrapContainer(
   if (generated === undefined) return entrypointUnknown(name, container, rule, unknown);
   if (unknown !== undefined) warn(`container ${name} keeps its previously known entry point: ${unknown.why}`);
   const config = configFor(paths);
+  const variable = { name: CONFIG_VARIABLE, value: config.value };
+  const kept = isSameRule(rule, live.injected) ? live.containers.get(name) : undefined;
   const exec: string[] = [];
   const probed = rule.probes
     ? mapExecCommands(container, (field, command) => {
@@ -183,8 +195,11 @@ function wrapContainer(
       ...probed,
       command: generated.command,
       args: generated.args,
-      env: [...(asList(container.env) ?? []), { name: CONFIG_VARIABLE, value: config.value }],
-      volumeMounts: [...(asList(container.volumeMounts) ?? []), ...mounts(volumes, paths)],
+      env: [...(asList(container.env) ?? []), withAdditions(variable, kept?.variable ? [kept.variable] : [])],
+      volumeMounts: [
+        ...(asList(container.volumeMounts) ?? []),
+        ...mounts(volumes, paths).map((mount) => withAdditions(mount, kept?.mounts ?? [])),
+      ],
     },
     entry: { name, original, mountPath: paths.executable, exec, config: config.hash },
     configLength: config.value.length,
@@ -213,12 +228,12 @@ function mounts(volumes: VolumeNames, paths: MountPaths): readonly RawObject[] {
   }));
 }
 
-function withAdditions(
+function withContainers(
   template: RawObject,
   podSpec: RawObject,
   volumes: VolumeNames,
   wrapped: ReadonlyMap<Selected, Wrap>,
-  { rule, live }: InjectionContext,
+  { rule, live, reservedVolumes }: InjectionContext,
 ): RawObject {
   const spec: Record<string, unknown> = { ...podSpec };
   for (const list of CONTAINER_LISTS) {
@@ -230,8 +245,17 @@ function withAdditions(
   }
   if (rule.injector.delivery === 'InitContainer') {
     const names = new Set(containersOf(podSpec).map(nameOf));
+    const known = new Set([
+      ...(asList(podSpec.volumes) ?? []).map(nameOf),
+      ...Object.values(volumes),
+      ...reservedVolumes,
+    ]);
+    const isVolume = (volume: string): boolean => known.has(volume);
     const name = freeName('executable', (candidate) => names.has(candidate));
-    const installer = installerFor(rule, name, volumes.executable, template, live.installer);
+    const generated = installerFor(rule, name, volumes.executable, template, live.installer);
+    const installer = isSameRule(rule, live.injected)
+      ? installerWithAdditions(generated, live.installer, isVolume)
+      : generated;
     spec.initContainers = [installer, ...(asList(spec.initContainers) ?? [])];
   }
   return spec;

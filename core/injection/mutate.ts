@@ -29,6 +29,7 @@ import { select } from './selection.ts';
 import type { Selected } from './selection.ts';
 import { deniedSource, skippedSource, warnOfSource } from './source-notes.ts';
 import type { KnownSources, SourceNeeds } from './sources.ts';
+import { startFaults } from './start-faults.ts';
 
 export interface MutationInput {
   readonly kind: WorkloadKind;
@@ -94,7 +95,7 @@ function review(
   const detailsOf = (rule: Governor | undefined, known: Partial<Details> = {}): Details | undefined => {
     if (!detailed) return undefined;
     const yielding = matching.filter((other) => other !== rule).map(({ policy }) => policy.name);
-    return { unwrapped: [], reads: [], yielding, ...known };
+    return { unwrapped: [], isTraced: restored.template !== template, faults: [], reads: [], yielding, ...known };
   };
   const withoutInjection: WithoutInjection = (outcome, about = {}) => {
     const patch = diff(template, restored.template, templatePath);
@@ -139,7 +140,7 @@ function review(
     entryPoints,
     options,
     reservedVolumes: claimNames(workload),
-    live: { injected: annotationsOf(template)?.[annotation.injected], installer: restored.installer },
+    live: { injected: annotationsOf(template)?.[annotation.injected], ...restored.generated },
     restart: restartOf(workload),
     warn,
   });
@@ -161,7 +162,11 @@ function review(
   if (oversize !== undefined) return refused(oversize);
   const patch = diff(template, injected.template, templatePath);
   const unwrapped = detailed ? unwrappedOf(template, selected, wrapped) : [];
-  const details = detailsOf(rule, { unwrapped, reads: detailed ? readsOf(selected, options) : [] });
+  const details = detailsOf(rule, {
+    unwrapped,
+    reads: detailed ? readsOf(selected, options) : [],
+    faults: detailed ? startFaults(selected, rule) : [],
+  });
   return result(patch.length > 0 ? 'Injected' : 'Unchanged', { ...about, patch, warnings, details });
 }
 

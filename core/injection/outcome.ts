@@ -27,10 +27,21 @@ export interface Skipped extends Denial {
 /** Why a workload that a policy matches is not injected, and nothing is wrong with it. */
 export type Exclusion = Exclude<ReasonOf<'Workload'>, ReasonOf<'Event'>>;
 
+/** Why vault-env would refuse to start a program. */
+export interface StartFault {
+  readonly reason: Extract<ReasonOf<'Workload'>, 'ReferenceMalformed' | 'TransitKeyMissing'>;
+  /** Names container and variable, and what to write instead; never a value. */
+  readonly message: string;
+}
+
 /** What the inventory needs in addition to the result of an admission. */
 export interface Details {
   /** Names of containers that should be wrapped and are not. */
   readonly unwrapped: readonly string[];
+  /** The template holds something of an earlier injection. */
+  readonly isTraced: boolean;
+  /** Why programs of the wrapped containers would not start. */
+  readonly faults: readonly StartFault[];
   /** Names of the policies that also match, but lose. */
   readonly yielding: readonly string[];
   /** Paths whose newest version the wrapped containers read, each once. */

@@ -1,5 +1,3 @@
-import { asObject } from '../json.ts';
-
 const SUFFIX: Readonly<Record<string, readonly [base: bigint, exponent: number]>> = {
   n: [10n, -9],
   u: [10n, -6],
@@ -22,20 +20,10 @@ const SUFFIX: Readonly<Record<string, readonly [base: bigint, exponent: number]>
 const NANO = 1_000_000_000n;
 
 /**
- * Whether two maps of names to Kubernetes quantities are equal. The API server normalizes quantities (0.5 comes back as
- * 500m, 1024Mi as 1Gi), so comparing texts would find differences where there are none.
+ * Whether two Kubernetes quantities are equal. The API server normalizes quantities (0.5 comes back as 500m, 1024Mi as
+ * 1Gi), so comparing texts would find differences where there are none.
  */
-export function sameQuantities(a: unknown, b: unknown): boolean {
-  const left = asObject(a) ?? {};
-  const right = asObject(b) ?? {};
-  const names = Object.keys(left);
-  return (
-    names.length === Object.keys(right).length &&
-    names.every((name) => Object.hasOwn(right, name) && sameQuantity(left[name], right[name]))
-  );
-}
-
-function sameQuantity(a: unknown, b: unknown): boolean {
+export function sameQuantity(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   const left = nano(a);
   return left !== undefined && left === nano(b);

@@ -5,6 +5,8 @@
  */
 import { asList, asObject, withField, without, keepWhere } from '../json.ts';
 import type { RawObject } from '../json.ts';
+import { isOtherSource, NOTHING_GENERATED } from './additions.ts';
+import type { Generated, GeneratedInContainer } from './additions.ts';
 import { INJECTED_ANNOTATIONS } from './annotations.ts';
 import { CONFIG_VARIABLE } from './names.ts';
 import {
@@ -28,8 +30,8 @@ import { unwrap } from './unwrap.ts';
 export interface Restored {
   /** The same object if there was nothing to restore. */
   readonly template: RawObject;
-  /** The init container that was removed. */
-  readonly installer?: RawObject;
+  /** What was removed that is not in the record. */
+  readonly generated: Generated;
   /** Names of containers that held something of ours. */
   readonly wrapped: ReadonlySet<string>;
   /** Names of containers whose original could not be determined for certain. */
@@ -46,10 +48,11 @@ export function restore(template: RawObject): Restored {
   const podSpec = podSpecOf(template);
   const traces = podSpec && findTraces(template, podSpec);
   if (podSpec === undefined || traces === undefined)
-    return { template, wrapped: NO_NAMES, uncertain: [], images: NO_IMAGES };
+    return { template, wrapped: NO_NAMES, uncertain: [], images: NO_IMAGES, generated: NOTHING_GENERATED };
   const uncertain: string[] = [];
   const wrapped = new Set<string>();
   const images = new Map<string, ImageWords>();
+  const containers = new Map<string, GeneratedInContainer>();
   const entryOf = entryFinder(traces.record);
   const restored = (item: unknown): unknown => {
     const container = asObject(item);
@@ -58,26 +61,42 @@ export function restore(template: RawObject): Restored {
     const entry = entryOf(name, container.args);
     if (entry?.original.image?.of !== undefined) images.set(name, entry.original.image);
     const original = restoreContainer(container, entry, traces, uncertain);
-    if (original !== container) wrapped.add(name);
+    if (original !== container) {
+      wrapped.add(name);
+      containers.set(name, generatedIn(container, original));
+    }
     return original;
   };
   let spec = podSpec;
   let installer: RawObject | undefined;
   for (const list of CONTAINER_LISTS) {
-    const containers = asList(spec[list]);
-    if (containers === undefined) continue;
-    installer ??= asObject(containers.find((container) => isInstaller(container, traces)));
-    const kept = keepWhere(containers, (container) => !isInstaller(container, traces));
+    const listed = asList(spec[list]);
+    if (listed === undefined) continue;
+    installer ??= asObject(listed.find((container) => isInstaller(container, traces)));
+    const kept = keepWhere(listed, (container) => !isInstaller(container, traces));
     spec = withField(spec, list, kept?.map(restored));
   }
-  spec = withField(spec, 'volumes', restoreVolumes(spec, traces));
+  const volumes = restoreVolumes(spec, traces);
+  const left = new Set(volumes);
+  const removed = (asList(spec.volumes) ?? []).filter((volume) => !left.has(volume));
+  spec = withField(spec, 'volumes', volumes);
   return {
     template: withField(restoreAnnotations(template), 'spec', spec),
     wrapped,
     uncertain,
     images,
-    ...(installer === undefined ? {} : { installer }),
+    generated: { installer, volumes: removed.map(asObject).filter((volume) => volume !== undefined), containers },
   };
+}
+
+/** Returns the mounts and the variable that restoring removed from a container. */
+function generatedIn(container: RawObject, original: RawObject): GeneratedInContainer {
+  const removed = (field: string): readonly RawObject[] => {
+    const left = new Set(asList(original[field]));
+    const gone = (asList(container[field]) ?? []).filter((item) => !left.has(item));
+    return gone.map(asObject).filter((item) => item !== undefined);
+  };
+  return { mounts: removed('volumeMounts'), variable: removed('env')[0] };
 }
 
 function restoreAnnotations(template: RawObject): RawObject {
@@ -97,8 +116,7 @@ function restoreVolumes(spec: RawObject, traces: Traces): readonly unknown[] | u
     const volume = asObject(item);
     const source = volume && ourSourceOf(volume);
     if (volume === undefined || source === undefined || !traces.volumes.has(nameOf(volume) ?? '')) return item;
-    const rest = without(volume, source);
-    if (Object.keys(rest).length > 1) return rest;
+    if (Object.keys(volume).some((key) => isOtherSource(volume, key, source))) return without(volume, source);
     return inUse.has(nameOf(volume) ?? '') ? item : undefined;
   });
   return keepWhere(volumes, (item) => item !== undefined);

@@ -5,6 +5,7 @@
 import { asList, asObject, asString } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { areSecretItems, TOKEN_FILE } from './login.ts';
+import { isOtherSource } from './additions.ts';
 import { annotation } from './annotations.ts';
 import {
   CONFIG_VARIABLE,
@@ -177,7 +178,7 @@ function volumesByContent(podSpec: RawObject): { ours: ReadonlySet<string>; fore
     const name = nameOf(volume);
     if (volume === undefined || name === undefined) continue;
     const source = ourSourceOf(volume);
-    const isOurs = source !== undefined && Object.keys(volume).every((key) => key === 'name' || key === source);
+    const isOurs = source !== undefined && !Object.keys(volume).some((key) => isOtherSource(volume, key, source));
     (isOurs ? ours : foreign).add(name);
   }
   return { ours, foreign };

@@ -8,6 +8,7 @@ import { identityOf } from './governing.ts';
 import { DEFAULTS } from './policy.generated.ts';
 import type { VaultInjectionPolicy, VaultInjectionPolicySpec } from './policy.generated.ts';
 import type { FromPath, Rule, RuleInjector, RuleVault } from './rule.ts';
+import { writtenAt } from './written-at.ts';
 
 /** What the operator is configured with and a policy may leave out. */
 export interface InjectorDefaults {
@@ -54,6 +55,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
   const { strategy, maxConcurrent } = spec.rollout;
   const rule: Rule = {
     policy: identityOf(policy),
+    since: writtenAt(policy),
     priority: spec.priority,
     targets: spec.targets,
     selector: selectorOf(spec.selector),

@@ -352,11 +352,12 @@ export interface VaultInjectionPolicySpec {
   };
   /**
    * What happens to workloads whose injection is outdated because the policy was changed or the
-   * injector was upgraded.
+   * injector was upgraded, and to those that ran without injection before the policy. A
+   * workload without a pod that works is brought up to date at once.
    */
   readonly rollout: {
     /**
-     * Manual counts them as outdated and does not touch them; kubectl annotate deployment NAME
+     * Manual lists them and does not touch them; kubectl annotate deployment NAME
      * vaultinjection.dev/apply=now rolls out one, and so does any other change of it. Automatic
      * rolls them out, a few at a time, waits until each is available, and stops when one fails.
      * Paused Deployments and StatefulSets with the update strategy OnDelete are not touched.
@@ -397,9 +398,16 @@ export interface VaultInjectionPolicySpec {
 export interface VaultInjectionPolicyStatus {
   /** The generation of the policy that the status is about. */
   readonly observedGeneration?: number;
+  /** The reason of the condition Stalled while it is True, else that of Ready. */
+  readonly reason?: string;
   /**
-   * How many workloads this policy applies to, and their state. matched is the sum of the
-   * others.
+   * The condition VaultReachable in one word: OK, Standby, Sealed, NotInitialized, TLSFailed,
+   * Timeout, NameUnknown, Unreachable, Unexpected or NotChecked.
+   */
+  readonly vault?: string;
+  /**
+   * How many workloads this policy applies to, and their state. matched is the sum of those in
+   * each state.
    */
   readonly workloads?: {
     /** Workloads that this policy applies to. */
@@ -408,7 +416,10 @@ export interface VaultInjectionPolicyStatus {
     readonly injected: number;
     /** Injected, but admission would change the template today. */
     readonly outdated: number;
-    /** At least one container that should be injected is not. */
+    /**
+     * At least one container that should be injected is not: stored while the webhook was away,
+     * or older than the policy.
+     */
     readonly missed: number;
     /** Admission would refuse the workload as it is stored. */
     readonly denied: number;
@@ -416,6 +427,10 @@ export interface VaultInjectionPolicyStatus {
     readonly failed: number;
     /** Excluded by an annotation, or without a reference to Vault. */
     readonly excluded: number;
+    /** The sum of missed, failed and denied. */
+    readonly problems?: number;
+    /** Workloads that this policy and another one match, whichever of them applies. */
+    readonly conflicts?: number;
   };
   /** When a workload of the policy was last injected. */
   readonly lastAppliedTime?: string;

@@ -90,6 +90,8 @@ export interface Rule {
     /** Milliseconds since the epoch: of two policies with the same priority the older one wins. */
     readonly createdAt: number;
   };
+  /** When the policy's present spec was written, in milliseconds since the epoch: what ran before is a newcomer to it. */
+  readonly since: number;
   readonly priority: number;
   readonly targets: readonly WorkloadKind[];
   readonly selector: {

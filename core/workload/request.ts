@@ -6,7 +6,7 @@
 import { annotation } from '../injection/annotations.ts';
 import { toKubernetesTime } from '../time.ts';
 
-export const REQUEST_KINDS = ['Repair', 'Rollout', 'Restart'] as const;
+export const REQUEST_KINDS = ['Repair', 'Adoption', 'Rollout', 'Restart'] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 export interface Request {
@@ -29,6 +29,11 @@ export function parseRequest(annotations: Readonly<Record<string, string>>): Req
   const ms = Date.parse(time);
   if (kind === undefined || Number.isNaN(ms)) return undefined;
   return { kind: kind as RequestKind, hash, attempt: Number(attempt), time: ms };
+}
+
+/** Returns the command that asks the operator to bring a workload up to date whatever the policy's rollout says. */
+export function applyCommand(kind: string, { namespace, name }: { namespace: string; name: string }): string {
+  return `kubectl annotate ${kind.toLowerCase()} ${name} -n ${namespace} ${annotation.apply}=now`;
 }
 
 /** The value of the annotation. */

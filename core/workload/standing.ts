@@ -12,8 +12,10 @@ import { annotationsOf } from '../injection/pod.ts';
 import type { KnownSources, SourceNeeds } from '../injection/sources.ts';
 import { governorsOf, isUsable } from '../policy/governing.ts';
 import type { VaultInjectionPolicyStatus } from '../policy/policy.generated.ts';
-import type { Rule, RuleSnapshot } from '../policy/rule.ts';
+import type { Governor, Rule, RuleSnapshot } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
+import { isNewcomerTo } from './newcomers.ts';
+import { applyCommand } from './request.ts';
 import type { Workload } from './workload.ts';
 
 export type State = NonNullable<VaultInjectionPolicyStatus['attention']>[number]['state'];
@@ -85,7 +87,7 @@ export function standingOf(
   if (governor === undefined) return undefined;
   const { policy } = governor;
   return {
-    ...judged(result),
+    ...judged(result, workload, governor),
     policy: { name: policy.name, uid: policy.uid, hash: isUsable(governor) ? governor.hash : '' },
     yielding: (result.details?.yielding ?? []).filter((other) => other !== policy.name),
     reads: result.details?.reads ?? [],
@@ -103,31 +105,73 @@ function firstOf({ exclusion, details }: MutationResult): string | undefined {
   return exclusion === 'OtherPolicyNamed' ? details?.yielding[0] : undefined;
 }
 
-function judged(result: MutationResult): Pick<Standing, 'state' | 'reason' | 'message'> {
+type Verdict = Pick<Standing, 'state' | 'reason' | 'message'>;
+
+function judged(result: MutationResult, workload: Workload, governor: Governor): Verdict {
   const { outcome, patch, denial, held, exclusion, wrapped, skipped, details } = result;
   if (denial !== undefined) return { state: 'Denied', reason: denial.reason, message: denial.message };
   if (held !== undefined) return { state: 'Failed', reason: held.reason, message: held.message };
+  const how = wayOut(workload, governor);
   if (details !== undefined && details.unwrapped.length > 0) {
-    return {
-      state: 'Missed',
-      reason: 'NotInjected',
-      message: `not injected: container ${details.unwrapped.join(', ')}`,
-    };
+    const names = details.unwrapped.join(', ');
+    const isNew = isUsable(governor) && isNewcomerTo(governor, workload, details);
+    return (
+      faulty('Missed', result, 'not injected') ??
+      (isNew
+        ? {
+            state: 'Missed',
+            reason: 'NotAdopted',
+            message: `ran before the policy, not injected: container ${names}; ${how}`,
+          }
+        : { state: 'Missed', reason: 'NotInjected', message: `not injected: container ${names}` })
+    );
   }
   const isUnwanted = outcome === 'Excluded' || exclusion !== undefined;
   if (patch.length > 0) {
     return isUnwanted
-      ? { state: 'Outdated', reason: 'ToBeRestored', message: 'injected, and nothing asks for it any more' }
-      : {
+      ? { state: 'Outdated', reason: 'ToBeRestored', message: `injected, and nothing asks for it any more; ${how}` }
+      : (faulty('Outdated', result, 'not brought up to date') ?? {
           state: 'Outdated',
           reason: 'InjectionChanged',
-          message: 'injected differently than the policy and the injector say now',
-        };
+          message: `injected differently than the policy and the injector say now; ${how}`,
+        });
   }
   const [failure] = skipped;
   if (failure !== undefined) return { state: 'Failed', reason: failure.reason, message: failure.message };
   if (isUnwanted) return { state: 'Excluded', ...(exclusion && { reason: exclusion }) };
-  return wrapped.length > 0 ? { state: 'Injected' } : { state: 'Excluded', reason: 'NothingToInject' };
+  if (wrapped.length === 0) return { state: 'Excluded', reason: 'NothingToInject' };
+  return faulty('Injected', result, 'new pods do not start') ?? { state: 'Injected' };
+}
+
+/** New pods are known to fail: the reason says what to correct, because nothing else would help. */
+function faulty(state: State, { details }: MutationResult, outcome: string): Verdict | undefined {
+  const [first, ...others] = details?.faults ?? [];
+  if (first === undefined) return undefined;
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  return { state, reason: first.reason, message: `${outcome}: ${first.message}${more}` };
+}
+
+/** Returns what brings a workload up to date that the operator leaves to the policy's rollout. */
+function wayOut({ kind, metadata, rollout }: Workload, governor: Governor): string {
+  const isAutomatic = isUsable(governor) && governor.rollout.strategy === 'Automatic';
+  const isInTurn = isAutomatic && !rollout.paused && !rollout.onDelete;
+  if (isInTurn) return 'rolled out in its turn (rollout.strategy is Automatic)';
+  return `${applyCommand(kind, metadata)} replaces its pods`;
+}
+
+/** Whether it ran before the policy and has never been injected. */
+export function isNewcomer({ reason }: Pick<Standing, 'reason'>): boolean {
+  return reason === 'NotAdopted';
+}
+
+/** Whether it is left to the policy's rollout: it works as it is, with what the policy said before, or without. */
+export function isBehind(standing: Pick<Standing, 'state' | 'reason'>): boolean {
+  return standing.state === 'Outdated' || isNewcomer(standing);
+}
+
+/** Whether its programs are known not to start as the policy wants them to: nobody may replace pods for that. */
+export function willNotStart({ reason }: Pick<Standing, 'reason'>): boolean {
+  return reason === 'ReferenceMalformed' || reason === 'TransitKeyMissing';
 }
 
 function isRestartPending(workload: Workload, object: RawObject, { wrapped }: MutationResult): boolean {

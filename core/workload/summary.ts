@@ -3,7 +3,7 @@ import { compareText } from '../order.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Plan, Stall, Tracked } from './plan.ts';
-import { STATE_NAMES, STATES } from './standing.ts';
+import { STATE_NAMES, STATES, willNotStart } from './standing.ts';
 import type { State } from './standing.ts';
 import { partsOfWorkloadKey } from './workload.ts';
 
@@ -35,6 +35,8 @@ export interface WorkloadSummary {
   /** How many more there are. */
   readonly attentionOmitted: number;
   readonly conflicts: readonly Conflict[];
+  /** How many workloads this policy and another one match; left out if there are none. */
+  readonly conflicting?: number;
   /** Milliseconds since the epoch. */
   readonly lastAppliedTime?: number;
   /** Why the policy makes no progress. */
@@ -59,12 +61,14 @@ export function summaryOf(
     .map((one) => attentionOf(one, stalled.get(one.key)))
     .filter((one) => one !== undefined)
     .sort((a, b) => a.rank - b.rank || compareText(idOf(a.attention), idOf(b.attention)));
+  const conflicting = namespace.filter(({ standing }) => isContested(name, standing)).length;
   const [first] = stalls;
   return {
     counts: countsOf(own),
     attention: attention.slice(0, MAX_ATTENTION).map(({ attention: one }) => one),
     attentionOmitted: Math.max(0, attention.length - MAX_ATTENTION),
     conflicts: conflictsOf(name, namespace),
+    ...(conflicting > 0 && { conflicting }),
     ...(first && { stalled: { reason: first.reason, message: bounded(`${nameOf(first.key)}: ${first.message}`) } }),
   };
 }
@@ -83,12 +87,17 @@ interface Ranked {
 function attentionOf({ workload, standing }: Tracked, stall: Stall | undefined): Ranked | undefined {
   const { state } = standing;
   // stalled ones come first, then the most urgent ones
-  const rank = stall === undefined ? STATES[state].urgency : -1;
+  const urgency = willNotStart(standing) ? STATES.Failed.urgency : STATES[state].urgency;
+  const rank = stall === undefined ? urgency : -1;
   if (rank === undefined) return undefined;
   const { kind, metadata } = workload;
   const reason = stall?.reason ?? standing.reason ?? 'NotInjected';
   const message = bounded(stall?.message ?? standing.message ?? '');
   return { attention: { kind, name: metadata.name, state, reason, message }, rank };
+}
+
+function isContested(name: string, { policy, yielding }: Tracked['standing']): boolean {
+  return yielding.length > 0 && (policy.name === name || yielding.includes(name));
 }
 
 function conflictsOf(name: string, namespace: readonly Tracked[]): readonly Conflict[] {

@@ -30,7 +30,15 @@ export interface Workload extends KubernetesObject {
   readonly rollout: RolloutState;
   /** Newest first. */
   readonly writers: readonly Writer[];
+  /**
+   * When somebody other than the operator last wrote the pod template, at the latest, in milliseconds since the epoch
+   * and whole seconds: API servers keep one time for all fields of a field manager. 0: unknown.
+   */
+  readonly writtenAt: number;
 }
+
+/** Field manager of the operator's requests; what it writes counts as nobody's edit. */
+export const REQUEST_FIELD_MANAGER = 'vault-injection-operator-requests';
 
 // A workload normally has a handful of writers; without clean-up it can have hundreds.
 const MAX_WRITERS = 8;
@@ -40,14 +48,26 @@ export function workloadOf(object: KubernetesObject): Workload {
   const { apiVersion, metadata } = object;
   const kind = kindOfObject(object);
   const { name, namespace = '', uid = '', resourceVersion, generation } = metadata;
+  const writers = writersOf(kind, metadata.managedFields);
   return {
     apiVersion,
     kind,
     metadata: { name, namespace, uid, ...(resourceVersion && { resourceVersion }), ...(generation && { generation }) },
     annotations: ours(metadata.annotations),
     rollout: rolloutStateOf(kind, object),
-    writers: writersOf(kind, metadata.managedFields),
+    writers: writers.slice(0, MAX_WRITERS),
+    writtenAt: writtenAt(metadata, writers),
   };
+}
+
+/** Whether it is somebody other than the operator who writes the pod template. */
+export function isOther({ manager, template }: Writer): boolean {
+  return template && manager !== REQUEST_FIELD_MANAGER;
+}
+
+function writtenAt({ creationTimestamp }: ObjectMeta, writers: readonly Writer[]): number {
+  const times = [creationTimestamp ?? '', ...writers.filter(isOther).map(({ time }) => time)].map(Date.parse);
+  return Math.max(0, ...times.filter((time) => !Number.isNaN(time)));
 }
 
 /** `Deployment/namespace/name`: two kinds may share a name. */
@@ -83,8 +103,7 @@ function writersOf(kind: WorkloadKind, managedFields: unknown): readonly Writer[
       time: asString(entry.time) ?? '',
       template: ownsTemplate(kind, asObject(entry.fieldsV1)),
     }))
-    .sort((a, b) => compareText(b.time, a.time))
-    .slice(0, MAX_WRITERS);
+    .sort((a, b) => compareText(b.time, a.time));
 }
 
 function ownsTemplate(kind: WorkloadKind, fields: RawObject | undefined): boolean {

@@ -9,6 +9,7 @@ import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
 import { Freshness } from '../policies/freshness.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
+import { PolicyEvents } from '../policies/policy-events.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import { RuleHistory } from '../policies/rule-history.ts';
 import type { Replicas } from '../replicas/replicas.ts';
@@ -65,6 +66,7 @@ export function createControllers(
     images: images.configs,
     sources,
     rotation,
+    maxRollouts: settings.maxRollouts,
   });
   const history = new RuleHistory(context);
   const metrics = createOperatorMetrics(register);
@@ -83,6 +85,7 @@ export function createControllers(
     webhookReachable: () => trust.prober.finding,
     isLeader: () => leader.isLeader,
     inForceEverywhere: (version) => allHave(replicas.others(), version),
+    policyEvents: new PolicyEvents(events),
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
     vault: new NodeVaultClient(),

@@ -2,6 +2,8 @@ import { toKubernetesTime } from '../../core/time.ts';
 import { CONDITION_TYPES } from '../../core/reasons.ts';
 import type { ConditionType, ReasonCode } from '../../core/reasons.ts';
 import type { Condition } from '../../core/policy/policy.generated.ts';
+import { isSameTable, tableOf } from './table.ts';
+import type { TableStatus } from './table.ts';
 import { isSameWorkloadStatus } from './workload-status.ts';
 import type { WorkloadStatus } from './workload-status.ts';
 
@@ -52,7 +54,7 @@ export interface DesiredCondition extends Statement {
 }
 
 /** As in the CRD, without the fields that others write. */
-export interface PolicyStatus extends WorkloadStatus {
+export interface PolicyStatus extends WorkloadStatus, TableStatus {
   readonly observedGeneration?: number;
   readonly conditions?: readonly Condition[];
 }
@@ -165,7 +167,7 @@ export function nextStatus(
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : toKubernetesTime(now);
     return { type, status, observedGeneration, lastTransitionTime, reason, message };
   });
-  return { observedGeneration, conditions, ...workloads };
+  return { observedGeneration, ...tableOf(conditions), conditions, ...workloads };
 }
 
 const NOT_PROBED: Statement = {
@@ -192,6 +194,7 @@ export function isSameStatus(known: PolicyStatus | undefined, next: PolicyStatus
   if (known?.observedGeneration !== next.observedGeneration || before.length !== after.length) return false;
   return (
     after.every((condition) => before.some((other) => isSameCondition(condition, other))) &&
+    isSameTable(known, next) &&
     isSameWorkloadStatus(known, next)
   );
 }

@@ -23,6 +23,7 @@ export interface PolicyControllerOptions
       | 'rotationOf'
       | 'isLeader'
       | 'inForceEverywhere'
+      | 'policyEvents'
     >,
     Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces' | 'turn'> {
   /** Where the last good rules are kept; left out if nowhere. */

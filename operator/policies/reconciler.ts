@@ -12,7 +12,8 @@ import type { Enforcer } from './enforcer.ts';
 import type { RuleCache } from './rule-cache.ts';
 import type { RuleHistory } from './rule-history.ts';
 import type { Governor, Rule, RuleVault } from '../../core/policy/rule.ts';
-import { keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
+import type { PolicyEvents } from './policy-events.ts';
+import { keptStall, keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
 
 export const POLICIES: Resource = {
   group: 'vaultinjection.dev',
@@ -64,6 +65,8 @@ export interface ReconcilerOptions {
   readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
   /** Returns the condition Rotating of a policy that asks for rotation. */
   readonly rotationOf?: (key: string) => Statement | undefined;
+  /** Told of each status that was written, and of policies that are gone. */
+  readonly policyEvents?: Pick<PolicyEvents, 'written' | 'forget'>;
   /** Only one replica writes statuses; all of them keep rules. */
   readonly isLeader: () => boolean;
   /** Reconciles the policy again in so many milliseconds. */
@@ -129,6 +132,7 @@ export class Reconciler {
     this.#options.vault.unwatch(key);
     this.#written.delete(key);
     this.#writtenAt.delete(key);
+    this.#options.policyEvents?.forget(key);
     this.#waiting.delete(key);
     if (this.#enforced.delete(key)) this.#options.logger.info({ policy: key }, 'the policy was deleted');
   }
@@ -166,7 +170,7 @@ export class Reconciler {
       certificateReady: certificateReady(),
       vault: vault.health(key),
       rotating: inForce && this.#rotating(key, inForce),
-      stalled: summary?.stalled,
+      stalled: summary === undefined ? inForce && keptStall(known) : summary.stalled,
     });
     const now = clock.now();
     const elapsed = clock.elapsed();
@@ -177,7 +181,7 @@ export class Reconciler {
     if (isSameStatus(known, status)) return;
     const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - elapsed;
     if (calmMs > 0 && !isUrgent(known, status)) again(key, calmMs);
-    else await this.#write(key, object, status);
+    else await this.#write(key, object, known, status);
   }
 
   /** After a start it takes a moment until workloads are known; the condition does not flap meanwhile. */
@@ -194,7 +198,12 @@ export class Reconciler {
     return object.status as PolicyStatus | undefined;
   }
 
-  async #write(key: string, object: KubernetesObject, status: PolicyStatus): Promise<void> {
+  async #write(
+    key: string,
+    object: KubernetesObject,
+    known: PolicyStatus | undefined,
+    status: PolicyStatus,
+  ): Promise<void> {
     const { apiVersion, kind, metadata } = object;
     const { name, namespace = '', resourceVersion } = metadata;
     const options = { fieldManager: STATUS_FIELD_MANAGER, subresource: 'status' };
@@ -209,6 +218,7 @@ export class Reconciler {
       const ready = status.conditions?.find(({ type }) => type === 'Ready');
       const line = { policy: key, generation: status.observedGeneration, ready: ready?.status, reason: ready?.reason };
       this.#options.logger.info(line, 'the status of the policy changed');
+      this.#options.policyEvents?.written(object, known, status);
     } catch (error) {
       // Deleted in the meantime: the informer will report it.
       if (!isNotFound(error)) throw error;

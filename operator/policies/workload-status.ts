@@ -1,5 +1,7 @@
 import { equal } from '../../core/json.ts';
 import { toKubernetesTime } from '../../core/time.ts';
+import { REASONS } from '../../core/reasons.ts';
+import type { Reason, ReasonCode } from '../../core/reasons.ts';
 import type { Attention, WorkloadSummary } from '../../core/workload/summary.ts';
 import type { VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 
@@ -20,7 +22,11 @@ export function workloadStatusOf(
   const { counts, attention, attentionOmitted, conflicts } = summary;
   const lastAppliedTime = newest(known?.lastAppliedTime, summary.lastAppliedTime);
   return {
-    workloads: { ...counts },
+    workloads: {
+      ...counts,
+      problems: counts.missed + counts.failed + counts.denied,
+      conflicts: summary.conflicting ?? 0,
+    },
     ...(lastAppliedTime !== undefined && { lastAppliedTime }),
     ...(attention.length > 0 && { attention: attention.map((one) => withSince(one, known, now)) }),
     ...(attentionOmitted > 0 && { attentionOmitted }),
@@ -32,6 +38,18 @@ export function workloadStatusOf(
 export function keptWorkloadStatus(known: WorkloadStatus | undefined): WorkloadStatus {
   const given = FIELDS.filter((field) => known?.[field] !== undefined);
   return Object.fromEntries(given.map((field) => [field, known?.[field]]));
+}
+
+/** Returns why the policy was stalled because of its workloads, which stays as long; undefined if it was not. */
+export function keptStall(
+  known: Pick<VaultInjectionPolicyStatus, 'conditions'> | undefined,
+): { readonly reason: ReasonCode; readonly message: string } | undefined {
+  const stalled = known?.conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True');
+  const reason = stalled?.reason ?? '';
+  if (stalled === undefined || !Object.hasOwn(REASONS, reason)) return undefined;
+  const code = reason as ReasonCode;
+  const uses: Reason['usedBy'] = REASONS[code].usedBy;
+  return uses.includes('Workload') && uses.includes('Stalled') ? { reason: code, message: stalled.message } : undefined;
 }
 
 export function isSameWorkloadStatus(known: WorkloadStatus | undefined, next: WorkloadStatus): boolean {

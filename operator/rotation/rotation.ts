@@ -1,5 +1,6 @@
 import { Listeners } from '../../kube/listeners.ts';
 import { AUTH_METHODS } from '../../core/auth-methods.ts';
+import { equal } from '../../core/json.ts';
 import { partsOfKey } from '../../core/object.ts';
 import type { Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
@@ -43,8 +44,16 @@ export class Rotation {
 
   /**
    * Sets all injected workloads of a policy. Without a rule, or with one that does not rotate, there are none any more.
+   * Listeners hear of the policy if its condition changes.
    */
   want(policyKey: string, rule: Pick<Rule, 'vault' | 'rotation'> | undefined, uses: readonly Use[]): void {
+    const before = this.stateOf(policyKey);
+    this.#want(policyKey, rule, uses);
+    // nobody else may have anything to say about it for long
+    if (!equal(before, this.stateOf(policyKey))) this.#listeners.notify(policyKey);
+  }
+
+  #want(policyKey: string, rule: Pick<Rule, 'vault' | 'rotation'> | undefined, uses: readonly Use[]): void {
     if (rule?.rotation.strategy !== 'Restart') {
       this.#wanted.delete(policyKey);
       this.#poller?.unwatch(policyKey);

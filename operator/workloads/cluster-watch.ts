@@ -59,7 +59,7 @@ export class ClusterWatch {
     return this.#informers.every(({ synced }) => synced);
   }
 
-  /** When the API server last confirmed what has been brought of every kind, by Clock.now(); undefined: not yet. */
+  /** When the API server last confirmed what has been brought of every kind, by Clock.elapsed(); undefined: not yet. */
   get lastSeen(): number | undefined {
     const seen = this.#informers.map(({ lastSeen }) => lastSeen);
     return seen.includes(undefined) ? undefined : Math.min(...(seen as number[]));

@@ -146,7 +146,7 @@ export class Inventory {
     return this.#watch.synced ? this.#injected.namespaces : undefined;
   }
 
-  /** When the API server last confirmed that the workloads are current, by Clock.now(); undefined: not yet. */
+  /** When the API server last confirmed that the workloads are current, by Clock.elapsed(); undefined: not yet. */
   get lastSeen(): number | undefined {
     return this.#watch.lastSeen;
   }

@@ -100,7 +100,7 @@ export class Mender {
 
   /** Returns the action that is due first; of those that are due, that of the policy that has waited longest. */
   #next(): { readonly policyKey: string; readonly wanted: Wanted; readonly inMs: number } | undefined {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     let first: { policyKey: string; wanted: Wanted; inMs: number } | undefined;
     for (const [policyKey, list] of this.#wanted) {
       for (const wanted of list) {
@@ -152,7 +152,7 @@ export class Mender {
     const isRefused = isRefusal(error);
     const failures = (this.#failed.get(action.key)?.failures ?? 0) + 1;
     const delayMs = Math.max(backoffDelay(failures, isRefused ? REFUSED : FAILED, random), retryAfterOf(error));
-    this.#failed.set(action.key, { failures, notBefore: clock.now() + delayMs });
+    this.#failed.set(action.key, { failures, notBefore: clock.elapsed() + delayMs });
     const line = { workload: action.key, action: action.kind, failures, delayMs, error: describeError(error) };
     logger.warn(line, 'could not request an admission');
     return isRefused ? 'Refused' : 'Failed';

@@ -11,6 +11,8 @@ export interface WorkloadFigures {
   readonly counts: () => Readonly<Partial<Record<State, number>>>;
   /** Workloads whose rollout the operator is waiting for. */
   readonly rolling: () => number;
+  /** Policies with workloads that wait for a slot of the whole cluster. */
+  readonly waiting: () => number;
   readonly unanswered: () => number;
 }
 
@@ -37,6 +39,14 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
     registers,
     collect() {
       this.set(figures.rolling());
+    },
+  });
+  new Gauge({
+    name: 'vault_injection_waiting_policies',
+    help: 'Policies whose next rollout waits until fewer workloads of the cluster are rolling (setting maxRollouts).',
+    registers,
+    collect() {
+      this.set(figures.waiting());
     },
   });
   new Gauge({

@@ -32,6 +32,8 @@ import type { WorkloadMetrics } from './metrics.ts';
 import type { Action, Plan, Tracked } from '../../core/workload/plan.ts';
 import { plan as planOf } from '../../core/workload/plan.ts';
 import { RequestOutcomes } from './request-outcomes.ts';
+import { RolloutSlots } from './rollout-slots.ts';
+import { Sightings } from './sightings.ts';
 import type { RestartWishes, Use } from '../../core/workload/restarts.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
@@ -77,6 +79,8 @@ export interface WorkloadControllerOptions {
   readonly images?: Answerer<ImageNeeds, KnownImages>;
   readonly sources?: SourceLookUp;
   readonly rotation?: RestartWishes;
+  /** How many workloads of the whole cluster may be rolled, restarted or adopted at once. */
+  readonly maxRollouts: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -89,11 +93,12 @@ export interface WorkloadControllerOptions {
 interface Looked {
   readonly summary: WorkloadSummary;
   readonly text: string;
-  readonly rolling: number;
 }
 
 // A rollout causes many events of one workload, and a policy has many workloads: they are handled together.
 const GATHER_MS = 100;
+// How soon to look again whether all policies are counted, and nothing rolls beyond the bound of the cluster.
+const COUNT_MS = 1_000;
 
 /**
  * Joins what is known about workloads with what is done about them: whenever something about the workloads of a policy
@@ -107,6 +112,11 @@ export class WorkloadController {
   readonly #events: WorkloadEvents;
   readonly #outcomes = new RequestOutcomes();
   readonly #applied: AppliedTimes;
+  readonly #sightings: Sightings;
+  readonly #slots: RolloutSlots;
+  /** Whether the workloads of all policies have been counted at least once. */
+  #isCounted = false;
+  #countedAt = -Infinity;
   readonly #images: Warming<ImageNeeds, KnownImages> | undefined;
   readonly #sources: Warming<SourceNeeds, KnownSources> | undefined;
   readonly #queue: WorkQueue;
@@ -122,6 +132,8 @@ export class WorkloadController {
     const { client, rules, clock, random, logger, register, leader, webhook } = options;
     this.#options = options;
     this.#applied = new AppliedTimes(clock);
+    this.#sightings = new Sightings(clock);
+    this.#slots = new RolloutSlots(options.maxRollouts);
     this.#events = new WorkloadEvents({ events: options.events, isLeader: () => leader.isLeader });
     const { images, sources } = options;
     this.#images = images && this.#warming(images, hasAllImages);
@@ -165,7 +177,8 @@ export class WorkloadController {
     options.replicas.onChange(() => this.#denials.look());
     this.#metrics = createWorkloadMetrics(register, {
       counts: () => this.#inventory.counts(),
-      rolling: () => [...this.#looked.values()].reduce((sum, { rolling }) => sum + rolling, 0),
+      rolling: () => this.#slots.rolling,
+      waiting: () => this.#slots.waiting,
       unanswered: () => (this.#images?.open ?? 0) + (this.#sources?.open ?? 0),
     });
     leader.onChange((leading) => this.#leads(leading));
@@ -261,51 +274,78 @@ export class WorkloadController {
     const tracked = judged.map((one) => this.#tracked(one));
     rotation?.want(policyKey, rule, usesOf(judged, name));
     const own = tracked.filter(({ standing }) => standing.policy.name === name);
-    const plan = planOf(rule, own, rotation?.wishesOf(policyKey) ?? [], clock.now());
-    if (leader.isLeader && webhook.programmed(namespace)) this.#carryOut(policyKey, rule, plan);
+    const mayAct = leader.isLeader && webhook.programmed(namespace);
+    const slots = mayAct && this.#allCounted() ? this.#slots.slotsFor(policyKey) : 0;
+    const plan = planOf(rule, own, rotation?.wishesOf(policyKey) ?? [], clock.now(), slots);
+    if (mayAct) this.#carryOut(policyKey, plan);
     else this.#mender.want(policyKey, []);
     const lastAppliedTime = this.#applied.newest(policyKey, own);
     const summary = { ...summaryOf(rule, tracked, plan), ...(lastAppliedTime && { lastAppliedTime }) };
-    this.#keep(policyKey, plan, summary);
+    this.#keep(policyKey, summary);
+    const isWaiting = mayAct && plan.isWaiting;
+    this.#wake(this.#slots.note(policyKey, plan.rolling.length, isWaiting && this.#isCounted));
+    if (isWaiting && !this.#isCounted) this.#queue.addAfter(policyKey, COUNT_MS);
     if (plan.againInMs !== undefined) this.#queue.addAfter(policyKey, Math.max(plan.againInMs, GATHER_MS));
   }
 
   /** Nothing is done about the workloads of a policy that cannot be used, and they are counted. */
   #lookOn(policyKey: string, governor: Governor): void {
     const tracked = this.#inventory.ofNamespace(governor.policy.namespace).map((one) => this.#tracked(one));
-    const plan: Plan = { actions: [], stalls: [], rolling: [] };
     this.#mender.want(policyKey, []);
     this.#options.rotation?.want(policyKey, undefined, []);
-    this.#keep(policyKey, plan, summaryOf(governor, tracked, plan));
+    this.#wake(this.#slots.forget(policyKey));
+    this.#keep(policyKey, summaryOf(governor, tracked, { stalls: [] }));
   }
 
   /** Adds what this process knows: a request whose annotation was removed again still counts. */
   #tracked({ key, workload, standing }: Judged): Tracked {
     const outcome = this.#outcomes.of(key);
     const asked = workload.annotations[annotation.requested] ?? outcome?.request;
+    const known = asked === undefined ? workload : withAnnotation(workload, annotation.requested, asked);
     return {
       key,
-      workload: asked === undefined ? workload : withAnnotation(workload, annotation.requested, asked),
+      workload: known,
       standing,
+      ages: this.#sightings.of(key, known),
       pending: this.#mender.underWay(key) !== undefined,
       seenInjected: outcome?.seenInjected === true && outcome.request === asked,
       fruitless: outcome?.fruitless ?? 0,
     };
   }
 
-  #carryOut(policyKey: string, rule: Rule, plan: Plan): void {
+  #carryOut(policyKey: string, plan: Plan): void {
     const wanted = plan.actions.flatMap((action) => {
       const workload = this.#inventory.get(action.key)?.workload;
       return workload === undefined ? [] : [{ action, workload }];
     });
     this.#mender.want(policyKey, wanted);
-    for (const stall of plan.stalls) this.#events.stalled(rule, this.#inventory.get(stall.key)?.workload, stall);
+    for (const stall of plan.stalls) this.#events.stalled(this.#inventory.get(stall.key)?.workload, stall);
   }
 
-  #keep(policyKey: string, plan: Plan, summary: WorkloadSummary): void {
+  #wake(policyKeys: readonly string[]): void {
+    for (const policyKey of policyKeys) this.#queue.addAfter(policyKey, GATHER_MS);
+  }
+
+  /**
+   * Whether it is known how many workloads of the whole cluster are rolling: another process may have begun what this
+   * one has not looked at yet.
+   */
+  #allCounted(): boolean {
+    const { rules, webhook, clock } = this.#options;
+    if (this.#isCounted || clock.elapsed() - this.#countedAt < COUNT_MS) return this.#isCounted;
+    this.#countedAt = clock.elapsed();
+    const snapshot = rules.snapshot();
+    const namespaces = rules.namespaces().filter(({ name }) => !webhook.excludes(name));
+    this.#isCounted = namespaces.every(({ name }) =>
+      governorsOf(snapshot, name).every(({ policy }) => this.#looked.has(keyOf(policy))),
+    );
+    return this.#isCounted;
+  }
+
+  #keep(policyKey: string, summary: WorkloadSummary): void {
     const text = JSON.stringify(summary);
     const before = this.#looked.get(policyKey);
-    this.#looked.set(policyKey, { summary, text, rolling: plan.rolling.length });
+    this.#looked.set(policyKey, { summary, text });
     const { namespace } = partsOfKey(policyKey);
     this.#lookedIn.set(namespace, (this.#lookedIn.get(namespace) ?? new Set()).add(policyKey));
     if (before?.text !== text) this.#listeners.notify(policyKey);
@@ -331,6 +371,7 @@ export class WorkloadController {
     this.#sources?.use(key, '', undefined);
     this.#mender.forget(key);
     this.#outcomes.forget(key);
+    this.#sightings.forget(key);
   }
 
   #forget(policyKey: string): void {
@@ -341,6 +382,7 @@ export class WorkloadController {
     const { namespace } = partsOfKey(policyKey);
     const others = this.#lookedIn.get(namespace);
     if (others?.delete(policyKey) === true && others.size === 0) this.#lookedIn.delete(namespace);
+    this.#wake(this.#slots.forget(policyKey));
     if (this.#looked.delete(policyKey)) this.#listeners.notify(policyKey);
   }
 

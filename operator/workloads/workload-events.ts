@@ -5,7 +5,7 @@ import type { ReasonCode } from '../../core/reasons.ts';
 import { POLICIES } from '../policies/reconciler.ts';
 import type { Judgement } from './inventory.ts';
 import type { Action } from '../../core/workload/plan.ts';
-import { STATES } from '../../core/workload/standing.ts';
+import { STATES, willNotStart } from '../../core/workload/standing.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 
@@ -18,7 +18,7 @@ export interface WorkloadEventsOptions {
   readonly isLeader: () => boolean;
 }
 
-const DONE = { Repair: 'Repaired', Rollout: 'RolloutStarted', Restart: 'RestartStarted' } as const;
+const DONE = { Repair: 'Repaired', Adoption: 'Adopted', Rollout: 'RolloutStarted', Restart: 'RestartStarted' } as const;
 
 /** Events about workloads and their policies, in the words of the catalogue of reasons. */
 export class WorkloadEvents {
@@ -40,7 +40,8 @@ export class WorkloadEvents {
    * Records the standing of a workload if somebody should know it; also called when this replica becomes the leader.
    */
   stands(workload: Workload, { state, reason, message, policy }: Standing): void {
-    if (!STATES[state].isTold || !this.#options.isLeader()) return;
+    const isTold = STATES[state].isTold || (reason !== undefined && willNotStart({ reason }));
+    if (!isTold || !this.#options.isLeader()) return;
     const text = `${message ?? state} (policy ${policy.name})`;
     this.#record(regardingOf(workload), 'Warning', reason ?? 'NotInjected', text);
   }
@@ -52,15 +53,10 @@ export class WorkloadEvents {
     this.#record(regardingOf(workload), 'Normal', DONE[kind], `${message} (policy ${standing.policy.name})`);
   }
 
-  /** Records that the operator does nothing more about a workload. */
-  stalled(
-    rule: Pick<Rule, 'policy'>,
-    workload: Workload | undefined,
-    why: { readonly reason: ReasonCode; readonly message: string },
-  ): void {
-    if (!this.#options.isLeader()) return;
-    if (workload !== undefined) this.#record(regardingOf(workload), 'Warning', why.reason, why.message);
-    this.#record(regardingPolicy(rule), 'Warning', why.reason, why.message);
+  /** Records on a workload that it does not get to the state that it should; that of its policy has Events of its own. */
+  stalled(workload: Workload | undefined, why: { readonly reason: ReasonCode; readonly message: string }): void {
+    if (workload === undefined || !this.#options.isLeader()) return;
+    this.#record(regardingOf(workload), 'Warning', why.reason, why.message);
   }
 
   /**

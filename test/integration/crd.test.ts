@@ -114,9 +114,11 @@ describe('the CRD on a real API server', function () {
       );
       const lastTransitionTime = '2026-01-01T00:00:00Z';
       const ready = { type: 'Ready', status: 'True', reason: 'Active', message: 'in force', lastTransitionTime };
-      const workloads = { matched: 21, injected: 6, outdated: 5, missed: 4, denied: 3, failed: 2, excluded: 1 };
+      const states = { matched: 21, injected: 6, outdated: 5, missed: 4, denied: 3, failed: 2, excluded: 1 };
+      const workloads = { ...states, problems: 9, conflicts: 1 };
+      const table = { reason: 'Active', vault: 'Sealed' };
       const lastAppliedTime = new Date().toISOString();
-      const status = { status: { observedGeneration: 1, conditions: [ready], workloads, lastAppliedTime } };
+      const status = { status: { observedGeneration: 1, ...table, conditions: [ready], workloads, lastAppliedTime } };
       const patch = ['patch', 'vip', 'test', '--subresource=status', '--type=merge', '-p', JSON.stringify(status)];
       await plane.kubectlOk(patch);
     });
@@ -135,30 +137,43 @@ describe('the CRD on a real API server', function () {
         'NAME',
         'READY',
         'REASON',
-        'ROLE',
+        'VAULT',
         'MATCHED',
         'INJECTED',
         'OUTDATED',
-        'DENIED',
+        'PROBLEMS',
+        'CONFLICTS',
         'LAST-APPLIED',
         'AGE',
       ]);
-      expect(row?.slice(0, 8)).to.deep.equal(['test', 'True', 'Active', 'shop', '21', '6', '5', '3']);
-      expect(row?.[8]).to.match(/^\d+s$/);
+      expect(row?.slice(0, 9)).to.deep.equal(['test', 'True', 'Active', 'Sealed', '21', '6', '5', '9', '1']);
+      expect(row?.[9]).to.match(/^\d+s$/);
     });
 
     it('with more on demand', async () => {
       const [header, row] = await rows('get vip -o wide');
-      expect(header?.slice(10)).to.deep.equal([
+      expect(header?.slice(11)).to.deep.equal([
+        'ROLE',
         'MISSED',
+        'DENIED',
         'FAILED',
-        'VAULT',
+        'ADDRESS',
         'MODE',
         'FAILURE-POLICY',
         'PRIORITY',
         'WHEN',
       ]);
-      expect(row?.slice(10)).to.deep.equal(['4', '2', 'https://vault', 'Exec', 'Ignore', '5', 'References']);
+      expect(row?.slice(11)).to.deep.equal([
+        'shop',
+        '4',
+        '3',
+        '2',
+        'https://vault',
+        'Exec',
+        'Ignore',
+        '5',
+        'References',
+      ]);
     });
 
     it('in the category vault, and by role', async () => {

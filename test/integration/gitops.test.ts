@@ -379,14 +379,15 @@ describe('what GitOps tools see on a real API server', function () {
     });
   });
 
-  it('find a workload that the operator has repaired as if it had been injected from the beginning', async () => {
+  it('find a workload that the operator had injected later as if it had been injected from the beginning', async () => {
     await cluster.namespace('later');
     const manifest = manifestOf('late');
     manifest.metadata.namespace = 'later';
     const flags = serverSide('helm');
     await cluster.apply(manifest, ...flags);
-    await cluster.policy({ ...shop('shop'), metadata: { name: 'shop', namespace: 'later' } });
-    const live = await eventually('the operator to repair it', async () => {
+    const spec = { ...(shop('shop').spec as object), rollout: { strategy: 'Automatic' } };
+    await cluster.policy({ ...shop('shop'), metadata: { name: 'shop', namespace: 'later' }, ...{ spec } });
+    const live = await eventually('the operator to have it injected', async () => {
       const found = await tools.live(manifest);
       return templateOf(found).spec.containers[0]?.command?.[0] === WRAPPER ? found : undefined;
     });

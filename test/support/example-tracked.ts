@@ -12,8 +12,9 @@ export function trackedWith(name: string, state: State, changes: Changes<Tracked
       kind: 'Deployment',
       metadata: { name, namespace: 'shop', uid: name },
       annotations: {},
-      rollout: { phase: 'Complete', paused: false, onDelete: false },
+      rollout: { phase: 'Complete', paused: false, onDelete: false, idle: false, progress: '1/1/1' },
       writers: [],
+      writtenAt: 0,
     },
     standing: {
       state,

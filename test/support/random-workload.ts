@@ -1,3 +1,5 @@
+import { shortHash } from '../../core/hash.ts';
+import { without } from '../../core/json.ts';
 import type { AuthMethod } from '../../core/auth-methods.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import { ruleWith } from './example-rule.ts';
@@ -27,7 +29,6 @@ export function randomRule(random: Random): Rule {
   const delivery = random.pick<'InitContainer' | 'ImageVolume'>(['InitContainer', 'ImageVolume']);
   const base = ruleWith({
     policy: { generation: 1 + random.upTo(3) },
-    hash: random.pick(['aaaaaaaaaaaa', 'bbbbbbbbbbbb']),
     when: random.pick(['References', 'Always']),
     initContainers: random.chance(0.7),
     probes: random.chance(0.5),
@@ -44,13 +45,18 @@ export function randomRule(random: Random): Rule {
     // Every image is known, so that nothing is denied.
     images: [{ match: '*', entrypoint: ['/entrypoint'], cmd: ['serve', 'all'] }],
   });
-  if (random.chance(0.7)) return base;
+  if (random.chance(0.7)) return hashed(base);
   const caRef = {
     kind: random.pick<'ConfigMap' | 'Secret'>(['ConfigMap', 'Secret']),
     name: 'ca',
     key: 'ca.crt',
   } as const;
-  return { ...base, vault: { ...base.vault, tls: { ...base.vault.tls, caRef } } };
+  return hashed({ ...base, vault: { ...base.vault, tls: { ...base.vault.tls, caRef } } });
+}
+
+/** As the compiler does it: equal hashes inject equally. */
+function hashed(rule: Rule): Rule {
+  return { ...rule, hash: shortHash(JSON.stringify(without({ ...rule }, 'policy', 'hash'))) };
 }
 
 /** Volumes with names that injection would like to give. */

@@ -48,6 +48,13 @@ export function podsAreThere(object: Record<string, unknown>): void {
   object.status = { observedGeneration: 1, replicas, updatedReplicas: replicas, availableReplicas: replicas };
 }
 
+const HALF_WAY = { observedGeneration: 1, replicas: 3, updatedReplicas: 1, availableReplicas: 2 };
+
+/** All pods have failed, or none has come up yet. */
+export function noPodWorks(object: Record<string, unknown>): void {
+  object.status = { observedGeneration: 1, replicas: 1, updatedReplicas: 1 };
+}
+
 /** An API server in memory whose admissions are made by the webhook's own function, and the operator's part beside it. */
 export class Scene {
   readonly api = new MemoryApi();
@@ -57,7 +64,7 @@ export class Scene {
   readonly log = testLog();
   readonly events: Occurrence[] = [];
   readonly summaries: string[] = [];
-  readonly register = new Register();
+  register = new Register();
   /** What API servers do with workloads: send them to the webhook, or store them as they are. */
   webhookAnswers = true;
   programmed = true;
@@ -67,18 +74,21 @@ export class Scene {
   readonly peers: Peer[] = [];
   #peersChanged: () => void = () => undefined;
   readonly replicas: Replicas;
+  /** false: new pods have yet to come after an admission has changed a template, until somebody says that they are there. */
+  podsFollowAtOnce = true;
+  /** `namespace/name` of those whose template admission has changed since, the first one first. */
+  readonly rolling: string[] = [];
   #leaderChanged: (leading: boolean) => void = () => undefined;
-  readonly workloads: WorkloadController;
+  workloads: WorkloadController;
+  readonly #options: Partial<WorkloadControllerOptions>;
 
   constructor(options: Partial<WorkloadControllerOptions> = {}) {
-    const { api, clock, rules, images, register } = this;
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- read when it is asked for
-    const scene = this;
+    this.#options = options;
     const nothing = (): Promise<void> => Promise.resolve();
     this.replicas = new Replicas({
       identity: 'this',
       policies: () => '',
-      clock,
+      clock: this.clock,
       leases: {
         start: nothing,
         stop: nothing,
@@ -92,7 +102,22 @@ export class Scene {
         },
       },
     });
-    this.workloads = new WorkloadController({
+    this.workloads = this.#operator();
+  }
+
+  /** The operator ends, and another one that knows nothing begins. */
+  async restart(): Promise<void> {
+    await this.workloads.stop();
+    this.register = new Register();
+    this.workloads = this.#operator();
+    this.workloads.start();
+  }
+
+  #operator(): WorkloadController {
+    const { api, clock, rules, images, register } = this;
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- read when it is asked for
+    const scene = this;
+    const workloads = new WorkloadController({
       client: {
         get: (resource, name) => api.get(resource, name),
         list: (resource, list) => api.list(resource, list),
@@ -112,12 +137,14 @@ export class Scene {
       events: { record: (event) => this.events.push(event) },
       images,
       clock,
+      maxRollouts: 10,
       random: () => 1,
       logger: this.log.logger,
       register,
-      ...options,
+      ...this.#options,
     });
-    this.workloads.onSummary((policyKey) => this.summaries.push(policyKey));
+    workloads.onSummary((policyKey) => this.summaries.push(policyKey));
+    return workloads;
   }
 
   lead(isLeader: boolean): void {
@@ -138,22 +165,26 @@ export class Scene {
   }
 
   /** Somebody creates a Deployment with a reference. */
-  async create(name: string, changes: { namespace?: string; container?: object; labels?: object } = {}): Promise<void> {
-    const { namespace = 'shop', labels = {} } = changes;
+  async create(
+    name: string,
+    changes: { namespace?: string; container?: object; labels?: object; createdAt?: string } = {},
+  ): Promise<void> {
+    const { namespace = 'shop', labels = {}, createdAt } = changes;
+    const created = createdAt === undefined ? {} : { creationTimestamp: createdAt };
     const written = deployment({ containers: [container({ ...REFERRING, ...changes.container })] });
     const object = {
       ...(written as object),
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: { name, namespace, labels, generation: 1 },
+      metadata: { name, namespace, labels, generation: 1, ...created },
     } as unknown as KubernetesObject;
     const admitted = this.#admitted(object);
     await this.api.create({ ...DEPLOYMENTS, namespace }, admitted);
   }
 
   /** Somebody changes it behind the webhook's back. */
-  edit(name: string, manager: string, change: (object: Record<string, unknown>) => void): void {
-    this.api.edit({ ...DEPLOYMENTS, namespace: 'shop' }, name, manager, change);
+  edit(name: string, manager: string, change: (object: Record<string, unknown>) => void, namespace = 'shop'): void {
+    this.api.edit({ ...DEPLOYMENTS, namespace }, name, manager, change);
   }
 
   async get(name: string): Promise<KubernetesObject> {
@@ -177,6 +208,10 @@ export class Scene {
     this.patches += 1;
     const stored = await this.api.patch<KubernetesObject>(resource, name, changes as Record<string, unknown>, by);
     const admitted: KubernetesObject = this.#admitted(stored);
+    if (!this.podsFollowAtOnce && admitted !== stored) {
+      this.rolling.push(`${resource.namespace ?? ''}/${name}`);
+      Object.assign(admitted, { status: { ...HALF_WAY } });
+    }
     // MemoryApi has no admission: what it stored in between, nobody could have seen
     return this.api.replace<KubernetesObject>(resource, admitted);
   }

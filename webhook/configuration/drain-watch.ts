@@ -69,22 +69,22 @@ export class DrainWatch {
       const found = copy === undefined ? await namespacesWithInjected(client) : copy.namespacesWithInjected();
       // the copy is being listed: a second list of the whole cluster would not be sooner
       if (found === undefined) return UNSYNCED_MS;
-      ledger.remember(found, clock.now());
+      ledger.remember(found, clock.elapsed());
       this.#isSweepDue = false;
       onDropped();
     }
-    for (const namespace of ledger.due(clock.now())) await this.#check(namespace);
+    for (const namespace of ledger.due(clock.elapsed())) await this.#check(namespace);
     const next = ledger.nextCheckAt();
-    return next === undefined ? undefined : Math.max(0, next - clock.now());
+    return next === undefined ? undefined : Math.max(0, next - clock.elapsed());
   }
 
   /** What a copy knows is as of when the API server last confirmed it, and what a list says as of when it begins. */
   async #check(namespace: string): Promise<void> {
     const { client, clock, ledger, logger, copy, onDropped } = this.#options;
     const known = copy?.holdsInjected(namespace);
-    const seenAt = known === undefined ? clock.now() : (copy?.lastSeen ?? 0);
+    const seenAt = known === undefined ? clock.elapsed() : (copy?.lastSeen ?? 0);
     const isHeld = known ?? (await holdsInjected(client, namespace));
-    if (!ledger.checked(namespace, isHeld, seenAt, clock.now())) return;
+    if (!ledger.checked(namespace, isHeld, seenAt, clock.elapsed())) return;
     logger.info(
       { namespace },
       'no policy and no injected workload left: the webhook is no longer called for this namespace',

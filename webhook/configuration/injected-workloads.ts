@@ -13,7 +13,7 @@ export interface InjectedCopy {
   holdsInjected(namespace: string): boolean | undefined;
   /** Returns all namespaces that have one; undefined: not all workloads are known yet. */
   namespacesWithInjected(): ReadonlySet<string> | undefined;
-  /** When the API server last confirmed the copy, by Clock.now(); undefined: never. */
+  /** When the API server last confirmed the copy, by Clock.elapsed(); undefined: never. */
   readonly lastSeen: number | undefined;
 }
 

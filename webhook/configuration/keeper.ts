@@ -144,14 +144,14 @@ export class ConfigurationKeeper {
 
   /** Sets all namespaces that have policies now. Nothing is written before the first call. */
   setPolicies(policies: NamespacePolicies): void {
-    this.#ledger.setPolicies(policies, this.#options.clock.now());
+    this.#ledger.setPolicies(policies, this.#options.clock.elapsed());
     this.#drains.wake();
     this.wake();
   }
 
   /** Notes that an admission restored a workload in this namespace. */
   noteRestored(namespace: string): void {
-    this.#ledger.noteRestored(namespace, this.#options.clock.now());
+    this.#ledger.noteRestored(namespace, this.#options.clock.elapsed());
     this.#drains.wake();
   }
 
@@ -282,7 +282,7 @@ export class ConfigurationKeeper {
       return;
     }
     const { ignore, fail } = namespacesIn(this.#observed);
-    this.#ledger.remember([...ignore, ...fail], this.#options.clock.now());
+    this.#ledger.remember([...ignore, ...fail], this.#options.clock.elapsed());
     this.#drains.wake();
   }
 

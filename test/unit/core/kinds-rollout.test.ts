@@ -101,3 +101,31 @@ describe('how far the rollout of a StatefulSet is', () => {
     expect(rolloutStateOf('StatefulSet', object)).to.include({ paused: false, onDelete: true });
   });
 });
+
+describe('whether a workload has a pod that works', () => {
+  const idle = (kind: 'Deployment' | 'StatefulSet', spec: object, status: object, generation = 3): boolean =>
+    rolloutStateOf(kind, { metadata: { generation }, spec, status: { observedGeneration: 3, ...status } }).idle;
+
+  for (const kind of ['Deployment', 'StatefulSet'] as const) {
+    it(`is what its controller counts: ${kind}`, () => {
+      expect(idle(kind, { replicas: 2 }, counts(2, 2, 0))).to.equal(true);
+      expect(idle(kind, { replicas: 2 }, { replicas: 2 }), 'zero is left out').to.equal(true);
+      expect(idle(kind, { replicas: 2 }, counts(2, 1, 1))).to.equal(false);
+      expect(idle(kind, { replicas: 0 }, {}), 'scaled to 0').to.equal(true);
+      expect(idle(kind, { replicas: 0 }, counts(1, 1, 1)), 'its last pod is still there').to.equal(false);
+    });
+
+    it(`is unknown until the controller has seen the newest spec: ${kind}`, () => {
+      expect(idle(kind, { replicas: 2 }, counts(2, 2, 0), 4)).to.equal(false);
+      expect(rolloutStateOf(kind, { metadata: { generation: 1 }, spec: {}, status: {} }).idle).to.equal(false);
+    });
+  }
+
+  it('shows that the pods of a rollout have come further', () => {
+    const progress = (status: object): string =>
+      rolloutStateOf('StatefulSet', { metadata: { generation: 1 }, spec: {}, status }).progress;
+    expect(progress({ updatedReplicas: 1 })).not.to.equal(progress({ updatedReplicas: 2 }));
+    expect(progress({ readyReplicas: 1 })).not.to.equal(progress({ availableReplicas: 1 }));
+    expect(progress({ replicas: 1 })).to.equal(progress({ observedGeneration: 7 }));
+  });
+});

@@ -83,6 +83,7 @@ class Simulated {
   readonly #isBroken: boolean;
   hash = OLD_HASH;
   doneAt = 0;
+  #begunAt = 0;
   writes = 0;
   annotations: Readonly<Record<string, string>> = {};
   #template: string | undefined;
@@ -101,6 +102,7 @@ class Simulated {
     if (!isAdmitted || (this.hash === RULE_HASH && restart === this.#template)) return;
     this.hash = RULE_HASH;
     this.#template = restart;
+    this.#begunAt = now;
     this.doneAt = this.#isBroken ? Infinity : now + takesMs;
   }
 
@@ -108,7 +110,9 @@ class Simulated {
     const metadata = { name: this.#name, namespace: 'shop', uid: this.key };
     const restart = this.annotations[annotation.restart];
     const isRestartPending = restart !== this.#template;
-    const phase = this.doneAt > now ? 'Progressing' : 'Complete';
+    // as the controller of Deployments: it gives up after ten minutes
+    const isLate = this.doneAt === Infinity && now - this.#begunAt > 600_000;
+    const phase = isLate ? 'Failed' : this.doneAt > now ? 'Progressing' : 'Complete';
     return {
       key: this.key,
       workload: {
@@ -117,8 +121,9 @@ class Simulated {
         metadata,
         text: '{}',
         annotations: this.annotations,
-        rollout: { phase, paused: false, onDelete: false },
+        rollout: { phase, paused: false, onDelete: false, idle: false, progress: '1/1/1' },
         writers: [],
+        writtenAt: 0,
       },
       standing: {
         state: this.hash === RULE_HASH && !isRestartPending ? 'Injected' : 'Outdated',
@@ -217,7 +222,7 @@ describe('a rollout over 40 workloads, with an operator that is restarted now an
   const requestedAt = (time: string): Readonly<Record<string, string>> => ({
     [annotation.requested]: `Rollout/${OLD_HASH}/1/${time}`,
   });
-  const progressing = { phase: 'Progressing', paused: false, onDelete: false } as const;
+  const progressing = { phase: 'Progressing', paused: false, onDelete: false, idle: false, progress: '0/0/0' } as const;
   const askedFor = (...tracked: readonly Tracked[]): readonly string[] =>
     plan(automatic(1), tracked, [], NOW).actions.map(({ key }) => key);
 

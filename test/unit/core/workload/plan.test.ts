@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 
 import type { Rule } from '../../../../core/policy/rule.ts';
-import { plan } from '../../../../core/workload/plan.ts';
+import { plan, REQUEST_FIELD_MANAGER } from '../../../../core/workload/plan.ts';
 import type { Plan, Tracked } from '../../../../core/workload/plan.ts';
 import type { RestartWish } from '../../../../core/workload/restarts.ts';
 import { formatRequest } from '../../../../core/workload/request.ts';
 import type { RequestKind } from '../../../../core/workload/request.ts';
-import type { RolloutState } from '../../../../core/kinds.ts';
+import type { RolloutState, WorkloadKind } from '../../../../core/kinds.ts';
+import type { ReasonCode } from '../../../../core/reasons.ts';
 import type { State } from '../../../../core/workload/standing.ts';
 import { annotation } from '../../../../core/injection/annotations.ts';
 import { ruleWith } from '../../../support/example-rule.ts';
@@ -16,10 +17,13 @@ const NOW = Date.parse('2026-01-01T12:00:00Z');
 const HASH = 'bbbbbbbbbbbb';
 const OTHER_HASH = 'aaaaaaaaaaaa';
 const VERSIONS_HASH = 'cccccccccccc';
-const MOVING: RolloutState = { phase: 'Progressing', paused: false, onDelete: false };
+const MOVING: Partial<RolloutState> = { phase: 'Progressing' };
 
-interface About extends Partial<Pick<Tracked, 'pending' | 'seenInjected' | 'fruitless'>> {
+interface About extends Partial<Pick<Tracked, 'pending' | 'seenInjected' | 'fruitless' | 'ages'>> {
   readonly name?: string;
+  readonly kind?: WorkloadKind;
+  readonly reason?: ReasonCode;
+  readonly writtenAt?: number;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly rollout?: Partial<RolloutState>;
   readonly writers?: Tracked['workload']['writers'];
@@ -27,10 +31,12 @@ interface About extends Partial<Pick<Tracked, 'pending' | 'seenInjected' | 'frui
 }
 
 function one(state: State, about: About = {}): Tracked {
-  const { name = 'web', annotations = {}, rollout = {}, writers = [], restartPending = false, ...rest } = about;
+  const { name = 'web', kind = 'Deployment', annotations = {}, rollout = {}, writers = [], writtenAt = 0 } = about;
+  const { reason, restartPending = false, pending = false, seenInjected = false, fruitless = 0, ages } = about;
+  const rest = { pending, seenInjected, fruitless, ...(ages && { ages }) };
   return trackedWith(name, state, {
-    workload: { annotations, rollout, writers },
-    standing: { policy: { hash: HASH }, restartPending },
+    workload: { kind, annotations, rollout, writers, writtenAt },
+    standing: { policy: { hash: HASH }, restartPending, ...(reason && { reason }) },
     ...rest,
   });
 }
@@ -65,7 +71,7 @@ describe('the repair of a workload that was missed', () => {
 
   for (const state of ['Injected', 'Denied', 'Failed', 'Excluded'] as const) {
     it(`is nothing for one that is ${state}`, () => {
-      expect(planned(automatic, one(state))).to.deep.equal({ actions: [], stalls: [], rolling: [] });
+      expect(planned(automatic, one(state))).to.deep.equal({ actions: [], stalls: [], rolling: [], isWaiting: false });
     });
   }
 
@@ -181,13 +187,17 @@ describe('a rollout', () => {
     expect({ actions, rolling, againInMs }).to.deep.equal({
       actions: [],
       rolling: ['Deployment/shop/z'],
-      againInMs: 540_000,
+      againInMs: undefined,
     });
   });
 
   const failures: readonly [string, About, string][] = [
     ['the API server says so', { rollout: { phase: 'Failed', message: 'timed out' } }, 'timed out'],
-    ['it takes longer than ten minutes', { rollout: MOVING, annotations: requested('Rollout', 601_000) }, '10 minutes'],
+    [
+      'its pods make no progress for ten minutes, and its controller has no deadline',
+      { kind: 'StatefulSet', rollout: MOVING, annotations: requested('Rollout', 601_000) },
+      '10 minutes',
+    ],
   ];
   for (const [when, about, message] of failures) {
     it(`stops when ${when}`, () => {
@@ -198,6 +208,35 @@ describe('a rollout', () => {
       expect(stalls[0]?.message).to.contain(message);
     });
   }
+
+  it('does not fail while the controller of Deployments still waits, however long that is', () => {
+    const slow = one('Injected', { annotations: requested('Rollout', 7_200_000), rollout: MOVING });
+    expect(planned(automatic, slow, one('Outdated', { name: 'b' }))).to.deep.include({ actions: [], stalls: [] });
+  });
+
+  it('of a StatefulSet does not fail while its pods make progress', () => {
+    const about = (quietMs: number): About => ({
+      kind: 'StatefulSet',
+      annotations: requested('Rollout', 7_200_000),
+      rollout: MOVING,
+      ages: { requestMs: 7_200_000, templateMs: 7_200_000, quietMs },
+    });
+    const slow = planned(automatic, one('Injected', about(540_000)));
+    expect({ stalls: slow.stalls, againInMs: slow.againInMs }).to.deep.equal({ stalls: [], againInMs: 60_000 });
+    expect(planned(automatic, one('Injected', about(600_000))).stalls.map(({ reason }) => reason)).to.deep.equal([
+      'RolloutFailed',
+    ]);
+  });
+
+  it('is not begun beyond the slots of the whole cluster, which repairs and apply=now do not need', () => {
+    const three = ruleWith({ hash: HASH, rollout: { strategy: 'Automatic', maxConcurrent: 3 } });
+    const all = ['a', 'b', 'c'].map((name) => one('Outdated', { name }));
+    const within = (slots: number, ...more: Tracked[]): Plan => plan(three, [...all, ...more], [], NOW, slots);
+    expect(kindsOf(within(2))).to.deep.equal(['Rollout a', 'Rollout b']);
+    expect([within(2).isWaiting, within(3).isWaiting]).to.deep.equal([true, false]);
+    const asked = one('Outdated', { name: 'x', annotations: { [annotation.apply]: 'now' } });
+    expect(kindsOf(within(0, one('Missed', { name: 'm' }), asked))).to.deep.equal(['Repair m', 'Rollout x']);
+  });
 
   it('goes on when the rule changes, with the one that failed first of all', () => {
     const failed = {
@@ -259,5 +298,140 @@ describe('a restart for newer secrets', () => {
     for (const state of ['Outdated', 'Excluded', 'Failed', 'Denied'] as const) {
       expect(wished(one(state), true), state).to.deep.equal([]);
     }
+  });
+});
+
+describe('a workload that ran before the policy', () => {
+  const newcomer = (about: About = {}): Tracked => one('Missed', { reason: 'NotAdopted', ...about });
+
+  it('is left alone under Manual until somebody asks, and says so by its request', () => {
+    expect(planned(manual, newcomer()).actions).to.deep.equal([]);
+    const asked = planned(manual, newcomer({ annotations: { [annotation.apply]: 'now' } }));
+    expect(kindsOf(asked)).to.deep.equal(['Adoption web']);
+  });
+
+  it('is rolled in the slots of the policy under Automatic', () => {
+    const moving = one('Injected', { name: 'z', annotations: requested('Adoption', 60_000), rollout: MOVING });
+    expect(planned(automatic, newcomer(), moving).actions).to.deep.equal([]);
+    expect(kindsOf(planned(automatic, newcomer({ name: 'b' }), newcomer({ name: 'a' })))).to.deep.equal(['Adoption a']);
+  });
+
+  it('stops the others if its new pods fail', () => {
+    const failed = { name: 'a', annotations: requested('Adoption', 60_000), rollout: { phase: 'Failed' } } as const;
+    const { actions, stalls } = planned(automatic, one('Injected', failed), newcomer());
+    expect([actions.length, stalls[0]?.reason]).to.deep.equal([0, 'RolloutFailed']);
+  });
+});
+
+describe('a workload that would not start', () => {
+  for (const reason of ['ReferenceMalformed', 'TransitKeyMissing'] as const) {
+    it(`is neither repaired, rolled, restarted nor asked about again: ${reason}`, () => {
+      const asked = { [annotation.apply]: 'now' };
+      for (const annotations of [{}, asked]) {
+        for (const state of ['Missed', 'Outdated'] as const)
+          expect(planned(automatic, one(state, { reason, annotations })).actions, state).to.deep.equal([]);
+      }
+      const wish = { key: 'Deployment/shop/web', versions: { a: 2 }, hash: VERSIONS_HASH, baselineOnly: false };
+      expect(plan(automatic, [one('Injected', { reason })], [wish], NOW).actions).to.deep.equal([]);
+      const idle = { idle: true } as const;
+      expect(planned(manual, one('Outdated', { reason, rollout: idle })).actions).to.deep.equal([]);
+    });
+  }
+});
+
+describe('a workload without a pod that works', () => {
+  const idle = (about: About = {}): Tracked =>
+    one('Outdated', { writtenAt: NOW - 60_000, ...about, rollout: { idle: true, ...about.rollout } });
+
+  it('is brought up to date at once, also under Manual, and holds no slot', () => {
+    expect(kindsOf(planned(manual, idle()))).to.deep.equal(['Repair web']);
+    expect(kindsOf(planned(manual, one('Missed', { reason: 'NotAdopted', rollout: { idle: true } })))).to.deep.equal([
+      'Repair web',
+    ]);
+    const { actions, rolling } = planned(automatic, idle({ name: 'a' }), one('Outdated', { name: 'b' }));
+    expect(actions.map(({ kind }) => kind)).to.deep.equal(['Repair', 'Rollout']);
+    expect(rolling).to.deep.equal(['Deployment/shop/b']);
+    const moving = idle({ name: 'a', annotations: requested('Repair', 60_000), rollout: MOVING });
+    expect(planned(manual, { ...moving, standing: one('Injected').standing }).rolling).to.deep.equal([]);
+  });
+
+  it('is left alone for a few seconds after somebody has written its template, or the operator has asked', () => {
+    const fresh = planned(manual, idle({ writtenAt: NOW - 1_000 }));
+    expect({ actions: fresh.actions, againInMs: fresh.againInMs }).to.deep.equal({ actions: [], againInMs: 4_000 });
+    const asked = idle({ annotations: requested('Rollout', 2_000, 1, OTHER_HASH) });
+    expect(planned(manual, asked).actions).to.deep.equal([]);
+  });
+
+  it('is left to its owner while its rollout is paused', () => {
+    for (const rollout of [{ paused: true }, { onDelete: true }])
+      expect(planned(manual, idle({ rollout })).actions).to.deep.equal([]);
+  });
+
+  it('is not asked for repeatedly without effect', () => {
+    const after = (agoMs: number, attempt: number): Plan =>
+      planned(manual, idle({ annotations: requested('Repair', agoMs, attempt) }));
+    expect(attemptOf(after(10_000, 1))).to.equal('2');
+    expect([after(30_000, 2).actions.length, attemptOf(after(40_000, 2))]).to.deep.equal([0, '3']);
+    expect(after(3_600_000, 6).actions).to.deep.equal([]);
+  });
+});
+
+describe('a rollout or restart without effect', () => {
+  const after = (agoMs: number, attempt: number, about: About = {}): Plan =>
+    planned(automatic, one('Outdated', { annotations: requested('Rollout', agoMs, attempt), ...about }));
+
+  it('is asked for again ever more rarely: at most ten times in the first day, then every six hours', () => {
+    let attempt = 1;
+    let agoMs = 0;
+    const times: number[] = [0];
+    for (let now = 0; now < 3 * 86_400_000;) {
+      const next = after(agoMs, attempt);
+      const waitMs = next.againInMs ?? 0;
+      now += waitMs;
+      agoMs += waitMs;
+      if (next.actions.length === 0) continue;
+      attempt = Number(attemptOf(next));
+      agoMs = 0;
+      times.push(now);
+    }
+    const ofDay = (day: number): number => times.filter((time) => Math.floor(time / 86_400_000) === day).length;
+    expect([ofDay(0), ofDay(1), ofDay(2)]).to.deep.equal([10, 4, 4]);
+  });
+
+  it('says so after three of them, while it waits', () => {
+    expect(after(0, 2).stalls).to.deep.equal([]);
+    const { stalls, actions } = after(0, 3);
+    expect([stalls.map(({ reason }) => reason), actions]).to.deep.equal([['RequestWithoutEffect'], []]);
+    expect(stalls[0]?.message).to.include('3 requests');
+  });
+
+  it('names who undid it, if somebody did', () => {
+    const writers = [{ manager: 'ci', operation: 'Update', time: new Date(NOW - 1_000).toISOString(), template: true }];
+    expect(after(60_000, 3, { writers }).stalls[0]?.message).to.include('field manager ci');
+  });
+
+  it('starts over under another rule, and when it had an effect or a day has passed', () => {
+    const other = { annotations: requested('Rollout', 0, 7, OTHER_HASH) };
+    expect(attemptOf(after(0, 7, other))).to.equal('1');
+    expect(attemptOf(after(60_000, 7, { seenInjected: true }))).to.equal('1');
+    expect(attemptOf(after(86_400_000, 7))).to.equal('1');
+    const asked = { annotations: { ...requested('Rollout', 60_000, 7), [annotation.apply]: 'now' } };
+    expect(attemptOf(after(0, 7, asked))).to.equal('1');
+  });
+
+  it('goes by a clock that nobody sets, so one set back by an hour delays nothing', () => {
+    const ages = { requestMs: 40_000, templateMs: Infinity, quietMs: Infinity };
+    expect(attemptOf(after(-3_600_000, 2, { ages }))).to.equal('3');
+    const missed = one('Missed', { annotations: requested('Repair', -3_600_000), ages });
+    expect(kindsOf(planned(manual, missed))).to.deep.equal(['Repair web']);
+  });
+
+  it('counts what the operator did by the time that API servers wrote down, as that of others', () => {
+    const ofOurs = { manager: REQUEST_FIELD_MANAGER, operation: 'Update', template: false };
+    const ci = { manager: 'ci', operation: 'Update', time: '2026-01-01T12:59:00Z', template: true };
+    const writers = [{ ...ofOurs, time: '2026-01-01T13:00:00Z' }, ci];
+    // the operator's clock is an hour behind
+    const annotations = requested('Repair', 60_000);
+    expect(attemptOf(planned(manual, one('Missed', { annotations, writers })))).to.equal('1');
   });
 });

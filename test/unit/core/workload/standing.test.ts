@@ -170,3 +170,92 @@ describe('how a workload stands to its policy', () => {
     expect(found).to.deep.include({ state: 'Missed', reads: ['a/data/b'] });
   });
 });
+
+describe('a workload that is not injected', () => {
+  const SINCE = Date.parse('2026-01-02T00:00:00Z');
+  const later = ruleWith({ failurePolicy: 'Ignore', since: SINCE });
+  const entry = (manager: string, time: string, fields: object = { 'f:spec': { 'f:template': {} } }): object => ({
+    manager,
+    operation: 'Update',
+    time,
+    fieldsV1: fields,
+  });
+  const LABELS = { 'f:metadata': { 'f:labels': {} } };
+
+  function reasonOf(managedFields: readonly object[], object: unknown = plain, annotations = {}): string | undefined {
+    const { metadata, ...rest } = stored(object, annotations);
+    const known = { ...metadata, creationTimestamp: '2026-01-01T00:00:00Z', managedFields };
+    return standingOfStored({ ...rest, metadata: known } as KubernetesObject, [later])?.reason;
+  }
+
+  it('ran before the policy if its template is older than the spec of the policy', () => {
+    expect(reasonOf([])).to.equal('NotAdopted');
+    expect(reasonOf([entry('ci', '2026-01-01T12:00:00Z')])).to.equal('NotAdopted');
+  });
+
+  it('was missed if somebody has written the template since, in the same second at the earliest', () => {
+    expect(reasonOf([entry('ci', '2026-01-02T00:00:00Z')])).to.equal('NotInjected');
+    expect(reasonOf([entry('ci', '2026-01-01T23:59:59Z')])).to.equal('NotAdopted');
+  });
+
+  it('is none the newer for labels, annotations, a scale, its status, and requests of the operator', () => {
+    const others = [
+      entry('kubectl-label', '2026-01-03T00:00:00Z', LABELS),
+      { ...entry('kubectl', '2026-01-03T00:00:00Z', { 'f:spec': { 'f:replicas': {} } }), subresource: 'scale' },
+      { ...entry('kube-controller-manager', '2026-01-03T00:00:00Z', { 'f:status': {} }), subresource: 'status' },
+      entry('vault-injection-operator-requests', '2026-01-03T00:00:00Z'),
+    ];
+    expect(reasonOf(others)).to.equal('NotAdopted');
+  });
+
+  it('was missed if it was injected before, as far as the object tells', () => {
+    const requested = (kind: string): object => ({
+      'vaultinjection.dev/requested': `${kind}/aaaaaaaaaaaa/1/2026-01-01T00:00:00Z`,
+    });
+    for (const kind of ['Repair', 'Rollout', 'Restart'])
+      expect(reasonOf([], plain, requested(kind)), kind).to.equal('NotInjected');
+    expect(reasonOf([], plain, requested('Adoption'))).to.equal('NotAdopted');
+    expect(reasonOf([], plain, { 'vaultinjection.dev/versions': '{}' })).to.equal('NotInjected');
+    const stripped = structuredClone(injected);
+    for (const one of stripped.spec.template.spec.containers) Object.assign(one, { command: ['/other'], args: [] });
+    expect(reasonOf([], stripped)).to.equal('NotInjected');
+  });
+
+  it('says how to end it', () => {
+    const automatic = ruleWith({ since: SINCE, rollout: { strategy: 'Automatic' } });
+    const messageOf = (by: ReturnType<typeof ruleWith>): string | undefined =>
+      standing(plain, [{ ...by, failurePolicy: 'Ignore' }])?.message;
+    expect(messageOf(later)).to.include('kubectl annotate deployment web -n shop vaultinjection.dev/apply=now');
+    expect(messageOf(automatic)).to.include('in its turn').and.not.to.include('kubectl');
+  });
+});
+
+describe('a workload whose programs would not start', () => {
+  const SECRET = 'vault:secret/data/very-secret';
+  const broken = deployment({ containers: [container({ env: [{ name: 'PASSWORD', value: SECRET }] })] });
+
+  it('says which variable to correct, whatever its state, and no value', () => {
+    const changed = ruleWith({ failurePolicy: 'Ignore', hash: 'bbbbbbbbbbbb' });
+    const found = [
+      standing(broken, [rule]),
+      standing(admitted(broken, rule), [rule]),
+      standing(admitted(broken, rule), [changed]),
+    ];
+    expect(found.map((one) => [one?.state, one?.reason])).to.deep.equal([
+      ['Missed', 'ReferenceMalformed'],
+      ['Injected', 'ReferenceMalformed'],
+      ['Outdated', 'ReferenceMalformed'],
+    ]);
+    for (const one of found) {
+      expect(one?.message).to.include('container app, PASSWORD, column').and.to.include('write');
+      expect(one?.message).not.to.include('very-secret');
+    }
+  });
+
+  it('says it of a ciphertext without a key to decrypt it', () => {
+    const env = [{ name: 'CARD', value: 'vault:v1:c2VjcmV0' }];
+    const one = standing(deployment({ containers: [container({ env })] }), [rule]);
+    expect([one?.state, one?.reason]).to.deep.equal(['Missed', 'TransitKeyMissing']);
+    expect(one?.message).to.include('environment.transit.keyID').and.not.to.include('c2VjcmV0');
+  });
+});

@@ -86,4 +86,21 @@ describe('what the status of a policy says about its workloads', () => {
     const yielding = Array.from({ length: 12 }, (_, index) => `p${index}`);
     expect(summary([one('a', 'Injected', { yielding })]).conflicts).to.have.length(10);
   });
+
+  it('counts the workloads that another policy matches too, on both of them', () => {
+    const contested = [
+      one('a', 'Injected', { yielding: ['other', 'third'] }),
+      one('b', 'Injected', { policy: 'other', yielding: ['shop-secrets'] }),
+      one('c', 'Injected', { policy: 'other', yielding: ['third'] }),
+      one('d', 'Injected'),
+    ];
+    expect(summary(contested).conflicting).to.equal(2);
+  });
+
+  it('names one whose programs would not start, although it is injected', () => {
+    const broken = trackedWith('a', 'Injected', { standing: { reason: 'ReferenceMalformed', message: 'write a key' } });
+    expect(summary([broken, one('b', 'Injected')]).attention).to.deep.equal([
+      { kind: 'Deployment', name: 'a', state: 'Injected', reason: 'ReferenceMalformed', message: 'write a key' },
+    ]);
+  });
 });

@@ -139,6 +139,21 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     await eventually(() => expect(lastReady()).to.equal('Active'));
   });
 
+  it('stays stalled by its workloads after a start, until they have been examined', async () => {
+    const lastTransitionTime = '2026-01-01T00:00:00Z';
+    const reason = 'RolloutFailed';
+    const stalled = { type: 'Stalled', status: 'True', reason, message: 'no pod came', lastTransitionTime };
+    server.put('a', { ...policy(2), status: { observedGeneration: 1, conditions: [stalled] } });
+    await operator.start();
+    const reasonOf = (): string | undefined => lastStatus()?.conditions?.find(({ type }) => type === 'Stalled')?.reason;
+    await eventually(() => expect(reasonOf()).to.equal(reason));
+    const counts = { matched: 1, injected: 1, outdated: 0, missed: 0, denied: 0, failed: 0, excluded: 0 };
+    summary = { counts, attention: [], attentionOmitted: 0, conflicts: [] };
+    operator.factsChanged('shop/a');
+    await eventually(() => expect(lastStatus()?.workloads?.matched).to.equal(1));
+    expect(reasonOf()).to.equal(undefined);
+  });
+
   it('shows what became of the workloads once it knows', async () => {
     leading = false;
     server.put('a', policy(1));
@@ -148,7 +163,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     const counts = { matched: 3, injected: 2, outdated: 0, missed: 0, denied: 1, failed: 0, excluded: 0 };
     summary = { counts, attention: [], attentionOmitted: 0, conflicts: [] };
     operator.factsChanged('shop/a');
-    await eventually(() => expect(lastStatus()?.workloads).to.deep.equal(counts));
+    await eventually(() => expect(lastStatus()?.workloads).to.deep.equal({ ...counts, problems: 1, conflicts: 0 }));
   });
 
   it('keeps its rules while the API server is down, and drops those whose policy was deleted meanwhile', async () => {

@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 
 import type { WorkloadStatus } from '../../../../operator/policies/workload-status.ts';
-import { isSameWorkloadStatus, workloadStatusOf } from '../../../../operator/policies/workload-status.ts';
+import { isSameWorkloadStatus, keptStall, workloadStatusOf } from '../../../../operator/policies/workload-status.ts';
 import type { Attention, WorkloadSummary } from '../../../../core/workload/summary.ts';
 
 const NOON = Date.UTC(2026, 0, 2, 12);
 const LATER = NOON + 3_600_000;
 const COUNTS = { matched: 1, injected: 0, outdated: 0, missed: 1, denied: 0, failed: 0, excluded: 0 };
+const SHOWN = { ...COUNTS, problems: 1, conflicts: 0 };
 const MISSED: Attention = { kind: 'Deployment', name: 'web', state: 'Missed', reason: 'NotInjected', message: 'web' };
 
 const summary = (fields: Partial<WorkloadSummary> = {}): WorkloadSummary => ({
@@ -19,14 +20,15 @@ const summary = (fields: Partial<WorkloadSummary> = {}): WorkloadSummary => ({
 
 describe('what the status of a policy says about its workloads', () => {
   it('leaves out what does not exist', () => {
-    expect(workloadStatusOf(undefined, summary(), NOON)).to.deep.equal({ workloads: COUNTS });
+    expect(workloadStatusOf(undefined, summary(), NOON)).to.deep.equal({ workloads: SHOWN });
   });
 
   it('has all there is', () => {
     const conflicts = [{ policy: 'other', wins: true, workloads: 2, example: 'Deployment/web' }];
-    const whole = summary({ attention: [MISSED], attentionOmitted: 4, conflicts, lastAppliedTime: NOON });
+    const more = { attentionOmitted: 4, conflicts, conflicting: 2, lastAppliedTime: NOON };
+    const whole = summary({ attention: [MISSED], ...more });
     expect(workloadStatusOf(undefined, whole, NOON)).to.deep.equal({
-      workloads: COUNTS,
+      workloads: { ...SHOWN, conflicts: 2 },
       lastAppliedTime: '2026-01-02T12:00:00Z',
       attention: [{ ...MISSED, since: '2026-01-02T12:00:00Z' }],
       attentionOmitted: 4,
@@ -68,5 +70,21 @@ describe('what the status of a policy says about its workloads', () => {
     expect(isSameWorkloadStatus(stored, status)).to.equal(true);
     expect(isSameWorkloadStatus({ ...stored, attentionOmitted: 1 }, status)).to.equal(false);
     expect(isSameWorkloadStatus(undefined, status)).to.equal(false);
+  });
+});
+
+describe('why a policy was stalled because of its workloads', () => {
+  const stalled = (reason: string, status: 'True' | 'False' = 'True'): Parameters<typeof keptStall>[0] => {
+    const lastTransitionTime = '2026-01-02T12:00:00Z';
+    return { conditions: [{ type: 'Stalled', status, reason, message: 'said', lastTransitionTime }] };
+  };
+
+  it('stays until the workloads have been examined', () => {
+    expect(keptStall(stalled('RolloutFailed'))).to.deep.equal({ reason: 'RolloutFailed', message: 'said' });
+  });
+
+  it('is nothing else that was said', () => {
+    const others = [undefined, {}, stalled('SchemaInvalid'), stalled('toString'), stalled('RolloutFailed', 'False')];
+    for (const one of others) expect(keptStall(one)).to.equal(undefined);
   });
 });

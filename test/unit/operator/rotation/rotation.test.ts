@@ -80,11 +80,30 @@ describe('rotation', () => {
 
   it('writes a baseline first, and reports that there is something to do', async () => {
     rotation.want('shop/shop', rotating(), [use('web', [DB])]);
+    changed.length = 0;
     await settle();
     expect(changed).to.deep.equal(['shop/shop']);
     const [wish, ...more] = rotation.wishesOf('shop/shop');
     expect(more).to.deep.equal([]);
     expect(wish).to.deep.include({ key: 'shop/Deployment/web', versions: { [DB]: 4 }, baselineOnly: true });
+  });
+
+  it('reports its condition as soon as it is switched on or off, whoever else has nothing to say', () => {
+    const elsewhere = rotating({ address: 'https://other.vault.svc:8200' });
+    const steps: [ReturnType<typeof rotating> | undefined, readonly Use[], reported: number][] = [
+      [elsewhere, [], 1], // RotationVaultNotAllowed
+      [elsewhere, [], 0],
+      [rotating(), [], 1], // RotationIdle
+      [rotating(), [use('web', [DB])], 1], // RotationPending
+      [rotating(), [use('web', [DB])], 0],
+      [undefined, [], 1],
+      [undefined, [], 0],
+    ];
+    for (const [rule, uses, reported] of steps) {
+      changed.length = 0;
+      rotation.want('shop/shop', rule, uses);
+      expect(changed).to.deep.equal(Array(reported).fill('shop/shop'));
+    }
   });
 
   it('loses nothing by a stop: the annotations have what it has to know', async () => {
@@ -190,6 +209,7 @@ describe('rotation', () => {
       const tls = { caRef: { kind: 'ConfigMap', name: 'ca', key: 'ca.crt' } };
       rotation.want('shop/shop', rotating({ tls }), [use('web', [DB])]);
       expect(rotation.stateOf('shop/shop')).to.include({ status: 'Unknown', reason: 'RotationPending' });
+      changed.length = 0;
       authority = { unread: 'there is no ConfigMap ca' };
       rotation.authorityChanged('shop/shop');
       await clock.advance(600 * SECOND);

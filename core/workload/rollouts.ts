@@ -1,0 +1,132 @@
+/** What is rolled, restarted or adopted in the slots of a policy, and what stops that. */
+import { annotation } from '../injection/annotations.ts';
+import { KINDS } from '../kinds.ts';
+import type { Rule } from '../policy/rule.ts';
+import type { Draft } from './draft.ts';
+import { isRolled, messageOf, restartHash } from './repairs.ts';
+import { parseRequest } from './request.ts';
+import type { Request, RequestKind } from './request.ts';
+import type { RestartWish } from './restarts.ts';
+import { ageOf, nextAttempt, writerSince } from './retries.ts';
+import { isBehind, isNewcomer, willNotStart } from './standing.ts';
+import type { Tracked } from './tracked.ts';
+
+// The default of a Deployment's progressDeadlineSeconds, for kinds whose controller has no deadline.
+const ROLLOUT_DEADLINE_MS = 600_000;
+
+/** @param slots how many of the policy's workloads may be rolling at once, as far as the whole cluster goes */
+export function planRollouts(
+  tracked: readonly Tracked[],
+  rule: Rule,
+  wishes: ReadonlyMap<string, RestartWish>,
+  slots: number,
+  draft: Draft,
+): void {
+  let isStopped = false;
+  for (const one of tracked) {
+    const { key } = one;
+    const request = rolledBy(one);
+    if (one.pending || isAskedFor(key, draft) || holdsSlot(one, request, draft)) draft.rolling.push(key);
+    const failure = request && !isBehind(one.standing) ? failureOf(one, request, draft) : undefined;
+    if (failure === undefined) continue;
+    isStopped = true;
+    draft.stall({ key, reason: 'RolloutFailed', message: failure });
+  }
+  if (isStopped) return;
+  const holders = new Set(draft.rolling);
+  for (const one of tracked) {
+    const { key } = one;
+    const begin = beginning(one, rule, wishes.get(key), draft);
+    if (begin === undefined) continue;
+    const hasSlot = holders.has(key);
+    if (!hasSlot && draft.rolling.length >= rule.rollout.maxConcurrent) continue;
+    if (!hasSlot && draft.rolling.length >= slots) {
+      draft.isWaiting = true;
+      continue;
+    }
+    begin();
+    if (!hasSlot) draft.rolling.push(key);
+  }
+}
+
+/** A repair takes no slot: its pods run without their secrets, or not at all. */
+function isAskedFor(key: string, { actions }: Draft): boolean {
+  const kind = actions.get(key)?.kind;
+  return kind === 'Adoption' || kind === 'Rollout' || kind === 'Restart';
+}
+
+/**
+ * Returns the request that its pods are being replaced for. Undefined if somebody has changed the template since: that
+ * is their rollout, and its failures are not ours.
+ */
+function rolledBy(one: Tracked): Request | undefined {
+  const { annotations, rollout } = one.workload;
+  if (rollout.phase === 'Complete' || !isRolled(one)) return undefined;
+  const request = parseRequest(annotations);
+  if (request === undefined || request.kind === 'Repair') return undefined;
+  return writerSince(one, request) === undefined ? request : undefined;
+}
+
+/**
+ * Whether its pods are being replaced, for a rule that may have changed meanwhile, or would be as soon as the webhook
+ * is back: if restarts that reach no template freed their slots, all of them would begin at once then.
+ */
+function holdsSlot(one: Tracked, request: Request | undefined, draft: Draft): boolean {
+  const { standing, workload } = one;
+  if (!isBehind(standing)) return request !== undefined;
+  if (standing.restartPending) return isRolled(one) && !willNotStart(standing);
+  // an outdated one that does not become ready must not block the rule that fixes it
+  return request !== undefined && workload.rollout.phase === 'Progressing' && !isStuck(one, request, draft);
+}
+
+/** Returns what begins its rollout, if it is due; else undefined. */
+function beginning(one: Tracked, rule: Rule, wish: RestartWish | undefined, draft: Draft): (() => void) | undefined {
+  const { key, standing } = one;
+  if (one.pending || draft.actions.has(key) || !isRolled(one) || willNotStart(standing)) return undefined;
+  if (!isBehind(standing) && standing.state !== 'Injected') return undefined;
+  const isWished = wish?.baselineOnly === false && !isNewcomer(standing);
+  const isDue = isBehind(standing) && rule.rollout.strategy === 'Automatic';
+  if (!isDue && !isWished && !standing.restartPending) return undefined;
+  const isRestart = isWished || standing.restartPending;
+  const kind: RequestKind = isRestart ? 'Restart' : isNewcomer(standing) ? 'Adoption' : 'Rollout';
+  const hash = isWished ? wish.hash : isRestart ? restartHash(one, rule) : rule.hash;
+  const attempt = nextAttempt(one, hash, draft);
+  if (attempt === undefined) return undefined;
+  const more = isWished ? { [annotation.restart]: wish.hash, [annotation.versions]: versionsText(wish) } : {};
+  return () => draft.request(key, { kind, hash, attempt }, messageOf(kind), more);
+}
+
+function failureOf(one: Tracked, request: Request, draft: Draft): string | undefined {
+  const { kind, rollout } = one.workload;
+  if (rollout.phase === 'Failed') {
+    return `its new pods did not become available: ${rollout.message ?? 'the controller gave up'}`;
+  }
+  if (KINDS[kind].hasDeadline || !isStuck(one, request, draft)) return undefined;
+  return `its new pods have made no progress for ${ROLLOUT_DEADLINE_MS / 60_000} minutes`;
+}
+
+/** Whether nothing has happened to its pods for long, since the request or since they last made progress. */
+function isStuck(one: Tracked, request: Request, draft: Draft): boolean {
+  const stillMs = Math.min(ageOf(one, request, draft), one.ages?.quietMs ?? Infinity);
+  return draft.isOver(stillMs, ROLLOUT_DEADLINE_MS);
+}
+
+/** Only if nothing else changes: any edit of an outdated workload's annotations rolls it. */
+export function noteBaseline(
+  { key, workload, standing, pending }: Tracked,
+  wishes: ReadonlyMap<string, RestartWish>,
+  draft: Draft,
+): void {
+  const wish = wishes.get(key);
+  if (wish?.baselineOnly !== true || pending || draft.actions.has(key)) return;
+  if (standing.state !== 'Injected' || standing.restartPending) return;
+  const text = versionsText(wish);
+  if (workload.annotations[annotation.versions] === text) return;
+  const annotations = { [annotation.versions]: text };
+  draft.actions.set(key, { key, kind: 'Baseline', annotations, message: 'recorded the versions that its pods have' });
+}
+
+/** Returns equal text for equal content: paths in order. */
+export function versionsText({ versions }: Pick<RestartWish, 'versions'>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(versions).sort(([a], [b]) => (a < b ? -1 : 1))));
+}

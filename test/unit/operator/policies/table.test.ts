@@ -1,0 +1,67 @@
+import { expect } from 'chai';
+
+import { conditionsOf, isSameStatus, nextStatus } from '../../../../operator/policies/conditions.ts';
+import { without } from '../../../../core/json.ts';
+import type { PolicyFacts, PolicyStatus } from '../../../../operator/policies/conditions.ts';
+import { tableOf } from '../../../../operator/policies/table.ts';
+
+const FACTS: PolicyFacts = {
+  verdict: { ok: true, suspended: false },
+  inForce: 3,
+  programmed: true,
+  everywhere: true,
+  webhook: { status: 'True', reason: 'WebhookReached', message: 'reached' },
+  excluded: false,
+  certificateReady: true,
+  vault: { status: 'True', reason: 'VaultReachable', message: '' },
+};
+
+describe('what the table of policies shows', () => {
+  const cases: readonly [string, Partial<PolicyFacts>, ReturnType<typeof tableOf>][] = [
+    ['all is well', {}, { reason: 'Active', vault: 'OK' }],
+    [
+      'a standby',
+      { vault: { status: 'True', reason: 'VaultStandby', message: '' } },
+      { reason: 'Active', vault: 'Standby' },
+    ],
+    [
+      'sealed',
+      { vault: { status: 'False', reason: 'VaultSealed', message: '' } },
+      { reason: 'Active', vault: 'Sealed' },
+    ],
+    [
+      'no TLS',
+      { vault: { status: 'False', reason: 'VaultTLSFailed', message: '' } },
+      { reason: 'Active', vault: 'TLSFailed' },
+    ],
+    [
+      'a CA that is missing',
+      { vault: { status: 'Unknown', reason: 'VaultNotChecked', message: '' } },
+      { reason: 'Active', vault: 'NotChecked' },
+    ],
+    [
+      'a rollout that has failed',
+      { stalled: { reason: 'RolloutFailed', message: '' } },
+      { reason: 'RolloutFailed', vault: 'OK' },
+    ],
+    ['not programmed yet', { programmed: false }, { reason: 'NotProgrammed', vault: 'OK' }],
+    [
+      'a policy with a fault',
+      { verdict: { ok: false, reason: 'DurationInvalid', message: '' }, inForce: undefined },
+      { reason: 'DurationInvalid', vault: 'OK' },
+    ],
+  ];
+  for (const [what, facts, shown] of cases) {
+    it(`tells ${what}`, () => {
+      const conditions = conditionsOf({ ...FACTS, ...facts });
+      expect(tableOf(conditions)).to.deep.equal(shown);
+      expect(nextStatus(undefined, conditions, 3, 0)).to.deep.include(shown);
+    });
+  }
+
+  it('is written into a status that says the same otherwise', () => {
+    const status = nextStatus(undefined, conditionsOf(FACTS), 3, 0);
+    const older = without({ ...status }, 'reason', 'vault') as PolicyStatus;
+    expect([isSameStatus(older, status), isSameStatus(status, status)]).to.deep.equal([false, true]);
+  });
+});
