@@ -139,6 +139,16 @@ export const ANNOTATIONS: Readonly<Record<AnnotationName, AnnotationRow>> = TABL
 
 export const ANNOTATION_PREFIX = 'vaultinjection.dev/';
 
+/** Labels and annotations of the operator's own objects. On a workload they mean nothing. */
+export const OWN_KEYS = {
+  /** Annotation of the webhook configuration: the namespace of the installation that keeps it. */
+  installation: `${ANNOTATION_PREFIX}installation`,
+  /** Label of the object that shows whether API servers reach the webhook. */
+  probe: `${ANNOTATION_PREFIX}probe`,
+  /** Annotation by which the webhook marks that object: the replica. */
+  probedBy: `${ANNOTATION_PREFIX}probed-by`,
+} as const;
+
 export const ANNOTATION_NAMES = Object.keys(TABLE) as readonly AnnotationName[];
 
 /** The whole key of each annotation, by the name that follows the prefix. */

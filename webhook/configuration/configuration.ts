@@ -1,4 +1,5 @@
 import { toBase64 } from '../../core/base64.ts';
+import { OWN_KEYS } from '../../core/injection/annotations.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { templateDiffers, workloadRules } from './workload-rules.ts';
@@ -30,12 +31,6 @@ export const ENTRY_PATHS = {
 
 /** The ConfigMap in the operator's namespace that is created as a dry run, so never stored. */
 export const PROBE_NAME = 'vault-injection-operator-probe';
-/** The label, with the value "true", by which the entry selects it. */
-export const PROBE_LABEL = 'vaultinjection.dev/probe';
-
-/** The annotation of the configuration that names the installation which keeps it: its namespace. */
-export const INSTALLATION_ANNOTATION = 'vaultinjection.dev/installation';
-
 /** How API servers reach the webhook. */
 export type WebhookTarget =
   | { readonly service: { readonly name: string; readonly namespace: string; readonly port: number } }
@@ -104,7 +99,7 @@ export function buildConfiguration(input: ConfigurationInput): WebhookConfigurat
     metadata: {
       name: CONFIGURATION_NAME,
       labels: input.labels,
-      annotations: { [INSTALLATION_ANNOTATION]: input.installation },
+      annotations: { [OWN_KEYS.installation]: input.installation },
     },
     webhooks: [
       ...entries.filter((entry) => input.namespaces[entry].length > 0).map((entry) => buildEntry(entry, input)),
@@ -150,7 +145,7 @@ export function buildProbeEntry({
       { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'], scope: 'Namespaced' },
     ],
     namespaceSelector: { matchExpressions: [{ key: NAMESPACE_LABEL, operator: 'In', values: [installation] }] },
-    objectSelector: { matchLabels: { [PROBE_LABEL]: 'true' } },
+    objectSelector: { matchLabels: { [OWN_KEYS.probe]: 'true' } },
     matchConditions: [{ name: 'is-the-probe', expression: `object.metadata.name == '${PROBE_NAME}'` }],
     reinvocationPolicy: 'Never',
     failurePolicy: 'Fail',

@@ -1,14 +1,8 @@
 import { fromBase64 } from '../../core/base64.ts';
+import { OWN_KEYS } from '../../core/injection/annotations.ts';
 import { asObject, asString, equal } from '../../core/json.ts';
 import { certificateBlocks } from '../../core/pem.ts';
-import {
-  buildEntry,
-  buildProbeEntry,
-  ENTRY_NAMES,
-  FIELD_MANAGER,
-  INSTALLATION_ANNOTATION,
-  NAMESPACE_LABEL,
-} from './configuration.ts';
+import { buildEntry, buildProbeEntry, ENTRY_NAMES, FIELD_MANAGER, NAMESPACE_LABEL } from './configuration.ts';
 import type { Entry, EntryKey, WebhookConfiguration, WebhookEntry, WebhookTarget } from './configuration.ts';
 import { furtherConditions, keepingNarrowing, narrowingOf } from './narrowing.ts';
 import type { Narrowing } from './narrowing.ts';
@@ -22,7 +16,7 @@ const OWN_NAMES: readonly string[] = Object.values(ENTRY_NAMES);
  * nobody's. One from a version that did not mark it belongs to where its Service is; by a URL nobody can tell.
  */
 export function otherInstallation(observed: WebhookConfiguration, installation: string): string | undefined {
-  const mark = observed.metadata.annotations?.[INSTALLATION_ANNOTATION];
+  const mark = observed.metadata.annotations?.[OWN_KEYS.installation];
   // an empty mark is none
   const owner =
     (mark === '' ? undefined : mark) ??

@@ -1,12 +1,10 @@
+import { OWN_KEYS } from '../../core/injection/annotations.ts';
 import { asObject } from '../../core/json.ts';
 import type { KubernetesObject } from '../../core/object.ts';
-import { PROBE_LABEL, PROBE_NAME } from '../configuration/configuration.ts';
+import { PROBE_NAME } from '../configuration/configuration.ts';
 import { plain } from '../admission.ts';
 import type { Answer } from '../admission.ts';
 import { BadReview, decodeReview, encodeReview } from '../review.ts';
-
-/** The annotation by which the webhook shows that it has reviewed the probe: its value names the replica. */
-const PROBED_BY = 'vaultinjection.dev/probed-by';
 
 /** Returns the object to create as a dry run. */
 export function probeObject(namespace: string, labels: Readonly<Record<string, string>>): KubernetesObject {
@@ -16,16 +14,16 @@ export function probeObject(namespace: string, labels: Readonly<Record<string, s
     metadata: {
       name: PROBE_NAME,
       namespace,
-      labels: { ...labels, [PROBE_LABEL]: 'true' },
+      labels: { ...labels, [OWN_KEYS.probe]: 'true' },
       // there to begin with, so that the webhook need not tell whether it is
-      annotations: { [PROBED_BY]: '' },
+      annotations: { [OWN_KEYS.probedBy]: '' },
     },
   };
 }
 
 /** Returns the replica that has reviewed the object, by the annotation; undefined if none has. */
 export function reviewedBy({ metadata }: KubernetesObject): string | undefined {
-  const replica = metadata.annotations?.[PROBED_BY];
+  const replica = metadata.annotations?.[OWN_KEYS.probedBy];
   return replica === '' ? undefined : replica;
 }
 
@@ -38,7 +36,7 @@ export function createProbeAnswer(replica: string): (body: Buffer) => Answer {
     try {
       const { uid, object } = decodeReview(body);
       const annotations = asObject(asObject(object?.metadata)?.annotations);
-      const path = `/metadata/annotations/${PROBED_BY.replaceAll('/', '~1')}`;
+      const path = `/metadata/annotations/${OWN_KEYS.probedBy.replaceAll('/', '~1')}`;
       const patch = [
         ...(annotations === undefined ? [{ op: 'add' as const, path: '/metadata/annotations', value: {} }] : []),
         { op: 'add' as const, path, value: replica },
