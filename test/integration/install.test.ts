@@ -78,7 +78,9 @@ describe('kubectl apply -k config/default', function () {
       `watch secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `update secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `create serviceaccounts/vault-injection-operator --subresource=token -n ${NAMESPACE}`,
-      `create leases.coordination.k8s.io -n ${NAMESPACE}`,
+      ...['create', 'list', 'watch', 'patch', 'delete'].map(
+        (verb) => `${verb} leases.coordination.k8s.io -n ${NAMESPACE}`,
+      ),
       `update leases.coordination.k8s.io/vault-injection-operator-leader -n ${NAMESPACE}`,
     ])
       it(request, async () => {
@@ -97,6 +99,8 @@ describe('kubectl apply -k config/default', function () {
       'patch namespaces',
       'update leases.coordination.k8s.io/vault-injection-operator-leader -n shop',
       `update leases.coordination.k8s.io/of-somebody-else -n ${NAMESPACE}`,
+      'list leases.coordination.k8s.io -n kube-system',
+      'delete leases.coordination.k8s.io -n shop',
       'patch mutatingwebhookconfigurations/of-somebody-else',
       'delete mutatingwebhookconfigurations/of-somebody-else',
       'create validatingwebhookconfigurations',
