@@ -185,7 +185,7 @@ describe('a workload that is not injected', () => {
   function reasonOf(managedFields: readonly object[], object: unknown = plain, annotations = {}): string | undefined {
     const { metadata, ...rest } = stored(object, annotations);
     const known = { ...metadata, creationTimestamp: '2026-01-01T00:00:00Z', managedFields };
-    return standingOfStored({ ...rest, metadata: known } as KubernetesObject, [later])?.reason;
+    return standingOfStored({ ...rest, metadata: known }, [later])?.reason;
   }
 
   it('ran before the policy if its template is older than the spec of the policy', () => {
