@@ -5,6 +5,7 @@ import { describeError, isConflict, isNotFound, retryAfterOf } from './errors.ts
 import { Informer } from './informer.ts';
 import { Listeners } from './listeners.ts';
 import type { Logger } from './log.ts';
+import { OutageLog } from './outage-log.ts';
 import type { ObjectClient } from './object-client.ts';
 import { isGoing, Restartable } from './restartable.ts';
 import { Sightings } from './sightings.ts';
@@ -31,6 +32,7 @@ export interface IdentityLeasesOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog | undefined;
 }
 
 /** Another process, by its Lease. */
@@ -48,6 +50,7 @@ interface Lease extends KubernetesObject {
   };
 }
 
+const WRITING = 'writing the Lease of this replica';
 const LEASE_MS = 30_000;
 // Two renewals may fail before others take a process for gone.
 const RENEW_MS = 10_000;
@@ -68,6 +71,7 @@ export class IdentityLeases {
   readonly #informer: Informer<Lease>;
   readonly #sightings = new Sightings();
   readonly #backoff: Backoff;
+  readonly #outages: OutageLog;
   readonly #listeners = new Listeners();
   readonly #work = new Restartable((signal) => this.#run(signal));
   readonly #synced = Promise.withResolvers<undefined>();
@@ -80,6 +84,7 @@ export class IdentityLeases {
   constructor(options: IdentityLeasesOptions) {
     const { client, clock, random, logger, namespace, label, namePrefix, identity } = options;
     this.#options = options;
+    this.#outages = options.outages ?? new OutageLog(options);
     this.#name = `${namePrefix}${shortHash(identity)}`;
     this.#resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace };
     this.#backoff = new Backoff(API_SERVER_BACKOFF, random);
@@ -90,6 +95,7 @@ export class IdentityLeases {
       clock,
       random,
       logger,
+      outages: options.outages,
       onChange: (key, lease) => this.#noticed(key, lease),
       onSynced: () => this.#synced.resolve(undefined),
     });
@@ -173,22 +179,16 @@ export class IdentityLeases {
 
   /** Writes the Lease; resolves with the milliseconds in which it may not be written again. Never rejects. */
   async #attempt(): Promise<number> {
-    const { logger } = this.#options;
     this.#isDirty = false;
     try {
       await this.#write();
-      if (this.#backoff.failures > 0) logger.info({ lease: this.#name }, 'the Lease of this replica is written again');
+      this.#outages.worked(WRITING, '');
       this.#backoff.reset();
       return GAP_MS;
     } catch (error) {
       this.#isDirty = true;
-      const isFirst = this.#backoff.failures === 0;
       const delayMs = Math.min(Math.max(this.#backoff.next(), retryAfterOf(error), GAP_MS), RENEW_MS);
-      const line = { lease: this.#name, error: describeError(error) };
-      const text = 'the Lease of this replica could not be written, will retry';
-      // once for an outage
-      if (isFirst) logger.warn(line, text);
-      else logger.debug(line, text);
+      this.#outages.failed(WRITING, '', error, { lease: this.#name, delayMs });
       return delayMs;
     }
   }

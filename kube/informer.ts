@@ -1,6 +1,7 @@
 import { unlessAborted } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
+import { OutageLog } from './outage-log.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
 import { describeError, isGone, retryAfterOf } from './errors.ts';
 import { jittered } from './jitter.ts';
@@ -21,6 +22,8 @@ export interface InformerOptions<T extends KubernetesObject> {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Where failures are logged (default: a log of its own). */
+  readonly outages?: OutageLog | undefined;
   /** Approximate milliseconds between two lists: insurance against a watch that silently lost something. */
   readonly relistMs?: number;
   /** Reduces each object to what is kept of it: at least name, namespace, uid and resourceVersion of its metadata. */
@@ -75,6 +78,10 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   readonly #options: InformerOptions<T>;
   readonly #store: Store<T>;
   readonly #backoff: Backoff;
+  readonly #outages: OutageLog;
+  /** For the log: what is done, and of which objects. */
+  readonly #what: string;
+  readonly #subject: string;
   readonly #untold = new Set<string>();
   #resourceVersion: string | undefined;
   /** The last one that the copy had, while the next list is due. */
@@ -93,6 +100,10 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#options = options;
     this.#store = options.store ?? new ObjectStore<T>();
     this.#backoff = new Backoff(API_SERVER_BACKOFF, options.random);
+    const { resource, fieldSelector = '', labelSelector = '', outages } = options;
+    this.#outages = outages ?? new OutageLog(options);
+    this.#what = `watching ${resource.plural}`;
+    this.#subject = [resource.namespace ?? '', fieldSelector, labelSelector].filter((part) => part !== '').join(' ');
   }
 
   /** True from the first successful list on, even if the API server is unavailable later. */
@@ -173,7 +184,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       this.#options.clock.elapsed() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
     this.#seen();
     // A successful list says nothing about the watch that broke before it.
-    if (this.#failedStep === 'list') this.#backoff.reset();
+    if (this.#failedStep === 'list') this.#recovered();
     for (const key of untold) {
       if (!told.has(key)) this.#tell({ key, object: this.#store.get(key), previous: undefined });
     }
@@ -232,7 +243,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       if (event.type === 'ERROR') throw new ApiError(event.status.code, event.status.reason, errorEvent(event.status));
       silent = false;
       this.#seen();
-      this.#backoff.reset();
+      this.#recovered();
       this.#resourceVersion = event.object.metadata.resourceVersion ?? this.#resourceVersion;
       if (event.type === 'BOOKMARK') continue;
       this.#noteChange(event.object.metadata.resourceVersion);
@@ -242,11 +253,16 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       await whenReady?.();
     }
     if (signal.aborted) return;
-    this.#seen();
     if (silent && clock.elapsed() - openedAt < VERY_SHORT_WATCH_MS) {
       throw new ApiError(0, 'VeryShortWatch', 'the watch was closed immediately');
     }
+    this.#seen();
+    this.#recovered();
+  }
+
+  #recovered(): void {
     this.#backoff.reset();
+    this.#outages.worked(this.#what, this.#subject);
   }
 
   async #waitOut(error: unknown, signal: AbortSignal): Promise<void> {
@@ -263,7 +279,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     }
     const line = { resource: resource.plural, failures: this.#backoff.failures, delayMs, error: describeError(error) };
     if (everyday) logger.debug(line, 'the watch has expired, listing again');
-    else logger.warn(line, 'lost the connection to the API server, will retry');
+    else this.#outages.failed(this.#what, this.#subject, error, { delayMs });
     observer?.onRetry?.(error, delayMs);
     this.#hastened = new AbortController();
     await clock.sleep(delayMs, AbortSignal.any([signal, this.#hastened.signal]));

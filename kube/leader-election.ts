@@ -1,6 +1,7 @@
 import { atMost } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
+import { OutageLog } from './outage-log.ts';
 import { describeError, isConflict, isNotFound } from './errors.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
@@ -29,6 +30,8 @@ export interface LeaderElectionOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Where failures are logged (default: a log of its own). */
+  readonly outages?: OutageLog | undefined;
 }
 
 interface Lease extends KubernetesObject {
@@ -40,6 +43,8 @@ interface Lease extends KubernetesObject {
     readonly leaseTransitions?: number;
   };
 }
+
+const WHAT = 'acquiring or renewing the leader election lease';
 
 // As in client-go: the holder stops (renew) well before others may take the lease (lease), however long its requests
 // hang; in between it has several attempts (retry).
@@ -60,6 +65,7 @@ const RELEASE_MS = LEASE_MS - RENEW_MS;
 export class LeaderElection implements Leadership {
   readonly #options: LeaderElectionOptions;
   readonly #resource: Resource;
+  readonly #outages: OutageLog;
   readonly #stopped = new AbortController();
   readonly #listeners = new Listeners<[leading: boolean]>();
   /** The last seen version of the lease, and when (Clock.elapsed()) it was first seen. */
@@ -75,6 +81,7 @@ export class LeaderElection implements Leadership {
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
+    this.#outages = options.outages ?? new OutageLog(options);
     const { namespace } = options;
     this.#resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace };
   }
@@ -122,15 +129,13 @@ export class LeaderElection implements Leadership {
     this.#resignedAt = undefined;
     try {
       const held = await this.#acquireOrRenew();
+      this.#outages.worked(WHAT, '');
       if (!held) this.#become(false, 'another process holds the lease');
       else this.#renewed(begunAt);
     } catch (error) {
       // losing the race is normal in an election
       if (isConflict(error)) return;
-      this.#options.logger.warn(
-        { error: describeError(error) },
-        'the leader election lease could not be acquired or renewed',
-      );
+      this.#outages.failed(WHAT, '', error);
     }
   }
 

@@ -221,6 +221,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
       clock,
       random,
       logger,
+      outages,
       pageSize: PAGE,
       ...(relistMs === undefined ? {} : { relistMs }),
       ...(observer === undefined ? {} : { observer }),

@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import { compilePolicy } from '../../core/policy/compile.ts';
 import { policyValidator } from '../../core/policy/schema.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
-import type { InformerObserver } from '../../kube/informer.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
 import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
@@ -21,7 +20,6 @@ import { NodeVaultClient } from '../vault/node-vault-client.ts';
 import { WorkloadController } from '../workloads/workload-controller.ts';
 import type { Context } from './context.ts';
 import { milliseconds, OPERATOR_NAME } from './context.ts';
-import { hintOf } from './hints.ts';
 import type { Answerers } from './look-ups.ts';
 import type { Trust } from './trust.ts';
 
@@ -73,7 +71,7 @@ export function createControllers(
   const policies = new PolicyController({
     ...context,
     relistMs: milliseconds(settings.relistInterval),
-    observer: withHint(metrics, context),
+    observer: metrics,
     validate: policyValidator(readCrd()),
     compile: (policy) =>
       compilePolicy(policy, { injectorImage: settings.injectorImage, injectorImagePullPolicy: 'IfNotPresent' }),
@@ -119,13 +117,4 @@ export function createControllers(
     if (leading) policies.reconcileAll();
   });
   return { events, authorities, rotation, workloads, policies, freshness };
-}
-
-/** The policies' informer tells what to do about a missing CRD or right, beside its own lines. */
-function withHint(observer: InformerObserver, { outages, settings }: Context): InformerObserver {
-  const onRetry = (error: unknown, delayMs: number): void => {
-    if (hintOf(error, settings) !== undefined) outages.failed('watching policies', '', error, { delayMs });
-    observer.onRetry?.(error, delayMs);
-  };
-  return { ...observer, onRetry };
 }

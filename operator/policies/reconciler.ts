@@ -3,6 +3,8 @@ import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { Logger } from '../../kube/log.ts';
+import { Turns } from '../../kube/turns.ts';
+import type { TurnsOptions } from '../../kube/turns.ts';
 import type { VaultHealth } from '../vault/vault-port.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
 import { identityOf, isUsable } from '../../core/policy/governing.ts';
@@ -50,7 +52,7 @@ export interface ReconcilerOptions {
   readonly enforcer: Pick<Enforcer, 'enforce' | 'recover' | 'verdictOf'>;
   readonly rules: Pick<RuleCache, 'of'>;
   /** Keeps the rules in force for the time when their policies cannot be used; left out if nobody does. */
-  readonly history?: Pick<RuleHistory, 'keep'>;
+  readonly history?: Pick<RuleHistory, 'isKept' | 'keep'>;
   /**
    * Whether every replica that answers reviews has in force what was so here at this resourceVersion of the policies
    * (default: there is no other).
@@ -79,6 +81,12 @@ export interface ReconcilerOptions {
 // While a thousand workloads are rolled, their counts change all the time; nobody reads them faster than this.
 const CALM_MS = 10_000;
 
+// Statuses of the whole cluster: thousands of policies change theirs together when a leader begins, or the webhook is
+// reached. What users wait for does not wait behind counts.
+const URGENT = { burst: 40, everyMs: 50 };
+const CALM = { burst: 20, everyMs: 100 };
+const HISTORY = { burst: 20, everyMs: 100 };
+
 const ROTATION_PENDING: Statement = {
   status: 'Unknown',
   reason: 'RotationPending',
@@ -99,8 +107,13 @@ export class Reconciler {
   /** When each status was last written, by Clock.elapsed(). */
   readonly #writtenAt = new Map<string, number>();
 
+  readonly #turns: Readonly<Record<'urgent' | 'calm' | 'history', Turns>>;
+
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    const { clock } = options;
+    const turns = (pace: Omit<TurnsOptions, 'clock'>): Turns => new Turns({ clock, ...pace });
+    this.#turns = { urgent: turns(URGENT), calm: turns(CALM), history: turns(HISTORY) };
   }
 
   /** Keys of the policies whose newest rule some replica did not have in force when they were reconciled. */
@@ -110,7 +123,7 @@ export class Reconciler {
 
   /** Reconciles one policy (`namespace/name`). Rejects with ApiError. */
   async reconcile(key: string): Promise<void> {
-    const { policies, enforcer, isLeader, vault, rules, history } = this.#options;
+    const { policies, enforcer, isLeader, vault, rules } = this.#options;
     enforcer.enforce(key);
     const object = policies.get(key);
     const verdict = enforcer.verdictOf(key);
@@ -125,7 +138,7 @@ export class Reconciler {
     vault.watch(key, inForce?.vault);
     if (!isLeader()) return;
     await this.#report(key, object, verdict, governor);
-    if (inForce !== undefined) await history?.keep(inForce);
+    if (inForce !== undefined) await this.#keep(key, inForce);
   }
 
   #forget(key: string): void {
@@ -134,6 +147,7 @@ export class Reconciler {
     this.#writtenAt.delete(key);
     this.#options.policyEvents?.forget(key);
     this.#waiting.delete(key);
+    for (const turns of Object.values(this.#turns)) turns.forget(key);
     if (this.#enforced.delete(key)) this.#options.logger.info({ policy: key }, 'the policy was deleted');
   }
 
@@ -173,15 +187,30 @@ export class Reconciler {
       stalled: summary === undefined ? inForce && keptStall(known) : summary.stalled,
     });
     const now = clock.now();
-    const elapsed = clock.elapsed();
     // a policy that governs nothing has no workloads
     const before = governor === undefined ? {} : keptWorkloadStatus(known);
     const workloads = summary === undefined ? before : workloadStatusOf(known, summary, now);
     const status = nextStatus(known, conditions, generation, now, workloads);
     if (isSameStatus(known, status)) return;
-    const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - elapsed;
-    if (calmMs > 0 && !isUrgent(known, status)) again(key, calmMs);
+    const waitMs = this.#waitMs(key, isUrgent(known, status));
+    if (waitMs > 0) again(key, waitMs);
     else await this.#write(key, object, known, status);
+  }
+
+  /** Returns the milliseconds until a status of this policy may be written; 0: now. */
+  #waitMs(key: string, isUrgentNow: boolean): number {
+    const { urgent, calm } = this.#turns;
+    if (isUrgentNow) return urgent.waitFor(key);
+    const calmMs = (this.#writtenAt.get(key) ?? -Infinity) + CALM_MS - this.#options.clock.elapsed();
+    return calmMs > 0 ? calmMs : calm.waitFor(key);
+  }
+
+  async #keep(key: string, rule: Rule): Promise<void> {
+    const { history, again } = this.#options;
+    if (history === undefined || (await history.isKept(rule))) return;
+    const waitMs = this.#turns.history.waitFor(key);
+    if (waitMs > 0) again(key, waitMs);
+    else await history.keep(rule);
   }
 
   /** After a start it takes a moment until workloads are known; the condition does not flap meanwhile. */

@@ -44,19 +44,26 @@ export class RuleHistory {
     return found.sort(newestFirst).flatMap(({ data }) => decodeRule(data, policy) ?? [])[0];
   }
 
+  /** Resolves with whether this rule, or a newer one, is stored, and nothing else. Rejects with ApiError. */
+  async isKept(rule: Rule): Promise<boolean> {
+    const { uid, generation } = rule.policy;
+    const names = (await this.#known()).get(uid) ?? [];
+    if (names.some((name) => generationIn(name) > generation)) return true;
+    return names.length === 1 && names[0] === this.#revisionFor(rule).metadata.name;
+  }
+
   /**
    * Stores a rule that is in force, unless it or a newer one is stored already, and drops older ones. Only one replica
    * may call it. Rejects with ApiError.
    */
   async keep(rule: Rule): Promise<void> {
+    if (await this.isKept(rule)) return;
     const { client } = this.#options;
-    const { namespace, uid, generation } = rule.policy;
+    const { namespace, uid } = rule.policy;
     const revision = this.#revisionFor(rule);
     const { name } = revision.metadata;
-    const stored = await (this.#stored ??= this.#lookUp());
+    const stored = await this.#known();
     const before = stored.get(uid) ?? [];
-    if (before.length === 1 && before[0] === name) return;
-    if (before.some((other) => generationIn(other) > generation)) return;
     if (!before.includes(name)) await client.create(revisionsIn(namespace), revision).catch(unlessExists);
     stored.set(uid, [...before.filter((other) => other !== name), name]);
     for (const other of before) {
@@ -68,6 +75,10 @@ export class RuleHistory {
   /** Looks again before the next keep(): call it when another replica may have stored rules since. */
   doubt(): void {
     this.#stored = undefined;
+  }
+
+  #known(): Promise<Map<string, readonly string[]>> {
+    return (this.#stored ??= this.#lookUp());
   }
 
   async #lookUp(): Promise<Map<string, readonly string[]>> {

@@ -5,6 +5,7 @@ import type { Clock } from '../../kube/clock.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
 import { Informer } from '../../kube/informer.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Store } from '../../kube/object-store.ts';
 
@@ -13,6 +14,7 @@ export interface ClusterWatchOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog | undefined;
   readonly observer?: InformerObserver;
   /** Approximate milliseconds between two lists. */
   readonly relistMs?: number;
@@ -33,7 +35,18 @@ export class ClusterWatch {
   readonly #informers: readonly Informer[];
 
   constructor(options: ClusterWatchOptions) {
-    const { client, clock, random, logger, observer, relistMs = RELIST_MS, storeOf, whenReady, onSynced } = options;
+    const {
+      client,
+      clock,
+      random,
+      logger,
+      outages,
+      observer,
+      relistMs = RELIST_MS,
+      storeOf,
+      whenReady,
+      onSynced,
+    } = options;
     this.#informers = WORKLOAD_KINDS.map(
       (kind) =>
         new Informer({
@@ -42,6 +55,7 @@ export class ClusterWatch {
           clock,
           random,
           logger,
+          outages,
           relistMs,
           pageSize: PAGE,
           store: storeOf(kind),

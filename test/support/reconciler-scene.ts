@@ -94,6 +94,7 @@ export class ReconcilerScene {
     const policies = { get: (key: string) => objects.get(key), list: () => [...objects.values()] };
     const history = {
       lastGood: ({ uid }: Rule['policy']) => Promise.resolve(this.stored.get(uid)),
+      isKept: ({ policy }: Rule) => Promise.resolve(this.kept.includes(policy.generation)),
       keep: (rule: Rule) => Promise.resolve(void this.kept.push(rule.policy.generation)),
     };
     this.enforcer = new Enforcer({

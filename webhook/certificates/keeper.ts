@@ -111,6 +111,7 @@ export class CertificateKeeper {
       clock,
       random,
       logger,
+      outages: options.outages,
       onChange: () => this.wake(),
     });
   }

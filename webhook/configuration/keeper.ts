@@ -123,6 +123,7 @@ export class ConfigurationKeeper {
       clock,
       random,
       logger,
+      outages: options.outages,
       onChange: (_, object, previous) => this.#noticed(object, previous),
       onSynced: () => {
         this.#keeping.notify();

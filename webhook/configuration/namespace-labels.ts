@@ -1,5 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
@@ -9,6 +10,7 @@ export interface NamespaceLabelsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog | undefined;
   /** Called when `of` returns something else for some namespace. */
   readonly onChange: () => void;
 }

@@ -5,6 +5,7 @@ import type { KubernetesObject } from '../../core/object.ts';
 import { coreResource } from '../../core/resources.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Store } from '../../kube/object-store.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import type { Logger } from '../../kube/log.ts';
 
 export interface WatchOptions {
@@ -12,6 +13,7 @@ export interface WatchOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly outages?: OutageLog | undefined;
 }
 
 /**

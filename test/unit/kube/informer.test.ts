@@ -7,7 +7,7 @@ import type { PooledKubeConfig } from '../../../kube/kube-config.ts';
 import type { KubernetesObject } from '../../../core/object.ts';
 import type { Store } from '../../../kube/object-store.ts';
 import { ListWatchServer } from '../../support/list-watch-server.ts';
-import { eventually, hurriedClock } from '../../support/manual-clock.ts';
+import { eventually, hurriedClock, ManualClock } from '../../support/manual-clock.ts';
 import type { LogLine } from '../../support/test-log.ts';
 import { testLog } from '../../support/test-log.ts';
 
@@ -32,6 +32,8 @@ interface Setup {
   readonly changes: string[];
   readonly lines: LogLine[];
   readonly synced: () => number;
+  /** Milliseconds of the pauses after errors. */
+  readonly delays: number[];
 }
 
 describe('Informer through ApiClient, on a list-watch fake', () => {
@@ -53,6 +55,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
   function setUp(options: SetupOptions = {}): Setup {
     const { logger, lines } = testLog();
     const changes: string[] = [];
+    const delays: number[] = [];
     let synced = 0;
     const { watchIdleMs } = options;
     const client = new ApiClient({
@@ -78,6 +81,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
       ...(options.store === undefined ? {} : { store: options.store }),
       ...(options.whenReady === undefined ? {} : { whenReady: options.whenReady }),
       ...(options.watchSeconds === undefined ? {} : { watchSeconds: options.watchSeconds }),
+      observer: { onRetry: (_, delayMs) => void delays.push(delayMs) },
       onChange: (key, object, previous) => {
         options.onChange?.(key);
         changes.push(`${object === undefined ? 'deleted' : previous === undefined ? 'added' : 'modified'} ${key}`);
@@ -86,7 +90,7 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     });
     informer = made;
     made.start();
-    return { informer: made, changes, lines, synced: () => synced };
+    return { informer: made, changes, lines, synced: () => synced, delays };
   }
 
   const versionOf = (object: KubernetesObject | undefined): string | undefined => object?.metadata.resourceVersion;
@@ -146,13 +150,15 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
   it('survives five 500 responses to the first list and is not synced before it succeeds', async () => {
     server.put('a');
     server.failNext(500, 5);
-    const { informer, changes, lines, synced } = setUp();
+    const { informer, changes, lines, synced, delays } = setUp();
     await eventually(() => expect(changes).to.deep.equal(['added shop/a']));
     expect(synced()).to.equal(1);
     expect(informer.synced).to.equal(true);
-    const retries = lines.filter(({ level }) => level === 'warn');
-    expect(retries.map(({ fields }) => fields.failures)).to.deep.equal([1, 2, 3, 4, 5]);
-    expect(retries.map(({ fields }) => fields.delayMs)).to.deep.equal([375, 750, 1500, 3000, 6000]);
+    expect(delays).to.deep.equal([375, 750, 1500, 3000, 6000]);
+    expect(lines.map(({ level, message }) => `${level} ${message}`)).to.deep.equal([
+      'warn watching things failed, will retry',
+      'info watching things works again',
+    ]);
   });
 
   it('honours Retry-After', async () => {
@@ -230,12 +236,37 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     await eventually(() => expect(server.openWatches).to.equal(1));
   });
 
+  it('ends a pause after an error when somebody knows that the API server answers, once a second', async () => {
+    const clock = new ManualClock();
+    server.failNext(500, 2);
+    const { informer, changes, delays } = setUp({ clock });
+    server.put('a');
+    await eventually(() => expect(delays).to.have.length(1));
+    informer.hasten();
+    await eventually(() => expect(delays).to.have.length(2));
+    informer.hasten();
+    expect(changes).to.deep.equal([]);
+    await clock.advance(1_000);
+    await eventually(() => expect(changes).to.deep.equal(['added shop/a']));
+  });
+
+  it('knows up to which version its copy is complete, and that of the newest change', async () => {
+    server.put('a');
+    const { informer } = setUp();
+    expect([informer.version, informer.newest]).to.deep.equal([undefined, undefined]);
+    await eventually(() => expect(server.openWatches).to.equal(1));
+    expect([informer.version, informer.newest]).to.deep.equal(['101', '101']);
+    server.remove('a');
+    await eventually(() => expect(informer.newest).to.equal('102'));
+    expect(informer.version).to.equal('102');
+  });
+
   it('backs off when each watch is closed as soon as it is open', async () => {
     server.closeWatchesAtOnce(true);
-    const { lines } = setUp();
-    await eventually(() => expect(lines.filter(({ level }) => level === 'warn')).to.have.length.at.least(3));
-    const delays = lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields.delayMs);
+    const { lines, delays } = setUp();
+    await eventually(() => expect(delays).to.have.length.at.least(3));
     expect(delays.slice(0, 3)).to.deep.equal([375, 750, 1500]);
+    expect(lines.filter(({ level }) => level === 'warn')).to.have.length(1);
   });
 
   it('closes a watch that has gone silent', async () => {
@@ -384,10 +415,11 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
 
   it('logs neither token nor header when it fails', async () => {
     server.failNext(403, 2);
-    const { informer, lines } = setUp();
+    const { informer, lines, delays } = setUp();
     await eventually(() => expect(informer.synced).to.equal(true));
     await server.goAway();
-    await eventually(() => expect(lines.length).to.be.at.least(4));
+    await eventually(() => expect(delays.length).to.be.at.least(4));
+    expect(lines).to.have.length.at.least(2);
     expect(JSON.stringify(lines))
       .not.to.contain('the-token')
       .and.not.to.match(/authorization/i);

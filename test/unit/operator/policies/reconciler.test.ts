@@ -287,7 +287,20 @@ describe('reconciling a policy', () => {
     await scene.reconcile(KEY);
     scene.put(policy({ generation: 2, spec: { fault: true } }));
     await scene.reconcile(KEY);
-    expect(scene.kept).to.deep.equal([1, 1]);
+    expect(scene.kept).to.deep.equal([1]);
+  });
+
+  it('writes what users wait for before counts, twenty statuses a second', async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `p${index}`);
+    for (const name of names) {
+      scene.put(policy({ name, uid: name }));
+      await scene.reconcile(`shop/${name}`);
+    }
+    expect(scene.applied).to.have.length(40);
+    expect(scene.later.map(([, ms]) => ms)).to.deep.equal(names.slice(40).map((_, index) => (index + 1) * 50));
+    await scene.clock.advance(1_000);
+    for (const [key] of [...scene.later]) await scene.reconcile(key);
+    expect(scene.applied).to.have.length(60);
   });
 
   it('is Programmed when every replica has it in force, and does not ask again for its own status', async () => {
