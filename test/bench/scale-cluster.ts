@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { without } from '../../core/json.ts';
 import { putIntoEtcd } from '../support/etcd.ts';
 import { Api, each } from './api.ts';
 
@@ -214,8 +215,8 @@ export class ScaleCluster {
 
 /** Returns the object under other names and with another uid. */
 function copyOf(sample: Stored, names: Readonly<Record<string, string>>): unknown {
-  const { resourceVersion: _version, ...metadata } = sample.metadata;
-  const { status: _status, ...rest } = sample;
+  const metadata = without({ ...sample.metadata }, 'resourceVersion');
+  const rest = without({ ...sample }, 'status');
   // a namespace without the phase Active accepts nothing
   const status = 'spec' in sample && metadata.name === SAMPLE.namespace ? { status: { phase: 'Active' } } : {};
   const text = JSON.stringify({ ...rest, ...status, metadata: { ...metadata, uid: randomUUID() } });
