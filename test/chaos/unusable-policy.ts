@@ -22,8 +22,10 @@ export interface Act {
 
 export interface UnusablePolicyOptions {
   readonly plane: ControlPlane;
-  /** Stops all replicas of the operator and starts them again, with or without an injector image; waits for ready. */
-  readonly restart: (withImage: boolean) => Promise<void>;
+  /** Stops all replicas of the operator. */
+  readonly stop: () => Promise<void>;
+  /** Starts them again, with or without an injector image, and waits until they are ready. */
+  readonly start: (withImage: boolean) => Promise<void>;
   /** How many workloads each act creates, and changes. */
   readonly workloads: number;
 }
@@ -32,7 +34,7 @@ const NAMESPACE = 'held';
 const NO_LAST_GOOD = 'lost';
 
 /** Plays the story; the operator runs with an image when it begins. Resolves with its acts. */
-export async function playUnusablePolicy({ plane, restart, workloads }: UnusablePolicyOptions): Promise<Act[]> {
+export async function playUnusablePolicy({ plane, stop, start, workloads }: UnusablePolicyOptions): Promise<Act[]> {
   const cluster = new Cluster(plane);
   const acts: Act[] = [];
   for (const namespace of [NAMESPACE, NO_LAST_GOOD]) {
@@ -41,17 +43,18 @@ export async function playUnusablePolicy({ plane, restart, workloads }: Unusable
     acts.push(await create(cluster, plane, namespace, 'before', workloads, `${namespace}: created, policy sound`));
   }
   await revisionOf(plane, NO_LAST_GOOD);
-  await restart(false);
+  await stop();
   // as if the operator had never been able to store it
   await cluster.kubectl('delete', 'controllerrevisions', '--all', '-n', NO_LAST_GOOD);
-  await restart(false);
+  await start(false);
   for (const namespace of [NAMESPACE, NO_LAST_GOOD]) {
     await cluster.policyIs(namespace, 'strict', 'Accepted', 'False');
     acts.push(await annotate(cluster, plane, namespace, workloads));
     acts.push(await change(cluster, plane, namespace, workloads));
     acts.push(await create(cluster, plane, namespace, 'during', workloads, `${namespace}: created, policy unusable`));
   }
-  await restart(true);
+  await stop();
+  await start(true);
   for (const namespace of [NAMESPACE, NO_LAST_GOOD]) {
     await cluster.policyIs(namespace, 'strict', 'Ready', 'True');
     acts.push(await create(cluster, plane, namespace, 'after', workloads, `${namespace}: created, policy sound again`));

@@ -110,7 +110,8 @@ describe('starting the operator', () => {
     }
   });
 
-  describe('in a cluster', () => {
+  describe('in a cluster', function () {
+    this.timeout(120_000);
     let operator: RunningOperator;
     afterEach(async () => {
       await operator.stop();
@@ -149,6 +150,9 @@ describe('starting the operator', () => {
 
     it('without its namespace, it says once how to create it, keeps running, and works once it is there', async () => {
       await installPrerequisites(plane);
+      // else it would be a second installation
+      const left = ['mutatingwebhookconfiguration', 'vault-injection-operator', '--ignore-not-found'];
+      await plane.kubectlOk(['delete', ...left]);
       operator = await startOperator({ controlPlane: plane, prepare: false, flags: ['--namespace', 'elsewhere'] });
       const named = (): string[] =>
         errors().filter((message) => message.includes('namespace elsewhere does not exist'));
