@@ -62,7 +62,8 @@ describe('an operator installed by config/default, from the image of make images
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       metadata: { name: NAME, namespace: SYSTEM },
-      spec: { template: { spec } },
+      // the pods share the ports of the one node
+      spec: { replicas: 1, template: { spec } },
     };
     const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: NAME, namespace: SYSTEM } };
     const labels = { 'pod-security.kubernetes.io/enforce': 'privileged' };
