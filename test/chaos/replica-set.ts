@@ -23,6 +23,8 @@ export interface ReplicaSetOptions extends BalancerOptions {
   readonly lagMs?: number;
   /** The bundle of `make build` in place of the sources; see startOperator(). */
   readonly bundled?: boolean;
+  /** Where the bundle is, if not in this checkout; see startOperator(). */
+  readonly dist?: string;
 }
 
 export interface Replica {
@@ -76,6 +78,7 @@ export async function startReplicas(options: ReplicaSetOptions): Promise<Replica
       flags: ['--drain', options.drain ?? '0s', ...(options.flags ?? [])],
       prepare: false,
       bundled: options.bundled ?? false,
+      ...(options.dist === undefined ? {} : { dist: options.dist }),
     });
     const replica = { name, operator, proxy, isLeader: () => isLeading(operator) };
     replicas.push(replica);

@@ -32,11 +32,11 @@ export class SoakRecord {
   /** Until then the operator cannot be expected to do anything: Date.now() or before; in the future while it lasts. */
   disturbedUntil = 0;
   readonly begun = Date.now();
-  readonly #tell: (line: string) => void;
+  readonly #tell: (line: string) => unknown;
   #disturbances = 0;
 
   /** @param tell writes a line for people */
-  constructor(tell: (line: string) => void) {
+  constructor(tell: (line: string) => unknown) {
     this.#tell = tell;
   }
 
@@ -112,7 +112,10 @@ function kindOf(error: Error): string {
   const webhook = /failed calling webhook.*/s.exec(message)?.[0];
   const text = webhook ?? message.replace(/^\S+ \S+: /, '');
   // names, ports and times would make each its own kind
-  return text.replaceAll(/\b[wt]-\d+\b/g, 'NAME').replaceAll(/127\.0\.0\.1:\d+/g, 'ADDRESS').slice(0, 300);
+  return text
+    .replaceAll(/\b[wt]-\d+\b/g, 'NAME')
+    .replaceAll(/127\.0\.0\.1:\d+/g, 'ADDRESS')
+    .slice(0, 300);
 }
 
 /** Least squares: how much y grows while x grows by one; NaN for less than two points. */

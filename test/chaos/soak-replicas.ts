@@ -35,7 +35,6 @@ const LOOK_MS = 1_000;
 // two probes of five seconds each that fail, as in config/operator/deployment.yaml, and what endpoints take
 const UNREADY_MS = 10_000;
 const DRAIN_S = 5;
-const DRAINED_MS = 30_000;
 
 export class SoakReplicas {
   readonly #options: SoakReplicasOptions;
@@ -141,18 +140,15 @@ export class SoakReplicas {
 
   /** A Service leaves out at once who has to end. */
   async #end(replica: Replica, signal: NodeJS.Signals): Promise<void> {
+    const { record, logs } = this.#options;
     const { operator, way, name } = replica;
     replica.isLeaving = true;
     if (signal === 'SIGTERM' && operator.running()) {
       this.#aim();
-      process.kill(operator.pid, signal);
-      const ended = (): true | undefined => (operator.running() ? undefined : true);
-      await eventually(`${name} to end`, ended, DRAINED_MS).catch((error: unknown) =>
-        this.#options.record.violated((error as Error).message),
-      );
+      await operator.terminate().catch((error: unknown) => record.violated(`${name}: ${(error as Error).message}`));
     }
     await operator.stop('SIGKILL');
-    writeFileSync(join(this.#options.logs, `${name}.log`), operator.log());
+    writeFileSync(join(logs, `${name}.log`), operator.log());
     await way.stop();
   }
 
@@ -161,7 +157,11 @@ export class SoakReplicas {
       operator.running() &&
       !isLeaving &&
       (notReadySince === undefined || (notReadySince > 0 && performance.now() - notReadySince < UNREADY_MS));
-    this.#service?.aim(this.#running().filter(isIn).map(({ operator }) => operator.webhookPort));
+    this.#service?.aim(
+      this.#running()
+        .filter(isIn)
+        .map(({ operator }) => operator.webhookPort),
+    );
   }
 
   async #followReadiness(service: Balancer): Promise<void> {

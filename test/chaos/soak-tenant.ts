@@ -161,7 +161,8 @@ export class Tenant {
   async #toMode(mode: Mode, signal: AbortSignal): Promise<void> {
     const { record, failurePolicy } = this.#options;
     if (mode === 'Unusable' && this.#mode === 'Sound') await this.#lastGoodIsKept(signal);
-    if (mode === 'Suspended' || mode === 'Absent') this.#guardWith('None');
+    // a policy that governs goes on to do so while it changes into another one that does
+    if (mode === 'Suspended' || mode === 'Absent' || (mode === 'Sound' && !this.#governs)) this.#guardWith('None');
     const begun = Date.now();
     const wanted = mode === 'Absent' ? undefined : this.#manifest(mode);
     await this.#insist(async () => {
@@ -294,7 +295,12 @@ export class Tenant {
   }
 
   /** Makes a change, and compares what is stored then with what must be. */
-  async #store(what: string, name: string, isNewTemplate: boolean, call: () => Promise<KubernetesObject>): Promise<void> {
+  async #store(
+    what: string,
+    name: string,
+    isNewTemplate: boolean,
+    call: () => Promise<KubernetesObject>,
+  ): Promise<void> {
     const { record } = this.#options;
     const before = this.#workloads.get(name);
     let isAnswered = true;
@@ -416,7 +422,8 @@ function faultsOfPolicy(
     if (types?.has(type) === false) continue;
     const found = conditions.find((one) => one.type === type);
     const text = found === undefined ? 'absent' : `${found.status} ${found.reason}`;
-    if (text !== wanted && found?.status !== wanted) faults.push(`${type} is ${text}, not ${wanted}: ${found?.message}`);
+    if (text !== wanted && found?.status !== wanted)
+      faults.push(`${type} is ${text}, not ${wanted}: ${found?.message}`);
     else if (found !== undefined && found.observedGeneration !== generation)
       faults.push(`${type} is of generation ${found.observedGeneration}, not ${generation}`);
   }

@@ -83,7 +83,7 @@ export interface SoakOptions {
   /** The folder in which `make build` made the bundle; undefined: the operator runs from its sources. */
   readonly dist?: string | undefined;
   /** Writes a line for people. */
-  readonly tell: (line: string) => void;
+  readonly tell: (line: string) => unknown;
 }
 
 export interface SoakResult {
@@ -111,6 +111,7 @@ const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespa
 const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace: SYSTEM };
 const LEADER_LEASE = 'vault-injection-operator-leader';
 const LOOK_MS = 1_000;
+const MOST_TOLD = 3;
 
 /** Plays the story; rejects only if it cannot be played. */
 export async function soak(options: SoakOptions): Promise<SoakResult> {
@@ -122,7 +123,13 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   const kubeConfig = loadKubeConfig({ file: plane.kubeconfig, context: '' });
   const client = new ApiClient({ kubeConfig, userAgent: 'soak/1', timeoutMs: 15_000 });
   const { pace, dist } = options;
-  const replicas = new SoakReplicas({ plane, record, dist, certificateWait: pace.certificateWait, logs: join(folder, 'logs') });
+  const replicas = new SoakReplicas({
+    plane,
+    record,
+    dist,
+    certificateWait: pace.certificateWait,
+    logs: join(folder, 'logs'),
+  });
   try {
     await installPrerequisites(plane);
     await replicas.start(options.replicas);
@@ -222,8 +229,12 @@ class Story {
   async quiet(): Promise<{ faults: readonly string[]; rightAfter: number }> {
     const begun = Date.now();
     const since = (): number => Date.now() - begun;
+    let told = '';
     for (;;) {
       const faults = await this.#faults();
+      const text = faults.slice(0, MOST_TOLD).join('; ');
+      if (text !== told && text !== '') this.#options.record.tell(`not right yet: ${faults.length}: ${text}`);
+      told = text;
       if (faults.length === 0 || since() > this.#options.pace.quietMs) {
         for (const fault of faults) this.#options.record.violated(`in the end: ${fault}`);
         await this.#look();
@@ -325,10 +336,12 @@ class Story {
   #tellProgress(): void {
     const { record } = this.#options;
     const { apiServer, replica, cut, isolation, renewal } = this.restarts;
-    const last = record.samples.slice(-this.#options.replicas).map(
-      ({ replica: name, rssMiB, heapMiB, descriptors, connections }) =>
-        `${name} ${rssMiB.toFixed(0)} MiB (heap ${heapMiB.toFixed(0)}), ${descriptors} fds, ${connections} conns`,
-    );
+    const last = record.samples
+      .slice(-this.#options.replicas)
+      .map(
+        ({ replica: name, rssMiB, heapMiB, descriptors, connections }) =>
+          `${name} ${rssMiB.toFixed(0)} MiB (heap ${heapMiB.toFixed(0)}), ${descriptors} fds, ${connections} conns`,
+      );
     record.tell(
       `${((Date.now() - this.#begun) / MINUTE).toFixed(1)} min: ` +
         `${record.sum('policy:')} policy and ${record.sum('workload:')} workload changes ` +

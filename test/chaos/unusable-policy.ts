@@ -22,17 +22,23 @@ export interface Act {
 
 export interface UnusablePolicyOptions {
   readonly plane: ControlPlane;
-  /** Stops all replicas of the operator and starts them again, with or without an injector image; waits for ready. */
-  readonly restart: (withImage: boolean) => Promise<void>;
+  /**
+   * Stops all replicas of the operator and starts them again, with or without an injector image; waits for ready.
+   * `meanwhile` is called when none of them runs.
+   */
+  readonly restart: (withImage: boolean, meanwhile?: () => Promise<unknown>) => Promise<void>;
   /** How many workloads each act creates, and changes. */
   readonly workloads: number;
+  /** false: an earlier version of the operator, which stores no last good rules (default: true). */
+  readonly keepsRules?: boolean;
 }
 
 const NAMESPACE = 'held';
 const NO_LAST_GOOD = 'lost';
 
 /** Plays the story; the operator runs with an image when it begins. Resolves with its acts. */
-export async function playUnusablePolicy({ plane, restart, workloads }: UnusablePolicyOptions): Promise<Act[]> {
+export async function playUnusablePolicy(options: UnusablePolicyOptions): Promise<Act[]> {
+  const { plane, restart, workloads, keepsRules = true } = options;
   const cluster = new Cluster(plane);
   const acts: Act[] = [];
   for (const namespace of [NAMESPACE, NO_LAST_GOOD]) {
@@ -40,11 +46,10 @@ export async function playUnusablePolicy({ plane, restart, workloads }: Unusable
     await cluster.policy(policy(namespace, 'strict', { failurePolicy: 'Fail' }));
     acts.push(await create(cluster, plane, namespace, 'before', workloads, `${namespace}: created, policy sound`));
   }
-  await revisionOf(plane, NO_LAST_GOOD);
+  if (keepsRules) await revisionOf(plane, NO_LAST_GOOD);
   await restart(false);
-  // as if the operator had never been able to store it
-  await cluster.kubectl('delete', 'controllerrevisions', '--all', '-n', NO_LAST_GOOD);
-  await restart(false);
+  // as if the operator had never been able to store it; one that runs stores the rule that it knows again
+  await restart(false, () => cluster.kubectl('delete', 'controllerrevisions', '--all', '-n', NO_LAST_GOOD));
   for (const namespace of [NAMESPACE, NO_LAST_GOOD]) {
     await cluster.policyIs(namespace, 'strict', 'Accepted', 'False');
     acts.push(await annotate(cluster, plane, namespace, workloads));

@@ -26,8 +26,9 @@ describe('a policy that cannot be used, on a real API server', function () {
   });
 
   it('lets nothing be stored without its injection, after a restart of the operator as well', async () => {
-    const restart = async (withImage: boolean): Promise<void> => {
+    const restart = async (withImage: boolean, meanwhile?: () => Promise<unknown>): Promise<void> => {
       await operator.stop();
+      await meanwhile?.();
       operator = await startOperator({ controlPlane: plane, ...(withImage ? {} : { injectorImage: '' }) });
     };
     const acts = await playUnusablePolicy({ plane, restart, workloads: WORKLOADS });
