@@ -17,8 +17,8 @@ export interface ReplicaSetOptions extends BalancerOptions {
   readonly flags?: readonly string[];
   /** Value of --drain; default 0s. */
   readonly drain?: string;
-  /** The first replica reaches the API server through a proxy that can be frozen. */
-  readonly proxied?: boolean;
+  /** Which replica, from 1, reaches the API server through a proxy that can be frozen; default: none. */
+  readonly proxied?: number;
   /** How much later than the replicas' readiness the balancer's targets change; default 0. */
   readonly lagMs?: number;
   /** The bundle of `make build` in place of the sources; see startOperator(). */
@@ -58,7 +58,7 @@ const READY_MS = 120_000;
 
 /** Installs the CRD and starts the replicas; resolves when all are ready and get connections. */
 export async function startReplicas(options: ReplicaSetOptions): Promise<ReplicaSet> {
-  const { plane, count, proxied = false } = options;
+  const { plane, count, proxied } = options;
   await installPrerequisites(plane);
   const balancer = await startBalancer(options);
   const replicas: Replica[] = [];
@@ -67,7 +67,7 @@ export async function startReplicas(options: ReplicaSetOptions): Promise<Replica
 
   const startUnseen = async (): Promise<Replica> => {
     const name = `replica-${++started}`;
-    const throughProxy = proxied && started === 1;
+    const throughProxy = started === proxied;
     const kubeconfig = throughProxy ? await kubeconfigByToken(plane, name) : plane.kubeconfig;
     const proxy = throughProxy ? await startStallingProxy(plane, kubeconfig) : undefined;
     const operator = await startOperator({
