@@ -35,6 +35,12 @@ export interface Replica {
   isLeader(): boolean;
 }
 
+/** When a process was killed, and when it was seen to be gone: Date.now(). Its connections broke in between. */
+export interface Death {
+  readonly killedAt: number;
+  readonly goneAt: number;
+}
+
 export interface ReplicaSet {
   readonly balancer: Balancer;
   /** Those that run, also if they are draining. */
@@ -45,8 +51,8 @@ export interface ReplicaSet {
   startUnseen(): Promise<Replica>;
   /** Sends SIGTERM; resolves when it has drained and ended. */
   terminate(replica: Replica): Promise<void>;
-  /** Sends SIGKILL; resolves with the moment (Date.now()) of the signal, when the process has ended. */
-  kill(replica: Replica): Promise<number>;
+  /** Sends SIGKILL; resolves when the process has ended. */
+  kill(replica: Replica): Promise<Death>;
   /** From now on the balancer's targets follow so much later. */
   lag(ms: number): void;
   close(): Promise<void>;
@@ -108,10 +114,14 @@ export async function startReplicas(options: ReplicaSetOptions): Promise<Replica
       await forget(replica);
     },
     kill: async (replica) => {
-      const at = Date.now();
-      await replica.operator.stop('SIGKILL');
+      const { operator } = replica;
+      const killedAt = Date.now();
+      process.kill(operator.pid, 'SIGKILL');
+      await eventually(`${replica.name} to be gone`, () => (operator.running() ? undefined : true));
+      const goneAt = Date.now();
+      await operator.stop();
       await forget(replica);
-      return at;
+      return { killedAt, goneAt };
     },
     lag: (ms) => endpoints.lag(ms),
     close: async () => {
@@ -178,9 +188,19 @@ function followReadiness(balancer: Balancer, replicas: () => readonly Replica[],
 
 /** Of an administrator who holds a token: a proxy cannot pass a client's certificate on. Returns its path. */
 async function kubeconfigByToken(plane: ControlPlane, name: string): Promise<string> {
-  await plane.kubectlOk(['create', 'serviceaccount', name, '-n', SYSTEM]);
-  const role = ['--clusterrole', 'cluster-admin', '--serviceaccount', `${SYSTEM}:${name}`];
-  await plane.kubectlOk(['create', 'clusterrolebinding', name, ...role]);
+  const account = { kind: 'ServiceAccount', name, namespace: SYSTEM };
+  const role = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
+  const items = [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: SYSTEM } },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name },
+      roleRef: role,
+      subjects: [account],
+    },
+  ];
+  await plane.kubectlOk(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   const token = await plane.kubectlOk(['create', 'token', name, '-n', SYSTEM, '--duration', '24h']);
   return plane.kubeconfigWithToken(name, token.trim());
 }
