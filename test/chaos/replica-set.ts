@@ -17,8 +17,8 @@ export interface ReplicaSetOptions extends BalancerOptions {
   readonly flags?: readonly string[];
   /** Value of --drain; default 0s. */
   readonly drain?: string;
-  /** The first replica reaches the API server through a proxy that can be frozen. */
-  readonly proxied?: boolean;
+  /** Which replica, from 1, reaches the API server through a proxy that can be frozen; default: none. */
+  readonly proxied?: number;
   /** How much later than the replicas' readiness the balancer's targets change; default 0. */
   readonly lagMs?: number;
   /** The bundle of `make build` in place of the sources; see startOperator(). */
@@ -37,6 +37,12 @@ export interface Replica {
   isLeader(): boolean;
 }
 
+/** When a process was killed, and when it was seen to be gone: Date.now(). Its connections broke in between. */
+export interface Death {
+  readonly killedAt: number;
+  readonly goneAt: number;
+}
+
 export interface ReplicaSet {
   readonly balancer: Balancer;
   /** Those that run, also if they are draining. */
@@ -47,8 +53,8 @@ export interface ReplicaSet {
   startUnseen(): Promise<Replica>;
   /** Sends SIGTERM; resolves when it has drained and ended. */
   terminate(replica: Replica): Promise<void>;
-  /** Sends SIGKILL; resolves with the moment (Date.now()) of the signal, when the process has ended. */
-  kill(replica: Replica): Promise<number>;
+  /** Sends SIGKILL; resolves when the process has ended. */
+  kill(replica: Replica): Promise<Death>;
   /** From now on the balancer's targets follow so much later. */
   lag(ms: number): void;
   close(): Promise<void>;
@@ -60,7 +66,7 @@ const READY_MS = 120_000;
 
 /** Installs the CRD and starts the replicas; resolves when all are ready and get connections. */
 export async function startReplicas(options: ReplicaSetOptions): Promise<ReplicaSet> {
-  const { plane, count, proxied = false } = options;
+  const { plane, count, proxied } = options;
   await installPrerequisites(plane);
   const balancer = await startBalancer(options);
   const replicas: Replica[] = [];
@@ -69,7 +75,7 @@ export async function startReplicas(options: ReplicaSetOptions): Promise<Replica
 
   const startUnseen = async (): Promise<Replica> => {
     const name = `replica-${++started}`;
-    const throughProxy = proxied && started === 1;
+    const throughProxy = started === proxied;
     const kubeconfig = throughProxy ? await kubeconfigByToken(plane, name) : plane.kubeconfig;
     const proxy = throughProxy ? await startStallingProxy(plane, kubeconfig) : undefined;
     const operator = await startOperator({
@@ -111,10 +117,14 @@ export async function startReplicas(options: ReplicaSetOptions): Promise<Replica
       await forget(replica);
     },
     kill: async (replica) => {
-      const at = Date.now();
-      await replica.operator.stop('SIGKILL');
+      const { operator } = replica;
+      const killedAt = Date.now();
+      process.kill(operator.pid, 'SIGKILL');
+      await eventually(`${replica.name} to be gone`, () => (operator.running() ? undefined : true));
+      const goneAt = Date.now();
+      await operator.stop();
       await forget(replica);
-      return at;
+      return { killedAt, goneAt };
     },
     lag: (ms) => endpoints.lag(ms),
     close: async () => {
@@ -181,9 +191,19 @@ function followReadiness(balancer: Balancer, replicas: () => readonly Replica[],
 
 /** Of an administrator who holds a token: a proxy cannot pass a client's certificate on. Returns its path. */
 async function kubeconfigByToken(plane: ControlPlane, name: string): Promise<string> {
-  await plane.kubectlOk(['create', 'serviceaccount', name, '-n', SYSTEM]);
-  const role = ['--clusterrole', 'cluster-admin', '--serviceaccount', `${SYSTEM}:${name}`];
-  await plane.kubectlOk(['create', 'clusterrolebinding', name, ...role]);
+  const account = { kind: 'ServiceAccount', name, namespace: SYSTEM };
+  const role = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
+  const items = [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: SYSTEM } },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name },
+      roleRef: role,
+      subjects: [account],
+    },
+  ];
+  await plane.kubectlOk(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   const token = await plane.kubectlOk(['create', 'token', name, '-n', SYSTEM, '--duration', '24h']);
   return plane.kubeconfigWithToken(name, token.trim());
 }
