@@ -3,7 +3,8 @@ import { join } from 'node:path';
 
 import { median, table } from '../bench/table.ts';
 import { setting } from './setting.ts';
-import { LONG, soak } from './soak.ts';
+import { LONG } from './soak-pace.ts';
+import { soak } from './soak.ts';
 import type { Half, SoakResult } from './soak.ts';
 import { slopeOf } from './soak-record.ts';
 import type { Sample } from './soak-record.ts';

@@ -75,6 +75,10 @@ function reportOf(title: string, acts: readonly Act[]): Report {
         'refused although a rule is known',
         sum((act) => (isKnown(act) ? act.refused : 0)),
       ),
+      never(
+        'stored, new or changed, although no rule is known',
+        sum((act) => (isUnknown(act) ? act.tried - act.refused : 0)),
+      ),
       atLeast(
         10 * WORKLOADS,
         'workloads created or changed',

@@ -9,10 +9,10 @@ import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ApiClient } from '../../kube/api-client.ts';
 import type { Api } from '../bench/api.ts';
 import { describeError } from '../../kube/errors.ts';
-import { WRAPPER } from '../integration/cluster.ts';
-import type { LiveTemplate } from '../integration/cluster.ts';
-import { container, deployment, policy } from '../integration/manifests.ts';
+import { deployment, policy } from '../integration/manifests.ts';
 import type { Random } from '../support/random.ts';
+import { APPS, faultsOfCounts, faultsOfPolicy, isInjected, resourceOf, workload } from './soak-expected.ts';
+import type { Kind, Mode, StoredPolicy, StoredWorkload } from './soak-expected.ts';
 import type { SoakRecord } from './soak-record.ts';
 
 const POLICY = 'main';
@@ -26,30 +26,9 @@ const BROKEN_CA = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\
 const MANAGER = 'soak';
 
 export type FailurePolicy = 'Fail' | 'Ignore';
-type Mode = 'Sound' | 'Unusable' | 'Suspended' | 'Absent';
-type Kind = 'Deployment' | 'StatefulSet';
 
 /** What must become of a workload that is stored now; None: both is right, or nobody knows yet. */
 type Guard = 'Inject' | 'Refuse' | 'None';
-
-interface StoredPolicy extends KubernetesObject {
-  readonly metadata: KubernetesObject['metadata'] & { readonly generation: number; readonly uid: string };
-  readonly status?: {
-    readonly observedGeneration?: number;
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly reason: string;
-      readonly message: string;
-      readonly observedGeneration?: number;
-    }[];
-    readonly workloads?: Readonly<Record<string, number>>;
-  };
-}
-
-interface StoredWorkload extends KubernetesObject {
-  readonly spec: { readonly template: LiveTemplate };
-}
 
 interface Known {
   readonly kind: Kind;
@@ -180,8 +159,8 @@ export class Tenant {
     if (failurePolicy !== 'Fail' || signal.aborted) return;
     if (this.#governs) this.#guardWith('Inject');
     else if (mode === 'Unusable') {
-      await this.#until('creations to be refused', begun, signal, () => this.#isAdmitted());
-      if (!signal.aborted) this.#guardWith('Refuse');
+      const isRefused = await this.#until('creations to be refused', begun, signal, () => this.#isAdmitted());
+      if (isRefused) this.#guardWith('Refuse');
     }
   }
 
@@ -205,13 +184,13 @@ export class Tenant {
     }) as unknown as KubernetesObject;
   }
 
-  /** Changes workloads until `missing` has nothing to say; a violation if that takes too long. */
+  /** Changes workloads until `missing` has nothing to say; a violation if that takes too long. False: the end came. */
   async #until(
     what: string,
     begun: number,
     signal: AbortSignal,
     missing: () => Promise<string | undefined>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { record, random } = this.#options;
     let told = false;
     while (!signal.aborted) {
@@ -219,7 +198,7 @@ export class Tenant {
       const waited = Date.now() - Math.max(begun, record.disturbedUntil);
       if (found === undefined) {
         record.waited(waited);
-        return;
+        return true;
       }
       if (waited > STATUS_MS && !told) {
         this.#violated(`waited ${STATUS_MS / 1000} s in vain for ${what}: ${found}`);
@@ -228,6 +207,7 @@ export class Tenant {
       if (random.chance(0.3)) await this.#changeWorkload();
       await sleep(LOOK_MS);
     }
+    return false;
   }
 
   /** Waits until the rule is stored that outlives the operator. */
@@ -349,10 +329,10 @@ export class Tenant {
   /** Compares what is stored with what admission makes of it now. */
   async #faultsOfWorkload({ kind, metadata, spec }: StoredWorkload): Promise<string[]> {
     const { name } = metadata;
-    const id = `${kind ?? ''} ${name}`;
+    const id = `${kind} ${name}`;
     const injected = isInjected({ spec });
     const changes = { metadata: { annotations: { 'example.com/turn': 'last' } } };
-    const { plural } = resourceOf(kind as Kind, this.namespace);
+    const { plural } = resourceOf(kind, this.namespace);
     const path = `/apis/apps/v1/namespaces/${this.namespace}/${plural}/${name}?dryRun=All`;
     const touched = await this.#options.api.patch<StoredWorkload>(path, changes);
     const isSame = equal(touched.spec.template, spec.template);
@@ -363,75 +343,4 @@ export class Tenant {
     if (this.#mode === 'Unusable') return isSame ? [] : [`${id} would be changed under an unusable policy`];
     return isInjected(touched) ? [`${id} would be injected without a policy`] : [];
   }
-}
-
-const APPS = { group: 'apps', version: 'v1' } as const;
-
-function resourceOf(kind: Kind, namespace: string): Resource {
-  return { ...APPS, plural: kind === 'Deployment' ? 'deployments' : 'statefulsets', namespace };
-}
-
-function workload(namespace: string, name: string, kind: Kind, turn: string): KubernetesObject {
-  const app = container();
-  const manifest = deployment(namespace, name, [{ ...app, env: [...(app.env ?? []), { name: 'TURN', value: turn }] }]);
-  const own = kind === 'Deployment' ? { revisionHistoryLimit: 1 } : { serviceName: name, revisionHistoryLimit: 1 };
-  return { ...manifest, kind, spec: { ...manifest.spec, ...own } } as unknown as KubernetesObject;
-}
-
-function isInjected(object: object): boolean {
-  const { spec } = object as Pick<StoredWorkload, 'spec'>;
-  return spec.template.spec.containers[0]?.command?.[0] === WRAPPER;
-}
-
-/** What the conditions have to be; of those that are not named, nothing is known. */
-function wantedConditions(mode: Mode, hasLastGood: boolean): Readonly<Record<string, string>> {
-  const reached = { WebhookReachable: 'True', CertificateReady: 'True' };
-  const none = { Reconciling: 'absent', Stalled: 'absent' };
-  switch (mode) {
-    case 'Sound':
-      return { Accepted: 'True', Programmed: 'True', Ready: 'True Active', ...reached, ...none };
-    case 'Suspended':
-      return { Accepted: 'True', Programmed: 'False Suspended', Ready: 'False Suspended', ...reached, ...none };
-    case 'Unusable':
-      return {
-        Accepted: 'False CABundleInvalid',
-        Programmed: hasLastGood ? 'True' : 'False NotAccepted',
-        Ready: 'False CABundleInvalid',
-        Stalled: 'True CABundleInvalid',
-        ...reached,
-        Reconciling: 'absent',
-      };
-    case 'Absent':
-      return {};
-  }
-}
-
-/** @param types the conditions to look at; default: all that are known */
-function faultsOfPolicy(
-  stored: StoredPolicy | undefined,
-  mode: Mode,
-  hasLastGood: boolean,
-  types?: ReadonlySet<string>,
-): string[] {
-  if (mode === 'Absent') return stored === undefined ? [] : ['the policy is still there'];
-  if (stored === undefined) return ['there is no policy'];
-  const { generation } = stored.metadata;
-  const { observedGeneration, conditions = [] } = stored.status ?? {};
-  const faults = observedGeneration === generation ? [] : [`generation ${generation}, observed ${observedGeneration}`];
-  for (const [type, wanted] of Object.entries(wantedConditions(mode, hasLastGood))) {
-    if (types?.has(type) === false) continue;
-    const found = conditions.find((one) => one.type === type);
-    const text = found === undefined ? 'absent' : `${found.status} ${found.reason}`;
-    if (text !== wanted && found?.status !== wanted)
-      faults.push(`${type} is ${text}, not ${wanted}: ${found?.message}`);
-    else if (found !== undefined && found.observedGeneration !== generation)
-      faults.push(`${type} is of generation ${found.observedGeneration}, not ${generation}`);
-  }
-  return faults;
-}
-
-function faultsOfCounts(stored: StoredPolicy | undefined, workloads: number): string[] {
-  const { matched = 0, injected = 0 } = stored?.status?.workloads ?? {};
-  if (matched === workloads && injected === workloads) return [];
-  return [`its status counts ${injected} of ${matched} workloads as injected, and there are ${workloads}`];
 }

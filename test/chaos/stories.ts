@@ -1,5 +1,7 @@
 /** The long versions of the stories, by name. */
+import { playFrozenLong } from './long-frozen.ts';
 import { playPlatformEdits } from './long-platform-edits.ts';
+import { playRolling } from './long-rolling.ts';
 import { playRotations } from './long-rotations.ts';
 import { playSoak } from './long-soak.ts';
 import { playUnusable } from './long-unusable.ts';
@@ -19,6 +21,12 @@ export const STORIES: Readonly<Record<string, Story>> = {
     minutes: 6,
     play: playUnusable,
   },
+  frozen: {
+    about: 'one of two replicas loses its API server without noticing',
+    minutes: 10,
+    play: playFrozenLong,
+  },
+  rolling: { about: 'two replicas are rolled, overloaded and killed under load', minutes: 6, play: playRolling },
   'platform-edits': {
     about: 'platforms that edit the webhook configuration: it settles, and nothing is written for a minute',
     minutes: 10,

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { SHORT, soak } from '../chaos/soak.ts';
+import { SHORT } from '../chaos/soak-pace.ts';
+import { soak } from '../chaos/soak.ts';
 import { BUILDING_MS } from '../support/building.ts';
 
 // make chaos lasts an hour
