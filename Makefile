@@ -62,6 +62,10 @@ bench: build ## run the benchmarks and print the tables in docs/performance.md
 bench-compare: build ## measure this build beside that of another checkout: BASE=DIR, after `make build` there
 	@node test/bench/compare.ts $(BASE)
 
+.PHONY: chaos
+chaos: build ## play the long stories of what may go wrong, about two hours: STORY=name for one, STORY=list to see them
+	@node test/chaos/run.ts $(STORY)
+
 .PHONY: demo
 demo: setup ## start a local cluster with Vault, the operator and the samples; ONCE=1: exit when done
 	@node test/demo/demo.ts $(if $(ONCE),--once)

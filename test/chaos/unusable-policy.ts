@@ -22,19 +22,23 @@ export interface Act {
 
 export interface UnusablePolicyOptions {
   readonly plane: ControlPlane;
-  /** Stops all replicas of the operator. */
-  readonly stop: () => Promise<void>;
-  /** Starts them again, with or without an injector image, and waits until they are ready. */
-  readonly start: (withImage: boolean) => Promise<void>;
+  /**
+   * Stops all replicas of the operator and starts them again, with or without an injector image; waits for ready.
+   * `meanwhile` is called when none of them runs.
+   */
+  readonly restart: (withImage: boolean, meanwhile?: () => Promise<unknown>) => Promise<void>;
   /** How many workloads each act creates, and changes. */
   readonly workloads: number;
+  /** false: an earlier version of the operator, which stores no last good rules (default: true). */
+  readonly keepsRules?: boolean;
 }
 
 const NAMESPACE = 'held';
 const NO_LAST_GOOD = 'lost';
 
 /** Plays the story; the operator runs with an image when it begins. Resolves with its acts. */
-export async function playUnusablePolicy({ plane, stop, start, workloads }: UnusablePolicyOptions): Promise<Act[]> {
+export async function playUnusablePolicy(options: UnusablePolicyOptions): Promise<Act[]> {
+  const { plane, restart, workloads, keepsRules = true } = options;
   const cluster = new Cluster(plane);
   const acts: Act[] = [];
   for (const namespace of [NAMESPACE, NO_LAST_GOOD]) {
@@ -42,19 +46,17 @@ export async function playUnusablePolicy({ plane, stop, start, workloads }: Unus
     await cluster.policy(policy(namespace, 'strict', { failurePolicy: 'Fail' }));
     acts.push(await create(cluster, plane, namespace, 'before', workloads, `${namespace}: created, policy sound`));
   }
-  await revisionOf(plane, NO_LAST_GOOD);
-  await stop();
-  // as if the operator had never been able to store it
-  await cluster.kubectl('delete', 'controllerrevisions', '--all', '-n', NO_LAST_GOOD);
-  await start(false);
+  if (keepsRules) await revisionOf(plane, NO_LAST_GOOD);
+  await restart(false);
+  // as if the operator had never been able to store it; one that runs stores the rule that it knows again
+  await restart(false, () => cluster.kubectl('delete', 'controllerrevisions', '--all', '-n', NO_LAST_GOOD));
   for (const namespace of [NAMESPACE, NO_LAST_GOOD]) {
     await cluster.policyIs(namespace, 'strict', 'Accepted', 'False');
     acts.push(await annotate(cluster, plane, namespace, workloads));
     acts.push(await change(cluster, plane, namespace, workloads));
     acts.push(await create(cluster, plane, namespace, 'during', workloads, `${namespace}: created, policy unusable`));
   }
-  await stop();
-  await start(true);
+  await restart(true);
   for (const namespace of [NAMESPACE, NO_LAST_GOOD]) {
     await cluster.policyIs(namespace, 'strict', 'Ready', 'True');
     acts.push(await create(cluster, plane, namespace, 'after', workloads, `${namespace}: created, policy sound again`));

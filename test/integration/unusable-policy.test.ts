@@ -26,11 +26,12 @@ describe('a policy that cannot be used, on a real API server', function () {
   });
 
   it('lets nothing be stored without its injection, after a restart of the operator as well', async () => {
-    const stop = (): Promise<void> => operator.stop();
-    const start = async (withImage: boolean): Promise<void> => {
+    const restart = async (withImage: boolean, meanwhile?: () => Promise<unknown>): Promise<void> => {
+      await operator.stop();
+      await meanwhile?.();
       operator = await startOperator({ controlPlane: plane, ...(withImage ? {} : { injectorImage: '' }) });
     };
-    const acts = await playUnusablePolicy({ plane, stop, start, workloads: WORKLOADS });
+    const acts = await playUnusablePolicy({ plane, restart, workloads: WORKLOADS });
     const told = acts.map(
       ({ act, injected, refused, bare }) => `${act}: ${injected} injected, ${refused} refused, ${bare} bare`,
     );

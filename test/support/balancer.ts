@@ -7,13 +7,21 @@ export interface Balancer {
   readonly port: number;
   /** https://127.0.0.1:PORT */
   readonly url: string;
-  /** Connections go to these ports from now on, in turns; open ones to others are closed. */
-  aim(ports: readonly number[]): void;
+  /**
+   * Connections go to these ports from now on, in turns. Open ones to others are closed, or stay with `keepOpen`, as
+   * kube-proxy leaves them.
+   */
+  aim(ports: readonly number[], options?: { readonly keepOpen?: boolean }): void;
   /** Closes all connections. */
   stop(): Promise<void>;
 }
 
-export async function startBalancer(): Promise<Balancer> {
+export interface BalancerOptions {
+  /** What a target that refuses the connection means: the next one is tried (default), or the client is reset. */
+  readonly onRefused?: 'skip' | 'reset';
+}
+
+export async function startBalancer({ onRefused = 'skip' }: BalancerOptions = {}): Promise<Balancer> {
   let targets: readonly number[] = [];
   let turn = 0;
   const sockets = new Set<Socket>();
@@ -26,11 +34,11 @@ export async function startBalancer(): Promise<Balancer> {
   const forward = (client: Socket, triesLeft: number): void => {
     const port = targets[turn++ % Math.max(targets.length, 1)];
     if (port === undefined || triesLeft === 0) {
-      client.destroy();
+      client.resetAndDestroy();
       return;
     }
     const server = hold(connect({ port, host: '127.0.0.1' }));
-    const refused = (): void => forward(client, triesLeft - 1);
+    const refused = (): void => forward(client, onRefused === 'skip' ? triesLeft - 1 : 0);
     server.once('error', refused);
     server.once('connect', () => {
       server.off('error', refused);
@@ -52,8 +60,9 @@ export async function startBalancer(): Promise<Balancer> {
   return {
     port,
     url: `https://127.0.0.1:${port}`,
-    aim: (ports) => {
+    aim: (ports, { keepOpen = false } = {}) => {
       targets = ports;
+      if (keepOpen) return;
       for (const [client, port] of connections) if (!ports.includes(port)) client.destroy();
     },
     stop: async () => {

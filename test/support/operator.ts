@@ -10,6 +10,8 @@ import { freePorts } from './ports.ts';
 import { openWorkspace, type Daemon } from './workspace.ts';
 
 const root = join(import.meta.dirname, '../..');
+// terminationGracePeriodSeconds of the Deployment
+const GRACE_MS = 45_000;
 
 export interface OperatorOptions {
   readonly controlPlane: Pick<ControlPlane, 'kubeconfig' | 'kubectlOk'>;
@@ -45,8 +47,10 @@ export interface RunningOperator {
   log(): string;
   /** GET on the health server; status 0 when nothing answers. */
   health(path: string): Promise<{ status: number; body: string }>;
-  /** Sends SIGTERM by default; resolves when the process has ended. */
+  /** Sends SIGTERM by default; resolves when the process has ended, which may take 2 s. */
   stop(signal?: NodeJS.Signals): Promise<void>;
+  /** Sends SIGTERM and gives it the time that a pod has; resolves when the process has ended by itself. */
+  terminate(): Promise<void>;
 }
 
 /** Installs the CRD and the operator's namespace, starts the operator, and resolves when it says that it is ready. */
@@ -82,6 +86,12 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   }
   let log = ''; // what it said, kept when its workspace is gone
   const readyAfterMs = performance.now() - started;
+  const stop = async (signal?: NodeJS.Signals): Promise<void> => {
+    if (log !== '') return; // stopped before
+    await daemon.stop(signal);
+    log = wholeLog(daemon);
+    await workspace.close();
+  };
   return {
     pid: daemon.pid,
     webhookPort,
@@ -92,11 +102,11 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     exitCode: () => daemon.exitCode(),
     log: () => log || wholeLog(daemon),
     health: (path) => get(`${healthUrl}${path}`),
-    stop: async (signal) => {
-      if (log !== '') return; // stopped before
-      await daemon.stop(signal);
-      log = wholeLog(daemon);
-      await workspace.close();
+    stop,
+    terminate: async () => {
+      process.kill(daemon.pid, 'SIGTERM');
+      await eventually('the operator to end', () => (daemon.running() ? undefined : true), GRACE_MS);
+      await stop();
     },
   };
 }

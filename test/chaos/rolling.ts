@@ -1,0 +1,300 @@
+/**
+ * Replicas are rolled, killed and overloaded while workloads are updated through the API server under failurePolicy
+ * Fail: whatever the API server cannot have reviewed is refused, so each lost review is a failed update.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+
+import type { Resource } from '../../core/object.ts';
+import { ApiClient } from '../../kube/api-client.ts';
+import { loadKubeConfig } from '../../kube/kube-config.ts';
+import { LIMITS } from '../../webhook/server.ts';
+import { Cluster, WRAPPER } from '../integration/cluster.ts';
+import type { Live } from '../integration/cluster.ts';
+import { deployment, policy } from '../integration/manifests.ts';
+import { eventually } from '../support/operator.ts';
+import type { Death, Replica, ReplicaSet, ReplicaSetOptions } from './replica-set.ts';
+import { startReplicas } from './replica-set.ts';
+import { postponedBy } from './frozen.ts';
+
+export interface SceneOptions extends Omit<ReplicaSetOptions, 'count' | 'proxied'> {
+  /** Updates per second that are tried, by all clients together. */
+  readonly rate: number;
+  /** Clients with connections of their own; default 4. */
+  readonly clients?: number;
+}
+
+/** Two replicas, a policy with failurePolicy Fail, and Deployments to update. */
+export interface Scene extends SceneOptions {
+  readonly set: ReplicaSet;
+  close(): Promise<void>;
+}
+
+export interface Failure {
+  /** Date.now() when the update was sent, and when it failed. */
+  readonly sentAt: number;
+  readonly failedAt: number;
+  readonly message: string;
+  /**
+   * InFlight: it was under way while a killed replica died, and its connection broke. Lag: it came after that, before
+   * the balancer knew. Other: anything else.
+   */
+  readonly cause: 'InFlight' | 'Lag' | 'Other';
+}
+
+export interface LoadResult {
+  readonly act: string;
+  readonly seconds: number;
+  readonly updates: number;
+  /** Milliseconds of an update. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly slowest: number;
+  /** Replicas that were ended meanwhile. */
+  readonly ended: number;
+  /** Reviews that a replica answered 503, so that the API server repeated them. */
+  readonly postponed: number;
+  readonly failures: readonly Failure[];
+  /** Updates after which the workload was stored without its injection. */
+  readonly bare: number;
+}
+
+const NAMESPACE = 'busy';
+const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments', namespace: NAMESPACE };
+// Each has its own Deployment, so that updates never conflict. More than the rate asks for: those that wait for a
+// repeated review must not slow the others down.
+const WORKERS_PER_CLIENT = 12;
+// From a change of readiness until the balancer is told, beside its lag.
+const NOTICED_MS = 1_000;
+const READY_MS = 120_000;
+
+/** Starts two replicas and creates what is updated. */
+export async function prepareScene(options: SceneOptions): Promise<Scene> {
+  const set = await startReplicas({ ...options, count: 2 });
+  try {
+    const cluster = new Cluster(options.plane);
+    if ((await options.plane.kubectl(['get', 'namespace', NAMESPACE])).code !== 0) {
+      await cluster.namespace(NAMESPACE);
+      await cluster.policy(policy(NAMESPACE, 'strict'));
+      const items = Array.from({ length: workersOf(options) }, (_, index) => deployment(NAMESPACE, nameOf(index)));
+      await cluster.apply({ apiVersion: 'v1', kind: 'List', items });
+    }
+    await cluster.policyIs(NAMESPACE, 'strict', 'Ready', 'True');
+  } catch (error) {
+    await set.close();
+    throw error;
+  }
+  return { ...options, set, close: () => set.close() };
+}
+
+/** Nothing happens: what the machine reaches. */
+export function leaveAlone(scene: Scene, seconds: number): Promise<LoadResult> {
+  return underLoad(scene, 'nothing', seconds, () => Promise.resolve([]));
+}
+
+/**
+ * Rolls all replicas, so many times: each is replaced by one that is ready before it gets its SIGTERM (maxSurge 1), and
+ * drains while the next is replaced.
+ */
+export function roll(scene: Scene, { rolls, seconds }: { rolls: number; seconds: number }): Promise<LoadResult> {
+  const { set, drain = '0s', lagMs = 0 } = scene;
+  const act = `${rolls} × rolled, --drain ${drain}, endpoints ${lagMs / 1000} s late`;
+  return underLoad(scene, act, seconds, async (end, begun) => {
+    const drains: Promise<void>[] = [];
+    for (let turn = 0; turn < rolls; turn += 1) {
+      await sleep(Math.max(0, begun + (turn * seconds * 1000) / rolls - Date.now()));
+      const olds = set.replicas.slice(-2);
+      for (const old of olds) {
+        await set.startUnseen();
+        drains.push(end(old, () => set.terminate(old)));
+      }
+    }
+    await Promise.all(drains);
+    // until the balancer has followed
+    await sleep(lagMs + NOTICED_MS);
+    return [];
+  });
+}
+
+/** Kills one replica after another, the older one each time, and starts it again. */
+export function kill(scene: Scene, { kills, everyMs }: { kills: number; everyMs: number }): Promise<LoadResult> {
+  const { set, lagMs = 0, onRefused = 'skip' } = scene;
+  const act = `${kills} × killed, endpoints ${lagMs / 1000} s late, a refused connection is ${onRefused === 'skip' ? 'tried elsewhere' : 'reset'}`;
+  return underLoad(scene, act, (kills * everyMs) / 1000, async (end) => {
+    const deaths: Death[] = [];
+    for (let turn = 0; turn < kills; turn += 1) {
+      const since = Date.now();
+      await sleep(everyMs / 2);
+      const [victim] = set.replicas;
+      if (victim === undefined) throw new Error('two replicas run');
+      await end(victim, async () => {
+        deaths.push(await set.kill(victim));
+      });
+      await set.start();
+      await sleep(Math.max(0, since + everyMs - Date.now()));
+    }
+    return deaths;
+  });
+}
+
+/** Occupies all places of one replica for reviews that are being received, so that it answers 503. */
+export function overload(scene: Scene, seconds: number): Promise<LoadResult> {
+  return underLoad(scene, 'one of two overloaded', seconds, async (_, begun) => {
+    const [replica] = scene.set.replicas;
+    if (replica === undefined) throw new Error('two replicas run');
+    const sockets = await Promise.all(Array.from({ length: LIMITS.inFlight }, () => unfinishedReview(replica)));
+    await sleep(Math.max(1_000, begun + seconds * 1000 - Date.now()));
+    for (const socket of sockets) socket.destroy();
+    return [];
+  });
+}
+
+/** Resolves with a connection through which a review has been announced whose body never comes. */
+function unfinishedReview({ operator }: Replica): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const options = { port: operator.webhookPort, host: '127.0.0.1', rejectUnauthorized: false };
+    const socket = connect(options, () => {
+      socket.on('error', () => undefined);
+      socket.resume();
+      const head = ['POST /mutate/fail HTTP/1.1', 'Host: localhost', 'Content-Type: application/json'];
+      socket.write([...head, 'Content-Length: 8000', '', '{'].join('\r\n'), () => resolve(socket));
+    });
+    socket.once('error', reject);
+  });
+}
+
+/** Ends a replica by `act`, and counts it and what it postponed before. */
+type End = (replica: Replica, act: () => Promise<void>) => Promise<void>;
+
+/** Updates workloads for so many seconds, and until `disturb` is over, which resolves with the kills. */
+async function underLoad(
+  scene: Scene,
+  act: string,
+  seconds: number,
+  disturb: (end: End, begun: number) => Promise<readonly Death[]>,
+): Promise<LoadResult> {
+  const { set } = scene;
+  await eventually('two replicas to run', () => (set.replicas.length === 2 ? true : undefined), READY_MS);
+  let ended = 0;
+  // what each has answered 503 when it was last asked, which for one that ends is just before
+  const postponed = new Map<Replica, number>();
+  const note = (): Promise<unknown> =>
+    Promise.all(
+      set.replicas.map(async (replica) => {
+        const count = await postponedBy(replica);
+        postponed.set(replica, Math.max(postponed.get(replica) ?? 0, count));
+      }),
+    );
+  const total = (): number => [...postponed.values()].reduce((sum, count) => sum + count, 0);
+  const end: End = async (replica, how) => {
+    ended += 1;
+    await how();
+    postponed.set(replica, postponed.get(replica) ?? 0);
+  };
+  await note();
+  const before = total();
+  const over = new AbortController();
+  const begun = Date.now();
+  const load = updateUntil(over.signal, scene);
+  const watch = noteUntil(over.signal, note);
+  let deaths: readonly Death[] = [];
+  let updates: Updates;
+  try {
+    [deaths] = await Promise.all([disturb(end, begun), sleep(seconds * 1000)]);
+  } finally {
+    over.abort();
+    updates = await load;
+    await watch;
+  }
+  const lasted = (Date.now() - begun) / 1000;
+  await note();
+  const { failures, times, bare } = updates;
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number): number => Math.round(sorted[Math.floor((sorted.length - 1) * share)] ?? 0);
+  return {
+    ...{ act, seconds: lasted, updates: times.length, ended, postponed: total() - before, bare },
+    ...{ p50: at(0.5), p99: at(0.99), slowest: at(1) },
+    failures: failures.map((one) => ({ ...one, cause: causeOf(one, deaths, scene.lagMs ?? 0) })),
+  };
+}
+
+async function noteUntil(signal: AbortSignal, note: () => Promise<unknown>): Promise<void> {
+  while (!signal.aborted) {
+    await note();
+    await sleep(200);
+  }
+}
+
+interface Updates {
+  readonly failures: Omit<Failure, 'cause'>[];
+  readonly times: number[];
+  bare: number;
+}
+
+/** Updates at the wanted rate, or as fast as answers come; each worker one Deployment. */
+async function updateUntil(signal: AbortSignal, scene: Scene): Promise<Updates> {
+  const updates: Updates = { failures: [], times: [], bare: 0 };
+  const { rate, clients = 4, plane } = scene;
+  const kubeConfigs = Array.from({ length: clients }, () => loadKubeConfig({ file: plane.kubeconfig, context: '' }));
+  const begun = performance.now();
+  let next = 0;
+  const work = async (client: ApiClient, name: string): Promise<void> => {
+    for (;;) {
+      const due = begun + (next++ * 1000) / rate;
+      if (due > performance.now()) await sleep(due - performance.now());
+      if (signal.aborted) return;
+      await update(client, name, `${Math.round(due)}`, updates);
+    }
+  };
+  const workers = kubeConfigs.flatMap((kubeConfig, index) => {
+    const client = new ApiClient({ kubeConfig, userAgent: `rolling-${index}/1` });
+    return Array.from({ length: WORKERS_PER_CLIENT }, (_, worker) =>
+      work(client, nameOf(index * WORKERS_PER_CLIENT + worker)),
+    );
+  });
+  await Promise.all(workers);
+  await Promise.all(kubeConfigs.map((kubeConfig) => kubeConfig.close()));
+  return updates;
+}
+
+async function update(client: ApiClient, name: string, value: string, updates: Updates): Promise<void> {
+  const [sentAt, begun] = [Date.now(), performance.now()];
+  try {
+    const changes = { metadata: { annotations: { 'example.com/turn': value } } };
+    const stored = (await client.patch(DEPLOYMENTS, name, changes, { fieldManager: 'rolling' })) as unknown as Live;
+    if (stored.spec.template.spec.containers[0]?.command?.[0] !== WRAPPER) updates.bare += 1;
+  } catch (error) {
+    updates.failures.push({ sentAt, failedAt: Date.now(), message: (error as Error).message });
+  }
+  updates.times.push(performance.now() - begun);
+}
+
+function causeOf(
+  { sentAt, failedAt, message }: Omit<Failure, 'cause'>,
+  deaths: readonly Death[],
+  lagMs: number,
+): Failure['cause'] {
+  // in the words of Go's net package
+  const broken = /\bEOF\b|connection reset|broken pipe|use of closed network connection/.test(message);
+  if (broken && deaths.some(({ killedAt, goneAt }) => sentAt <= goneAt && failedAt >= killedAt)) return 'InFlight';
+  if (broken && deaths.some(({ goneAt }) => sentAt >= goneAt && sentAt <= goneAt + lagMs + NOTICED_MS)) return 'Lag';
+  return 'Other';
+}
+
+const workersOf = ({ clients = 4 }: SceneOptions): number => clients * WORKERS_PER_CLIENT;
+const nameOf = (index: number): string => `app-${index}`;
+
+/** Returns a table of the results, for people. */
+export function loadTable(results: readonly LoadResult[]): string {
+  return [
+    '| act | s | updates | per s | p50, p99, slowest ms | replicas ended | answered 503 | failed: in flight at a kill, before the balancer knew, other | bare |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...results.map((one) => {
+      const failed = (cause: Failure['cause']): number => one.failures.filter((each) => each.cause === cause).length;
+      const times = `${one.p50}, ${one.p99}, ${one.slowest}`;
+      const failures = `${failed('InFlight')}, ${failed('Lag')}, ${failed('Other')}`;
+      return `| ${one.act} | ${one.seconds.toFixed(0)} | ${one.updates} | ${(one.updates / one.seconds).toFixed(0)} | ${times} | ${one.ended} | ${one.postponed} | ${failures} | ${one.bare} |`;
+    }),
+  ].join('\n');
+}
