@@ -174,6 +174,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#options.observer?.onRelist?.();
     const untold = [...this.#untold];
     const told = new Set<string>();
+    const begunAt = this.#options.clock.elapsed();
     this.#resourceVersion = await this.#listAll(signal, (changes) => {
       for (const change of changes) {
         told.add(change.key);
@@ -182,7 +183,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     });
     this.#relistAt =
       this.#options.clock.elapsed() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
-    this.#seen();
+    // all pages show what was there when the first one was asked for
+    this.#seen(begunAt);
     // A successful list says nothing about the watch that broke before it.
     if (this.#failedStep === 'list') this.#recovered();
     for (const key of untold) {
@@ -315,8 +317,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     return this.#options.keep?.(object) ?? object;
   }
 
-  #seen(): void {
-    this.#lastSeen = this.#options.clock.elapsed();
+  #seen(at = this.#options.clock.elapsed()): void {
+    this.#lastSeen = at;
   }
 
   #selectors(): { fieldSelector?: string; labelSelector?: string } {
