@@ -271,6 +271,16 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     expect(informer.lastSeen).to.equal(begunAt);
   });
 
+  it('knows no newer change than its list where the API server was restored from a backup', async () => {
+    for (let i = 0; i < 5; i += 1) server.put('a');
+    const { informer } = setUp();
+    await eventually(() => expect(server.openWatches).to.equal(1));
+    expect(informer.newest).to.equal('105');
+    server.restore();
+    await eventually(() => expect(informer.version).to.equal('101'));
+    expect(informer.newest).to.equal('101');
+  });
+
   it('backs off when each watch is closed as soon as it is open', async () => {
     server.closeWatchesAtOnce(true);
     const { lines, delays } = setUp();
