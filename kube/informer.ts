@@ -174,6 +174,7 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     this.#options.observer?.onRelist?.();
     const untold = [...this.#untold];
     const told = new Set<string>();
+    const begunAt = this.#options.clock.elapsed();
     this.#resourceVersion = await this.#listAll(signal, (changes) => {
       for (const change of changes) {
         told.add(change.key);
@@ -182,7 +183,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
     });
     this.#relistAt =
       this.#options.clock.elapsed() + jittered(this.#options.relistMs ?? RELIST_MS, this.#options.random);
-    this.#seen();
+    // all pages show what was there when the first one was asked for
+    this.#seen(begunAt);
     // A successful list says nothing about the watch that broke before it.
     if (this.#failedStep === 'list') this.#recovered();
     for (const key of untold) {
@@ -195,9 +197,11 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   async #listAll(signal: AbortSignal, tell: (changes: readonly Change<T>[]) => void): Promise<string> {
     const { pageSize: limit = PAGE, whenReady } = this.#options;
     const listed = new Set<string>();
+    let newest: string | undefined;
     const take = ({ items }: ObjectList<T>): void => {
       for (const item of items) {
         listed.add(keyOf(item.metadata));
+        newest = newerOf(newest, item.metadata.resourceVersion);
         this.#noteChange(item.metadata.resourceVersion);
         tell(this.#store.put(this.#kept(item)));
       }
@@ -217,6 +221,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       take(page);
     }
     tell(this.#store.retain(listed, page.metadata.resourceVersion));
+    // the API server was restored from a backup: what came after that never happened
+    if ((compareVersions(page.metadata.resourceVersion, this.#newest) ?? 0) < 0) this.#newest = newest;
     return page.metadata.resourceVersion;
   }
 
@@ -308,15 +314,15 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   }
 
   #noteChange(version: string | undefined): void {
-    if (this.#newest === undefined || (compareVersions(version, this.#newest) ?? 0) > 0) this.#newest = version;
+    this.#newest = newerOf(this.#newest, version);
   }
 
   #kept(object: T): T {
     return this.#options.keep?.(object) ?? object;
   }
 
-  #seen(): void {
-    this.#lastSeen = this.#options.clock.elapsed();
+  #seen(at = this.#options.clock.elapsed()): void {
+    this.#lastSeen = at;
   }
 
   #selectors(): { fieldSelector?: string; labelSelector?: string } {
@@ -326,6 +332,10 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       ...(labelSelector === undefined ? {} : { labelSelector }),
     };
   }
+}
+
+function newerOf(known: string | undefined, version: string | undefined): string | undefined {
+  return known === undefined || (compareVersions(version, known) ?? 0) > 0 ? version : known;
 }
 
 function errorEvent({ code, reason }: { code: number; reason: string }): string {

@@ -87,5 +87,7 @@ function requirementOf(value: unknown): LabelRequirement | undefined {
   const operator = OPERATORS.find((known) => known === requirement?.operator);
   const values = asList(requirement?.values ?? []);
   if (key === undefined || operator === undefined || values === undefined) return undefined;
+  // Kubernetes takes neither lists without values nor values where there is nothing to compare
+  if ((operator === 'In' || operator === 'NotIn') !== values.length > 0) return undefined;
   return { key, operator, values: values.map(String) };
 }

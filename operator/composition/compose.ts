@@ -51,7 +51,8 @@ export function compose(context: Context): Group {
   const known: { policies?: PolicyController } = {};
   const replicas = createReplicas(context, identity, () => known.policies?.newest ?? '');
   const { leader: elected, election } = createLeadership(context, { identity, mayLead: () => replicas.mayLead() });
-  const trust = createTrust(context, { metrics, elected, replicas, injected });
+  const areFresh = (): boolean => controllers.freshness.problem === undefined;
+  const trust = createTrust(context, { metrics, elected, replicas, areFresh, injected });
   const { certificates, configuration, prober } = trust;
   const leader = leadingWhile(
     elected,

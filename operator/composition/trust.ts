@@ -39,13 +39,15 @@ export function createTrust(
     /** Who may write the configuration and the certificates. */
     readonly elected: Leadership;
     readonly replicas: Replicas;
+    /** Whether this replica knows as much about policies as any other. */
+    readonly areFresh: () => boolean;
     /** What is known of injected workloads once the parts have started. */
     readonly injected: InjectedCopy;
   },
 ): Trust {
   const { clock, settings, register, clientWithin } = context;
   const { namespace } = settings;
-  const { metrics, elected, replicas, injected } = parts;
+  const { metrics, elected, replicas, areFresh, injected } = parts;
   const target = targetOf(settings);
   const namespaceLabels = new NamespaceLabels({ ...context, onChange: () => configuration.wake() });
   const published = new Published({
@@ -86,6 +88,7 @@ export function createTrust(
     namespaceLabels,
     mayWrite: () => elected.isLeader,
     isReached: () => prober.hasBeenReached,
+    areFresh,
     bundlePem: () => certificates.bundlePem(),
     onRepaired: () => metrics.repaired('configuration'),
   });

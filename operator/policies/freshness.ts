@@ -24,6 +24,9 @@ export class Freshness {
   readonly #options: FreshnessOptions;
   /** The oldest published version that is missing here, and since when, by Clock.elapsed(). */
   #missing: { readonly version: string; readonly since: number } | undefined;
+  #own: string | undefined;
+  /** The API server was restored from a backup: versions that were published before may never come. */
+  #isRestored = false;
 
   constructor(options: FreshnessOptions) {
     this.#options = options;
@@ -48,9 +51,13 @@ export class Freshness {
   look(): void {
     const { clock, inForce, published } = this.#options;
     const own = inForce();
+    if ((compareVersions(own, this.#own) ?? 0) < 0) this.#isRestored = true;
+    this.#own = own;
     const isMissing = (version: string | undefined): version is string => (compareVersions(version, own) ?? 0) > 0;
-    if (this.#missing !== undefined && isMissing(this.#missing.version)) return;
     const newest = published();
+    const isStill = this.#missing !== undefined && isMissing(this.#missing.version);
+    // else also if the replica that had it is gone
+    if (isStill && (!this.#isRestored || isMissing(newest))) return;
     this.#missing = isMissing(newest) ? { version: newest, since: clock.elapsed() } : undefined;
   }
 }

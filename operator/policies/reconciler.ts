@@ -131,14 +131,17 @@ export class Reconciler {
       this.#forget(key);
       return;
     }
-    if (!verdict.ok) await enforcer.recover(key);
+    // what is wrong with the policy is told even while its last good rule cannot be read
+    const unread = verdict.ok ? undefined : await enforcer.recover(key).catch((error: unknown) => ({ error }));
     const governor = rules.of(identityOf(object));
     this.#noteVersion(key, object, governor);
     const inForce = governor !== undefined && isUsable(governor) ? governor : undefined;
     vault.watch(key, inForce?.vault);
-    if (!isLeader()) return;
-    await this.#report(key, object, verdict, governor);
-    if (inForce !== undefined) await this.#keep(key, inForce);
+    if (isLeader()) {
+      await this.#report(key, object, verdict, governor);
+      if (inForce !== undefined) await this.#keep(key, inForce);
+    }
+    if (unread) throw unread.error;
   }
 
   #forget(key: string): void {

@@ -3,7 +3,7 @@ import { mark } from '../../core/marks.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import { decodeRule, encodeRule } from '../../core/policy/stored-rule.ts';
-import { isConflict } from '../../kube/errors.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { itemsOf } from '../../kube/items.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 
@@ -67,7 +67,7 @@ export class RuleHistory {
     if (!before.includes(name)) await client.create(revisionsIn(namespace), revision).catch(unlessExists);
     stored.set(uid, [...before.filter((other) => other !== name), name]);
     for (const other of before) {
-      if (other !== name) await client.delete(revisionsIn(namespace), other);
+      if (other !== name) await client.delete(revisionsIn(namespace), other).catch(unlessGone);
     }
     stored.set(uid, [name]);
   }
@@ -138,6 +138,10 @@ function generationIn(name: string): number {
 function newestFirst(a: Revision, b: Revision): number {
   const created = ({ metadata }: Revision): number => Date.parse(metadata.creationTimestamp ?? '') || 0;
   return (b.revision ?? 0) - (a.revision ?? 0) || created(b) - created(a);
+}
+
+function unlessGone(error: unknown): void {
+  if (!isNotFound(error)) throw error;
 }
 
 function unlessExists(error: unknown): void {

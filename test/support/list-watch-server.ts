@@ -119,6 +119,16 @@ export class ListWatchServer {
     this.#history = [];
   }
 
+  /** As with etcd from a backup: the objects are there with earlier versions, and nobody can go on from a later one. */
+  restore(): void {
+    this.#version = 100;
+    for (const [name, { metadata, ...fields }] of this.#objects) {
+      this.#objects.set(name, { ...fields, metadata: { ...metadata, resourceVersion: this.#nextVersion() } });
+    }
+    this.#history = [];
+    this.sendError(410, 'Expired');
+  }
+
   /** Writes to all open watches whatever it is given. */
   sendLine(line: string): void {
     this.send(Buffer.from(`${line}\n`));

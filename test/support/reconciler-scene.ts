@@ -81,6 +81,8 @@ export class ReconcilerScene {
   certificateReady = true;
   reachable: Statement | undefined = REACHED;
   refusal: ApiError | undefined;
+  /** Why the last good rules cannot be read. */
+  noHistory: ApiError | undefined;
   summary: WorkloadSummary | undefined;
   rotating: Statement | undefined;
   leading = true;
@@ -93,7 +95,10 @@ export class ReconcilerScene {
     const { logger } = testLog();
     const policies = { get: (key: string) => objects.get(key), list: () => [...objects.values()] };
     const history = {
-      lastGood: ({ uid }: Rule['policy']) => Promise.resolve(this.stored.get(uid)),
+      lastGood: ({ uid }: Rule['policy']) => {
+        if (this.noHistory !== undefined) return Promise.reject(this.noHistory);
+        return Promise.resolve(this.stored.get(uid));
+      },
       isKept: ({ policy }: Rule) => Promise.resolve(this.kept.includes(policy.generation)),
       keep: (rule: Rule) => Promise.resolve(void this.kept.push(rule.policy.generation)),
     };

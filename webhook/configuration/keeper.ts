@@ -48,6 +48,8 @@ export interface ConfigurationKeeperOptions {
   readonly mayWrite: () => boolean;
   /** Whether API servers have reached the webhook: before, no workload is refused because they do not. */
   readonly isReached: () => boolean;
+  /** Whether what setPolicies() was told is as new as what any replica knows. */
+  readonly areFresh: () => boolean;
   /** What is known of injected workloads without a list. */
   readonly injected?: InjectedCopy;
   /** Called if somebody else had changed or deleted the configuration. */
@@ -66,6 +68,8 @@ const GAP_MS = 100;
 // At most so often it is written: 300 namespaces that arrive at ten per second are 30 writes. Each of them makes every
 // API server build its webhooks anew.
 const WRITE_GAP_MS = 1_000;
+// How soon a leader looks again whether its policies are fresh.
+const UNFRESH_MS = 2_000;
 
 /**
  * Writes the MutatingWebhookConfiguration whenever it is not as it should be, and knows which parts are in force. Only
@@ -80,6 +84,8 @@ export class ConfigurationKeeper {
   readonly #informer: Informer<WebhookConfiguration>;
   #observed: WebhookConfiguration | undefined;
   #isRemembered = false;
+  /** It was the leader, and knew all policies, in the last pass. */
+  #wasSure = false;
   /** What was last seen in place: any difference from it was made by somebody else. */
   #settled = '';
   readonly #repairs: Repairs;
@@ -210,6 +216,12 @@ export class ConfigurationKeeper {
    * sooner.
    */
   async pass(): Promise<number | undefined> {
+    const untilMs = await this.#pass();
+    const { mayWrite, areFresh } = this.#options;
+    return !mayWrite() || areFresh() ? untilMs : Math.min(untilMs ?? UNFRESH_MS, UNFRESH_MS);
+  }
+
+  async #pass(): Promise<number | undefined> {
     if (!this.#informer.synced) return undefined;
     const caBundle = this.#options.bundlePem();
     this.#sayWhoKeepsIt();
@@ -266,17 +278,29 @@ export class ConfigurationKeeper {
   /**
    * Returns the namespaces by entry. Before API servers have reached the webhook, those of Fail policies are in the
    * ignoring entry, unless there is a Fail entry already: a webhook that nobody can reach must not keep workloads from
-   * being created that were created before.
+   * being created that were created before. What is in the Fail entry stays there while this replica may know less about
+   * policies than the one that led before.
    */
   #namespaces(): Record<Entry, readonly string[]> | undefined {
+    const { isReached, areFresh } = this.#options;
     const assigned = this.#ledger.assignment();
-    if (assigned === undefined || this.#options.isReached() || hasEntry(this.#observed, 'fail')) return assigned;
-    return { ignore: [...assigned.ignore, ...assigned.fail].sort(), fail: [] };
+    if (assigned === undefined) return undefined;
+    const { ignore, fail } = assigned;
+    if (!isReached() && !hasEntry(this.#observed, 'fail')) return { ignore: [...ignore, ...fail].sort(), fail: [] };
+    if (areFresh() || this.#observed === undefined) return assigned;
+    const kept = new Set([...fail, ...namespacesIn(this.#observed).fail]);
+    return { ignore: ignore.filter((namespace) => !kept.has(namespace)), fail: [...kept].sort() };
   }
 
-  /** Takes the namespaces that may have injected workloads from the configuration of before this process. */
+  /**
+   * Takes the namespaces that may have injected workloads from the configuration of before this process; and again when
+   * this one begins to decide, because another replica may have met policies that this one never saw.
+   */
   #remember(): void {
-    if (this.#isRemembered) return;
+    const isSure = this.#options.mayWrite() && this.#options.areFresh();
+    const begins = isSure && !this.#wasSure;
+    this.#wasSure = isSure;
+    if (this.#isRemembered && !begins) return;
     this.#isRemembered = true;
     if (this.#observed === undefined) {
       this.#drains.sweep();

@@ -50,6 +50,7 @@ describe('what can be read of a policy that cannot be used', () => {
     ['a label that is no text', { selector: { matchLabels: { app: 7 } } }, { selector: ALL }],
     ['an unknown operator', { selector: { matchExpressions: [{ key: 'a', operator: 'Like' }] } }, { selector: ALL }],
     ['an expression without a key', { selector: { matchExpressions: [{ operator: 'Exists' }] } }, { selector: ALL }],
+    ['a list of no values', { selector: { matchExpressions: [{ key: 'a', operator: 'In' }] } }, { selector: ALL }],
     ['a priority that is no number', { priority: 'high' }, { priority: 0 }],
     ['a failure policy that does not exist', { failurePolicy: 'fail' }, { failurePolicy: 'Fail' }],
   ];

@@ -64,6 +64,26 @@ describe('whether policies are fresh', () => {
     }
   });
 
+  it('they are after the API server was restored from a backup, once the others have noticed it too', async () => {
+    others = '100';
+    freshness.look();
+    own = '50';
+    freshness.look();
+    await pass(BEHIND_MS + 1);
+    expect(freshness.problem).to.match(/another replica/);
+    others = '50';
+    expect(freshness.problem).to.equal(undefined);
+  });
+
+  it('they are not although the only replica that has newer ones is gone', async () => {
+    others = '101';
+    freshness.look();
+    others = undefined;
+    freshness.look();
+    await pass(BEHIND_MS + 1);
+    expect(freshness.problem).to.match(/another replica/);
+  });
+
   it('they are if this one knows more than the others, or nobody else publishes', async () => {
     others = '99';
     freshness.look();

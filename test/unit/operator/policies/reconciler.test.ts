@@ -264,6 +264,19 @@ describe('reconciling a policy', () => {
       expect(scene.condition('Programmed')).to.equal('True/Programmed');
     });
 
+    it('says what is wrong with it while its last good rule cannot be read, and looks for that again', async () => {
+      scene.noHistory = new ApiError(403, 'Forbidden', 'cannot list controllerrevisions');
+      scene.put(fault(5));
+      const error: unknown = await scene.reconciler.reconcile(KEY).catch((thrown: unknown) => thrown);
+      expect(error).to.equal(scene.noHistory);
+      expect(scene.condition('Accepted')).to.equal('False/DurationInvalid');
+      scene.noHistory = undefined;
+      scene.stored.set('uid-1', lastGood(4));
+      await scene.reconcile(KEY);
+      expect(scene.generationInForce()).to.equal(4);
+      expect(scene.condition('Programmed')).to.equal('True/Programmed');
+    });
+
     it('takes a newer good rule than the one that this process has seen, never an older one', async () => {
       scene.put(policy({ generation: 3 }));
       await scene.reconcile(KEY);

@@ -89,6 +89,15 @@ describe('the last good rules', () => {
     expect(await generations()).to.deep.equal([2]);
   });
 
+  it('are kept although somebody has deleted the old one', async () => {
+    await history.keep(rule(1));
+    const [old] = await stored();
+    await api.delete(REVISIONS, old?.metadata.name ?? '');
+    await history.keep(rule(2));
+    expect(await generations()).to.deep.equal([2]);
+    expect(await history.isKept(rule(2))).to.equal(true);
+  });
+
   it('ignore what is no rule, and what carries the label but belongs to nobody', async () => {
     await history.keep(rule(1));
     const [mine] = await stored();

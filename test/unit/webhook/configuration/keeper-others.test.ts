@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { CONFIGURATION_NAME } from '../../../../webhook/configuration/configuration.ts';
-import { CONFIGURATIONS, NAMESPACES, World } from './keeper-world.ts';
+import { CONFIGURATIONS, INJECTED, NAMESPACES, World } from './keeper-world.ts';
 
 describe('the webhook configuration, with others that see it', () => {
   let world: World;
@@ -11,6 +11,40 @@ describe('the webhook configuration, with others that see it', () => {
   afterEach(() => world.stop());
 
   describe('of several replicas', () => {
+    it('keeps in the failing entry what a new leader does not know, until its policies are fresh', async () => {
+      await world.running({ shop: 'Fail', bank: 'Fail' });
+      world.leading = false;
+      world.fresh = false;
+      const next = world.keeper(() => true);
+      next.setPolicies(new Map([['bank', 'Ignore'], ['zoo', 'Fail']])); // prettier-ignore
+      await world.clock.advance(60_000);
+      expect(await world.entries()).to.deep.equal({ fail: ['bank', 'shop', 'zoo'] });
+      world.fresh = true;
+      await world.clock.advance(5_000);
+      expect(await world.entries(), 'shop may have injected workloads').to.deep.equal({
+        ignore: ['bank', 'shop'],
+        fail: ['zoo'],
+      });
+      await world.clock.advance(60_000);
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank'], fail: ['zoo'] });
+    });
+
+    it('keeps namespaces that lost policies which a new leader never saw, as long as they hold injected workloads', async () => {
+      const leader = await world.running({ shop: 'Ignore' });
+      const next = world.keeper(() => !world.leading);
+      next.setPolicies(new Map([['shop', 'Ignore']]));
+      await world.clock.advance(1_000);
+      leader.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+      await world.workload('bank', INJECTED);
+      await world.clock.advance(2_000);
+      leader.setPolicies(new Map([['shop', 'Ignore']]));
+      await world.clock.advance(2_000);
+      world.leading = false;
+      next.wake();
+      await world.clock.advance(120_000);
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
+    });
+
     it('is written by the leader alone, and followed by the others', async () => {
       const leader = await world.running({ shop: 'Ignore' });
       const writes = world.writes().length;

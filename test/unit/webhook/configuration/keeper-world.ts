@@ -35,6 +35,8 @@ export class World {
   repairs = 0;
   leading = true;
   reached = true;
+  /** Whether the leader's policies are as new as anybody's. */
+  fresh = true;
   /** What the keeper that was made last has published. */
   published = this.#newPublished();
   readonly #started: ConfigurationKeeper[] = [];
@@ -58,6 +60,7 @@ export class World {
       namespaceLabels,
       mayWrite,
       isReached: () => this.reached,
+      areFresh: () => this.fresh,
       published: this.published,
       labels: { 'app.kubernetes.io/managed-by': 'vault-injection-operator' },
       bundlePem: () => this.bundle,
