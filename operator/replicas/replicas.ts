@@ -27,12 +27,17 @@ export class Replicas {
   readonly #listeners = new Listeners();
   readonly #denials: OwnDenials;
   #own: ReplicaState;
+  /** Of #own. */
+  #document: string;
+  /** By identity, what was read of the other replicas' documents: each review asks for it. */
+  #read = new Map<string, { readonly document: string | undefined; readonly state: ReplicaState }>();
 
   constructor(options: ReplicasOptions) {
     const { identity, leases, policies } = options;
     this.#options = options;
     this.#denials = new OwnDenials(options.clock);
     this.#own = { identity, ready: false, policies: policies(), authorities: [], serves: '', denials: [] };
+    this.#document = encodeState(this.#own);
     leases.onChange(() => this.#listeners.notify());
   }
 
@@ -58,11 +63,11 @@ export class Replicas {
    */
   publish(changes: Publication): void {
     const { leases, policies } = this.#options;
-    const before = encodeState(this.#own);
+    const before = this.#document;
     this.#own = { ...this.#own, ...changes, policies: policies(), denials: this.#denials.list() };
-    const document = encodeState(this.#own);
-    leases.publish(document);
-    if (document !== before) this.#listeners.notify();
+    this.#document = encodeState(this.#own);
+    leases.publish(this.#document);
+    if (this.#document !== before) this.#listeners.notify();
   }
 
   /** Tells the others that a workload of this policy (`namespace/name`) was just denied here. */
@@ -72,7 +77,15 @@ export class Replicas {
 
   /** Returns the states of the other replicas that are alive. */
   others(): readonly ReplicaState[] {
-    return this.#options.leases.others().map(({ identity, document }) => decodeState(identity, document));
+    const before = this.#read;
+    this.#read = new Map(
+      this.#options.leases.others().map(({ identity, document }) => {
+        const known = before.get(identity);
+        const isSame = known !== undefined && known.document === document;
+        return [identity, isSame ? known : { document, state: decodeState(identity, document) }];
+      }),
+    );
+    return [...this.#read.values()].map(({ state }) => state);
   }
 
   /** Returns the states of all replicas that are alive, this one first. */

@@ -36,12 +36,17 @@ const LONGEST_DOCUMENT = 65_536;
 
 /** Returns the document of a state; the oldest denials are left out if it would be too long. */
 export function encodeState({ ready, policies, authorities, serves, denials }: Omit<ReplicaState, 'identity'>): string {
-  const newestFirst = denials.toSorted((a, b) => compareDenials(b, a));
-  for (;;) {
-    const document = JSON.stringify({ ready, policies, authorities, serves, denials: newestFirst });
-    if (newestFirst.length === 0 || Buffer.byteLength(document) <= LONGEST_DOCUMENT) return document;
-    newestFirst.pop();
+  const head = JSON.stringify({ ready, policies, authorities, serves }).slice(0, -1);
+  const told: string[] = [];
+  // with the end of the document
+  let bytes = Buffer.byteLength(head) + ',"denials":[]}'.length;
+  for (const denial of denials.toSorted((a, b) => compareDenials(b, a))) {
+    const text = JSON.stringify(denial);
+    bytes += Buffer.byteLength(text) + 1;
+    if (bytes > LONGEST_DOCUMENT) break;
+    told.push(text);
   }
+  return `${head},"denials":[${told.join(',')}]}`;
 }
 
 /**

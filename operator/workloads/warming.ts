@@ -55,7 +55,8 @@ export class Warming<Needs, Known> {
   readonly #inNamespace = new Map<string, Map<string, Asked<Needs, Known>>>();
   /** The needs of each workload. */
   readonly #uses = new Map<string, string>();
-  readonly #waiting = new Set<string>();
+  /** By namespace, what waits to be looked up; the namespaces take turns. */
+  readonly #waiting = new Map<string, Set<string>>();
   #asking = 0;
   #isStopped = false;
 
@@ -142,7 +143,7 @@ export class Warming<Needs, Known> {
     const others = this.#inNamespace.get(asked.namespace);
     others?.delete(id);
     if (others?.size === 0) this.#inNamespace.delete(asked.namespace);
-    this.#waiting.delete(id);
+    this.#unqueue(id, asked.namespace);
     this.#tellUsed(asked.namespace);
   }
 
@@ -157,16 +158,34 @@ export class Warming<Needs, Known> {
   }
 
   #queue(id: string): void {
-    this.#waiting.add(id);
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return;
+    const { namespace } = asked;
+    this.#waiting.set(namespace, (this.#waiting.get(namespace) ?? new Set()).add(id));
     this.#pump();
   }
 
+  #unqueue(id: string, namespace: string): void {
+    const ids = this.#waiting.get(namespace);
+    if (ids?.delete(id) === true && ids.size === 0) this.#waiting.delete(namespace);
+  }
+
+  /** Takes what is to be looked up next. */
+  #next(): string | undefined {
+    const [[namespace, ids] = ['', new Set<string>()]] = this.#waiting;
+    const [id] = ids;
+    if (id === undefined) return undefined;
+    ids.delete(id);
+    this.#waiting.delete(namespace);
+    if (ids.size > 0) this.#waiting.set(namespace, ids);
+    return id;
+  }
+
   #pump(): void {
-    for (const id of this.#waiting) {
-      if (this.#asking >= CONCURRENCY || this.#isStopped) return;
-      this.#waiting.delete(id);
-      const asked = this.#asked.get(id);
-      if (asked === undefined) continue;
+    while (this.#asking < CONCURRENCY && !this.#isStopped) {
+      const id = this.#next();
+      const asked = id === undefined ? undefined : this.#asked.get(id);
+      if (id === undefined || asked === undefined) return;
       this.#asking += 1;
       void this.#ask(id, asked).finally(() => {
         this.#asking -= 1;

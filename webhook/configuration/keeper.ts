@@ -287,7 +287,7 @@ export class ConfigurationKeeper {
     if (assigned === undefined) return undefined;
     const { ignore, fail } = assigned;
     if (!isReached() && !hasEntry(this.#observed, 'fail')) return { ignore: [...ignore, ...fail].sort(), fail: [] };
-    if (areFresh() || this.#observed === undefined) return assigned;
+    if (areFresh() || this.#observed === undefined || this.#isTakingOver) return assigned;
     const kept = new Set([...fail, ...namespacesIn(this.#observed).fail]);
     return { ignore: ignore.filter((namespace) => !kept.has(namespace)), fail: [...kept].sort() };
   }

@@ -261,26 +261,6 @@ describe('Informer through ApiClient, on a list-watch fake', () => {
     expect(informer.version).to.equal('102');
   });
 
-  it('is confirmed as of when a list begins, because its pages show what was there then', async () => {
-    for (let i = 0; i < 3; i += 1) server.put(`thing-${i}`);
-    const clock = new ManualClock();
-    const begunAt = clock.elapsed();
-    const whenReady = (): Promise<unknown> => clock.advance(60_000);
-    const { informer } = setUp({ clock, pageSize: 1, whenReady });
-    await eventually(() => expect(informer.synced).to.equal(true));
-    expect(informer.lastSeen).to.equal(begunAt);
-  });
-
-  it('knows no newer change than its list where the API server was restored from a backup', async () => {
-    for (let i = 0; i < 5; i += 1) server.put('a');
-    const { informer } = setUp();
-    await eventually(() => expect(server.openWatches).to.equal(1));
-    expect(informer.newest).to.equal('105');
-    server.restore();
-    await eventually(() => expect(informer.version).to.equal('101'));
-    expect(informer.newest).to.equal('101');
-  });
-
   it('backs off when each watch is closed as soon as it is open', async () => {
     server.closeWatchesAtOnce(true);
     const { lines, delays } = setUp();

@@ -51,6 +51,17 @@ describe('Replicas', () => {
     expect(decodeState('me', published.at(-1))).to.deep.equal(replicas.all()[0]);
   });
 
+  it('reads what another one tells once, because each review asks for it', () => {
+    peers = [{ identity: 'other', document: encodeState(OTHER) }];
+    const [first] = replicas.others();
+    peers = [{ identity: 'other', document: encodeState(OTHER) }];
+    expect(replicas.others()[0]).to.equal(first);
+    peers = [{ identity: 'other', document: encodeState({ ...OTHER, ready: false }) }];
+    expect(replicas.others()[0]).to.deep.include({ ready: false });
+    peers = [];
+    expect(replicas.others()).to.deep.equal([]);
+  });
+
   it('calls listeners when it or another one has changed, and not otherwise', () => {
     let told = 0;
     replicas.onChange(() => {

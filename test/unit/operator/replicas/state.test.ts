@@ -52,6 +52,16 @@ describe('what replicas tell each other', () => {
     expect(told[0]).to.equal('shop/policy-49');
   });
 
+  it('costs little, whatever was denied', () => {
+    const denials = Array.from({ length: 50 }, (_, index) =>
+      denial({ policy: `shop/policy-${index}`, message: '\u0001'.repeat(1_000) }),
+    );
+    let written = 0;
+    const counting = denials.map((one) => ({ ...one, toJSON: () => ((written += 1), one) }));
+    encodeState({ ...STATE, denials: counting });
+    expect(written).to.be.at.most(50);
+  });
+
   for (const [what, document] of [
     ['is missing', undefined],
     ['is no JSON', '{'],

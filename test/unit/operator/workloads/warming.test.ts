@@ -48,6 +48,25 @@ describe('Warming', () => {
   });
   afterEach(() => warming.stop());
 
+  it('asks for the namespaces in turn, however many images one of them has', async () => {
+    const held = Promise.withResolvers<undefined>();
+    registry.hold = held.promise;
+    for (let index = 0; index < 100; index += 1) warming.use(`a${index}`, 'shop', { image: `slow:${index}` });
+    warming.use('b', 'bank', { image: 'redis:7' });
+    warming.use('c', 'bank', { image: 'redis:8' });
+    held.resolve(undefined);
+    await settle();
+    expect(registry.asked).to.have.length(102);
+    expect(registry.asked.slice(0, 6)).to.deep.equal([
+      'shop slow:0',
+      'shop slow:1',
+      'shop slow:2',
+      'bank redis:7',
+      'shop slow:3',
+      'bank redis:8',
+    ]);
+  });
+
   it('asks once for all workloads that need the same, and has them judged again', async () => {
     expect(warming.use('a', 'shop', { image: 'redis:7' })).to.equal(undefined);
     warming.use('b', 'shop', { image: 'redis:7' });

@@ -108,6 +108,22 @@ describe('the webhook configuration, with others that see it', () => {
     });
   });
 
+  it('takes nothing from the configuration of another installation, also while its policies are not fresh', async () => {
+    await world.running({ shop: 'Fail' });
+    let isLeading = false;
+    const second = world.keeper(() => isLeading, 'elsewhere');
+    second.setPolicies(new Map([['bank', 'Fail']]));
+    await world.clock.advance(60_000);
+    world.fresh = false;
+    await world.api.delete(CONFIGURATIONS, CONFIGURATION_NAME);
+    await world.clock.advance(10_000);
+    isLeading = true;
+    second.wake();
+    await world.clock.advance(10_000);
+    expect(second.isKeeping).to.equal(true);
+    expect((await world.entries()).fail).to.deep.equal(['bank']);
+  });
+
   describe('that a platform narrows', () => {
     const add = (term: object): void =>
       world.edit((entry) => {
