@@ -1,3 +1,4 @@
+import { partsOfKey } from '../../core/object.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { PublishedDenial } from './state.ts';
 
@@ -39,9 +40,19 @@ export class OwnDenials {
     if (before !== undefined && at - before.at < SAME_EVERY_MS && isSame(before.denial, denial)) return false;
     this.#noted.delete(policyKey);
     this.#noted.set(policyKey, { denial, at });
-    const [oldest] = this.#noted.keys();
-    if (this.#noted.size > MOST && oldest !== undefined) this.#noted.delete(oldest);
+    if (this.#noted.size > MOST) this.#dropOne();
     return true;
+  }
+
+  /** Drops the oldest one of the namespace that has most. */
+  #dropOne(): void {
+    const byNamespace = new Map<string, string[]>();
+    for (const key of this.#noted.keys()) {
+      const { namespace } = partsOfKey(key);
+      byNamespace.set(namespace, [...(byNamespace.get(namespace) ?? []), key]);
+    }
+    const most = [...byNamespace.values()].reduce((a, b) => (b.length > a.length ? b : a), []);
+    this.#noted.delete(most[0] ?? '');
   }
 
   /** Returns what to publish now. */

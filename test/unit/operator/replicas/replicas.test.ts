@@ -117,6 +117,13 @@ describe('Replicas', () => {
         .and.include('shop/policy-59');
       expect(denials.every(({ message }) => message.length === 1_000)).to.equal(true);
     });
+
+    it('drops those of the namespace that has most, so that others are told too', () => {
+      replicas.denied('bank/bank', DENIED);
+      for (let index = 0; index < 60; index++) replicas.denied(`shop/policy-${index}`, DENIED);
+      const policies = replicas.all()[0]?.denials.map(({ policy }) => policy);
+      expect(policies).to.have.length(50).and.include.members(['bank/bank', 'shop/policy-59']);
+    });
   });
 
   const standing: readonly [string, boolean, readonly boolean[], boolean][] = [
