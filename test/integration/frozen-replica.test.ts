@@ -22,12 +22,12 @@ describe('one of two replicas that has lost its API server without noticing', fu
   after(() => plane.stop());
 
   it('lets nothing be stored without its injection', async () => {
-    const results = await playFrozen({ plane, freezes: FREEZES, namespaces: 2, workloads: 8 });
+    const results = await playFrozen({ plane, freezes: FREEZES, namespaces: 2, workloads: 4 });
     process.stdout.write(`${frozenTable(results)}\n`);
     for (const { created, before, widened, leader, leaderMovedAfterMs, wrongAfterThaw, refusal } of results) {
       expect(refusal).to.equal('');
       for (const { tried, injected } of [created, before, widened]) expect(injected).to.equal(tried);
-      expect(created.tried).to.equal(16);
+      expect(created.tried).to.equal(8);
       expect(leaderMovedAfterMs !== undefined).to.equal(leader);
       expect(wrongAfterThaw).to.deep.equal([]);
     }

@@ -7,7 +7,7 @@ import { startControlPlane } from '../support/control-plane.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
 
 // make chaos does it with the default drain, for a minute each, and as fast as the machine can
-const RATE = 40;
+const RATE = 20;
 
 describe('two replicas that are ended while workloads are updated', function () {
   this.timeout(BUILDING_MS);
@@ -17,7 +17,7 @@ describe('two replicas that are ended while workloads are updated', function () 
   before(async () => {
     plane = await startControlPlane({ controllers: false });
     // later than the drain: the last ones are asked to come again
-    scene = await prepareScene({ plane, rate: RATE, clients: 2, drain: '2s', lagMs: 3_000 });
+    scene = await prepareScene({ plane, rate: RATE, clients: 1, drain: '2s', lagMs: 3_000 });
   });
   after(async () => {
     await scene.close();

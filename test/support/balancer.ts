@@ -19,9 +19,11 @@ export interface Balancer {
 export interface BalancerOptions {
   /** What a target that refuses the connection means: the next one is tried (default), or the client is reset. */
   readonly onRefused?: 'skip' | 'reset';
+  /** Which target a connection goes to: the next in turn (default), or any, as kube-proxy's iptables mode chooses. */
+  readonly choice?: 'turns' | 'random';
 }
 
-export async function startBalancer({ onRefused = 'skip' }: BalancerOptions = {}): Promise<Balancer> {
+export async function startBalancer({ onRefused = 'skip', choice = 'turns' }: BalancerOptions = {}): Promise<Balancer> {
   let targets: readonly number[] = [];
   let turn = 0;
   const sockets = new Set<Socket>();
@@ -30,15 +32,16 @@ export async function startBalancer({ onRefused = 'skip' }: BalancerOptions = {}
     sockets.add(socket);
     return socket.on('close', () => sockets.delete(socket));
   };
-  /** Connects to the next target; one that refuses is skipped, as a Service skips pods that are not ready. */
-  const forward = (client: Socket, triesLeft: number): void => {
-    const port = targets[turn++ % Math.max(targets.length, 1)];
+  const nextChoice = (): number => (choice === 'turns' ? turn++ : Math.floor(Math.random() * targets.length));
+  /** Connects to the chosen target; one that refuses is skipped, as a Service skips pods that are not ready. */
+  const forward = (client: Socket, chosen: number, triesLeft: number): void => {
+    const port = targets[chosen % Math.max(targets.length, 1)];
     if (port === undefined || triesLeft === 0) {
       client.resetAndDestroy();
       return;
     }
     const server = hold(connect({ port, host: '127.0.0.1' }));
-    const refused = (): void => forward(client, onRefused === 'skip' ? triesLeft - 1 : 0);
+    const refused = (): void => forward(client, chosen + 1, onRefused === 'skip' ? triesLeft - 1 : 0);
     server.once('error', refused);
     server.once('connect', () => {
       server.off('error', refused);
@@ -52,7 +55,7 @@ export async function startBalancer({ onRefused = 'skip' }: BalancerOptions = {}
   };
   const balancer = createServer({ noDelay: true }, (client) => {
     hold(client).on('error', () => undefined);
-    forward(client, targets.length);
+    forward(client, nextChoice(), targets.length);
   });
   balancer.listen(0, '127.0.0.1');
   await once(balancer, 'listening');

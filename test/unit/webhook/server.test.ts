@@ -380,6 +380,22 @@ describe('the webhook server', () => {
     await Promise.all([drained, once(idle, 'close')]);
   });
 
+  it('answers a review that has arrived, but has not been read yet, when the drain ends', async () => {
+    await start();
+    const idle = await raw(`${POST}Content-Length: ${review().length}\r\n\r\n${review().toString()}`);
+    await once(idle, 'data');
+    const drained = server.drain({ answerMs: 0, refuseMs: 20, cutMs: 5000 });
+    await Promise.resolve();
+    idle.write(`${POST}Content-Length: ${review().length}\r\n\r\n${review().toString()}`);
+    const answered = Promise.race([once(idle, 'data'), once(idle, 'close').then(() => ['closed'])]);
+    // the process gets no processor until the end of the drain is due
+    const until = performance.now() + 100;
+    while (performance.now() < until);
+    const [answer] = (await answered) as [Buffer | string];
+    expect(answer.toString()).to.match(/^HTTP\/1\.1 503 /);
+    await drained;
+  });
+
   it('drains by its deadline although a client never finishes', async () => {
     await start();
     const stuck = await raw(`${POST}Content-Length: 1000\r\n\r\n{`);
