@@ -8,6 +8,7 @@ import { describeError } from '../../kube/errors.ts';
 import { SECRET_NAME } from '../../webhook/certificates/keeper.ts';
 import type { Api } from '../bench/api.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
+import { eventually } from '../support/operator.ts';
 import { Random } from '../support/random.ts';
 import { MINUTE } from './soak-pace.ts';
 import type { Range } from './soak-pace.ts';
@@ -19,6 +20,7 @@ import type { SoakOptions } from './soak.ts';
 const SYSTEM = 'vault-injection-system';
 const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespace: SYSTEM };
 const LOOK_MS = 1_000;
+const API_SERVER_MS = 10 * MINUTE;
 const MOST_TOLD = 3;
 
 export interface StoryOptions extends SoakOptions {
@@ -138,7 +140,10 @@ export class Story {
     await record.disturb(`API server: ${signal}, back after ${(pause / 1000).toFixed(0)} s`, async () => {
       await plane.stopApiServer(signal);
       await sleep(pause);
-      await plane.startApiServer();
+      // on a machine that has too much to do, it needs longer than tests wait for it
+      const isThere = async (): Promise<true | undefined> =>
+        (await plane.kubectl(['get', '--raw', '/readyz'])).code === 0 ? true : undefined;
+      await plane.startApiServer().catch(() => eventually('the API server to be ready again', isThere, API_SERVER_MS));
     });
     this.restarts.apiServer += 1;
   }
