@@ -113,7 +113,7 @@ function createServer(
   const admission = createAdmission({
     ...context,
     ignorance: (entry, namespace) => {
-      const { problem } = controllers.freshness;
+      const { doubt: problem } = controllers.freshness;
       // the API server is there: it has just called
       if (problem !== undefined) policies.hasten();
       return problem === undefined ? unknownAt(entry, namespace, rules) : `policies: ${problem}`;

@@ -82,7 +82,7 @@ export function createControllers(
     certificateReady: () => trust.certificateReady(),
     webhookReachable: () => trust.prober.finding,
     isLeader: () => leader.isLeader,
-    inForceEverywhere: (version) => allHave(replicas.others(), version),
+    inForceEverywhere: (version) => replicas.known && allHave(replicas.others(), version),
     policyEvents: new PolicyEvents(events),
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),

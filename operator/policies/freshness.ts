@@ -18,6 +18,8 @@ export interface FreshnessOptions {
 export const STALE_MS = 15_000;
 /** An event takes milliseconds from one replica to the other; a replica that is busy starting takes a few seconds. */
 export const BEHIND_MS = 10_000;
+/** Longer than an event takes between two replicas that are well. */
+export const DOUBT_MS = 2_000;
 
 /** Whether this replica may know less about policies than others do. */
 export class Freshness {
@@ -32,8 +34,20 @@ export class Freshness {
     this.#options = options;
   }
 
-  /** Why reviews should go to another replica, in a few words; undefined if the rules are as new as anybody's. */
+  /**
+   * Why this replica should not get reviews, in a few words; undefined if the rules are as new as anybody's. For
+   * readiness, which takes a moment to take effect and to come back.
+   */
   get problem(): string | undefined {
+    return this.#problem(BEHIND_MS);
+  }
+
+  /** Why this replica should not decide on a review now: sooner than `problem`, because it may be sent again in a second. */
+  get doubt(): string | undefined {
+    return this.#problem(DOUBT_MS);
+  }
+
+  #problem(behindMs: number): string | undefined {
     const { clock, lastSeen, inForce } = this.#options;
     if (inForce() === undefined) return 'not all of them are loaded yet';
     const seen = lastSeen();
@@ -41,8 +55,8 @@ export class Freshness {
       return 'they may be out of date: the API server has not confirmed them for 15 s';
     }
     this.look();
-    if (this.#missing !== undefined && clock.elapsed() - this.#missing.since > BEHIND_MS) {
-      return 'they are out of date: another replica has had newer ones for 10 s';
+    if (this.#missing !== undefined && clock.elapsed() - this.#missing.since > behindMs) {
+      return `they are out of date: another replica has had newer ones for ${behindMs / 1_000} s`;
     }
     return undefined;
   }

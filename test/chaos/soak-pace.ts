@@ -51,3 +51,16 @@ export const SHORT: Pace = {
   certificateWait: '1s',
   quietMs: MINUTE,
 };
+
+export interface SoakOptions {
+  readonly minutes: number;
+  readonly replicas: number;
+  /** Half of them with failurePolicy Fail. */
+  readonly namespaces: number;
+  readonly seed: number;
+  readonly pace: Pace;
+  /** The folder in which `make build` made the bundle; undefined: the operator runs from its sources. */
+  readonly dist?: string | undefined;
+  /** Writes a line for people. */
+  readonly tell: (line: string) => unknown;
+}

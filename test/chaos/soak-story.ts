@@ -11,11 +11,10 @@ import type { ControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/operator.ts';
 import { Random } from '../support/random.ts';
 import { MINUTE } from './soak-pace.ts';
-import type { Range } from './soak-pace.ts';
+import type { Range, SoakOptions } from './soak-pace.ts';
 import type { SoakRecord } from './soak-record.ts';
 import type { SoakReplicas } from './soak-replicas.ts';
 import { Tenant } from './soak-tenant.ts';
-import type { SoakOptions } from './soak.ts';
 
 const SYSTEM = 'vault-injection-system';
 const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespace: SYSTEM };

@@ -13,24 +13,11 @@ import { loadKubeConfig } from '../../kube/kube-config.ts';
 import { Api } from '../bench/api.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import { installPrerequisites } from '../support/operator.ts';
-import type { Pace } from './soak-pace.ts';
+import type { SoakOptions } from './soak-pace.ts';
 import { SoakRecord } from './soak-record.ts';
 import type { Sample } from './soak-record.ts';
 import { SoakReplicas } from './soak-replicas.ts';
 import { Story } from './soak-story.ts';
-
-export interface SoakOptions {
-  readonly minutes: number;
-  readonly replicas: number;
-  /** Half of them with failurePolicy Fail. */
-  readonly namespaces: number;
-  readonly seed: number;
-  readonly pace: Pace;
-  /** The folder in which `make build` made the bundle; undefined: the operator runs from its sources. */
-  readonly dist?: string | undefined;
-  /** Writes a line for people. */
-  readonly tell: (line: string) => unknown;
-}
 
 export interface SoakResult {
   readonly record: SoakRecord;

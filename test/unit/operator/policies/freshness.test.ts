@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { BEHIND_MS, Freshness, STALE_MS } from '../../../../operator/policies/freshness.ts';
+import { BEHIND_MS, DOUBT_MS, Freshness, STALE_MS } from '../../../../operator/policies/freshness.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 describe('whether policies are fresh', () => {
@@ -52,6 +52,20 @@ describe('whether policies are fresh', () => {
     expect(freshness.problem).to.match(/another replica/);
     own = '101';
     expect(freshness.problem).to.equal(undefined);
+  });
+
+  it('are doubted after two seconds: a review is sent again, and readiness stays', async () => {
+    others = '101';
+    freshness.look();
+    await pass(DOUBT_MS);
+    expect(freshness.doubt).to.equal(undefined);
+    await pass(1);
+    expect([freshness.doubt, freshness.problem]).to.deep.equal([
+      'they are out of date: another replica has had newer ones for 2 s',
+      undefined,
+    ]);
+    own = '101';
+    expect(freshness.doubt).to.equal(undefined);
   });
 
   it('they are if it follows, however far ahead the other one always is', async () => {
