@@ -288,7 +288,9 @@ function causeOf(
   lagMs: number,
 ): Failure['cause'] {
   // in the words of Go's net package
-  const broken = /\bEOF\b|connection reset|broken pipe|use of closed network connection|closed idle connection/.test(message);
+  const broken = /\bEOF\b|connection reset|broken pipe|use of closed network connection|closed idle connection/.test(
+    message,
+  );
   if (broken && deaths.some(({ killedAt, goneAt }) => sentAt <= goneAt && failedAt >= killedAt)) return 'InFlight';
   if (broken && deaths.some(({ goneAt }) => sentAt >= goneAt && sentAt <= goneAt + lagMs + NOTICED_MS)) return 'Lag';
   return 'Other';
