@@ -1,8 +1,10 @@
 /** The story of the unusable policy, with one and with two replicas, and, for comparison, of another checkout's build. */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { table } from '../bench/table.ts';
 import { startControlPlane } from '../support/control-plane.ts';
+import { eventually } from '../support/operator.ts';
 import { startReplicas } from './replica-set.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import { setting } from './setting.ts';
@@ -11,6 +13,8 @@ import type { Report } from './table.ts';
 import { playUnusablePolicy } from './unusable-policy.ts';
 import type { Act } from './unusable-policy.ts';
 
+/** What API servers need to learn of a configuration that was written. */
+const LEARNED_MS = 1_000;
 /** Ten acts make 200. */
 const WORKLOADS = setting('CHAOS_WORKLOADS', 20);
 
@@ -40,6 +44,13 @@ async function play(count: number, dist?: string): Promise<readonly Act[]> {
     await meanwhile?.();
     const flags = withImage ? [] : ['--injector-image', ''];
     replicas = await startReplicas({ plane, count, flags, bundled: true, ...(dist === undefined ? {} : { dist }) });
+    const { url } = replicas.balancer;
+    // those before had another address
+    await eventually(`API servers to be told ${url}`, async () => {
+      const { stdout } = await plane.kubectl(['get', 'mutatingwebhookconfiguration', '-o', 'json']);
+      return stdout.includes(`${url}/mutate/`) ? true : undefined;
+    });
+    await sleep(LEARNED_MS);
   };
   try {
     await restart(true);
@@ -63,9 +74,12 @@ function reportOf(title: string, acts: readonly Act[]): Report {
   ];
   const isKnown = ({ act }: Act): boolean => act.startsWith('held') || act.includes('sound');
   const isUnknown = ({ act }: Act): boolean => /^lost: (?:created|template changed), policy unusable/.test(act);
+  const refusals = acts
+    .filter((act) => isKnown(act) && act.refused > 0)
+    .map(({ act, message }) => `- ${act}: ${message}`);
   return {
     title,
-    details: table([head, ...rows, all]),
+    details: [table([head, ...rows, all]), ...refusals].join('\n'),
     aims: [
       never(
         'stored without their injection',

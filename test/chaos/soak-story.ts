@@ -175,14 +175,11 @@ export class Story {
     this.#lastRenewal = value;
   }
 
-  /** In the second half only the last one, so that the others show whether something grows. */
+  /** Always the last one: the others live as long as the soak, and show whether something grows. */
   async #restartReplica(): Promise<void> {
-    const { set, replicas, record, minutes } = this.#options;
-    const isSecondHalf = Date.now() - this.#begun > (minutes * MINUTE) / 2 - MINUTE;
-    const last = replicas - 1;
-    const index = isSecondHalf ? last : (last + this.restarts.replica) % replicas;
+    const { set, replicas, record } = this.#options;
     const signal = this.#random.pick<NodeJS.Signals>(['SIGTERM', 'SIGTERM', 'SIGKILL']);
-    await record.disturb(`replica ${index + 1}: ${signal}, and a new one`, () => set.restart(index, signal));
+    await record.disturb(`replica ${replicas}: ${signal}, and a new one`, () => set.restart(replicas - 1, signal));
     this.restarts.replica += 1;
   }
 

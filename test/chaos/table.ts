@@ -37,7 +37,7 @@ export function isMet({ aims }: Report): boolean {
 
 export function markdownOf({ title, details, aims }: Report): string {
   const rows = aims.map(({ what, aim, found, isMet: met }) => [what, met ? found : `**${found}, missed**`, aim]);
-  const parts = [`## ${title}`, details, table([['', 'found', 'aim'], ...rows])];
+  const parts = [`## ${title}`, details, rows.length === 0 ? '' : table([['', 'found', 'aim'], ...rows])];
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
