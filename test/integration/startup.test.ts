@@ -21,7 +21,8 @@ interface Ended {
   readonly log: string;
 }
 
-describe('starting the operator', () => {
+describe('starting the operator', function () {
+  this.timeout(120_000);
   let plane: ControlPlane;
   const children = new Set<ReturnType<typeof spawn>>();
 
