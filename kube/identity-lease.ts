@@ -97,7 +97,10 @@ export class IdentityLeases {
       logger,
       outages: options.outages,
       onChange: (key, lease) => this.#noticed(key, lease),
-      onSynced: () => this.#synced.resolve(undefined),
+      onSynced: () => {
+        this.#synced.resolve(undefined);
+        this.#listeners.notify();
+      },
     });
   }
 
@@ -147,7 +150,7 @@ export class IdentityLeases {
       }));
   }
 
-  /** Calls `listener` after each change of what others() returns; returns a function that removes it. */
+  /** Calls `listener` after each change of what others() and `synced` return; returns a function that removes it. */
   onChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
   }

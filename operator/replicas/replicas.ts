@@ -98,7 +98,7 @@ export class Replicas {
     return this.#own.ready || !this.others().some(({ ready }) => ready);
   }
 
-  /** Calls `listener` after each change of what all() returns; returns a function that removes it. */
+  /** Calls `listener` after each change of what all() and `known` return; returns a function that removes it. */
   onChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
   }

@@ -229,4 +229,21 @@ describe('a Lease for each process', () => {
     await started;
     expect(one.synced).to.equal(false);
   });
+
+  it('tells when it has seen that there are no others, however late', async () => {
+    let isReadable = false;
+    api.before = (operation) => {
+      if (operation === 'list' && !isReadable) throw new ApiError(403, 'Forbidden', 'may not list leases');
+    };
+    const one = leases('one');
+    const told: boolean[] = [];
+    one.onChange(() => told.push(one.synced));
+    const started = one.start(5_000);
+    await clock.advance(5_000);
+    await started;
+    expect(told).to.deep.equal([]);
+    isReadable = true;
+    await clock.advance(60_000);
+    expect(told).to.deep.equal([true]);
+  });
 });
