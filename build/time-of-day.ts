@@ -23,8 +23,8 @@ export const READERS: Readonly<Record<string, string>> = {
   'operator/policies/reconciler.ts': 'lastTransitionTime of conditions',
   'operator/replicas/own-denials.ts': 'when a workload was denied, which the leader writes into a status',
   'operator/rotation/vault-session.ts': 'deletion_time of versions, which Vault writes',
+  'operator/workloads/ages.ts': 'times of requests in annotations',
   'operator/workloads/applied-times.ts': 'lastAppliedTime of a policy, compared with the times in annotations',
-  'operator/workloads/sightings.ts': 'times of requests in annotations',
   'operator/workloads/workload-controller.ts': 'times of requests and restarts in annotations',
   'webhook/certificates/keeper.ts': 'notBefore and notAfter of certificates',
 };

@@ -33,7 +33,7 @@ import type { Action, Plan, Tracked } from '../../core/workload/plan.ts';
 import { plan as planOf } from '../../core/workload/plan.ts';
 import { RequestOutcomes } from './request-outcomes.ts';
 import { RolloutSlots } from './rollout-slots.ts';
-import { Sightings } from './sightings.ts';
+import { WorkloadAges } from './ages.ts';
 import type { RestartWishes, Use } from '../../core/workload/restarts.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
@@ -112,7 +112,7 @@ export class WorkloadController {
   readonly #events: WorkloadEvents;
   readonly #outcomes = new RequestOutcomes();
   readonly #applied: AppliedTimes;
-  readonly #sightings: Sightings;
+  readonly #ages: WorkloadAges;
   readonly #slots: RolloutSlots;
   /** Whether the workloads of all policies have been counted at least once. */
   #isCounted = false;
@@ -132,7 +132,7 @@ export class WorkloadController {
     const { client, rules, clock, random, logger, register, leader, webhook } = options;
     this.#options = options;
     this.#applied = new AppliedTimes(clock);
-    this.#sightings = new Sightings(clock);
+    this.#ages = new WorkloadAges(clock);
     this.#slots = new RolloutSlots(options.maxRollouts);
     this.#events = new WorkloadEvents({ events: options.events, isLeader: () => leader.isLeader });
     const { images, sources } = options;
@@ -306,7 +306,7 @@ export class WorkloadController {
       key,
       workload: known,
       standing,
-      ages: this.#sightings.of(key, known),
+      ages: this.#ages.of(key, known),
       pending: this.#mender.underWay(key) !== undefined,
       seenInjected: outcome?.seenInjected === true && outcome.request === asked,
       fruitless: outcome?.fruitless ?? 0,
@@ -371,7 +371,7 @@ export class WorkloadController {
     this.#sources?.use(key, '', undefined);
     this.#mender.forget(key);
     this.#outcomes.forget(key);
-    this.#sightings.forget(key);
+    this.#ages.forget(key);
   }
 
   #forget(policyKey: string): void {

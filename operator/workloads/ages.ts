@@ -21,7 +21,7 @@ interface Seen {
  * sees it first; from then on time is measured by a clock that nobody sets. So neither a clock that is set back nor one
  * that is set forward delays a request, or fails a rollout.
  */
-export class Sightings {
+export class WorkloadAges {
   readonly #clock: Pick<Clock, 'now' | 'elapsed'>;
   readonly #seen = new Map<string, Seen>();
 
