@@ -5,6 +5,7 @@ import type { BackoffLimits } from './backoff.ts';
 import { backoffDelay } from './backoff.ts';
 import { retryAfterOf } from './errors.ts';
 import { OutageLog } from './outage-log.ts';
+import { SLICE_MS } from './slices.ts';
 
 export interface WorkQueueOptions {
   /** Processes one key. A rejection is a failure: the key is retried after a growing delay. */
@@ -23,8 +24,6 @@ export interface WorkQueueOptions {
   readonly onRetry?: (key: string, failures: number) => void;
 }
 
-// How long keys may be begun without a turn of the event loop: thousands that need no I/O take seconds in all.
-const SLICE_MS = 4;
 // The first retry of a key is quick (a conflict passes at once), later ones spare an API server in trouble.
 const KEY_BACKOFF: BackoffLimits = { initialMs: 200, maxMs: 60_000 };
 
@@ -115,7 +114,10 @@ export class WorkQueue {
     }
   }
 
-  /** Whether others have to have their turn before the next key; then what is ready goes on afterwards. */
+  /**
+   * Whether others have to have their turn before the next key: thousands that need no I/O take seconds in all. Then what
+   * is ready goes on afterwards.
+   */
   #isSliceOver(): boolean {
     const now = this.#options.clock.elapsed();
     if (this.#sliceBegan !== undefined) return now >= this.#sliceBegan + SLICE_MS;

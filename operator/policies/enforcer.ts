@@ -12,6 +12,7 @@ import { atMost } from '../../kube/clock.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { describeError } from '../../kube/errors.ts';
 import type { Logger } from '../../kube/log.ts';
+import { Slices } from '../../kube/slices.ts';
 import type { Verdict } from './conditions.ts';
 import type { RuleCache } from './rule-cache.ts';
 
@@ -33,12 +34,8 @@ export interface EnforcerOptions {
   readonly onNamespaces: (policies: ReadonlyMap<string, Rule['failurePolicy']>) => void;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Lets everything else that waits run (default: one turn of the event loop). */
-  readonly turn?: () => Promise<unknown>;
 }
 
-// As long as judging workloads may hold up a review (workloads/slices.ts).
-const SLICE_MS = 4;
 // For reading the last good rules at the start; what takes longer comes later, and is refused meanwhile.
 const RECOVERY_MS = 5_000;
 // at the same time
@@ -69,14 +66,10 @@ export class Enforcer {
 
   /** Puts all policies in force, in slices. Resolves when the rules say what they should; never rejects. */
   async load(): Promise<void> {
-    const { policies, clock, logger, turn = setImmediate } = this.#options;
-    let sliceEnd = clock.elapsed() + SLICE_MS;
-    for (const { metadata } of policies.list()) {
-      this.enforce(keyOf(metadata));
-      if (clock.elapsed() < sliceEnd) continue;
-      await turn();
-      sliceEnd = clock.elapsed() + SLICE_MS;
-    }
+    const { policies, clock, logger } = this.#options;
+    const slices = new Slices({ work: (key) => this.enforce(key), clock });
+    for (const { metadata } of policies.list()) slices.add(keyOf(metadata));
+    await slices.whenIdle();
     const faulty = [...this.#judged].flatMap(([key, { verdict }]) => (verdict.ok ? [] : [key]));
     const recovering = Promise.all(Array.from({ length: RECOVERIES }, () => this.#recoverAll(faulty))).catch(
       (error: unknown) =>
@@ -164,7 +157,7 @@ export class Enforcer {
     // until all policies are known, no namespace may be taken for one without policies
     if (!this.#isLoaded || this.#isTelling) return;
     this.#isTelling = true;
-    await (this.#options.turn ?? setImmediate)();
+    await setImmediate();
     this.#isTelling = false;
     this.#tell();
   }

@@ -25,7 +25,7 @@ export interface PolicyControllerOptions
       | 'inForceEverywhere'
       | 'policyEvents'
     >,
-    Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces' | 'turn'> {
+    Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces'> {
   /** Where the last good rules are kept; left out if nowhere. */
   readonly history?: RuleHistory;
   readonly vault: VaultPort;

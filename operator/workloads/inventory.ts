@@ -2,6 +2,7 @@ import type { Clock } from '../../kube/clock.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
+import { Slices } from '../../kube/slices.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { RawObject } from '../../core/json.ts';
 import { isInjected } from '../../core/injection/injected.ts';
@@ -15,7 +16,6 @@ import { InjectedNamespaces } from './injected-namespaces.ts';
 import { Refetch } from './refetch.ts';
 import { RuledNamespace } from './ruled-namespace.ts';
 import type { Entry } from './ruled-namespace.ts';
-import { Slices } from './slices.ts';
 import { WorkloadStore } from './workload-store.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
@@ -50,7 +50,6 @@ export interface InventoryOptions {
   readonly logger: Logger;
   readonly observer?: InformerObserver;
   readonly relistMs?: number;
-  readonly turn?: () => Promise<unknown>;
   /** Called with every judgement. Must only note it. */
   readonly onJudged?: (judgement: Judgement) => void;
   /** Called when a workload is gone, or its namespace has no rules any more. */
@@ -82,9 +81,8 @@ export class Inventory {
   #isGoing = false;
 
   constructor(options: InventoryOptions) {
-    const { clock, turn } = options;
     this.#options = options;
-    this.#slices = new Slices({ work: (key) => this.#work(key), clock, ...(turn === undefined ? {} : { turn }) });
+    this.#slices = new Slices({ work: (key) => this.#work(key), clock: options.clock });
     const whenReady = (): Promise<void> | undefined =>
       this.#slices.depth < BACKLOG ? undefined : this.#slices.whenIdle();
     const arrivals = {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-import type { Clock } from '../../kube/clock.ts';
+import type { Clock } from './clock.ts';
 
 export interface SlicesOptions {
   /** Processes one key synchronously. Must not throw. */
@@ -10,12 +10,15 @@ export interface SlicesOptions {
   readonly turn?: () => Promise<unknown>;
 }
 
-// A review takes well below a millisecond; this is how long the inventory may delay one.
-const SLICE_MS = 4;
+/**
+ * For how many milliseconds computation may hold up everything else that waits. A review takes well below one, and this is
+ * how long it may be delayed.
+ */
+export const SLICE_MS = 4;
 
 /**
  * A queue of keys whose work is pure computation, done in short slices so that the process can do everything else in
- * between: admission answers however many workloads have to be judged.
+ * between: admission answers however many objects have to be looked at.
  */
 export class Slices {
   readonly #options: SlicesOptions;

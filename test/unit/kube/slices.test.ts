@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
-import { Slices } from '../../../../operator/workloads/slices.ts';
-import { settle } from '../../../support/manual-clock.ts';
+import { Slices } from '../../../kube/slices.ts';
+import { settle } from '../../support/manual-clock.ts';
 
 describe('Slices', () => {
   it('work each key once, however often it was added, and look at it when its turn comes', async () => {
