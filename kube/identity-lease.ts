@@ -3,6 +3,8 @@ import type { Clock } from './clock.ts';
 import { API_SERVER_BACKOFF, Backoff } from './backoff.ts';
 import { describeError, isConflict, isNotFound, retryAfterOf } from './errors.ts';
 import { Informer } from './informer.ts';
+import { LEASE_HEAD, leasesIn } from './lease.ts';
+import type { Lease } from './lease.ts';
 import { Listeners } from './listeners.ts';
 import type { Logger } from './log.ts';
 import { OutageLog } from './outage-log.ts';
@@ -11,7 +13,7 @@ import { isGoing, Restartable } from './restartable.ts';
 import { Sightings } from './sightings.ts';
 import { shortHash } from '../core/hash.ts';
 import { keyOf } from '../core/object.ts';
-import type { KubernetesObject, Resource } from '../core/object.ts';
+import type { Resource } from '../core/object.ts';
 import { toKubernetesMicroTime } from '../core/time.ts';
 
 export interface IdentityLeasesOptions {
@@ -40,14 +42,6 @@ export interface Peer {
   readonly identity: string;
   /** What it publishes; undefined if its Lease holds none. */
   readonly document: string | undefined;
-}
-
-interface Lease extends KubernetesObject {
-  readonly spec?: {
-    readonly holderIdentity?: string;
-    readonly leaseDurationSeconds?: number;
-    readonly renewTime?: string;
-  };
 }
 
 const WRITING = 'writing the Lease of this replica';
@@ -86,7 +80,7 @@ export class IdentityLeases {
     this.#options = options;
     this.#outages = options.outages ?? new OutageLog(options);
     this.#name = `${namePrefix}${shortHash(identity)}`;
-    this.#resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace };
+    this.#resource = leasesIn(namespace);
     this.#backoff = new Backoff(API_SERVER_BACKOFF, random);
     this.#informer = new Informer<Lease>({
       client,
@@ -198,7 +192,7 @@ export class IdentityLeases {
 
   async #write(): Promise<void> {
     const { client, namespace, fieldManager } = this.#options;
-    const { apiVersion, kind, metadata, spec } = this.#lease();
+    const { metadata, spec } = this.#lease();
     if (this.#isCreated) {
       try {
         const { labels, annotations } = metadata;
@@ -212,7 +206,7 @@ export class IdentityLeases {
       }
     }
     try {
-      await client.create(this.#resource, { apiVersion, kind, metadata: { ...metadata, namespace }, spec });
+      await client.create(this.#resource, { ...LEASE_HEAD, metadata: { ...metadata, namespace }, spec });
     } catch (error) {
       // the response to an earlier attempt was lost: the next one updates it
       if (!isConflict(error)) throw error;
@@ -221,11 +215,9 @@ export class IdentityLeases {
     this.#isCreated = true;
   }
 
-  #lease(): Lease {
+  #lease(): Pick<Lease, 'metadata' | 'spec'> {
     const { identity, label, labels, annotation, clock } = this.#options;
     return {
-      apiVersion: 'coordination.k8s.io/v1',
-      kind: 'Lease',
       metadata: {
         name: this.#name,
         labels: { ...labels, [label]: 'true' },

@@ -3,7 +3,9 @@ import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import { OutageLog } from './outage-log.ts';
 import { describeError, isConflict, isNotFound } from './errors.ts';
-import type { KubernetesObject, Resource } from '../core/object.ts';
+import { LEASE_HEAD, leasesIn } from './lease.ts';
+import type { Lease } from './lease.ts';
+import type { Resource } from '../core/object.ts';
 import type { ObjectClient } from './object-client.ts';
 import { Listeners } from './listeners.ts';
 import { toKubernetesMicroTime } from '../core/time.ts';
@@ -32,16 +34,6 @@ export interface LeaderElectionOptions {
   readonly logger: Logger;
   /** Where failures are logged (default: a log of its own). */
   readonly outages?: OutageLog | undefined;
-}
-
-interface Lease extends KubernetesObject {
-  readonly spec?: {
-    readonly holderIdentity?: string;
-    readonly leaseDurationSeconds?: number;
-    readonly acquireTime?: string;
-    readonly renewTime?: string;
-    readonly leaseTransitions?: number;
-  };
 }
 
 const WHAT = 'acquiring or renewing the leader election lease';
@@ -83,7 +75,7 @@ export class LeaderElection implements Leadership {
     this.#options = options;
     this.#outages = options.outages ?? new OutageLog(options);
     const { namespace } = options;
-    this.#resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace };
+    this.#resource = leasesIn(namespace);
   }
 
   /** Also false if the process was blocked for so long that it has not stepped down yet. */
@@ -179,7 +171,7 @@ export class LeaderElection implements Leadership {
     const now = clock.elapsed();
     if (lease === undefined) {
       const metadata = { name, namespace };
-      this.#held = await client.create<Lease>(this.#resource, { ...HEAD, metadata, spec: this.#holding(0) });
+      this.#held = await client.create<Lease>(this.#resource, { ...LEASE_HEAD, metadata, spec: this.#holding(0) });
       return true;
     }
     const { holderIdentity = '', leaseDurationSeconds, leaseTransitions = 0 } = lease.spec ?? {};
@@ -247,5 +239,3 @@ export class LeaderElection implements Leadership {
     }
   }
 }
-
-const HEAD = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };

@@ -7,9 +7,10 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { KubernetesObject, Resource } from '../../core/object.ts';
 import { ApiClient } from '../../kube/api-client.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
+import { leasesIn } from '../../kube/lease.ts';
+import type { Lease } from '../../kube/lease.ts';
 import { Api } from '../bench/api.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import { installPrerequisites } from '../support/operator.ts';
@@ -40,7 +41,6 @@ export interface Half {
 }
 
 const SYSTEM = 'vault-injection-system';
-const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace: SYSTEM };
 const LEADER_LEASE = 'vault-injection-operator-leader';
 
 /** Plays the story; rejects only if it cannot be played. */
@@ -68,14 +68,14 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     await story.run(() => writeSamples(folder, record));
     const { faults, rightAfter } = await story.quiet();
     const { seconds } = story;
-    const leases = await client.get<LeaderLease>(LEASES, LEADER_LEASE);
+    const lease = await client.get<Lease>(leasesIn(SYSTEM), LEADER_LEASE);
     return {
       record,
       faults,
       rightAfter,
       halves: halvesOf(record.samples, story.halfTime),
       restarts: story.restarts,
-      leaderChanges: leases?.spec.leaseTransitions ?? 0,
+      leaderChanges: lease?.spec?.leaseTransitions ?? 0,
       seconds,
       folder,
     };
@@ -85,10 +85,6 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     await kubeConfig.close();
     await plane.stop();
   }
-}
-
-interface LeaderLease extends KubernetesObject {
-  readonly spec: { readonly leaseTransitions?: number };
 }
 
 function halvesOf(samples: readonly Sample[], halfTime: number): Half[] {

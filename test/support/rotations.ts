@@ -1,8 +1,9 @@
 /** Rotations of the webhook's authority, one after another, while API servers send reviews all the time. */
 import { ApiClient } from '../../kube/api-client.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
+import { leasesIn } from '../../kube/lease.ts';
 import { mark } from '../../core/marks.ts';
-import type { KubernetesObject, Resource } from '../../core/object.ts';
+import type { Resource } from '../../core/object.ts';
 import { fingerprintOf } from '../../webhook/certificates/inspect.ts';
 import { bundleOf, decodeSet } from '../../webhook/certificates/secret.ts';
 import { SECRET_NAME } from '../../webhook/certificates/keeper.ts';
@@ -13,7 +14,6 @@ import { eventually } from './operator.ts';
 
 const SYSTEM = 'vault-injection-system';
 const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespace: SYSTEM };
-const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespace: SYSTEM };
 const ROTATION_MS = 120_000;
 
 export interface RotationsOptions {
@@ -97,7 +97,7 @@ async function isOver(client: ApiClient, value: string, replicas: number): Promi
   const { current, next, previous } = decodeSet(secret);
   if (current === undefined || next !== undefined || previous !== undefined) return undefined;
   const authority = fingerprintOf(bundleOf({ current }));
-  const leases = await client.list<KubernetesObject>(LEASES, { labelSelector: mark.replica });
+  const leases = await client.list(leasesIn(SYSTEM), { labelSelector: mark.replica });
   const states = leases.items.map(
     ({ metadata }) => JSON.parse(metadata.annotations?.[mark.state] ?? '{}') as { serves?: string },
   );
