@@ -10,7 +10,7 @@ export const mark = {
   renewed: 'vaultinjection.dev/renewed',
   /** On the webhook configuration: the namespace of the installation that keeps it. */
   installation: 'vaultinjection.dev/installation',
-  /** On the object that proves that the webhook is called: that it is one, and who has reviewed it. */
+  /** On the object that proves that the webhook is called: that it is one ('true'), and which replica has reviewed it. */
   probe: 'vaultinjection.dev/probe',
   probedBy: 'vaultinjection.dev/probed-by',
 } as const;

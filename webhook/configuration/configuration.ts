@@ -31,11 +31,6 @@ export const ENTRY_PATHS = {
 
 /** The ConfigMap in the operator's namespace that is created as a dry run, so never stored. */
 export const PROBE_NAME = 'vault-injection-operator-probe';
-/** The label, with the value "true", by which the entry selects it. */
-export const PROBE_LABEL = mark.probe;
-
-/** The annotation of the configuration that names the installation which keeps it: its namespace. */
-export const INSTALLATION_ANNOTATION = mark.installation;
 
 /** How API servers reach the webhook. */
 export type WebhookTarget =
@@ -105,7 +100,7 @@ export function buildConfiguration(input: ConfigurationInput): WebhookConfigurat
     metadata: {
       name: CONFIGURATION_NAME,
       labels: input.labels,
-      annotations: { [INSTALLATION_ANNOTATION]: input.installation },
+      annotations: { [mark.installation]: input.installation },
     },
     webhooks: [
       ...entries.filter((entry) => input.namespaces[entry].length > 0).map((entry) => buildEntry(entry, input)),
@@ -151,7 +146,7 @@ export function buildProbeEntry({
       { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'], scope: 'Namespaced' },
     ],
     namespaceSelector: { matchExpressions: [{ key: NAMESPACE_LABEL, operator: 'In', values: [installation] }] },
-    objectSelector: { matchLabels: { [PROBE_LABEL]: 'true' } },
+    objectSelector: { matchLabels: { [mark.probe]: 'true' } },
     matchConditions: [{ name: 'is-the-probe', expression: `object.metadata.name == '${PROBE_NAME}'` }],
     reinvocationPolicy: 'Never',
     failurePolicy: 'Fail',

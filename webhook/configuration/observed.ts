@@ -1,14 +1,8 @@
 import { fromBase64 } from '../../core/base64.ts';
 import { asObject, asString, equal } from '../../core/json.ts';
+import { mark } from '../../core/marks.ts';
 import { certificateBlocks } from '../../core/pem.ts';
-import {
-  buildEntry,
-  buildProbeEntry,
-  ENTRY_NAMES,
-  FIELD_MANAGER,
-  INSTALLATION_ANNOTATION,
-  NAMESPACE_LABEL,
-} from './configuration.ts';
+import { buildEntry, buildProbeEntry, ENTRY_NAMES, FIELD_MANAGER, NAMESPACE_LABEL } from './configuration.ts';
 import type { Entry, EntryKey, WebhookConfiguration, WebhookEntry, WebhookTarget } from './configuration.ts';
 import { furtherConditions, keepingNarrowing, narrowingOf } from './narrowing.ts';
 import type { Narrowing } from './narrowing.ts';
@@ -22,10 +16,10 @@ const OWN_NAMES: readonly string[] = Object.values(ENTRY_NAMES);
  * nobody's. One from a version that did not mark it belongs to where its Service is; by a URL nobody can tell.
  */
 export function otherInstallation(observed: WebhookConfiguration, installation: string): string | undefined {
-  const mark = observed.metadata.annotations?.[INSTALLATION_ANNOTATION];
+  const marked = observed.metadata.annotations?.[mark.installation];
   // an empty mark is none
   const owner =
-    (mark === '' ? undefined : mark) ??
+    (marked === '' ? undefined : marked) ??
     OWN_NAMES.map((name) => serviceNamespaceOf(entryNamed(observed, name))).find(Boolean);
   return owner === installation ? undefined : owner;
 }
@@ -112,7 +106,7 @@ export function servedEntries(
     if (found === undefined) return {};
     const caBundle = bundleIn(found.clientConfig);
     if (!certificateBlocks(caBundle).includes(authority.trim())) return {};
-    // of several lists of names the others count as additions, whoever wrote which
+    // of several lists of names the others count as additions, no matter who wrote which
     const [listed = []] = includedBy(found);
     const namespaces = { ignore: listed, fail: listed };
     const built =

@@ -1,13 +1,11 @@
+import { diff } from '../../core/injection/patch.ts';
 import { asObject } from '../../core/json.ts';
 import { mark } from '../../core/marks.ts';
 import type { KubernetesObject } from '../../core/object.ts';
-import { PROBE_LABEL, PROBE_NAME } from '../configuration/configuration.ts';
+import { PROBE_NAME } from '../configuration/configuration.ts';
 import { plain } from '../admission.ts';
 import type { Answer } from '../admission.ts';
 import { BadReview, decodeReview, encodeReview } from '../review.ts';
-
-/** The annotation by which the webhook shows that it has reviewed the probe: its value names the replica. */
-const PROBED_BY = mark.probedBy;
 
 /** Returns the object to create as a dry run. */
 export function probeObject(namespace: string, labels: Readonly<Record<string, string>>): KubernetesObject {
@@ -17,17 +15,15 @@ export function probeObject(namespace: string, labels: Readonly<Record<string, s
     metadata: {
       name: PROBE_NAME,
       namespace,
-      labels: { ...labels, [PROBE_LABEL]: 'true' },
-      // there to begin with, so that the webhook need not tell whether it is
-      annotations: { [PROBED_BY]: '' },
+      labels: { ...labels, [mark.probe]: 'true' },
+      annotations: { [mark.probedBy]: '' },
     },
   };
 }
 
-/** Returns the replica that has reviewed the object, by the annotation; undefined if none has. */
-export function reviewedBy({ metadata }: KubernetesObject): string | undefined {
-  const replica = metadata.annotations?.[PROBED_BY];
-  return replica === '' ? undefined : replica;
+/** Whether a replica has reviewed the created object. */
+export function isReviewed({ metadata }: KubernetesObject): boolean {
+  return (metadata.annotations?.[mark.probedBy] ?? '') !== '';
 }
 
 /**
@@ -38,12 +34,9 @@ export function createProbeAnswer(replica: string): (body: Buffer) => Answer {
   return (body) => {
     try {
       const { uid, object } = decodeReview(body);
-      const annotations = asObject(asObject(object?.metadata)?.annotations);
-      const path = `/metadata/annotations/${PROBED_BY.replaceAll('/', '~1')}`;
-      const patch = [
-        ...(annotations === undefined ? [{ op: 'add' as const, path: '/metadata/annotations', value: {} }] : []),
-        { op: 'add' as const, path, value: replica },
-      ];
+      const metadata = asObject(object?.metadata);
+      const annotations = { ...asObject(metadata?.annotations), [mark.probedBy]: replica };
+      const patch = diff(metadata, { ...metadata, annotations }, '/metadata');
       return { status: 200, contentType: 'application/json', body: encodeReview({ uid, allowed: true, patch }) };
     } catch (error) {
       if (error instanceof BadReview) return plain(error.status, error.message);

@@ -26,7 +26,7 @@ export interface ProberOptions {
 }
 
 const EVERY_MS = 30_000;
-// Someone who mends a firewall or a Service waits for the answer.
+// Someone who repairs a firewall or a Service waits for the answer.
 const FAILING_EVERY_MS = 2_000;
 const LONG_FAILING_EVERY_MS = 5_000;
 const LONG_FAILING = 10;

@@ -1,7 +1,7 @@
 import type { KubernetesObject } from '../../core/object.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { ENTRY_NAMES } from '../configuration/configuration.ts';
-import { reviewedBy } from './answer.ts';
+import { isReviewed } from './answer.ts';
 
 /**
  * What one dry run shows.
@@ -28,7 +28,7 @@ const LONGEST_TEXT = 400;
 
 /** Returns what the result of a dry run shows. */
 export function shownBy(created: KubernetesObject): Shown {
-  return { result: reviewedBy(created) === undefined ? 'NotCalled' : 'Reached', text: '' };
+  return { result: isReviewed(created) ? 'Reached' : 'NotCalled', text: '' };
 }
 
 /** Returns what the error of a dry run shows. */
