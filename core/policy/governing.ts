@@ -5,7 +5,7 @@ import type { WorkloadKind } from '../kinds.ts';
 import type { KubernetesObject } from '../object.ts';
 import { compareText } from '../order.ts';
 import { DEFAULTS } from './policy.generated.ts';
-import type { Governor, LabelRequirement, Rule, RuleSnapshot, UnusablePolicy } from './rule.ts';
+import type { Governor, LabelRequirement, Rule, Rules, UnusablePolicy } from './rule.ts';
 
 /**
  * Compares policies for sort(): of those that match a workload the first one applies. By priority, then age, then name.
@@ -17,7 +17,7 @@ export function winnerFirst(a: Pick<Rule, 'priority' | 'policy'>, b: Pick<Rule, 
 }
 
 /** Returns all policies that govern a namespace, the winner first. */
-export function governorsOf(rules: RuleSnapshot, namespace: string): readonly Governor[] {
+export function governorsOf(rules: Rules, namespace: string): readonly Governor[] {
   const [usable, unusable] = [rules.rulesFor(namespace), rules.unusableFor(namespace)];
   return unusable.length === 0 ? usable : [...usable, ...unusable].sort(winnerFirst);
 }
@@ -28,7 +28,7 @@ export function isUsable(governor: Governor): governor is Rule {
 }
 
 /** Whether any policy of the namespace asks to refuse what cannot be injected. */
-export function asksToFail(rules: RuleSnapshot, namespace: string): boolean {
+export function asksToFail(rules: Rules, namespace: string): boolean {
   const isFail = ({ failurePolicy }: Governor): boolean => failurePolicy === 'Fail';
   return rules.rulesFor(namespace).some(isFail) || rules.unusableFor(namespace).some(isFail);
 }

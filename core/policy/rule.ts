@@ -133,14 +133,18 @@ export interface UnusablePolicy extends Pick<Rule, 'policy' | 'priority' | 'targ
 /** A policy that governs workloads. */
 export type Governor = Rule | UnusablePolicy;
 
-/** All rules at one moment. A snapshot never changes; the cache swaps it as a whole. */
-export interface RuleSnapshot {
-  /** Increases by one with each change. */
-  readonly version: number;
+/** All rules. */
+export interface Rules {
   /**
    * Returns the rules of a namespace, the winner first: by priority (high to low), then age (oldest first), then name.
    */
   rulesFor(namespace: string): readonly Rule[];
   /** Returns the policies of a namespace that govern without a rule, in the same order. */
   unusableFor(namespace: string): readonly UnusablePolicy[];
+}
+
+/** All rules at one moment: it never changes. */
+export interface RuleSnapshot extends Rules {
+  /** Increases by one with each change. */
+  readonly version: number;
 }

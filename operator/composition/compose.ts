@@ -81,11 +81,12 @@ export function compose(context: Context): Group {
       // Admission needs only these three: a certificate, all rules, and the platforms of the nodes.
       [named('certificates', certificates), named('policies', policies), named('image look-up', images)],
       [serving('webhook server', server, logger, { names: namesOf(targetOf(settings)) })],
-      // Only now, so that API servers learn of a webhook that answers. Nothing waits for the inventory of workloads.
+      // Only now, so that API servers learn of a webhook that answers. The inventory of workloads starts when all
+      // policies are loaded, and nothing waits for it.
       [
         named('sources', sources),
         named('webhook configuration', configuration),
-        named('workloads', workloads),
+        { name: 'workloads', stop: () => workloads.stop() },
         whileLeading(leader, { name: 'rotation', start: () => rotation.start(), stop: () => rotation.stop() }, logger),
         whileLeading(leader, { name: 'probe', start: () => prober.start(), stop: () => prober.stop() }, logger),
       ],
@@ -145,7 +146,7 @@ function createServer(
 
 /** API servers send a namespace to the Fail entry because one of its policies asks for it. */
 function unknownAt(entry: Entry, namespace: string, rules: RuleCache): string | undefined {
-  if (entry !== 'fail' || asksToFail(rules.snapshot(), namespace)) return undefined;
+  if (entry !== 'fail' || asksToFail(rules, namespace)) return undefined;
   return 'this replica knows no policy of the namespace whose failurePolicy is Fail';
 }
 

@@ -79,6 +79,8 @@ export function createControllers(
     history,
     webhook,
     onNamespaces: (namespaces) => webhook.setPolicies(namespaces),
+    // judged by fewer rules, each workload would have to be fetched again
+    onLoaded: () => workloads.start(),
     certificateReady: () => trust.certificateReady(),
     webhookReachable: () => trust.prober.finding,
     isLeader: () => leader.isLeader,

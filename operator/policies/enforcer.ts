@@ -164,10 +164,7 @@ export class Enforcer {
 
   #tell(): void {
     const { rules, onNamespaces } = this.#options;
-    const namespaces = rules
-      .namespaces()
-      .map(({ name, failurePolicies: [first = 'Ignore'] }) => [name, first] as const);
-    onNamespaces(new Map(namespaces));
+    onNamespaces(rules.namespaces());
   }
 }
 

@@ -28,6 +28,8 @@ export interface PolicyControllerOptions
     Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces'> {
   /** Where the last good rules are kept; left out if nowhere. */
   readonly history?: RuleHistory;
+  /** Called once, when the rules of all policies are in force. */
+  readonly onLoaded?: () => void;
   readonly vault: VaultPort;
   readonly authorityOf: AuthorityOf;
   /** Approximate milliseconds between two checks of one Vault. */
@@ -44,11 +46,13 @@ export class PolicyController extends OperatorAdapter {
   readonly #enforcer: Enforcer;
   readonly #reconciler: Reconciler;
   readonly #monitor: HealthMonitor;
+  readonly #onLoaded: (() => void) | undefined;
   #loaded = false;
 
   constructor(options: PolicyControllerOptions) {
     super({ ...options, fieldManager: STATUS_FIELD_MANAGER, watchSeconds: WATCH_SECONDS });
-    const { authorityOf, clock, random, logger, vaultCheckMs } = options;
+    const { authorityOf, clock, random, logger, vaultCheckMs, onLoaded } = options;
+    this.#onLoaded = onLoaded;
     this.#monitor = new HealthMonitor({
       vault: options.vault,
       authorityOf,
@@ -119,6 +123,7 @@ export class PolicyController extends OperatorAdapter {
     await super.onSynced(plural);
     await this.#enforcer.load();
     this.#loaded = true;
+    this.#onLoaded?.();
   }
 
   // Admission needs the rule at once; the status may wait for its turn.

@@ -1,15 +1,7 @@
 import { Listeners } from '../../kube/listeners.ts';
 import { equal } from '../../core/json.ts';
-import { compareText } from '../../core/order.ts';
 import { isUsable, winnerFirst } from '../../core/policy/governing.ts';
-import type { Governor, Rule, RuleSnapshot, UnusablePolicy } from '../../core/policy/rule.ts';
-
-/** A namespace that policies govern, and their failure policies for when the webhook cannot answer. */
-export interface RuledNamespace {
-  readonly name: string;
-  /** Each of them once, Fail first. */
-  readonly failurePolicies: readonly Rule['failurePolicy'][];
-}
+import type { Governor, Rule, Rules, RuleSnapshot, UnusablePolicy } from '../../core/policy/rule.ts';
 
 /** What governs one namespace, each list with the winner first. */
 interface Governed {
@@ -24,13 +16,16 @@ const NOTHING: Governed = { rules: [], unusable: [] };
  * which never changes; a write copies what a snapshot may still share. Reading costs one look-up, however many policies
  * the cluster has.
  */
-export class RuleCache {
+export class RuleCache implements Rules {
   #governed = new Map<string, Governed>();
   #version = 0;
   #snapshot: RuleSnapshot | undefined;
   readonly #listeners = new Listeners<[namespace: string]>();
 
-  /** Returns the current rules: the same object until something changes. */
+  /**
+   * Returns the current rules: the same object until something changes. The next change then copies the list of
+   * namespaces, so a reader that does not keep the rules over a wait reads the cache itself.
+   */
   snapshot(): RuleSnapshot {
     const governed = this.#governed;
     const of = (namespace: string): Governed => governed.get(namespace) ?? NOTHING;
@@ -40,6 +35,14 @@ export class RuleCache {
       unusableFor: (namespace) => of(namespace).unusable,
     };
     return this.#snapshot;
+  }
+
+  rulesFor(namespace: string): readonly Rule[] {
+    return (this.#governed.get(namespace) ?? NOTHING).rules;
+  }
+
+  unusableFor(namespace: string): readonly UnusablePolicy[] {
+    return (this.#governed.get(namespace) ?? NOTHING).unusable;
   }
 
   /** Replaces what is known of the policy. Returns false if it was the same before. */
@@ -71,11 +74,13 @@ export class RuleCache {
     this.#listeners.add(listener);
   }
 
-  /** Returns the namespaces that policies govern, by name. */
-  namespaces(): readonly RuledNamespace[] {
-    return [...this.#governed]
-      .map(([name, governed]) => ({ name, failurePolicies: failurePoliciesOf(governed) }))
-      .sort((a, b) => compareText(a.name, b.name));
+  /** Returns the namespaces that policies govern, in no order, and what is to happen if the webhook cannot answer. */
+  namespaces(): ReadonlyMap<string, Rule['failurePolicy']> {
+    const all = new Map<string, Rule['failurePolicy']>();
+    for (const [name, { rules, unusable }] of this.#governed) {
+      all.set(name, rules.some(isFail) || unusable.some(isFail) ? 'Fail' : 'Ignore');
+    }
+    return all;
   }
 
   /** Returns how many policies have a rule. */
@@ -108,7 +113,7 @@ function otherThan(name: string): (governor: Governor) => boolean {
   return ({ policy }) => policy.name !== name;
 }
 
-function failurePoliciesOf(governed: Governed): readonly Rule['failurePolicy'][] {
-  const all = both(governed);
-  return (['Fail', 'Ignore'] as const).filter((kind) => all.some(({ failurePolicy }) => failurePolicy === kind));
+/** One policy with Fail makes it Fail. */
+function isFail({ failurePolicy }: Governor): boolean {
+  return failurePolicy === 'Fail';
 }

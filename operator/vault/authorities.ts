@@ -27,7 +27,7 @@ export type AuthorityOf = (namespace: string, ref: CaRef) => Authority | undefin
 
 export interface AuthoritiesOptions {
   readonly client: Pick<ObjectClient, 'get'>;
-  readonly rules: Pick<RuleCache, 'snapshot' | 'onChange'>;
+  readonly rules: Pick<RuleCache, 'rulesFor' | 'onChange'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -35,7 +35,6 @@ export interface AuthoritiesOptions {
 }
 
 interface Used {
-  readonly namespace: string;
   readonly ref: CaRef;
   authority: Authority | undefined;
 }
@@ -54,7 +53,8 @@ const WHAT = 'reading the CA certificates of a Vault';
 export class Authorities {
   readonly #options: AuthoritiesOptions;
   readonly #queue: WorkQueue;
-  readonly #used = new Map<string, Used>();
+  /** By namespace, then by id: a change of one must not cost a look through thousands. */
+  readonly #used = new Map<string, Map<string, Used>>();
   readonly #listeners = new Listeners<[policyKey: string]>();
 
   constructor(options: AuthoritiesOptions) {
@@ -64,7 +64,7 @@ export class Authorities {
     rules.onChange((namespace) => this.#rulesChanged(namespace));
   }
 
-  readonly of: AuthorityOf = (namespace, ref) => this.#used.get(idOf(namespace, ref))?.authority;
+  readonly of: AuthorityOf = (namespace, ref) => this.#used.get(namespace)?.get(idOf(namespace, ref))?.authority;
 
   /** Calls `listener` with each policy (`namespace/name`) for which of() now returns something else. */
   onChange(listener: (policyKey: string) => void): void {
@@ -77,28 +77,25 @@ export class Authorities {
 
   #rulesChanged(namespace: string): void {
     const wanted = new Map(this.#referring(namespace).map(({ id, ref }) => [id, ref]));
-    for (const [id, used] of this.#used) {
-      if (used.namespace !== namespace || wanted.has(id)) continue;
-      this.#used.delete(id);
-      this.#queue.forget(id);
-    }
-    for (const [id, ref] of wanted) {
-      if (this.#used.has(id)) continue;
-      this.#used.set(id, { namespace, ref, authority: undefined });
-      this.#queue.add(id);
-    }
+    const before = this.#used.get(namespace);
+    for (const id of before?.keys() ?? []) if (!wanted.has(id)) this.#queue.forget(id);
+    const used = [...wanted].map(([id, ref]) => [id, before?.get(id) ?? { ref, authority: undefined }] as const);
+    if (used.length > 0) this.#used.set(namespace, new Map(used));
+    else this.#used.delete(namespace);
+    for (const id of wanted.keys()) if (before?.has(id) !== true) this.#queue.add(id);
   }
 
   async #read(id: string): Promise<void> {
     const { client, random } = this.#options;
-    const used = this.#used.get(id);
+    const namespace = namespaceOf(id);
+    const used = this.#used.get(namespace)?.get(id);
     if (used === undefined) return;
-    const { namespace, ref } = used;
+    const { ref } = used;
     const authority = await client
       .get(coreResource(ref.kind, namespace), ref.name)
       .then((object) => authorityIn(object, ref))
       .catch((error: unknown) => ifForbidden(error, ref));
-    if (this.#used.get(id) !== used) return;
+    if (this.#used.get(namespace)?.get(id) !== used) return;
     this.#queue.addAfter(id, jittered('unread' in authority ? UNREAD_MS : REREAD_MS, random));
     const before = used.authority;
     used.authority = authority;
@@ -109,7 +106,7 @@ export class Authorities {
 
   /** Returns the policies of the namespace that refer to an object, with that object. */
   #referring(namespace: string): readonly { readonly policyKey: string; readonly id: string; readonly ref: CaRef }[] {
-    const rules = this.#options.rules.snapshot().rulesFor(namespace);
+    const rules = this.#options.rules.rulesFor(namespace);
     return rules.flatMap(
       ({
         policy,
@@ -123,6 +120,10 @@ export class Authorities {
 
 function idOf(namespace: string, { kind, name, key }: CaRef): string {
   return `${namespace}/${kind}/${name}/${key}`;
+}
+
+function namespaceOf(id: string): string {
+  return id.slice(0, id.indexOf('/'));
 }
 
 function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: CaRef): Authority {

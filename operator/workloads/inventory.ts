@@ -9,7 +9,7 @@ import { isInjected } from '../../core/injection/injected.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { governorsOf } from '../../core/policy/governing.ts';
-import type { RuleSnapshot } from '../../core/policy/rule.ts';
+import type { Rules, RuleSnapshot } from '../../core/policy/rule.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { InjectedNamespaces } from './injected-namespaces.ts';
@@ -40,7 +40,7 @@ export interface Judgement {
 
 export interface InventoryOptions {
   readonly client: Pick<ObjectClient, 'get' | 'list' | 'watch'>;
-  readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
+  readonly rules: Rules & Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
   /** Whether nothing in this namespace is ever injected. */
   readonly excludes: (namespace: string) => boolean;
   /** The pure core, with what is known about images and other objects. */
@@ -79,6 +79,7 @@ export class Inventory {
   readonly #watch: ClusterWatch;
   readonly #refetch: Refetch;
   #isGoing = false;
+  #isStopped = false;
 
   constructor(options: InventoryOptions) {
     this.#options = options;
@@ -111,18 +112,20 @@ export class Inventory {
     options.rules.onChange((namespace) => this.#rulesChanged(namespace));
   }
 
-  /** Starts with the namespaces that have rules now. */
+  /** Starts with the namespaces that have rules now. Does nothing after stop(). */
   start(): void {
+    if (this.#isStopped) return;
     this.#isGoing = true;
-    for (const { name } of this.#options.rules.namespaces()) {
-      if (!this.#options.excludes(name)) this.#namespaces.set(name, new RuledNamespace(true));
-      this.#tellRules(name);
+    for (const namespace of this.#options.rules.namespaces().keys()) {
+      if (!this.#options.excludes(namespace)) this.#namespaces.set(namespace, new RuledNamespace(true));
+      this.#tellRules(namespace);
     }
     this.#watch.start();
   }
 
   async stop(): Promise<void> {
     this.#isGoing = false;
+    this.#isStopped = true;
     for (const namespace of [...this.#namespaces.keys()]) this.#leave(namespace);
     await Promise.all([this.#watch.stop(), this.#refetch.stop()]);
   }
@@ -204,14 +207,14 @@ export class Inventory {
   #rulesChanged(namespace: string): void {
     if (!this.#isGoing) return;
     const { rules, excludes } = this.#options;
-    if (governorsOf(rules.snapshot(), namespace).length === 0 || excludes(namespace)) this.#leave(namespace);
+    if (governorsOf(rules, namespace).length === 0 || excludes(namespace)) this.#leave(namespace);
     else this.#refetch.all(namespace, this.#namespaces.get(namespace) ?? this.#join(namespace));
     this.#tellRules(namespace);
   }
 
   #tellRules(namespace: string): void {
     const { rules, onChanged } = this.#options;
-    for (const { policy } of governorsOf(rules.snapshot(), namespace)) onChanged(keyOf(policy));
+    for (const { policy } of governorsOf(rules, namespace)) onChanged(keyOf(policy));
   }
 
   #join(namespace: string): RuledNamespace {

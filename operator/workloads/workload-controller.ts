@@ -11,7 +11,6 @@ import type { ObjectClient } from '../../kube/object-client.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
-import type { RuleCache } from '../policies/rule-cache.ts';
 import type { Replicas } from '../replicas/replicas.ts';
 import { newestDenials } from '../replicas/state.ts';
 import type { PublishedDenial } from '../replicas/state.ts';
@@ -24,7 +23,7 @@ import type { KnownSources, SourceNeeds, SourceRef } from '../../core/injection/
 import { AppliedTimes } from './applied-times.ts';
 import { Denials } from './denials.ts';
 import { Inventory } from './inventory.ts';
-import type { Judged, Judgement } from './inventory.ts';
+import type { InventoryOptions, Judged, Judgement } from './inventory.ts';
 import { createJudge } from './judge.ts';
 import { Mender } from './mender.ts';
 import { createWorkloadMetrics } from './metrics.ts';
@@ -64,7 +63,7 @@ export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {
 
 export interface WorkloadControllerOptions {
   readonly client: Pick<ObjectClient, 'get' | 'list' | 'watch' | 'patch' | 'apply'>;
-  readonly rules: Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
+  readonly rules: InventoryOptions['rules'];
   readonly webhook: {
     /** Whether API servers now send the workloads of this namespace to the webhook. */
     programmed(namespace: string): boolean;
@@ -195,7 +194,7 @@ export class WorkloadController {
     return this.#inventory;
   }
 
-  /** Call it when the rules of all policies are in force; nothing waits for it. */
+  /** Call it when the rules of all policies are in force; nothing waits for it. Does nothing after stop(). */
   start(): void {
     this.#inventory.start();
   }
@@ -334,10 +333,9 @@ export class WorkloadController {
     const { rules, webhook, clock } = this.#options;
     if (this.#isCounted || clock.elapsed() - this.#countedAt < COUNT_MS) return this.#isCounted;
     this.#countedAt = clock.elapsed();
-    const snapshot = rules.snapshot();
-    const namespaces = rules.namespaces().filter(({ name }) => !webhook.excludes(name));
-    this.#isCounted = namespaces.every(({ name }) =>
-      governorsOf(snapshot, name).every(({ policy }) => this.#looked.has(keyOf(policy))),
+    const namespaces = [...rules.namespaces().keys()].filter((namespace) => !webhook.excludes(namespace));
+    this.#isCounted = namespaces.every((namespace) =>
+      governorsOf(rules, namespace).every(({ policy }) => this.#looked.has(keyOf(policy))),
     );
     return this.#isCounted;
   }
@@ -388,7 +386,7 @@ export class WorkloadController {
 
   #governor(policyKey: string): Governor | undefined {
     const { namespace, name } = partsOfKey(policyKey);
-    const governors = governorsOf(this.#options.rules.snapshot(), namespace);
+    const governors = governorsOf(this.#options.rules, namespace);
     return governors.find(({ policy }) => policy.name === name);
   }
 

@@ -34,6 +34,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
   let programmed: boolean;
   let leading: boolean;
   let summary: WorkloadSummary | undefined;
+  let whenLoaded: number[][];
   let operator: PolicyController;
 
   beforeEach(async () => {
@@ -44,6 +45,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     programmed = true;
     leading = true;
     summary = undefined;
+    whenLoaded = [];
     operator = new PolicyController({
       client: new ApiClient({ kubeConfig, userAgent: 'test/1' }),
       kubeConfig,
@@ -54,6 +56,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
       compile: (each) => compilePolicy(each, { injectorImage: 'injector', injectorImagePullPolicy: 'IfNotPresent' }),
       rules,
       onNamespaces: (policies) => void told.push([...policies.keys()]),
+      onLoaded: () => void whenLoaded.push(generations()),
       webhook: {
         programmed: () => programmed,
         excludes: () => false,
@@ -93,6 +96,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
     await eventually(() => expect(operator.loaded).to.equal(true));
     expect(generations()).to.deep.equal([1, 1, 1]);
     expect(told).to.deep.equal([['shop']]);
+    expect(whenLoaded, 'the rules when it said so, once').to.deep.equal([[1, 1, 1]]);
   });
 
   it('follows a policy from its creation to its end', async () => {

@@ -252,7 +252,7 @@ describe('reconciling a policy', () => {
       await scene.reconcile(KEY);
       scene.put(policy({ generation: 2, spec: { suspend: true, problems: ['spec.a: is missing'] } }));
       await scene.reconcile(KEY);
-      expect([scene.rules.namespaces(), scene.condition('Ready')]).to.deep.equal([[], 'False/Suspended']);
+      expect([scene.rules.namespaces().size, scene.condition('Ready')]).to.deep.equal([0, 'False/Suspended']);
     });
 
     it('is in force again with its last good rule after a restart', async () => {

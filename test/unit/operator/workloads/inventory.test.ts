@@ -85,6 +85,15 @@ describe('Inventory', () => {
     ]);
   });
 
+  it('does not start when it has been stopped before', async () => {
+    await create('web');
+    rule('shop');
+    await inventory.stop();
+    inventory.start();
+    await settle();
+    expect(judged).to.deep.equal([]);
+  });
+
   it('judges again only the namespace whose rules have changed', async () => {
     await create('web');
     await create('web', 'bank');
