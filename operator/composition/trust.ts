@@ -1,3 +1,4 @@
+import type { Clock } from '../../kube/clock.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
 import { isTrusted } from '../../webhook/certificates/inspect.ts';
 import { CertificateKeeper } from '../../webhook/certificates/keeper.ts';
@@ -112,10 +113,28 @@ export function createTrust(
     if (says !== told) certificates.wake();
     told = says;
   });
+  const trusts = rememberingTrust(clock);
   const certificateReady = (): boolean => {
     const pair = certificates.servingPair();
-    const bundle = published.bundle ?? certificates.bundlePem();
-    return pair !== undefined && isTrusted(pair.cert, bundle, clock.now());
+    return pair !== undefined && trusts(pair.cert, published.bundle ?? certificates.bundlePem());
   };
   return { published, certificates, configuration, prober, certificateReady };
+}
+
+// A certificate expires in years: a second later is early enough to know.
+const TRUST_MS = 1_000;
+
+/**
+ * Returns isTrusted() of now, which verifies a signature, for callers that ask the same again for each of thousands of
+ * policies.
+ */
+function rememberingTrust(clock: Clock): (cert: string, bundle: string) => boolean {
+  let last = { cert: '', bundle: '', at: -Infinity, is: false };
+  return (cert, bundle) => {
+    const at = clock.elapsed();
+    if (last.cert !== cert || last.bundle !== bundle || at - last.at >= TRUST_MS) {
+      last = { cert, bundle, at, is: isTrusted(cert, bundle, clock.now()) };
+    }
+    return last.is;
+  };
 }
