@@ -88,11 +88,6 @@ export function templateOf(kind: WorkloadKind, object: RawObject | undefined): R
   return KINDS[kind].template.reduce((at: RawObject | undefined, field) => asObject(at?.[field]), object);
 }
 
-/** Returns a raw object with this pod template and nothing else. */
-export function objectWith(kind: WorkloadKind, template: RawObject | undefined): RawObject {
-  return KINDS[kind].template.reduceRight((inner: unknown, field) => ({ [field]: inner }), template) as RawObject;
-}
-
 /** Returns how far the rollout of a raw object's newest template is. */
 export function rolloutStateOf(kind: WorkloadKind, object: RawObject): RolloutState {
   const spec = asObject(object.spec) ?? {};

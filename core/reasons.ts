@@ -72,7 +72,7 @@ export const REASONS = {
     meaning:
       'Something added a term to the webhook configuration that keeps this namespace out: API servers do not send its workloads to the webhook.',
     action:
-      'Move the policy and the workloads to a namespace that the term in the message lets in, or have whoever adds it leave this webhook alone (docs/adr/0016-proof-that-the-webhook-is-called.md).',
+      'Move the policy and the workloads to a namespace that the term in the message lets in, or have the platform that adds it leave this webhook alone (docs/adr/0016-proof-that-the-webhook-is-called.md).',
   },
   WebhookReached: {
     usedBy: ['WebhookReachable'],

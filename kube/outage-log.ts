@@ -8,7 +8,7 @@ export interface OutageLogOptions {
   readonly logger: Logger;
   /**
    * Returns what is wrong and what to do, if somebody has to do something about this error. Failures with the same
-   * explanation are one outage, whoever reports them.
+   * explanation are one outage, no matter which part reports them.
    */
   readonly explain?: (error: unknown) => string | undefined;
 }

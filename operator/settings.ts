@@ -175,7 +175,7 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     default: '15s',
     schema: DURATION,
     allowed: 'a duration such as 15s',
-    help: 'how long to keep answering after SIGTERM: API servers send reviews until they learn that the endpoint is gone. For 5 s more they are asked to repeat them; 0s ends at once',
+    help: 'how long to keep answering after SIGTERM: API servers send reviews until they learn that the endpoint is gone. For 5 s more they are asked to repeat them. Where endpoints are updated later than that in sum, reviews fail: set it longer there, and terminationGracePeriodSeconds with it. 0s ends at once',
   },
   certificateWait: {
     default: '1m',

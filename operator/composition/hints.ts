@@ -8,7 +8,7 @@ import { POLICIES } from '../policies/reconciler.ts';
 const OWN = ['secrets', 'serviceaccounts/token', 'leases'];
 
 /**
- * Returns what is wrong with the installation and what to do, for errors that no retry mends: the operator's namespace,
+ * Returns what is wrong with the installation and what to do, for errors that no retry ends: the operator's namespace,
  * the CRD or a right is missing. Undefined for all others.
  */
 export function hintOf(error: unknown, settings: Pick<Settings, 'namespace'>): string | undefined {

@@ -82,13 +82,13 @@ describe('whether API servers reach the webhook', function () {
     await cluster.policyIs('shop', 'shop', 'Programmed', 'False');
   });
 
-  it('is told soon after somebody has mended the way, and then Fail is Fail', async () => {
+  it('is told soon after somebody has repaired the way, and then Fail is Fail', async () => {
     way = await openWay(calledPort, Number(new URL(operator?.webhookUrl ?? '').port));
     await cluster.policyIs('shop', 'shop', 'WebhookReachable', 'True');
     await cluster.policyIs('shop', 'shop', 'Ready', 'True');
     expect(await entries()).to.equal('fail.vaultinjection.dev probe.vaultinjection.dev');
-    await cluster.apply(deployment('shop', 'mended'));
-    const live = await cluster.get('shop', 'mended');
+    await cluster.apply(deployment('shop', 'repaired'));
+    const live = await cluster.get('shop', 'repaired');
     expect(live.spec.template.spec.containers[0]?.command).to.deep.equal([WRAPPER]);
     expect(await metrics()).to.match(/^vault_injection_webhook_reachable 1$/m);
     const stored = await plane.kubectl([

@@ -74,7 +74,7 @@ export function coversAll(certificate: X509Certificate, names: readonly string[]
 
 /**
  * A certificate from the future was issued by a clock that was ahead, or this clock has been set back since. A day covers
- * a clock that was set to another time zone; throwing away what API servers trust would cost more than it could mend.
+ * a clock that was set to another time zone; throwing away what API servers trust would cost more than it could repair.
  */
 const AHEAD_MS = 24 * 3600_000;
 

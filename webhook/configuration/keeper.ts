@@ -66,7 +66,7 @@ const EVERY_MS = 60_000;
 // A burst of policies (kubectl apply -f of a directory) becomes a few writes.
 const GAP_MS = 100;
 // At most so often it is written: 300 namespaces that arrive at ten per second are 30 writes. Each of them makes every
-// API server build its webhooks anew.
+// API server build its webhooks again.
 const WRITE_GAP_MS = 1_000;
 // How soon a leader looks again whether its policies are fresh.
 const UNFRESH_MS = 2_000;

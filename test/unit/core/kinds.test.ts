@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 
-import { KINDS, kindOf, kindOfObject, objectWith, templateOf, WORKLOAD_KINDS } from '../../../core/kinds.ts';
+import { KINDS, kindOf, kindOfObject, templateOf, WORKLOAD_KINDS } from '../../../core/kinds.ts';
 import { specSchema } from '../../support/example-policy.ts';
 
 interface ClusterRole {
@@ -42,7 +42,7 @@ describe('the table of kinds', () => {
 
     it(`finds the pod template of a ${kind} where it puts it`, () => {
       const template = { spec: { containers: [] } };
-      expect(templateOf(kind, objectWith(kind, template))).to.equal(template);
+      expect(templateOf(kind, { spec: { template } })).to.equal(template);
       expect(templateOf(kind, {})).to.equal(undefined);
       expect(templateOf(kind, { spec: [] })).to.equal(undefined);
     });

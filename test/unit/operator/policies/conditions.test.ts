@@ -2,21 +2,9 @@ import { expect } from 'chai';
 
 import type { PolicyFacts, PolicyStatus } from '../../../../operator/policies/conditions.ts';
 import { conditionsOf, isSameStatus, knownReachability, nextStatus } from '../../../../operator/policies/conditions.ts';
+import { ALL_WELL } from '../../../support/example-facts.ts';
 
-const REACHABLE = { status: 'True', reason: 'VaultReachable', message: 'answers' } as const;
-const REACHED = { status: 'True', reason: 'WebhookReached', message: 'reached' } as const;
 const SEALED = { status: 'False', reason: 'VaultSealed', message: 'sealed' } as const;
-
-const IN_FORCE: PolicyFacts = {
-  verdict: { ok: true, suspended: false },
-  inForce: 3,
-  programmed: true,
-  everywhere: true,
-  excluded: false,
-  certificateReady: true,
-  webhook: REACHED,
-  vault: REACHABLE,
-};
 
 const FAULT = { ok: false, reason: 'AddressInvalid', message: 'spec.vault.address: write http or https' } as const;
 
@@ -35,15 +23,15 @@ describe('what is said about the webhook before this replica has tried', () => {
   });
 
   it('is what the status says already', () => {
-    const conditions = conditionsOf(IN_FORCE);
+    const conditions = conditionsOf(ALL_WELL);
     const { conditions: known } = nextStatus(undefined, conditions, 3, 0);
-    expect(knownReachability({ conditions: known ?? [] })).to.deep.equal(REACHED);
+    expect(knownReachability({ conditions: known ?? [] })).to.deep.equal(ALL_WELL.webhook);
   });
 });
 
 describe('conditions of a policy', () => {
   it('name what was added to the configuration where it may keep single workloads out', () => {
-    const message = messageOf({ ...IN_FORCE, narrowedBy: 'matchConditions not-by-me' }, 'Programmed');
+    const message = messageOf({ ...ALL_WELL, narrowedBy: 'matchConditions not-by-me' }, 'Programmed');
     expect(message).to.match(/^admission uses generation 3; somebody has added matchConditions not-by-me to /);
   });
 
@@ -70,7 +58,7 @@ describe('conditions of a policy', () => {
         'Ready=True/Active',
       ],
     },
-    'out of reach of API servers: which a person has to mend': {
+    'out of reach of API servers: which a person has to repair': {
       facts: {
         programmed: false,
         webhook: { status: 'False', reason: 'WebhookUnreachable', message: 'connection refused' },
@@ -206,24 +194,24 @@ describe('conditions of a policy', () => {
     },
   };
   for (const [what, { facts, expected }] of Object.entries(cases)) {
-    it(`that is ${what}`, () => expect(summary({ ...IN_FORCE, ...facts })).to.deep.equal(expected));
+    it(`that is ${what}`, () => expect(summary({ ...ALL_WELL, ...facts })).to.deep.equal(expected));
   }
 
   it('say which generation stays in force, or that none does', () => {
-    expect(messageOf({ ...IN_FORCE, verdict: FAULT, inForce: 2 }, 'Accepted')).to.equal(
+    expect(messageOf({ ...ALL_WELL, verdict: FAULT, inForce: 2 }, 'Accepted')).to.equal(
       'spec.vault.address: write http or https; generation 2 stays in force until this is fixed',
     );
-    expect(messageOf({ ...IN_FORCE, verdict: FAULT, inForce: undefined }, 'Accepted')).to.equal(
+    expect(messageOf({ ...ALL_WELL, verdict: FAULT, inForce: undefined }, 'Accepted')).to.equal(
       'spec.vault.address: write http or https; no earlier generation is known, so workloads stay as they are until this is fixed',
     );
-    expect(messageOf(IN_FORCE, 'Ready')).to.equal('generation 3 is in force');
+    expect(messageOf(ALL_WELL, 'Ready')).to.equal('generation 3 is in force');
   });
 });
 
 describe('the status of a policy', () => {
   const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 789);
   const LATER = NOON + 3_600_000;
-  const first = nextStatus(undefined, conditionsOf(IN_FORCE), 3, NOON);
+  const first = nextStatus(undefined, conditionsOf(ALL_WELL), 3, NOON);
 
   it('has the generation it is about, on itself and on each condition', () => {
     expect(first.observedGeneration).to.equal(3);
@@ -235,7 +223,7 @@ describe('the status of a policy', () => {
   });
 
   it('changes the transition time only if the status flips', () => {
-    const next = nextStatus(first, conditionsOf({ ...IN_FORCE, vault: SEALED, inForce: 4 }), 4, LATER);
+    const next = nextStatus(first, conditionsOf({ ...ALL_WELL, vault: SEALED, inForce: 4 }), 4, LATER);
     const moved = next.conditions?.filter(({ lastTransitionTime }) => lastTransitionTime === '2026-01-02T13:00:00Z');
     expect(moved?.map(({ type }) => type)).to.deep.equal(['VaultReachable']);
     expect(next.conditions?.find(({ type }) => type === 'Ready')?.message).to.equal('generation 4 is in force');
@@ -250,14 +238,14 @@ describe('the status of a policy', () => {
       lastTransitionTime: '2026-01-01T00:00:00Z',
     } as const;
     const stored: PolicyStatus = { ...first, conditions: [foreign, ...(first.conditions ?? []).toReversed()] };
-    expect(isSameStatus(stored, nextStatus(stored, conditionsOf(IN_FORCE), 3, LATER))).to.equal(true);
+    expect(isSameStatus(stored, nextStatus(stored, conditionsOf(ALL_WELL), 3, LATER))).to.equal(true);
   });
 
   const differences: Readonly<Record<string, PolicyStatus>> = {
-    'another generation': nextStatus(first, conditionsOf(IN_FORCE), 4, LATER),
-    'another message': nextStatus(first, conditionsOf({ ...IN_FORCE, inForce: 2 }), 3, LATER),
-    'another status': nextStatus(first, conditionsOf({ ...IN_FORCE, vault: SEALED }), 3, LATER),
-    'one condition more': nextStatus(first, conditionsOf({ ...IN_FORCE, programmed: false }), 3, LATER),
+    'another generation': nextStatus(first, conditionsOf(ALL_WELL), 4, LATER),
+    'another message': nextStatus(first, conditionsOf({ ...ALL_WELL, inForce: 2 }), 3, LATER),
+    'another status': nextStatus(first, conditionsOf({ ...ALL_WELL, vault: SEALED }), 3, LATER),
+    'one condition more': nextStatus(first, conditionsOf({ ...ALL_WELL, programmed: false }), 3, LATER),
   };
   for (const [what, next] of Object.entries(differences)) {
     it(`is another with ${what}`, () => {

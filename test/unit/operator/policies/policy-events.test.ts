@@ -4,21 +4,12 @@ import type { Occurrence } from '../../../../kube/event-recorder.ts';
 import { conditionsOf, nextStatus } from '../../../../operator/policies/conditions.ts';
 import type { PolicyFacts, PolicyStatus } from '../../../../operator/policies/conditions.ts';
 import { PolicyEvents } from '../../../../operator/policies/policy-events.ts';
+import { ALL_WELL } from '../../../support/example-facts.ts';
 
 const POLICY = {
   apiVersion: 'vaultinjection.dev/v1alpha1',
   kind: 'VaultInjectionPolicy',
   metadata: { namespace: 'shop', name: 'web', uid: 'u-1' },
-};
-const WELL: PolicyFacts = {
-  verdict: { ok: true, suspended: false },
-  inForce: 3,
-  programmed: true,
-  everywhere: true,
-  webhook: { status: 'True', reason: 'WebhookReached', message: 'reached' },
-  excluded: false,
-  certificateReady: true,
-  vault: { status: 'True', reason: 'VaultReachable', message: 'it answers' },
 };
 const SEALED: Partial<PolicyFacts> = { vault: { status: 'False', reason: 'VaultSealed', message: 'it is sealed' } };
 const UNKNOWN: Partial<PolicyFacts> = { vault: { status: 'Unknown', reason: 'VaultNotChecked', message: 'not yet' } };
@@ -49,7 +40,7 @@ describe('events on a policy', () => {
   });
 
   const status = (facts: Partial<PolicyFacts> = {}): PolicyStatus =>
-    nextStatus(undefined, conditionsOf({ ...WELL, ...facts }), 3, 0);
+    nextStatus(undefined, conditionsOf({ ...ALL_WELL, ...facts }), 3, 0);
 
   /** The statuses that are written one after the other, beginning with what the API server has. */
   function written(...facts: readonly (Partial<PolicyFacts> | undefined)[]): readonly string[] {

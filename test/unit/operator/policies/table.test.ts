@@ -4,17 +4,7 @@ import { conditionsOf, isSameStatus, nextStatus } from '../../../../operator/pol
 import { without } from '../../../../core/json.ts';
 import type { PolicyFacts, PolicyStatus } from '../../../../operator/policies/conditions.ts';
 import { tableOf } from '../../../../operator/policies/table.ts';
-
-const FACTS: PolicyFacts = {
-  verdict: { ok: true, suspended: false },
-  inForce: 3,
-  programmed: true,
-  everywhere: true,
-  webhook: { status: 'True', reason: 'WebhookReached', message: 'reached' },
-  excluded: false,
-  certificateReady: true,
-  vault: { status: 'True', reason: 'VaultReachable', message: '' },
-};
+import { ALL_WELL } from '../../../support/example-facts.ts';
 
 describe('what the table of policies shows', () => {
   const cases: readonly [string, Partial<PolicyFacts>, ReturnType<typeof tableOf>][] = [
@@ -53,14 +43,14 @@ describe('what the table of policies shows', () => {
   ];
   for (const [what, facts, shown] of cases) {
     it(`tells ${what}`, () => {
-      const conditions = conditionsOf({ ...FACTS, ...facts });
+      const conditions = conditionsOf({ ...ALL_WELL, ...facts });
       expect(tableOf(conditions)).to.deep.equal(shown);
       expect(nextStatus(undefined, conditions, 3, 0)).to.deep.include(shown);
     });
   }
 
   it('is written into a status that says the same otherwise', () => {
-    const status = nextStatus(undefined, conditionsOf(FACTS), 3, 0);
+    const status = nextStatus(undefined, conditionsOf(ALL_WELL), 3, 0);
     const older = without({ ...status }, 'reason', 'vault') as PolicyStatus;
     expect([isSameStatus(older, status), isSameStatus(status, status)]).to.deep.equal([false, true]);
   });

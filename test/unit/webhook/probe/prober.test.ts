@@ -143,7 +143,7 @@ describe('probing the webhook', () => {
     expect(prober.finding?.message).to.include('read tcp 10.0.0.2:9443: i/o timeout');
   });
 
-  it('says so when the cause becomes another one, and when it is mended', async () => {
+  it('says so when the cause becomes another one, and when it is repaired', async () => {
     api.admit = failing('dial tcp 10.0.0.2:9443: i/o timeout');
     prober.start();
     await clock.advance(20_000);
