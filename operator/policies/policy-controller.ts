@@ -1,4 +1,5 @@
 import type { Informer } from '../../kube/informer.ts';
+import { Slices } from '../../kube/slices.ts';
 import { OperatorAdapter } from '../../kube/operator-adapter.ts';
 import type { OperatorAdapterOptions } from '../../kube/operator-adapter.ts';
 import { keyOf } from '../../core/object.ts';
@@ -47,12 +48,15 @@ export class PolicyController extends OperatorAdapter {
   readonly #reconciler: Reconciler;
   readonly #monitor: HealthMonitor;
   readonly #onLoaded: (() => void) | undefined;
+  /** Thousands at a time must not be queued in one piece. */
+  readonly #again: Slices;
   #loaded = false;
 
   constructor(options: PolicyControllerOptions) {
     super({ ...options, fieldManager: STATUS_FIELD_MANAGER, watchSeconds: WATCH_SECONDS });
     const { authorityOf, clock, random, logger, vaultCheckMs, onLoaded } = options;
     this.#onLoaded = onLoaded;
+    this.#again = new Slices({ work: (key) => this.factsChanged(key), clock });
     this.#monitor = new HealthMonitor({
       vault: options.vault,
       authorityOf,
@@ -95,7 +99,7 @@ export class PolicyController extends OperatorAdapter {
   reconcileAll(namespaces?: ReadonlySet<string>): void {
     if (!this.#loaded) return;
     for (const { metadata } of this.#policies().list()) {
-      if (namespaces?.has(metadata.namespace ?? '') ?? true) this.enqueue(POLICIES, keyOf(metadata));
+      if (namespaces?.has(metadata.namespace ?? '') ?? true) this.#again.add(keyOf(metadata));
     }
   }
 
