@@ -53,10 +53,13 @@ export interface Samples {
 export class ScaleCluster {
   readonly shape: Shape;
   readonly api: Api;
+  readonly #vault: string;
 
-  constructor(shape: Shape, api: Api) {
+  /** @param vault its address */
+  constructor(shape: Shape, api: Api, vault: string) {
     this.shape = shape;
     this.api = api;
+    this.#vault = vault;
   }
 
   namespaceOf(index: number): string {
@@ -131,7 +134,7 @@ export class ScaleCluster {
       metadata: { name, namespace },
       spec: {
         selector: { matchLabels },
-        vault: { address: 'https://127.0.0.1:1', auth: { role: 'bench' } }, // nobody is there: refused at once
+        vault: { address: this.#vault, auth: { role: 'bench' } },
         failurePolicy: 'Fail',
       },
     });

@@ -1,6 +1,6 @@
 /** Two replicas as they are shipped are rolled, overloaded and killed, with 200 updates of workloads per second. */
 import { startControlPlane } from '../support/control-plane.ts';
-import { kill, leaveAlone, loadTable, overload, prepareScene, roll } from './rolling.ts';
+import { kill, leaveAlone, loadAlone, loadTable, overload, prepareScene, roll } from './rolling.ts';
 import type { LoadResult, Scene } from './rolling.ts';
 import { setting } from './setting.ts';
 import { atLeast, never } from './table.ts';
@@ -27,6 +27,8 @@ export async function playRolling(tell: (line: string) => void): Promise<Report[
     }
   };
   try {
+    tell('rolling: nothing, no webhook');
+    results.push(await loadAlone({ plane, rate: RATE }, SECONDS / 2));
     await play('nothing', 0, (scene) => leaveAlone(scene, SECONDS / 2));
     await play('rolled three times', 15_000, (scene) => roll(scene, { rolls: 3, seconds: SECONDS }));
     await play('overloaded', 0, (scene) => overload(scene, SECONDS / 2));
@@ -39,7 +41,7 @@ export async function playRolling(tell: (line: string) => void): Promise<Report[
 }
 
 function reportOf(results: readonly LoadResult[]): Report {
-  const [alone, ...disturbed] = results;
+  const [, alone, ...disturbed] = results;
   const graceful = disturbed.slice(0, -1).flatMap(({ failures }) => failures);
   const killed = disturbed.slice(-1).flatMap(({ failures }) => failures);
   const others = killed.filter(({ cause }) => cause === 'Other');

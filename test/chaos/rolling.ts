@@ -25,6 +25,8 @@ export interface SceneOptions extends Omit<ReplicaSetOptions, 'count' | 'proxied
   readonly clients?: number;
 }
 
+type Load = Pick<SceneOptions, 'plane' | 'rate' | 'clients'>;
+
 /** Two replicas, a policy with failurePolicy Fail, and Deployments to update. */
 export interface Scene extends SceneOptions {
   readonly set: ReplicaSet;
@@ -61,7 +63,8 @@ export interface LoadResult {
 }
 
 const NAMESPACE = 'busy';
-const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments', namespace: NAMESPACE };
+/** It has no policy, so API servers call nobody for it. */
+const FREE_NAMESPACE = 'free';
 // Each has its own Deployment, so that updates never conflict. More than the rate asks for: those that wait for a
 // repeated review must not slow the others down.
 const WORKERS_PER_CLIENT = 12;
@@ -79,8 +82,7 @@ export async function prepareScene(options: SceneOptions): Promise<Scene> {
     if ((await options.plane.kubectl(['get', 'namespace', NAMESPACE])).code !== 0) {
       await cluster.namespace(NAMESPACE);
       await cluster.policy(policy(NAMESPACE, 'strict'));
-      const items = Array.from({ length: workersOf(options) }, (_, index) => deployment(NAMESPACE, nameOf(index)));
-      await cluster.apply({ apiVersion: 'v1', kind: 'List', items });
+      await createDeployments(cluster, NAMESPACE, options);
     }
     // replicas that have been here before had another address
     await eventually(`API servers to be told ${set.balancer.url}`, async () => {
@@ -96,7 +98,21 @@ export async function prepareScene(options: SceneOptions): Promise<Scene> {
   return { ...options, set, close: () => set.close() };
 }
 
-/** Nothing happens: what the machine reaches. */
+/** The same updates without a webhook: what API server, etcd and clients reach on this machine at most. */
+export async function loadAlone(options: Load, seconds: number): Promise<LoadResult> {
+  const cluster = new Cluster(options.plane);
+  await cluster.namespace(FREE_NAMESPACE);
+  await createDeployments(cluster, FREE_NAMESPACE, options);
+  const [over, begun] = [new AbortController(), Date.now()];
+  const load = updateUntil(over.signal, FREE_NAMESPACE, options);
+  await sleep(seconds * 1000);
+  over.abort();
+  const updates = await load;
+  const failures = updates.failures.map((one) => ({ ...one, cause: 'Other' as const }));
+  return { ...figuresOf('nothing, no webhook', begun, updates), ended: 0, postponed: 0, failures, bare: 0 };
+}
+
+/** Nothing happens: what the machine reaches with the webhook. */
 export function leaveAlone(scene: Scene, seconds: number): Promise<LoadResult> {
   return underLoad(scene, 'nothing', seconds, () => Promise.resolve([]));
 }
@@ -208,7 +224,7 @@ async function underLoad(
   const before = total();
   const over = new AbortController();
   const begun = Date.now();
-  const load = updateUntil(over.signal, scene);
+  const load = updateUntil(over.signal, NAMESPACE, scene);
   const watch = noteUntil(over.signal, note);
   let deaths: readonly Death[] = [];
   let updates: Updates;
@@ -219,16 +235,21 @@ async function underLoad(
     updates = await load;
     await watch;
   }
-  const lasted = (Date.now() - begun) / 1000;
+  const figures = figuresOf(act, begun, updates);
   await note();
-  const { failures, times, bare } = updates;
+  const failures = updates.failures.map((one) => ({ ...one, cause: causeOf(one, deaths, scene.lagMs ?? 0) }));
+  return { ...figures, ended, postponed: total() - before, failures, bare: updates.bare };
+}
+
+function figuresOf(
+  act: string,
+  begun: number,
+  { times }: Updates,
+): Pick<LoadResult, 'act' | 'seconds' | 'updates' | 'p50' | 'p99' | 'slowest'> {
   const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number): number => Math.round(sorted[Math.floor((sorted.length - 1) * share)] ?? 0);
-  return {
-    ...{ act, seconds: lasted, updates: times.length, ended, postponed: total() - before, bare },
-    ...{ p50: at(0.5), p99: at(0.99), slowest: at(1) },
-    failures: failures.map((one) => ({ ...one, cause: causeOf(one, deaths, scene.lagMs ?? 0) })),
-  };
+  const seconds = (Date.now() - begun) / 1000;
+  return { act, seconds, updates: times.length, p50: at(0.5), p99: at(0.99), slowest: at(1) };
 }
 
 async function noteUntil(signal: AbortSignal, note: () => Promise<unknown>): Promise<void> {
@@ -245,9 +266,10 @@ interface Updates {
 }
 
 /** Updates at the wanted rate, or as fast as answers come; each worker one Deployment. */
-async function updateUntil(signal: AbortSignal, scene: Scene): Promise<Updates> {
+async function updateUntil(signal: AbortSignal, namespace: string, load: Load): Promise<Updates> {
   const updates: Updates = { failures: [], times: [], bare: 0 };
-  const { rate, clients = 4, plane } = scene;
+  const { rate, clients = 4, plane } = load;
+  const resource: Resource = { group: 'apps', version: 'v1', plural: 'deployments', namespace };
   const kubeConfigs = Array.from({ length: clients }, () => loadKubeConfig({ file: plane.kubeconfig, context: '' }));
   const begun = performance.now();
   let next = 0;
@@ -256,7 +278,7 @@ async function updateUntil(signal: AbortSignal, scene: Scene): Promise<Updates> 
       const due = begun + (next++ * 1000) / rate;
       if (due > performance.now()) await sleep(due - performance.now());
       if (signal.aborted) return;
-      await update(client, name, `${Math.round(due)}`, updates);
+      await update(client, resource, name, `${Math.round(due)}`, updates);
     }
   };
   const workers = kubeConfigs.flatMap((kubeConfig, index) => {
@@ -270,11 +292,17 @@ async function updateUntil(signal: AbortSignal, scene: Scene): Promise<Updates> 
   return updates;
 }
 
-async function update(client: ApiClient, name: string, value: string, updates: Updates): Promise<void> {
+async function update(
+  client: ApiClient,
+  resource: Resource,
+  name: string,
+  value: string,
+  updates: Updates,
+): Promise<void> {
   const [sentAt, begun] = [Date.now(), performance.now()];
   try {
     const changes = { metadata: { annotations: { 'example.com/turn': value } } };
-    const stored = (await client.patch(DEPLOYMENTS, name, changes, { fieldManager: 'rolling' })) as unknown as Live;
+    const stored = (await client.patch(resource, name, changes, { fieldManager: 'rolling' })) as unknown as Live;
     if (stored.spec.template.spec.containers[0]?.command?.[0] !== WRAPPER) updates.bare += 1;
   } catch (error) {
     updates.failures.push({ sentAt, failedAt: Date.now(), message: (error as Error).message });
@@ -296,7 +324,12 @@ function causeOf(
   return 'Other';
 }
 
-const workersOf = ({ clients = 4 }: SceneOptions): number => clients * WORKERS_PER_CLIENT;
+async function createDeployments(cluster: Cluster, namespace: string, load: Load): Promise<void> {
+  const items = Array.from({ length: workersOf(load) }, (_, index) => deployment(namespace, nameOf(index)));
+  await cluster.apply({ apiVersion: 'v1', kind: 'List', items });
+}
+
+const workersOf = ({ clients = 4 }: Load): number => clients * WORKERS_PER_CLIENT;
 const nameOf = (index: number): string => `app-${index}`;
 
 /** Returns a table of the results, for people. */
