@@ -36,12 +36,13 @@ export class NamespaceLedger {
     this.#excluded = new Set(excluded);
   }
 
+  /** Takes all policies; the map must not change afterwards. */
   setPolicies(policies: NamespacePolicies, now: number): void {
     for (const namespace of this.#policies?.keys() ?? []) {
       if (!policies.has(namespace)) this.#drain(namespace, now);
     }
-    for (const namespace of policies.keys()) this.#draining.delete(namespace);
-    this.#policies = new Map(policies);
+    for (const namespace of [...this.#draining.keys()]) if (policies.has(namespace)) this.#draining.delete(namespace);
+    this.#policies = policies;
   }
 
   /** Adds namespaces that may have injected workloads from before this process. */

@@ -21,22 +21,31 @@ export interface PublishedOptions {
   readonly labelsOf: (namespace: string) => Readonly<Record<string, string>> | undefined;
 }
 
+/** What an entry sends here: each namespace with the time from which it does, by Clock.elapsed(). */
+type Sent = ReadonlyMap<string, number>;
+
+const ENTRIES: readonly EntryKey[] = ['ignore', 'fail', 'probe'];
+const NOTHING = new Map<string, never>() as ReadonlyMap<string, never>;
+
 /** What the cluster's configuration says, and since when. */
 export class Published {
   readonly #options: PublishedOptions;
   readonly #listeners = new Listeners<[namespaces: ReadonlySet<string> | undefined]>();
-  /** Key: entry and namespace; value: by Clock.elapsed(). */
-  readonly #namespaces = new Map<string, number>();
+  #sent: Readonly<Record<EntryKey, Sent>> = { ignore: NOTHING, fail: NOTHING, probe: NOTHING };
   /** Key: PEM; value: by Clock.elapsed(). */
   readonly #certificates = new Map<string, number>();
   /** What keeps a namespace out although it is listed. */
-  #excluded: ReadonlyMap<string, string> = new Map();
+  #excluded: ReadonlyMap<string, string> = NOTHING;
+  /** What the last look() was given. */
+  #seen: { readonly observed: WebhookConfiguration | undefined; readonly ownBundle: string } | undefined;
   #bundle: string | undefined;
   #needsLabels = false;
   #unevaluated: string | undefined;
+  /** Namespaces that will be in force, with the time from when: their listeners do not know yet. */
+  readonly #awaited = new Map<string, number>();
+  /** What the listeners have not been told of namespaces. */
+  readonly #changed = new Set<string>();
   /** What the listeners know. */
-  #toldInForce: ReadonlySet<string> = new Set();
-  #toldExcluded: ReadonlyMap<string, string> = new Map();
   #toldOfAll = '';
 
   constructor(options: PublishedOptions) {
@@ -61,19 +70,15 @@ export class Published {
   /** Takes the current configuration; returns the milliseconds until more of it is in force, if there is more. */
   look(observed: WebhookConfiguration | undefined, ownBundle: string): number | undefined {
     const now = this.#options.clock.elapsed();
-    const [authority = ''] = certificateBlocks(ownBundle);
-    const served = observed === undefined ? {} : servedEntries(observed, this.#options, authority);
-    this.#lookAtNamespaces(Object.entries(served) as [EntryKey, ServedEntry][], now);
-    this.#bundle = observed && publishedBundle(observed);
-    // without any entry nothing distrusts us: the next one will be written with the whole bundle
-    const trusted = observed === undefined ? '' : (this.#bundle ?? ownBundle);
-    keepSince(this.#certificates, certificateBlocks(trusted), now);
+    const isSeen = this.#seen?.observed === observed && this.#seen?.ownBundle === ownBundle;
+    // labels may have changed meanwhile
+    if (!isSeen || this.#needsLabels) this.#take(observed, ownBundle, now);
     return this.#tell(now);
   }
 
   /** Whether that entry has been sending that namespace here for long enough. */
   isInForce(entry: EntryKey, namespace: string): boolean {
-    const since = this.#namespaces.get(`${entry}/${namespace}`);
+    const since = this.#sent[entry].get(namespace);
     return since !== undefined && this.#options.clock.elapsed() >= since + IN_FORCE_MS;
   }
 
@@ -98,52 +103,80 @@ export class Published {
     return this.#listeners.add(listener);
   }
 
-  #lookAtNamespaces(served: readonly [EntryKey, ServedEntry][], now: number): void {
-    const keys: string[] = [];
+  #take(observed: WebhookConfiguration | undefined, ownBundle: string, now: number): void {
+    this.#seen = { observed, ownBundle };
+    const [authority = ''] = certificateBlocks(ownBundle);
+    const served = observed === undefined ? {} : servedEntries(observed, this.#options, authority);
+    this.#lookAtNamespaces(served, now);
+    this.#bundle = observed && publishedBundle(observed);
+    // without any entry nothing distrusts us: the next one will be written with the whole bundle
+    const trusted = observed === undefined ? '' : (this.#bundle ?? ownBundle);
+    keepSince(this.#certificates, certificateBlocks(trusted), now);
+  }
+
+  #lookAtNamespaces(served: Partial<Record<EntryKey, ServedEntry>>, now: number): void {
     const excluded = new Map<string, string>();
-    for (const [entry, { namespaces, narrowing }] of served) {
-      const isByLabels = needsLabels(narrowing);
-      for (const namespace of namespaces) {
-        const labels = isByLabels ? this.#options.labelsOf(namespace) : undefined;
-        const term = excludingTerm(narrowing, namespace, labels);
-        if (term !== undefined) excluded.set(namespace, describeTerm(term));
-        // while its labels are not known, nobody can say that it is sent here
-        else if (!isByLabels || labels !== undefined) keys.push(`${entry}/${namespace}`);
-      }
-    }
-    keepSince(this.#namespaces, keys, now);
+    const sent = (entry: EntryKey): Sent => {
+      const one = served[entry];
+      return this.#changedTo(this.#sent[entry], one === undefined ? NOTHING : this.#sentBy(one, excluded, now));
+    };
+    this.#sent = { ignore: sent('ignore'), fail: sent('fail'), probe: sent('probe') };
+    for (const namespace of differencesOf(this.#excluded, excluded)) this.#changed.add(namespace);
     this.#excluded = excluded;
-    const narrowings = served.map(([, { narrowing }]) => narrowing);
+    const narrowings = ENTRIES.flatMap((entry) => served[entry]?.narrowing ?? []);
     this.#needsLabels = narrowings.some(needsLabels);
     this.#unevaluated = narrowings.map(unevaluated).find((text) => text !== undefined);
   }
 
+  /** Returns the namespaces that an entry sends here; adds those to `excluded` that it would if nobody had narrowed it. */
+  #sentBy({ namespaces, narrowing }: ServedEntry, excluded: Map<string, string>, now: number): Sent {
+    if (narrowing.expressions.length === 0) return new Map(namespaces.map((namespace) => [namespace, now]));
+    const isByLabels = needsLabels(narrowing);
+    const sent = new Map<string, number>();
+    for (const namespace of namespaces) {
+      const labels = isByLabels ? this.#options.labelsOf(namespace) : undefined;
+      const term = excludingTerm(narrowing, namespace, labels);
+      if (term !== undefined) excluded.set(namespace, describeTerm(term));
+      // while its labels are not known, nobody can say that it is sent here
+      else if (!isByLabels || labels !== undefined) sent.set(namespace, now);
+    }
+    return sent;
+  }
+
+  /** Notes what has changed; returns the new namespaces, each with the time since when it has been sent here. */
+  #changedTo(before: Sent, after: Sent): Sent {
+    const sent = new Map<string, number>();
+    for (const [namespace, now] of after) {
+      const since = before.get(namespace) ?? now;
+      sent.set(namespace, since);
+      if (since === now) this.#awaited.set(namespace, now + IN_FORCE_MS);
+    }
+    for (const namespace of before.keys()) {
+      // known to none of the listeners, or gone for them now
+      if (!after.has(namespace)) this.#changed.add(namespace);
+    }
+    return sent;
+  }
+
   /** Tells the listeners; returns the milliseconds until more is in force, if there is more. */
   #tell(now: number): number | undefined {
-    const inForce = new Set<string>();
     let youngest = Infinity;
-    for (const [key, since] of this.#namespaces) {
-      if (now >= since + IN_FORCE_MS) inForce.add(key);
-      else youngest = Math.min(youngest, since + IN_FORCE_MS - now);
+    for (const [namespace, from] of this.#awaited) {
+      if (now < from) youngest = Math.min(youngest, from - now);
+      else {
+        this.#awaited.delete(namespace);
+        this.#changed.add(namespace);
+      }
     }
-    const changed = new Set([
-      ...differences(this.#toldInForce, inForce).map((key) => key.slice(key.indexOf('/') + 1)),
-      ...differencesOf(this.#toldExcluded, this.#excluded),
-    ]);
+    const changed = new Set(this.#changed);
+    this.#changed.clear();
     const ofAll = JSON.stringify([[...this.#certificates.keys()], this.#unevaluated]);
     const isAll = ofAll !== this.#toldOfAll;
-    this.#toldInForce = inForce;
-    this.#toldExcluded = this.#excluded;
     this.#toldOfAll = ofAll;
     if (isAll) this.#listeners.notify(undefined);
     else if (changed.size > 0) this.#listeners.notify(changed);
     return youngest === Infinity ? undefined : youngest;
   }
-}
-
-/** Returns what is in one of the two alone. */
-function differences(a: ReadonlySet<string>, b: ReadonlySet<string>): readonly string[] {
-  return [...[...a].filter((key) => !b.has(key)), ...[...b].filter((key) => !a.has(key))];
 }
 
 /** Returns the keys that have another value, or one at all, in one of the two. */
