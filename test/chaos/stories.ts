@@ -26,7 +26,7 @@ export const STORIES: Readonly<Record<string, Story>> = {
     minutes: 10,
     play: playFrozenLong,
   },
-  rolling: { about: 'two replicas are rolled, overloaded and killed under load', minutes: 6, play: playRolling },
+  rolling: { about: 'two replicas are rolled, overloaded and killed under load', minutes: 7, play: playRolling },
   'platform-edits': {
     about: 'platforms that edit the webhook configuration: it settles, and nothing is written for a minute',
     minutes: 10,
