@@ -17,6 +17,10 @@ export interface RolloutState {
   readonly onDelete: boolean;
   /** No pod of it works: its controller counts none that is available, or it has none. A rollout can break nothing. */
   readonly idle: boolean;
+  /** Whether all pods that it should have are available. */
+  readonly available: boolean;
+  /** When its rollout completed, as the API server says; undefined: it does not say. */
+  readonly completedAt?: number;
   /** Changes whenever its pods come closer to the newest template, or fall behind. */
   readonly progress: string;
   /** What the API server says about a failure. */
@@ -31,6 +35,8 @@ export interface Kind {
   readonly templateMayChange: boolean;
   /** Whether its controller itself says when a rollout has taken too long. */
   readonly hasDeadline: boolean;
+  /** Whether, by its spec, pods that work stay until new ones are available: then a rollout that fails loses none. */
+  readonly keepsPods: (spec: RawObject) => boolean;
   /**
    * Reads the rollout from spec and status; a missing field counts as the API server's default. `isSeen`: the
    * controller has seen the newest spec.
@@ -46,6 +52,7 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
     template: ['spec', 'template'],
     templateMayChange: true,
     hasDeadline: true,
+    keepsPods: deploymentKeepsPods,
     rollout: deploymentRollout,
   },
   StatefulSet: {
@@ -53,6 +60,8 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
     template: ['spec', 'template'],
     templateMayChange: true,
     hasDeadline: false,
+    // one pod at a time is always replaced, and the next one only when it is available
+    keepsPods: () => true,
     rollout: statefulSetRollout,
   },
 };
@@ -96,6 +105,17 @@ export function rolloutStateOf(kind: WorkloadKind, object: RawObject): RolloutSt
   return KINDS[kind].rollout(spec, status, number(status.observedGeneration) >= generation);
 }
 
+/** Whether a raw object's pods that work stay until new ones are available. */
+export function keepsPods(kind: WorkloadKind, object: RawObject): boolean {
+  return KINDS[kind].keepsPods(asObject(object.spec) ?? {});
+}
+
+function deploymentKeepsPods(spec: RawObject): boolean {
+  const strategy = asObject(spec.strategy);
+  const { maxUnavailable } = asObject(strategy?.rollingUpdate) ?? {};
+  return strategy?.type !== 'Recreate' && maxUnavailable !== '100%';
+}
+
 // The reason that the Deployment controller sets in the condition Progressing
 // (k8s.io/kubernetes/pkg/controller/deployment/util).
 const ALL_AVAILABLE = 'NewReplicaSetAvailable';
@@ -117,7 +137,12 @@ function deploymentRollout(spec: RawObject, status: RawObject, isSeen: boolean):
     progress?.status === 'True' && progress.reason === ALL_AVAILABLE && number(status.replicas) === updated;
   const isComplete =
     updated >= desired && number(status.replicas) <= updated && number(status.availableReplicas) >= updated;
-  return { phase: wasComplete || isComplete ? 'Complete' : 'Progressing', ...flags };
+  const completedAt = wasComplete ? Date.parse(asString(progress.lastUpdateTime) ?? '') : NaN;
+  return {
+    phase: wasComplete || isComplete ? 'Complete' : 'Progressing',
+    ...flags,
+    ...(Number.isNaN(completedAt) ? {} : { completedAt }),
+  };
 }
 
 function statefulSetRollout(spec: RawObject, status: RawObject, isSeen: boolean): RolloutState {
@@ -134,11 +159,16 @@ function statefulSetRollout(spec: RawObject, status: RawObject, isSeen: boolean)
 }
 
 /** Until the controller has seen the newest spec, its counts are about another one. */
-function podsOf(spec: RawObject, status: RawObject, isSeen: boolean): Pick<RolloutState, 'idle' | 'progress'> {
+function podsOf(
+  spec: RawObject,
+  status: RawObject,
+  isSeen: boolean,
+): Pick<RolloutState, 'idle' | 'available' | 'progress'> {
   const desired = number(spec.replicas, 1);
   const working = desired === 0 ? number(status.replicas) : availableOf(status);
   const counts = [status.updatedReplicas, status.readyReplicas, status.availableReplicas].map((count) => number(count));
-  return { idle: isSeen && working === 0, progress: counts.join('/') };
+  const available = isSeen && availableOf(status) >= desired;
+  return { idle: isSeen && working === 0, available, progress: counts.join('/') };
 }
 
 /** A StatefulSet of an old API server counts only those that are ready; a count of zero is left out. */

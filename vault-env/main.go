@@ -28,6 +28,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
+	"vaultinjection.dev/vault-env/internal/started"
 )
 
 // version is set by the linker.
@@ -37,6 +38,7 @@ const help = `vault-env replaces the references to Vault in the environment with
 
   vault-env [--] COMMAND [ARGS…]   resolve the references in the environment, then execute COMMAND
   vault-env --install DIR          copy this executable to DIR/vault-env
+  vault-env --started              exit with 0 if the program of this container runs, with 75 before (a startup probe)
   vault-env --version
   vault-env --help
 
@@ -88,6 +90,14 @@ func command(args []string, env environment.Variables, stdout io.Writer, log *lo
 			return 0, failure.Newf(failure.Usage, "write vault-env --install DIR")
 		}
 		return 0, install.Install("/proc/self/exe", args[1])
+	case first == started.Option:
+		if len(args) != 1 {
+			return 0, failure.Newf(failure.Usage, "write vault-env --started, without arguments")
+		}
+		if !started.ProgramRuns("/proc", os.Getpid(), os.Args[0]) {
+			return 0, failure.Newf(failure.NotYet, "the program has not been started yet: vault-env is waiting for Vault")
+		}
+		return 0, nil
 	case first == "" || first[0] == '-':
 		return 0, failure.Newf(failure.Usage, `unknown option: see vault-env --help, and write "--" before a command that begins with "-"`)
 	}

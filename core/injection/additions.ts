@@ -18,6 +18,7 @@ export interface Generated {
 export interface GeneratedInContainer {
   readonly mounts: readonly RawObject[];
   readonly variable: RawObject | undefined;
+  readonly startupProbe: RawObject | undefined;
 }
 
 export const NOTHING_GENERATED: Generated = { installer: undefined, volumes: [], containers: new Map() };

@@ -35,6 +35,7 @@ import { shortHash } from '../hash.ts';
 import { encodeRecord, executableIn } from './record.ts';
 import type { RecordedContainer } from './record.ts';
 import type { Selected } from './selection.ts';
+import { startupProbeFor } from './startup-probe.ts';
 import { hasConfigVariable } from './traces.ts';
 
 // What etcd accepts by default (--max-request-bytes, 1.5 MiB): a larger object could not be stored anyway.
@@ -167,7 +168,7 @@ function configWriter({ rule, options }: InjectionContext, role: string): (paths
 }
 
 function wrapContainer(
-  { name, container }: Selected,
+  { name, container, list }: Selected,
   volumes: VolumeNames,
   configFor: (paths: MountPaths) => Config,
   { rule, entryPoints, live, warn }: InjectionContext,
@@ -190,9 +191,11 @@ function wrapContainer(
         return changed;
       })
     : container;
+  const startupProbe = startupProbeFor(container, list, executable, rule);
   return {
     container: {
       ...probed,
+      ...(startupProbe && { startupProbe: withAdditions(startupProbe, kept?.startupProbe ? [kept.startupProbe] : []) }),
       command: generated.command,
       args: generated.args,
       env: [...(asList(container.env) ?? []), withAdditions(variable, kept?.variable ? [kept.variable] : [])],
@@ -201,7 +204,10 @@ function wrapContainer(
         ...mounts(volumes, paths).map((mount) => withAdditions(mount, kept?.mounts ?? [])),
       ],
     },
-    entry: { name, original, mountPath: paths.executable, exec, config: config.hash },
+    entry: {
+      ...{ name, original, mountPath: paths.executable, exec, config: config.hash },
+      ...(startupProbe && { startupProbe: Number(startupProbe.failureThreshold) }),
+    },
     configLength: config.value.length,
   };
 }

@@ -4,9 +4,9 @@
  */
 import { governorsOf, isUsable } from '../policy/governing.ts';
 import { matchingRules } from '../policy/match.ts';
-import { KINDS, templateOf } from '../kinds.ts';
+import { keepsPods, KINDS, templateOf } from '../kinds.ts';
 import type { WorkloadKind } from '../kinds.ts';
-import type { Governor, RuleSnapshot, UnusablePolicy } from '../policy/rule.ts';
+import type { Governor, Rule, RuleSnapshot, UnusablePolicy } from '../policy/rule.ts';
 import { deniedPath } from './bounds.ts';
 import { entryPointsOf } from './entry-points.ts';
 import type { ImageNeeds, KnownImages } from './images.ts';
@@ -160,6 +160,7 @@ function review(
   }
   const oversize = oversizeOf(injected.template);
   if (oversize !== undefined) return refused(oversize);
+  if (isRolledByOperator(rule) && !keepsPods(kind, workload)) warn(LOSES_PODS);
   const patch = diff(template, injected.template, templatePath);
   const unwrapped = detailed ? unwrappedOf(template, selected, wrapped) : [];
   const details = detailsOf(rule, {
@@ -191,6 +192,14 @@ function hold(
   const reason = 'the policy cannot be used';
   const held: Denial = { reason: 'PolicyUnusable', message };
   return result('Unchanged', { rule, warnings: [...warnings, warning], reason, held, details });
+}
+
+const LOSES_PODS =
+  'its strategy ends all pods before the new ones have their secrets: if the operator rolls it and Vault does not ' +
+  'answer, none is left; strategy RollingUpdate with maxUnavailable 0 keeps them';
+
+function isRolledByOperator({ rollout, rotation }: Rule): boolean {
+  return rollout.strategy === 'Automatic' || rotation.strategy === 'Restart';
 }
 
 /** If restoring changed no command, there was no wrapper. */

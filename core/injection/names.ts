@@ -13,6 +13,8 @@ export const EXECUTABLE_IN_IMAGE = '/vault-env';
 /** Where the installer mounts the volume: not /vault-env, which is a file in its image. */
 export const INSTALL_DIRECTORY = '/install';
 export const INSTALL_FLAG = '--install';
+/** Asks the executable in a container whether the program has been started. */
+export const STARTED_FLAG = '--started';
 /** Ends vault-env's own options, so that a program named like one is run and not read. */
 export const END_OF_OPTIONS = '--';
 export const INSTALLER_NAME = 'vault-env';

@@ -19,6 +19,8 @@ export interface RecordedContainer {
   readonly exec: readonly string[];
   /** Hash of the generated VAULT_ENV_CONFIG value. */
   readonly config: string;
+  /** failureThreshold of the startup probe that was added; undefined if none was. */
+  readonly startupProbe?: number;
 }
 
 export interface InjectionRecord {
@@ -43,7 +45,7 @@ export function executableIn(mountPath: string): string {
 /** Returns the record as annotation text: equal content yields equal text, since each change would roll the pods. */
 export function encodeRecord(record: InjectionRecord): string {
   // JSON.stringify leaves out what is undefined
-  const containers = record.containers.map(({ name, original, mountPath, exec, config }) => ({
+  const containers = record.containers.map(({ name, original, mountPath, exec, config, startupProbe }) => ({
     name,
     command: original.command ?? null,
     args: original.args ?? null,
@@ -54,6 +56,7 @@ export function encodeRecord(record: InjectionRecord): string {
     exec: exec.length === 0 ? undefined : exec,
     generated: generatedHash(original, mountPath),
     config,
+    startupProbe,
   }));
   return JSON.stringify({ v: VERSION, volumes: record.volumes, containers });
 }
@@ -116,7 +119,9 @@ function decodeContainer(value: unknown): RecordedContainer | undefined {
   const generated = generatedHash(original, mountPath);
   if (generated === undefined || entry?.generated !== generated) return undefined;
   const exec = (asList(entry.exec) ?? []).filter((field) => typeof field === 'string');
-  return { name, original, mountPath, exec, config: asString(entry.config) ?? '' };
+  const { startupProbe } = entry;
+  const probe = typeof startupProbe === 'number' ? { startupProbe } : {};
+  return { name, original, mountPath, exec, config: asString(entry.config) ?? '', ...probe };
 }
 
 function generatedHash(original: Original, mountPath: string): string | undefined {

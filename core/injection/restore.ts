@@ -24,6 +24,7 @@ import { entryFinder, executableIn } from './record.ts';
 import type { ImageWords } from './program.ts';
 import type { RecordedContainer } from './record.ts';
 import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, ourSourceOf } from './traces.ts';
+import { withoutStartupProbe } from './startup-probe.ts';
 import type { Traces } from './traces.ts';
 import { unwrap } from './unwrap.ts';
 
@@ -89,14 +90,15 @@ export function restore(template: RawObject): Restored {
   };
 }
 
-/** Returns the mounts and the variable that restoring removed from a container. */
+/** Returns what restoring removed from a container, apart from its command and args. */
 function generatedIn(container: RawObject, original: RawObject): GeneratedInContainer {
   const removed = (field: string): readonly RawObject[] => {
     const left = new Set(asList(original[field]));
     const gone = (asList(container[field]) ?? []).filter((item) => !left.has(item));
     return gone.map(asObject).filter((item) => item !== undefined);
   };
-  return { mounts: removed('volumeMounts'), variable: removed('env')[0] };
+  const startupProbe = original.startupProbe === undefined ? asObject(container.startupProbe) : undefined;
+  return { mounts: removed('volumeMounts'), variable: removed('env')[0], startupProbe };
 }
 
 function restoreAnnotations(template: RawObject): RawObject {
@@ -143,6 +145,7 @@ function restoreContainer(
     keepWhere(asList(container.volumeMounts), (mount) => !mounts.has(mount as RawObject)),
   );
   if (hasConfigVariable(container)) result = withField(result, 'env', restoreEnv(container, trusted));
+  result = withoutStartupProbe(result, executables, trusted?.startupProbe);
   return mapExecCommands(result, (name, exec) => {
     const isOurs = executables.has(exec[0] ?? '') && exec[1] === '--' && exec.length > 2;
     return isOurs && (trusted === undefined || trusted.exec.includes(name)) ? exec.slice(2) : undefined;

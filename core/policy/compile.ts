@@ -60,6 +60,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     targets: spec.targets,
     selector: selectorOf(spec.selector),
     ...shape,
+    startupProbe: spec.inject.startupProbe,
     sources: { configMaps, secrets },
     overrides: { allow: spec.overrides?.allow ?? [], roles: spec.overrides?.roles ?? [] },
     failurePolicy: spec.failurePolicy,
@@ -69,6 +70,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
       ...shape,
       process: withoutDefaults(shape.process, DEFAULTS.process, (field) => !FIRST_OF_PROCESS.includes(field)),
       ...(isDefault(spec.inject.sources) ? {} : { sources: { configMaps, secrets } }),
+      ...(spec.inject.startupProbe === DEFAULTS.inject.startupProbe ? {} : { startupProbe: spec.inject.startupProbe }),
     }),
   };
   return { ok: true, suspended: false, rule };

@@ -70,6 +70,12 @@ export interface VaultInjectionPolicySpec {
      */
     readonly probes: boolean;
     /**
+     * Whether wrapped containers with neither a startup nor a readiness probe get a startup probe
+     * that succeeds once their program runs. Without it, such a container counts as ready while
+     * vault-env is still asking Vault, so a rolling update goes on although the new pods fail.
+     */
+    readonly startupProbe: boolean;
+    /**
      * How to treat variables that come from another object (envFrom and valueFrom), which may
      * contain references to Vault as well. Read looks into the object. Ignore does not, and warns
      * if that leaves a container unwrapped. Assume wraps the container as if there were
@@ -365,7 +371,8 @@ export interface VaultInjectionPolicySpec {
     readonly strategy: 'Manual' | 'Automatic';
     /**
      * How many workloads of the policy may roll out at the same time; this includes restarts
-     * after a rotation.
+     * after a rotation. One counts until its new pods have been available without a break for
+     * vault.timeout, process.delay and 5 s.
      */
     readonly maxConcurrent: number;
   };
@@ -511,6 +518,7 @@ export const DEFAULTS = {
     containers: { include: ['*'] },
     initContainers: true,
     probes: false,
+    startupProbe: true,
     sources: { configMaps: 'Read', secrets: 'Ignore' },
   },
   vault: { timeout: '10s', tls: { caRef: { key: 'ca.crt' } }, auth: { method: 'Kubernetes', tokenExpiration: '10m' } },

@@ -103,6 +103,8 @@ export interface Rule {
   readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly initContainers: boolean;
   readonly probes: boolean;
+  /** Whether containers that nothing else holds get a startup probe of ours. */
+  readonly startupProbe: boolean;
   readonly sources: { readonly configMaps: SourceMode; readonly secrets: SourceMode };
   readonly vault: RuleVault;
   readonly environment: RuleEnvironment;

@@ -18,7 +18,7 @@ const SLOWER = 4;
 const LONGEST_SLOW_WAIT_MS = 21_600_000;
 // A tool that keeps undoing a repair takes less time per round (GitOps tools come back within hours); a workload missed
 // later has another reason, such as a second outage of the webhook. More than any wait.
-const ROUND_MS = 86_400_000;
+export const ROUND_MS = 86_400_000;
 // As many as the annotation has room for.
 const MOST_ATTEMPTS = 99_999;
 

@@ -2,15 +2,20 @@
 import { annotation } from '../injection/annotations.ts';
 import { KINDS } from '../kinds.ts';
 import type { Rule } from '../policy/rule.ts';
+import { longestStartMs } from '../policy/start-time.ts';
 import type { Draft } from './draft.ts';
 import { isRolled, messageOf, restartHash } from './repairs.ts';
 import { parseRequest } from './request.ts';
 import type { Request, RequestKind } from './request.ts';
 import type { RestartWish } from './restarts.ts';
-import { ageOf, nextAttempt, writerSince } from './retries.ts';
+import { ageOf, nextAttempt, ROUND_MS, writerSince } from './retries.ts';
 import { isBehind, isNewcomer, willNotStart } from './standing.ts';
 import type { Tracked } from './tracked.ts';
 
+// New pods that are available may still fail: while vault-env asks Vault where nothing tells that, or because the program
+// does not like what it got. The rollout goes on to the next workload when they have been available for as long as
+// vault-env may take, and this much longer.
+const SETTLED_MS = 5_000;
 // The default of a Deployment's progressDeadlineSeconds, for kinds whose controller has no deadline.
 const ROLLOUT_DEADLINE_MS = 600_000;
 
@@ -25,9 +30,9 @@ export function planRollouts(
   let isStopped = false;
   for (const one of tracked) {
     const { key } = one;
-    const request = rolledBy(one);
+    const request = rolledBy(one, rule, draft);
     if (one.pending || isAskedFor(key, draft) || holdsSlot(one, request, draft)) draft.rolling.push(key);
-    const failure = request && !isBehind(one.standing) ? failureOf(one, request, draft) : undefined;
+    const failure = request && !isBehind(one.standing) ? failureOf(one, request, rule, draft) : undefined;
     if (failure === undefined) continue;
     isStopped = true;
     draft.stall({ key, reason: 'RolloutFailed', message: failure });
@@ -59,11 +64,10 @@ function isAskedFor(key: string, { actions }: Draft): boolean {
  * Returns the request that its pods are being replaced for. Undefined if somebody has changed the template since: that
  * is their rollout, and its failures are not ours.
  */
-function rolledBy(one: Tracked): Request | undefined {
-  const { annotations, rollout } = one.workload;
-  if (rollout.phase === 'Complete' || !isRolled(one)) return undefined;
-  const request = parseRequest(annotations);
-  if (request === undefined || request.kind === 'Repair') return undefined;
+function rolledBy(one: Tracked, rule: Rule, draft: Draft): Request | undefined {
+  if (!isRolled(one)) return undefined;
+  const request = parseRequest(one.workload.annotations);
+  if (request === undefined || request.kind === 'Repair' || hasSettled(one, request, rule, draft)) return undefined;
   return writerSince(one, request) === undefined ? request : undefined;
 }
 
@@ -96,8 +100,25 @@ function beginning(one: Tracked, rule: Rule, wish: RestartWish | undefined, draf
   return () => draft.request(key, { kind, hash, attempt }, messageOf(kind), more);
 }
 
-function failureOf(one: Tracked, request: Request, draft: Draft): string | undefined {
+/** Whether its new pods have been available without a break for long enough. */
+function hasSettled(one: Tracked, request: Request, rule: Rule, draft: Draft): boolean {
+  const { workload, ages } = one;
+  if (workload.rollout.phase !== 'Complete') return false;
+  if (ages === undefined || ageOf(one, request, draft) >= ROUND_MS) return true;
+  return draft.isOver(ages.steadyMs, settleMs(rule));
+}
+
+function settleMs(rule: Rule): number {
+  return longestStartMs(rule) + SETTLED_MS;
+}
+
+function failureOf(one: Tracked, request: Request, rule: Rule, draft: Draft): string | undefined {
   const { kind, rollout } = one.workload;
+  if (rollout.phase === 'Complete') {
+    if (one.ages === undefined || one.ages.brokenMs === 0) return undefined;
+    if (!draft.isOver(one.ages.brokenMs, settleMs(rule))) return undefined;
+    return 'its new pods were available, and then failed';
+  }
   if (rollout.phase === 'Failed') {
     return `its new pods did not become available: ${rollout.message ?? 'the controller gave up'}`;
   }

@@ -31,6 +31,10 @@ export interface Ages {
   readonly templateMs: number;
   /** Since its pods last made progress, at most since this process saw them first. */
   readonly quietMs: number;
+  /** How long, since the request, all of its pods have been available without a break, at the longest. */
+  readonly steadyMs: number;
+  /** For how long its rollout has been complete while not all of its pods are available. */
+  readonly brokenMs: number;
 }
 
 export interface Action {

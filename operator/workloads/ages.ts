@@ -14,7 +14,13 @@ interface Seen {
   readonly request: Sighting<string | undefined>;
   readonly template: Sighting<number>;
   readonly progress: Sighting<string>;
+  /** Whether its rollout is complete, and then whether its pods are available. */
+  readonly health: Sighting<Health>;
+  /** The longest time since the request that its pods were available, before the present one. */
+  readonly steadyBeforeMs: number;
 }
+
+type Health = 'Moving' | 'Steady' | 'Broken';
 
 /**
  * How long ago things happened to workloads. What is written in an object tells when it happened once, when this process
@@ -33,17 +39,30 @@ export class WorkloadAges {
   of(key: string, { annotations, writtenAt, rollout }: Workload): Ages {
     const before = this.#seen.get(key);
     const requested = annotations[annotation.requested];
+    const request = this.#sighting(before?.request, requested, parseRequest(annotations)?.time);
+    const isSameRequest = before?.request === request;
+    // seen first after a restart, it has been so since its rollout completed, or at the longest since the request
+    const since = rollout.completedAt ?? parseRequest(annotations)?.time;
+    const health = this.#sighting(
+      isSameRequest ? before.health : undefined,
+      healthOf(rollout),
+      before ? undefined : since,
+    );
+    const now = this.#clock.elapsed();
     const seen: Seen = {
-      request: this.#sighting(before?.request, requested, parseRequest(annotations)?.time),
+      request,
       template: this.#sighting(before?.template, writtenAt, writtenAt),
       progress: this.#sighting(before?.progress, rollout.progress, undefined),
+      health,
+      steadyBeforeMs: isSameRequest ? Math.max(before.steadyBeforeMs, steadyMs(before.health, health.at)) : 0,
     };
     this.#seen.set(key, seen);
-    const now = this.#clock.elapsed();
     return {
-      requestMs: now - seen.request.at,
+      requestMs: now - request.at,
       templateMs: now - seen.template.at,
       quietMs: now - seen.progress.at,
+      steadyMs: Math.max(seen.steadyBeforeMs, steadyMs(health, now)),
+      brokenMs: health.seen === 'Broken' ? now - health.at : 0,
     };
   }
 
@@ -58,4 +77,14 @@ export class WorkloadAges {
     const agoMs = time === undefined ? 0 : Math.max(0, this.#clock.now() - time);
     return { seen, at: this.#clock.elapsed() - agoMs };
   }
+}
+
+function healthOf({ phase, available }: Workload['rollout']): Health {
+  if (phase !== 'Complete') return 'Moving';
+  return available ? 'Steady' : 'Broken';
+}
+
+/** How long it was steady until then. */
+function steadyMs({ seen, at }: Sighting<Health>, until: number): number {
+  return seen === 'Steady' ? Math.max(0, until - at) : 0;
 }

@@ -18,7 +18,9 @@ import { workload } from './pods.ts';
 const NAMESPACE = 'shop';
 const WORKLOADS = 40;
 const LATE = 15;
-const AT_ONCE = 3;
+// Each holds its slot until its pods have been available for vault.timeout and 5 s.
+const AT_ONCE = 5;
+const TIMEOUT = '2s';
 const REPAIRED_WITHIN_MS = 30_000;
 const SECRET = { username: 'shop', password: 'not-looked-at' };
 const PROGRAM = { image: 'localhost/probe:1', command: ['/probe', '-wait', '--', 'PASSWORD'] };
@@ -49,7 +51,7 @@ describe('forty workloads on a real kubelet', function () {
 
   function shop(): Record<string, unknown> {
     const tls = { caBundle: stage.vault.caPem };
-    const vault = { address: stage.vault.tlsAddress, tls, auth: { role: 'shop' } };
+    const vault = { address: stage.vault.tlsAddress, tls, auth: { role: 'shop' }, timeout: TIMEOUT };
     const injector = { delivery: 'ImageVolume', imagePullPolicy: 'Never' };
     return policy(NAMESPACE, 'shop', { vault, injector, failurePolicy: 'Ignore' });
   }

@@ -12,7 +12,7 @@ export function trackedWith(name: string, state: State, changes: Changes<Tracked
       kind: 'Deployment',
       metadata: { name, namespace: 'shop', uid: name },
       annotations: {},
-      rollout: { phase: 'Complete', paused: false, onDelete: false, idle: false, progress: '1/1/1' },
+      rollout: { phase: 'Complete', paused: false, onDelete: false, idle: false, available: true, progress: '1/1/1' },
       writers: [],
       writtenAt: 0,
     },

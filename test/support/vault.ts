@@ -27,6 +27,9 @@ export interface Vault {
    * with the JSON of the response ({} if there is none); rejects with Vault's own words for 4xx and 5xx.
    */
   api(method: string, path: string, body?: Json, token?: string): Promise<Json>;
+  /** Seals it: it then answers nothing but 503. */
+  seal(): Promise<void>;
+  unseal(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -92,12 +95,23 @@ export async function startVault({ plugins = [], ...options }: VaultOptions = {}
       token: ROOT_TOKEN,
       dir,
       api,
+      seal: () => api('PUT', 'sys/seal').then(() => undefined),
+      unseal: () => api('PUT', 'sys/unseal', { key: unsealKeyIn(server.logTail(LOG_LENGTH)) }).then(() => undefined),
       stop: () => workspace.close(),
     };
   } catch (error) {
     await workspace.close();
     throw error;
   }
+}
+
+// What development mode prints at its start.
+const LOG_LENGTH = 1_000_000;
+
+function unsealKeyIn(log: string): string {
+  const key = /^Unseal Key: (\S+)$/m.exec(log)?.[1];
+  if (key === undefined) throw new Error('Vault has not printed its unseal key');
+  return key;
 }
 
 /** One directory with all of them, as Vault wants it: it takes no link that leads out of there. */

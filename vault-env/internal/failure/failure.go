@@ -15,6 +15,7 @@ const (
 	Missing     = 66  // no secret at the path, no such key, version deleted
 	Unavailable = 69  // Vault could not be reached, or could not answer, in time
 	Install     = 74  // --install could not write
+	NotYet      = 75  // --started: the program of the container does not run yet
 	Protocol    = 76  // an answer that is not from Vault
 	Denied      = 77  // Vault refused the login or the path
 	Settings    = 78  // settings, references, files named by the settings

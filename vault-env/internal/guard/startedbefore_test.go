@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"vaultinjection.dev/vault-env/internal/procfs"
 )
 
 func TestStartedBefore(t *testing.T) {
-	procfs := func(processes ...string) string {
+	proc := func(processes ...string) procfs.Dir {
 		dir := t.TempDir()
 		for _, process := range processes { // "PID TICKS CGROUP"
 			part := strings.Fields(process)
@@ -22,7 +24,7 @@ func TestStartedBefore(t *testing.T) {
 			}
 		}
 		os.Mkdir(filepath.Join(dir, "sys"), 0o700)
-		return dir
+		return procfs.Dir(dir)
 	}
 	for _, c := range []struct {
 		name      string
@@ -41,7 +43,7 @@ func TestStartedBefore(t *testing.T) {
 		{"nothing is known about it", 30, []string{"1 100 /"}, false},
 		{"nothing is known about the others", 30, []string{"1 100", "30 900 /"}, false},
 	} {
-		if got := StartedBefore(procfs(c.processes...), c.pid); got != c.want {
+		if got := StartedBefore(proc(c.processes...), c.pid); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}

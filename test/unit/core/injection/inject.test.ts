@@ -57,6 +57,13 @@ describe('inject', () => {
             { name: 'vault-env', mountPath: '/vault-env', readOnly: true },
             { name: 'vault-env-token', mountPath: '/vault-env-token', readOnly: true },
           ],
+          startupProbe: {
+            exec: { command: ['/vault-env/vault-env', '--started'] },
+            timeoutSeconds: 5,
+            periodSeconds: 1,
+            successThreshold: 1,
+            failureThreshold: 40,
+          },
         },
       ],
       volumes: [
@@ -73,7 +80,14 @@ describe('inject', () => {
     expect(metadata.annotations['vaultinjection.dev/injected']).to.equal('shop-secrets/1/aaaaaaaaaaaa');
     const { containers, ...record } = recordOf(admitted(simple, ruleWith()));
     expect(record).to.deep.equal({ v: 1, volumes: ['vault-env', 'vault-env-token'] });
-    expect(Object.keys(containers[0] ?? {})).to.deep.equal(['name', 'command', 'args', 'generated', 'config']);
+    expect(Object.keys(containers[0] ?? {})).to.deep.equal([
+      'name',
+      'command',
+      'args',
+      'generated',
+      'config',
+      'startupProbe',
+    ]);
     expect(containers[0]).to.deep.include({ name: 'app', command: ['/app'], args: ['--port=80'] });
     expect(containers[0]?.generated).to.match(/^[0-9a-f]{12}$/);
     expect(containers[0]?.config).to.match(/^[0-9a-f]{12}$/);

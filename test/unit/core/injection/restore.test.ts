@@ -41,6 +41,7 @@ describe('restore', () => {
       'remove /spec/template/metadata/annotations',
       'remove /spec/template/spec/initContainers',
       'remove /spec/template/spec/volumes',
+      'remove /spec/template/spec/containers/0/startupProbe',
       'remove /spec/template/spec/containers/0/volumeMounts',
       'replace /spec/template/spec/containers/0/command',
       'replace /spec/template/spec/containers/0/args',

@@ -18,6 +18,7 @@ describe('compilePolicy', () => {
       containers: { include: ['*'], exclude: [] },
       initContainers: true,
       probes: false,
+      startupProbe: true,
       sources: { configMaps: 'Read', secrets: 'Ignore' },
       vault: {
         address: 'https://vault.vault.svc:8200',

@@ -14,6 +14,7 @@ describe('policyValidator', () => {
         containers: { include: ['*'] },
         initContainers: true,
         probes: false,
+        startupProbe: true,
         sources: { configMaps: 'Read', secrets: 'Ignore' },
       },
       vault: {

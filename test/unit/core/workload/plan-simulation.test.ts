@@ -121,7 +121,7 @@ class Simulated {
         metadata,
         text: '{}',
         annotations: this.annotations,
-        rollout: { phase, paused: false, onDelete: false, idle: false, progress: '1/1/1' },
+        rollout: { phase, ...flags, available: phase === 'Complete', progress: '1/1/1' },
         writers: [],
         writtenAt: 0,
       },
@@ -139,6 +139,7 @@ class Simulated {
   }
 }
 
+const flags = { paused: false, onDelete: false, idle: false } as const;
 const SIZE = 40;
 // Each step is some seconds: an hour and a half, which every case below needs less of.
 const STEPS = 2_000;
@@ -222,7 +223,7 @@ describe('a rollout over 40 workloads, with an operator that is restarted now an
   const requestedAt = (time: string): Readonly<Record<string, string>> => ({
     [annotation.requested]: `Rollout/${OLD_HASH}/1/${time}`,
   });
-  const progressing = { phase: 'Progressing', paused: false, onDelete: false, idle: false, progress: '0/0/0' } as const;
+  const progressing = { phase: 'Progressing', ...flags, available: false, progress: '0/0/0' } as const;
   const askedFor = (...tracked: readonly Tracked[]): readonly string[] =>
     plan(automatic(1), tracked, [], NOW).actions.map(({ key }) => key);
 

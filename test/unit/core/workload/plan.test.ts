@@ -219,7 +219,7 @@ describe('a rollout', () => {
       kind: 'StatefulSet',
       annotations: requested('Rollout', 7_200_000),
       rollout: MOVING,
-      ages: { requestMs: 7_200_000, templateMs: 7_200_000, quietMs },
+      ages: { requestMs: 7_200_000, templateMs: 7_200_000, quietMs, steadyMs: 0, brokenMs: 0 },
     });
     const slow = planned(automatic, one('Injected', about(540_000)));
     expect({ stalls: slow.stalls, againInMs: slow.againInMs }).to.deep.equal({ stalls: [], againInMs: 60_000 });
@@ -420,7 +420,7 @@ describe('a rollout or restart without effect', () => {
   });
 
   it('goes by a clock that nobody sets, so one set back by an hour delays nothing', () => {
-    const ages = { requestMs: 40_000, templateMs: Infinity, quietMs: Infinity };
+    const ages = { requestMs: 40_000, templateMs: Infinity, quietMs: Infinity, steadyMs: Infinity, brokenMs: 0 };
     expect(attemptOf(after(-3_600_000, 2, { ages }))).to.equal('3');
     const missed = one('Missed', { annotations: requested('Repair', -3_600_000), ages });
     expect(kindsOf(planned(manual, missed))).to.deep.equal(['Repair web']);

@@ -9,7 +9,14 @@ import { testLog } from '../../../support/test-log.ts';
 
 function wanted(name: string, namespace = 'shop'): Wanted {
   const metadata = { name, namespace, uid: `uid-${name}`, resourceVersion: '1' };
-  const rollout = { phase: 'Complete', paused: false, onDelete: false, idle: false, progress: '1/1/1' } as const;
+  const rollout = {
+    phase: 'Complete',
+    paused: false,
+    onDelete: false,
+    idle: false,
+    available: true,
+    progress: '1/1/1',
+  } as const;
   return {
     action: { key: `Deployment/${namespace}/${name}`, kind: 'Repair', annotations: { asked: name }, message: 'asked' },
     workload: {

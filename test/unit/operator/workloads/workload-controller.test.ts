@@ -212,7 +212,8 @@ describe('WorkloadController', () => {
     await scene.clock.advance(60_000);
     expect(counts(), 'the fourth waits').to.deep.equal(about({ matched: 4, injected: 3, outdated: 1 }));
     scene.edit('b', 'kube-controller-manager', podsAreThere);
-    await scene.clock.advance(1_000);
+    // until the new pods may have failed: vault.timeout, and 5 s
+    await scene.clock.advance(16_000);
     expect(counts()).to.deep.equal(about({ matched: 4, injected: 4 }));
     expect(scene.patches).to.equal(4);
     expect(scene.events.map(({ reason }) => reason)).to.deep.equal(Array(4).fill('RolloutStarted'));
