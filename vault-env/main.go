@@ -18,17 +18,20 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/daemon"
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/guard"
 	"vaultinjection.dev/vault-env/internal/install"
 	"vaultinjection.dev/vault-env/internal/launch"
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
 	"vaultinjection.dev/vault-env/internal/started"
+	"vaultinjection.dev/vault-env/internal/termination"
 )
 
 // version is set by the linker.
@@ -38,6 +41,7 @@ const help = `vault-env replaces the references to Vault in the environment with
 
   vault-env [--] COMMAND [ARGS…]   resolve the references in the environment, then execute COMMAND
   vault-env --install DIR          copy this executable to DIR/vault-env
+  vault-env --check                resolve the references, print the names of the variables and the lengths of their values
   vault-env --started              exit with 0 if the program of this container runs, with 75 before (a startup probe)
   vault-env --version
   vault-env --help
@@ -69,6 +73,14 @@ func run(args []string, env environment.Variables, stdout, stderr io.Writer) int
 	return status
 }
 
+// leaveMessage leaves a failure for the status of the container, if this process is the container's own: the message of
+// any other would be about a program that runs.
+func leaveMessage(f *failure.Failure, path string, log *logging.Logger) {
+	if f != nil && !guard.StartedBefore("/proc", os.Getpid()) {
+		termination.Write(path, failure.OneLine("vault-env: error: "+log.Failure(f.Message))+"\n")
+	}
+}
+
 func command(args []string, env environment.Variables, stdout io.Writer, log *logging.Logger) (int, *failure.Failure) {
 	if len(args) == 0 {
 		return 0, failure.Newf(failure.Usage, "no command given: write vault-env [--] COMMAND [ARGS…]")
@@ -89,7 +101,14 @@ func command(args []string, env environment.Variables, stdout io.Writer, log *lo
 		if len(args) != 2 {
 			return 0, failure.Newf(failure.Usage, "write vault-env --install DIR")
 		}
-		return 0, install.Install("/proc/self/exe", args[1])
+		f := install.Install("/proc/self/exe", args[1])
+		leaveMessage(f, termination.DefaultPath, log)
+		return 0, f
+	case first == "--check":
+		if len(args) != 1 {
+			return 0, failure.Newf(failure.Usage, "write vault-env --check, without arguments")
+		}
+		return 0, check(env, stdout, log)
 	case first == started.Option:
 		if len(args) != 1 {
 			return 0, failure.Newf(failure.Usage, "write vault-env --started, without arguments")
@@ -107,23 +126,37 @@ func command(args []string, env environment.Variables, stdout io.Writer, log *lo
 // wrap starts the program argv with the references in env resolved: in place of this process or, in daemon mode, as a
 // child. It returns the child's exit status.
 func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *failure.Failure) {
+	s, f := load(env, log)
+	status := 0
+	if f == nil {
+		status, f = start(argv, env, &s, log)
+	}
+	leaveMessage(f, s.TerminationMessage, log)
+	return status, f
+}
+
+// load reads the settings and configures the logger, also if it fails.
+func load(env environment.Variables, log *logging.Logger) (settings.Settings, *failure.Failure) {
 	s, f := settings.Load(env)
 	s.Vault.UserAgent = "vault-env/" + version
-	log.Level, log.JSON = s.LogLevel, s.LogJSON
-	if f != nil {
-		return 0, f
+	log.Level, log.JSON, log.Policy = s.LogLevel, s.LogJSON, s.Policy
+	if f == nil {
+		for _, warning := range s.Warnings {
+			log.Warn(warning)
+		}
 	}
-	for _, warning := range s.Warnings {
-		log.Warn(warning)
-	}
+	return s, f
+}
+
+func start(argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	program, f := launch.Find(argv[0], env)
 	if f != nil {
 		return 0, f
 	}
 	if s.Mode == settings.ModeDaemon {
-		return daemon.Run(program, argv, env, &s, log)
+		return daemon.Run(program, argv, env, s, log)
 	}
-	r, f := resolve.Resolve(context.Background(), env, &s, log)
+	r, f := resolve.Resolve(context.Background(), env, s, log)
 	if f != nil {
 		return 0, f
 	}
@@ -134,4 +167,31 @@ func wrap(argv []string, env environment.Variables, log *logging.Logger) (int, *
 	f = launch.Replace(program, argv, r.Environment)
 	r.Abandon(s.Revoke, log)
 	return 0, f
+}
+
+// check resolves the references as for a program, and prints the name of each variable that the program would get from
+// Vault with the length of its value. What was created for it is revoked.
+func check(env environment.Variables, stdout io.Writer, log *logging.Logger) *failure.Failure {
+	s, f := load(env, log)
+	if f != nil {
+		return f
+	}
+	r, f := resolve.Resolve(context.Background(), env, &s, log)
+	if f != nil {
+		return f
+	}
+	defer r.Abandon(s.Revoke, log)
+	count := 0
+	for _, variable := range r.Environment {
+		name, value, _ := strings.Cut(variable, "=")
+		if before, known := env.Lookup(name); known && before == value {
+			continue
+		}
+		fmt.Fprintf(stdout, "%s: %d bytes\n", name, len(value))
+		count++
+	}
+	if count == 0 {
+		fmt.Fprintln(stdout, "no variable refers to Vault")
+	}
+	return nil
 }

@@ -8,13 +8,25 @@ import type { EffectiveOptions } from './annotations.ts';
 
 export const CA_FILE = 'ca.crt';
 
+/** Where vault-env finds and leaves things in a container. */
+export interface ContainerPlaces {
+  readonly paths: MountPaths;
+  /** undefined: where Kubernetes looks by default. */
+  readonly terminationMessagePath: string | undefined;
+}
+
 /**
  * The value of VAULT_ENV_CONFIG: JSON with the keys of the policy's spec, without the defaults of the CRD, so that it
  * holds only what somebody decided; vault-env has the same defaults (build/generate/go-defaults.ts). Every `$` is
  * doubled, because the kubelet expands `$(NAME)` and `$$` in values of variables.
  */
-export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: string, paths: MountPaths): string {
-  const { vault } = rule;
+export function vaultEnvConfig(
+  rule: Rule,
+  options: EffectiveOptions,
+  role: string,
+  { paths, terminationMessagePath }: ContainerPlaces,
+): string {
+  const { vault, policy } = rule;
   const { method, mountPath } = vault.auth;
   const isDefaultAuth = method === DEFAULTS.vault.auth.method && mountPath === AUTH_METHODS[method].mountPath;
   const environment = environmentOf(rule, options);
@@ -37,6 +49,8 @@ export function vaultEnvConfig(rule: Rule, options: EffectiveOptions, role: stri
     }),
     environment,
     process: processOf(rule, options),
+    policy: `${policy.namespace}/${policy.name}`,
+    terminationMessagePath,
   });
   return JSON.stringify(config).replaceAll('$', () => '$$');
 }

@@ -19,6 +19,7 @@ export type VolumeNames = Readonly<Record<Purpose, string>>;
 const DEFAULT_MODE = 420;
 // The executable is smaller than 10 MB; the rest is room for the copy that replaces it on an update.
 const EXECUTABLE_SIZE_LIMIT = '32Mi';
+export const DEFAULT_TERMINATION_MESSAGE_PATH = '/dev/termination-log';
 // "nonroot" of distroless images, and the user of the injector's own image.
 const NON_ROOT = 65532;
 
@@ -70,7 +71,7 @@ export function installerFor(
     args: [INSTALL_FLAG, INSTALL_DIRECTORY],
     resources: normalized(resources, asObject(live?.resources)),
     volumeMounts: [{ name: volume, mountPath: INSTALL_DIRECTORY }],
-    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePath: DEFAULT_TERMINATION_MESSAGE_PATH,
     terminationMessagePolicy: 'File',
     imagePullPolicy,
     securityContext: {

@@ -7,7 +7,8 @@ import type { Rule } from '../policy/rule.ts';
 import { installerWithAdditions, NOTHING_GENERATED, withAdditions } from './additions.ts';
 import type { Generated } from './additions.ts';
 import { vaultEnvConfig } from './config.ts';
-import { installerFor, volumesFor } from './delivery.ts';
+import type { ContainerPlaces } from './config.ts';
+import { DEFAULT_TERMINATION_MESSAGE_PATH, installerFor, volumesFor } from './delivery.ts';
 import type { VolumeNames } from './delivery.ts';
 import { entrypointUnknown } from './entry-points.ts';
 import type { EntryPoints } from './entry-points.ts';
@@ -153,13 +154,14 @@ interface Config {
 /**
  * Writes VAULT_ENV_CONFIG once for all containers that mount at the same places: which is nearly always all of them.
  */
-function configWriter({ rule, options }: InjectionContext, role: string): (paths: MountPaths) => Config {
+function configWriter({ rule, options }: InjectionContext, role: string): (places: ContainerPlaces) => Config {
   const written = new Map<string, Config>();
-  return (paths) => {
-    const key = `${paths.token ?? ''} ${paths.ca ?? ''} ${paths.credentials ?? ''}`;
+  return (places) => {
+    const { token, ca, credentials } = places.paths;
+    const key = JSON.stringify([token, ca, credentials, places.terminationMessagePath]);
     let config = written.get(key);
     if (config === undefined) {
-      const value = vaultEnvConfig(rule, options, role, paths);
+      const value = vaultEnvConfig(rule, options, role, places);
       config = { value, hash: shortHash(value) };
       written.set(key, config);
     }
@@ -170,7 +172,7 @@ function configWriter({ rule, options }: InjectionContext, role: string): (paths
 function wrapContainer(
   { name, container, list }: Selected,
   volumes: VolumeNames,
-  configFor: (paths: MountPaths) => Config,
+  configFor: (places: ContainerPlaces) => Config,
   { rule, entryPoints, live, warn }: InjectionContext,
 ): Wrap | { readonly denial: Denial; readonly notes?: readonly string[] } {
   if (hasConfigVariable(container)) return { denial: variableReserved(name) };
@@ -180,7 +182,7 @@ function wrapContainer(
   const generated = wrap(original, executable);
   if (generated === undefined) return entrypointUnknown(name, container, rule, unknown);
   if (unknown !== undefined) warn(`container ${name} keeps its previously known entry point: ${unknown.why}`);
-  const config = configFor(paths);
+  const config = configFor({ paths, terminationMessagePath: terminationMessagePathOf(container) });
   const variable = { name: CONFIG_VARIABLE, value: config.value };
   const kept = isSameRule(rule, live.injected) ? live.containers.get(name) : undefined;
   const exec: string[] = [];
@@ -210,6 +212,11 @@ function wrapContainer(
     },
     configLength: config.value.length,
   };
+}
+
+/** Returns undefined where it is the default: the API server writes that out. */
+function terminationMessagePathOf({ terminationMessagePath }: RawObject): string | undefined {
+  return terminationMessagePath === DEFAULT_TERMINATION_MESSAGE_PATH ? undefined : asString(terminationMessagePath);
 }
 
 /** Returns mount paths at which and below which the container mounts nothing yet. */

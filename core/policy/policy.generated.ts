@@ -218,7 +218,8 @@ export interface VaultInjectionPolicySpec {
     }[];
     /**
      * true starts the program although Vault has nothing at a path that it refers to; the
-     * variable is not set. A missing key of an existing secret and a denied path still fail.
+     * variable is not set. A missing key of an existing secret, a denied path, a KV version 2
+     * path without data/ and a path where nothing is mounted still fail.
      */
     readonly ignoreMissing: boolean;
     /**

@@ -142,6 +142,23 @@ describe('a rolling update on a real kubelet', function () {
     });
   }
 
+  it('whose pods fail says why in their status', async () => {
+    const name = 'says-why';
+    const made = deployment(name, 'held');
+    made.spec.replicas = 1;
+    await isAvailable(made);
+    await refersTo(name, 'vault:secret/data/shop/db#passwrd');
+    const jsonPath = '{.items[*].status.containerStatuses[0].lastState.terminated.message}';
+    const message = await eventually('a message of a pod that has failed', async () => {
+      const args = ['get', 'pods', '-n', NAMESPACE, '-l', `app=${name}`, '-o', `jsonpath=${jsonPath}`];
+      return (await cluster.kubectl(...args)).trim() || undefined;
+    });
+    expect(message).to.match(
+      /^vault-env: error: PASSWORD: secret\/data\/shop\/db: the secret has no key "passwrd".* \[policy shop\/held\]$/,
+    );
+    await cluster.kubectl('delete', 'deployment', name, '-n', NAMESPACE);
+  });
+
   it('is held by a restart while Vault is sealed, and goes on when it is unsealed', async () => {
     const made = deployment('sealed', 'held');
     // the kubelet waits longer and longer before it starts a container again

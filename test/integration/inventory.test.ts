@@ -53,8 +53,9 @@ describe('the inventory of workloads, on a real API server', function () {
   /** A policy that admits workloads as they are while the webhook is down. */
   const lenient = (namespace: string, name: string, spec: Record<string, unknown> = {}): Record<string, unknown> =>
     policy(namespace, name, { failurePolicy: 'Ignore', ...spec });
+  // a rollout goes on when the new pods have been available for the timeout and 5 s
   const withRole = (role: string): Record<string, unknown> => ({
-    vault: { address: 'https://vault.example.com:8200', auth: { role } },
+    vault: { address: 'https://vault.example.com:8200', auth: { role }, timeout: '1s' },
   });
 
   async function statusOf(namespace: string, name: string): Promise<Status> {
@@ -236,7 +237,7 @@ describe('the inventory of workloads, on a real API server', function () {
 
   it('rolls two at a time if the policy says so, waits for their pods, and stops at a failure', async () => {
     await cluster.namespace('rolled');
-    const spec = { rollout: { strategy: 'Automatic', maxConcurrent: 2 } };
+    const spec = { ...withRole('shop'), rollout: { strategy: 'Automatic', maxConcurrent: 2 } };
     await cluster.policy(lenient('rolled', 'auto', spec));
     const names = ['a', 'b', 'c', 'd'];
     for (const name of names) {

@@ -139,7 +139,8 @@ function configuration(vault: Vault, folder: string, spec: Spec): string {
     ca: undefined,
     credentials: takesToken ? undefined : folder,
   };
-  return vaultEnvConfig(rule, settings, roleFor(rule, settings.role, 'shop'), paths).replaceAll('$$', () => '$');
+  const places = { paths, terminationMessagePath: undefined };
+  return vaultEnvConfig(rule, settings, roleFor(rule, settings.role, 'shop'), places).replaceAll('$$', () => '$');
 }
 
 function startProgram([program = '', ...args]: readonly string[], variables: NodeJS.ProcessEnv): Running {

@@ -30,7 +30,9 @@ type Logger struct {
 	Out   io.Writer
 	Level Level
 	JSON  bool
-	Now   func() time.Time
+	// Policy names the policy that a failure is about, as namespace/name; empty if there is none.
+	Policy string
+	Now    func() time.Time
 }
 
 // Debug writes a line that helps to diagnose a problem.
@@ -43,7 +45,15 @@ func (l *Logger) Info(message string) { l.write(Info, message) }
 func (l *Logger) Warn(message string) { l.write(Warn, message) }
 
 // Error writes the line of a failure.
-func (l *Logger) Error(message string) { l.write(Error, message) }
+func (l *Logger) Error(message string) { l.write(Error, l.Failure(message)) }
+
+// Failure returns the message of a failure with the policy that it is about.
+func (l *Logger) Failure(message string) string {
+	if l.Policy == "" {
+		return message
+	}
+	return message + " [policy " + l.Policy + "]"
+}
 
 // Debugs returns whether lines at level Debug are written. Messages that take work to build are only built then.
 func (l *Logger) Debugs() bool { return l.Level <= Debug }

@@ -137,6 +137,7 @@ func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure.Failu
 	}
 	a, f := k.retrier.Do(ctx, retry.Exchange{
 		Label:    r.name,
+		Where:    r.name,
 		Send:     func(ctx context.Context) (*retry.Answer, time.Duration, error) { return k.once(ctx, &r) },
 		Again:    func(a *retry.Answer) bool { return retry.Worth(a.Status) || r.again != nil && r.again(a) },
 		Final:    func(err error) *failure.Failure { return r.final(err) },

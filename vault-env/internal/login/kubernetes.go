@@ -29,5 +29,7 @@ func (serviceAccount) loginRequest(_ context.Context, a *applicant) (*loginReque
 	if f != nil {
 		return nil, f
 	}
-	return tokenRequest(a.Role, jwt, "the role, the ServiceAccount and the audience"), nil
+	request := tokenRequest(a.Role, jwt, "the role, the ServiceAccount and the audience")
+	request.isServiceAccount = true
+	return request, nil
 }

@@ -30,6 +30,8 @@ type loginRequest struct {
 	fields  map[string]any
 	secrets []string // in its fields: never printed, even if Vault repeats them
 	check   string   // what to check if Vault refuses it
+	// isServiceAccount is true if a ServiceAccount's token is in it.
+	isServiceAccount bool
 }
 
 // applicant has what every method may need in addition to its own settings.
@@ -58,7 +60,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	}
 	path := "auth/" + a.Mount + "/login"
 	refusal := func(said string) string {
-		return fmt.Sprintf("Vault refused the login%s at %s (%s): check %s", ofRole(a.Role), path, said, request.check)
+		return fmt.Sprintf("Vault refused the login%s at %s (%s): %s", ofRole(a.Role), path, said, a.advice(said, request))
 	}
 	e := a.client.Exchange(http.MethodPost, path, "", body, request.secrets...)
 	late := e.Late
@@ -85,6 +87,18 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	return vault.Token{Value: decoded.Auth.ClientToken, Own: true, Lease: vault.TokenLease(decoded.Auth)}, nil
 }
 
+// advice returns what to do about a refused login, whose status and message are in said. Two messages of Vault say
+// nothing about their cause, and have the same one nearly always.
+func (a *applicant) advice(said string, request *loginRequest) string {
+	switch {
+	case request.isServiceAccount && strings.HasSuffix(said, "permission denied"):
+		return fmt.Sprintf("check that the auth method is mounted at auth/%s, and that Vault may review tokens, if the method is kubernetes (ClusterRole system:auth-delegator for its token_reviewer_jwt or its own ServiceAccount)", a.Mount)
+	case strings.Contains(said, "could not load backend configuration"):
+		return fmt.Sprintf("configure the auth method (vault write auth/%s/config …)", a.Mount)
+	}
+	return "check " + request.check
+}
+
 func ofRole(role string) string {
 	if role == "" {
 		return ""
@@ -98,5 +112,5 @@ func tokenRequest(role, jwt, check string) *loginRequest {
 	if role != "" {
 		fields["role"] = role
 	}
-	return &loginRequest{fields, []string{jwt}, check}
+	return &loginRequest{fields: fields, secrets: []string{jwt}, check: check}
 }

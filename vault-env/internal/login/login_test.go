@@ -179,7 +179,9 @@ func TestLoginFailures(t *testing.T) {
 		says   []string
 	}{
 		"a wrong role":      {change: func(s *settings.Settings) { s.Login.Role = "nobody" }, status: failure.Denied, says: []string{`the login with role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
-		"a wrong token":     {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied"}},
+		"a wrong token":     {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied): check that the auth method is mounted at auth/kubernetes, and that Vault may review tokens"}},
+		"an unset method":   {answer: fake.Status(500, `{"errors":["could not load backend configuration"]}`), status: failure.Denied, says: []string{"configure the auth method (vault write auth/kubernetes/config …)"}},
+		"another refusal":   {answer: fake.Status(403, `{"errors":["namespace not authorized"]}`), status: failure.Denied, says: []string{"403: namespace not authorized): check the role, the ServiceAccount and the audience"}},
 		"no token file":     {change: func(s *settings.Settings) { s.Login.JWTFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},
 		"an empty token":    {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte(" \n"), 0o600) }, status: failure.Settings, says: []string{"is empty"}},
 		"an unknown mount":  {change: func(s *settings.Settings) { s.Login.Mount = "k8s/x" }, status: failure.Missing, says: []string{"auth/k8s/x/login (404: no handler for route)"}},

@@ -142,6 +142,8 @@ func TestMissingSecrets(t *testing.T) {
 	vault.Says("GET secret/data/nodata", 200, fake.KV2Answer("null", `"deletion_time":"","destroyed":false`))
 	vault.Says("GET secret/here", 404, `{"request_id":"1","data":null,"warnings":["Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use."]}`)
 	vault.Says("GET secret/data/empty", 204, "")
+	vault.Says("GET nowhere/data/a", 404, `{"errors":["no handler for route \"nowhere/data/a\". route entry not found."]}`)
+	vault.Says("GET secret/denied", 403, `{"errors":["permission denied"]}`)
 	vault.Says("GET secret/data/denied", 403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
 	vault.Says("GET secret/data/foreign", 404, `<html>no such page</html>`)
 	vault.Says("GET secret/data/foreign-json", 404, `{"code":404}`)
@@ -155,7 +157,9 @@ func TestMissingSecrets(t *testing.T) {
 		{"vault:secret/data/absent#k", failure.Missing, []string{"X: ", `no secret at "secret/data/absent" (404)`}, true},
 		{"vault:secret/data/absent#k#4", failure.Missing, []string{`"secret/data/absent" version 4`}, true},
 		{"vault:secret/data/empty#k", failure.Missing, []string{"(204)"}, true},
-		{"vault:secret/here#k", failure.Missing, []string{"MOUNT/data/NAME"}, true},
+		{"vault:secret/here#k", failure.Missing, []string{"MOUNT/data/NAME"}, false},
+		{"vault:nowhere/data/a#k", failure.Missing, []string{"no secrets engine is mounted there"}, false},
+		{"vault:secret/denied#k", failure.Denied, []string{`if "secret" is KV version 2, write "secret/data/denied" in the reference`}, false},
 		{"vault:secret/data/here#absent", failure.Missing, []string{`no key "absent"`, "secret/data/here"}, false},
 		{"vault:secret/data/here#${.absent}", failure.Missing, []string{"${.absent}", "does not have"}, false},
 		{"vault:secret/data/deleted#k", failure.Missing, []string{"version 3 was deleted at 2026-02-03T04:05:06Z", "secret/data/deleted"}, false},

@@ -60,7 +60,7 @@ func TestWriteFailures(t *testing.T) {
 	}{
 		"denied":                    {fake.Status(403, `{"errors":["permission denied"]}`), failure.Denied, []string{`X: Vault denied writing "pki/issue/web" (403: permission denied)`, `"update"`}, false},
 		"a body that Vault refuses": {fake.Status(400, `{"errors":["common name is required"]}`), failure.Denied, []string{`X: Vault refused to write "pki/issue/web" (400: common name is required)`, "JSON"}, false},
-		"no such mount":             {fake.Status(404, `{"errors":["no handler for route"]}`), failure.Missing, []string{"404: no handler for route"}, true},
+		"no such mount":             {fake.Status(404, `{"errors":["no handler for route"]}`), failure.Missing, []string{"404: no handler for route"}, false},
 		"an empty answer":           {fake.Status(204, ""), failure.Missing, []string{"returns nothing"}, true},
 		"no data":                   {fake.Status(200, `{"auth":{"client_token":"x"}}`), failure.Protocol, []string{"is not from Vault"}, false},
 		"no such key":               {fake.Status(200, `{"data":{"other":"x"}}`), failure.Missing, []string{`no key "username"`}, false},

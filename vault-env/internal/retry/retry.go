@@ -8,9 +8,11 @@ package retry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
@@ -32,6 +34,7 @@ type Answer struct {
 // Exchange is one request, sent until it has a final answer.
 type Exchange struct {
 	Label string // for the log: names the request, contains nothing secret
+	Where string // names the server, such as "Vault at https://…"
 	// Send sends it once. The duration is how long the server asks to wait before the next attempt.
 	Send     func(context.Context) (*Answer, time.Duration, error)
 	Again    func(*Answer) bool                   // another attempt may get another answer
@@ -44,10 +47,11 @@ type Exchange struct {
 type Retrier struct {
 	log    *logging.Logger
 	random func() float64 // in [0,1)
+	told   *sync.Once     // of the first attempt without an answer: the next ones say the same
 }
 
 // New returns a Retrier with random jitter.
-func New(log *logging.Logger) Retrier { return Retrier{log, rand.Float64} }
+func New(log *logging.Logger) Retrier { return Retrier{log, rand.Float64, &sync.Once{}} }
 
 // Do returns the final answer to a request. It retries while that may help and the context's deadline allows it, and
 // fails if there is no final answer. What a final answer means is up to the caller.
@@ -72,6 +76,7 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 		if r.log.Debugs() {
 			r.log.Debug(e.Label + ": " + reason + ", retrying")
 		}
+		r.tellOnce(ctx, e.Where, reason)
 		if !Sleep(ctx, wait) {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return nil, failure.Cancelled
@@ -79,6 +84,18 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 			return nil, e.Late(reason)
 		}
 	}
+}
+
+// tellOnce warns at once that there is no answer yet, so that nobody looks at an empty log until the deadline.
+func (r Retrier) tellOnce(ctx context.Context, where, reason string) {
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		return
+	}
+	r.told.Do(func() {
+		left := time.Until(deadline).Round(time.Second)
+		r.log.Warn(fmt.Sprintf("%s: %s; trying again for up to %s", where, reason, left))
+	})
 }
 
 // backoff returns a pause that doubles with each attempt, with a jitter of one half, so that a hundred pods do not

@@ -22,7 +22,9 @@ func parseConfig(text string) (Settings, *failure.Failure) {
 	if f != nil {
 		return s, f
 	}
-	// The log settings come first, so that other failures are logged in the configured format.
+	// What is about messages comes first, so that other failures are logged as configured.
+	s.Policy = root.Text("policy")
+	s.TerminationMessage = cmp.Or(root.Text("terminationMessagePath"), s.TerminationMessage)
 	configProcess(root.Child("process"), &s)
 	configVault(root.Child("vault"), &s)
 	configEnvironment(root.Child("environment"), &s)

@@ -15,6 +15,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/login"
 	"vaultinjection.dev/vault-env/internal/signals"
+	"vaultinjection.dev/vault-env/internal/termination"
 	"vaultinjection.dev/vault-env/internal/vault"
 )
 
@@ -33,8 +34,12 @@ type Settings struct {
 	Delay         time.Duration
 	Revoke        vault.Revocation
 	RefuseExec    bool
-	LogLevel      logging.Level
-	LogJSON       bool
+	// Policy names the policy that these settings are from, as namespace/name; empty if they are not from one.
+	Policy string
+	// TerminationMessage is the file for the message of a failure.
+	TerminationMessage string
+	LogLevel           logging.Level
+	LogJSON            bool
 	// Strip is true if the settings came from the VAULT_* variables, which the program then does not get.
 	Strip bool
 	// Warnings are logged once the logger is configured.
@@ -79,6 +84,8 @@ func defaultSettings() Settings {
 		LeaseEnd:      LeaseEnd{GracePeriod: defaults.ProcessLeaseEndGracePeriod},
 		Delay:         defaults.ProcessDelay,
 		RefuseExec:    defaults.ProcessRefuseExec,
+
+		TerminationMessage: termination.DefaultPath,
 	}
 	s.Mode, _ = modeOf(defaults.ProcessMode)
 	s.LeaseEnd.Restart, _ = restartOf(defaults.ProcessLeaseEndAction)

@@ -21,7 +21,8 @@ const fullConfig = `{
   "environment": {"fromPaths": [{"path": "/secret/data/a/", "version": 3, "prefix": "A_", "overwrite": true}, {"path": "kv/b"}],
     "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"],
     "allowedNames": ["PATH"], "transit": {"keyID": "shop", "mountPath": "/transit/eu/", "batchSize": 10}},
-  "process": {"mode": "Daemon", "leaseEnd": {"action": "Keep", "signal": "SIGRTMIN+3", "gracePeriod": "1m30s"}, "delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}}
+  "process": {"mode": "Daemon", "leaseEnd": {"action": "Keep", "signal": "SIGRTMIN+3", "gracePeriod": "1m30s"}, "delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}},
+	  "policy": "shop/web", "terminationMessagePath": "/tmp/why"
 }`
 
 // loginByToken completes the settings of the methods that send the ServiceAccount token, as the defaults do.
@@ -52,8 +53,11 @@ func TestConfig(t *testing.T) {
 		Revoke:        vault.RevokeNever,
 		RefuseExec:    true,
 		Delay:         time.Minute,
-		LogLevel:      logging.Debug,
-		LogJSON:       true,
+		Policy:        "shop/web",
+
+		TerminationMessage: "/tmp/why",
+		LogLevel:           logging.Debug,
+		LogJSON:            true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -187,7 +191,10 @@ func TestBankVaultsVariables(t *testing.T) {
 		LogLevel:      logging.Warn,
 		LogJSON:       true,
 		Strip:         true,
-		Warnings:      []string{"VAULT_MFA is not supported and is ignored"},
+
+		TerminationMessage: "/dev/termination-log",
+
+		Warnings: []string{"VAULT_MFA is not supported and is ignored"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -209,6 +216,8 @@ func TestBankVaultsDefaults(t *testing.T) {
 		AllowedNames: map[string]bool{},
 		LogLevel:     logging.Info,
 		Strip:        true,
+
+		TerminationMessage: "/dev/termination-log",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)

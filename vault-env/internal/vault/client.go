@@ -141,6 +141,7 @@ func (c *Client) Exchange(method, path, version string, body []byte, secrets ...
 	}
 	return retry.Exchange{
 		Label: method + " " + path,
+		Where: "Vault at " + c.address,
 		Send: func(ctx context.Context) (*retry.Answer, time.Duration, error) {
 			return c.send(ctx, method, target, body)
 		},

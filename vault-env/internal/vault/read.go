@@ -33,12 +33,28 @@ func (c *Client) Read(ctx context.Context, key Request, ignoreMissing bool) (*Se
 		if key.Write {
 			doing, capability = "writing", "update"
 		}
-		return nil, failure.Newf(failure.Denied, `Vault denied %s %s (%s): grant "%s" on it in the role's policy`, doing, failure.QuoteName(key.Path), retry.StatusText(answer.Status, said), capability)
+		return nil, failure.Newf(failure.Denied, `Vault denied %s %s (%s): grant "%s" on it in the role's policy%s`, doing, failure.QuoteName(key.Path), retry.StatusText(answer.Status, said), capability, unversionedHint(key))
 	}
 	if key.Write {
 		return nil, Refused(answer.Status, "Vault refused to write %s (%s): check the path and the JSON of the reference", failure.QuoteName(key.Path), retry.StatusText(answer.Status, said))
 	}
 	return nil, Refused(answer.Status, "Vault refused to read %s (%s): check the path", failure.QuoteName(key.Path), retry.StatusText(answer.Status, said))
+}
+
+// unversionedHint returns what to try if a path may be that of a KV version 2 secret without its "data" segment: Vault
+// then denies a path that nobody has thought of. It returns nothing for a path with a segment that KV paths do not have.
+func unversionedHint(key Request) string {
+	mount, name, nested := strings.Cut(key.Path, "/")
+	if key.Write || !nested {
+		return ""
+	}
+	for _, segment := range strings.Split(key.Path, "/") {
+		switch segment {
+		case "data", "metadata", "creds", "static-creds", "sts", "issue", "sign", "cert", "token", "lookup-self", "login", "sys", "auth", "identity", "cubbyhole":
+			return ""
+		}
+	}
+	return "; if " + failure.QuoteName(mount) + " is KV version 2, write " + failure.QuoteName(mount+"/data/"+name) + " in the reference"
 }
 
 func (c *Client) request(ctx context.Context, key Request) (*retry.Answer, *failure.Failure) {
@@ -61,8 +77,8 @@ func (c *Client) found(key Request, answer *retry.Answer) (*Secret, *failure.Fai
 	return s, nil
 }
 
-// notFound distinguishes four cases of 404: a deleted version in KV version 2, a KV version 2 path without its "data"
-// segment, no secret, and an answer that is not from Vault (which must not be mistaken for a missing secret).
+// notFound distinguishes five cases of 404: a deleted version in KV version 2, a KV version 2 path without its "data"
+// segment, a path at which nothing is mounted, no secret, and an answer that is not from Vault (which must not be mistaken for a missing secret).
 func (c *Client) notFound(key Request, answer *retry.Answer, ignoreMissing bool) (*Secret, *failure.Failure) {
 	decoded, err := Decode(answer.Body)
 	if err != nil || decoded.Data == nil && decoded.Errors == nil && decoded.Warnings == nil {
@@ -71,11 +87,15 @@ func (c *Client) notFound(key Request, answer *retry.Answer, ignoreMissing bool)
 	if _, versioned := asKVVersion(decoded.Data); versioned {
 		return c.found(key, answer)
 	}
-	hint := "check the path"
-	if strings.Contains(strings.Join(decoded.Warnings, " "), "versioned K/V") {
-		hint = "a KV version 2 secret is read at MOUNT/data/NAME"
+	status := retry.StatusText(answer.Status, Errors(answer.Body))
+	// That there is no secret at such a path says nothing about the secret that was meant.
+	switch {
+	case strings.Contains(strings.Join(decoded.Warnings, " "), "versioned K/V"):
+		return missing(key, status, "a KV version 2 secret is read at MOUNT/data/NAME", false)
+	case strings.Contains(status, "no handler for route"):
+		return missing(key, status, "no secrets engine is mounted there: check the path, and the Vault namespace", false)
 	}
-	return missing(key, retry.StatusText(answer.Status, Errors(answer.Body)), hint, ignoreMissing)
+	return missing(key, status, "check the path", ignoreMissing)
 }
 
 func missing(key Request, status, hint string, ignore bool) (*Secret, *failure.Failure) {

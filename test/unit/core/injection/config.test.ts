@@ -68,7 +68,16 @@ describe('injection', () => {
           refuseExec: true,
           log: { level: 'Debug', format: 'JSON' },
         },
+        policy: 'shop/shop-secrets',
       });
+    });
+
+    it('says where the kubelet looks for the last message, if that is not its default', () => {
+      const placeOf = (terminationMessagePath: string): unknown => {
+        const config = configOf(ruleWith(), { containers: [container({ terminationMessagePath })] });
+        return (config as { terminationMessagePath?: string }).terminationMessagePath;
+      };
+      expect([placeOf('/tmp/why'), placeOf('/dev/termination-log')]).to.deep.equal(['/tmp/why', undefined]);
     });
 
     it('holds only what cannot be left out for a policy of defaults', () => {
@@ -77,6 +86,7 @@ describe('injection', () => {
           address: 'https://vault.vault.svc:8200',
           auth: { role: 'shop', tokenPath: '/vault-env-token/token' },
         },
+        policy: 'shop/shop-secrets',
       });
       const transit = { keyID: 'shop', mountPath: 'transit', batchSize: 25 };
       expect(configOf(ruleWith({ environment: { transit } }))).to.have.deep.property('environment', {

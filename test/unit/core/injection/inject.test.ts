@@ -50,7 +50,7 @@ describe('inject', () => {
               name: 'VAULT_ENV_CONFIG',
               value:
                 '{"vault":{"address":"https://vault.vault.svc:8200",' +
-                '"auth":{"role":"shop","tokenPath":"/vault-env-token/token"}}}',
+                '"auth":{"role":"shop","tokenPath":"/vault-env-token/token"}},"policy":"shop/shop-secrets"}',
             },
           ],
           volumeMounts: [

@@ -1,0 +1,31 @@
+package termination
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "termination-log")
+	Write(path, "nobody asked for it")
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Error("it makes a file that the kubelet has not provided")
+	}
+	if err := os.WriteFile(path, []byte("an older and longer message"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for message, want := range map[string]string{
+		"why":                     "why",
+		strings.Repeat("x", 5000): strings.Repeat("x", 4096),
+	} {
+		Write(path, message)
+		if got, _ := os.ReadFile(path); string(got) != want {
+			t.Errorf("%d bytes: %.40q", len(got), got)
+		}
+	}
+	Write(dir, "a directory")
+	Write("/dev/null", "a device")
+}
