@@ -5,6 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { shortHash } from '../../core/hash.ts';
+import { annotation } from '../../core/injection/annotations.ts';
+import { CONFIG_VARIABLE } from '../../core/injection/names.ts';
 import { without } from '../../core/json.ts';
 import { putIntoEtcd } from '../support/etcd.ts';
 import { Api, each } from './api.ts';
@@ -223,5 +226,34 @@ function copyOf(sample: Stored, names: Readonly<Record<string, string>>): unknow
   // a namespace without the phase Active accepts nothing
   const status = 'spec' in sample && metadata.name === SAMPLE.namespace ? { status: { phase: 'Active' } } : {};
   const text = JSON.stringify({ ...rest, ...status, metadata: { ...metadata, uid: randomUUID() } });
-  return JSON.parse(Object.entries(names).reduce((all, [from, to]) => all.replaceAll(from, to), text));
+  const copy = JSON.parse(Object.entries(names).reduce((all, [from, to]) => all.replaceAll(from, to), text)) as Copy;
+  recordAgain(copy);
+  return copy;
+}
+
+interface Copy {
+  readonly spec?: {
+    readonly template?: {
+      readonly metadata?: { readonly annotations?: Record<string, string> };
+      readonly spec?: {
+        readonly containers: readonly {
+          readonly name: string;
+          readonly env?: readonly { readonly name: string; readonly value?: string }[];
+        }[];
+      };
+    };
+  };
+}
+
+/** The record of an injected workload holds a hash of its configuration, which names the policy. */
+function recordAgain({ spec }: Copy): void {
+  const annotations = spec?.template?.metadata?.annotations;
+  const recorded = annotations?.[annotation.original];
+  if (annotations === undefined || recorded === undefined) return;
+  const record = JSON.parse(recorded) as { containers: { name: string; config: string }[] };
+  for (const entry of record.containers) {
+    const container = spec?.template?.spec?.containers.find(({ name }) => name === entry.name);
+    entry.config = shortHash(container?.env?.find(({ name }) => name === CONFIG_VARIABLE)?.value ?? '');
+  }
+  annotations[annotation.original] = JSON.stringify(record);
 }
