@@ -93,7 +93,7 @@ func (v *realVault) testFailures(t *testing.T) {
 			if c.change != nil {
 				changes = append(changes, c.change)
 			}
-			e := v.run([]string{v.config(changes...), "X=" + c.value}, "echo", "started")
+			e := v.run([]string{v.config(changes...), "X=" + c.value}, "echo", "started").afterWarning()
 			e.wantLine(t, c.status, c.says)
 		})
 	}

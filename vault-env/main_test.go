@@ -72,6 +72,15 @@ func (e ended) wantLine(t *testing.T, status int, part string) {
 	}
 }
 
+// afterWarning returns what was said without the warning that Vault has not answered the first time, if there is one.
+func (e ended) afterWarning() ended {
+	first, rest, _ := strings.Cut(e.stderr, "\n")
+	if strings.HasPrefix(first, "vault-env: warn: Vault at ") && strings.Contains(first, "; trying again for up to ") {
+		e.stderr = rest
+	}
+	return e
+}
+
 func script(t *testing.T, mode os.FileMode, content string) string {
 	path := fake.File(t, "script", content)
 	if err := os.Chmod(path, mode); err != nil {

@@ -76,7 +76,7 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 		if r.log.Debugs() {
 			r.log.Debug(e.Label + ": " + reason + ", retrying")
 		}
-		r.tellOnce(ctx, e.Where, reason)
+		r.tellOnce(ctx, wait, e.Where, reason)
 		if !Sleep(ctx, wait) {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return nil, failure.Cancelled
@@ -86,15 +86,17 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 	}
 }
 
-// tellOnce warns at once that there is no answer yet, so that nobody looks at an empty log until the deadline.
-func (r Retrier) tellOnce(ctx context.Context, where, reason string) {
+// tellOnce warns at once that there is no answer yet, so that nobody looks at an empty log until the deadline. It does
+// not if there is no time for another attempt: the failure says the same then.
+func (r Retrier) tellOnce(ctx context.Context, wait time.Duration, where, reason string) {
 	deadline, limited := ctx.Deadline()
-	if !limited {
+	left := time.Until(deadline)
+	if !limited || left <= wait {
 		return
 	}
 	r.told.Do(func() {
-		left := time.Until(deadline).Round(time.Second)
-		r.log.Warn(fmt.Sprintf("%s: %s; trying again for up to %s", where, reason, left))
+		seconds := (left + time.Second - 1).Truncate(time.Second)
+		r.log.Warn(fmt.Sprintf("%s: %s; trying again for up to %s", where, reason, seconds))
 	})
 }
 
