@@ -105,6 +105,8 @@ function hasSettled(one: Tracked, request: Request, rule: Rule, draft: Draft): b
   const { workload, ages } = one;
   if (workload.rollout.phase !== 'Complete') return false;
   if (ages === undefined || ageOf(one, request, draft) >= ROUND_MS) return true;
+  // pods that are not available get no closer to it by waiting
+  if (!workload.rollout.available) return ages.steadyMs >= settleMs(rule);
   return draft.isOver(ages.steadyMs, settleMs(rule));
 }
 
@@ -115,8 +117,7 @@ function settleMs(rule: Rule): number {
 function failureOf(one: Tracked, request: Request, rule: Rule, draft: Draft): string | undefined {
   const { kind, rollout } = one.workload;
   if (rollout.phase === 'Complete') {
-    if (one.ages === undefined || one.ages.brokenMs === 0) return undefined;
-    if (!draft.isOver(one.ages.brokenMs, settleMs(rule))) return undefined;
+    if (rollout.available || !draft.isOver(one.ages?.brokenMs ?? 0, settleMs(rule))) return undefined;
     return 'its new pods were available, and then failed';
   }
   if (rollout.phase === 'Failed') {

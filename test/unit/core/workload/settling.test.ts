@@ -56,6 +56,11 @@ describe('a rollout whose new pods are available', () => {
     ]);
   });
 
+  it('looks again when they may have been away for too long, and then not before something changes', () => {
+    expect(planned(since(14_990, 10_000)).againInMs).to.equal(5_000);
+    expect(planned(since(14_990, 600_000)).againInMs).to.equal(undefined);
+  });
+
   it('is over when they fail later, or when it was asked for long ago', () => {
     expect(begun(planned(since(15_000, 600_000)))).to.deep.equal(NEXT);
     expect(begun(planned(since(0, 0, DAY_MS)))).to.deep.equal(NEXT);
