@@ -35,7 +35,7 @@ export interface Kind {
   readonly templateMayChange: boolean;
   /** Whether its controller itself says when a rollout has taken too long. */
   readonly hasDeadline: boolean;
-  /** Whether, by its spec, pods that work stay until new ones are available: then a rollout that fails loses none. */
+  /** Whether, by its spec, a rollout keeps pods that work until new ones are available. */
   readonly keepsPods: (spec: RawObject) => boolean;
   /**
    * Reads the rollout from spec and status; a missing field counts as the API server's default. `isSeen`: the

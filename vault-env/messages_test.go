@@ -48,7 +48,7 @@ func TestCheck(t *testing.T) {
 	vaultEnv(t, env, "--check", "x").wantLine(t, failure.Usage, "without arguments")
 }
 
-// TestWarnsAtOnce: whoever looks at the log of a pod that waits sees why, and sees it once.
+// TestWarnsAtOnce: the log of a pod that waits says why, once.
 func TestWarnsAtOnce(t *testing.T) {
 	v := fake.NewVault(t)
 	v.KV2("secret/data/a", `{"k":"v"}`)

@@ -44,12 +44,6 @@ export function startupProbeFor(
   };
 }
 
-/** Whether a container has a probe that we have added, as long as nobody has given it another handler. */
-export function isOurStartupProbe(probe: unknown, executables: ReadonlySet<string>): boolean {
-  const words = asStrings(asObject(asObject(probe)?.exec)?.command) ?? [];
-  return words.length === 2 && executables.has(words[0] ?? '') && words[1] === STARTED_FLAG;
-}
-
 /**
  * Returns the container without our probe. If an apply has merged a user's probe into ours, the user's is left, with the
  * API server's defaults in place of our numbers.
@@ -63,13 +57,19 @@ export function withoutStartupProbe(
 ): RawObject {
   const probe = asObject(container.startupProbe);
   if (probe === undefined) return container;
-  const isOurs = isOurStartupProbe(probe, executables);
-  if (!isOurs && failureThreshold === undefined) return container;
-  const kept = isOurs ? without(probe, 'exec') : probe;
+  const hasOurHandler = isOurs(probe, executables);
+  if (!hasOurHandler && failureThreshold === undefined) return container;
+  const kept = hasOurHandler ? without(probe, 'exec') : probe;
   if (!HANDLERS.some((handler) => asObject(kept[handler]) !== undefined)) {
-    return isOurs ? without(container, 'startupProbe') : container;
+    return hasOurHandler ? without(container, 'startupProbe') : container;
   }
   const ours: RawObject = { timeoutSeconds: TIMEOUT_SECONDS, periodSeconds: PERIOD_SECONDS, failureThreshold };
   const left = Object.keys(ours).filter((key) => kept[key] === ours[key]);
   return withField(container, 'startupProbe', without(kept, ...left));
+}
+
+/** Whether the probe has the handler that we add. */
+function isOurs(probe: RawObject, executables: ReadonlySet<string>): boolean {
+  const words = asStrings(asObject(probe.exec)?.command) ?? [];
+  return words.length === 2 && executables.has(words[0] ?? '') && words[1] === STARTED_FLAG;
 }

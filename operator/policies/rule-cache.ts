@@ -1,6 +1,6 @@
 import { Listeners } from '../../kube/listeners.ts';
 import { equal } from '../../core/json.ts';
-import { isUsable, winnerFirst } from '../../core/policy/governing.ts';
+import { asksToFail, isUsable, winnerFirst } from '../../core/policy/governing.ts';
 import type { Governor, Rule, Rules, RuleSnapshot, UnusablePolicy } from '../../core/policy/rule.ts';
 
 /** What governs one namespace, each list with the winner first. */
@@ -77,9 +77,7 @@ export class RuleCache implements Rules {
   /** Returns the namespaces that policies govern, in no order, and what is to happen if the webhook cannot answer. */
   namespaces(): ReadonlyMap<string, Rule['failurePolicy']> {
     const all = new Map<string, Rule['failurePolicy']>();
-    for (const [name, { rules, unusable }] of this.#governed) {
-      all.set(name, rules.some(isFail) || unusable.some(isFail) ? 'Fail' : 'Ignore');
-    }
+    for (const name of this.#governed.keys()) all.set(name, asksToFail(this, name) ? 'Fail' : 'Ignore');
     return all;
   }
 
@@ -111,9 +109,4 @@ function both({ rules, unusable }: Governed): readonly Governor[] {
 
 function otherThan(name: string): (governor: Governor) => boolean {
   return ({ policy }) => policy.name !== name;
-}
-
-/** One policy with Fail makes it Fail. */
-function isFail({ failurePolicy }: Governor): boolean {
-  return failurePolicy === 'Fail';
 }

@@ -39,15 +39,12 @@ export class WorkloadAges {
   of(key: string, { annotations, writtenAt, rollout }: Workload): Ages {
     const before = this.#seen.get(key);
     const requested = annotations[annotation.requested];
-    const request = this.#sighting(before?.request, requested, parseRequest(annotations)?.time);
+    const requestTime = parseRequest(annotations)?.time;
+    const request = this.#sighting(before?.request, requested, requestTime);
     const isSameRequest = before?.request === request;
     // seen first after a restart, it has been so since its rollout completed, or at the longest since the request
-    const since = rollout.completedAt ?? parseRequest(annotations)?.time;
-    const health = this.#sighting(
-      isSameRequest ? before.health : undefined,
-      healthOf(rollout),
-      before ? undefined : since,
-    );
+    const since = before === undefined ? (rollout.completedAt ?? requestTime) : undefined;
+    const health = this.#sighting(isSameRequest ? before.health : undefined, healthOf(rollout), since);
     const now = this.#clock.elapsed();
     const seen: Seen = {
       request,

@@ -44,7 +44,7 @@ export class Published {
   /** Namespaces that will be in force, with the time from when: their listeners do not know yet. */
   readonly #awaited = new Map<string, number>();
   /** What the listeners have not been told of namespaces. */
-  readonly #changed = new Set<string>();
+  #changed = new Set<string>();
   /** What the listeners know. */
   #toldOfAll = '';
 
@@ -118,7 +118,7 @@ export class Published {
     const excluded = new Map<string, string>();
     const sent = (entry: EntryKey): Sent => {
       const one = served[entry];
-      return this.#changedTo(this.#sent[entry], one === undefined ? NOTHING : this.#sentBy(one, excluded, now));
+      return this.#changedTo(this.#sent[entry], one === undefined ? [] : this.#sentBy(one, excluded), now);
     };
     this.#sent = { ignore: sent('ignore'), fail: sent('fail'), probe: sent('probe') };
     for (const namespace of differencesOf(this.#excluded, excluded)) this.#changed.add(namespace);
@@ -129,32 +129,23 @@ export class Published {
   }
 
   /** Returns the namespaces that an entry sends here; adds those to `excluded` that it would if nobody had narrowed it. */
-  #sentBy({ namespaces, narrowing }: ServedEntry, excluded: Map<string, string>, now: number): Sent {
-    if (narrowing.expressions.length === 0) return new Map(namespaces.map((namespace) => [namespace, now]));
+  #sentBy({ namespaces, narrowing }: ServedEntry, excluded: Map<string, string>): readonly string[] {
+    if (narrowing.expressions.length === 0) return namespaces;
     const isByLabels = needsLabels(narrowing);
-    const sent = new Map<string, number>();
-    for (const namespace of namespaces) {
+    return namespaces.filter((namespace) => {
       const labels = isByLabels ? this.#options.labelsOf(namespace) : undefined;
       const term = excludingTerm(narrowing, namespace, labels);
       if (term !== undefined) excluded.set(namespace, describeTerm(term));
       // while its labels are not known, nobody can say that it is sent here
-      else if (!isByLabels || labels !== undefined) sent.set(namespace, now);
-    }
-    return sent;
+      return term === undefined && (!isByLabels || labels !== undefined);
+    });
   }
 
-  /** Notes what has changed; returns the new namespaces, each with the time since when it has been sent here. */
-  #changedTo(before: Sent, after: Sent): Sent {
-    const sent = new Map<string, number>();
-    for (const [namespace, now] of after) {
-      const since = before.get(namespace) ?? now;
-      sent.set(namespace, since);
-      if (since === now) this.#awaited.set(namespace, now + IN_FORCE_MS);
-    }
-    for (const namespace of before.keys()) {
-      // known to none of the listeners, or gone for them now
-      if (!after.has(namespace)) this.#changed.add(namespace);
-    }
+  /** Notes what has changed; returns the namespaces, each with the time since when it has been sent here. */
+  #changedTo(before: Sent, after: readonly string[], now: number): Sent {
+    const sent = new Map(after.map((namespace) => [namespace, before.get(namespace) ?? now]));
+    for (const namespace of after) if (!before.has(namespace)) this.#awaited.set(namespace, now + IN_FORCE_MS);
+    for (const namespace of before.keys()) if (!sent.has(namespace)) this.#changed.add(namespace);
     return sent;
   }
 
@@ -168,8 +159,8 @@ export class Published {
         this.#changed.add(namespace);
       }
     }
-    const changed = new Set(this.#changed);
-    this.#changed.clear();
+    const changed = this.#changed;
+    this.#changed = new Set();
     const ofAll = JSON.stringify([[...this.#certificates.keys()], this.#unevaluated]);
     const isAll = ofAll !== this.#toldOfAll;
     this.#toldOfAll = ofAll;

@@ -2,9 +2,7 @@
 // ended: kubectl describe pod says then why, without a log.
 package termination
 
-import (
-	"os"
-)
+import "os"
 
 // DefaultPath is where the kubelet looks unless the container says otherwise (terminationMessagePath).
 const DefaultPath = "/dev/termination-log"

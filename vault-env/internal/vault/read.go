@@ -78,7 +78,8 @@ func (c *Client) found(key Request, answer *retry.Answer) (*Secret, *failure.Fai
 }
 
 // notFound distinguishes five cases of 404: a deleted version in KV version 2, a KV version 2 path without its "data"
-// segment, a path at which nothing is mounted, no secret, and an answer that is not from Vault (which must not be mistaken for a missing secret).
+// segment, a path at which nothing is mounted, no secret, and an answer that is not from Vault (which must not be
+// mistaken for a missing secret).
 func (c *Client) notFound(key Request, answer *retry.Answer, ignoreMissing bool) (*Secret, *failure.Failure) {
 	decoded, err := Decode(answer.Body)
 	if err != nil || decoded.Data == nil && decoded.Errors == nil && decoded.Warnings == nil {
