@@ -113,7 +113,9 @@ export function keepsPods(kind: WorkloadKind, object: RawObject): boolean {
 function deploymentKeepsPods(spec: RawObject): boolean {
   const strategy = asObject(spec.strategy);
   const { maxUnavailable } = asObject(strategy?.rollingUpdate) ?? {};
-  return strategy?.type !== 'Recreate' && maxUnavailable !== '100%';
+  const isAll =
+    typeof maxUnavailable === 'number' ? maxUnavailable >= number(spec.replicas, 1) : maxUnavailable === '100%';
+  return strategy?.type !== 'Recreate' && !isAll;
 }
 
 // The reason that the Deployment controller sets in the condition Progressing

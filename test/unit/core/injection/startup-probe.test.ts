@@ -132,14 +132,18 @@ describe('the startup probe that holds a rollout', () => {
     };
     const recreate = { type: 'Recreate' };
 
-    it('with Recreate, and with maxUnavailable 100%', () => {
-      const all = { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '100%' } };
-      for (const strategy of [recreate, all]) expect(warningsFor(strategy)[0]).to.match(/^its strategy ends all pods/);
+    it('with Recreate, and with a maxUnavailable of all of them', () => {
+      // of two replicas
+      const all = ['100%', 2].map((maxUnavailable) => ({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable } }));
+      for (const strategy of [recreate, ...all])
+        expect(warningsFor(strategy)[0]).to.match(/^its strategy ends all pods/);
       expect(warningsFor(recreate, ruleWith({ rotation: { strategy: 'Restart' } }))).to.have.length(1);
     });
 
     it('but not with other strategies, nor if only people roll it', () => {
-      expect(warningsFor({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '25%' } })).to.deep.equal([]);
+      for (const maxUnavailable of ['25%', 1]) {
+        expect(warningsFor({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable } })).to.deep.equal([]);
+      }
       expect(warningsFor(recreate, ruleWith())).to.deep.equal([]);
     });
   });
