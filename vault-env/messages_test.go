@@ -41,6 +41,9 @@ func TestCheck(t *testing.T) {
 	if want := "URL: 15 bytes\nDB_password: 12 bytes\nDB_user: 4 bytes\n"; e.status != 0 || e.stdout != want || e.stderr != "" {
 		t.Errorf("%+v; want %q", e, want)
 	}
+	if seen := v.Seen(); !strings.Contains(seen[len(seen)-1], "auth/token/revoke-self") {
+		t.Errorf("the token stays: %v", seen)
+	}
 	vaultEnv(t, append(env, "X=vault:secret/data/shop/db#passwrd"), "--check").wantLine(t, failure.Missing, "no key")
 	if e := vaultEnv(t, []string{messagePath, v.Settings(t)}, "--check"); e.stdout != "no variable refers to Vault\n" {
 		t.Errorf("%+v", e)
