@@ -5,6 +5,7 @@ import { policyValidator } from '../../core/policy/schema.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
+import { installPrerequisites } from '../support/operator.ts';
 import { BAD_POLICIES, GOOD_POLICIES, LARGEST_POLICY } from './policy-tables.ts';
 
 const CRD_FILE = new URL('../../crds/vaultinjectionpolicies.yaml', import.meta.url);
@@ -27,8 +28,7 @@ describe('the CRD on a real API server', function () {
   before(async function () {
     this.timeout(BUILDING_MS);
     plane = await startControlPlane({ controllers: false });
-    await plane.kubectlOk(['apply', '-f', CRD_FILE.pathname]);
-    await plane.kubectlOk(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    await installPrerequisites(plane);
   });
 
   after(() => plane.stop());
