@@ -354,6 +354,12 @@ export const REASONS = {
     meaning: 'The annotation vaultinjection.dev/policy names a policy that is not for this workload.',
     action: 'Name one that matches, or remove the annotation.',
   },
+  OtherOperatingSystem: {
+    usedBy: ['Workload'],
+    meaning:
+      'The pods of the workload are for nodes that do not run Linux, by os.name, a node selector or a required affinity. vault-env exists for Linux only.',
+    action: 'Nothing; if its programs refer to Vault, let them read it themselves.',
+  },
   NothingToInject: {
     usedBy: ['Workload'],
     meaning: 'No container of the workload refers to Vault.',

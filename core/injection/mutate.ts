@@ -9,6 +9,7 @@ import type { WorkloadKind } from '../kinds.ts';
 import type { Governor, Rule, RuleSnapshot, UnusablePolicy } from '../policy/rule.ts';
 import { deniedPath } from './bounds.ts';
 import { entryPointsOf } from './entry-points.ts';
+import { warnOfForeignAnnotations } from './foreign-annotations.ts';
 import type { ImageNeeds, KnownImages } from './images.ts';
 import { inject } from './inject.ts';
 import { asList, asObject, equal } from '../json.ts';
@@ -20,6 +21,7 @@ import { readWishes, optionsOf } from './overrides.ts';
 import type { Wishes } from './overrides.ts';
 import { diff } from './patch.ts';
 import type { JsonPatchOperation } from './patch.ts';
+import { otherSystemOf } from './operating-system.ts';
 import { annotationsOf, containersOf, nameOf, podSpecOf } from './pod.ts';
 import { readsOf } from './reads.ts';
 import { ANNOTATIONS_LIMIT } from './record.ts';
@@ -30,6 +32,7 @@ import type { Selected } from './selection.ts';
 import { deniedSource, skippedSource, warnOfSource } from './source-notes.ts';
 import type { KnownSources, SourceNeeds } from './sources.ts';
 import { startFaults } from './start-faults.ts';
+import { warnOfLookalikes, warnOfUnresolved } from './unresolved.ts';
 
 export interface MutationInput {
   readonly kind: WorkloadKind;
@@ -58,6 +61,8 @@ interface About {
   readonly held?: Denial;
   readonly reason?: string | undefined;
   readonly exclusion?: Exclusion;
+  /** Why references stay text, as the end of a sentence; left out if every container's warning says it. */
+  readonly literal?: string;
   readonly wrapped?: readonly string[];
   readonly skipped?: readonly Skipped[];
   readonly details?: Details | undefined;
@@ -74,12 +79,13 @@ export function mutateWorkload(input: MutationInput): MutationResult {
   if (workload === undefined) {
     return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' });
   }
-  const matching = matchingRules(governorsOf(rules, namespace), kind, labelsOf(workload));
+  const governors = governorsOf(rules, namespace);
+  const matching = matchingRules(governors, kind, labelsOf(workload));
   const template = templateOf(kind, workload);
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation reports what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
-  return review(workload, template, restore(template), matching, input);
+  return review(workload, template, restore(template), matching, { ...input, governors });
 }
 
 function review(
@@ -87,7 +93,14 @@ function review(
   template: RawObject,
   restored: Restored,
   matching: readonly Governor[],
-  { kind, stored, images, sources, detailed = false }: MutationInput,
+  {
+    kind,
+    governors,
+    stored,
+    images,
+    sources,
+    detailed = false,
+  }: MutationInput & { readonly governors: readonly Governor[] },
 ): MutationResult {
   const templatePath = `/${KINDS[kind].template.join('/')}`;
   const warnings: string[] = [];
@@ -97,7 +110,17 @@ function review(
     const yielding = matching.filter((other) => other !== rule).map(({ policy }) => policy.name);
     return { unwrapped: [], isTraced: restored.template !== template, faults: [], reads: [], yielding, ...known };
   };
-  const withoutInjection: WithoutInjection = (outcome, about = {}) => {
+  // What nobody reads is not looked for.
+  const advise = (spec: RawObject, wrapped: readonly string[], literal?: string): void => {
+    if (detailed) return;
+    for (const container of containersOf(spec)) {
+      if (literal !== undefined) warnOfUnresolved(container, literal, warn);
+      warnOfLookalikes(container, warn);
+    }
+    warnOfForeignAnnotations(workload, restored.template, wrapped.length > 0, warn);
+  };
+  const withoutInjection: WithoutInjection = (outcome, { literal, ...about } = {}) => {
+    advise(podSpecOf(restored.template) ?? {}, [], literal);
     const patch = diff(template, restored.template, templatePath);
     const named = patch.length > 0 && outcome !== 'Excluded' ? 'Restored' : outcome;
     return result(named, { patch, warnings, details: detailsOf(about.rule), ...about });
@@ -107,16 +130,33 @@ function review(
   }
   const wishes = readWishes(workload, restored.template, warn);
   const rule = choose(matching, wishes);
-  if (rule === undefined) return noRule(matching, wishes, warn, withoutInjection);
+  if (rule === undefined) {
+    const literal = unselected(annotationsOf(template)?.[annotation.injected], governors);
+    return noRule(matching, wishes, literal, warn, withoutInjection);
+  }
   if (wishes.inject === false) {
-    return withoutInjection('Excluded', { rule, reason: 'inject is "false"', exclusion: 'AnnotatedFalse' });
+    const reason = 'inject is "false"';
+    return withoutInjection('Excluded', { rule, reason, literal: reason, exclusion: 'AnnotatedFalse' });
+  }
+  const system = otherSystemOf(podSpecOf(restored.template) ?? {});
+  if (system !== undefined) {
+    const reason = `its pods are for ${system}, and vault-env is for Linux`;
+    if (wishes.inject === true) warn(`${annotation.inject}: nothing is injected, ${reason}`);
+    return withoutInjection('Excluded', { rule, reason, literal: reason, exclusion: 'OtherOperatingSystem' });
   }
   if (!isUsable(rule)) {
+    advise(
+      podSpecOf(template) ?? {},
+      restored.wrapped.size > 0 ? [...restored.wrapped] : [],
+      `policy ${rule.policy.name} cannot be used`,
+    );
     const isChanged = !equal(template, templateOf(kind, asObject(stored)));
     return hold(rule, isChanged, warnings, detailsOf(rule));
   }
   if (rule.when === 'Annotation' && wishes.inject !== true) {
-    return withoutInjection('Excluded', { rule, reason: 'inject is not "true"', exclusion: 'AnnotationMissing' });
+    const reason = 'inject is not "true"';
+    const literal = `policy ${rule.policy.name} wants ${annotation.inject}: "true"`;
+    return withoutInjection('Excluded', { rule, reason, literal, exclusion: 'AnnotationMissing' });
   }
 
   const options = optionsOf(rule, wishes, warn);
@@ -161,6 +201,7 @@ function review(
   const oversize = oversizeOf(injected.template);
   if (oversize !== undefined) return refused(oversize);
   if (isRolledByOperator(rule) && !keepsPods(kind, workload)) warn(LOSES_PODS);
+  advise(podSpecOf(restored.template) ?? {}, wrapped);
   const patch = diff(template, injected.template, templatePath);
   const unwrapped = detailed ? unwrappedOf(template, selected, wrapped) : [];
   const details = detailsOf(rule, {
@@ -191,7 +232,7 @@ function hold(
   const warning = `policy ${policy.name} cannot be used: nothing is injected or restored; see its condition Accepted`;
   const reason = 'the policy cannot be used';
   const held: Denial = { reason: 'PolicyUnusable', message };
-  return result('Unchanged', { rule, warnings: [...warnings, warning], reason, held, details });
+  return result('Unchanged', { rule, warnings: [warning, ...warnings], reason, held, details });
 }
 
 const LOSES_PODS =
@@ -228,17 +269,29 @@ function choose(matching: readonly Governor[], { policy }: Wishes): Governor | u
 function noRule(
   matching: readonly Governor[],
   wishes: Wishes,
+  literal: string,
   warn: (text: string) => void,
   withoutInjection: WithoutInjection,
 ): MutationResult {
   if (matching.length === 0) {
     if (wishes.inject === true) warn(`${annotation.inject}: no policy applies to this workload; nothing is injected`);
-    return withoutInjection('NoPolicy');
+    return withoutInjection('NoPolicy', { literal });
   }
   const names = matching.map(({ policy }) => policy.name).join(', ');
   warn(`${annotation.policy}: no such policy for this workload, nothing is injected; choose one of ${names}`);
   const reason = 'the named policy does not apply to this workload';
-  return withoutInjection('Excluded', { reason, exclusion: 'OtherPolicyNamed' });
+  return withoutInjection('Excluded', { reason, literal: reason, exclusion: 'OtherPolicyNamed' });
+}
+
+/**
+ * Returns why no policy selects a workload.
+ * @param injected the annotation of that name, which an earlier injection left
+ */
+function unselected(injected: unknown, governors: readonly Governor[]): string {
+  const before = typeof injected === 'string' ? injected.split('/')[0] : undefined;
+  if (before === undefined) return 'no VaultInjectionPolicy selects this workload';
+  const isThere = governors.some(({ policy }) => policy.name === before);
+  return isThere ? `policy ${before} does not select it` : `policy ${before} is deleted or suspended`;
 }
 
 function labelsOf(workload: RawObject): Readonly<Record<string, string>> {

@@ -13,6 +13,7 @@ import {
   optionsOfRule,
 } from './annotations.ts';
 import type { EffectiveOptions } from './annotations.ts';
+import { editDistance } from './edit-distance.ts';
 import type { Rule } from '../policy/rule.ts';
 import { own } from '../json.ts';
 import type { RawObject } from '../json.ts';
@@ -91,18 +92,4 @@ function unknownAnnotation(name: string, suggest: boolean): string {
   // Up to a third of the letters wrong is a typo; more is another word.
   if (nearest === undefined || nearest.distance > Math.max(2, Math.floor(nearest.known.length / 3))) return text;
   return `${text}; did you mean ${nearest.known}?`;
-}
-
-/** The Levenshtein distance: insertions, deletions and replacements that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let i = 1; i <= a.length; i++) {
-    const previous = row;
-    row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(replaced, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-  }
-  return row[b.length] ?? 0;
 }

@@ -14,6 +14,7 @@ import type { Untold } from './source-notes.ts';
 import { isSourced, sourcedEnvironment } from './sourced-environment.ts';
 import { sourceName } from './sources.ts';
 import type { KnownSources, SourceNeeds } from './sources.ts';
+import { warnOfFiles, warnOfProbes, warnOfUnresolved } from './unresolved.ts';
 
 export interface Selected {
   readonly list: ContainerList;
@@ -63,17 +64,17 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
         isLeftOut || !isSourced(container) ? undefined : sourcedEnvironment(container, rule.sources, known);
       const references = environment?.references ?? referringVariables(container);
       if (isLeftOut) {
-        if (references.length > 0) {
-          warn(
-            `container ${name}: refers to Vault, but policy ${rule.policy.name} excludes it; its program sees the references`,
-          );
-        }
+        warnOfUnresolved(container, `policy ${rule.policy.name} excludes this container`, warn);
         continue;
       }
       if (environment !== undefined) notes.note(environment);
       const isReferring = references.length > 0 || rule.when === 'Always' || options.fromPaths.length > 0;
-      if (!isReferring && (environment === undefined || !notes.selects(name, environment))) continue;
+      if (!isReferring && (environment === undefined || !notes.selects(name, environment))) {
+        warnOfFiles(name, container, warn);
+        continue;
+      }
       if (references.length > 0) warnOfReferences(name, container, references, rule, warn);
+      if (references.length > 0 && !rule.probes) warnOfProbes(name, container, warn);
       selected.push({ list, index, name, container, references });
     }
   }

@@ -23,7 +23,9 @@ describe('admission of a workload', () => {
         patch: [],
         wrapped: [],
         skipped: [],
-        warnings: [],
+        warnings: [
+          "container app: DB_PASSWORD stays the reference's text: no VaultInjectionPolicy selects this workload",
+        ],
         audit: { result: 'NoPolicy' },
       });
       expect(mutate(admitted(plain, ruleWith())).outcome).to.equal('Restored');
@@ -100,7 +102,7 @@ describe('admission of a workload', () => {
     });
     it('says which container gets the text of its references because the policy leaves it out', () => {
       expect(mutate(plain, ruleWith({ containers: { exclude: ['app'] } })).warnings).to.deep.equal([
-        'container app: refers to Vault, but policy shop-secrets excludes it; its program sees the references',
+        "container app: DB_PASSWORD stays the reference's text: policy shop-secrets excludes this container",
       ]);
     });
   });
