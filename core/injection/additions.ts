@@ -37,17 +37,23 @@ export function withAdditions(generated: RawObject, live: readonly RawObject[]):
 /**
  * The same for the init container. Users and groups follow the policy and the pod, also to nothing; a mount stays only
  * with its volume.
+ *
+ * @param hasOwnResources false: requests and limits follow the pod in the same way
  */
 export function installerWithAdditions(
   generated: RawObject,
   live: RawObject | undefined,
+  hasOwnResources: boolean,
   isVolume: (name: string) => boolean,
 ): RawObject {
   if (live === undefined || nameOf(live) !== nameOf(generated)) return generated;
   const securityContext = asObject(live.securityContext);
   const unowned = securityContext && without(securityContext, 'runAsUser', 'runAsGroup');
   const mounts = asList(live.volumeMounts)?.filter((mount) => isVolume(nameOf(mount) ?? ''));
-  return merged(generated, withField(withField(live, 'securityContext', unowned), 'volumeMounts', mounts));
+  const resources = asObject(live.resources);
+  const others = hasOwnResources || resources === undefined ? resources : without(resources, 'requests', 'limits');
+  const kept = withField(withField(live, 'securityContext', unowned), 'volumeMounts', mounts);
+  return merged(generated, withField(kept, 'resources', others));
 }
 
 /** Whether a field of a volume is the content that a user has given it: what has no fields of its own is none. */

@@ -12,6 +12,7 @@ import { EXECUTABLE_IN_IMAGE, INSTALL_DIRECTORY, INSTALL_FLAG } from './names.ts
 import type { Purpose } from './names.ts';
 import { podSpecOf } from './pod.ts';
 import { sameQuantity } from './quantity.ts';
+import { followedResources } from './resources.ts';
 
 export type VolumeNames = Readonly<Record<Purpose, string>>;
 
@@ -69,7 +70,10 @@ export function installerFor(
     image,
     command: [EXECUTABLE_IN_IMAGE],
     args: [INSTALL_FLAG, INSTALL_DIRECTORY],
-    resources: normalized(resources, asObject(live?.resources)),
+    resources:
+      resources === undefined
+        ? followedResources(podSpecOf(template) ?? {})
+        : normalized(resources, asObject(live?.resources)),
     volumeMounts: [{ name: volume, mountPath: INSTALL_DIRECTORY }],
     terminationMessagePath: DEFAULT_TERMINATION_MESSAGE_PATH,
     terminationMessagePolicy: 'File',
@@ -99,7 +103,10 @@ function userAndGroup({ injector }: Rule, template: RawObject): { runAsUser?: nu
 }
 
 /** Returns our quantities, each as the API server has written it in the template where it says the same. */
-function normalized({ requests, limits }: Rule['injector']['resources'], live: RawObject | undefined): RawObject {
+function normalized(
+  { requests, limits }: NonNullable<Rule['injector']['resources']>,
+  live: RawObject | undefined,
+): RawObject {
   return {
     ...(requests && { requests: normalizedQuantities(requests, asObject(live?.requests)) }),
     ...(limits && { limits: normalizedQuantities(limits, asObject(live?.limits)) }),

@@ -267,7 +267,7 @@ function withContainers(
     const name = freeName('executable', (candidate) => names.has(candidate));
     const generated = installerFor(rule, name, volumes.executable, template, live.installer);
     const installer = isSameRule(rule, live.injected)
-      ? installerWithAdditions(generated, live.installer, isVolume)
+      ? installerWithAdditions(generated, live.installer, rule.injector.resources !== undefined, isVolume)
       : generated;
     spec.initContainers = [installer, ...(asList(spec.initContainers) ?? [])];
   }

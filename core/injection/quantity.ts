@@ -29,6 +29,13 @@ export function sameQuantity(a: unknown, b: unknown): boolean {
   return left !== undefined && left === nano(b);
 }
 
+/** Returns a number below, at or above 0 as `a` is less than, equal to or more than `b`; undefined if one is no quantity. */
+export function compareQuantities(a: unknown, b: unknown): number | undefined {
+  const [left, right] = [nano(a), nano(b)];
+  if (left === undefined || right === undefined) return undefined;
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
 /** Returns a quantity in units of 10^-9, or undefined if it is not one (or longer than anybody writes). */
 function nano(quantity: unknown): bigint | undefined {
   if (typeof quantity !== 'string' || quantity.length > 32) return undefined;

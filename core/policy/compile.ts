@@ -23,9 +23,9 @@ export type CompiledPolicy =
   | { readonly ok: true; readonly suspended: true }
   | ({ readonly ok: false } & PolicyFault);
 
-// Enough to copy an executable of 10 MB into a tmpfs, which is charged to its writer, and no more: requests of init
-// containers count for the whole pod if they exceed those of its containers.
-const DEFAULT_RESOURCES: RuleInjector['resources'] = {
+// What every init container had before its resources followed the pod. It stays in the hash of a policy that names none:
+// another hash would roll every workload, also those that have no init container.
+const FIRST_RESOURCES: RuleInjector['resources'] = {
   requests: { cpu: '10m', memory: '32Mi' },
   limits: { memory: '64Mi' },
 };
@@ -68,6 +68,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     rotation: { strategy: spec.rotation.strategy, intervalMs: parseDuration(spec.rotation.interval) ?? 0 },
     hash: hashOf({
       ...shape,
+      injector: { ...shape.injector, resources: shape.injector.resources ?? FIRST_RESOURCES },
       process: withoutDefaults(shape.process, DEFAULTS.process, (field) => !FIRST_OF_PROCESS.includes(field)),
       ...(isDefault(spec.inject.sources) ? {} : { sources: { configMaps, secrets } }),
       ...(spec.inject.startupProbe === DEFAULTS.inject.startupProbe ? {} : { startupProbe: spec.inject.startupProbe }),
@@ -150,7 +151,7 @@ function injectorOf(injector: VaultInjectionPolicySpec['injector'], defaults: In
     image: image === '' ? defaults.injectorImage : image,
     imagePullPolicy: imagePullPolicy ?? defaults.injectorImagePullPolicy,
     delivery: delivery === 'ImageVolume' ? 'ImageVolume' : 'InitContainer',
-    resources: resources === undefined ? DEFAULT_RESOURCES : resourcesOf(resources),
+    ...(resources && { resources: resourcesOf(resources) }),
     securityContext: { ...(runAsUser !== undefined && { runAsUser }), ...(runAsGroup !== undefined && { runAsGroup }) },
   };
 }
@@ -160,7 +161,7 @@ type Quantities = Readonly<Record<string, number | string>>;
 function resourcesOf(resources: {
   readonly requests?: Quantities;
   readonly limits?: Quantities;
-}): RuleInjector['resources'] {
+}): NonNullable<RuleInjector['resources']> {
   const texts = (quantities: Quantities): Record<string, string> =>
     Object.fromEntries(Object.entries(quantities).map(([name, quantity]) => [name, String(quantity)]));
   const { requests, limits } = resources;

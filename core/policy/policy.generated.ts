@@ -315,8 +315,9 @@ export interface VaultInjectionPolicySpec {
      */
     readonly delivery: 'Auto' | 'InitContainer' | 'ImageVolume';
     /**
-     * Resources of the init container. Defaults to requests of 10m CPU and 32Mi memory and a
-     * limit of 64Mi memory.
+     * Resources of the init container. By default they are those of the pod's container with the
+     * most memory, so that quotas, limit ranges and the QoS class of the pod treat it like that
+     * one; only a memory limit below 32Mi is raised to that.
      */
     readonly resources?: {
       /** Requests of the init container: cpu, memory, ephemeral-storage. */

@@ -74,7 +74,8 @@ export interface RuleInjector {
   readonly image: string;
   readonly imagePullPolicy: NonNullable<Spec['injector']['imagePullPolicy']>;
   readonly delivery: Exclude<Spec['injector']['delivery'], 'Auto'>;
-  readonly resources: {
+  /** Undefined: they follow those of the pod. */
+  readonly resources?: {
     readonly requests?: Readonly<Record<string, string>>;
     readonly limits?: Readonly<Record<string, string>>;
   };

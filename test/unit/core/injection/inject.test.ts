@@ -24,7 +24,7 @@ describe('inject', () => {
           image: 'registry.example.com/vault-env:1.0.0',
           command: ['/vault-env'],
           args: ['--install', '/install'],
-          resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
+          resources: {},
           volumeMounts: [{ name: 'vault-env', mountPath: '/install' }],
           terminationMessagePath: '/dev/termination-log',
           terminationMessagePolicy: 'File',

@@ -53,7 +53,6 @@ describe('compilePolicy', () => {
         image: 'registry.example.com/vault-env:1.0.0',
         imagePullPolicy: 'IfNotPresent',
         delivery: 'InitContainer',
-        resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
         securityContext: {},
       },
       images: [],
@@ -242,7 +241,7 @@ describe('compilePolicy', () => {
   for (const quantity of [1, 0, '1', '100m', '0.5', '.5', '64Mi', '1G', '1e3', '+2'])
     it(`accepts ${JSON.stringify(quantity)} as a quantity`, () => {
       expect(
-        ruleOf({ injector: { resources: { limits: { cpu: quantity } } } }).injector.resources.limits,
+        ruleOf({ injector: { resources: { limits: { cpu: quantity } } } }).injector.resources?.limits,
       ).to.deep.equal({
         cpu: String(quantity),
       });
