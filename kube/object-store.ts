@@ -40,10 +40,14 @@ export class ObjectStore<T extends KubernetesObject> implements Store<T> {
     return [...this.#objects].flatMap(([key, object]) => (listed.has(key) ? [] : this.remove(object)));
   }
 
-  /** Takes one object; returns no change if it is already known, two if another object has taken its name. */
+  /**
+   * Takes one object; returns no change if it is already known, two if another object has taken its name. A known one is
+   * not replaced: the garbage collector would have to move each of the thousands that a list brings again.
+   */
   put(object: T): Change<T>[] {
     const key = keyOf(object.metadata);
     const previous = this.#objects.get(key);
+    if (previous !== undefined && isSame(previous, object)) return [];
     this.#objects.set(key, object);
     if (previous === undefined) return [{ key, object, previous }];
     if (previous.metadata.uid !== object.metadata.uid) {
@@ -52,12 +56,16 @@ export class ObjectStore<T extends KubernetesObject> implements Store<T> {
         { key, object, previous: undefined },
       ];
     }
-    const known = previous.metadata.resourceVersion === object.metadata.resourceVersion;
-    return known ? [] : [{ key, object, previous }];
+    return [{ key, object, previous }];
   }
 
   remove(last: T): Change<T>[] {
     const key = keyOf(last.metadata);
     return this.#objects.delete(key) ? [{ key, object: undefined, previous: last }] : [];
   }
+}
+
+/** A resourceVersion stands for one state of one object, unless an etcd was restored from a backup. */
+function isSame({ metadata: a }: KubernetesObject, { metadata: b }: KubernetesObject): boolean {
+  return a.uid === b.uid && a.resourceVersion === b.resourceVersion && a.generation === b.generation;
 }
