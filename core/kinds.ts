@@ -25,6 +25,8 @@ export interface RolloutState {
   readonly progress: string;
   /** What the API server says about a failure. */
   readonly message?: string;
+  /** Why the API server refuses to create its pods, in its words (ReplicaFailure of a Deployment). */
+  readonly refused?: string;
 }
 
 export interface Kind {
@@ -122,13 +124,20 @@ function deploymentKeepsPods(spec: RawObject): boolean {
 // (k8s.io/kubernetes/pkg/controller/deployment/util).
 const ALL_AVAILABLE = 'NewReplicaSetAvailable';
 const TIMED_OUT = 'ProgressDeadlineExceeded';
+// Some name every container of a pod; the beginning tells what it is about.
+const LONGEST_REFUSAL = 300;
 
 function deploymentRollout(spec: RawObject, status: RawObject, isSeen: boolean): RolloutState {
   const desired = number(spec.replicas, 1);
   const updated = number(status.updatedReplicas);
   const conditions = (asList(status.conditions) ?? []).map(asObject);
   const progress = conditions.find((condition) => condition?.type === 'Progressing');
-  const flags = { paused: spec.paused === true, onDelete: false, ...podsOf(spec, status, isSeen) };
+  const failure = conditions.find((condition) => condition?.type === 'ReplicaFailure');
+  const refused = failure?.status === 'True' ? asString(failure.message)?.slice(0, LONGEST_REFUSAL) : undefined;
+  const flags = {
+    ...{ paused: spec.paused === true, onDelete: false, ...podsOf(spec, status, isSeen) },
+    ...(refused !== undefined && { refused }),
+  };
   if (!isSeen) return { phase: 'Progressing', ...flags };
   if (progress?.status === 'False' && progress.reason === TIMED_OUT) {
     return { phase: 'Failed', ...flags, message: asString(progress.message) ?? 'its progress deadline is exceeded' };

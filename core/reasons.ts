@@ -299,6 +299,14 @@ export const REASONS = {
     action: 'Remove the variable VAULT_ENV_CONFIG from the container.',
   },
 
+  EditedByPosition: {
+    usedBy: UNDER_REVIEW,
+    meaning:
+      'A patch by position (a JSON patch of args/0, say) has hit words of the stored workload that injection generated, ' +
+      'because positions there differ from those of the manifest.',
+    action: 'Apply the changed manifest, or patch whole lists, such as command and args together.',
+  },
+
   // how a workload stands to its policy
   NotInjected: {
     usedBy: ['Workload', 'Event'],
@@ -320,6 +328,14 @@ export const REASONS = {
       'A variable refers to Vault in a form that vault-env cannot read, so programs of new pods would not start; the operator ' +
       'replaces no pods for it.',
     action: 'Correct the variable that the message names.',
+  },
+  PodsRefused: {
+    usedBy: ['Workload', 'Event'],
+    meaning:
+      'The API server refuses to create pods of the workload, and its message names something that injection added: a quota, ' +
+      'a limit range or a policy of the cluster does not allow it.',
+    action:
+      'Allow what the message names, or set spec.injector.resources or spec.injector.delivery: ImageVolume in the policy.',
   },
   TransitKeyMissing: {
     usedBy: ['Workload', 'Event'],

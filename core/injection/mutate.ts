@@ -23,6 +23,7 @@ import { diff } from './patch.ts';
 import type { JsonPatchOperation } from './patch.ts';
 import { otherSystemOf } from './operating-system.ts';
 import { annotationsOf, containersOf, nameOf, podSpecOf } from './pod.ts';
+import { positionEdit } from './position-edits.ts';
 import { readsOf } from './reads.ts';
 import { ANNOTATIONS_LIMIT } from './record.ts';
 import { restore } from './restore.ts';
@@ -130,6 +131,9 @@ function review(
   }
   const wishes = readWishes(workload, restored.template, warn);
   const rule = choose(matching, wishes);
+  const before = templateOf(kind, asObject(stored));
+  const damage = positionEdit(before, template, rule && isUsable(rule) ? rule.injector.image : undefined, warn);
+  if (damage !== undefined) return denied(damage, { warnings, rule, details: detailsOf(rule) });
   if (rule === undefined) {
     const literal = unselected(annotationsOf(template)?.[annotation.injected], governors);
     return noRule(matching, wishes, literal, warn, withoutInjection);
@@ -150,7 +154,7 @@ function review(
       restored.wrapped.size > 0 ? [...restored.wrapped] : [],
       `policy ${rule.policy.name} cannot be used`,
     );
-    const isChanged = !equal(template, templateOf(kind, asObject(stored)));
+    const isChanged = !equal(template, before);
     return hold(rule, isChanged, warnings, detailsOf(rule));
   }
   if (rule.when === 'Annotation' && wishes.inject !== true) {

@@ -7,6 +7,7 @@ import type { RawObject } from '../json.ts';
 import { templateOf } from '../kinds.ts';
 import { mutateWorkload } from '../injection/mutate.ts';
 import { annotation } from '../injection/annotations.ts';
+import { EXECUTABLE } from '../injection/names.ts';
 import type { MutationResult } from '../injection/outcome.ts';
 import { annotationsOf } from '../injection/pod.ts';
 import type { KnownSources, SourceNeeds } from '../injection/sources.ts';
@@ -140,7 +141,13 @@ function judged(result: MutationResult, workload: Workload, governor: Governor):
   if (failure !== undefined) return { state: 'Failed', reason: failure.reason, message: failure.message };
   if (isUnwanted) return { state: 'Excluded', ...(exclusion && { reason: exclusion }) };
   if (wrapped.length === 0) return { state: 'Excluded', reason: 'NothingToInject' };
-  return faulty('Injected', result, 'new pods do not start') ?? { state: 'Injected' };
+  return faulty('Injected', result, 'new pods do not start') ?? refusedBecauseOfUs(workload) ?? { state: 'Injected' };
+}
+
+/** The container, the volumes and the paths that injection adds all begin with the name of the executable. */
+function refusedBecauseOfUs({ rollout: { refused } }: Workload): Verdict | undefined {
+  if (refused?.includes(EXECUTABLE) !== true) return undefined;
+  return { state: 'Injected', reason: 'PodsRefused', message: `its pods cannot be created: ${refused}` };
 }
 
 /** New pods are known to fail: the reason says what to correct, because nothing else would help. */
@@ -179,6 +186,11 @@ function isRestartPending(workload: Workload, object: RawObject, { wrapped }: Mu
   if (wanted === undefined || wrapped.length === 0) return false;
   const template = templateOf(workload.kind, object);
   return /^[0-9a-f]{12}$/.test(wanted) && annotationsOf(template)?.[annotation.restart] !== wanted;
+}
+
+/** Whether somebody should know of it although it is injected. */
+export function isToldOf(standing: Pick<Standing, 'reason'>): boolean {
+  return willNotStart(standing) || standing.reason === 'PodsRefused';
 }
 
 /** Returns the rule that a standing refers to, if it is still in force. */

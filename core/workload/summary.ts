@@ -3,7 +3,7 @@ import { compareText } from '../order.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Plan, Stall, Tracked } from './plan.ts';
-import { STATE_NAMES, STATES, willNotStart } from './standing.ts';
+import { isToldOf, STATE_NAMES, STATES } from './standing.ts';
 import type { State } from './standing.ts';
 import { partsOfWorkloadKey } from './workload.ts';
 
@@ -87,7 +87,7 @@ interface Ranked {
 function attentionOf({ workload, standing }: Tracked, stall: Stall | undefined): Ranked | undefined {
   const { state } = standing;
   // stalled ones come first, then the most urgent ones
-  const urgency = willNotStart(standing) ? STATES.Failed.urgency : STATES[state].urgency;
+  const urgency = isToldOf(standing) ? STATES.Failed.urgency : STATES[state].urgency;
   const rank = stall === undefined ? urgency : -1;
   if (rank === undefined) return undefined;
   const { kind, metadata } = workload;

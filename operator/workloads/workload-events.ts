@@ -5,7 +5,7 @@ import type { ReasonCode } from '../../core/reasons.ts';
 import { POLICIES } from '../policies/reconciler.ts';
 import type { Judgement } from './inventory.ts';
 import type { Action } from '../../core/workload/plan.ts';
-import { STATES, willNotStart } from '../../core/workload/standing.ts';
+import { isToldOf, STATES } from '../../core/workload/standing.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 
@@ -40,7 +40,7 @@ export class WorkloadEvents {
    * Records the standing of a workload if somebody should know it; also called when this replica becomes the leader.
    */
   stands(workload: Workload, { state, reason, message, policy }: Standing): void {
-    const isTold = STATES[state].isTold || (reason !== undefined && willNotStart({ reason }));
+    const isTold = STATES[state].isTold || (reason !== undefined && isToldOf({ reason }));
     if (!isTold || !this.#options.isLeader()) return;
     const text = `${message ?? state} (policy ${policy.name})`;
     this.#record(regardingOf(workload), 'Warning', reason ?? 'NotInjected', text);

@@ -46,10 +46,37 @@ const plain = deployment({ containers: [container({ ...REFERRING })] });
 const rule = ruleWith({ failurePolicy: 'Ignore' });
 const injected = admitted(plain, rule);
 
+const refused = (message: string): object => ({
+  ...(injected as object),
+  status: { conditions: [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message }] },
+});
+
 describe('how a workload stands to its policy', () => {
   it('is nothing without a policy', () => {
     expect(standing(plain, [])).to.equal(undefined);
     expect(standing(injected, [])).to.equal(undefined);
+  });
+
+  it('is Injected and to be told if its pods are refused because of what was added, in the words of the API server', () => {
+    const message = 'pods "web-1" is forbidden: failed quota: team: must specify limits.cpu for: vault-env';
+    expect(standing(refused(message), [rule])).to.deep.include({
+      state: 'Injected',
+      reason: 'PodsRefused',
+      message: `its pods cannot be created: ${message}`,
+    });
+    const other = 'pods "web-1" is forbidden: failed quota: team: must specify limits.cpu for: app';
+    expect(standing(refused(other), [rule]))
+      .to.deep.include({ state: 'Injected' })
+      .and.not.to.have.property('reason');
+    expect(
+      standing(
+        {
+          ...(injected as object),
+          status: { conditions: [7, { type: 'ReplicaFailure', status: 'True', message: 7 }] },
+        },
+        [rule],
+      ),
+    ).to.deep.include({ state: 'Injected' });
   });
 
   it('is Injected as admission left it', () => {
