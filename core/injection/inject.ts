@@ -66,8 +66,9 @@ export type Injected =
   | { readonly denial: Denial };
 
 /** Wraps the selected containers of a template without any traces of injection. */
-export function inject(template: RawObject, selected: readonly Selected[], context: InjectionContext): Injected {
+export function inject(template: RawObject, selected: readonly Selected[], given: InjectionContext): Injected {
   const podSpec = podSpecOf(template) ?? {};
+  const context = { ...given, rule: withDelivery(podSpec, given) };
   const volumes = volumeNames(podSpec, context.reservedVolumes);
   const role = roleFor(context.rule, context.options.role, serviceAccountOf(podSpec));
   const wrapped = new Map<Selected, Wrap>();
@@ -106,6 +107,18 @@ export function inject(template: RawObject, selected: readonly Selected[], conte
     wrapped: [...wrapped.keys()].map(({ name }) => name),
     skipped,
   };
+}
+
+/**
+ * Returns the rule with the delivery for this pod. What the operator has chosen for all is not for every pod, and an init
+ * container that is there already stays as long as the policy does: replacing it would roll the pods for nothing.
+ */
+function withDelivery(podSpec: RawObject, { rule, live }: Pick<InjectionContext, 'rule' | 'live'>): Rule {
+  if (!rule.injector.isAuto || rule.injector.delivery === 'InitContainer') return rule;
+  // other runtimes than the node's usual one, and mounts with other owners: neither is known to take an image volume
+  const isUnusual = asString(podSpec.runtimeClassName) !== undefined || podSpec.hostUsers === false;
+  const isKept = live.installer !== undefined && isSameRule(rule, live.injected);
+  return isUnusual || isKept ? { ...rule, injector: { ...rule.injector, delivery: 'InitContainer' } } : rule;
 }
 
 /**

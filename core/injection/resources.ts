@@ -41,5 +41,6 @@ function memoryLimit(resources: RawObject | undefined): unknown {
 
 function ours(quantities: unknown): Record<string, unknown> {
   const all = asObject(quantities);
-  return Object.fromEntries(NAMES.map((name) => [name, own(all, name)]).filter(([, value]) => value !== undefined));
+  const entries = NAMES.map((name): [string, unknown] => [name, own(all, name)]);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }

@@ -48,7 +48,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     vault: vaultOf(spec.vault),
     environment: environmentOf(spec.environment),
     process: knownFields(spec.process, DEFAULTS.process),
-    injector: injectorOf(spec.injector, defaults),
+    injector: injectorOf(policy, defaults),
     images: (spec.images ?? []).map(({ match, entrypoint = [], cmd = [] }) => ({ match, entrypoint, cmd })),
   };
   const { configMaps, secrets } = spec.inject.sources;
@@ -68,7 +68,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     rotation: { strategy: spec.rotation.strategy, intervalMs: parseDuration(spec.rotation.interval) ?? 0 },
     hash: hashOf({
       ...shape,
-      injector: { ...shape.injector, resources: shape.injector.resources ?? FIRST_RESOURCES },
+      injector: hashedInjector(shape.injector),
       process: withoutDefaults(shape.process, DEFAULTS.process, (field) => !FIRST_OF_PROCESS.includes(field)),
       ...(isDefault(spec.inject.sources) ? {} : { sources: { configMaps, secrets } }),
       ...(spec.inject.startupProbe === DEFAULTS.inject.startupProbe ? {} : { startupProbe: spec.inject.startupProbe }),
@@ -144,13 +144,27 @@ function environmentOf(environment: VaultInjectionPolicySpec['environment']): Ru
   return { fromPaths: sources, ignoreMissing, passthrough, transit, allowedNames, allowedPaths };
 }
 
-function injectorOf(injector: VaultInjectionPolicySpec['injector'], defaults: InjectorDefaults): RuleInjector {
-  const { image = '', imagePullPolicy, delivery, resources, securityContext = {} } = injector;
+/** What the operator chooses is no change of the policy: pods stay as they are until it changes. */
+function hashedInjector({ isAuto, ...injector }: RuleInjector): object {
+  const delivery = isAuto ? 'InitContainer' : injector.delivery;
+  return { ...injector, delivery, resources: injector.resources ?? FIRST_RESOURCES };
+}
+
+/** Returns how vault-env gets into pods: as the policy says, or as the operator has chosen, which the status says. */
+export function deliveryOf({ spec, status }: Pick<VaultInjectionPolicy, 'spec' | 'status'>): RuleInjector['delivery'] {
+  const { delivery } = spec.injector;
+  if (delivery !== 'Auto') return delivery;
+  return status?.injector?.delivery === 'ImageVolume' ? 'ImageVolume' : 'InitContainer';
+}
+
+function injectorOf(policy: VaultInjectionPolicy, defaults: InjectorDefaults): RuleInjector {
+  const { image = '', imagePullPolicy, delivery, resources, securityContext = {} } = policy.spec.injector;
   const { runAsUser, runAsGroup } = securityContext;
   return {
     image: image === '' ? defaults.injectorImage : image,
     imagePullPolicy: imagePullPolicy ?? defaults.injectorImagePullPolicy,
-    delivery: delivery === 'ImageVolume' ? 'ImageVolume' : 'InitContainer',
+    delivery: deliveryOf(policy),
+    isAuto: delivery === 'Auto',
     ...(resources && { resources: resourcesOf(resources) }),
     securityContext: { ...(runAsUser !== undefined && { runAsUser }), ...(runAsGroup !== undefined && { runAsGroup }) },
   };

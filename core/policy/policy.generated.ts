@@ -310,8 +310,11 @@ export interface VaultInjectionPolicySpec {
     readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
     /**
      * How vault-env gets into the pod: an init container copies it into memory, or the image is
-     * mounted as a volume (Kubernetes 1.36 or newer, on nodes that support it). Auto currently
-     * means InitContainer.
+     * mounted as a volume, which needs no resources (Kubernetes 1.36 or newer, on nodes that
+     * support it). Auto is ImageVolume where all nodes have Kubernetes 1.37 and containerd 2.1 or
+     * newer, else InitContainer; status.injector says which. Pods with a runtime class or a user
+     * namespace of their own get the init container, and what is injected already keeps what it
+     * has until the policy changes.
      */
     readonly delivery: 'Auto' | 'InitContainer' | 'ImageVolume';
     /**
@@ -414,6 +417,13 @@ export interface VaultInjectionPolicyStatus {
    * Timeout, NameUnknown, Unreachable, Unexpected or NotChecked.
    */
   readonly vault?: string;
+  /** How vault-env gets into new pods. */
+  readonly injector?: {
+    /** InitContainer or ImageVolume. */
+    readonly delivery: string;
+    /** Why, as a sentence. */
+    readonly message: string;
+  };
   /**
    * How many workloads this policy applies to, and their state. matched is the sum of those in
    * each state.

@@ -74,6 +74,8 @@ export interface RuleInjector {
   readonly image: string;
   readonly imagePullPolicy: NonNullable<Spec['injector']['imagePullPolicy']>;
   readonly delivery: Exclude<Spec['injector']['delivery'], 'Auto'>;
+  /** The operator has chosen the delivery: a pod for which it is not made gets an init container. */
+  readonly isAuto: boolean;
   /** Undefined: they follow those of the pod. */
   readonly resources?: {
     readonly requests?: Readonly<Record<string, string>>;

@@ -34,6 +34,7 @@ function isSound({ failurePolicy, when, targets, injector }: Rule): boolean {
     ['Fail', 'Ignore'].includes(failurePolicy) &&
     ['References', 'Annotation', 'Always'].includes(when) &&
     ['InitContainer', 'ImageVolume'].includes(injector.delivery) &&
+    (injector.resources === undefined || asObject(injector.resources) !== undefined) &&
     targets.every((kind) => WORKLOAD_KINDS.includes(kind))
   );
 }
@@ -45,7 +46,6 @@ function exampleOf({ namespace, name }: Rule['policy']): Rule {
     process: without(DEFAULTS.process, 'leaseEnd'),
     vault: { ...DEFAULTS.vault, address: 'https://example', tls: {} },
     environment: { ...DEFAULTS.environment, fromPaths: [] },
-    injector: { ...DEFAULTS.injector, resources: {} },
   } as unknown as VaultInjectionPolicySpec;
   const head = { apiVersion: 'vaultinjection.dev/v1alpha1', kind: 'VaultInjectionPolicy' } as const;
   const injector = { injectorImage: 'example', injectorImagePullPolicy: 'IfNotPresent' } as const;

@@ -66,7 +66,7 @@ export function compose(context: Context): Group {
   const health = createHealth(context, { trust, controllers, server });
   showFigures(metrics, rules, trust);
 
-  const { events, authorities, rotation, workloads, policies } = controllers;
+  const { events, authorities, rotation, workloads, policies, nodes } = controllers;
   const { images, sources } = answerers;
   const connections: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
   return new Group(
@@ -88,6 +88,7 @@ export function compose(context: Context): Group {
         named('webhook configuration', configuration),
         { name: 'workloads', stop: () => workloads.stop() },
         whileLeading(leader, { name: 'rotation', start: () => rotation.start(), stop: () => rotation.stop() }, logger),
+        whileLeading(leader, { name: 'node versions', start: () => nodes.start(), stop: () => nodes.stop() }, logger),
         whileLeading(leader, { name: 'probe', start: () => prober.start(), stop: () => prober.stop() }, logger),
       ],
       [sweepingOf(context, leader, replicas)],

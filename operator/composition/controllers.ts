@@ -7,6 +7,7 @@ import type { Leadership } from '../../kube/leader-election.ts';
 import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
 import { Freshness } from '../policies/freshness.ts';
+import { NodeVersions } from '../policies/node-versions.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
 import { PolicyEvents } from '../policies/policy-events.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
@@ -29,6 +30,7 @@ export interface Controllers {
   readonly rotation: Rotation;
   readonly workloads: WorkloadController;
   readonly policies: PolicyController;
+  readonly nodes: NodeVersions;
   readonly freshness: Freshness;
 }
 
@@ -67,6 +69,7 @@ export function createControllers(
     maxRollouts: settings.maxRollouts,
   });
   const history = new RuleHistory(context);
+  const nodes = new NodeVersions(context);
   const metrics = createOperatorMetrics(register);
   const policies = new PolicyController({
     ...context,
@@ -88,6 +91,7 @@ export function createControllers(
     policyEvents: new PolicyEvents(events),
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
+    delivery: () => nodes.choice,
     vault: new NodeVaultClient(),
     authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
@@ -114,9 +118,10 @@ export function createControllers(
     workloads.lookAtAll(namespaces);
   });
   trust.prober.onChange(() => policies.reconcileAll());
+  nodes.onChange(() => policies.reconcileAll());
   leader.onChange((leading) => {
     history.doubt();
     if (leading) policies.reconcileAll();
   });
-  return { events, authorities, rotation, workloads, policies, freshness };
+  return { events, authorities, rotation, workloads, policies, nodes, freshness };
 }

@@ -1,7 +1,8 @@
 import { toKubernetesTime } from '../../core/time.ts';
 import { CONDITION_TYPES } from '../../core/reasons.ts';
 import type { ConditionType, ReasonCode } from '../../core/reasons.ts';
-import type { Condition } from '../../core/policy/policy.generated.ts';
+import { equal } from '../../core/json.ts';
+import type { Condition, VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 import { isSameTable, tableOf } from './table.ts';
 import type { TableStatus } from './table.ts';
 import { isSameWorkloadStatus } from './workload-status.ts';
@@ -53,8 +54,11 @@ export interface DesiredCondition extends Statement {
   readonly type: ConditionType;
 }
 
+/** How vault-env gets into new pods. */
+type InjectorStatus = Pick<VaultInjectionPolicyStatus, 'injector'>;
+
 /** As in the CRD, without the fields that others write. */
-export interface PolicyStatus extends WorkloadStatus, TableStatus {
+export interface PolicyStatus extends WorkloadStatus, TableStatus, InjectorStatus {
   readonly observedGeneration?: number;
   readonly conditions?: readonly Condition[];
 }
@@ -160,14 +164,14 @@ export function nextStatus(
   desired: readonly DesiredCondition[],
   observedGeneration: number,
   now: number,
-  workloads: WorkloadStatus = {},
+  rest: WorkloadStatus & InjectorStatus = {},
 ): PolicyStatus {
   const conditions = desired.map(({ type, status, reason, message }): Condition => {
     const before = known?.conditions?.find((condition) => condition.type === type);
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : toKubernetesTime(now);
     return { type, status, observedGeneration, lastTransitionTime, reason, message };
   });
-  return { observedGeneration, ...tableOf(conditions), conditions, ...workloads };
+  return { observedGeneration, ...tableOf(conditions), conditions, ...rest };
 }
 
 const NOT_PROBED: Statement = {
@@ -195,6 +199,7 @@ export function isSameStatus(known: PolicyStatus | undefined, next: PolicyStatus
   return (
     after.every((condition) => before.some((other) => isSameCondition(condition, other))) &&
     isSameTable(known, next) &&
+    equal(known?.injector, next.injector) &&
     isSameWorkloadStatus(known, next)
   );
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
+import { asObject } from '../../core/json.ts';
 import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { CompiledPolicy } from '../../core/policy/compile.ts';
@@ -45,6 +46,8 @@ const RECOVERIES = 8;
 interface Judged {
   readonly uid: string | undefined;
   readonly generation: number | undefined;
+  /** How vault-env gets into pods, by its status. */
+  readonly delivery: unknown;
   readonly verdict: Verdict;
   /** The history was asked for an earlier rule. */
   isRecovered: boolean;
@@ -96,9 +99,11 @@ export class Enforcer {
     }
     const before = this.#judged.get(key);
     const { uid, generation } = object.metadata;
-    if (before !== undefined && before.uid === uid && before.generation === generation) return false;
+    const delivery = asObject(asObject(object.status)?.injector)?.delivery;
+    const isSame = before?.uid === uid && before?.generation === generation && before?.delivery === delivery;
+    if (before !== undefined && isSame) return false;
     const { verdict, rule } = this.#judge(object);
-    this.#judged.set(key, { uid, generation, verdict, isRecovered: false });
+    this.#judged.set(key, { uid, generation, delivery, verdict, isRecovered: false });
     if (verdict.ok && verdict.suspended) return this.#changed(rules.delete(namespace, name));
     return this.#changed(rules.set(rule ?? this.#fallback(object, verdict)));
   }

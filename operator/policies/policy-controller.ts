@@ -25,6 +25,7 @@ export interface PolicyControllerOptions
       | 'isLeader'
       | 'inForceEverywhere'
       | 'policyEvents'
+      | 'delivery'
     >,
     Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces'> {
   /** Where the last good rules are kept; left out if nowhere. */

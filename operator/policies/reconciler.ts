@@ -13,6 +13,7 @@ import { conditionsOf, isSameStatus, isUrgent, knownReachability, nextStatus } f
 import type { Enforcer } from './enforcer.ts';
 import type { RuleCache } from './rule-cache.ts';
 import type { RuleHistory } from './rule-history.ts';
+import type { DeliveryChoice } from '../../core/policy/delivery-choice.ts';
 import type { Governor, Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { PolicyEvents } from './policy-events.ts';
 import { keptStall, keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
@@ -67,6 +68,8 @@ export interface ReconcilerOptions {
   readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
   /** Returns the condition Rotating of a policy that asks for rotation. */
   readonly rotationOf?: (key: string) => Statement | undefined;
+  /** Returns how vault-env gets into pods where the policy leaves that to the operator; undefined if not known yet. */
+  readonly delivery?: () => DeliveryChoice | undefined;
   /** Told of each status that was written, and of policies that are gone. */
   readonly policyEvents?: Pick<PolicyEvents, 'written' | 'forget'>;
   /** Only one replica writes statuses; all of them keep rules. */
@@ -193,11 +196,21 @@ export class Reconciler {
     // a policy that governs nothing has no workloads
     const before = governor === undefined ? {} : keptWorkloadStatus(known);
     const workloads = summary === undefined ? before : workloadStatusOf(known, summary, now);
-    const status = nextStatus(known, conditions, generation, now, workloads);
+    const injector = this.#injectorStatus(inForce, known);
+    const status = nextStatus(known, conditions, generation, now, { ...injector, ...workloads });
     if (isSameStatus(known, status)) return;
     const waitMs = this.#waitMs(key, isUrgent(known, status));
     if (waitMs > 0) again(key, waitMs);
     else await this.#write(key, object, known, status);
+  }
+
+  /** Says nothing of a policy that injects nothing; what is not known anew stays. */
+  #injectorStatus(rule: Rule | undefined, known: PolicyStatus | undefined): Pick<PolicyStatus, 'injector'> {
+    if (rule === undefined) return {};
+    const { isAuto, delivery } = rule.injector;
+    const asWritten = { delivery, message: `spec.injector.delivery is ${delivery}` };
+    const injector = isAuto ? (this.#options.delivery?.() ?? known?.injector) : asWritten;
+    return injector === undefined ? {} : { injector: { delivery: injector.delivery, message: injector.message } };
   }
 
   /** Returns the milliseconds until a status of this policy may be written; 0: now. */

@@ -8,9 +8,10 @@ import { ruleOf } from './example-policy.ts';
 
 const EPOCH = '1970-01-01T00:00:00Z';
 
-/** The rule of a minimal policy, with a recognizable hash. */
+/** The rule of a minimal policy that chooses its delivery itself, with a recognizable hash. */
 const PLAIN_RULE: Rule = {
   ...ruleOf({
+    injector: { delivery: 'InitContainer' },
     metadata: { name: 'shop-secrets', uid: 'uid-1', generation: 1, creationTimestamp: EPOCH },
     vault: { auth: { role: 'shop' } },
     failurePolicy: 'Fail',

@@ -1,3 +1,4 @@
+import type { DeliveryChoice } from '../../core/policy/delivery-choice.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { CompiledPolicy } from '../../core/policy/compile.ts';
 import type { VaultInjectionPolicy } from '../../core/policy/policy.generated.ts';
@@ -48,7 +49,14 @@ export function compile({ metadata, spec }: VaultInjectionPolicy): CompiledPolic
     fault,
     failurePolicy = 'Ignore',
     rotation = { strategy: 'None' },
-  } = spec as { suspend?: boolean; fault?: boolean; failurePolicy?: Rule['failurePolicy']; rotation?: object };
+    auto = false,
+  } = spec as {
+    auto?: boolean;
+    suspend?: boolean;
+    fault?: boolean;
+    failurePolicy?: Rule['failurePolicy'];
+    rotation?: object;
+  };
   if (suspend) return { ok: true, suspended: true };
   if (fault) return { ok: false, reason: 'DurationInvalid', message: 'spec.process.delay: write a duration' };
   const { namespace, name, uid = '', generation = 0 } = metadata;
@@ -58,6 +66,7 @@ export function compile({ metadata, spec }: VaultInjectionPolicy): CompiledPolic
     failurePolicy,
     vault: { address: `https://vault.${name}:8200` },
     rotation,
+    injector: { delivery: 'InitContainer', isAuto: auto },
   };
   return { ok: true, suspended: false, rule: rule as unknown as Rule };
 }
@@ -85,6 +94,7 @@ export class ReconcilerScene {
   noHistory: ApiError | undefined;
   summary: WorkloadSummary | undefined;
   rotating: Statement | undefined;
+  delivery: DeliveryChoice | undefined;
   leading = true;
   everywhere: (version: string) => boolean = () => true;
   readonly enforcer: Enforcer;
@@ -132,6 +142,7 @@ export class ReconcilerScene {
       webhookReachable: () => this.reachable,
       summaryOf: () => this.summary,
       rotationOf: () => this.rotating,
+      delivery: () => this.delivery,
       isLeader: () => this.leading,
       again: (key, ms) => void this.later.push([key, ms]),
       vault: {

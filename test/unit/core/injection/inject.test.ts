@@ -122,6 +122,36 @@ describe('inject', () => {
     });
   });
 
+  describe('delivery that the operator has chosen', () => {
+    const volume = ruleWith({ injector: { delivery: 'ImageVolume', isAuto: true } });
+    const byContainer = ruleWith({ injector: { delivery: 'InitContainer', isAuto: true } });
+    const hasInstaller = (object: Workload): boolean => templateOf(object).spec.initContainers !== undefined;
+
+    it('is for new pods', () => {
+      expect(hasInstaller(admitted(simple, volume))).to.equal(false);
+      expect(hasInstaller(admitted(simple, byContainer))).to.equal(true);
+    });
+    it('leaves what the same rule has injected as it is, and replaces it with the next one', () => {
+      const before = admitted(simple, byContainer);
+      expect(mutate(before, volume).patch).to.deep.equal([]);
+      expect(hasInstaller(admitted(before, { ...volume, hash: 'bbbbbbbbbbbb' }))).to.equal(false);
+    });
+    it('changes what nodes can no longer run', () => {
+      expect(hasInstaller(admitted(admitted(simple, volume), byContainer))).to.equal(true);
+    });
+    for (const [what, spec, isUsual] of [
+      ['a runtime class', { runtimeClassName: 'gvisor' }, false],
+      ['a user namespace', { hostUsers: false }, false],
+      ['neither', { hostUsers: true }, true],
+    ] as const)
+      it(`with ${what}: ${isUsual ? 'an image volume' : 'an init container'}`, () => {
+        const object = deployment({ containers: [container()], ...spec });
+        expect(hasInstaller(admitted(object, volume))).to.equal(!isUsual);
+        const asWritten = ruleWith({ injector: { delivery: 'ImageVolume' } });
+        expect(hasInstaller(admitted(object, asWritten)), 'the policy says so').to.equal(false);
+      });
+  });
+
   describe('names that are taken', () => {
     it('numbers volumes and the init container', () => {
       const object = deployment({

@@ -10,6 +10,12 @@ import type { MutationResult } from '../../../../core/injection/outcome.ts';
 const COMMAND = ['/metrics-server'];
 const ARGS = ['--level=info', '--secure-port=4443'];
 const migrate = container({ name: 'migrate', image: 'shop/migrate:1', env: [] });
+function installerOf(containers: readonly Container[]): Container {
+  const [first] = containers;
+  if (first === undefined) throw new Error('there is no init container');
+  return first;
+}
+
 const rule = ruleWith({ failurePolicy: 'Ignore', probes: true });
 
 type Edit = (app: Container, spec: PodSpec) => void;
@@ -52,15 +58,15 @@ describe('edits of a stored workload by position', () => {
     ['remove initContainers/0', (_app, { initContainers }) => initContainers?.splice(0, 1)],
     [
       'replace initContainers/0/image',
-      (_app, { initContainers = [] }) => ((initContainers[0] as Container).image = 'shop/migrate:2'),
+      (_app, { initContainers = [] }) => (installerOf(initContainers).image = 'shop/migrate:2'),
     ],
     [
       'replace initContainers/0/args/0',
-      (_app, { initContainers = [] }) => ((initContainers[0] as Container).args[0] = '--fast'),
+      (_app, { initContainers = [] }) => (installerOf(initContainers).args[0] = '--fast'),
     ],
     [
       'replace initContainers/0/command/0',
-      (_app, { initContainers = [] }) => ((initContainers[0] as Container).command[0] = '/m'),
+      (_app, { initContainers = [] }) => (installerOf(initContainers).command[0] = '/m'),
     ],
   ];
   for (const [patch, edit] of refused)
@@ -133,8 +139,7 @@ describe('edits of a stored workload by position', () => {
     ['a removed init container of the user', (_app, { initContainers = [] }) => initContainers.splice(1, 1)],
     [
       'a mirror of the image, by another webhook',
-      (_app, { initContainers = [] }) =>
-        ((initContainers[0] as Container).image = 'mirror.example.com/x/vault-env:1.0.0'),
+      (_app, { initContainers = [] }) => (installerOf(initContainers).image = 'mirror.example.com/x/vault-env:1.0.0'),
     ],
     ['another volume', (_app, { volumes }) => volumes.push({ name: 'x', emptyDir: {} })],
   ];

@@ -53,7 +53,7 @@ describe('the resources of the init container', () => {
       const object = podWith(...resources);
       expect(followed(object)).to.deep.equal(expected);
       expect(mutate(admitted(object, ruleWith()), ruleWith()).patch, 'the second time').to.deep.equal([]);
-      expect(mutate(stored(admitted(object, ruleWith())) as Workload, ruleWith()).patch, 'stored').to.deep.equal([]);
+      expect(mutate(stored(admitted(object, ruleWith())), ruleWith()).patch, 'stored').to.deep.equal([]);
     });
 
   it('are none where those of the pod are malformed', () => {

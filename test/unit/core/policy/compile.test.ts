@@ -53,6 +53,7 @@ describe('compilePolicy', () => {
         image: 'registry.example.com/vault-env:1.0.0',
         imagePullPolicy: 'IfNotPresent',
         delivery: 'InitContainer',
+        isAuto: true,
         securityContext: {},
       },
       images: [],
@@ -127,6 +128,7 @@ describe('compilePolicy', () => {
       image: 'mirror.example.com/vault-env@sha256:' + 'a'.repeat(64),
       imagePullPolicy: 'Always',
       delivery: 'InitContainer',
+      isAuto: false,
       resources: { requests: { cpu: '1' }, limits: { memory: '128Mi' } },
       securityContext: { runAsUser: 1000, runAsGroup: 0 },
     });

@@ -52,6 +52,23 @@ describe('putting policies in force', () => {
       .rulesFor('shop')
       .map(({ policy }) => policy.name);
 
+  it('follows the delivery that the status says was chosen, and no other change of a status', () => {
+    const key = put({});
+    const object = objects.get(key);
+    const withStatus = (status: object): boolean => {
+      objects.set(key, { ...object, status } as KubernetesObject);
+      return enforcer.enforce(key);
+    };
+    enforcer.enforce(key);
+    const delivery = (): string | undefined => rules.snapshot().rulesFor('shop')[0]?.injector.delivery;
+    expect(delivery()).to.equal('InitContainer');
+    expect(withStatus({ injector: { delivery: 'ImageVolume', message: 'all can' } })).to.equal(true);
+    expect(delivery()).to.equal('ImageVolume');
+    expect(withStatus({ injector: { delivery: 'ImageVolume', message: 'all of 7 can' } })).to.equal(false);
+    expect(withStatus({})).to.equal(true);
+    expect(delivery()).to.equal('InitContainer');
+  });
+
   it('at the start does all of it before it tells the namespaces, once', async () => {
     put({ metadata: { name: 'good' } });
     put({ metadata: { name: 'bad' }, failurePolicy: 'Fail', ...BAD });

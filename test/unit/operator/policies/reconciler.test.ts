@@ -21,6 +21,24 @@ describe('reconciling a policy', () => {
     expect(scene.condition('Ready')).to.equal('True/Active');
   });
 
+  it('says how vault-env gets into pods: as the policy says, or as was chosen, or what it said before', async () => {
+    const told = (): unknown => (scene.applied.at(-1)?.object.status as { injector?: unknown }).injector;
+    scene.put(policy());
+    await scene.reconcile(KEY);
+    expect(told()).to.deep.equal({ delivery: 'InitContainer', message: 'spec.injector.delivery is InitContainer' });
+    scene.put(policy({ generation: 2, spec: { auto: true } }));
+    scene.delivery = { delivery: 'ImageVolume', message: 'all can' };
+    await scene.reconcile(KEY);
+    expect(told()).to.deep.equal(scene.delivery);
+    scene.put({ ...policy({ generation: 3, spec: { auto: true } }), status: { injector: scene.delivery } });
+    scene.delivery = undefined;
+    await scene.reconcile(KEY);
+    expect(told()).to.deep.equal({ delivery: 'ImageVolume', message: 'all can' });
+    scene.put(policy({ generation: 4, spec: { suspend: true } }));
+    await scene.reconcile(KEY);
+    expect(told()).to.equal(undefined);
+  });
+
   it('writes the status by server-side apply, and nothing else', async () => {
     scene.put(policy());
     await scene.reconcile(KEY);
