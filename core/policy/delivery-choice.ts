@@ -33,7 +33,7 @@ export function chooseDelivery(nodes: readonly NodeFacts[]): DeliveryChoice {
   if (nodes.length === 0) return { delivery: 'InitContainer', message: 'no node that runs Linux is known yet' };
   const unable = nodes.find((node) => !isAble(node));
   if (unable === undefined) {
-    const message = `all ${nodes.length} nodes can mount images: Kubernetes ${text(KUBELET)} and containerd ${text(CONTAINERD)}, or newer`;
+    const message = `all nodes (${nodes.length}) can mount images: Kubernetes ${text(KUBELET)} and containerd ${text(CONTAINERD)}, or newer`;
     return { delivery: 'ImageVolume', message };
   }
   const { name, version, runtime } = unable;

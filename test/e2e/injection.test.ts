@@ -39,7 +39,7 @@ describe('pods on a real kubelet', function () {
     pods = new Pods(cluster, stage.node, NAMESPACE);
     await cluster.namespace(NAMESPACE);
     await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', NAMESPACE);
-    for (const delivery of ['InitContainer', 'ImageVolume']) {
+    for (const delivery of ['InitContainer', 'ImageVolume', 'Auto']) {
       await cluster.policy(shopPolicy(delivery.toLowerCase(), { injector: injector(delivery) }));
     }
   });
@@ -62,6 +62,22 @@ describe('pods on a real kubelet', function () {
     program: Program,
     reference = 'vault:secret/data/shop/db#password',
   ): Record<string, unknown> => workload(NAMESPACE, name, policyName, program, { PASSWORD: reference });
+
+  it('get vault-env by an image volume where the operator chooses, which the status says', async () => {
+    const { injector: chosen } = await eventually('the operator to choose', async () => {
+      const text = await cluster.kubectl('get', 'vip', 'auto', '-n', NAMESPACE, '-o', 'json');
+      const { status } = JSON.parse(text) as { status?: { injector?: { delivery: string; message: string } } };
+      return status?.injector?.delivery === 'ImageVolume' ? status : undefined;
+    });
+    expect(chosen?.message).to.match(/^all nodes \(1\) can mount images/);
+    // it reaches every replica by the same status
+    const [name, program] = ['auto', { image: 'localhost/probe:1', command: ['/probe', '-wait', '--', 'PASSWORD'] }];
+    await cluster.apply(deployment(name, 'auto', program));
+    const { template } = (await cluster.get(NAMESPACE, name)).spec;
+    expect(template.spec.initContainers).to.equal(undefined);
+    await pods.thatSays(name, `PASSWORD=${SECRET.password}`);
+    await pods.scale(name, 0);
+  });
 
   for (const delivery of ['initcontainer', 'imagevolume']) {
     for (const [index, [what, program]] of Object.entries(PROGRAMS).entries()) {

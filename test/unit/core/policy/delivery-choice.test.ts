@@ -49,7 +49,7 @@ describe('the delivery that the operator chooses', () => {
   });
 
   it('says how many nodes there are, and nothing that a node makes up', () => {
-    expect(chooseDelivery([node('a'), node('b')]).message).to.match(/^all 2 nodes can mount images/);
+    expect(chooseDelivery([node('a'), node('b')]).message).to.match(/^all nodes \(2\) can mount images/);
     const { message } = chooseDelivery([node('x'.repeat(9_999), 'v1\n<b>', `\u0000${'y'.repeat(9_999)}`)]);
     expect(message.length).to.be.below(400);
     expect(message).to.match(/^[\x20-\x7e]+$/);
