@@ -1,5 +1,6 @@
 /** docs/reference/annotations.md. */
 import { ANNOTATION_PREFIX, ANNOTATIONS } from '../../core/injection/annotations.ts';
+import { POLICY_LABEL } from '../../core/injection/policy-label.ts';
 import { formatted } from './format.ts';
 import { table } from './table.ts';
 
@@ -29,6 +30,22 @@ The operator writes the value into \`${ANNOTATION_PREFIX}renewed\` when it has c
 for each value. A few minutes later it is the only one that API servers trust; no review fails meanwhile.
 `;
 
+const LABEL = `## The label of injected pods
+
+Admission gives every pod template that it injects the label \`${POLICY_LABEL}\` with the name of the policy, so
+its pods can be selected:
+
+\`\`\`sh
+kubectl get pods --all-namespaces -l ${POLICY_LABEL}
+kubectl get pods -n shop -l ${POLICY_LABEL}=shop
+\`\`\`
+
+The name of a policy may be longer than the value of a label: one of more than 63 characters is cut, with a hash at its
+end. A label of that key in your manifest stays yours: admission neither changes nor removes it. Do not choose a policy
+with it; that is what the annotation \`policy\` is for. Workloads that were injected by an earlier version of the operator
+get the label when their template changes for another reason.
+`;
+
 const PLACES = { Workload: 'workload', Template: 'pod template' } as const;
 const SETTERS = { User: 'people', Admission: 'admission', Operator: 'the operator' } as const;
 
@@ -43,5 +60,5 @@ export function annotationsPage(): Promise<string> {
     `\`${example}\``,
   ]);
   const heads = ['name', 'on', 'set by', 'to be allowed', 'meaning', 'example'];
-  return formatted(ANNOTATIONS_FILE, `${INTRODUCTION}\n${table(heads, rows)}\n\n${ON_THE_SECRET}`);
+  return formatted(ANNOTATIONS_FILE, `${INTRODUCTION}\n${table(heads, rows)}\n\n${LABEL}\n${ON_THE_SECRET}`);
 }

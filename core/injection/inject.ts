@@ -31,6 +31,7 @@ import {
   serviceAccountOf,
   withAnnotations,
 } from './pod.ts';
+import { hasPolicyLabel, withPolicyLabel } from './policy-label.ts';
 import { wrap, wrapExec } from './program.ts';
 import { shortHash } from '../hash.ts';
 import { encodeRecord, executableIn } from './record.ts';
@@ -50,6 +51,10 @@ export interface InjectionContext {
   readonly reservedVolumes: readonly string[];
   /** What an earlier injection left in the template. */
   readonly live: Generated & { readonly injected: unknown };
+  /** The template as it is stored now. */
+  readonly stored: RawObject | undefined;
+  /** The workload's own selector names the policy label: it is not added. */
+  readonly keepsLabel: boolean;
   /** Marks the pods as restarted; a value other than the template's rolls them. */
   readonly restart: string | undefined;
   readonly warn: (text: string) => void;
@@ -93,6 +98,7 @@ export function inject(template: RawObject, selected: readonly Selected[], given
   const spec = withContainers(template, podSpec, volumes, wrapped, context);
   const record = encodeRecord({
     volumes: added.map((volume) => nameOf(volume) ?? ''),
+    ...(hasPolicyLabel(template) && { ownLabel: true }),
     containers: [...wrapped.values()].map(({ entry }) => entry),
   });
   // One that came with a template from elsewhere would disappear at the next admission and roll the pods once more.
@@ -102,8 +108,9 @@ export function inject(template: RawObject, selected: readonly Selected[], given
     [annotation.original]: record,
     ...(context.restart === undefined ? {} : { [annotation.restart]: context.restart }),
   });
+  const injected = { ...annotated, spec: { ...spec, volumes: [...(asList(podSpec.volumes) ?? []), ...added] } };
   return {
-    template: { ...annotated, spec: { ...spec, volumes: [...(asList(podSpec.volumes) ?? []), ...added] } },
+    template: context.keepsLabel ? injected : withPolicyLabel(injected, context.rule.policy.name, context.stored),
     wrapped: [...wrapped.keys()].map(({ name }) => name),
     skipped,
   };

@@ -23,6 +23,7 @@ import { diff } from './patch.ts';
 import type { JsonPatchOperation } from './patch.ts';
 import { otherSystemOf } from './operating-system.ts';
 import { annotationsOf, containersOf, nameOf, podSpecOf } from './pod.ts';
+import { isSelectedByLabel } from './policy-label.ts';
 import { positionEdit } from './position-edits.ts';
 import { readsOf } from './reads.ts';
 import { ANNOTATIONS_LIMIT } from './record.ts';
@@ -86,7 +87,8 @@ export function mutateWorkload(input: MutationInput): MutationResult {
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation reports what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
-  return review(workload, template, restore(template), matching, { ...input, governors });
+  const restored = restore(template, isSelectedByLabel(workload));
+  return review(workload, template, restored, matching, { ...input, governors });
 }
 
 function review(
@@ -185,6 +187,8 @@ function review(
     options,
     reservedVolumes: claimNames(workload),
     live: { injected: annotationsOf(template)?.[annotation.injected], ...restored.generated },
+    stored: stored === undefined ? template : before,
+    keepsLabel: isSelectedByLabel(workload),
     restart: restartOf(workload),
     warn,
   });

@@ -14,10 +14,23 @@ export function annotationsOf(holder: RawObject | undefined): RawObject | undefi
   return asObject(asObject(holder?.metadata)?.annotations);
 }
 
+export function labelsOf(holder: RawObject | undefined): RawObject | undefined {
+  return asObject(asObject(holder?.metadata)?.labels);
+}
+
 /** Returns the template with these annotations, or without any; adds `metadata` if there is none. */
 export function withAnnotations(template: RawObject, annotations: RawObject | undefined): RawObject {
+  return withMetadata(template, 'annotations', annotations);
+}
+
+/** The same for labels. */
+export function withLabels(template: RawObject, labels: RawObject | undefined): RawObject {
+  return withMetadata(template, 'labels', labels);
+}
+
+function withMetadata(template: RawObject, field: 'annotations' | 'labels', entries: RawObject | undefined): RawObject {
   const metadata = asObject(template.metadata) ?? {};
-  const changed = withField(metadata, 'annotations', annotations);
+  const changed = withField(metadata, field, entries);
   return changed === metadata ? template : { ...template, metadata: changed };
 }
 

@@ -26,6 +26,8 @@ export interface RecordedContainer {
 export interface InjectionRecord {
   /** Names of the volumes that were added. */
   readonly volumes: readonly string[];
+  /** The template had a label of the policy label's key before, which is the user's; undefined if it had none. */
+  readonly ownLabel?: true;
   readonly containers: readonly RecordedContainer[];
 }
 
@@ -58,7 +60,7 @@ export function encodeRecord(record: InjectionRecord): string {
     config,
     startupProbe,
   }));
-  return JSON.stringify({ v: VERSION, volumes: record.volumes, containers });
+  return JSON.stringify({ v: VERSION, volumes: record.volumes, ownLabel: record.ownLabel, containers });
 }
 
 /**
@@ -74,6 +76,7 @@ export function decodeRecord(text: unknown): InjectionRecord | undefined {
   const containers = (asList(record.containers) ?? []).map(decodeContainer);
   return {
     volumes: names.filter((name) => typeof name === 'string'),
+    ...(record.ownLabel === true && { ownLabel: true }),
     containers: containers.filter((container) => container !== undefined),
   };
 }

@@ -21,6 +21,7 @@ import {
 } from './pod.ts';
 import { shortHash } from '../hash.ts';
 import { entryFinder, executableIn } from './record.ts';
+import { withoutPolicyLabel } from './policy-label.ts';
 import type { ImageWords } from './program.ts';
 import type { RecordedContainer } from './record.ts';
 import { executablesOf, findTraces, hasConfigVariable, isInstaller, isOurMount, ourSourceOf } from './traces.ts';
@@ -44,8 +45,12 @@ export interface Restored {
 const NO_IMAGES: Restored['images'] = new Map();
 const NO_NAMES: Restored['wrapped'] = new Set();
 
-/** Never throws: whatever is not understood in a malformed template stays as it is. */
-export function restore(template: RawObject): Restored {
+/**
+ * Never throws: whatever is not understood in a malformed template stays as it is.
+ *
+ * @param keepsLabel whether a label of the policy label's key must stay, because the workload's own selector names it
+ */
+export function restore(template: RawObject, keepsLabel = false): Restored {
   const podSpec = podSpecOf(template);
   const traces = podSpec && findTraces(template, podSpec);
   if (podSpec === undefined || traces === undefined)
@@ -81,8 +86,9 @@ export function restore(template: RawObject): Restored {
   const left = new Set(volumes);
   const removed = (asList(spec.volumes) ?? []).filter((volume) => !left.has(volume));
   spec = withField(spec, 'volumes', volumes);
+  const isOwnLabel = keepsLabel || (traces.record?.ownLabel ?? false);
   return {
-    template: withField(restoreAnnotations(template), 'spec', spec),
+    template: withField(restoreAnnotations(isOwnLabel ? template : withoutPolicyLabel(template)), 'spec', spec),
     wrapped,
     uncertain,
     images,

@@ -6,6 +6,7 @@ import { Cluster, RECORD, WRAPPER, type Live, type LiveTemplate } from './cluste
 import { container, DB_PASSWORD, deployment, policy, type Workload } from './manifests.ts';
 
 const NAMESPACE = 'shop';
+const LABEL = 'vaultinjection.dev/policy';
 
 describe('workloads on a real API server', function () {
   this.timeout(120_000);
@@ -50,6 +51,46 @@ describe('workloads on a real API server', function () {
     expect(live.spec.template.spec.initContainers?.map(({ name }) => name)).to.deep.equal(['vault-env']);
     const config = JSON.parse((app?.env?.[2]?.value ?? '').replaceAll('$$', '$')) as { vault: { address: string } };
     expect(config.vault.address).to.equal('https://vault.example.com:8200');
+  });
+
+  it('labels it, so that -l selects what the policy has injected', async () => {
+    await injected('labelled');
+    const quiet = deployment(NAMESPACE, 'unlabelled', [container('app', { env: [] })]);
+    await cluster.apply(quiet);
+    await Promise.all([replicaSets('labelled', 1), replicaSets('unlabelled', 1)]);
+    for (const selector of [LABEL, `${LABEL}=shop`]) {
+      const found = await cluster.kubectl('get', 'rs', '-n', NAMESPACE, '-l', selector, '-o', 'name');
+      expect(found)
+        .to.match(/\/labelled-/)
+        .and.not.to.match(/\/unlabelled-/);
+    }
+  });
+
+  it('leaves alone a label that the selector of the workload names', async () => {
+    const equal = deployment(NAMESPACE, 'own-label');
+    const labels = { app: 'own-label', [LABEL]: 'mine' };
+    Object.assign(equal.spec, { selector: { matchLabels: labels } });
+    equal.spec.template.metadata.labels = labels;
+    const absent = deployment(NAMESPACE, 'no-label');
+    const matchExpressions = [{ key: LABEL, operator: 'DoesNotExist' }];
+    Object.assign(absent.spec, { selector: { matchLabels: { app: 'no-label' }, matchExpressions } });
+    for (const manifest of [equal, absent]) {
+      await cluster.apply(manifest);
+      const { template } = await cluster.get(NAMESPACE, manifest.metadata.name).then(({ spec }) => spec);
+      expect(template.spec.containers[0]?.command).to.deep.equal([WRAPPER]);
+      expect(template.metadata.labels).to.deep.equal(manifest.spec.template.metadata.labels);
+      await cluster.apply(manifest);
+      expect((await cluster.get(NAMESPACE, manifest.metadata.name)).metadata.generation).to.equal(1);
+    }
+  });
+
+  it('has a value for the label although the name of the policy is too long for one', async () => {
+    const name = `${'long.'.repeat(40)}name`;
+    await cluster.namespace('long');
+    await cluster.policy(policy('long', name));
+    await cluster.apply(deployment('long', 'app'));
+    const { labels } = (await cluster.get('long', 'app')).spec.template.metadata;
+    expect(labels?.[LABEL]).to.match(/^(long\.){10}-[0-9a-f]{12}$/);
   });
 
   it('increases the generation once for five applies of one manifest', async () => {
@@ -206,6 +247,37 @@ describe('workloads on a real API server', function () {
     const said = await cluster.apply(manifest);
     expect(said).to.match(/Warning:.*KEY/);
     expect(said).to.match(/Warning:.*vaultinjection\.dev\/rolle/);
+  });
+
+  it('are not rolled for a label that an earlier version did not add, and get it with their next change', async () => {
+    const namespace = 'unlabelled';
+    await cluster.namespace(namespace);
+    const spec = { failurePolicy: 'Ignore', rollout: { strategy: 'Automatic' } };
+    await cluster.policy(policy(namespace, 'auto', spec));
+    const manifest = deployment(namespace, 'old');
+    await cluster.apply(manifest);
+    await operator.stop();
+    const remove = [{ op: 'remove', path: '/spec/template/metadata/labels/vaultinjection.dev~1policy' }];
+    await cluster.kubectl(
+      ...['patch', 'deployment', 'old', '-n', namespace, '--type=json', '-p', JSON.stringify(remove)],
+    );
+    const before = await cluster.templateBytes(namespace, 'old');
+    expect(before).not.to.include(LABEL);
+    operator = await startOperator({ controlPlane: plane });
+    const { items } = JSON.parse(await cluster.kubectl('get', 'deployments', '-A', '-o', 'json')) as { items: Live[] };
+    const injected = items.filter(({ spec }) => spec.template.metadata.annotations?.[RECORD] !== undefined);
+    await eventually('all to be found injected, and none outdated', async () => {
+      const { body } = await operator.health('/metrics');
+      return body.includes(`vault_injection_workloads{state="Injected"} ${injected.length}\n`) ? true : undefined;
+    });
+    await cluster.apply(manifest);
+    await cluster.kubectl('annotate', 'deployment', 'old', '-n', namespace, 'note=1');
+    expect(await cluster.templateBytes(namespace, 'old')).to.equal(before);
+    const { annotations } = (await cluster.get(namespace, 'old')).metadata;
+    expect(annotations, 'nothing is asked of it').not.to.have.property('vaultinjection.dev/requested');
+    await cluster.kubectl('rollout', 'restart', 'deployment/old', '-n', namespace);
+    const { labels } = (await cluster.get(namespace, 'old')).spec.template.metadata;
+    expect(labels).to.deep.equal({ app: 'old', [LABEL]: 'auto' });
   });
 
   describe('whose policy is deleted', () => {

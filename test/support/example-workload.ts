@@ -34,7 +34,7 @@ export interface PodSpec extends Open {
   volumes: ({ name: string } & Open)[];
 }
 export interface Template extends Open {
-  metadata: { annotations: Record<string, string> } & Open;
+  metadata: { labels: Record<string, string>; annotations: Record<string, string> } & Open;
   spec: PodSpec;
 }
 export interface Workload extends Open {
@@ -44,6 +44,7 @@ export interface Workload extends Open {
 export interface RecordJson {
   v: number;
   volumes: string[];
+  ownLabel?: boolean;
   containers: RecordEntry[];
 }
 export interface RecordEntry {

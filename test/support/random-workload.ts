@@ -22,7 +22,10 @@ export function randomWorkload(random: Random, lookalikes = randomLookalikes(ran
     ...(random.chance(0.3) && { serviceAccountName: 'web' }),
     ...(random.chance(0.3) && { securityContext: { runAsUser: random.pick([0, 1000]) } }),
   };
-  return deployment(podSpec, random.chance(0.5) ? { 'example.com/a': random.pick(['1', '2']) } : undefined);
+  const object = deployment(podSpec, random.chance(0.5) ? { 'example.com/a': random.pick(['1', '2']) } : undefined);
+  // not the name of the policy: once it is merged into ours, nobody knows whose it is
+  if (random.chance(0.2)) Object.assign(object.spec.template.metadata.labels, { 'vaultinjection.dev/policy': 'mine' });
+  return object;
 }
 
 export function randomRule(random: Random): Rule {

@@ -7,6 +7,7 @@ import { metricsPage } from '../../../../build/generate/metrics.ts';
 import { settingsPage } from '../../../../build/generate/settings.ts';
 import { table } from '../../../../build/generate/table.ts';
 import { ANNOTATION_NAMES } from '../../../../core/injection/annotations.ts';
+import { POLICY_LABEL } from '../../../../core/injection/policy-label.ts';
 import { readSettings } from '../../../../operator/settings.ts';
 
 const root = new URL('../../../../', import.meta.url);
@@ -27,9 +28,10 @@ describe('the reference pages', () => {
     for (const name of names) expect(page).to.contain(`| \`${name}\``);
   });
 
-  it('describe every annotation that injection knows', async () => {
+  it('describe every annotation that injection knows, and the label', async () => {
     const page = await annotationsPage();
     for (const name of ANNOTATION_NAMES) expect(page).to.contain(`| \`${name}\``);
+    expect(page).to.contain(`-l ${POLICY_LABEL}=shop`);
   });
 
   it('escape what Markdown would interpret', () => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { POLICY_LABEL } from '../../../../core/injection/policy-label.ts';
 import { stored } from './api-server.ts';
 import { admitted, mutate } from '../../../support/admitted.ts';
 import { templateOf } from '../../../support/example-workload.ts';
@@ -64,6 +65,16 @@ describe(`whatever the template (${CASES} random ones)`, () => {
         const request = stored(applyManifest(manifest, manifest, live, (length) => random.upTo(length)));
         expect(admitted(request, rule)).to.deep.equal(live);
       }
+    });
+  });
+
+  it('what was injected before there was the label of the policy is not changed for it alone', () => {
+    forManySeeds((random) => {
+      const rule = randomRule(random);
+      const live = stored(admitted(randomWorkload(random), rule));
+      if (templateOf(live).metadata.labels[POLICY_LABEL] === rule.policy.name)
+        Reflect.deleteProperty(templateOf(live).metadata.labels, POLICY_LABEL);
+      expect(mutate(live, rule).patch).to.deep.equal([]);
     });
   });
 

@@ -285,6 +285,7 @@ describe('admission of a workload', () => {
     const { patch, audit } = mutate(object, ruleWith({ probes: true }));
     expect(audit.containers).to.equal('api,worker,exporter');
     expect(patch.map(({ op, path }) => `${op} ${path}`)).to.deep.equal([
+      'add /spec/template/metadata/labels/vaultinjection.dev~1policy',
       'add /spec/template/metadata/annotations/vaultinjection.dev~1injected',
       'add /spec/template/metadata/annotations/vaultinjection.dev~1original',
       'add /spec/template/spec/volumes/3',

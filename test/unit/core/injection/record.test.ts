@@ -25,6 +25,8 @@ describe('record', () => {
       ],
     };
     expect(decodeRecord(encodeRecord(record))).to.deep.equal(record);
+    const own = { ...record, ownLabel: true } as const;
+    expect(decodeRecord(encodeRecord(own))).to.deep.equal(own);
   });
 
   it('trusts no entry that has the executable where injection never puts it, even with a matching hash', () => {
@@ -50,6 +52,9 @@ describe('record', () => {
     const broken = [null, 7, [], {}, ...containers.map((entry) => ({ ...entry, args: 'x' })), ...containers];
     const text = JSON.stringify({ v: 1, volumes: ['vault-env', 7, null], containers: broken });
     expect(decodeRecord(text)).to.deep.equal({ volumes: ['vault-env'], containers: [container] });
-    expect(decodeRecord('{"v":1,"volumes":7,"containers":{}}')).to.deep.equal({ volumes: [], containers: [] });
+    expect(decodeRecord('{"v":1,"volumes":7,"ownLabel":"yes","containers":{}}')).to.deep.equal({
+      volumes: [],
+      containers: [],
+    });
   });
 });

@@ -39,6 +39,7 @@ describe('restore', () => {
     const injected = admitted(deployment({ containers: [container()] }), rule);
     expect(mutate(injected).patch.map(({ op, path }) => `${op} ${path}`)).to.deep.equal([
       'remove /spec/template/metadata/annotations',
+      'remove /spec/template/metadata/labels/vaultinjection.dev~1policy',
       'remove /spec/template/spec/initContainers',
       'remove /spec/template/spec/volumes',
       'remove /spec/template/spec/containers/0/startupProbe',
