@@ -6,6 +6,7 @@ import NodeVault from 'node-vault';
 import { Agent } from 'undici';
 
 import { parseJson } from '../../core/json.ts';
+import { normalizedBundle } from '../../core/pem.ts';
 import type { VaultTarget } from './vault-port.ts';
 
 /** What node-vault passes to its transport. */
@@ -62,7 +63,7 @@ export function agentFor({ caBundle, serverName }: VaultTarget, timeout: number,
     connect: {
       timeout,
       rejectUnauthorized: true,
-      ...(caBundle === '' ? {} : { ca: caBundle }),
+      ...(caBundle === '' ? {} : { ca: normalizedBundle(caBundle) }),
       ...(serverName === '' ? {} : { servername: serverName }),
     },
   });

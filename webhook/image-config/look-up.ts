@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Registry as Register } from 'prom-client';
 import { readList } from '../../core/list.ts';
+import { faultOfCertificates, normalizedBundle } from '../../core/pem.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -48,7 +49,7 @@ export interface ImageLookUp {
   stop(): Promise<void>;
 }
 
-/** Throws the system's error if the file of authorities cannot be read. */
+/** Throws the system's error if the file of authorities cannot be read, or an error that says what is wrong with it. */
 export function createImageLookUp(options: ImageLookUpOptions): ImageLookUp {
   const { userAgent, clock, client } = options;
   const hosts = new RegistryHosts({
@@ -56,7 +57,7 @@ export function createImageLookUp(options: ImageLookUpOptions): ImageLookUp {
     mirrors: readMirrors(options.registryMirrors),
     plainHttp: readList(options.registryPlainHttp),
   });
-  const authorities = options.registryCa === '' ? {} : { authorities: readFileSync(options.registryCa, 'utf8') };
+  const authorities = options.registryCa === '' ? {} : { authorities: readAuthorities(options.registryCa) };
   const { send, close } = createHttp({ hosts, userAgent, proxies: options.proxies, ...authorities });
   const fixed = readList(options.nodePlatforms).map(parsePlatform);
   const platforms = new NodePlatforms({ ...options, fixed: fixed.filter((one) => one !== undefined) });
@@ -72,6 +73,13 @@ export function createImageLookUp(options: ImageLookUpOptions): ImageLookUp {
     await close();
   };
   return { configs, start: () => platforms.start(), stop };
+}
+
+function readAuthorities(path: string): string {
+  const bundle = readFileSync(path, 'utf8');
+  const fault = faultOfCertificates(bundle);
+  if (fault !== undefined) throw new Error(`the file of setting registryCa, ${path}: ${fault}`);
+  return normalizedBundle(bundle);
 }
 
 /** A file that is missing or being replaced must not affect images that need no credentials. */

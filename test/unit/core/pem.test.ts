@@ -1,6 +1,13 @@
 import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
 
-import { certificateBlocks, faultOfCertificates, parseCertificate } from '../../../core/pem.ts';
+import {
+  certificateBlocks,
+  faultOfCertificates,
+  normalizedBundle,
+  parseCertificate,
+  readBundle,
+} from '../../../core/pem.ts';
 import { CA } from '../../support/example-ca.ts';
 
 const WHOLE = CA.trim();
@@ -34,15 +41,51 @@ describe('parseCertificate', () => {
   }
 });
 
-describe('faultOfCertificates', () => {
-  const cases: readonly (readonly [string, string, string | undefined])[] = [
-    ['whole ones', CA + CA, undefined],
-    ['none', 'text', 'a certificate is truncated; write complete certificates in PEM format'],
-    ['one that is cut off', CA + CUT_OFF, 'a certificate is truncated; write complete certificates in PEM format'],
-    ['one that is none', CA + BROKEN, 'certificate 2 of 2 cannot be parsed; write complete certificates in PEM format'],
-  ];
-  for (const [what, pem, fault] of cases) {
-    it(`${fault === undefined ? 'finds none in' : 'says what is wrong with'} ${what}`, () =>
-      expect(faultOfCertificates(pem)).to.equal(fault));
+describe('a bundle of certificates', () => {
+  interface Case {
+    readonly name: string;
+    readonly text: string;
+    readonly certificates?: number;
+    readonly fault?: string;
+    readonly number?: number;
   }
+  const table = new URL('../../../vault-env/testdata/certificates.json', import.meta.url);
+  const cases = JSON.parse(readFileSync(table, 'utf8')) as readonly Case[];
+  for (const { name, text, certificates, fault, number } of cases) {
+    it(`${name}: ${fault ?? String(certificates)}`, () => {
+      const bundle = readBundle(text);
+      expect(bundle.ok ? bundle.certificates.length : undefined).to.equal(certificates);
+      const expected = { ok: false, fault, ...(number !== undefined && { number }) };
+      if (!bundle.ok) expect(bundle).to.deep.equal(expected);
+      expect(faultOfCertificates(text) === undefined).to.equal(fault === undefined);
+    });
+
+    it(`${name}: handed on as TLS libraries read it`, () => {
+      const normalized = normalizedBundle(text);
+      if (fault !== undefined) expect(normalized).to.equal(text);
+      else expect(certificateBlocks(normalized).map(parseCertificate)).to.have.length(certificates ?? 0);
+      // what it makes is read in the same way, and is what it makes of it
+      expect(normalizedBundle(normalized)).to.equal(normalized);
+    });
+  }
+
+  it('is read in linear time', () => {
+    for (const part of [
+      '-----BEGIN CERTIFICATE-----\n',
+      '-----END CERTIFICATE-----',
+      '-',
+      CA,
+      `${CA}-----BEGIN`,
+      ' ',
+    ]) {
+      readBundle(part.repeat(1_000_000 / part.length));
+    }
+  });
+
+  it('with a fault: a message says which certificate, and nothing of it', () => {
+    const advice = 'write complete certificates in PEM format';
+    expect(faultOfCertificates('text')).to.equal(`it contains no certificate; ${advice}`);
+    expect(faultOfCertificates(CA + CUT_OFF)).to.equal(`certificate 2 is truncated; ${advice}`);
+    expect(faultOfCertificates(CA + BROKEN)).to.equal(`certificate 2 cannot be parsed; ${advice}`);
+  });
 });

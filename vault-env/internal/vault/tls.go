@@ -55,8 +55,10 @@ func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Fail
 
 func caPool(v *Connection) (*x509.CertPool, *failure.Failure) {
 	pool := x509.NewCertPool()
-	if v.CAPEM != "" && !pool.AppendCertsFromPEM([]byte(v.CAPEM)) {
-		return nil, failure.Newf(failure.Settings, "the CA bundle for Vault contains no certificate: write PEM certificates")
+	if v.CAPEM != "" {
+		if fault := addCertificates(pool, []byte(v.CAPEM)); fault != nil {
+			return nil, failure.Newf(failure.Settings, "the CA bundle for Vault %s", fault)
+		}
 	}
 	if v.CAFile != "" {
 		if f := appendFile(pool, v.CAFile); f != nil {
@@ -90,8 +92,16 @@ func appendFile(pool *x509.CertPool, path string) *failure.Failure {
 	if err != nil {
 		return failure.Unreadable("the CA file", path, err)
 	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return failure.Newf(failure.Settings, "the CA file %s contains no certificate: write PEM certificates", path)
+	if fault := addCertificates(pool, pem); fault != nil {
+		return failure.Newf(failure.Settings, "the CA file %s %s", path, fault)
 	}
 	return nil
+}
+
+func addCertificates(pool *x509.CertPool, pem []byte) *bundleFault {
+	certificates, fault := readCertificates(pem)
+	for _, certificate := range certificates {
+		pool.AddCert(certificate)
+	}
+	return fault
 }

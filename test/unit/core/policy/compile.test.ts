@@ -205,12 +205,12 @@ describe('compilePolicy', () => {
       'spec.process.leaseEnd.gracePeriod: write a duration from 0s to 10m',
     ],
     [{ rotation: { interval: '1s' } }, 'DurationInvalid', 'spec.rotation.interval: write a duration from 5s to 24h'],
-    [{ vault: { tls: { caBundle: body } } }, 'CABundleInvalid', 'a certificate is truncated'],
-    [{ vault: { tls: { caBundle: CA + CA.slice(0, 80) } } }, 'CABundleInvalid', 'a certificate is truncated'],
+    [{ vault: { tls: { caBundle: body } } }, 'CABundleInvalid', 'it contains no certificate'],
+    [{ vault: { tls: { caBundle: CA + CA.slice(0, 80) } } }, 'CABundleInvalid', 'certificate 2 is truncated'],
     [
       { vault: { tls: { caBundle: CA + CA.replace(body, 'AAAA') } } },
       'CABundleInvalid',
-      'spec.vault.tls.caBundle: certificate 2 of 2 cannot be parsed',
+      'spec.vault.tls.caBundle: certificate 2 cannot be parsed',
     ],
     [
       { injector: { resources: { limits: { memory: '64 MB' } } } },

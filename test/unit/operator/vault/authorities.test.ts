@@ -103,7 +103,7 @@ describe('Authorities', () => {
     [
       'it holds something else',
       { 'ca.crt': 'canary' },
-      'key ca.crt of ConfigMap vault-ca: a certificate is truncated; write complete certificates in PEM format',
+      'key ca.crt of ConfigMap vault-ca: it contains no certificate; write complete certificates in PEM format',
     ],
   ];
   for (const [what, data, message] of unread) {
