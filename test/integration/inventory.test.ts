@@ -419,10 +419,10 @@ describe('the inventory of workloads, on a real API server', function () {
   it('rolls an upgrade of the injector as it does a change of the policy', async () => {
     const image = 'registry.example.com/vault-env:2';
     await operator.stop();
+    // the last one of the rollout before, which would hold its slot
+    await podsAreThere('rolled', 'd');
     operator = await startOperator({ controlPlane: plane, injectorImage: image });
     await counted('shop', 'shop', { outdated: 4 });
-    // the last one of the rollout before
-    await podsAreThere('rolled', 'd');
     const isUpgraded = async (name: string): Promise<true | undefined> =>
       JSON.stringify((await cluster.get('rolled', name)).spec.template).includes(`"image":"${image}"`) || undefined;
     for (const names of [
