@@ -399,7 +399,8 @@ export const REASONS = {
   },
   RestartStarted: {
     usedBy: ['Event'],
-    meaning: 'A secret that the pods of a workload read has a newer version: the pods are replaced.',
+    meaning:
+      'A secret that the pods of a workload read has a newer version: the pods are replaced. The message names path and versions.',
     action: '',
   },
   RepairUndone: {

@@ -12,7 +12,6 @@ import { noteBaseline, planRollouts } from './rollouts.ts';
 import type { Plan, Tracked } from './tracked.ts';
 
 export type { Action, Ages, Plan, Stall, Tracked } from './tracked.ts';
-export { versionsText } from './rollouts.ts';
 export { REQUEST_FIELD_MANAGER } from './workload.ts';
 
 /**

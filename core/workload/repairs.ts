@@ -5,6 +5,7 @@ import type { Rule } from '../policy/rule.ts';
 import type { Draft } from './draft.ts';
 import { parseRequest } from './request.ts';
 import type { RequestKind } from './request.ts';
+import type { RestartWish } from './restarts.ts';
 import {
   ageOf,
   FRUITLESS_BEFORE_STALL,
@@ -17,6 +18,7 @@ import {
 } from './retries.ts';
 import { isBehind, isNewcomer, willNotStart } from './standing.ts';
 import type { Tracked } from './tracked.ts';
+import { newerText, startText } from './versions.ts';
 
 // Somebody has just written the template, and its pods are on their way: the controller has not counted them yet.
 const FRESH_MS = 5_000;
@@ -60,7 +62,7 @@ function askUrgently(one: Tracked, rule: Rule, draft: Draft, isAsked: boolean): 
   if (before !== undefined && !draft.isOver(ageOf(one, before, draft), repairWaitMs(failures))) return;
   const kind = kindOf(one);
   const hash = kind === 'Restart' ? restartHash(one, rule) : rule.hash;
-  draft.request(key, { kind, hash, attempt: isAsked ? 1 : attempt }, messageOf(kind));
+  draft.request(key, { kind, hash, attempt: isAsked ? 1 : attempt }, messageOf(kind, one, rule));
 }
 
 /** Nothing that works can be lost, so no slot is needed; but a template that helps nobody is not written all the time. */
@@ -103,16 +105,21 @@ function mayChange({ workload }: Tracked): boolean {
   return KINDS[workload.kind].templateMayChange;
 }
 
-/** What a request of that kind does, for Events. */
-export function messageOf(kind: RequestKind): string {
+/**
+ * What a request of that kind does, for Events.
+ *
+ * @param wish what rotation wants, if that is the reason
+ */
+export function messageOf(kind: RequestKind, { workload }: Tracked, { policy }: Rule, wish?: RestartWish): string {
+  const { [annotation.versions]: versions } = workload.annotations;
   switch (kind) {
     case 'Repair':
       return 'asked admission to inject it';
     case 'Adoption':
       return 'asked admission to inject it for the first time: it ran before the policy';
     case 'Rollout':
-      return 'asked admission to inject it as the policy currently says';
+      return `asked admission to inject it as generation ${policy.generation} of the policy says`;
     case 'Restart':
-      return 'asked for new pods: a secret that they read has a newer version';
+      return wish === undefined ? startText(versions) : newerText(wish.versions, versions);
   }
 }

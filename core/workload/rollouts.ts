@@ -11,6 +11,7 @@ import type { RestartWish } from './restarts.ts';
 import { ageOf, nextAttempt, ROUND_MS, writerSince } from './retries.ts';
 import { isBehind, isNewcomer, willNotStart } from './standing.ts';
 import type { Tracked } from './tracked.ts';
+import { versionsText } from './versions.ts';
 
 // New pods that are available may still fail: while vault-env asks Vault where nothing tells that, or because the program
 // does not like what it got. The rollout goes on to the next workload when they have been available for as long as
@@ -96,8 +97,9 @@ function beginning(one: Tracked, rule: Rule, wish: RestartWish | undefined, draf
   const hash = isWished ? wish.hash : isRestart ? restartHash(one, rule) : rule.hash;
   const attempt = nextAttempt(one, hash, draft);
   if (attempt === undefined) return undefined;
-  const more = isWished ? { [annotation.restart]: wish.hash, [annotation.versions]: versionsText(wish) } : {};
-  return () => draft.request(key, { kind, hash, attempt }, messageOf(kind), more);
+  const more = isWished ? { [annotation.restart]: wish.hash, [annotation.versions]: versionsText(wish.versions) } : {};
+  return () =>
+    draft.request(key, { kind, hash, attempt }, messageOf(kind, one, rule, isWished ? wish : undefined), more);
 }
 
 /** Whether its new pods have been available without a break for long enough. */
@@ -142,13 +144,8 @@ export function noteBaseline(
   const wish = wishes.get(key);
   if (wish?.baselineOnly !== true || pending || draft.actions.has(key)) return;
   if (standing.state !== 'Injected' || standing.restartPending) return;
-  const text = versionsText(wish);
+  const text = versionsText(wish.versions);
   if (workload.annotations[annotation.versions] === text) return;
   const annotations = { [annotation.versions]: text };
   draft.actions.set(key, { key, kind: 'Baseline', annotations, message: 'recorded the versions that its pods have' });
-}
-
-/** Returns equal text for equal content: paths in order. */
-export function versionsText({ versions }: Pick<RestartWish, 'versions'>): string {
-  return JSON.stringify(Object.fromEntries(Object.entries(versions).sort(([a], [b]) => (a < b ? -1 : 1))));
 }

@@ -1,7 +1,7 @@
 import { shortHash } from '../../core/hash.ts';
-import { asObject, parseJson } from '../../core/json.ts';
 import { annotation } from '../../core/injection/annotations.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
+import { readVersions } from '../../core/workload/versions.ts';
 
 /**
  * Returns what to do for a workload, given the newest versions (undefined: unknown or not readable). The first known
@@ -24,11 +24,4 @@ export function wishOf(use: Use, versionOf: (path: string) => number | undefined
   }
   if (!isNew && !isHigher) return undefined;
   return { key: use.key, versions, hash: shortHash(JSON.stringify(versions)), baselineOnly: !isHigher };
-}
-
-/** Ignores what is not a version of a path: anybody may write annotations. */
-function readVersions(text: string | undefined): ReadonlyMap<string, number> {
-  const versions = asObject(parseJson(text ?? '')) ?? {};
-  const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
-  return new Map(Object.entries(versions).filter((entry): entry is [string, number] => isVersion(entry[1])));
 }

@@ -1,3 +1,4 @@
+import { listed, shortened } from '../../core/shown.ts';
 import { isTrue, type Statement } from '../policies/conditions.ts';
 import type { MetadataAnswer, VaultFailure } from '../vault/metadata-port.ts';
 
@@ -15,10 +16,6 @@ const FAILURES: Readonly<Record<VaultFailure['kind'], Pick<Statement, 'status' |
   LoginRefused: { status: 'False', reason: 'RotationLoginRefused' },
   NoToken: { status: 'False', reason: 'RotationTokenRefused' },
 };
-
-// As many as fit on a line of kubectl describe; the rest are only counted.
-const SHOWN = 3;
-const LONGEST_PATH = 100;
 
 /** Returns whether new versions would be noticed, and for which paths they would not. */
 export function rotatingOf({ intervalMs, failure, answers, unwatchable }: RotatingFacts): Statement {
@@ -54,10 +51,7 @@ function without(unwatchable: readonly string[]): string {
 }
 
 function named(paths: readonly string[]): string {
-  const shown = [...paths].sort().slice(0, SHOWN);
-  const texts = shown.map((path) => (path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}…` : path));
-  const more = paths.length - shown.length;
-  return `${texts.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return listed(paths.toSorted().map(shortened));
 }
 
 function counted(count: number, noun: string): string {

@@ -152,6 +152,12 @@ describe('new versions of secrets', function () {
     const live = await get('both');
     expect(versionsOf(live)).to.deep.equal({ [DB]: 2, [API]: 1 });
     expect(live.spec.template.metadata.annotations?.[RESTART]).to.equal(live.metadata.annotations?.[RESTART]);
+    const events = await eventually('an Event', async () => {
+      const selector = '--field-selector=involvedObject.name=both,reason=RestartStarted';
+      const found = await cluster.kubectl('get', 'events', '-n', NAMESPACE, selector, '-o', 'jsonpath={..message}');
+      return found === '' ? undefined : found;
+    });
+    expect(events).to.equal(`restarting: ${DB} has version 2 (pods started with version 1) (policy shop)`);
   });
 
   it('restart them once: the next intervals change nothing', async () => {

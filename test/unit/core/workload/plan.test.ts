@@ -151,7 +151,9 @@ describe('the annotation apply', () => {
       annotations: requested('Rollout', 60_000),
       rollout: { phase: 'Failed' },
     });
-    expect(kindsOf(planned(automatic, failed, one('Outdated', now)))).to.deep.equal(['Rollout web']);
+    const rolled = planned(automatic, failed, one('Outdated', now));
+    expect(kindsOf(rolled)).to.deep.equal(['Rollout web']);
+    expect(rolled.actions[0]?.message).to.equal('asked admission to inject it as generation 1 of the policy says');
   });
 
   it('is removed once there is nothing more to apply', () => {
@@ -276,6 +278,13 @@ describe('a restart for newer secrets', () => {
     ]);
   });
 
+  it('tells which paths have a newer version, and which version that is', () => {
+    const started = { [annotation.versions]: '{"secret/data/a":6,"secret/data/z":2}' };
+    expect(wished(one('Injected', { annotations: started }))[0]?.message).to.equal(
+      'restarting: secret/data/a has version 7 (pods started with version 6)',
+    );
+  });
+
   for (const rollout of [{ paused: true }, { onDelete: true }]) {
     it(`does not happen with ${JSON.stringify(rollout)}`, () => {
       expect(wished(one('Injected', { rollout }))).to.deep.equal([]);
@@ -287,7 +296,13 @@ describe('a restart for newer secrets', () => {
     const { actions, rolling } = planned(manual, one('Outdated', { annotations, restartPending: true }));
     expect(actions.map(({ kind }) => kind)).to.deep.equal(['Restart']);
     expect(actions[0]?.annotations).to.have.all.keys(annotation.requested);
+    expect(actions[0]?.message).to.equal('restarting, as vaultinjection.dev/restart asks');
     expect(rolling).to.deep.equal(['Deployment/shop/web']);
+    for (const apply of [{}, { [annotation.apply]: 'now' }]) {
+      const noted = { ...annotations, [annotation.versions]: versions, ...apply };
+      const again = planned(manual, one('Outdated', { annotations: noted, restartPending: true }));
+      expect(again.actions[0]?.message).to.match(/: pods should start with version 7 of secret\/data\/a, version 2 of/);
+    }
   });
 
   it('as a baseline only writes the versions, once, and only if the edit changes nothing else', () => {

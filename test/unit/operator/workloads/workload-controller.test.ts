@@ -314,15 +314,22 @@ describe('WorkloadController', () => {
       'shop-secrets',
       [{ key: 'Deployment/shop/web', reads: ['secret/data/shop/db'], annotations: {} }],
     ]);
-    wishes = [
-      { key: 'Deployment/shop/web', versions: { 'secret/data/shop/db': 2 }, hash: '0123456789ab', baselineOnly: false },
-    ];
-    changed(KEY);
-    await scene.clock.advance(1_000);
+    for (const [version, hash] of [
+      [1, 'ba9876543210'],
+      [2, '0123456789ab'],
+    ] as const) {
+      const versions = { 'secret/data/shop/db': version };
+      wishes = [{ key: 'Deployment/shop/web', versions, hash, baselineOnly: version === 1 }];
+      changed(KEY);
+      await scene.clock.advance(1_000);
+    }
     const { metadata, spec } = await scene.get('web');
     expect(metadata.annotations?.[annotation.restart]).to.equal('0123456789ab');
     expect(JSON.stringify(spec)).to.include(`"${annotation.restart}":"0123456789ab"`);
-    expect(scene.events.at(-1)).to.deep.include({ reason: 'RestartStarted' });
+    expect(scene.events.at(-1)).to.deep.include({
+      reason: 'RestartStarted',
+      message: 'restarting: secret/data/shop/db has version 2 (pods started with version 1) (policy shop-secrets)',
+    });
     scene.rules.delete('shop', 'shop-secrets');
     await scene.clock.advance(1_000);
     expect(wanted.at(-1)).to.deep.equal([KEY, undefined, []]);
