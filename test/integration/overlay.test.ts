@@ -19,7 +19,10 @@ interface Rendered {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
   readonly rules?: readonly { readonly resources: readonly string[]; readonly resourceNames?: readonly string[] }[];
-  readonly spec?: { readonly template?: { readonly spec: { readonly containers: readonly Container[] } } };
+  readonly spec?: {
+    readonly template?: { readonly spec: { readonly containers: readonly Container[] } };
+    readonly policyName?: string;
+  };
 }
 
 interface Container {
@@ -85,6 +88,12 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
       'leases vault-injection-operator-leader',
       'mutatingwebhookconfigurations vault-injection-operator',
     ]);
+  });
+
+  it('binds the warnings to their policy', () => {
+    const [policy, ...others] = all('ValidatingAdmissionPolicy').map(({ metadata }) => metadata.name);
+    expect([policy, others]).to.deep.equal(['acme-vault-injection-unresolved-references', []]);
+    expect(all('ValidatingAdmissionPolicyBinding').map(({ spec }) => spec?.policyName)).to.deep.equal([policy]);
   });
 
   it('lets the operator work with the rights of its ServiceAccount, in that namespace', async () => {
