@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
+import { mark } from '../../core/marks.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
 import { startControlPlane } from '../support/control-plane.ts';
@@ -59,7 +60,7 @@ describe('references that nothing resolves', function () {
       await cluster.namespace(namespace);
       await plane.kubectlOk(['wait', '--for=create', 'serviceaccount/default', '-n', namespace, '--timeout=30s']);
     }
-    await plane.kubectlOk(['label', 'namespace', 'quiet', 'vaultinjection.dev/warnings=off']);
+    await plane.kubectlOk(['label', 'namespace', 'quiet', `${mark.warnings}=off`]);
     await cluster.policy(policy('shop', 'shop'));
     await eventually('the warnings', async () => ((await tried(workload('Job'))).length > 0 ? true : undefined));
   });
