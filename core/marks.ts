@@ -8,6 +8,8 @@ export const mark = {
   /** On the Secret of the certificates: any new value asks for a new authority; the value that was honoured last. */
   renew: 'vaultinjection.dev/renew',
   renewed: 'vaultinjection.dev/renewed',
+  /** On a namespace, by people: 'off' ends the warnings of config/warnings, where alone it is read. */
+  warnings: 'vaultinjection.dev/warnings',
   /** On the webhook configuration: the namespace of the installation that keeps it. */
   installation: 'vaultinjection.dev/installation',
   /** On the object that proves that the webhook is called: that it is one ('true'), and which replica has reviewed it. */

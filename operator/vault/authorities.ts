@@ -1,6 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { fromBase64 } from '../../core/base64.ts';
-import { equal } from '../../core/json.ts';
+import { asObject, asString, equal, own } from '../../core/json.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -129,12 +129,19 @@ function namespaceOf(id: string): string {
 function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: CaRef): Authority {
   const which = `${kind} ${name}`;
   if (object === undefined) return { unread: `${which} with the CA certificates of Vault does not exist: create it` };
-  const value = (object.data as Readonly<Record<string, unknown>> | undefined)?.[key];
-  if (typeof value !== 'string')
-    return { unread: `${which} has no key ${key} with the CA certificates of Vault: add it` };
-  const caBundle = kind === 'Secret' ? fromBase64(value) : value;
+  const caBundle = textIn(object, kind, key);
+  if (caBundle === undefined) return { unread: `${which} has no key ${key} with the CA certificates of Vault: add it` };
   const fault = faultOfCertificates(caBundle);
   return fault === undefined ? { caBundle } : { unread: `key ${key} of ${which}: ${fault}` };
+}
+
+/** Returns what pods find in the file of this key. */
+function textIn({ data, binaryData }: KubernetesObject, kind: CaRef['kind'], key: string): string | undefined {
+  const value = asString(own(asObject(data), key));
+  if (value !== undefined) return kind === 'Secret' ? fromBase64(value) : value;
+  // kubectl puts a file there that is not UTF-8, because of an umlaut in a comment, say
+  const binary = kind === 'ConfigMap' ? asString(own(asObject(binaryData), key)) : undefined;
+  return binary === undefined ? undefined : fromBase64(binary);
 }
 
 /** Any other error is retried. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -37,6 +37,39 @@ describe('the configuration that admission writes', function () {
       });
       expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
     });
+
+  describe('about CA bundles', () => {
+    const address = 'https://127.0.0.1:1';
+    // Without a token, it fails as soon as it has read the CA.
+    const started = (config: string): { status: number | null; stderr: string } => {
+      const env = { PATH: process.env.PATH, VAULT_ENV_CONFIG: config, X: 'vault:secret/data/a#b' };
+      const { status, stderr } = spawnSync(executable, ['true'], { env, encoding: 'utf8' });
+      return { status, stderr };
+    };
+    const NO_TOKEN = /the ServiceAccount token .* cannot be read/;
+    const table = new URL('../../vault-env/testdata/certificates.json', import.meta.url);
+    const cases = JSON.parse(readFileSync(table, 'utf8')) as readonly { name: string; text: string; fault?: string }[];
+
+    for (const { name, text, fault } of cases)
+      it(`agrees with vault-env: ${name}`, () => {
+        const compiled = compilePolicy(policyOf({ vault: { address, tls: { caBundle: text } } }), defaults);
+        // an empty one is none
+        expect(compiled.ok).to.equal(fault === undefined || text === '');
+        if (compiled.ok && !compiled.suspended) {
+          const selector = { matchLabels: {}, matchExpressions: [] };
+          expect(started(configOf({ ...compiled.rule, when: 'Always', selector })).stderr).to.match(NO_TOKEN);
+        }
+        // as the objects of caRef are mounted, with whatever is in them
+        const caFile = join(dir, 'ca.crt');
+        writeFileSync(caFile, text);
+        const config = { vault: { address, auth: { role: 'shop' }, tls: { caFile } } };
+        const { status, stderr } = started(JSON.stringify(config));
+        expect(status).to.equal(78);
+        expect(stderr).to.match(
+          fault === undefined ? NO_TOKEN : /the CA file .* contains (no|a truncated|a) certificate/,
+        );
+      });
+  });
 
   function configOf(rule: Parameters<typeof admitted>[1]): string {
     const workload = deployment({ containers: [container({ env: undefined })] });

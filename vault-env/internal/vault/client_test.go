@@ -180,6 +180,8 @@ func TestTLS(t *testing.T) {
 	for name, change := range map[string]func(*vault.Connection){
 		"a CA inline":         func(v *vault.Connection) {},
 		"a CA file":           func(v *vault.Connection) { v.CAPEM = ""; v.CAFile = fake.File(t, "ca", server.CaPEM()) },
+		"a CA after text":     func(v *vault.Connection) { v.CAPEM = "\ufeffours: " + server.CaPEM() },
+		"a CA in one line":    func(v *vault.Connection) { v.CAPEM = strings.ReplaceAll(server.CaPEM(), "\n", " ") },
 		"a CA directory":      func(v *vault.Connection) { v.CAPEM = ""; v.CADir = dir },
 		"another server name": func(v *vault.Connection) { v.ServerName = "example.com" },
 		"no verification":     func(v *vault.Connection) { v.CAPEM = ""; v.SkipVerify = true },

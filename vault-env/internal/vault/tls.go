@@ -3,6 +3,7 @@ package vault
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"time"
@@ -42,7 +43,11 @@ func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Fail
 	if err != nil {
 		return tls.Certificate{}, failure.Unreadable("the client certificate's key", keyFile, err)
 	}
-	certificate, err := tls.X509KeyPair(certPEM, keyPEM)
+	chain, fault := readCertificates(certPEM)
+	if fault != nil {
+		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s %s", certFile, fault)
+	}
+	certificate, err := tls.X509KeyPair(encode(chain), keyPEM)
 	if err != nil {
 		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s and the key %s do not match: the first must contain a PEM certificate, the second its unencrypted PEM key", certFile, keyFile)
 	}
@@ -51,6 +56,15 @@ func clientCertificate(certFile, keyFile string) (tls.Certificate, *failure.Fail
 		return tls.Certificate{}, failure.Newf(failure.Settings, "the client certificate %s expired at %s: renew it", certFile, end.UTC().Format(time.RFC3339))
 	}
 	return certificate, nil
+}
+
+// encode returns the certificates as every reader of PEM takes them.
+func encode(chain []*x509.Certificate) []byte {
+	var text []byte
+	for _, certificate := range chain {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})...)
+	}
+	return text
 }
 
 func caPool(v *Connection) (*x509.CertPool, *failure.Failure) {
@@ -88,18 +102,18 @@ func caPool(v *Connection) (*x509.CertPool, *failure.Failure) {
 }
 
 func appendFile(pool *x509.CertPool, path string) *failure.Failure {
-	pem, err := os.ReadFile(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return failure.Unreadable("the CA file", path, err)
 	}
-	if fault := addCertificates(pool, pem); fault != nil {
+	if fault := addCertificates(pool, text); fault != nil {
 		return failure.Newf(failure.Settings, "the CA file %s %s", path, fault)
 	}
 	return nil
 }
 
-func addCertificates(pool *x509.CertPool, pem []byte) *bundleFault {
-	certificates, fault := readCertificates(pem)
+func addCertificates(pool *x509.CertPool, text []byte) *bundleFault {
+	certificates, fault := readCertificates(text)
 	for _, certificate := range certificates {
 		pool.AddCert(certificate)
 	}

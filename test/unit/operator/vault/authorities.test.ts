@@ -33,14 +33,18 @@ describe('Authorities', () => {
   const use = (caRef: CaRef | undefined, name = 'shop'): boolean =>
     rules.set(ruleWith({ policy: { name }, vault: { tls: { ...(caRef && { caRef }) } } }));
 
-  async function store(data: Record<string, string>, { kind, name }: CaRef = CONFIG_MAP): Promise<void> {
+  async function store(
+    data: Record<string, string>,
+    { kind, name }: CaRef = CONFIG_MAP,
+    binaryData: Record<string, string> = {},
+  ): Promise<void> {
     const resource = {
       group: '',
       version: 'v1',
       plural: kind === 'Secret' ? 'secrets' : 'configmaps',
       namespace: 'shop',
     };
-    const object = { apiVersion: 'v1', kind, metadata: { name, namespace: 'shop' }, data };
+    const object = { apiVersion: 'v1', kind, metadata: { name, namespace: 'shop' }, data, binaryData };
     await ((await api.get(resource, name)) === undefined
       ? api.create(resource, object)
       : api.replace(resource, object));
@@ -66,6 +70,14 @@ describe('Authorities', () => {
     use(SECRET);
     await settle();
     expect(authorities.of('shop', SECRET)).to.deep.equal({ caBundle: PEM });
+  });
+
+  it('finds what is not UTF-8 in the other data of a ConfigMap, where kubectl puts it', async () => {
+    const latin1 = Buffer.from(`# f\u00fcr uns\n${PEM}`, 'latin1');
+    await store({}, CONFIG_MAP, { 'ca.crt': latin1.toString('base64') });
+    use(CONFIG_MAP);
+    await settle();
+    expect(authorities.of('shop', CONFIG_MAP)).to.deep.equal({ caBundle: latin1.toString('utf8') });
   });
 
   it('looks again every five minutes, and reports only changes', async () => {
