@@ -80,8 +80,8 @@ export class Pods {
     return (JSON.parse(await this.#cluster.kubectl(...args)) as { items: Pod[] }).items[0];
   }
 
-  log(pod: string): string {
-    return this.#node?.podLog(this.#namespace, pod, 'app') ?? '';
+  log(pod: string, container = 'app'): string {
+    return this.#node?.podLog(this.#namespace, pod, container) ?? '';
   }
 
   /** The name of the pod of `app` once its log holds `text`. */
