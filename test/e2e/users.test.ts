@@ -176,7 +176,10 @@ describe('the secret reaches a program on a real kubelet, in a pod that says', f
     });
     await shopPolicy('initcontainer', { delivery: 'InitContainer' });
     await shopPolicy('imagevolume', { delivery: 'ImageVolume' });
-    await shopPolicy('other-user', { securityContext: { runAsUser: 3000, runAsGroup: 3000 } });
+    await shopPolicy('other-user', {
+      delivery: 'InitContainer',
+      securityContext: { runAsUser: 3000, runAsGroup: 3000 },
+    });
   });
   after(async () => {
     // before() may have skipped
