@@ -244,8 +244,7 @@ function hold(
 }
 
 const LOSES_PODS =
-  'its strategy ends all pods before the new ones have their secrets: if the operator rolls it and Vault does not ' +
-  'answer, none is left; strategy RollingUpdate with maxUnavailable 0 keeps them';
+  'set strategy RollingUpdate with maxUnavailable 0: this one ends all pods before the new ones have their secrets';
 
 function isRolledByOperator({ rollout, rotation }: Rule): boolean {
   return rollout.strategy === 'Automatic' || rotation.strategy === 'Restart';
@@ -297,7 +296,7 @@ function noRule(
  */
 function unselected(injected: unknown, governors: readonly Governor[]): string {
   const before = typeof injected === 'string' ? injected.split('/')[0] : undefined;
-  if (before === undefined) return 'no VaultInjectionPolicy selects this workload';
+  if (before === undefined) return 'no VaultInjectionPolicy selects it';
   const isThere = governors.some(({ policy }) => policy.name === before);
   return isThere ? `policy ${before} does not select it` : `policy ${before} is deleted or suspended`;
 }

@@ -28,7 +28,7 @@ export function warnOfUnresolved(container: RawObject, why: string, warn: Warn):
   const [first, ...others] = referring.map(({ name }) => name);
   if (first === undefined) return;
   const more = others.length > 0 ? ` (and ${others.length} more)` : '';
-  warn(`container ${nameOf(container) ?? ''}: ${first}${more} stays the reference's text: ${why}`);
+  warn(`container ${nameOf(container) ?? ''}: ${first}${more} stays text: ${why}`);
 }
 
 /** Warns about texts of a container that nothing resolves under any policy: they have to be written otherwise. */
@@ -49,7 +49,7 @@ export function warnOfProbes(name: string, container: RawObject, warn: Warn): vo
   const places = EXEC_FIELDS.filter(({ path }) => asList(valueAt(container, path)) !== undefined);
   if (places.length === 0) return;
   const listed = places.map((place) => place.name).join(', ');
-  warn(`container ${name}: ${listed} would see the references' text; to resolve them set inject.probes true`);
+  warn(`container ${name}: set inject.probes true, or ${listed} see the references' text`);
 }
 
 /** Warns about variables from a file of the pod, which exists only when the pod runs. */

@@ -186,6 +186,15 @@ describe('the secret reaches a program on a real kubelet, in a pod that says', f
     await (stage as Stage | undefined)?.stop();
   });
 
+  const cases = Object.entries(SHAPES).flatMap(([what, shape], index) =>
+    (shape.by === undefined ? ['initcontainer', 'imagevolume'] : [shape.by]).map((by) => ({
+      what,
+      shape,
+      by,
+      name: `${by}-${index}`,
+    })),
+  );
+
   async function shopPolicy(name: string, injector: Json): Promise<void> {
     const tls = { caRef: { kind: 'ConfigMap', name: 'ca', key: 'ca.crt' } };
     const vault = { address: stage.vault.tlsAddress, tls, auth: { role: 'shop' }, timeout: '3s' };
@@ -210,27 +219,30 @@ describe('the secret reaches a program on a real kubelet, in a pod that says', f
     return made;
   }
 
-  let count = 0;
-  for (const [what, shape] of Object.entries(SHAPES)) {
-    const policies = shape.by === undefined ? ['initcontainer', 'imagevolume'] : [shape.by];
-    for (const by of policies) {
-      const name = `pod-${count++}`;
-      it(`${what} (policy ${by})`, async () => {
-        const made = deployment(name, by, shape);
-        await cluster.apply(made);
-        const installer = by === 'imagevolume' ? 0 : shape.installer; // the files of an image are root's
-        for (const [index, user] of shape.users.entries()) {
-          const line = await lineOf(name, `app-${index}`);
-          expect(line)
-            .to.contain(`uid=${user} installer=${installer} own=`)
-            .and.to.contain(`password=${SECRET.password}`);
-          if (JSON.stringify(made).includes('"OWN"')) expect(line, 'its own token').to.match(/ own=eyJ/);
-        }
-        if (JSON.stringify(made).includes('initContainers'))
-          expect(await lineOf(name, 'permissions')).to.equal(`uid=0 password=${SECRET.password}\n`);
-        await cluster.kubectl('delete', 'deployment', name, '-n', NAMESPACE);
-      });
-    }
+  // all at once: the kubelet starts them beside each other
+  before(() =>
+    cluster.apply({
+      apiVersion: 'v1',
+      kind: 'List',
+      items: cases.map(({ name, by, shape }) => deployment(name, by, shape)),
+    }),
+  );
+
+  for (const { what, name, by, shape } of cases) {
+    it(`${what} (policy ${by})`, async () => {
+      const made = deployment(name, by, shape);
+      const installer = by === 'imagevolume' ? 0 : shape.installer; // the files of an image are root's
+      for (const [index, user] of shape.users.entries()) {
+        const line = await lineOf(name, `app-${index}`);
+        expect(line)
+          .to.contain(`uid=${user} installer=${installer} own=`)
+          .and.to.contain(`password=${SECRET.password}`);
+        if (JSON.stringify(made).includes('"OWN"')) expect(line, 'its own token').to.match(/ own=eyJ/);
+      }
+      if (JSON.stringify(made).includes('initContainers'))
+        expect(await lineOf(name, 'permissions')).to.equal(`uid=0 password=${SECRET.password}\n`);
+      await cluster.kubectl('delete', 'deployment', name, '-n', NAMESPACE, '--wait=false');
+    });
   }
 
   /** The first line that a container of a Deployment prints. */

@@ -23,9 +23,7 @@ describe('admission of a workload', () => {
         patch: [],
         wrapped: [],
         skipped: [],
-        warnings: [
-          "container app: DB_PASSWORD stays the reference's text: no VaultInjectionPolicy selects this workload",
-        ],
+        warnings: ['container app: DB_PASSWORD stays text: no VaultInjectionPolicy selects it'],
         audit: { result: 'NoPolicy' },
       });
       expect(mutate(admitted(plain, ruleWith())).outcome).to.equal('Restored');
@@ -102,7 +100,7 @@ describe('admission of a workload', () => {
     });
     it('says which container gets the text of its references because the policy leaves it out', () => {
       expect(mutate(plain, ruleWith({ containers: { exclude: ['app'] } })).warnings).to.deep.equal([
-        "container app: DB_PASSWORD stays the reference's text: policy shop-secrets excludes this container",
+        'container app: DB_PASSWORD stays text: policy shop-secrets excludes this container',
       ]);
     });
   });

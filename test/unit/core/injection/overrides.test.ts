@@ -162,7 +162,7 @@ describe('annotations', () => {
     const object = deployment({ containers: [container()] }, { 'vaultinjection.dev/inject': 'true' });
     expect(mutate(object).warnings).to.deep.equal([
       'vaultinjection.dev/inject: no policy applies to this workload; nothing is injected',
-      "container app: DB_PASSWORD stays the reference's text: no VaultInjectionPolicy selects this workload",
+      'container app: DB_PASSWORD stays text: no VaultInjectionPolicy selects it',
     ]);
   });
 
@@ -192,7 +192,7 @@ describe('annotations', () => {
       expect(audit.reason).to.equal('the named policy does not apply to this workload');
       expect(warnings).to.deep.equal([
         'vaultinjection.dev/policy: no such policy for this workload, nothing is injected; choose one of shop-secrets, other',
-        "container app: DB_PASSWORD stays the reference's text: the named policy does not apply to this workload",
+        'container app: DB_PASSWORD stays text: the named policy does not apply to this workload',
       ]);
     });
   });

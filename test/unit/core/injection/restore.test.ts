@@ -250,7 +250,7 @@ describe('restore', () => {
       containerOf(injected, 'app').command = ['/new'];
       expect(mutate(injected).warnings).to.deep.equal([
         'container app: the record of its command is missing; set its command and args again',
-        "container app: DB_PASSWORD stays the reference's text: no VaultInjectionPolicy selects this workload",
+        'container app: DB_PASSWORD stays text: no VaultInjectionPolicy selects it',
       ]);
       expect(containerOf(admitted(injected), 'app').args).to.deep.equal(['--', '/app', '--port=80']);
     });

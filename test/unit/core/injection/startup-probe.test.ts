@@ -136,7 +136,7 @@ describe('the startup probe that holds a rollout', () => {
       // of two replicas
       const all = ['100%', 2].map((maxUnavailable) => ({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable } }));
       for (const strategy of [recreate, ...all])
-        expect(warningsFor(strategy)[0]).to.match(/^its strategy ends all pods/);
+        expect(warningsFor(strategy)[0]).to.match(/^set strategy RollingUpdate .* ends all pods/);
       expect(warningsFor(recreate, ruleWith({ rotation: { strategy: 'Restart' } }))).to.have.length(1);
     });
 

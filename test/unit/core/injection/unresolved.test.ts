@@ -15,15 +15,15 @@ const warningsOf = (object: Object, changes?: Changes): readonly string[] =>
 
 describe('what nothing will resolve', () => {
   describe('references of a workload that is not injected are warned of, with the reason', () => {
-    const literal = (why: string): string => `container app: DB stays the reference's text: ${why}`;
+    const literal = (why: string): string => `container app: DB stays text: ${why}`;
     const plain = withEnv(REFERENCE);
 
     it('no policy', () => {
-      expect(warningsOf(plain)).to.deep.equal([literal('no VaultInjectionPolicy selects this workload')]);
+      expect(warningsOf(plain)).to.deep.equal([literal('no VaultInjectionPolicy selects it')]);
     });
     it('a policy that selects others', () => {
       const selector = { matchLabels: { app: 'other' } };
-      expect(warningsOf(plain, { selector })).to.deep.equal([literal('no VaultInjectionPolicy selects this workload')]);
+      expect(warningsOf(plain, { selector })).to.deep.equal([literal('no VaultInjectionPolicy selects it')]);
     });
     it('a policy that was deleted or suspended', () => {
       expect(warningsOf(admitted(plain, ruleWith()))).to.deep.equal([
@@ -49,9 +49,7 @@ describe('what nothing will resolve', () => {
       const two = container({ env: [...env(REFERENCE), ...env(REFERENCE, 'B')] });
       expect(
         warningsOf(deployment({ containers: [two] }), { containers: { include: ['*'], exclude: ['app'] } }),
-      ).to.deep.equal([
-        "container app: DB (and 1 more) stays the reference's text: policy shop-secrets excludes this container",
-      ]);
+      ).to.deep.equal(['container app: DB (and 1 more) stays text: policy shop-secrets excludes this container']);
     });
     it('not for what is wrapped, and not for what is no reference', () => {
       expect(warningsOf(plain, {})).to.deep.equal([]);
@@ -126,7 +124,7 @@ describe('what nothing will resolve', () => {
       });
       const object = deployment({ containers: [one] });
       expect(warningsOf(object, { probes: false })).to.deep.equal([
-        "container app: livenessProbe, preStop would see the references' text; to resolve them set inject.probes true",
+        "container app: set inject.probes true, or livenessProbe, preStop see the references' text",
       ]);
       expect(warningsOf(object, { probes: true })).to.deep.equal([]);
       expect(warningsOf(admitted(object, ruleWith()), { probes: false }), 'the second time').to.have.length(1);

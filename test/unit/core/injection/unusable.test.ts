@@ -26,7 +26,7 @@ function decide(object: unknown, stored: unknown, ...governors: readonly Governo
 const FAIL = unusable('Fail');
 const IGNORE = unusable('Ignore');
 
-const LITERAL = "container app: DB_PASSWORD stays the reference's text: policy shop-secrets cannot be used";
+const LITERAL = 'container app: DB_PASSWORD stays text: policy shop-secrets cannot be used';
 
 describe('under a policy that cannot be used', () => {
   describe('and that asks to fail', () => {
