@@ -46,6 +46,10 @@ test-unit: setup ## run the TypeScript unit tests
 test-go: setup ## run vault-env's tests, except those that need a Vault
 	@node build/go-modules.ts test ./...
 
+.PHONY: test-charts
+test-charts: setup ## run all eight charts on a real kubelet (3.5 minutes; `make test` runs two of them)
+	@CHARTS=all npx --no-install mocha test/e2e/charts.test.ts
+
 .PHONY: test
 test: setup ## run all tests: unit, Go, integration (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts

@@ -103,11 +103,15 @@ const CHARTS: Readonly<Record<string, Chart>> = {
   },
 };
 
+// All of them take more than three minutes: `make test-charts`. These two have the most shapes: init containers, a sidecar,
+// exec probes and hooks, claims, inline references.
+const CHOSEN = process.env.CHARTS === 'all' ? Object.keys(CHARTS) : ['postgresql', 'kafka'];
+
 describe('charts on a real kubelet', function () {
   this.timeout(240_000);
   let stage: Stage;
   let cluster: Cluster;
-  const charts = new Map(Object.keys(CHARTS).map((name) => [name, readChart(name)]));
+  const charts = new Map(CHOSEN.map((name) => [name, readChart(name)]));
 
   before(async function () {
     skipWithoutNode(this);
@@ -160,7 +164,7 @@ describe('charts on a real kubelet', function () {
   const live = async (object: KubernetesObject): Promise<Workload> =>
     (await cluster.get(NAMESPACE, object.metadata.name, object.kind)) as unknown as Workload;
 
-  for (const [name, chart] of Object.entries(CHARTS)) {
+  for (const [name, chart] of Object.entries(CHARTS).filter(([name]) => CHOSEN.includes(name))) {
     describe(`in the manner of ${name}`, () => {
       const objects = charts.get(name) ?? [];
       const adapted = objects.map(forThisNode);

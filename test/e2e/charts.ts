@@ -19,7 +19,7 @@ export interface Container extends Json {
 }
 
 export interface Template {
-  metadata: { annotations?: Record<string, string> };
+  metadata: { annotations?: Record<string, string>; labels?: Record<string, string> };
   spec: Json & { containers: Container[]; initContainers?: Container[]; volumes?: { name: string }[] };
 }
 
@@ -101,6 +101,7 @@ export function withoutAdditions(template: Template): Template {
   const isOurs = ({ name }: { name: string }): boolean => /^vault-env(-token|-ca)?$/.test(name);
   const kept = Object.entries(metadata.annotations ?? {}).filter(([key]) => !key.startsWith('vaultinjection.dev/'));
   put(metadata, 'annotations', kept.length > 0 ? Object.fromEntries(kept) : undefined);
+  if (metadata.labels !== undefined) delete metadata.labels['vaultinjection.dev/policy'];
   for (const list of ['initContainers', 'volumes'] as const) put(spec, list, rest(spec[list], isOurs));
   for (const container of containersOf({ metadata, spec })) {
     put(
