@@ -155,7 +155,7 @@ func (v *realVault) testCertificate(t *testing.T) {
 	oldCert, oldKey := p.Files("web.shop", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
 	with(oldCert, oldKey, "web").wantLine(t, failure.Settings, "the client certificate "+oldCert+" expired at 2")
 	with(certFile, strangerKey, "web").wantLine(t, failure.Settings, "do not match")
-	with(keyFile, certFile, "web").wantLine(t, failure.Settings, "do not match")
+	with(keyFile, certFile, "web").wantLine(t, failure.Settings, "the client certificate "+keyFile+" contains no certificate")
 	with(certFile, "/nonexistent", "web").wantLine(t, failure.Settings, "the client certificate's key /nonexistent cannot be read: no such file")
 	key, err := os.ReadFile(keyFile)
 	if err != nil {
