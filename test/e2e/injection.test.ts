@@ -22,7 +22,8 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   'busybox, without any libc': { image: 'localhost/busybox:1', command: ['sh', '-c', script] },
   'glibc, a shell with shared libraries': {
     image: 'localhost/glibc:1',
-    command: ['bash', '-c', script.replace('sleep 0.2', 'read -rt 0.2 < <(:) || :')],
+    // its image has no sleep: a pipe that nobody writes to, opened once, because a shell that forks all the time can miss a signal
+    command: ['bash', '-c', `exec 3<> <(:); ${script.replace('sleep 0.2', 'read -rt 0.2 -u 3 || :')}`],
   },
 };
 
