@@ -46,12 +46,16 @@ test-unit: setup ## run the TypeScript unit tests
 test-go: setup ## run vault-env's tests, except those that need a Vault
 	@node build/go-modules.ts test ./...
 
+.PHONY: test-hold
+test-hold: setup ## everything that may go wrong in a rolling update on a real kubelet, with and without the startup probe (15 minutes)
+	@node test/e2e/hold-table.ts
+
 .PHONY: test-charts
 test-charts: setup ## run all eight charts on a real kubelet (3.5 minutes; `make test` runs two of them)
 	@CHARTS=all npx --no-install mocha test/e2e/charts.test.ts
 
 .PHONY: test
-test: setup ## run all tests: unit, Go, integration (real API server and Vault), e2e (real kubelet, root on Linux)
+test: setup ## run all tests: unit, Go, integration and hostile (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts
 
 .PHONY: fuzz

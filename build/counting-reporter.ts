@@ -6,12 +6,20 @@ import Mocha from 'mocha';
 // minute.
 const SLOW_MS = 5_000;
 
-/** mocha's spec reporter that also names slow files and writes its counts to the file named by COUNTS_FILE. */
+/**
+ * mocha's spec reporter that also names slow files, and writes its counts and the names of what failed, each with the
+ * first line of its error, to the file named by COUNTS_FILE.
+ */
 export default class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
     const times = new Map<string, number>();
     runner.on('test end', ({ file = '', duration = 0 }) => times.set(file, (times.get(file) ?? 0) + duration));
+    const failures: string[] = [];
+    runner.on('fail', (test, error: Partial<Error> | undefined) => {
+      const [message = ''] = (error?.message ?? '').split('\n', 1);
+      failures.push(`${test.fullTitle()}: ${message}`);
+    });
     runner.once('end', () => {
       const slow = [...times].filter(([, ms]) => ms > SLOW_MS).sort(([, a], [, b]) => b - a);
       for (const [file, ms] of slow) {
@@ -19,8 +27,8 @@ export default class CountingReporter extends Mocha.reporters.Spec {
       }
       const file = process.env.COUNTS_FILE;
       if (file === undefined) return;
-      const { passes = 0, failures = 0, pending = 0 } = runner.stats ?? {};
-      writeFileSync(file, JSON.stringify({ passed: passes, failed: failures, skipped: pending }));
+      const { passes = 0, failures: failed = 0, pending = 0 } = runner.stats ?? {};
+      writeFileSync(file, JSON.stringify({ passed: passes, failed, skipped: pending, failures }));
     });
   }
 }

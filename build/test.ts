@@ -1,9 +1,9 @@
 /**
- * `make test`: every suite one after the other, and a last line that counts all tests. `node build/test.ts [SUITE…]`
+ * `make test`: every suite, and a last line that counts all tests. `node build/test.ts [SUITE…]`
  * runs some of them; `make test-unit` is the suite unit.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, cpSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,26 +16,37 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** What failed, a line each. */
+  failures?: readonly string[];
 }
 
 const root = join(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'vault-injection-test-'));
 
-// Each file has its own servers, and integration tests wait for them most of the time. Not end to end: of two kubelets
-// on one host each would remove the other's containers as strays.
 const TWO_FILES_AT_ONCE = ['--parallel', '--jobs', '2'];
+// Each file has its own servers, and waits for them most of the time. Not end to end: of two kubelets on one host each
+// would remove the other's containers as strays.
+const FOUR_FILES_AT_ONCE = ['--parallel', '--jobs', '4'];
 
 // mocha takes CI=true for a terminal with colors
 const PLAIN = process.stdout.isTTY ? [] : ['--no-color'];
 
-/** Runs mocha on one folder; a run that dies before it counts is one failure. Returns the counts. */
-function mocha(folder: string, flags: readonly string[] = []): Counts {
+/**
+ * Runs mocha on one folder; a run that dies before it counts is one failure. Resolves with the counts.
+ * @param output file descriptor for what it prints; default: the terminal
+ */
+async function mocha(folder: string, flags: readonly string[] = [], output?: number): Promise<Counts> {
   const countsFile = join(scratch, `${folder}.json`);
-  const { status } = spawnSync(
+  const print = output ?? 'inherit';
+  const child = spawn(
     'mocha',
     [...flags, ...PLAIN, '--reporter', 'build/counting-reporter.ts', '--exit', `test/${folder}/**/*.test.ts`],
-    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, COUNTS_FILE: countsFile } },
+    { cwd: root, stdio: ['ignore', print, print], env: { ...process.env, COUNTS_FILE: countsFile } },
   );
+  const status = await new Promise<number | null>((resolve) => {
+    child.once('error', () => resolve(null));
+    child.once('close', resolve);
+  });
   try {
     const counts = JSON.parse(readFileSync(countsFile, 'utf8')) as Counts;
     return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
@@ -43,6 +54,10 @@ function mocha(folder: string, flags: readonly string[] = []): Counts {
     console.error(`${folder}: mocha ended with status ${status ?? 'none'} before it counted its tests`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
+}
+
+interface GoCounts extends Counts {
+  failures: string[];
 }
 
 interface GoEvent {
@@ -56,8 +71,13 @@ interface GoEvent {
 
 async function goTests(env: Record<string, string>): Promise<Counts> {
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const module of goModules()) add(total, await goTestsOf(module, env));
-  return total;
+  const failures: string[] = [];
+  for (const module of goModules()) {
+    const counts = await goTestsOf(module, env);
+    add(total, counts);
+    failures.push(...counts.failures);
+  }
+  return { ...total, failures };
 }
 
 function add(total: Counts, { passed, failed, skipped }: Counts): void {
@@ -67,8 +87,8 @@ function add(total: Counts, { passed, failed, skipped }: Counts): void {
 }
 
 /** Runs the Go tests of one module; prints a line per package and the whole output of what fails. */
-async function goTestsOf(module: string, env: Record<string, string>): Promise<Counts> {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+async function goTestsOf(module: string, env: Record<string, string>): Promise<GoCounts> {
+  const counts: GoCounts = { passed: 0, failed: 0, skipped: 0, failures: [] };
   const outputs = new Map<string, string>();
   const child = spawn('go', ['test', '-json', './...'], {
     cwd: join(root, module),
@@ -90,7 +110,7 @@ async function goTestsOf(module: string, env: Record<string, string>): Promise<C
   return counts;
 }
 
-function count(event: GoEvent, counts: Counts, outputs: Map<string, string>): void {
+function count(event: GoEvent, counts: GoCounts, outputs: Map<string, string>): void {
   const key = `${event.Package ?? ''} ${event.Test ?? ''}`;
   if (event.Action === 'output' || event.Action === 'build-output') {
     outputs.set(key, (outputs.get(key) ?? '') + (event.Output ?? ''));
@@ -111,6 +131,7 @@ function count(event: GoEvent, counts: Counts, outputs: Map<string, string>): vo
   }
   if (event.Action === 'fail') {
     counts.failed++;
+    counts.failures.push(`${event.Package ?? ''} ${event.Test}`);
     console.log(outputs.get(key) ?? '');
   }
 }
@@ -120,30 +141,82 @@ async function withVault(): Promise<Record<string, string>> {
   return { VAULT_ENV_TEST_VAULT: vault.path };
 }
 
-const SUITES: Readonly<Record<string, () => Promise<Counts> | Counts>> = {
+/**
+ * Bundles the operator for the suites that start it many times: from its sources, each start takes 1.2 s of a processor
+ * longer. The copy stays as it is, although tests build dist/ as well. Returns whether it worked.
+ */
+function bundleOperator(): boolean {
+  const dist = join(scratch, 'dist');
+  if (process.env.OPERATOR_DIST === dist) return true;
+  const { status } = spawnSync('node', [join(root, 'build/bundle.ts')], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) return false;
+  cpSync(join(root, 'dist'), dist, { recursive: true });
+  process.env.OPERATOR_DIST = dist;
+  return true;
+}
+
+async function withBundle(suite: () => Promise<Counts>): Promise<Counts> {
+  return bundleOperator() ? suite() : { passed: 0, failed: 1, skipped: 0 };
+}
+
+const SUITES: Readonly<Record<string, () => Promise<Counts>>> = {
   unit: () => mocha('unit', TWO_FILES_AT_ONCE),
   go: async () => goTests(await withVault()),
-  integration: () => mocha('integration', TWO_FILES_AT_ONCE),
-  e2e: () => mocha('e2e'),
+  integration: () => withBundle(() => mocha('integration', FOUR_FILES_AT_ONCE)),
+  hostile: () => withBundle(() => mocha('hostile', TWO_FILES_AT_ONCE)),
+  e2e: () => withBundle(() => mocha('e2e')),
 };
+
+const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const failures: string[] = [];
+
+/** Counts a suite that has ended. */
+function ended(name: string, counts: Counts, started: number): void {
+  add(total, counts);
+  failures.push(...(counts.failures ?? []).map((line) => `${name}: ${line}`));
+  const seconds = Math.round((Date.now() - started) / 1000);
+  console.log(
+    `== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${seconds} s`,
+  );
+}
+
+/** Both start API servers and no kubelet. */
+const WITH_API_SERVERS = '{integration,hostile}';
+
+/** Pods wait for each other, and leave the processors to the tests of the other suite; what they print follows it. */
+async function besideEachOther(): Promise<void> {
+  console.log('\n== integration and hostile tests, and end to end beside them: those are printed when they have ended');
+  if (!bundleOperator()) throw new Error('the operator could not be bundled');
+  const started = Date.now();
+  const output = openSync(join(scratch, 'e2e.log'), 'w+');
+  const e2e = mocha('e2e', [], output).then((counts) => ({ counts, endedAt: Date.now() }));
+  ended('integration and hostile', await mocha(WITH_API_SERVERS, FOUR_FILES_AT_ONCE), started);
+  const waiting = setInterval(() => console.log('(end to end tests are still running)'), 60_000);
+  const { counts, endedAt } = await e2e;
+  clearInterval(waiting);
+  console.log('\n== e2e tests');
+  process.stdout.write(readFileSync(join(scratch, 'e2e.log')));
+  ended('e2e', counts, started + Date.now() - endedAt);
+  closeSync(output);
+}
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => !(name in SUITES));
 if (unknown !== undefined) throw new Error(`no suite "${unknown}": write ${Object.keys(SUITES).join(', ')}`);
 if (wanted.length === 0) await ensureTools(allTools, { log: console.log });
 
-const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
+const BESIDE = ['integration', 'hostile', 'e2e'];
+const areAll = BESIDE.every(isWanted);
 for (const [name, run] of Object.entries(SUITES)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  if (!isWanted(name) || (areAll && BESIDE.includes(name))) continue;
   console.log(`\n== ${name} tests`);
   const started = Date.now();
-  const counts = await run();
-  add(total, counts);
-  const seconds = Math.round((Date.now() - started) / 1000);
-  console.log(
-    `== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${seconds} s`,
-  );
+  ended(name, await run(), started);
 }
+if (areAll) await besideEachOther();
 rmSync(scratch, { recursive: true, force: true });
+// Last, since who reads only the end of a long output wants to know just this.
+if (failures.length > 0) console.log(`\nWhat failed:\n${failures.map((line) => `  ${line}`).join('\n')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;

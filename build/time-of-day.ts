@@ -26,7 +26,9 @@ export const READERS: Readonly<Record<string, string>> = {
   'operator/workloads/ages.ts': 'times of requests in annotations',
   'operator/workloads/applied-times.ts': 'lastAppliedTime of a policy, compared with the times in annotations',
   'operator/workloads/workload-controller.ts': 'times of requests and restarts in annotations',
+  'webhook/callers/callers.ts': 'notAfter of the certificates of API servers',
   'webhook/certificates/keeper.ts': 'notBefore and notAfter of certificates',
+  'webhook/paths/keeper.ts': 'when a token was created, which the Secret says to later processes',
 };
 
 const PROGRAM = '{kube,webhook,operator}/**/*.ts';

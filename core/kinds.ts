@@ -3,6 +3,7 @@
  * `targets` of the CRD (and what is generated from it), and access to its resource in config/rbac/operator.yaml.
  */
 import { asList, asObject, asString } from './json.ts';
+import { shownText } from './shown.ts';
 import type { RawObject } from './json.ts';
 import type { KubernetesObject, Resource } from './object.ts';
 import type { VaultInjectionPolicySpec } from './policy/policy.generated.ts';
@@ -19,6 +20,11 @@ export interface RolloutState {
   readonly idle: boolean;
   /** Whether all pods that it should have are available. */
   readonly available: boolean;
+  /**
+   * Whether pods of the newest template have become available: all pods that it should have are, and at least one of them
+   * is of that template.
+   */
+  readonly started: boolean;
   /** When its rollout completed, as the API server says; undefined: it does not say. */
   readonly completedAt?: number;
   /** Changes whenever its pods come closer to the newest template, or fall behind. */
@@ -50,7 +56,7 @@ export type WorkloadKind = VaultInjectionPolicySpec['targets'][number];
 
 export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
   Deployment: {
-    resource: { group: 'apps', version: 'v1', plural: 'deployments' },
+    resource: { group: 'apps', version: 'v1', plural: 'deployments', trimmed: true },
     template: ['spec', 'template'],
     templateMayChange: true,
     hasDeadline: true,
@@ -58,7 +64,7 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
     rollout: deploymentRollout,
   },
   StatefulSet: {
-    resource: { group: 'apps', version: 'v1', plural: 'statefulsets' },
+    resource: { group: 'apps', version: 'v1', plural: 'statefulsets', trimmed: true },
     template: ['spec', 'template'],
     templateMayChange: true,
     hasDeadline: false,
@@ -133,14 +139,19 @@ function deploymentRollout(spec: RawObject, status: RawObject, isSeen: boolean):
   const conditions = (asList(status.conditions) ?? []).map(asObject);
   const progress = conditions.find((condition) => condition?.type === 'Progressing');
   const failure = conditions.find((condition) => condition?.type === 'ReplicaFailure');
-  const refused = failure?.status === 'True' ? asString(failure.message)?.slice(0, LONGEST_REFUSAL) : undefined;
+  const refused = failure?.status === 'True' ? asString(failure.message) : undefined;
   const flags = {
     ...{ paused: spec.paused === true, onDelete: false, ...podsOf(spec, status, isSeen) },
-    ...(refused !== undefined && { refused }),
+    ...(refused !== undefined && { refused: shownText(refused, LONGEST_REFUSAL) }),
   };
-  if (!isSeen) return { phase: 'Progressing', ...flags };
+  if (!isSeen) return { phase: 'Progressing', started: false, ...flags };
   if (progress?.status === 'False' && progress.reason === TIMED_OUT) {
-    return { phase: 'Failed', ...flags, message: asString(progress.message) ?? 'its progress deadline is exceeded' };
+    return {
+      phase: 'Failed',
+      started: false,
+      ...flags,
+      message: shownText(asString(progress.message) ?? 'its progress deadline is exceeded', LONGEST_REFUSAL),
+    };
   }
   // As the controller sees it: once complete, a rollout stays complete when a pod fails later or the workload is
   // scaled.
@@ -151,6 +162,7 @@ function deploymentRollout(spec: RawObject, status: RawObject, isSeen: boolean):
   const completedAt = wasComplete ? Date.parse(asString(progress.lastUpdateTime) ?? '') : NaN;
   return {
     phase: wasComplete || isComplete ? 'Complete' : 'Progressing',
+    started: (wasComplete || isComplete) && hasStarted(spec, status, flags),
     ...flags,
     ...(Number.isNaN(completedAt) ? {} : { completedAt }),
   };
@@ -166,7 +178,13 @@ function statefulSetRollout(spec: RawObject, status: RawObject, isSeen: boolean)
   const wasComplete = status.updateRevision !== undefined && status.updateRevision === status.currentRevision;
   const available = availableOf(status);
   const isComplete = number(status.updatedReplicas) >= Math.max(0, desired - partition) && available >= desired;
-  return { phase: isSeen && (wasComplete || isComplete) ? 'Complete' : 'Progressing', ...flags };
+  const isDone = isSeen && (wasComplete || isComplete);
+  return { phase: isDone ? 'Complete' : 'Progressing', started: isDone && hasStarted(spec, status, flags), ...flags };
+}
+
+/** Whether a complete rollout has brought any pod: scaled to 0, or with a partition above all pods, it has not. */
+function hasStarted(spec: RawObject, status: RawObject, { available }: Pick<RolloutState, 'available'>): boolean {
+  return available && number(spec.replicas, 1) > 0 && number(status.updatedReplicas) > 0;
 }
 
 /** Until the controller has seen the newest spec, its counts are about another one. */

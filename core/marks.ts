@@ -5,11 +5,21 @@ export const mark = {
   /** On the Lease of a replica: that it is one, and what the replica tells the others. */
   replica: 'vaultinjection.dev/replica',
   state: 'vaultinjection.dev/state',
-  /** On the Secret of the certificates: any new value asks for a new authority; the value that was honoured last. */
+  /** On the Secret of the certificates: any new value asks for a new authority and another path; the value that was
+   * honoured last for the authority. */
   renew: 'vaultinjection.dev/renew',
   renewed: 'vaultinjection.dev/renewed',
   /** On a namespace, by people: 'off' ends the warnings of config/warnings, where alone it is read. */
   warnings: 'vaultinjection.dev/warnings',
+  /**
+   * On a workload, while it is reviewed: that the operator's account has changed more than annotations. Written by
+   * config/marks and refused by config/guard.
+   */
+  altered: 'vaultinjection.dev/altered',
+  /** On the operator's ServiceAccount, by people: how URLs of the webhook begin, for config/guard. */
+  webhookUrl: 'vaultinjection.dev/webhook-url',
+  /** On a namespace, by people: the entry of config/external-webhook that its workloads are sent through. */
+  webhook: 'vaultinjection.dev/webhook',
   /** On the webhook configuration: the namespace of the installation that keeps it. */
   installation: 'vaultinjection.dev/installation',
   /** On the object that proves that the webhook is called: that it is one ('true'), and which replica has reviewed it. */

@@ -29,6 +29,11 @@ export interface Resource {
   readonly version: string;
   readonly plural: string;
   readonly namespace?: string;
+  /**
+   * Its objects have no other bound than that of API servers: of one with too much in it, only what core/oversized.ts says
+   * is read from lists, watches and single reads. Left out: they are read whole.
+   */
+  readonly trimmed?: true;
 }
 
 /** What identifies an object of one resource: its namespace, if it has one, and its name. */

@@ -3,32 +3,12 @@
  * documentation share. docs/reference/reasons.md is generated from it.
  */
 
-/** The types of a policy's conditions, in the order of the documentation. */
-export const CONDITION_TYPES = [
-  'Accepted',
-  'Programmed',
-  'WebhookReachable',
-  'VaultReachable',
-  'Rotating',
-  'CertificateReady',
-  'Ready',
-  'Reconciling',
-  'Stalled',
-] as const;
+import { CONSENT_REASONS } from './consent-reasons.ts';
+import { OUTCOME_REASONS } from './outcome-reasons.ts';
+import type { Reason } from './reason.ts';
+import { ROTATION_REASONS } from './rotation-reasons.ts';
 
-export type ConditionType = (typeof CONDITION_TYPES)[number];
-
-export interface Reason {
-  /**
-   * The conditions that carry it; Admission if it is an outcome or a denial of the webhook, Workload if it says how a
-   * workload stands to its policy (status.attention), Event if an Event carries it.
-   */
-  readonly usedBy: readonly (ConditionType | 'Admission' | 'Workload' | 'Event')[];
-  /** One sentence: what it says. */
-  readonly meaning: string;
-  /** One sentence: what to do about it; '' if there is nothing to do. */
-  readonly action: string;
-}
+export type { Reason };
 
 const REFUSED = ['Accepted', 'Ready', 'Stalled', 'Event'] as const;
 const UNDER_REVIEW = ['Admission', 'Workload', 'Event'] as const;
@@ -73,6 +53,13 @@ export const REASONS = {
       'Something added a term to the webhook configuration that keeps this namespace out: API servers do not send its workloads to the webhook.',
     action:
       'Move the policy and the workloads to a namespace that the term in the message lets in, or have the platform that adds it leave this webhook alone (docs/adr/0016-proof-that-the-webhook-is-called.md).',
+  },
+  ConfigurationLacking: {
+    usedBy: ['Programmed', 'Ready', 'Stalled'],
+    meaning:
+      'The webhook configuration is kept by the installer (setting webhookConfiguration: External), and does not send the workloads of this namespace to the webhook as the policy asks.',
+    action:
+      'Change what the message names: compare the configuration with config/external-webhook, copy the CA into it, or label the namespace (config/README.md).',
   },
   WebhookReached: {
     usedBy: ['WebhookReachable'],
@@ -132,8 +119,8 @@ export const REASONS = {
   },
   PathNotAllowed: {
     usedBy: ['Accepted', 'Ready', 'Stalled', ...UNDER_REVIEW],
-    meaning: 'spec.environment.allowedPaths does not allow a Vault path.',
-    action: 'Refer to an allowed path, or widen allowedPaths.',
+    meaning: 'spec.environment.allowedPaths does not allow to read a Vault path, or writes to write to it.',
+    action: 'Refer to an allowed path, or widen allowedPaths (for vault:PATH#KEY) or writes (for >>vault:PATH#KEY).',
   },
 
   // Vault, which never withdraws a rule
@@ -181,84 +168,9 @@ export const REASONS = {
     action: 'Correct spec.vault.address: it must be the address of Vault itself, without a redirect.',
   },
 
-  // whether newer versions of secrets restart workloads, which never withdraws a rule
-  RotationActive: {
-    usedBy: ['Rotating'],
-    meaning: 'The operator watches the versions of the secrets that the workloads of the policy read.',
-    action: '',
-  },
-  RotationIdle: {
-    usedBy: ['Rotating'],
-    meaning: 'No injected workload of the policy reads the latest version of a KV version 2 secret.',
-    action: '',
-  },
-  RotationPending: {
-    usedBy: ['Rotating'],
-    meaning: 'The operator has not asked Vault yet.',
-    action: 'Wait a few seconds.',
-  },
-  RotationVaultNotAllowed: {
-    usedBy: ['Rotating'],
-    meaning: 'The operator does not log in to the Vault of the policy: its setting rotationVaults does not name it.',
-    action: 'Ask the platform team to add the address to rotationVaults (docs/guides/rotation.md).',
-  },
-  RotationAuthorityUnread: {
-    usedBy: ['Rotating'],
-    meaning: 'The object that spec.vault.tls.caRef names does not exist, cannot be read, or holds no certificates.',
-    action:
-      'Do what the message says. A ConfigMap only has to exist; a Secret also needs a Role in its namespace that lets the ' +
-      'operator get it (docs/guides/rotation.md).',
-  },
-  RotationTokenRefused: {
-    usedBy: ['Rotating'],
-    meaning: 'The API server does not issue the operator a token of its ServiceAccount to log in to Vault with.',
-    action:
-      'Check that the ServiceAccount named by the setting rotationServiceAccount exists, and that config/rbac has its rule for serviceaccounts/token.',
-  },
-  RotationLoginRefused: {
-    usedBy: ['Rotating'],
-    meaning: 'Vault answers but does not let the operator log in.',
-    action: 'Create the operator’s role at the auth mount that the message names (docs/guides/rotation.md).',
-  },
-  RotationVaultAway: {
-    usedBy: ['Rotating'],
-    meaning: 'The operator gets no usable answer from Vault; until it does, nothing is restarted.',
-    action: 'See the condition VaultReachable. The operator tries again at least twice a minute.',
-  },
-  RotationPathForbidden: {
-    usedBy: ['Rotating'],
-    meaning: 'The operator’s role in Vault may not read the metadata of a secret that a workload reads.',
-    action: 'Give the role the capability read on the metadata path, never on the data path (docs/guides/rotation.md).',
-  },
-  RotationAnswerUnexpected: {
-    usedBy: ['Rotating'],
-    meaning: 'Vault answers for a path, but not with the metadata of a secret.',
-    action: 'Look for the path in the log of Vault. If it cannot be fixed, pin the version in the reference.',
-  },
+  ...ROTATION_REASONS,
 
-  // outcomes of admission
-  Injected: { usedBy: ['Admission'], meaning: 'The template was injected as the policy says.', action: '' },
-  Restored: {
-    usedBy: ['Admission'],
-    meaning: 'What an earlier injection added was removed, because nothing asks for it any more.',
-    action: '',
-  },
-  Unchanged: { usedBy: ['Admission'], meaning: 'The template already was as it should be.', action: '' },
-  NoPolicy: {
-    usedBy: ['Admission'],
-    meaning: 'No policy of the namespace is for this workload.',
-    action: 'If one should be, compare its targets and selector with the kind and labels of the workload.',
-  },
-  Excluded: {
-    usedBy: ['Admission'],
-    meaning: 'The annotation vaultinjection.dev/inject keeps the workload out, or none lets it in.',
-    action: 'Set the annotation to "true" to let it in.',
-  },
-  Denied: {
-    usedBy: ['Admission', 'Event'],
-    meaning: 'The workload was refused.',
-    action: 'The message names the reason of the denial and what to change.',
-  },
+  ...OUTCOME_REASONS,
 
   // why a workload is denied
   PolicyUnusable: {
@@ -285,6 +197,11 @@ export const REASONS = {
     meaning: 'The record that restores the template does not fit into the 256 KiB that annotations may have.',
     action: 'Shorten the commands, arguments or annotations of the template, or wrap fewer containers.',
   },
+  WorkloadTooLarge: {
+    usedBy: UNDER_REVIEW,
+    meaning: 'A review of the workload would take too long: it has more of something than any pod needs.',
+    action: 'Have less of what the message names, or split the workload.',
+  },
   SourceUnreadable: {
     usedBy: UNDER_REVIEW,
     meaning:
@@ -293,6 +210,7 @@ export const REASONS = {
       'Allow the operator to read it with a Role in the namespace (docs/guides/references-elsewhere.md), or set ' +
       'spec.inject.sources to Assume or Ignore.',
   },
+  ...CONSENT_REASONS,
   VariableReserved: {
     usedBy: UNDER_REVIEW,
     meaning: 'A container sets a variable that injection reserves for itself.',

@@ -1,15 +1,21 @@
+import { isPathSegment } from '../core/object-names.ts';
+import { shortened } from '../core/shown.ts';
 import type { Dispatcher } from 'undici';
 
 import type { AnswerContext } from './api-error.ts';
 import { errorOfAnswer, errorOfCredentials, errorOfNoAnswer } from './api-error.ts';
 import { isNotFound } from './errors.ts';
 import type { Connection } from './kube-config.ts';
-import { parseJson } from '../core/json.ts';
+import { asObject, asString, parseJson } from '../core/json.ts';
+import { SHORT_JSON, trimObjects } from '../core/json-trim.ts';
+import type { ObjectPath } from '../core/json-trim.ts';
 import { unlessAborted } from './clock.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import { coreResource } from '../core/resources.ts';
 import type { ListOptions, ObjectClient, ObjectList, WatchEvent, WatchOptions } from './object-client.ts';
 import { ApiError } from './object-client.ts';
+import { NO_BOUNDS, PageSizes } from './page-sizes.ts';
+import type { PageBounds, PageLimits } from './page-sizes.ts';
 import { linesOf, parseWatchEvent } from './watch-stream.ts';
 
 export interface ApiClientOptions {
@@ -21,6 +27,8 @@ export interface ApiClientOptions {
   readonly timeoutMs?: number;
   /** A watch that sends nothing for this long, not even a bookmark, is closed; undefined: only its timeout ends it. */
   readonly watchIdleMs?: number;
+  /** How long the pages of lists may be; default: 3 MiB, and 32 MiB for what cannot be divided. */
+  readonly pageLimits?: PageLimits;
 }
 
 interface Call {
@@ -32,9 +40,12 @@ interface Call {
   /** The media type to ask for; default: JSON. */
   readonly accept?: string;
   readonly confidential: boolean;
+  /** Where in the answer objects are that are trimmed if they are too large. */
+  readonly trims?: readonly ObjectPath[];
 }
 
 const TIMEOUT_MS = 30_000;
+const TOO_LONG = 'AnswerTooLong';
 // The server ends a watch after timeoutSeconds; the client gives up on it this much later.
 const WATCH_GRACE_MS = 5_000;
 
@@ -42,44 +53,38 @@ const WATCH_GRACE_MS = 5_000;
 export class ApiClient implements ObjectClient {
   readonly #options: ApiClientOptions;
   readonly #timeoutMs: number;
+  readonly #pageSizes: PageSizes;
 
   constructor(options: ApiClientOptions) {
     this.#options = options;
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#pageSizes = new PageSizes(options.pageLimits);
   }
 
   async get<T extends KubernetesObject>(resource: Resource, name: string): Promise<T | undefined> {
     try {
-      return (await this.#json({ method: 'GET', ...target(resource, name) })) as T;
+      return (await this.#json({ method: 'GET', ...target(resource, name), ...trims(resource) })) as T;
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
     }
   }
 
+  /** A page has fewer objects than `limit` where they are so long that it would take more than 3 MiB. */
   async list<T extends KubernetesObject>(resource: Resource, options: ListOptions = {}): Promise<ObjectList<T>> {
-    const query = {
-      labelSelector: options.labelSelector,
-      fieldSelector: options.fieldSelector,
-      limit: options.limit?.toString(),
-      continue: options.continue,
-    };
+    const { labelSelector, fieldSelector } = options;
+    const query = { labelSelector, fieldSelector, continue: options.continue };
     const accept = options.metadataOnly === true ? { accept: partial('PartialObjectMetadataList') } : {};
-    const call: Call = { method: 'GET', ...target(resource), query, ...accept };
-    const list = (await this.#json(call)) as Partial<ObjectList<T>> & ListHead;
+    const call: Call = { method: 'GET', ...target(resource), query, ...accept, ...trims(resource, 'items', '*') };
+    const list = (await this.#page(call, options.limit)) as Partial<ObjectList<T>> & ListHead;
     // Items of a list come without the apiVersion and kind that the same objects have everywhere else.
     const kind = list.kind?.replace(/List$/, '');
     const items = (list.items ?? []).map((item) => Object.assign({ apiVersion: list.apiVersion, kind }, item));
     return { metadata: list.metadata ?? { resourceVersion: '' }, items };
   }
 
-  async create<T extends KubernetesObject>(
-    resource: Resource,
-    object: KubernetesObject,
-    options: { readonly dryRun?: boolean } = {},
-  ): Promise<T> {
-    const query = options.dryRun === true ? { dryRun: 'All' } : {};
-    return (await this.#json({ method: 'POST', ...target(placed(resource, object)), query, body: object })) as T;
+  async create<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T> {
+    return (await this.#json({ method: 'POST', ...target(placed(resource, object)), body: object })) as T;
   }
 
   async replace<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T> {
@@ -90,14 +95,18 @@ export class ApiClient implements ObjectClient {
   async apply<T extends KubernetesObject>(
     resource: Resource,
     object: KubernetesObject,
-    options: { readonly fieldManager: string; readonly subresource?: string },
+    options: { readonly fieldManager: string; readonly subresource?: string; readonly dryRun?: boolean },
   ): Promise<T> {
     const { path, confidential } = target(placed(resource, object), object.metadata.name, options.subresource);
     return (await this.#json({
       method: 'PATCH',
       path,
       confidential,
-      query: { fieldManager: options.fieldManager, force: 'true' },
+      query: {
+        fieldManager: options.fieldManager,
+        force: 'true',
+        ...(options.dryRun === true ? { dryRun: 'All' } : {}),
+      },
       body: object,
       // JSON is YAML; application/apply-patch+json is known to newer API servers only.
       contentType: 'application/apply-patch+yaml',
@@ -113,6 +122,7 @@ export class ApiClient implements ObjectClient {
     return (await this.#json({
       method: 'PATCH',
       ...target(resource, name, options.subresource),
+      ...trims(resource),
       query: { fieldManager: options.fieldManager },
       body: changes,
       contentType: 'application/merge-patch+json',
@@ -143,6 +153,16 @@ export class ApiClient implements ObjectClient {
     throw new ApiError(0, 'UnexpectedAnswer', `POST ${path}: the answer contains no token`);
   }
 
+  /**
+   * Resolves with the issuer of ServiceAccount tokens, which is the audience of the API server too unless it was told
+   * another one (--api-audiences). Rejects with ApiError.
+   */
+  async issuer(): Promise<string | undefined> {
+    const path = '/.well-known/openid-configuration';
+    const answer = await this.#json({ method: 'GET', path, confidential: false });
+    return asString(asObject(answer)?.issuer);
+  }
+
   /** A missing object (404) counts as deleted. */
   async delete(resource: Resource, name: string): Promise<void> {
     try {
@@ -167,20 +187,38 @@ export class ApiClient implements ObjectClient {
     const signal = AbortSignal.any([options.signal, deadline]);
     try {
       const { body } = await this.#send(call, signal, this.#options.watchIdleMs ?? 0);
-      for await (const line of linesOf(body)) yield parseWatchEvent<T>(line);
+      for await (const line of linesOf(body)) yield parseWatchEvent<T>(line, resource.trimmed);
     } catch (error) {
       if (options.signal.aborted) return;
       throw errorOfNoAnswer(error, contextOf(call));
     }
   }
 
-  async #json(call: Call): Promise<unknown> {
+  /** Asks for up to `limit` objects; for fewer, as often as need be, until the answer is short enough. */
+  async #page(call: Call, limit: number | undefined): Promise<unknown> {
+    for (;;) {
+      const count = this.#pageSizes.next(call.path, limit);
+      const query = { ...call.query, limit: count?.toString() };
+      try {
+        const page = await this.#json({ ...call, query }, this.#pageSizes.mostOf(count));
+        this.#pageSizes.fitted(call.path, count, limit);
+        return page;
+      } catch (error) {
+        if (!isTooLong(error) || !this.#pageSizes.tooLong(call.path, count)) throw error;
+      }
+    }
+  }
+
+  async #json(call: Call, most: PageBounds = NO_BOUNDS): Promise<unknown> {
     const signal = AbortSignal.timeout(this.#timeoutMs);
     const { body } = await this.#send(call, signal, this.#timeoutMs);
-    const text = await body.text().catch((error: unknown) => Promise.reject(errorOfNoAnswer(error, contextOf(call))));
-    const answer = parseJson(text);
+    const context = contextOf(call);
+    const bytes = await bytesOf(body, most.bytes, context).catch((error: unknown) =>
+      Promise.reject(errorOfNoAnswer(error, context)),
+    );
+    const answer = parse(bytes, call.trims, most.elements, context);
     if (answer === undefined) {
-      throw new ApiError(0, 'UnexpectedAnswer', `${contextOf(call).call}: the answer is not JSON`);
+      throw new ApiError(0, 'UnexpectedAnswer', `${context.call}: the answer is not JSON`);
     }
     return answer;
   }
@@ -262,6 +300,9 @@ function target(resource: Resource, name?: string, subresource?: string): { path
     ...(name === undefined ? [] : [name]),
     ...(subresource === undefined ? [] : [subresource]),
   ];
+  // an API server decodes %2F before it looks for slashes, so that encoding keeps no name in its place
+  const odd = parts.find((part) => !isPathSegment(part));
+  if (odd !== undefined) throw new ApiError(400, 'NameInvalid', `${plural}: ${shortened(odd)} is no name of an object`);
   const confidential = group === '' && plural === 'secrets';
   return { path: `/${parts.map(encodeURIComponent).join('/')}`, confidential };
 }
@@ -273,4 +314,40 @@ function queryOf(query: Call['query']): string {
 
 function contextOf(call: Call): AnswerContext {
   return { call: `${call.method} ${call.path}`, confidential: call.confidential };
+}
+
+/** Resolves with a body. Rejects as soon as it is longer than that, without waiting for the rest. */
+async function bytesOf(body: Dispatcher.ResponseData['body'], most: number, { call }: AnswerContext): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    // leaving the loop closes the connection
+    if (length > most) throw new ApiError(0, TOO_LONG, `${call}: the answer is longer than ${most} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** Returns what an answer says, with trimmed objects; undefined if it is not JSON. Throws if there is more in it. */
+function parse(
+  bytes: Buffer,
+  trims: readonly ObjectPath[] | undefined,
+  most: number,
+  { call }: AnswerContext,
+): unknown {
+  if (trims === undefined || bytes.length < SHORT_JSON) return parseJson(bytes.toString('utf8'));
+  const trimmed = trimObjects(bytes, trims);
+  if (trimmed === undefined) return undefined;
+  if (trimmed.elements > most)
+    throw new ApiError(0, TOO_LONG, `${call}: the answer has over ${most} fields and elements`);
+  return parseJson(trimmed.text);
+}
+
+function trims({ trimmed }: Resource, ...path: ObjectPath): Pick<Call, 'trims'> {
+  return trimmed === true ? { trims: [path] } : {};
+}
+
+function isTooLong(error: unknown): boolean {
+  return error instanceof ApiError && error.reason === TOO_LONG;
 }

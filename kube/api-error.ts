@@ -1,6 +1,8 @@
 import { asObject, asString, parseJson } from '../core/json.ts';
 import { codeOf, explained, isTimeout } from '../core/network-error.ts';
+import { withoutPathTokens } from '../core/path-token.ts';
 import { retryAfterMs } from '../core/retry-after.ts';
+import { shownText } from '../core/shown.ts';
 import { ExecPluginError } from './exec-plugin.ts';
 import type { Lack } from './object-client.ts';
 import { ApiError } from './object-client.ts';
@@ -13,6 +15,8 @@ export interface AnswerContext {
 }
 
 const LONGEST_MESSAGE = 500;
+// They are words, such as AlreadyExists.
+const LONGEST_REASON = 64;
 
 /**
  * Returns the error for an unsuccessful response. `body` is what the server sent: a Status from a Kubernetes server.
@@ -24,9 +28,9 @@ export function errorOfAnswer(
   context: AnswerContext,
 ): ApiError {
   const status = statusOf(body);
-  const reason = status.reason ?? `HTTP${code}`;
+  const reason = shownText(status.reason ?? `HTTP${code}`, LONGEST_REASON);
   const said =
-    context.confidential || status.message === undefined ? '' : `: ${status.message.slice(0, LONGEST_MESSAGE)}`;
+    context.confidential || status.message === undefined ? '' : `: ${shownText(status.message, LONGEST_MESSAGE)}`;
   const message = `${context.call}: ${code} ${reason}${said}`;
   return new ApiError(code, reason, message, retryAfterMs(retryAfter), lackOf(code, status, context.call));
 }
@@ -74,7 +78,8 @@ function statusOf(body: string): Status {
   return {
     about: { kind: asString(about.kind), name: asString(about.name) },
     ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
-    ...(typeof message === 'string' ? { message } : {}),
+    // an API server that cannot call the webhook says at which URL
+    ...(typeof message === 'string' ? { message: withoutPathTokens(message) } : {}),
   };
 }
 

@@ -10,7 +10,9 @@ import type { ObjectClient } from './object-client.ts';
 import { OutageLog } from './outage-log.ts';
 import { ApiError } from './object-client.ts';
 import { coreResource } from '../core/resources.ts';
+import { shownBytes } from '../core/shown.ts';
 import { toKubernetesTime } from '../core/time.ts';
+import { FairQueue } from './fair-queue.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface Regarding {
@@ -25,7 +27,7 @@ export interface Occurrence {
   readonly regarding: Regarding;
   readonly type: 'Normal' | 'Warning';
   readonly reason: ReasonCode;
-  /** For users; never contains anything from a manifest. */
+  /** For users, who may read the namespace's Events but no Secret or ConfigMap. The recorder shows it as shownBytes(). */
   readonly message: string;
 }
 
@@ -70,7 +72,7 @@ const REFILL_MS = 200;
 const LONGEST_QUEUE = 500;
 // A few hundred bytes each.
 const MOST_SERIES = 2_000;
-// The limit of `note` in events.k8s.io/v1, which is the same object.
+// Bytes: the limit of `note` in events.k8s.io/v1, which is the same object.
 const LONGEST_MESSAGE = 1_024;
 const LONGEST_NAME = 253;
 const HASH_DIGITS = 16;
@@ -86,7 +88,8 @@ export class EventRecorder {
   readonly #stopped = new AbortController();
   /** By event name, the least recently used first. */
   readonly #series = new Map<string, Series>();
-  #queue: string[] = [];
+  /** Names of events, by namespace: a thousand of one do not keep back those of another. */
+  readonly #queue = new FairQueue<string>(LONGEST_QUEUE);
   readonly #bucket: TokenBucket;
   readonly #outages: OutageLog;
   #working: Promise<void> | undefined;
@@ -97,8 +100,10 @@ export class EventRecorder {
     this.#outages = options.outages ?? new OutageLog(options);
   }
 
-  record(occurrence: Occurrence): void {
+  record(told: Occurrence): void {
     if (this.#stopped.signal.aborted) return;
+    // before it is named and remembered, so that neither takes more than is written
+    const occurrence = { ...told, message: shownBytes(told.message, LONGEST_MESSAGE) };
     const { clock } = this.#options;
     const now = clock.now();
     const name = nameOf(occurrence);
@@ -108,13 +113,12 @@ export class EventRecorder {
     series.unwritten += 1;
     series.lastTime = now;
     if (series.queued || (series.writtenAt !== undefined && clock.elapsed() - series.writtenAt < REPEAT_MS)) return;
-    if (this.#queue.length >= LONGEST_QUEUE) {
-      this.#series.delete(name);
-      this.#options.onOutcome?.('Dropped');
-      return;
-    }
     series.queued = true;
-    this.#queue.push(name);
+    const dropped = this.#queue.add(occurrence.regarding.namespace, name);
+    if (dropped !== undefined) {
+      this.#series.delete(dropped);
+      this.#options.onOutcome?.('Dropped');
+    }
     this.#forgetOldest();
     this.#working ??= this.#work();
   }
@@ -122,13 +126,14 @@ export class EventRecorder {
   /** Drops what is waiting; resolves when no write is in progress. */
   async stop(): Promise<void> {
     this.#stopped.abort();
-    this.#queue = [];
+    this.#queue.clear();
     await this.#working;
   }
 
   async #work(): Promise<void> {
-    for (let name = this.#queue.shift(); name !== undefined; name = this.#queue.shift()) {
+    while (this.#queue.size > 0) {
       await this.#token();
+      const name = this.#queue.take()?.item ?? '';
       const series = this.#series.get(name);
       if (series === undefined || this.#stopped.signal.aborted) continue;
       series.queued = false;
@@ -202,7 +207,7 @@ export class EventRecorder {
       involvedObject: { ...regarding },
       type,
       reason,
-      message: message.slice(0, LONGEST_MESSAGE),
+      message,
       count,
       firstTimestamp: toKubernetesTime(firstTime),
       lastTimestamp: toKubernetesTime(lastTime),

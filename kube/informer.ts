@@ -13,6 +13,7 @@ import { ApiError } from './object-client.ts';
 import type { Change, Store } from './object-store.ts';
 import { ObjectStore } from './object-store.ts';
 import { isGoing, Restartable } from './restartable.ts';
+import { Slice } from './slices.ts';
 
 export interface InformerOptions<T extends KubernetesObject> {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;
@@ -220,7 +221,11 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
       }
       take(page);
     }
-    tell(this.#store.retain(listed, page.metadata.resourceVersion));
+    const slice = new Slice(this.#options.clock);
+    for (const changes of this.#store.retain(listed, page.metadata.resourceVersion)) {
+      tell(changes);
+      if (slice.isOver) await slice.next();
+    }
     // the API server was restored from a backup: what came after that never happened
     if ((compareVersions(page.metadata.resourceVersion, this.#newest) ?? 0) < 0) this.#newest = newest;
     return page.metadata.resourceVersion;

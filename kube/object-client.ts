@@ -72,19 +72,18 @@ export interface ObjectClient {
   get<T extends KubernetesObject>(resource: Resource, name: string): Promise<T | undefined>;
   /** Resolves with one page. */
   list<T extends KubernetesObject>(resource: Resource, options?: ListOptions): Promise<ObjectList<T>>;
-  /** With `dryRun` nothing is stored: admission reviews the object as it would, and the result comes back. */
-  create<T extends KubernetesObject>(
-    resource: Resource,
-    object: KubernetesObject,
-    options?: { readonly dryRun?: boolean },
-  ): Promise<T>;
+  create<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T>;
   /** PUT; if metadata.resourceVersion is set, it is rejected (409 Conflict) if the object has changed since. */
   replace<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T>;
-  /** Server-side apply with force, of exactly these fields; `subresource` is for example 'status'. */
+  /**
+   * Server-side apply with force, of exactly these fields; `subresource` is for example 'status'. It creates what does not
+   * exist, and its request has the object's name, so that RBAC can check it: that of create() has none. With `dryRun`
+   * nothing is stored: admission reviews the object as it would, and the result comes back.
+   */
   apply<T extends KubernetesObject>(
     resource: Resource,
     object: KubernetesObject,
-    options: { readonly fieldManager: string; readonly subresource?: string },
+    options: { readonly fieldManager: string; readonly subresource?: string; readonly dryRun?: boolean },
   ): Promise<T>;
   /** JSON merge patch (RFC 7386): null removes a field. Rejects with code 404 if there is nothing to patch. */
   patch<T extends KubernetesObject>(

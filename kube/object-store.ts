@@ -18,10 +18,11 @@ export interface Store<T extends KubernetesObject> {
   remove(last: T): readonly Change<T>[];
   /**
    * Removes all but those with these keys, which a whole list has brought: they were deleted while there was no watch.
+   * Yields what each step has changed; the next one may be taken much later.
    *
    * @param version of the list
    */
-  retain(listed: ReadonlySet<string>, version: string): readonly Change<T>[];
+  retain(listed: ReadonlySet<string>, version: string): Iterable<readonly Change<T>[]>;
 }
 
 /** All objects of one resource as last seen. */
@@ -36,8 +37,8 @@ export class ObjectStore<T extends KubernetesObject> implements Store<T> {
     return [...this.#objects.values()];
   }
 
-  retain(listed: ReadonlySet<string>): Change<T>[] {
-    return [...this.#objects].flatMap(([key, object]) => (listed.has(key) ? [] : this.remove(object)));
+  *retain(listed: ReadonlySet<string>): Generator<Change<T>[]> {
+    for (const [key, object] of this.#objects) if (!listed.has(key)) yield this.remove(object);
   }
 
   /**

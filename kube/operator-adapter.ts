@@ -81,8 +81,13 @@ export abstract class OperatorAdapter extends OperatorModule.default {
 
   /** When the API server last confirmed that the oldest copy is fresh, by Clock.elapsed(); undefined: not yet. */
   get lastSeen(): number | undefined {
-    const seen = [...this.#watched.values()].map(({ informer }) => informer.lastSeen);
-    return seen.includes(undefined) ? undefined : Math.min(...(seen as number[]));
+    let oldest: number | undefined;
+    for (const { informer } of this.#watched.values()) {
+      const { lastSeen } = informer;
+      if (lastSeen === undefined) return undefined;
+      oldest = oldest === undefined ? lastSeen : Math.min(oldest, lastSeen);
+    }
+    return oldest;
   }
 
   /**

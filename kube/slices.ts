@@ -1,12 +1,10 @@
-import { setImmediate } from 'node:timers/promises';
-
 import type { Clock } from './clock.ts';
 
 export interface SlicesOptions {
   /** Processes one key synchronously. Must not throw. */
   readonly work: (key: string) => void;
   readonly clock: Pick<Clock, 'elapsed'>;
-  /** Lets everything else that waits run (default: one turn of the event loop). */
+  /** Lets everything else that waits run; default: ownTurn. */
   readonly turn?: () => Promise<unknown>;
 }
 
@@ -15,6 +13,50 @@ export interface SlicesOptions {
  * how long it may be delayed.
  */
 export const SLICE_MS = 4;
+
+const waiting: (() => void)[] = [];
+
+/**
+ * Resolves in a turn of the event loop that no other caller gets. However many parts of the process have a lot to compute,
+ * they run one after the other, and requests and responses are handled in between.
+ */
+export function ownTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (waiting.length === 1) setImmediate(giveTurn);
+  });
+}
+
+function giveTurn(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(giveTurn);
+}
+
+/**
+ * Splits a long loop, so that everything else has its turn after SLICE_MS: `if (slice.isOver) await slice.next()`.
+ *
+ * @param turn lets everything else that waits run
+ */
+export class Slice {
+  readonly #clock: Pick<Clock, 'elapsed'>;
+  readonly #turn: () => Promise<unknown>;
+  #end: number;
+
+  constructor(clock: Pick<Clock, 'elapsed'>, turn: () => Promise<unknown> = ownTurn) {
+    this.#clock = clock;
+    this.#turn = turn;
+    this.#end = clock.elapsed() + SLICE_MS;
+  }
+
+  get isOver(): boolean {
+    return this.#clock.elapsed() >= this.#end;
+  }
+
+  async next(): Promise<void> {
+    await this.#turn();
+    this.#end = this.#clock.elapsed() + SLICE_MS;
+  }
+}
 
 /**
  * A queue of keys whose work is pure computation, done in short slices so that the process can do everything else in
@@ -55,24 +97,19 @@ export class Slices {
   }
 
   async #run(): Promise<void> {
-    const { turn = setImmediate } = this.#options;
+    const { work, clock, turn } = this.#options;
+    const slice = new Slice(clock, turn);
     this.#isGoing = true;
     while (this.#keys.size > 0) {
-      await turn();
-      this.#slice();
+      await slice.next();
+      for (const key of this.#keys) {
+        this.#keys.delete(key);
+        work(key);
+        if (slice.isOver) break;
+      }
     }
     this.#isGoing = false;
     this.#idle?.resolve();
     this.#idle = undefined;
-  }
-
-  #slice(): void {
-    const { work, clock } = this.#options;
-    const end = clock.elapsed() + SLICE_MS;
-    for (const key of this.#keys) {
-      this.#keys.delete(key);
-      work(key);
-      if (clock.elapsed() >= end) return;
-    }
   }
 }

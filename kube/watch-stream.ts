@@ -1,5 +1,6 @@
 import { asObject, parseJson } from '../core/json.ts';
 import type { RawObject } from '../core/json.ts';
+import { SHORT_JSON, trimObjects } from '../core/json-trim.ts';
 import type { KubernetesObject } from '../core/object.ts';
 import type { WatchEvent } from './object-client.ts';
 import { ApiError } from './object-client.ts';
@@ -33,9 +34,13 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   if (last !== '') yield last;
 }
 
-/** Parses one line of a watch. Throws ApiError (code 0, MalformedEvent) if it is not a watch event. */
-export function parseWatchEvent<T extends KubernetesObject>(line: string): WatchEvent<T> {
-  const { type, object } = parseLine(line);
+/**
+ * Parses one line of a watch. Throws ApiError (code 0, MalformedEvent) if it is not a watch event.
+ * @param isTrimmed whether an object with too much in it is read by its head alone (core/oversized.ts)
+ */
+export function parseWatchEvent<T extends KubernetesObject>(line: string, isTrimmed = false): WatchEvent<T> {
+  const isLong = isTrimmed && line.length >= SHORT_JSON;
+  const { type, object } = parseLine(isLong ? (trimObjects(Buffer.from(line), [['object']])?.text ?? '') : line);
   if (type === 'ERROR') {
     const { code, reason } = object;
     return {

@@ -5,7 +5,7 @@ import type { BackoffLimits } from './backoff.ts';
 import { backoffDelay } from './backoff.ts';
 import { retryAfterOf } from './errors.ts';
 import { OutageLog } from './outage-log.ts';
-import { SLICE_MS } from './slices.ts';
+import { ownTurn, SLICE_MS } from './slices.ts';
 
 export interface WorkQueueOptions {
   /** Processes one key. A rejection is a failure: the key is retried after a growing delay. */
@@ -122,7 +122,7 @@ export class WorkQueue {
     const now = this.#options.clock.elapsed();
     if (this.#sliceBegan !== undefined) return now >= this.#sliceBegan + SLICE_MS;
     this.#sliceBegan = now;
-    setImmediate(() => {
+    void ownTurn().then(() => {
       this.#sliceBegan = undefined;
       this.#pump();
     });

@@ -1,15 +1,14 @@
 /** The process: reads the settings, creates the operator (composition/), and runs it until it gets a signal to stop. */
 import { setFlagsFromString } from 'node:v8';
 
-import { pino } from 'pino';
-
+import { shownText } from '../core/shown.ts';
 import { systemClock } from '../kube/clock.ts';
 import { KubeConfigError } from '../kube/kube-config.ts';
 import type { Logger } from '../kube/log.ts';
 import { run } from '../kube/run.ts';
 import { compose } from './composition/compose.ts';
 import { createContext } from './composition/context.ts';
-import type { Settings } from './settings.ts';
+import { createLogger } from './composition/logger.ts';
 import { readSettings, SettingsError, settingsHelp } from './settings.ts';
 
 // Hardly anything survives in a small young generation, so there is nothing to share among threads; waiting for threads
@@ -19,6 +18,9 @@ const GARBAGE_COLLECTION = '--no-parallel-scavenge';
 // The exit status for wrong usage in shells and in Go's flag package; sysexits(3) has another.
 const MISUSED = 2;
 
+const MOST_LINES = 50;
+const LONGEST_LINE = 1_000;
+
 async function main(): Promise<void> {
   const settings = readSettings(process.argv.slice(2), process.env);
   if (settings === 'help') {
@@ -26,22 +28,13 @@ async function main(): Promise<void> {
     return;
   }
   setFlagsFromString(GARBAGE_COLLECTION);
-  const logger = loggerOf(settings);
+  const logger = createLogger(settings.logLevel);
   dieOn('uncaughtException', logger);
   dieOn('unhandledRejection', logger);
   if (settings.injectorImage === '') logger.warn('no --injector-image: each policy has to set spec.injector.image');
   const clock = systemClock;
   const group = compose(createContext(settings, { clock, random: Math.random, logger }));
   await run(group, { process, clock, logger });
-}
-
-function loggerOf({ logLevel }: Settings): Logger {
-  return pino({
-    level: logLevel,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (level) => ({ level }) },
-  });
 }
 
 /**
@@ -65,6 +58,8 @@ try {
   const known = error instanceof SettingsError || error instanceof KubeConfigError;
   const { code, message } = error as NodeJS.ErrnoException;
   if (!known && code === undefined) throw error;
-  process.stderr.write(`${message}\n`);
+  // lines of ours, with what files and variables hold
+  const lines = message.split('\n', MOST_LINES).map((line) => shownText(line, LONGEST_LINE));
+  process.stderr.write(`${lines.join('\n')}\n`);
   process.exitCode = known ? MISUSED : 1;
 }

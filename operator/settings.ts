@@ -2,13 +2,15 @@
  * The operator's settings: a table, read from flags, environment and a YAML file (in this order of precedence),
  * validated with ajv before anything starts.
  */
-import { Ajv, type ErrorObject } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 
-import { parseDuration } from '../core/duration.ts';
-import { readList } from '../core/list.ts';
+import { removedSetting } from './removed-settings.ts';
+import type { AllowedValues } from './settings-validation.ts';
+import { validate } from './settings-validation.ts';
+import type { VaultIdentity } from './vault-identities.ts';
+import { IdentityError, readIdentities } from './vault-identities.ts';
 
 export interface Settings {
   readonly kubeconfig: string;
@@ -17,14 +19,20 @@ export interface Settings {
   readonly webhookUrl: string;
   readonly webhookService: string;
   readonly webhookServicePort: number;
+  readonly webhookConfiguration: 'Managed' | 'External';
+  readonly webhookClientCa: string;
+  readonly webhookClientNames: string;
+  readonly webhookTokenFile: string;
   readonly webhookHost: string;
   readonly webhookPort: number;
   readonly healthHost: string;
   readonly healthPort: number;
   readonly injectorImage: string;
+  readonly tokenAudience: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly relistInterval: string;
   readonly vaultCheckInterval: string;
+  readonly vaultCheckHosts: string;
   readonly leaderElection: boolean;
   readonly maxRollouts: number;
   readonly drain: string;
@@ -38,11 +46,8 @@ export interface Settings {
   readonly sourceTimeout: string;
   readonly sourceInterval: string;
   readonly nodePlatforms: string;
-  readonly rotationVaults: string;
-  readonly rotationRole: string;
-  readonly rotationMount: string;
-  readonly rotationAudience: string;
-  readonly rotationServiceAccount: string;
+  readonly vaultIdentities: readonly VaultIdentity[];
+  readonly vaultServiceAccount: string;
 }
 
 /** An invalid setting, or a flag that does not exist. `message` is for the user who typed it. */
@@ -50,24 +55,26 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
-interface SettingSpec {
+interface SettingSpec extends AllowedValues {
   readonly default: string | number | boolean;
-  readonly schema: Readonly<Record<string, unknown>>;
-  readonly allowed: string;
   readonly help: string;
 }
 
-// A second less than timeoutSeconds of the webhook configuration, for the network and the review itself.
-const LONGEST_WAIT_MS = 4000;
+// A variable cannot say it by an empty text, which counts as no setting.
+const API_SERVER = 'APIServer';
+
+/** Returns the audience for policies that name none; '' is the API server's own. */
+export function tokenAudienceOf({ tokenAudience }: Pick<Settings, 'tokenAudience'>): string {
+  return tokenAudience === API_SERVER ? '' : tokenAudience;
+}
 
 const PORT = { type: 'integer', minimum: 0, maximum: 65535 } as const;
 const DNS_LABEL = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' } as const;
 const DURATION = { type: 'string', format: 'duration-go' } as const;
-// Zero would ask without a pause; nothing that is asked for changes faster than that.
-const SHORTEST_INTERVAL_MS = 1_000;
 const INTERVAL = { type: 'string', format: 'duration-of-interval' } as const;
 const TEXT = { type: 'string' } as const;
 const HOST = '[a-zA-Z0-9.*-]+(:\\d{1,5})?';
+const VAULT_HOST = '(\\[[0-9a-fA-F:.]+\\]|[a-zA-Z0-9.*_-]+)(:\\d{1,5})?';
 /** Items separated by commas; none at all is fine. */
 const listOf = (item: string): { type: 'string'; pattern: string } => ({
   type: 'string',
@@ -111,6 +118,30 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     allowed: 'a port, 1 to 65535',
     help: 'port of that Service',
   },
+  webhookConfiguration: {
+    default: 'Managed',
+    schema: { enum: ['Managed', 'External'] },
+    allowed: 'Managed or External',
+    help: 'who keeps the MutatingWebhookConfiguration. External: the person who installs it (config/external-webhook); the operator only reads it, needs no right to write it, and says what it lacks',
+  },
+  webhookClientCa: {
+    default: '',
+    schema: TEXT,
+    allowed: 'a file name',
+    help: 'PEM file with the CAs of the client certificates that API servers show to the webhook; read again when it changes. Empty: none is asked for',
+  },
+  webhookClientNames: {
+    default: '',
+    schema: listOf('[^\\s,]+'),
+    allowed: 'names separated by commas, such as kube-apiserver-webhook; or none',
+    help: 'common names or DNS names of these certificates. Empty: every certificate of the CAs in --webhook-client-ca is accepted',
+  },
+  webhookTokenFile: {
+    default: '',
+    schema: TEXT,
+    allowed: 'a file name',
+    help: 'file with bearer tokens, one in each line, of which API servers send one to the webhook; read again when it changes. Empty: none is asked for',
+  },
   webhookHost: {
     default: '',
     schema: TEXT,
@@ -141,6 +172,12 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     allowed: 'an image reference, best with a digest',
     help: 'image that contains vault-env. Empty: every policy must name its own in spec.injector.image',
   },
+  tokenAudience: {
+    default: 'vault',
+    schema: { type: 'string', pattern: '^\\S{1,256}$' },
+    allowed: `an audience without spaces, such as vault, or ${API_SERVER}`,
+    help: `audience of the tokens that pods log in to Vault with, if the policy does not say vault.auth.audience: what their role in Vault must expect. ${API_SERVER}: the API server's own, so that anybody who sees such a token may use it there (docs/guides/token-audience.md)`,
+  },
   logLevel: {
     default: 'info',
     schema: { enum: ['debug', 'info', 'warn', 'error'] },
@@ -158,6 +195,13 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     schema: INTERVAL,
     allowed: 'a duration of at least 1s, such as 1m',
     help: 'how often the health of each distinct Vault is checked for the condition VaultReachable',
+  },
+  vaultCheckHosts: {
+    default: '*',
+    schema: listOf(VAULT_HOST),
+    allowed:
+      'hosts separated by commas, with or without a port, * as wildcard, such as *.example.com,10.0.0.5:8200; or none',
+    help: 'Vaults whose health may be checked; none turns the checks off. One at a loopback, link-local or metadata address must be named without a wildcard, or in vaultIdentities',
   },
   leaderElection: {
     default: true,
@@ -181,7 +225,7 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     default: '1m',
     schema: INTERVAL,
     allowed: 'a duration of at least 1s, such as 1m',
-    help: 'how long API servers get to learn a new CA of the webhook before a certificate of it is served. They follow within a second; a minute allows for one whose watch broke and is in backoff',
+    help: 'how long API servers get to learn a new CA of the webhook before a certificate of it is served, and another token in its path before the earlier one is refused. They follow within a second; a minute allows for one whose watch broke and is in backoff',
   },
   registries: {
     default: '*',
@@ -237,35 +281,18 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     allowed: 'OS/ARCHITECTURE[/VARIANT] separated by commas, such as linux/arm64',
     help: 'platforms of the nodes, the most common first: selects from images built for several platforms. Empty: read from the nodes',
   },
-  rotationVaults: {
+  vaultIdentities: {
     default: '',
-    schema: { format: 'urls', ...listOf('https?://[^\\s,/?#@]+(/[^\\s,?#@]*)?(#(\\*|[^\\s,?#@]*))?') },
-    allowed: 'ADDRESS or ADDRESS#NAMESPACE (* for any) separated by commas, such as https://vault.example.com:8200',
-    help: 'Vaults that the operator may log in to with its own identity to read the versions of secrets. Empty: none, so new versions restart nothing',
+    // read by readIdentities()
+    schema: {},
+    allowed: 'the name of a YAML file with a list of entries; in the file of --config, that list itself',
+    help: 'Vaults that the operator logs in to as itself to read the versions of secrets: for each the address, what it logs in with, and the paths that it may look at (docs/guides/rotation.md). Empty: none, so new versions restart nothing',
   },
-  rotationRole: {
-    default: 'vault-injection-operator',
-    schema: { type: 'string', minLength: 1 },
-    allowed: 'the name of a role of the auth method',
-    help: 'Vault role that the operator logs in as; it should allow to read metadata and nothing else',
-  },
-  rotationMount: {
-    default: 'kubernetes',
-    schema: { type: 'string', pattern: '^[-A-Za-z0-9_~][-A-Za-z0-9_.~]*(/[-A-Za-z0-9_~][-A-Za-z0-9_.~]*)*$' },
-    allowed: 'a mount path without auth/ before it',
-    help: 'auth mount at which the operator logs in for policies whose pods use neither Kubernetes nor JWT auth; otherwise it uses the mount of the policy',
-  },
-  rotationAudience: {
-    default: 'vault',
-    schema: { type: 'string', minLength: 1 },
-    allowed: 'an audience',
-    help: 'audience of the token that the operator logs in to Vault with: one that the API server does not accept',
-  },
-  rotationServiceAccount: {
-    default: 'vault-injection-operator',
+  vaultServiceAccount: {
+    default: 'vault-injection-operator-vault',
     schema: { type: 'string', pattern: '^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$' },
     allowed: 'a ServiceAccount name',
-    help: "ServiceAccount in the operator's namespace whose token the operator logs in to Vault with",
+    help: "ServiceAccount in the operator's namespace whose token the operator logs in to Vault with, unless an entry of vaultIdentities names another: not its own, and without any right in the cluster",
   },
 };
 
@@ -302,6 +329,10 @@ export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
   readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
 ): Settings | 'help' {
+  for (const name of [...argv, ...Object.keys(env).filter((variable) => env[variable] !== '')]) {
+    const instead = removedSetting(name);
+    if (instead !== undefined) throw new SettingsError(instead);
+  }
   const flags = parseFlags(argv);
   if (flags.help === true) return 'help';
   const configFile = flags.config ?? env.VAULT_INJECTION_CONFIG ?? '';
@@ -313,11 +344,41 @@ export function readSettings(
     values[name] = value;
     origins.set(name, origin);
   }
-  const problems = validate(values);
+  const problems = validate(values, SPECS);
   if (problems.length > 0) {
     throw new SettingsError(problems.map(([name, text]) => `${origins.get(name) ?? name}: ${text}`).join('\n'));
   }
-  return values as unknown as Settings;
+  if (values.webhookClientNames !== '' && values.webhookClientCa === '') {
+    const origin = origins.get('webhookClientNames') ?? '';
+    throw new SettingsError(`${origin}: nobody shows a certificate without --webhook-client-ca; write that as well`);
+  }
+  const identities = identitiesOf(values, origins.get('vaultIdentities') ?? '', readFile);
+  return { ...values, vaultIdentities: identities } as unknown as Settings;
+}
+
+function identitiesOf(
+  { vaultIdentities: value, vaultServiceAccount }: Record<string, unknown>,
+  origin: string,
+  readFile: (path: string) => string,
+): readonly VaultIdentity[] {
+  // an empty key in a YAML file is null
+  if (value === '' || value === null) return [];
+  const place = typeof value === 'string' ? `${origin} ${value}` : origin;
+  const list: unknown = typeof value === 'string' ? parsedYaml(place, value, readFile) : value;
+  try {
+    return readIdentities(list, vaultServiceAccount as string, readFile);
+  } catch (error) {
+    if (error instanceof IdentityError) throw new SettingsError(`${place}: ${error.message}`);
+    throw error;
+  }
+}
+
+function parsedYaml(place: string, path: string, readFile: (path: string) => string): unknown {
+  try {
+    return parseYaml(readFile(path));
+  } catch (error) {
+    throw new SettingsError(`${place}: ${(error as Error).message.split('\n')[0] ?? ''}`);
+  }
 }
 
 function parseFlags(argv: readonly string[]): Record<string, string | boolean | undefined> {
@@ -333,16 +394,15 @@ function parseFlags(argv: readonly string[]): Record<string, string | boolean | 
 }
 
 function parseFile(path: string, readFile: (path: string) => string): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = parseYaml(readFile(path)) ?? {};
-  } catch (error) {
-    throw new SettingsError(`--config ${path}: ${(error as Error).message.split('\n')[0] ?? ''}`);
-  }
+  const parsed: unknown = parsedYaml(`--config ${path}`, path, readFile) ?? {};
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw new SettingsError(`--config ${path}: write a YAML mapping such as "logLevel: debug"`);
   }
-  const unknown = Object.keys(parsed).find((key) => !(key in SPECS));
+  const removed = Object.keys(parsed)
+    .map(removedSetting)
+    .find((instead) => instead !== undefined);
+  if (removed !== undefined) throw new SettingsError(`--config ${path}: ${removed}`);
+  const unknown = Object.keys(parsed).find((key) => !Object.hasOwn(SPECS, key));
   if (unknown !== undefined) {
     throw new SettingsError(`--config ${path}: unknown setting "${unknown}"; allowed: ${NAMES.join(', ')}`);
   }
@@ -367,26 +427,4 @@ function pick(
   if (variable !== undefined && variable !== '') return [convert(variable), variableOf(name)];
   if (name in file) return [file[name], `${name} in the --config file`];
   return [SPECS[name].default, name];
-}
-
-function validate(values: Record<string, unknown>): [name: string, text: string][] {
-  const ajv = new Ajv({ allErrors: true });
-  ajv.addFormat('duration-go', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
-  ajv.addFormat('duration-of-interval', {
-    type: 'string',
-    validate: (text: string) => (parseDuration(text) ?? 0) >= SHORTEST_INTERVAL_MS,
-  });
-  const isUrl = (item: string): boolean => URL.canParse(item);
-  ajv.addFormat('urls', { type: 'string', validate: (text: string) => readList(text).every(isUrl) });
-  ajv.addFormat('duration-of-admission', {
-    type: 'string',
-    validate: (text: string) => (parseDuration(text) ?? Infinity) <= LONGEST_WAIT_MS,
-  });
-  const properties = Object.fromEntries(NAMES.map((name) => [name, SPECS[name].schema]));
-  const check = ajv.compile({ type: 'object', properties });
-  if (check(values)) return [];
-  return (check.errors ?? []).map((error: ErrorObject) => {
-    const name = error.instancePath.slice(1) as keyof Settings;
-    return [name, `${JSON.stringify(values[name])} is not allowed; write ${SPECS[name].allowed}`];
-  });
 }

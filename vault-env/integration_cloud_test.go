@@ -45,12 +45,15 @@ func TestRealVaultClouds(t *testing.T) {
 // in runs vault-env in the cloud.
 func (v *realVault) in(cloud *fake.Cloud, auth fake.Fields, env ...string) ended {
 	v.t.Helper()
+	cloud.Hosts[v.address] = v.address
+	variables := cloud.Environment()
 	config := v.config(func(c fake.Fields) {
 		c["vault"].(fake.Fields)["auth"] = auth
 		c["vault"].(fake.Fields)["timeout"] = "3s"
+		c["vault"].(fake.Fields)["proxyURL"] = strings.TrimPrefix(variables[0], "HTTPS_PROXY=")
 	})
-	env = append(env, cloud.Environment()...)
-	return v.run(append(env, config, "X=vault:secret/data/shop/db#password"), "printenv", "X")
+	env = append(env, variables[1:]...)
+	return v.run(append(env, config, "BE_IN_CLOUD=true", "X=vault:secret/data/shop/db#password"), "printenv", "X")
 }
 
 func (v *realVault) testAWS(t *testing.T, cloud *fake.Cloud) {

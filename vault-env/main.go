@@ -34,6 +34,9 @@ import (
 	"vaultinjection.dev/vault-env/internal/termination"
 )
 
+// maxName bounds the bytes of a variable's name in a line of --check.
+const maxName = 256
+
 // version is set by the linker.
 var version = "dev"
 
@@ -59,7 +62,13 @@ func main() {
 	// The process lives for milliseconds: collect garbage only if the container's memory might run out.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(64 << 20)
-	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	env := environment.Variables(os.Environ())
+	if _, configured := env.Lookup(environment.ConfigVariable); configured {
+		// These variables are the program's. Go's libraries would read some of them: proxies, CAs (SSL_CERT_FILE,
+		// SSL_CERT_DIR), and GODEBUG, which can weaken TLS.
+		os.Clearenv()
+	}
+	os.Exit(run(os.Args[1:], env, os.Stdout, os.Stderr))
 }
 
 // run returns the exit status. It does not return if the program replaced this process.
@@ -77,7 +86,7 @@ func run(args []string, env environment.Variables, stdout, stderr io.Writer) int
 // any other would be about a program that runs.
 func leaveMessage(f *failure.Failure, path string, log *logging.Logger) {
 	if f != nil && !guard.StartedBefore("/proc", os.Getpid()) {
-		termination.Write(path, failure.OneLine("vault-env: error: "+log.Failure(f.Message))+"\n")
+		termination.Write(path, "vault-env: error: "+log.Failure(f.Message))
 	}
 }
 
@@ -187,7 +196,7 @@ func check(env environment.Variables, stdout io.Writer, log *logging.Logger) *fa
 		if before, known := env.Lookup(name); known && before == value {
 			continue
 		}
-		fmt.Fprintf(stdout, "%s: %d bytes\n", name, len(value))
+		fmt.Fprintf(stdout, "%s: %d bytes\n", failure.Bounded(name, maxName), len(value))
 		count++
 	}
 	if count == 0 {

@@ -3,13 +3,15 @@ import { KINDS, kindOf } from '../core/kinds.ts';
 import type { WorkloadKind } from '../core/kinds.ts';
 import type { RuleSnapshot } from '../core/policy/rule.ts';
 import { asObject, asString } from '../core/json.ts';
+import { SHORT_JSON } from '../core/json-trim.ts';
+import { shownText } from '../core/shown.ts';
 import type { MutationInput } from '../core/injection/mutate.ts';
 import type { Denial, MutationResult, Outcome, Skipped } from '../core/injection/outcome.ts';
 import { createLookUps } from './look-ups.ts';
 import type { Ask, Known, LookUps } from './look-ups.ts';
 import type { Entry } from './configuration/configuration.ts';
 import type { WebhookMetrics } from './metrics.ts';
-import { BadReview, decodeReview, encodeReview } from './review.ts';
+import { BadReview, decodeLargeReview, decodeReview, encodeReview } from './review.ts';
 import type { ReviewRequest, ReviewResponse } from './review.ts';
 
 export interface AdmissionOptions {
@@ -21,7 +23,7 @@ export interface AdmissionOptions {
   readonly logger: Logger;
   /** Look up what images start, and what objects contain; left out if there are none. */
   readonly lookUps?: LookUps;
-  /** Called after each decided review (not for dry runs, which change nothing). */
+  /** Called after each decided review (not for dry runs and objects without a valid name, which change nothing). */
   readonly onReviewed?: (reviewed: Reviewed) => void;
   /** Returns why this replica knows too little to decide on a review; undefined: it knows enough. */
   readonly ignorance?: (entry: Entry, namespace: string) => string | undefined;
@@ -56,9 +58,9 @@ export interface Answer {
 }
 
 /**
- * Decides on one review: takes the request's body, returns the response. Synchronous and without I/O, unless only a
- * registry knows a container's program, or its environment comes from ConfigMaps and Secrets. Neither throws nor
- * rejects.
+ * Decides on one review: takes the request's body, returns the response. Synchronous and without I/O, unless it is large,
+ * only a registry knows a container's program, its environment comes from ConfigMaps and Secrets, or its ServiceAccount
+ * decides whether it gets a token. Neither throws nor rejects.
  */
 export type Admission = (entry: Entry, body: Buffer) => Answer | Promise<Answer>;
 
@@ -77,21 +79,24 @@ export function createAdmission(options: AdmissionOptions): Admission {
   const lookUps = createLookUps(options.lookUps ?? {});
   return (entry, body) => {
     const review: Review = { entry, started: performance.now() };
-    try {
-      const request = (review.request = decodeReview(body));
+    const failure = (error: unknown): Answer =>
+      error instanceof BadReview ? plain(error.status, error.message) : failed(error, review, options);
+    const decideFor = (request: ReviewRequest): Answer | Promise<Answer> => {
+      review.request = request;
       const ignorance = options.ignorance?.(entry, request.namespace);
       if (ignorance !== undefined) return postponed(ignorance, review, options);
-      const input = inputOf(request, options.rules);
+      const input = inputOf(request, options.rules, body.length);
       // our configuration sends no others, but somebody else's might
       if (input === undefined) return answer(review, request, SKIPPED, options);
       const decided = decideOn(input, options, lookUps(request.namespace, body.length));
       if (!(decided instanceof Promise)) return answer(review, request, decided, options);
-      return decided
-        .then((result) => answer(review, request, result, options))
-        .catch((error: unknown) => failed(error, review, options));
+      return decided.then((result) => answer(review, request, result, options)).catch(failure);
+    };
+    if (body.length >= SHORT_JSON) return decodeLargeReview(body).then(decideFor).catch(failure);
+    try {
+      return decideFor(decodeReview(body));
     } catch (error) {
-      if (error instanceof BadReview) return plain(error.status, error.message);
-      return failed(error, review, options);
+      return failure(error);
     }
   };
 }
@@ -112,11 +117,11 @@ function decideOn(
   return known instanceof Promise ? known.then(again) : again(known);
 }
 
-function inputOf(request: ReviewRequest, rules: () => RuleSnapshot): MutationInput | undefined {
+function inputOf(request: ReviewRequest, rules: () => RuleSnapshot, characters: number): MutationInput | undefined {
   const { namespace, name, object, stored } = request;
   const kind = workloadKind(request);
   if (kind === undefined || object === undefined) return undefined;
-  return { kind, namespace, name, object, rules: rules(), ...(stored && { stored }) };
+  return { kind, namespace, name, object, rules: rules(), characters, ...(stored && { stored }) };
 }
 
 /** Reports the result to metrics, log and onReviewed, and returns it as a response for the API server. */
@@ -134,7 +139,8 @@ function answer(
   const line = { uid, namespace, kind: request.kind.kind, name, policy, outcome, ms: Math.round(ms * 1000) / 1000 };
   if (reason === undefined) logger.debug(line, 'reviewed');
   else logger.info({ ...line, reason }, 'denied');
-  if (!request.dryRun) onReviewed?.(reviewedOf(request, result));
+  // without a name the API server refuses it: nothing has happened
+  if (!request.dryRun && name !== '') onReviewed?.(reviewedOf(request, result));
   return { status: 200, contentType: 'application/json', body: json };
 }
 
@@ -218,7 +224,15 @@ function postponed(why: string, { entry, started, request }: Review, { metrics, 
   return plain(503, why, SOON);
 }
 
+// Of an answer in text, which API servers repeat to the user.
+const LONGEST_TEXT = 1_000;
+
 /** Returns a response with one line of text. */
 export function plain(status: number, message: string, headers?: Readonly<Record<string, string>>): Answer {
-  return { status, contentType: 'text/plain; charset=utf-8', body: `${message}\n`, ...(headers && { headers }) };
+  return {
+    status,
+    contentType: 'text/plain; charset=utf-8',
+    body: `${shownText(message, LONGEST_TEXT)}\n`,
+    ...(headers && { headers }),
+  };
 }

@@ -41,18 +41,16 @@ export interface Needed {
  */
 export type Ask = (needed: Needed, before: Known) => Known | Promise<Known> | undefined;
 
-// Waiting reviews keep their objects in memory: at most this many bytes of bodies in total.
-const WAITING_BYTES = 8 * 2 ** 20;
+// Waiting reviews keep their objects in memory: at most this many bytes of bodies in total, and of one namespace. One
+// review of a namespace may always wait.
+const WAITING_BYTES = 12 * 2 ** 20;
+const WAITING_BYTES_OF_NAMESPACE = 2 * 2 ** 20;
 const TOO_MANY_FOR_REGISTRIES: ImageAnswer = { why: 'too many reviews are waiting for registries; try again' };
 const TOO_MANY: SourceAnswer = { unreadable: 'too many reviews are waiting; try again' };
 
 /** Returns a function that returns the Ask for one review of a namespace, whose body has `bytes` bytes. */
 export function createLookUps({ images, sources }: LookUps): (namespace: string, bytes: number) => Ask {
-  let waitingBytes = 0;
-  const hold = async <T>(bytes: number, wait: Promise<T>): Promise<T> => {
-    waitingBytes += bytes;
-    return wait.finally(() => (waitingBytes -= bytes));
-  };
+  const waiting = new Waiting();
   return (namespace, bytes) => {
     let askedAt: number | undefined;
     return ({ needs, sourceNeeds }, before) => {
@@ -62,7 +60,7 @@ export function createLookUps({ images, sources }: LookUps): (namespace: string,
         const isNothing = ofImages.known === undefined && ofSources.known === undefined;
         return isNothing ? undefined : joined(before, ofImages.known, ofSources.known);
       }
-      if (waitingBytes + bytes > WAITING_BYTES) {
+      if (!waiting.hasRoom(namespace, bytes)) {
         return joined(before, ofImages.known ?? ofImages.refusal, ofSources.known ?? ofSources.refusal);
       }
       const now = performance.now();
@@ -71,7 +69,7 @@ export function createLookUps({ images, sources }: LookUps): (namespace: string,
         ofImages.known ?? ofImages.find?.(waitedMs),
         ofSources.known ?? ofSources.find?.(waitedMs),
       ]);
-      return hold(bytes, finding).then((found) => joined(before, ...found));
+      return waiting.hold(namespace, bytes, finding).then((found) => joined(before, ...found));
     };
   };
 }
@@ -104,4 +102,28 @@ function joined(before: Known, images: KnownImages | undefined, sources: KnownSo
     ...(images && { images: first === undefined ? images : (image) => images(image) ?? first(image) }),
     ...(sources && { sources }),
   };
+}
+
+/** How many bytes of bodies wait for look-ups. */
+class Waiting {
+  #bytes = 0;
+  readonly #ofNamespaces = new Map<string, number>();
+
+  hasRoom(namespace: string, bytes: number): boolean {
+    const own = this.#ofNamespaces.get(namespace) ?? 0;
+    return this.#bytes + bytes <= WAITING_BYTES && (own === 0 || own + bytes <= WAITING_BYTES_OF_NAMESPACE);
+  }
+
+  /** Counts the bytes until `wait` has ended; resolves or rejects as it does. */
+  async hold<T>(namespace: string, bytes: number, wait: Promise<T>): Promise<T> {
+    this.#add(namespace, bytes);
+    return wait.finally(() => this.#add(namespace, -bytes));
+  }
+
+  #add(namespace: string, bytes: number): void {
+    this.#bytes += bytes;
+    const own = (this.#ofNamespaces.get(namespace) ?? 0) + bytes;
+    if (own === 0) this.#ofNamespaces.delete(namespace);
+    else this.#ofNamespaces.set(namespace, own);
+  }
 }

@@ -19,6 +19,8 @@ export interface WebhookMetrics {
   refused(status: number): void;
   /** Sets the source of the number of requests whose body is being received. */
   watchInFlight(read: () => number): void;
+  /** Sets the source of the number of open connections. */
+  watchConnections(read: () => number): void;
   /** Counts a repair: somebody else changed or deleted what this process keeps. */
   repaired(what: 'configuration' | 'certificates'): void;
   /** Counts a completed TLS handshake: a new connection. */
@@ -48,7 +50,7 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
   });
   const refused = new Counter({
     name: 'vault_injection_requests_refused_total',
-    help: 'Requests that were rejected before they became a review, by HTTP status.',
+    help: 'Requests of API servers that were rejected before they became a review, by HTTP status.',
     labelNames: ['code'],
     registers,
   });
@@ -70,7 +72,7 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
   });
   // a series that exists from the start makes rate() and absent() work as expected
   for (const object of ['configuration', 'certificates']) repairs.inc({ object }, 0);
-  for (const code of ['400', '404', '405', '413', '415', '500', '503']) refused.inc({ code }, 0);
+  for (const code of ['400', '405', '413', '415', '500', '503']) refused.inc({ code }, 0);
   return {
     register,
     show: ({ rules, leafNotAfter, authorityNotAfter }) => {
@@ -100,6 +102,8 @@ export function createWebhookMetrics(register: Register = new Register()): Webho
         'Requests whose body is currently being received.',
         read,
       ),
+    watchConnections: (read) =>
+      readWhenAsked(registers, 'vault_injection_connections', 'Open connections to the webhook.', read),
     repaired: (object) => repairs.inc({ object }),
     tlsHandshake: () => tlsHandshakes.inc(),
     tlsError: () => tlsErrors.inc(),

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import type { BodyRoom } from './body-room.ts';
 
 export interface BodyLimits {
-  /** Bytes of this body. */
+  /** Bytes of one body. */
   readonly bytes: number;
-  /** Reserves room for so many more bytes; a negative number releases room. Returns false if there is none. */
-  hold(count: number): boolean;
+  /** The room that all bodies share. */
+  readonly room: BodyRoom;
 }
 
 /** Why a body was not accepted. */
@@ -18,12 +19,14 @@ export type Received =
   | 'gone';
 
 /**
- * Reads a request's body within limits; `done` is called once. A body over its limit is dropped, not kept: if its
- * announced end is near, it is read to the end, so that the connection can be reused, else `done` is called at once.
+ * Reads the body of a request from `address` within limits; `done` is called once. A body over its limit is dropped, not
+ * kept: if its announced end is near, it is read to the end, so that the connection can be reused, else `done` is called
+ * at once. The same goes for a body that is not wanted.
  */
 export function receiveBody(
   request: IncomingMessage,
-  limits: BodyLimits,
+  address: string,
+  { bytes, room }: BodyLimits,
   unwanted: boolean,
   done: (received: Received) => void,
 ): void {
@@ -39,18 +42,19 @@ export function receiveBody(
   };
   const letGo = (): void => {
     chunks = [];
-    limits.hold(-held);
+    seat?.leave();
     held = 0;
   };
   const refuse = (why: Refused | 'Unwanted'): void => {
     refused = why;
     letGo();
-    if (!endsWithin(request, limits.bytes)) finish({ refused: why, sending: true });
+    if (!endsWithin(request, bytes)) finish({ refused: why, sending: true });
   };
+  const seat = unwanted ? undefined : room.enter(address, () => refuse('NoRoom'));
   request.on('data', (chunk: Buffer) => {
     if (refused !== undefined) return;
-    if (held + chunk.length > limits.bytes) refuse('TooLarge');
-    else if (!limits.hold(chunk.length)) refuse('NoRoom');
+    if (held + chunk.length > bytes) refuse('TooLarge');
+    else if (seat?.hold(chunk.length) !== true) refuse('NoRoom');
     else {
       held += chunk.length;
       chunks.push(chunk);
@@ -63,7 +67,8 @@ export function receiveBody(
   });
   request.on('close', () => finish('gone'));
   if (unwanted) refuse('Unwanted');
-  else if (!endsWithin(request, limits.bytes) && !isChunked(request)) refuse('TooLarge');
+  else if (seat === undefined) refuse('NoRoom');
+  else if (!endsWithin(request, bytes) && !isChunked(request)) refuse('TooLarge');
 }
 
 /** Whether the body ends within so many bytes, by its Content-Length. */

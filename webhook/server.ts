@@ -2,17 +2,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../kube/clock.ts';
 import { atMost } from '../kube/clock.ts';
+import { ConnectionBounds } from '../kube/connection-bounds.ts';
+import type { ConnectionLimits } from '../kube/connection-bounds.ts';
 import { listen } from '../kube/listen.ts';
 import type { Place } from '../kube/listen.ts';
 import type { Logger } from '../kube/log.ts';
+import type { TurnedAwayLog } from '../kube/turned-away.ts';
 import { plain } from './admission.ts';
 import type { Admission, Answer } from './admission.ts';
+import { BodyRoom } from './body-room.ts';
+import type { Callers } from './callers/callers.ts';
 import type { ServingPair } from './certificates/inspect.ts';
-import { ENTRY_PATHS } from './configuration/configuration.ts';
-import type { EntryKey } from './configuration/configuration.ts';
 import type { WebhookMetrics } from './metrics.ts';
+import type { AcceptedPaths } from './paths/accepted.ts';
 import { receiveBody } from './request-body.ts';
 import type { BodyLimits } from './request-body.ts';
 
@@ -24,6 +30,12 @@ export interface WebhookServerOptions {
   /** Returns the pair to serve from the start; undefined: there is none yet, and start() rejects. */
   readonly certificate: () => ServingPair | undefined;
   readonly metrics: WebhookMetrics;
+  /** Knows the paths that API servers call. */
+  readonly paths: Pick<AcceptedPaths, 'entryOf' | 'isShaped'>;
+  /** Knows API servers by certificates or tokens; left out: they need none. */
+  readonly callers?: Pick<Callers, 'refusalOf' | 'verify' | 'authorities' | 'needCertificates' | 'onAuthorities'>;
+  /** Told of clients that get nothing from this server: connections, and requests that API servers do not send. */
+  readonly turnedAway: Pick<TurnedAwayLog, 'note'>;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly limits?: Partial<Limits>;
@@ -36,7 +48,14 @@ export interface Limits {
   readonly inFlight: number;
   /** Bytes of unfinished bodies in total. */
   readonly bufferedBytes: number;
-  readonly connections: number;
+  readonly connections: ConnectionLimits;
+  /**
+   * Milliseconds from the start of a handshake to its end; from the first byte of a request to the end of its headers;
+   * and from there to the end of its body. What comes slowly is not given more.
+   */
+  readonly handshakeMs: number;
+  readonly headersMs: number;
+  readonly requestMs: number;
   /**
    * Milliseconds to keep reading from a client that still sends after its response, so that it can read the response.
    */
@@ -54,24 +73,30 @@ export const LIMITS: Limits = {
   inFlight: 512,
   // four of the largest, or thousands of ordinary ones (8 kB)
   bufferedBytes: 32 * MIB,
-  // about 50 kB each with TLS: 50 MiB if somebody opens them all
-  connections: 1024,
+  connections: {
+    // about 50 kB each with TLS: 50 MiB if somebody opens them all
+    total: 1024,
+    // An API server has one for each review that is under way, at most 200 by default (max-mutating-requests-inflight),
+    // and keeps 25 that are idle. Where it comes through a proxy or a konnectivity agent, several share an address: more
+    // than the reviews in progress, so that those beyond are asked to come again instead of being cut off.
+    perPeer: 768,
+    // A handshake takes about 1 ms of the processor: 20 per second are 2 % of it for each address that comes to nothing.
+    fresh: { burst: 512, perSecond: 20 },
+  },
+  // No API server waits longer than timeoutSeconds, which is 5.
+  handshakeMs: 5_000,
+  headersMs: 5_000,
+  requestMs: 10_000,
   lingerMs: 2000,
 };
 
 // Go's transport, which the API server uses, closes connections that were idle for 90 s. This side must not close
 // first, or a review could be sent into a connection that is being closed (Node's own default is 5 s).
 const KEEP_ALIVE_MS = 95_000;
-// controller-runtime's ReadHeaderTimeout
-const HEADERS_MS = 32_000;
-// No API server waits longer than timeoutSeconds, at most 30; Node rejects a value below the one for the headers.
-const REQUEST_MS = 32_000;
-// how late the two may take effect; Node's default is 30 s
-const TIMEOUT_CHECK_MS = 5_000;
-// Node's default is 120 s
-const HANDSHAKE_MS = 10_000;
-
-const PATHS = Object.entries(ENTRY_PATHS).map(([entry, path]) => [path, entry as EntryKey] as const);
+// A client that does not read its answer is let go after as long without a byte; above the time for idle connections.
+const SILENT_MS = 100_000;
+// how late the deadlines of headers and bodies may take effect; Node's default is 30 s
+const TIMEOUT_CHECK_MS = 1_000;
 
 /** Milliseconds of each step of drain(). */
 export interface DrainTimes {
@@ -88,9 +113,11 @@ export class WebhookServer {
   readonly #options: WebhookServerOptions;
   readonly #limits: Limits;
   readonly #server: Server;
+  readonly #bounds: ConnectionBounds;
+  readonly #room: BodyRoom;
   readonly #bodyLimits: BodyLimits;
   readonly #refusals: ReturnType<typeof refusals>;
-  #inFlight = 0;
+  #pair: ServingPair | undefined;
   #listening = false;
   #draining = false;
   #refusing = false;
@@ -98,26 +125,46 @@ export class WebhookServer {
   constructor(options: WebhookServerOptions) {
     this.#options = options;
     this.#limits = { ...LIMITS, ...options.limits };
-    this.#bodyLimits = bodyLimits(this.#limits);
+    const { bodyBytes, inFlight, bufferedBytes, connections, handshakeMs, headersMs, requestMs } = this.#limits;
+    this.#room = new BodyRoom({ bodies: inFlight, bytes: bufferedBytes });
+    this.#bodyLimits = { bytes: bodyBytes, room: this.#room };
     this.#refusals = refusals(this.#limits);
     this.#server = createServer(
       {
         minVersion: 'TLSv1.2',
-        handshakeTimeout: HANDSHAKE_MS,
+        // anybody who has no certificate is told so in an answer
+        requestCert: options.callers?.needCertificates === true,
+        rejectUnauthorized: false,
+        handshakeTimeout: handshakeMs,
         keepAliveTimeout: KEEP_ALIVE_MS,
-        headersTimeout: HEADERS_MS,
-        requestTimeout: REQUEST_MS,
-        connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+        headersTimeout: headersMs,
+        requestTimeout: requestMs,
+        connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, headersMs),
       },
       (request, response) => this.#serve(request, response),
     );
-    options.metrics.watchInFlight(() => this.#inFlight);
-    this.#server.maxConnections = this.#limits.connections;
-    this.#server.on('secureConnection', () => options.metrics.tlsHandshake());
-    this.#server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
-      options.metrics.tlsError();
-      options.logger.debug({ code: error.code }, 'TLS handshake failed');
+    this.#server.timeout = SILENT_MS;
+    const { turnedAway } = options;
+    this.#bounds = new ConnectionBounds({
+      clock: options.clock,
+      limits: connections,
+      onTurnedAway: (why, address) => turnedAway.note(why, address),
     });
+    this.#bounds.guard(this.#server);
+    options.metrics.watchInFlight(() => this.#room.bodies);
+    options.metrics.watchConnections(() => this.#bounds.count);
+    this.#server.on('secureConnection', (socket: TLSSocket) => {
+      options.metrics.tlsHandshake();
+      options.callers?.verify(socket);
+    });
+    // no session of another context is resumed, and so none that other authorities have verified
+    options.callers?.onAuthorities(() => this.#setContext());
+    this.#server.on('tlsClientError', () => {
+      options.metrics.tlsError();
+      // its socket has lost the address by now
+      turnedAway.note('handshake', '');
+    });
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#cutOff(error, socket));
   }
 
   /** Why no review should be sent here, in a few words; undefined if reviews are welcome. */
@@ -144,8 +191,17 @@ export class WebhookServer {
   }
 
   /** Sets the certificate for new handshakes; open connections keep their session. */
-  setCertificate({ cert, key }: ServingPair): void {
-    this.#server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
+  setCertificate(pair: ServingPair): void {
+    this.#pair = pair;
+    this.#setContext();
+  }
+
+  #setContext(): void {
+    if (this.#pair === undefined) return;
+    const { cert, key } = this.#pair;
+    const { callers } = this.#options;
+    const authorities = callers?.needCertificates === true ? { ca: callers.authorities } : {};
+    this.#server.setSecureContext({ cert, key, minVersion: 'TLSv1.2', ...authorities });
   }
 
   /**
@@ -169,16 +225,32 @@ export class WebhookServer {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
-    const entry = entryOf(request.url);
-    const refusal = this.#refusalFor(request, entry);
-    if (refusal === undefined) this.#inFlight += 1;
-    receiveBody(request, this.#bodyLimits, refusal !== undefined, (received) => {
-      if (refusal === undefined) this.#inFlight -= 1;
+    const address = this.#bounds.addressOf(request.socket);
+    const stranger = this.#options.callers?.refusalOf(request);
+    if (stranger !== undefined) {
+      if (stranger === 'Reconnect') {
+        this.#askAgain(request, response, this.#refusals.reconnect);
+        return;
+      }
+      this.#options.turnedAway.note(STRANGERS[stranger], address);
+      this.#turnAway(response, this.#refusals[stranger]);
+      return;
+    }
+    const entry = this.#options.paths.entryOf(request.url);
+    if (entry === undefined) {
+      // with a token that this replica may not have learned yet, or whose time is over: another one may know better
+      this.#options.turnedAway.note('path', address);
+      if (this.#options.paths.isShaped(request.url)) this.#askAgain(request, response, this.#refusals.unknownToken);
+      else this.#turnAway(response, this.#refusals.notFound);
+      return;
+    }
+    this.#bounds.prove(request.socket);
+    const refusal = this.#refusalFor(request);
+    receiveBody(request, address, this.#bodyLimits, refusal !== undefined, (received) => {
       if (received === 'gone') return;
       if ('body' in received) {
         const { admission, probe } = this.#options;
-        // a request without an entry was rejected above
-        const answer = entry === 'probe' ? probe(received.body) : admission(entry ?? 'ignore', received.body);
+        const answer = entry === 'probe' ? probe(received.body) : admission(entry, received.body);
         // Node drops what is written to a client that has disconnected.
         if (answer instanceof Promise) void answer.then((late) => this.#send(response, late));
         else this.#send(response, answer);
@@ -190,13 +262,47 @@ export class WebhookServer {
     });
   }
 
+  /**
+   * Answers a client that is no API server, and closes the connection. Nothing of the body is read but what has come with the
+   * headers, so a client that sends much may lose the answer.
+   */
+  #turnAway(response: ServerResponse, { status, contentType, body, headers }: Answer): void {
+    const length = Buffer.byteLength(body);
+    response.writeHead(status, {
+      ...headers,
+      ...{ 'Content-Type': contentType, 'Content-Length': length, Connection: 'close' },
+    });
+    response.end(body);
+  }
+
+  /**
+   * The same for what may be an API server: it sends its review to the end, unless that is large and no API server is known
+   * at its address. Who loses the answer does not come again.
+   */
+  #askAgain(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+    const isKnown = this.#bounds.isKnown(request.socket);
+    const limits = { ...this.#bodyLimits, bytes: isKnown ? this.#limits.bodyBytes : ORDINARY_BYTES };
+    receiveBody(request, this.#bounds.addressOf(request.socket), limits, true, (received) => {
+      if (received !== 'gone') this.#turnAway(response, answer);
+    });
+  }
+
+  /** Closes a connection on which something else than HTTP came, or nothing in time. */
+  #cutOff({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+    socket.destroy();
+    // a failed handshake comes here too, and was noted
+    if (!this.#bounds.has(socket) || code === 'ECONNRESET' || code === 'EPIPE') return;
+    const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    // Go's client opens connections in advance, some of which it never uses
+    if (isLate && this.#bounds.isKnown(socket)) return;
+    this.#options.turnedAway.note(isLate ? 'late' : 'malformed', this.#bounds.addressOf(socket));
+  }
+
   /** Returns why to reject a request before its body is read. */
-  #refusalFor(request: IncomingMessage, entry: EntryKey | undefined): Answer | undefined {
-    if (entry === undefined) return this.#refusals.notFound;
+  #refusalFor(request: IncomingMessage): Answer | undefined {
     if (request.method !== 'POST') return this.#refusals.notPost;
     if (!isJson(request)) return this.#refusals.notJson;
     if (this.#refusing) return this.#refusals.stopping;
-    if (this.#inFlight >= this.#limits.inFlight) return this.#refusals.busy;
     return undefined;
   }
 
@@ -228,27 +334,26 @@ export class WebhookServer {
   }
 }
 
-function bodyLimits({ bodyBytes, bufferedBytes }: Limits): BodyLimits {
-  let buffered = 0;
-  return {
-    bytes: bodyBytes,
-    hold: (count) => {
-      if (count > 0 && buffered + count > bufferedBytes) return false;
-      buffered += count;
-      return true;
-    },
-  };
-}
-
 // API servers send a call again that was answered 429 or 5xx with this header: up to ten times within timeoutSeconds,
 // after so many seconds (measured on 1.37: nine answers 503 with 0, then 200, took 57 ms). They never repeat one whose
 // connection was closed. The connection closes, so that the next attempt may reach another replica.
 const AT_ONCE = { 'Retry-After': '0', Connection: 'close' } as const;
 
+/** Why clients are turned away, as it is counted. */
+const STRANGERS = { Certificate: 'certificate', Name: 'name', Token: 'token' } as const;
+
+// Most reviews have 8 kB; a workload with large annotations, and what it was before, has about as much as this.
+const ORDINARY_BYTES = 512 * 1024;
+
 /** Answers to requests that never become reviews. */
 function refusals({ bodyBytes }: Limits) {
   return {
-    notFound: plain(404, 'not found: this server answers POST /mutate/ignore and POST /mutate/fail'),
+    notFound: plain(404, 'not found'),
+    Certificate: plain(401, 'a client certificate is needed that an authority in --webhook-client-ca has signed'),
+    Name: plain(403, 'the client certificate has none of the names in --webhook-client-names'),
+    Token: plain(401, 'a token is needed that --webhook-token-file has', { 'WWW-Authenticate': 'Bearer' }),
+    reconnect: plain(503, 'the authorities of client certificates have changed', AT_ONCE),
+    unknownToken: plain(503, 'this replica does not know the token in the path', { 'Retry-After': '1' }),
     notPost: plain(405, 'only POST', { Allow: 'POST' }),
     notJson: plain(415, 'unsupported content type: send application/json'),
     tooLarge: plain(413, `the body is larger than ${bodyBytes} bytes`),
@@ -266,14 +371,6 @@ function arrivalsRead(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
-}
-
-/** Compares in place: parsing the path out of the URL and looking it up costs 4 µs of the 50 that a request takes. */
-function entryOf(url = ''): EntryKey | undefined {
-  for (const [path, entry] of PATHS) {
-    if (url.startsWith(path) && (url.length === path.length || url[path.length] === '?')) return entry;
-  }
-  return undefined;
 }
 
 function isJson({ headers }: IncomingMessage): boolean {

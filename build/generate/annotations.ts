@@ -18,8 +18,8 @@ annotation can change the address of Vault, its auth mount, the TLS settings or 
 
 const ON_THE_SECRET = `## On the Secret of the webhook's certificates
 
-The operator replaces the CA of its webhook by itself when two thirds of its life have passed. To have it replaced now,
-for example because somebody may have read its key, give the annotation \`${ANNOTATION_PREFIX}renew\` a new value:
+The operator replaces the CA of its webhook by itself when two thirds of its life have passed, and the token in the path
+of the webhook every day. To have both replaced now, for example because somebody may have read them, give the annotation \`${ANNOTATION_PREFIX}renew\` a new value:
 
 \`\`\`sh
 kubectl annotate secret vault-injection-operator-webhook -n vault-injection-system --overwrite \\
@@ -27,7 +27,8 @@ kubectl annotate secret vault-injection-operator-webhook -n vault-injection-syst
 \`\`\`
 
 The operator writes the value into \`${ANNOTATION_PREFIX}renewed\` when it has created the new CA, so that it happens once
-for each value. A few minutes later it is the only one that API servers trust; no review fails meanwhile.
+for each value. A few minutes later it is the only one that API servers trust, and only the new path is answered; no review
+fails meanwhile.
 `;
 
 const LABEL = `## The label of injected pods

@@ -13,6 +13,7 @@ import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
 import { reasonsPage, REASONS_FILE } from './reasons.ts';
+import { RIGHTS_FILE, rightsPage } from './rights.ts';
 import { settingsPage, SETTINGS_FILE } from './settings.ts';
 
 export interface Generated {
@@ -30,6 +31,7 @@ export const GENERATED: readonly Generated[] = [
   { file: REASONS_FILE, text: reasonsPage },
   { file: SETTINGS_FILE, text: settingsPage },
   { file: METRICS_FILE, text: metricsPage },
+  { file: RIGHTS_FILE, text: rightsPage },
   { file: ANNOTATIONS_FILE, text: annotationsPage },
   { file: ARCHITECTURE_FILE, text: architecturePage },
 ];

@@ -127,7 +127,7 @@ const TABLE = {
   versions: {
     on: ['Workload'],
     setBy: 'Operator',
-    says: 'The versions of secrets that the pods were started with, by path.',
+    says: 'The versions of secrets that the pods were started with, by path; by `=` and a hash of it if only a ConfigMap names the path.',
     example: '{"secret/data/shop/db":3}',
   },
 } as const satisfies Readonly<Record<string, AnnotationRow>>;

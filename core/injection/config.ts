@@ -5,6 +5,7 @@ import type { Rule } from '../policy/rule.ts';
 import { loginFiles } from './login.ts';
 import type { MountPaths } from './names.ts';
 import type { EffectiveOptions } from './annotations.ts';
+import type { Permitted } from './permitted.ts';
 
 export const CA_FILE = 'ca.crt';
 
@@ -33,8 +34,10 @@ export function vaultEnvConfig(
   const config = given({
     vault: given({
       address: vault.address,
+      allowPlaintext: unless(vault.allowPlaintext, false),
       namespace: unless(vault.namespace, ''),
       timeout: unless(vault.timeout, DEFAULTS.vault.timeout),
+      proxyURL: unless(vault.proxyURL, ''),
       tls: given({
         caBundle: unless(vault.tls.caBundle, ''),
         caFile: paths.ca && `${paths.ca}/${CA_FILE}`,
@@ -52,7 +55,16 @@ export function vaultEnvConfig(
     policy: `${policy.namespace}/${policy.name}`,
     terminationMessagePath,
   });
-  return JSON.stringify(config).replaceAll('$', () => '$$');
+  return escaped(config);
+}
+
+/** Returns the configuration with what the container's variables may refer to; without, any of them may refer to all. */
+export function withPermitted(config: string, permitted: Permitted): string {
+  return `${config.slice(0, -1)},"references":${escaped(permitted)}}`;
+}
+
+function escaped(value: unknown): string {
+  return JSON.stringify(value).replaceAll('$', () => '$$');
 }
 
 function environmentOf({ environment }: Rule, options: EffectiveOptions): object | undefined {
@@ -69,6 +81,7 @@ function environmentOf({ environment }: Rule, options: EffectiveOptions): object
     transit: transitOf(environment.transit),
     allowedNames: unlessEmpty(environment.allowedNames),
     allowedPaths: unlessEmpty(environment.allowedPaths),
+    writes: unlessEmpty(environment.writes),
   });
 }
 

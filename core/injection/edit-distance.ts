@@ -1,13 +1,21 @@
-/** The Levenshtein distance: insertions, deletions and replacements that turn `a` into `b`. */
-export function editDistance(a: string, b: string): number {
+/**
+ * The Levenshtein distance: insertions, deletions and replacements that turn `a` into `b`. Where there are more than
+ * `most`, it stops as soon as that is sure, and returns a number above `most`.
+ */
+export function editDistance(a: string, b: string, most = Infinity): number {
+  if (Math.abs(a.length - b.length) > most) return Infinity;
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {
     const previous = row;
+    let least = i;
     row = [i];
     for (let j = 1; j <= b.length; j++) {
       const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(replaced, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+      const distance = Math.min(replaced, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+      row.push(distance);
+      if (distance < least) least = distance;
     }
+    if (least > most) return Infinity;
   }
   return row[b.length] ?? 0;
 }

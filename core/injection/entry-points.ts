@@ -4,6 +4,7 @@ import type { Rule } from '../policy/rule.ts';
 import { isKnown } from './images.ts';
 import type { EntryPoint, ImageNeeds, ImageUnknown, KnownImages } from './images.ts';
 import { asList, asString, asStrings } from '../json.ts';
+import { isObjectName } from '../object-names.ts';
 import type { RawObject } from '../json.ts';
 import type { Denial } from './outcome.ts';
 import { nameOf, serviceAccountOf } from './pod.ts';
@@ -104,7 +105,8 @@ function isSettled(recorded: ImageWords | undefined): boolean {
 
 function needsOf(podSpec: RawObject, images: readonly string[]): ImageNeeds {
   const secrets = (asList(podSpec.imagePullSecrets) ?? []).map(nameOf);
-  const pullSecrets = secrets.filter((name) => name !== undefined && name !== '') as string[];
+  // none of such a name can exist: API servers refuse it after us, or kubelets ignore it
+  const pullSecrets = secrets.filter((name) => name !== undefined && isObjectName(name)) as string[];
   return { images, serviceAccount: serviceAccountOf(podSpec), pullSecrets };
 }
 

@@ -9,10 +9,17 @@ type Warn = (text: string) => void;
 
 const DOMAIN = ANNOTATION_PREFIX.slice(0, -1);
 const FOREIGN: readonly string[] = ['vault.security.banzaicloud.io/', 'vault.hashicorp.com/'];
+// Nobody reads what is wrong with more.
+const MOST_KEYS = 1_000;
 // Longer keys than a domain and a name may have are not compared.
 const LONGEST_KEY = 317;
 // "vault-injection.dev", "vaultinjections.dev" and "vaultinjection.io" are typos; "vault.hashicorp.com" is not.
 const MOST_TYPOS = 3;
+// Of these parts of our domain, that many typos leave at least one intact: a domain with none of them is no misspelling.
+const PARTS = Array.from({ length: MOST_TYPOS + 1 }, (_, part) => {
+  const place = (index: number): number => Math.round((index * DOMAIN.length) / (MOST_TYPOS + 1));
+  return DOMAIN.slice(place(part), place(part + 1));
+});
 
 /**
  * Warns about what was meant as an annotation of ours, on the workload and its template.
@@ -24,30 +31,38 @@ export function warnOfForeignAnnotations(
   isInjected: boolean,
   warn: Warn,
 ): void {
+  const foreign: (string | undefined)[] = [];
   for (const holder of [workload, template]) {
+    let rest = MOST_KEYS;
     for (const key in annotationsOf(holder)) {
-      const [domain = '', name = ''] = key.length > LONGEST_KEY ? [] : key.split('/');
-      if (isMisspelt(domain)) warn(`annotation ${key} is not read; write ${ANNOTATION_PREFIX}${name}`);
+      if (rest-- === 0) break;
+      if (key.startsWith(ANNOTATION_PREFIX)) continue;
+      const injector = FOREIGN.findIndex((prefix) => key.startsWith(prefix));
+      if (injector >= 0) foreign[injector] ??= key;
+      else if (isMisspelt(key))
+        warn(`annotation ${key} is not read; write ${ANNOTATION_PREFIX}${key.split('/')[1] ?? ''}`);
     }
   }
-  const foreign = FOREIGN.map((prefix) =>
-    [workload, template]
-      .flatMap((holder) => Object.keys(annotationsOf(holder) ?? {}))
-      .find((key) => key.startsWith(prefix)),
-  ).find((key) => key !== undefined);
-  if (foreign !== undefined && !isInjected) {
-    warn(`annotation ${foreign} is not read; a VaultInjectionPolicy says what is injected`);
+  const first = foreign.find((key) => key !== undefined);
+  if (first !== undefined && !isInjected) {
+    warn(`annotation ${first} is not read; a VaultInjectionPolicy says what is injected`);
   }
   for (const key in asObject(asObject(workload.metadata)?.labels)) {
-    const name = key.startsWith(ANNOTATION_PREFIX) ? key.slice(ANNOTATION_PREFIX.length) : '';
-    const row = annotationRow(name);
+    if (!key.startsWith(ANNOTATION_PREFIX)) continue;
+    const row = annotationRow(key.slice(ANNOTATION_PREFIX.length));
     if (row !== undefined && (isWish(row) || ANNOTATIONS.apply === row)) {
       warn(`label ${key} is not read; write it as an annotation, such as ${annotation.inject}: "true"`);
     }
   }
 }
 
-function isMisspelt(domain: string): boolean {
+function isMisspelt(key: string): boolean {
+  const slash = key.indexOf('/');
+  const length = slash < 0 ? key.length : slash;
+  // each letter more or less is a typo
+  if (Math.abs(length - DOMAIN.length) > MOST_TYPOS || key.length > LONGEST_KEY) return false;
+  const domain = key.slice(0, length);
   if (domain === DOMAIN || !domain.includes('.')) return false;
-  return editDistance(domain.toLowerCase().slice(0, 2 * DOMAIN.length), DOMAIN) <= MOST_TYPOS;
+  const lower = domain.toLowerCase();
+  return PARTS.some((part) => lower.includes(part)) && editDistance(lower, DOMAIN, MOST_TYPOS) <= MOST_TYPOS;
 }

@@ -6,7 +6,7 @@
 import type { Rule } from '../policy/rule.ts';
 import { installerWithAdditions, NOTHING_GENERATED, withAdditions } from './additions.ts';
 import type { Generated } from './additions.ts';
-import { vaultEnvConfig } from './config.ts';
+import { vaultEnvConfig, withPermitted } from './config.ts';
 import type { ContainerPlaces } from './config.ts';
 import { DEFAULT_TERMINATION_MESSAGE_PATH, installerFor, volumesFor } from './delivery.ts';
 import type { VolumeNames } from './delivery.ts';
@@ -15,7 +15,9 @@ import type { EntryPoints } from './entry-points.ts';
 import { asList, asString, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { roleFor, takesSecret, takesToken } from './login.ts';
-import { annotation } from './annotations.ts';
+import { annotation, optionsOfRule } from './annotations.ts';
+import { permittedBy, permittedIn, roomForExpansion } from './permitted.ts';
+import type { Room } from './permitted.ts';
 import { CONFIG_VARIABLE, EXECUTABLE, freeName, PURPOSES } from './names.ts';
 import type { MountPaths, Purpose } from './names.ts';
 import type { Denial, Skipped } from './outcome.ts';
@@ -39,6 +41,7 @@ import type { RecordedContainer } from './record.ts';
 import type { Selected } from './selection.ts';
 import { startupProbeFor } from './startup-probe.ts';
 import { hasConfigVariable } from './traces.ts';
+import type { Config, WrittenConfigs } from './written-configs.ts';
 
 // What etcd accepts by default (--max-request-bytes, 1.5 MiB): a larger object could not be stored anyway.
 const OBJECT_LIMIT = 1_572_864;
@@ -51,14 +54,23 @@ export interface InjectionContext {
   readonly reservedVolumes: readonly string[];
   /** What an earlier injection left in the template. */
   readonly live: Generated & { readonly injected: unknown };
+  /**
+   * The same of the template that is stored, if nobody has changed that besides what injection generates: then the
+   * objects that the environment comes from may have changed, but not what its variables may refer to.
+   */
+  readonly unchanged: () => (Generated & { readonly injected: unknown }) | undefined;
   /** The template as it is stored now. */
   readonly stored: RawObject | undefined;
   /** The workload's own selector names the policy label: it is not added. */
   readonly keepsLabel: boolean;
   /** Marks the pods as restarted; a value other than the template's rolls them. */
   readonly restart: string | undefined;
+  /** What was written for other workloads; undefined: nothing is remembered. */
+  readonly written: WrittenConfigs | undefined;
   readonly warn: (text: string) => void;
 }
+
+type WrapContext = InjectionContext & { readonly room: Room };
 
 export type Injected =
   | {
@@ -73,7 +85,7 @@ export type Injected =
 /** Wraps the selected containers of a template without any traces of injection. */
 export function inject(template: RawObject, selected: readonly Selected[], given: InjectionContext): Injected {
   const podSpec = podSpecOf(template) ?? {};
-  const context = { ...given, rule: withDelivery(podSpec, given) };
+  const context = { ...given, rule: withDelivery(podSpec, given), room: roomForExpansion() };
   const volumes = volumeNames(podSpec, context.reservedVolumes);
   const role = roleFor(context.rule, context.options.role, serviceAccountOf(podSpec));
   const wrapped = new Map<Selected, Wrap>();
@@ -166,35 +178,46 @@ interface Wrap {
   readonly configLength: number;
 }
 
-interface Config {
-  readonly value: string;
-  readonly hash: string;
-}
-
 /**
  * Writes VAULT_ENV_CONFIG once for all containers that mount at the same places: which is nearly always all of them.
  */
-function configWriter({ rule, options }: InjectionContext, role: string): (places: ContainerPlaces) => Config {
+function configWriter(
+  { rule, options, written: last }: InjectionContext,
+  role: string,
+): (places: ContainerPlaces) => Config {
   const written = new Map<string, Config>();
+  const hasWishes = !isShallowlyEqual(options, optionsOfRule(rule));
   return (places) => {
-    const { token, ca, credentials } = places.paths;
-    const key = JSON.stringify([token, ca, credentials, places.terminationMessagePath]);
-    let config = written.get(key);
+    const { paths, terminationMessagePath } = places;
+    const key = JSON.stringify([paths.token, paths.ca, paths.credentials, terminationMessagePath, role]);
+    const isUsual = !hasWishes && terminationMessagePath === undefined;
+    let config = written.get(key) ?? (isUsual ? last?.get(rule, key) : undefined);
     if (config === undefined) {
       const value = vaultEnvConfig(rule, options, role, places);
-      config = { value, hash: shortHash(value) };
+      config = configOf(value);
+      if (isUsual) last?.set(rule, key, config);
       written.set(key, config);
     }
     return config;
   };
 }
 
+function configOf(value: string): Config {
+  return { value, hash: shortHash(value) };
+}
+
+function isShallowlyEqual<T extends object>(a: T, b: T): boolean {
+  return (Object.keys(a) as (keyof T)[]).every((key) => a[key] === b[key]);
+}
+
 function wrapContainer(
-  { name, container, list }: Selected,
+  target: Selected,
   volumes: VolumeNames,
   configFor: (places: ContainerPlaces) => Config,
-  { rule, entryPoints, live, warn }: InjectionContext,
+  context: WrapContext,
 ): Wrap | { readonly denial: Denial; readonly notes?: readonly string[] } {
+  const { name, container, list } = target;
+  const { rule, entryPoints, live, warn } = context;
   if (hasConfigVariable(container)) return { denial: variableReserved(name) };
   const paths = mountPaths(container, rule);
   const executable = executableIn(paths.executable);
@@ -202,7 +225,8 @@ function wrapContainer(
   const generated = wrap(original, executable);
   if (generated === undefined) return entrypointUnknown(name, container, rule, unknown);
   if (unknown !== undefined) warn(`container ${name} keeps its previously known entry point: ${unknown.why}`);
-  const config = configFor({ paths, terminationMessagePath: terminationMessagePathOf(container) });
+  const shared = configFor({ paths, terminationMessagePath: terminationMessagePathOf(container) });
+  const config = configNow(shared, target, context);
   const variable = { name: CONFIG_VARIABLE, value: config.value };
   const kept = isSameRule(rule, live.injected) ? live.containers.get(name) : undefined;
   const exec: string[] = [];
@@ -232,6 +256,26 @@ function wrapContainer(
     },
     configLength: config.value.length,
   };
+}
+
+/**
+ * Returns the configuration with what the container's variables may refer to, if there is anything to tell vault-env.
+ *
+ * @param shared what containers have in common
+ */
+function configNow(shared: Config, target: Selected, context: WrapContext): Config {
+  const { name, container, environment, isOpen } = target;
+  if (!isOpen) return shared;
+  const { rule, live, unchanged } = context;
+  const liveVariable = live.containers.get(name)?.variable;
+  const permitted = permittedIn(container, environment, liveVariable, context.room);
+  if (permitted === undefined) return shared;
+  const value = withPermitted(shared.value, permitted);
+  // The stored template is looked into only if there is a difference.
+  const before = value === liveVariable?.value ? undefined : unchanged();
+  const isKept = before !== undefined && isSameRule(rule, before.injected);
+  const kept = isKept ? permittedBy(before.containers.get(name)?.variable) : undefined;
+  return configOf(kept === undefined ? value : withPermitted(shared.value, kept));
 }
 
 /** Returns undefined where it is the default: the API server writes that out. */

@@ -2,39 +2,46 @@
  * Admission of a workload, in one sentence: restore the pod template to what the user means, then inject what the
  * policy says, and answer with the operations that turn the original into the result. Pure: no I/O, no clock, no state.
  */
-import { governorsOf, isUsable } from '../policy/governing.ts';
+import { choose, governorsOf, isUsable } from '../policy/governing.ts';
 import { matchingRules } from '../policy/match.ts';
 import { keepsPods, KINDS, templateOf } from '../kinds.ts';
 import type { WorkloadKind } from '../kinds.ts';
-import type { Governor, Rule, RuleSnapshot, UnusablePolicy } from '../policy/rule.ts';
+import type { Governor, Rule, RuleSnapshot } from '../policy/rule.ts';
+import { apiTokenFor, needsWith, skippedForToken, tokenUnwanted, warnOfToken } from './api-token.ts';
 import { deniedPath } from './bounds.ts';
+import { excessOf, excessOfImages, excessOfPatterns, STORED, WRITTEN } from './budget.ts';
 import { entryPointsOf } from './entry-points.ts';
 import { warnOfForeignAnnotations } from './foreign-annotations.ts';
-import type { ImageNeeds, KnownImages } from './images.ts';
+import { hold, unusable, workloadTooLarge } from './hold.ts';
+import { oversizedOf } from '../oversized.ts';
+import type { KnownImages } from './images.ts';
 import { inject } from './inject.ts';
+import type { InjectionContext } from './inject.ts';
 import { asList, asObject, equal } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { annotation } from './annotations.ts';
-import { boundedWarnings } from './outcome.ts';
-import type { Denial, Details, Exclusion, MutationResult, Outcome, Skipped } from './outcome.ts';
+import type { Denial, Details, MutationResult, Outcome } from './outcome.ts';
 import { readWishes, optionsOf } from './overrides.ts';
 import type { Wishes } from './overrides.ts';
 import { diff } from './patch.ts';
-import type { JsonPatchOperation } from './patch.ts';
 import { otherSystemOf } from './operating-system.ts';
 import { annotationsOf, containersOf, nameOf, podSpecOf } from './pod.ts';
 import { isSelectedByLabel } from './policy-label.ts';
 import { positionEdit } from './position-edits.ts';
-import { readsOf } from './reads.ts';
+import { allReadsOf } from './reads.ts';
 import { ANNOTATIONS_LIMIT } from './record.ts';
 import { restore } from './restore.ts';
 import type { Restored } from './restore.ts';
+import { denied, result } from './result.ts';
+import type { About } from './result.ts';
 import { select } from './selection.ts';
 import type { Selected } from './selection.ts';
 import { deniedSource, skippedSource, warnOfSource } from './source-notes.ts';
-import type { KnownSources, SourceNeeds } from './sources.ts';
+import type { KnownSources } from './sources.ts';
 import { startFaults } from './start-faults.ts';
 import { warnOfLookalikes, warnOfUnresolved } from './unresolved.ts';
+import { labelsOfWorkload, leaveAlone, leaveUnread } from './too-large.ts';
+import type { WrittenConfigs } from './written-configs.ts';
 
 export interface MutationInput {
   readonly kind: WorkloadKind;
@@ -50,45 +57,48 @@ export interface MutationInput {
   readonly images?: KnownImages;
   /** The same for ConfigMaps and Secrets, with the result's `sourceNeeds`. */
   readonly sources?: KnownSources;
+  /** Characters of the JSON of `object` and `stored`, at most; left out if that is not known. */
+  readonly characters?: number;
   /** Whether the result includes `details`, which an admission does not use. */
   readonly detailed?: boolean;
 }
 
-const NOTHING: readonly JsonPatchOperation[] = [];
-const NONE: readonly never[] = [];
-
-/** What a result says besides its outcome and patch. */
-interface About {
-  readonly rule?: Governor | undefined;
-  readonly held?: Denial;
-  readonly reason?: string | undefined;
-  readonly exclusion?: Exclusion;
-  /** Why references stay text, as the end of a sentence; left out if every container's warning says it. */
-  readonly literal?: string;
-  readonly wrapped?: readonly string[];
-  readonly skipped?: readonly Skipped[];
-  readonly details?: Details | undefined;
-  readonly needs?: ImageNeeds | undefined;
-  readonly sourceNeeds?: SourceNeeds | undefined;
-}
-
 type WithoutInjection = (outcome: Outcome, about?: About) => MutationResult;
 
-/** Decides about one workload. Never throws, whatever the object is. */
-export function mutateWorkload(input: MutationInput): MutationResult {
+/**
+ * Decides about one workload. Never throws, whatever the object is.
+ * @param written remembers what was written for other workloads, which saves time and changes nothing
+ */
+export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): MutationResult {
   const { kind, namespace, object, rules } = input;
   const workload = asObject(object);
   if (workload === undefined) {
     return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' });
   }
   const governors = governorsOf(rules, namespace);
-  const matching = matchingRules(governors, kind, labelsOf(workload));
+  const oversized = oversizedOf(workload);
+  if (oversized !== undefined) return leaveUnread(oversized, governors, workload, input);
+  const matching = matchingRules(governors, kind, labelsOfWorkload(workload));
   const template = templateOf(kind, workload);
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation reports what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
+  const { characters } = input;
+  const isTooLarge = excessOf(workload, template, STORED, characters);
+  if (isTooLarge !== undefined) return leaveAlone(isTooLarge, matching, workload, template, input);
   const restored = restore(template, isSelectedByLabel(workload));
-  return review(workload, template, restored, matching, { ...input, governors });
+  const excess = excessOf(workload, restored.template, WRITTEN, characters);
+  if (excess !== undefined) return leaveAlone(excess, matching, workload, template, input);
+  const stored = asObject(input.stored);
+  const before = templateOf(kind, stored);
+  // what was too large may become smaller, and is not compared
+  const isComparable = stored && before && excessOf(stored, before, STORED, characters) === undefined;
+  return review(workload, template, restored, matching, {
+    ...input,
+    governors,
+    stored: isComparable ? stored : undefined,
+    written,
+  });
 }
 
 function review(
@@ -103,7 +113,8 @@ function review(
     images,
     sources,
     detailed = false,
-  }: MutationInput & { readonly governors: readonly Governor[] },
+    written,
+  }: MutationInput & { readonly governors: readonly Governor[]; readonly written: WrittenConfigs | undefined },
 ): MutationResult {
   const templatePath = `/${KINDS[kind].template.join('/')}`;
   const warnings: string[] = [];
@@ -132,7 +143,7 @@ function review(
     warn(`container ${name}: the record of its command is missing; set its command and args again`);
   }
   const wishes = readWishes(workload, restored.template, warn);
-  const rule = choose(matching, wishes);
+  const rule = choose(matching, wishes.policy);
   const before = templateOf(kind, asObject(stored));
   const damage = positionEdit(before, template, rule && isUsable(rule) ? rule.injector.image : undefined, warn);
   if (damage !== undefined) return denied(damage, { warnings, rule, details: detailsOf(rule) });
@@ -156,8 +167,7 @@ function review(
       restored.wrapped.size > 0 ? [...restored.wrapped] : [],
       `policy ${rule.policy.name} cannot be used`,
     );
-    const isChanged = !equal(template, before);
-    return hold(rule, isChanged, warnings, detailsOf(rule));
+    return hold(rule, unusable(rule), !equal(template, before), warnings, detailsOf(rule));
   }
   if (rule.when === 'Annotation' && wishes.inject !== true) {
     const reason = 'inject is not "true"';
@@ -175,21 +185,42 @@ function review(
     warn,
   });
   const { selected, untold } = selection;
+  const tooLarge = (excess: string): MutationResult =>
+    hold(rule, workloadTooLarge(excess, rule), !equal(template, before), warnings, detailsOf(rule));
+  if (selection.excess !== undefined) return tooLarge(selection.excess);
   const entryPoints = entryPointsOf(podSpecOf(restored.template) ?? {}, selected, rule, restored.images, images);
-  const needs = { needs: entryPoints.needs, sourceNeeds: selection.needs };
+  const excess =
+    excessOfImages(entryPoints.needs?.images.length ?? 0) ?? excessOfPatterns(referencesIn(selected), patternsOf(rule));
+  if (excess !== undefined) return tooLarge(excess);
+  const isInjected = restored.wrapped.size > 0;
+  const token = apiTokenFor(podSpecOf(restored.template) ?? {}, { rule, selected, known: sources, isInjected });
+  const needs = { needs: entryPoints.needs, sourceNeeds: needsWith(token.asks, selection) };
   const refused = (why: Denial): MutationResult => denied(why, { warnings, rule, details: detailsOf(rule), ...needs });
   const denial = deniedPath(selected, rule, options) ?? deniedSource(untold, rule);
   if (denial !== undefined) return refused(denial);
+  if (token.unwanted !== undefined && selected.length > 0) {
+    const isChanged = !equal(template, before);
+    if (detailed || !isChanged || rule.failurePolicy === 'Fail') {
+      return hold(rule, tokenUnwanted(rule, token.unwanted), isChanged, warnings, detailsOf(rule));
+    }
+    warnOfToken(rule, token.unwanted, warn);
+    const skipped = skippedForToken(rule, token.unwanted, selected);
+    return withoutInjection('Unchanged', { ...needs, rule, skipped, reason: 'not injected: TokenOptedOut' });
+  }
+  if (token.note !== undefined) warn(token.note);
   for (const one of untold) warnOfSource(one, warn);
+  const live = { injected: annotationsOf(template)?.[annotation.injected], ...restored.generated };
   const injected = inject(restored.template, selected, {
     rule,
     entryPoints,
     options,
     reservedVolumes: claimNames(workload),
-    live: { injected: annotationsOf(template)?.[annotation.injected], ...restored.generated },
+    live,
+    unchanged: detailed ? () => live : whatIsUnchanged(template, before, restored, live, workload),
     stored: stored === undefined ? template : before,
     keepsLabel: isSelectedByLabel(workload),
     restart: restartOf(workload),
+    written,
     warn,
   });
   if ('denial' in injected) return refused(injected.denial);
@@ -214,33 +245,10 @@ function review(
   const unwrapped = detailed ? unwrappedOf(template, selected, wrapped) : [];
   const details = detailsOf(rule, {
     unwrapped,
-    reads: detailed ? readsOf(selected, options) : [],
+    ...(detailed && allReadsOf(template, selected, wrapped, rule, options)),
     faults: detailed ? startFaults(selected, rule) : [],
   });
   return result(patch.length > 0 ? 'Injected' : 'Unchanged', { ...about, patch, warnings, details });
-}
-
-/**
- * Decides by a policy that cannot be used: nothing is injected by it, and nothing is restored because of it. Under Fail
- * a template that is stored already may stay; every other one is refused.
- */
-function hold(
-  rule: UnusablePolicy,
-  isChanged: boolean,
-  warnings: readonly string[],
-  details: Details | undefined,
-): MutationResult {
-  const { policy, failurePolicy, fault } = rule;
-  const message = `policy ${policy.name} cannot be used: ${fault}`;
-  if (failurePolicy === 'Fail' && isChanged) {
-    const advice =
-      'correct the policy, set its spec.suspend to true, or delete it; until then what it selects is refused';
-    return denied({ reason: 'PolicyUnusable', message: `${message}; ${advice}` }, { rule, warnings, details });
-  }
-  const warning = `policy ${policy.name} cannot be used: nothing is injected or restored; see its condition Accepted`;
-  const reason = 'the policy cannot be used';
-  const held: Denial = { reason: 'PolicyUnusable', message };
-  return result('Unchanged', { rule, warnings: [warning, ...warnings], reason, held, details });
 }
 
 const LOSES_PODS =
@@ -248,6 +256,23 @@ const LOSES_PODS =
 
 function isRolledByOperator({ rollout, rotation }: Rule): boolean {
   return rollout.strategy === 'Automatic' || rotation.strategy === 'Restart';
+}
+
+/** Returns how to find what injection has left in the stored template, if that means the same as the one under review. */
+function whatIsUnchanged(
+  template: RawObject,
+  before: RawObject | undefined,
+  restored: Restored,
+  live: InjectionContext['live'],
+  workload: RawObject,
+): InjectionContext['unchanged'] {
+  return () => {
+    if (before === undefined) return undefined;
+    if (equal(template, before)) return live;
+    const other = restore(before, isSelectedByLabel(workload));
+    if (!equal(other.template, restored.template)) return undefined;
+    return { injected: annotationsOf(before)?.[annotation.injected], ...other.generated };
+  };
 }
 
 /** If restoring changed no command, there was no wrapper. */
@@ -264,9 +289,16 @@ function restartOf(workload: RawObject): string | undefined {
   return typeof value === 'string' && /^[0-9a-f]{12}$/.test(value) ? value : undefined;
 }
 
-/** The rule that counts: the one that the workload names, else the first. */
-function choose(matching: readonly Governor[], { policy }: Wishes): Governor | undefined {
-  return policy === undefined ? matching[0] : matching.find((rule) => rule.policy.name === policy);
+function referencesIn(selected: readonly Selected[]): number {
+  const variables = selected.flatMap(({ references }) => references);
+  return variables.reduce((sum, { references }) => sum + references.length, 0);
+}
+
+/** The patterns that references are compared with. */
+function patternsOf({ environment }: Rule): readonly string[] {
+  return environment.writes.length === 0
+    ? environment.allowedPaths
+    : [...environment.allowedPaths, ...environment.writes];
 }
 
 /**
@@ -301,11 +333,6 @@ function unselected(injected: unknown, governors: readonly Governor[]): string {
   return isThere ? `policy ${before} does not select it` : `policy ${before} is deleted or suspended`;
 }
 
-function labelsOf(workload: RawObject): Readonly<Record<string, string>> {
-  // Values that are not strings cannot equal any that a selector names.
-  return (asObject(asObject(workload.metadata)?.labels) ?? {}) as Readonly<Record<string, string>>;
-}
-
 /** A StatefulSet's claims become volumes of its pods and replace those of the template that have the same name. */
 function claimNames(workload: RawObject): readonly string[] {
   const claims = asList(asObject(workload.spec)?.volumeClaimTemplates) ?? [];
@@ -326,47 +353,4 @@ function oversizeOf(template: RawObject): Denial | undefined {
     `${annotation.original} keeps the original command and args; shorten them, move scripts into a ConfigMap or the image, ` +
     'or exclude the container in the policy';
   return { reason: 'RecordTooLarge', message };
-}
-
-function denied(denial: Denial, about: About & { readonly warnings?: readonly string[] } = {}): MutationResult {
-  return { ...result('Denied', { ...about, reason: denial.reason }), denial };
-}
-
-function result(
-  outcome: Outcome,
-  about: About & { readonly patch?: readonly JsonPatchOperation[]; readonly warnings?: readonly string[] },
-): MutationResult {
-  const {
-    patch = NOTHING,
-    warnings = [],
-    rule,
-    held,
-    reason,
-    wrapped = NONE,
-    skipped = NONE,
-    exclusion,
-    details,
-    needs,
-    sourceNeeds,
-  } = about;
-  const policy = rule && { name: rule.policy.name, generation: rule.policy.generation };
-  return {
-    outcome,
-    patch,
-    warnings: boundedWarnings(warnings),
-    ...(policy ? { policy } : {}),
-    wrapped,
-    skipped,
-    ...(held === undefined ? {} : { held }),
-    ...(exclusion === undefined ? {} : { exclusion }),
-    ...(details === undefined ? {} : { details }),
-    ...(needs === undefined ? {} : { needs }),
-    ...(sourceNeeds === undefined ? {} : { sourceNeeds }),
-    audit: {
-      result: outcome,
-      ...(policy ? { policy: policy.name, generation: String(policy.generation) } : {}),
-      ...(reason === undefined ? {} : { reason }),
-      ...(wrapped.length === 0 ? {} : { containers: wrapped.join(',') }),
-    },
-  };
 }

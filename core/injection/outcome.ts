@@ -1,4 +1,5 @@
 import type { ReasonOf } from '../reasons.ts';
+import { shownText } from '../shown.ts';
 import type { ImageNeeds } from './images.ts';
 import type { JsonPatchOperation } from './patch.ts';
 import type { SourceNeeds } from './sources.ts';
@@ -46,6 +47,8 @@ export interface Details {
   readonly yielding: readonly string[];
   /** Paths whose newest version the wrapped containers read, each once. */
   readonly reads: readonly string[];
+  /** Those of `reads` that only ConfigMaps name. */
+  readonly hiddenReads?: readonly string[];
 }
 
 export interface MutationResult {
@@ -77,15 +80,10 @@ const MAX_WARNING_LENGTH = 120;
 // The API server cuts the warnings of a response at 4096 bytes in total; ten with non-ASCII names may still fit.
 const MAX_WARNINGS = 10;
 
-/** Returns each warning once, short, without control characters (which the API server rejects), and not too many. */
+/** Returns each warning once, short, as shownText() shows it (the API server rejects control characters), and not too many. */
 export function boundedWarnings(warnings: readonly string[]): readonly string[] {
   if (warnings.length === 0) return warnings;
-  const texts = [...new Set(warnings.map(shortened))];
+  const texts = [...new Set(warnings.map((text) => shownText(text, MAX_WARNING_LENGTH)))];
   const more = texts.length - MAX_WARNINGS;
   return more > 0 ? [...texts.slice(0, MAX_WARNINGS), `… and ${more} more`] : texts;
-}
-
-function shortened(text: string): string {
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').toWellFormed();
-  return clean.length > MAX_WARNING_LENGTH ? `${clean.slice(0, MAX_WARNING_LENGTH - 1).toWellFormed()}…` : clean;
 }

@@ -1,5 +1,5 @@
 /**
- * Edits of a stored workload by position, as a JSON patch makes them (`/spec/…/args/0`). Whoever writes one counts from
+ * Edits of a stored workload by position, as a JSON patch makes them (`/spec/…/args/0`). Anybody who writes one counts from
  * the manifest; the API server counts from what injection generated, so that the edit hits another word, and can take the
  * place of the program itself. What damages generated words is refused: what was meant cannot be told.
  *
@@ -19,7 +19,7 @@ type Words = readonly string[];
 
 /**
  * Returns why an update is refused; undefined if it damages nothing of ours by position. Warns where words behind what was
- * generated have changed in place: whoever did that looked at the stored object, or counted from the manifest. An update that also brings another
+ * generated have changed in place: anybody who did that looked at the stored object, or counted from the manifest. An update that also brings another
  * record is a copy, an undo, or the result of an admission, and none of that is an edit.
  *
  * @param stored the template before the update, as far as there is one

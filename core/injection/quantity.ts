@@ -31,14 +31,32 @@ export function sameQuantity(a: unknown, b: unknown): boolean {
 
 /** Returns a number below, at or above 0 as `a` is less than, equal to or more than `b`; undefined if one is no quantity. */
 export function compareQuantities(a: unknown, b: unknown): number | undefined {
+  const [fewA, fewB] = [wholeBytes(a), wholeBytes(b)];
+  if (fewA !== undefined && fewB !== undefined) return fewA - fewB;
   const [left, right] = [nano(a), nano(b)];
   if (left === undefined || right === undefined) return undefined;
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
+/** Returns the bytes of whole Mi or Gi, as nearly all quantities of memory are written; undefined for all others. */
+function wholeBytes(quantity: unknown): number | undefined {
+  if (typeof quantity !== 'string' || quantity.length > 8 || quantity.length < 3) return undefined;
+  const unit = quantity.endsWith('Mi') ? 2 ** 20 : quantity.endsWith('Gi') ? 2 ** 30 : undefined;
+  if (unit === undefined) return undefined;
+  let whole = 0;
+  for (let at = 0; at < quantity.length - 2; at++) {
+    const digit = quantity.charCodeAt(at) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    whole = 10 * whole + digit;
+  }
+  return whole * unit;
+}
+
 /** Returns a quantity in units of 10^-9, or undefined if it is not one (or longer than anybody writes). */
 function nano(quantity: unknown): bigint | undefined {
   if (typeof quantity !== 'string' || quantity.length > 32) return undefined;
+  const bytes = wholeBytes(quantity);
+  if (bytes !== undefined) return BigInt(bytes) * NANO;
   const match = /^([+-]?)(\d*)\.?(\d*)(?:([numkMGTPE]?|[KMGTPE]i)|[eE]([+-]?\d{1,2}))$/.exec(quantity);
   const [, sign = '', whole = '', fraction = '', suffix = '', decimal] = match ?? [];
   if (match === null || whole + fraction === '') return undefined;

@@ -41,6 +41,10 @@ function memoryLimit(resources: RawObject | undefined): unknown {
 
 function ours(quantities: unknown): Record<string, unknown> {
   const all = asObject(quantities);
-  const entries = NAMES.map((name): [string, unknown] => [name, own(all, name)]);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  const result: Record<string, unknown> = {};
+  for (const name of NAMES) {
+    const value = own(all, name);
+    if (value !== undefined) result[name] = value;
+  }
+  return result;
 }

@@ -3,16 +3,17 @@ import { annotation } from './annotations.ts';
 import type { EffectiveOptions } from './annotations.ts';
 import { matchesAny } from '../policy/match.ts';
 import type { Rule } from '../policy/rule.ts';
-import { expandedReferences, referringVariables } from './environment.ts';
-import type { ReferringVariable } from './environment.ts';
+import { EnvironmentBudget, excessOfObjects, MOST_REFERENCES } from './budget.ts';
+import { expandedReferences, expansionsOf, faultText, referringVariables, variableText } from './environment.ts';
+import type { Expansion, ReferringVariable } from './environment.ts';
 import { asList, asObject } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { CONTAINER_LISTS, nameOf } from './pod.ts';
 import type { ContainerList } from './pod.ts';
 import { SourceNotes } from './source-notes.ts';
 import type { Untold } from './source-notes.ts';
-import { isSourced, sourcedEnvironment } from './sourced-environment.ts';
-import { sourceName } from './sources.ts';
+import { originOf, sourcedEnvironment } from './sourced-environment.ts';
+import type { SourcedEnvironment } from './sourced-environment.ts';
 import type { KnownSources, SourceNeeds } from './sources.ts';
 import { warnOfFiles, warnOfProbes, warnOfUnresolved } from './unresolved.ts';
 
@@ -22,6 +23,10 @@ export interface Selected {
   readonly name: string;
   readonly container: RawObject;
   readonly references: readonly ReferringVariable[];
+  /** Undefined if nothing of it comes from a ConfigMap or a Secret. */
+  readonly environment: SourcedEnvironment | undefined;
+  /** Some of it is not written out in the manifest: it comes from elsewhere, or the kubelet completes it. */
+  readonly isOpen: boolean;
 }
 
 export interface Selection {
@@ -30,6 +35,8 @@ export interface Selection {
   readonly untold: readonly Untold[];
   /** Undefined if no object needs to be read. */
   readonly needs: SourceNeeds | undefined;
+  /** What is too much in the environment, as the beginning of a sentence: then nothing is selected. */
+  readonly excess?: string;
 }
 
 export interface SelectionContext {
@@ -51,6 +58,7 @@ export interface SelectionContext {
 export function select(podSpec: RawObject, context: SelectionContext): Selection {
   const { rule, options, known, warn } = context;
   const notes = new SourceNotes(context.wasWrapped, warn);
+  const budget = new EnvironmentBudget();
   const selected: Selected[] = [];
   const names: string[] = [];
   for (const list of CONTAINER_LISTS) {
@@ -60,22 +68,28 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
       if (container === undefined || name === undefined) continue;
       names.push(name);
       const isLeftOut = !isIncluded(list, name, rule, options);
-      const environment =
-        isLeftOut || !isSourced(container) ? undefined : sourcedEnvironment(container, rule.sources, known);
-      const references = environment?.references ?? referringVariables(container);
+      const origin = isLeftOut ? undefined : originOf(container);
+      const environment = origin === 'Objects' ? sourcedEnvironment(container, rule.sources, known, budget) : undefined;
       if (isLeftOut) {
         warnOfUnresolved(container, `policy ${rule.policy.name} excludes this container`, warn);
         continue;
       }
+      const references = environment?.references ?? referringVariables(container, MOST_REFERENCES + 1);
+      budget.takeReferences(references.reduce((sum, { references: found }) => sum + Math.max(1, found.length), 0));
+      const { excess } = budget;
+      if (excess !== undefined) return { selected: [], untold: [], needs: undefined, excess };
       if (environment !== undefined) notes.note(environment);
       const isReferring = references.length > 0 || rule.when === 'Always' || options.fromPaths.length > 0;
       if (!isReferring && (environment === undefined || !notes.selects(name, environment))) {
         warnOfFiles(name, container, warn);
         continue;
       }
-      if (references.length > 0) warnOfReferences(name, container, references, rule, warn);
+      if (isReferring && environment !== undefined) notes.warnOfOpen(name, environment);
+      const expansions = expansionsOf(container);
+      if (references.length > 0) warnOfReferences(name, container, references, expansions, rule, warn);
       if (references.length > 0 && !rule.probes) warnOfProbes(name, container, warn);
-      selected.push({ list, index, name, container, references });
+      const isOpen = origin !== undefined || expansions.some(({ into }) => into !== undefined);
+      selected.push({ list, index, name, container, references, environment, isOpen });
     }
   }
   for (const pattern of options.include === rule.containers.include ? [] : options.include) {
@@ -83,6 +97,8 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
       warn(`${annotation.containers}: there is no container ${pattern}`);
     }
   }
+  const excess = excessOfObjects(notes.needs?.objects.length ?? 0);
+  if (excess !== undefined) return { selected: [], untold: [], needs: undefined, excess };
   if (context.isAsked || (rule.when === 'References' && selected.length === 0)) notes.warnOfIgnored();
   return { selected, untold: notes.untold, needs: notes.needs };
 }
@@ -96,18 +112,19 @@ function warnOfReferences(
   container: string,
   raw: RawObject,
   references: readonly ReferringVariable[],
+  expansions: readonly Expansion[],
   { policy, environment }: Rule,
   warn: (text: string) => void,
 ): void {
-  for (const { name, source, fault, references: found } of references) {
-    const variable = source === undefined ? name : `${name} of ${sourceName(source)}`;
-    if (fault) warn(`container ${container}, ${variable}, column ${fault.column}: ${fault.message}`);
+  for (const variable of references) {
+    const { fault, references: found } = variable;
+    if (fault) warn(`container ${container}, ${faultText(variable, fault)}`);
     if (environment.transit.keyID === '' && found.some(({ kind }) => kind === 'Transit')) {
       const advice = `set environment.transit.keyID in policy ${policy.name}`;
-      warn(`container ${container}, ${variable}: ${advice} to decrypt it; the program will not start`);
+      warn(`container ${container}, ${variableText(variable)}: ${advice} to decrypt it; the program will not start`);
     }
   }
-  for (const { place, variable } of expandedReferences(raw, references)) {
+  for (const { place, variable } of expandedReferences(raw, references, expansions)) {
     warn(
       `container ${container}: $(${variable}) in ${place} is expanded before vault-env: it becomes the reference's text`,
     );

@@ -72,6 +72,20 @@ export class SourceNotes {
     return false;
   }
 
+  /** Warns about objects of a container that is wrapped anyway: what they may refer to is not known. */
+  warnOfOpen(name: string, { unreadable, absent }: SourcedEnvironment): void {
+    // What an earlier admission has permitted stays.
+    if (this.#wasWrapped.has(name)) return;
+    const [failed] = unreadable;
+    const [missing] = absent;
+    if (failed !== undefined) {
+      this.#warn(`container ${name}: references in ${sourceName(failed.ref)} stay text, as it cannot be read`);
+      this.#warn(`${sourceName(failed.ref)}: ${failed.why}`);
+    } else if (missing !== undefined) {
+      this.#warn(`container ${name}: apply it again when ${missing} exists, or references in it stay text`);
+    }
+  }
+
   /** Warns about the objects that nobody has read. */
   warnOfIgnored(): void {
     for (const kind of ['ConfigMap', 'Secret'] as const) {

@@ -12,6 +12,13 @@ import { parseValue } from './references.ts';
 
 type Warn = (text: string) => void;
 
+// What begins or contains such is a reference, malformed or not: no lookalike.
+const REFERENCE = 'vault:';
+const INLINE = '${vault:';
+const KEY_MARK = '#';
+
+// A variable takes microseconds, and one that is malformed tens of them.
+const MOST_COUNTED = 100;
 // Longer texts are files, which nobody writes a reference into by mistake.
 const LONGEST_TEXT = 16_384;
 const MISSPELT_START = /^[\s"'`$({[]*(?:ref\+)?(?:>>)?vault:/i;
@@ -24,10 +31,13 @@ const MISSPELT_START = /^[\s"'`$({[]*(?:ref\+)?(?:>>)?vault:/i;
 export function warnOfUnresolved(container: RawObject, why: string, warn: Warn): void {
   if (isWrapped(container)) return;
   // one that only escapes is text, and means to be
-  const referring = referringVariables(container).filter(({ references, fault }) => fault ?? references.length > 0);
+  const referring = referringVariables(container, MOST_COUNTED).filter(
+    ({ references, fault }) => fault ?? references.length > 0,
+  );
   const [first, ...others] = referring.map(({ name }) => name);
   if (first === undefined) return;
-  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  const count = others.length < MOST_COUNTED - 1 ? String(others.length) : `at least ${others.length}`;
+  const more = others.length > 0 ? ` (and ${count} more)` : '';
   warn(`container ${nameOf(container) ?? ''}: ${first}${more} stays text: ${why}`);
 }
 
@@ -35,7 +45,9 @@ export function warnOfUnresolved(container: RawObject, why: string, warn: Warn):
 export function warnOfLookalikes(container: RawObject, warn: Warn): void {
   const name = nameOf(container) ?? '';
   for (const item of asList(container.env) ?? []) {
-    const form = meantForm(nameOf(item) ?? '', asString(asObject(item)?.value));
+    const value = asString(asObject(item)?.value);
+    if (value?.includes(KEY_MARK) !== true) continue;
+    const form = meantForm(nameOf(item) ?? '', value);
     if (form !== undefined) warn(`container ${name}: ${nameOf(item) ?? ''} is text, not a reference; write ${form}`);
   }
   for (const place of ['command', 'args']) {
@@ -67,9 +79,9 @@ function isWrapped(container: RawObject): boolean {
 }
 
 /** Returns how to write what a value seems to mean; undefined if it is a reference, or does not look like one. */
-function meantForm(name: string, value: string | undefined): string | undefined {
-  if (value === undefined || !looksLikeReference(value)) return undefined;
-  if (parseValue(name, value).refers) return undefined;
+function meantForm(name: string, value: string): string | undefined {
+  if (value.startsWith(REFERENCE) || value.includes(INLINE)) return undefined;
+  if (!looksLikeReference(value) || parseValue(name, value).refers) return undefined;
   return MISSPELT_START.test(value) ? 'vault:PATH#KEY' : '${vault:PATH#KEY} inside of text';
 }
 
@@ -78,16 +90,17 @@ function meantForm(name: string, value: string | undefined): string | undefined 
  * is none, with what follows it: `https://vault:8200/ui#/secrets`.
  */
 function looksLikeReference(text: string): boolean {
-  if (text.length > LONGEST_TEXT || !/vault:/i.test(text) || text.includes('$${')) return false;
+  if (!text.includes(KEY_MARK) || text.length > LONGEST_TEXT || !/vault:/i.test(text) || text.includes('$${'))
+    return false;
   return text.split(/[\s"'`]/).some((word) => {
     const after = word.slice(word.toLowerCase().indexOf('vault:') + 'vault:'.length);
-    const path = after.slice(0, Math.max(0, after.indexOf('#')));
+    const path = after.slice(0, Math.max(0, after.indexOf(KEY_MARK)));
     return word.length > after.length && path.includes('/') && !/^\d{1,5}\//.test(path);
   });
 }
 
-function valueAt(object: RawObject, [key = '', ...rest]: readonly string[]): unknown {
-  const value = object[key];
-  const child = asObject(value);
-  return rest.length === 0 ? value : child && valueAt(child, rest);
+function valueAt(object: RawObject, path: readonly string[]): unknown {
+  let value: unknown = object;
+  for (const key of path) value = asObject(value)?.[key];
+  return value;
 }

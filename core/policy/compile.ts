@@ -1,8 +1,9 @@
 import { AUTH_DETAILS, AUTH_METHODS } from '../auth-methods.ts';
 import { parseDuration } from '../duration.ts';
 import { shortHash } from '../hash.ts';
+import { without } from '../json.ts';
 import { knownFields, withoutDefaults } from './defaults.ts';
-import { faultOf } from './faults.ts';
+import { faultOf, isPlaintext } from './faults.ts';
 import type { PolicyFault } from './faults.ts';
 import { identityOf } from './governing.ts';
 import { DEFAULTS } from './policy.generated.ts';
@@ -15,6 +16,10 @@ export interface InjectorDefaults {
   /** '' if every policy must name its own. */
   readonly injectorImage: string;
   readonly injectorImagePullPolicy: RuleInjector['imagePullPolicy'];
+  /** Of the pods' tokens for Vault; '' is the API server's own audience. */
+  readonly tokenAudience: string;
+  /** Other names of the API server's audience, as far as they are known. */
+  readonly apiAudiences: readonly string[];
 }
 
 /** The rule; or none, because the policy is suspended; or the fault, with a message that names the field. */
@@ -45,7 +50,7 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     containers: { include: spec.inject.containers.include, exclude: spec.inject.containers.exclude ?? [] },
     initContainers: spec.inject.initContainers,
     probes: spec.inject.probes,
-    vault: vaultOf(spec.vault),
+    vault: vaultOf(spec.vault, defaults),
     environment: environmentOf(spec.environment),
     process: knownFields(spec.process, DEFAULTS.process),
     injector: injectorOf(policy, defaults),
@@ -65,9 +70,11 @@ export function compilePolicy(policy: VaultInjectionPolicy, defaults: InjectorDe
     overrides: { allow: spec.overrides?.allow ?? [], roles: spec.overrides?.roles ?? [] },
     failurePolicy: spec.failurePolicy,
     rollout: { strategy, maxConcurrent },
-    rotation: { strategy: spec.rotation.strategy, intervalMs: parseDuration(spec.rotation.interval) ?? 0 },
+    rotation: rotationOf(spec.rotation),
     hash: hashOf({
       ...shape,
+      vault: hashedVault(shape.vault),
+      environment: hashedEnvironment(shape.environment),
       injector: hashedInjector(shape.injector),
       process: withoutDefaults(shape.process, DEFAULTS.process, (field) => !FIRST_OF_PROCESS.includes(field)),
       ...(isDefault(spec.inject.sources) ? {} : { sources: { configMaps, secrets } }),
@@ -97,6 +104,10 @@ function isDefault({ configMaps, secrets }: VaultInjectionPolicySpec['inject']['
   return configMaps === byDefault.configMaps && secrets === byDefault.secrets;
 }
 
+function rotationOf({ strategy, interval, vault }: VaultInjectionPolicySpec['rotation']): Rule['rotation'] {
+  return { strategy, intervalMs: parseDuration(interval) ?? 0, vault };
+}
+
 function selectorOf(selector: VaultInjectionPolicySpec['selector']): Rule['selector'] {
   const expressions = selector?.matchExpressions ?? [];
   return {
@@ -105,26 +116,35 @@ function selectorOf(selector: VaultInjectionPolicySpec['selector']): Rule['selec
   };
 }
 
-function vaultOf({ address, namespace = '', timeout, tls = {}, auth }: VaultInjectionPolicySpec['vault']): RuleVault {
+function vaultOf(vault: VaultInjectionPolicySpec['vault'], defaults: InjectorDefaults): RuleVault {
+  const { address, allowPlaintext = false, namespace = '', timeout, proxyURL = '', tls = {}, auth } = vault;
   const { caBundle = '', caRef, serverName = '' } = tls;
   return {
     // paths are joined to it with a slash
     address: address.replace(/\/+$/, ''),
+    allowPlaintext: allowPlaintext && isPlaintext(address),
     namespace,
     timeout,
+    proxyURL,
     tls: { caBundle, ...(caRef && { caRef: { kind: caRef.kind, name: caRef.name, key: caRef.key } }), serverName },
-    auth: authOf(auth),
+    auth: authOf(auth, defaults),
   };
 }
 
-function authOf(auth: VaultInjectionPolicySpec['vault']['auth']): RuleVault['auth'] {
+function authOf(
+  auth: VaultInjectionPolicySpec['vault']['auth'],
+  { tokenAudience, apiAudiences }: InjectorDefaults,
+): RuleVault['auth'] {
   const { method, secretRef } = auth;
+  const { takesToken } = AUTH_METHODS[method];
+  const audience = takesToken ? (auth.audience ?? tokenAudience) : '';
   const details = AUTH_DETAILS.flatMap((name) => (auth[name] ? [[name, auth[name]] as const] : []));
   return {
     method,
     mountPath: auth.mountPath ?? AUTH_METHODS[method].mountPath,
     role: auth.role ?? '',
-    audience: auth.audience ?? '',
+    audience,
+    isForAPIServer: takesToken && (audience === '' || apiAudiences.includes(audience)),
     tokenExpirationSeconds: Math.floor((parseDuration(auth.tokenExpiration) ?? 0) / 1000),
     ...(secretRef && { secretRef: { name: secretRef.name } }),
     details: Object.fromEntries(details),
@@ -132,7 +152,8 @@ function authOf(auth: VaultInjectionPolicySpec['vault']['auth']): RuleVault['aut
 }
 
 function environmentOf(environment: VaultInjectionPolicySpec['environment']): Rule['environment'] {
-  const { fromPaths = [], ignoreMissing, passthrough = [], allowedNames = [], allowedPaths = [] } = environment;
+  const { fromPaths = [], ignoreMissing, passthrough = [], allowedNames = [] } = environment;
+  const { allowedPaths = [], writes = [] } = environment;
   const { keyID = '', mountPath, batchSize } = environment.transit;
   const sources = fromPaths.map(({ path, version, prefix = '', overwrite }): FromPath => ({
     path,
@@ -141,7 +162,22 @@ function environmentOf(environment: VaultInjectionPolicySpec['environment']): Ru
     overwrite,
   }));
   const transit = { keyID, mountPath, batchSize };
-  return { fromPaths: sources, ignoreMissing, passthrough, transit, allowedNames, allowedPaths };
+  return { fromPaths: sources, ignoreMissing, passthrough, transit, allowedNames, allowedPaths, writes };
+}
+
+/** The proxy and plaintext were added later. Who else accepts a token does not change a template. */
+function hashedVault({ proxyURL, allowPlaintext, ...others }: RuleVault): object {
+  return {
+    ...others,
+    auth: without({ ...others.auth }, 'isForAPIServer'),
+    ...(proxyURL !== '' && { proxyURL }),
+    ...(allowPlaintext && { allowPlaintext }),
+  };
+}
+
+/** Writes were added later. */
+function hashedEnvironment({ writes, ...environment }: Rule['environment']): object {
+  return writes.length === 0 ? environment : { ...environment, writes };
 }
 
 /** What the operator chooses is no change of the policy: pods stay as they are until it changes. */

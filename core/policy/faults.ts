@@ -23,6 +23,7 @@ export function faultOf(spec: VaultInjectionPolicySpec, defaultImage: string): P
   return (
     imageFault(spec.injector.image, defaultImage) ??
     addressFault(spec.vault.address) ??
+    plaintextFault(spec.vault) ??
     durationFault(spec) ??
     caBundleFault(spec.vault.tls?.caBundle ?? '') ??
     resourcesFault(spec.injector.resources) ??
@@ -46,6 +47,22 @@ function addressFault(address: string): PolicyFault | undefined {
     reason: 'AddressInvalid',
     message:
       'spec.vault.address: write http or https, host, optional port and path, such as https://vault.vault.svc:8200',
+  };
+}
+
+/** Whether what is sent to this address is not encrypted. */
+export function isPlaintext(address: string): boolean {
+  return /^http:/i.test(address);
+}
+
+/** Stored before the CRD asked for consent, or in a cluster whose API server does not evaluate the rule. */
+function plaintextFault({ address, allowPlaintext }: VaultInjectionPolicySpec['vault']): PolicyFault | undefined {
+  if (!isPlaintext(address) || allowPlaintext === true) return undefined;
+  return {
+    reason: 'PlaintextNotAllowed',
+    message:
+      'spec.vault.address: http sends tokens and secrets unencrypted; write an address that begins with https://, or ' +
+      'agree to it with spec.vault.allowPlaintext: true',
   };
 }
 

@@ -22,6 +22,11 @@ export function governorsOf(rules: Rules, namespace: string): readonly Governor[
   return unusable.length === 0 ? usable : [...usable, ...unusable].sort(winnerFirst);
 }
 
+/** The rule that counts: the one that the workload names, else the first. */
+export function choose(matching: readonly Governor[], policy: string | undefined): Governor | undefined {
+  return policy === undefined ? matching[0] : matching.find((rule) => rule.policy.name === policy);
+}
+
 /** Whether it has a rule to inject by. */
 export function isUsable(governor: Governor): governor is Rule {
   return !('fault' in governor);

@@ -77,9 +77,10 @@ export interface VaultInjectionPolicySpec {
     readonly startupProbe: boolean;
     /**
      * How to treat variables that come from another object (envFrom and valueFrom), which may
-     * contain references to Vault as well. Read looks into the object. Ignore does not, and warns
-     * if that leaves a container unwrapped. Assume wraps the container as if there were
-     * references.
+     * contain references to Vault as well. Read looks into the object, when the workload or the
+     * policy changes, and permits these references. Ignore does not: references in the object
+     * stay text, and it warns if that leaves a container unwrapped. Assume wraps the container
+     * without looking, and permits whatever the object contains.
      */
     readonly sources: {
       /** For ConfigMaps, which the operator may read in all namespaces. */
@@ -98,6 +99,12 @@ export interface VaultInjectionPolicySpec {
      * host, optional port and path.
      */
     readonly address: string;
+    /**
+     * true agrees to an address that begins with http://: the pods' tokens and secrets then
+     * travel unencrypted, so that everybody on the way between pods and Vault can read and change
+     * them. The status of the policy says so.
+     */
+    readonly allowPlaintext?: boolean;
     /** Vault (or OpenBao) namespace, such as admin/team-a; empty is the root namespace. */
     readonly namespace?: string;
     /**
@@ -105,6 +112,13 @@ export interface VaultInjectionPolicySpec {
      * up: 1s to 5m.
      */
     readonly timeout: string;
+    /**
+     * Proxy through which pods reach Vault and, for the login, the services of AWS, Google Cloud
+     * and Azure, such as http://proxy.example.com:3128. The variables HTTPS_PROXY, HTTP_PROXY and
+     * NO_PROXY of the container are for its program only. The operator's own checks of Vault do
+     * not use it.
+     */
+    readonly proxyURL?: string;
     /** How Vault's certificate is verified. Verification cannot be switched off. */
     readonly tls?: {
       /**
@@ -147,8 +161,10 @@ export interface VaultInjectionPolicySpec {
        */
       readonly role?: string;
       /**
-       * Audience of the ServiceAccount token, as the Vault role expects it (Kubernetes, JWT). Empty
-       * means the API server's own audience.
+       * Audience of the ServiceAccount token, as the Vault role expects it (Kubernetes, JWT). If it
+       * is left out, the operator's setting tokenAudience decides, which is vault by default. An
+       * empty text means the API server's own audience, so that anybody who sees the token can use
+       * it there as well; then pods that opted out of such tokens are not injected.
        */
       readonly audience?: string;
       /**
@@ -246,10 +262,17 @@ export interface VaultInjectionPolicySpec {
      */
     readonly allowedNames?: readonly string[];
     /**
-     * If set, references to other paths are refused, at admission and again by vault-env. *
-     * matches any number of characters, including slashes.
+     * If set, references that read other paths are refused, at admission and again by vault-env.
+     * * matches any number of characters, including slashes. What may be written is up to writes.
      */
     readonly allowedPaths?: readonly string[];
+    /**
+     * Paths that references may write to (>>vault:PATH#KEY), with * for any number of characters,
+     * including slashes. References to other paths are refused, at admission and again by
+     * vault-env. By default, nothing may be written. allowedPaths is about what is read, and does
+     * not count here.
+     */
+    readonly writes?: readonly string[];
   };
   /** How the program is started, and what vault-env does afterwards. */
   readonly process: {
@@ -386,8 +409,8 @@ export interface VaultInjectionPolicySpec {
     /**
      * None leaves the pods with what they read when they started. Restart restarts the workloads
      * that read the latest version of a KV version 2 path when there is a newer one. The operator
-     * reads only the metadata of these paths, never the secrets, and only from Vaults that its
-     * settings name.
+     * reads only the metadata of these paths, never the secrets, as itself, and only where its
+     * setting vaultIdentities allows.
      */
     readonly strategy: 'None' | 'Restart';
     /**
@@ -395,6 +418,12 @@ export interface VaultInjectionPolicySpec {
      * applies.
      */
     readonly interval: string;
+    /**
+     * The entry of the operator's setting vaultIdentities that says how the operator logs in, and
+     * which paths it may look at. It must be for the Vault of vault.address and vault.namespace.
+     * If empty, it is the entry for that Vault; name one if there are several.
+     */
+    readonly vault: string;
   };
   /**
    * What happens to a workload of this policy that cannot be injected, because the operator is
@@ -549,7 +578,7 @@ export const DEFAULTS = {
   },
   injector: { delivery: 'Auto' },
   rollout: { strategy: 'Manual', maxConcurrent: 1 },
-  rotation: { strategy: 'None', interval: '1m' },
+  rotation: { strategy: 'None', interval: '1m', vault: '' },
   failurePolicy: 'Ignore',
 } as const;
 

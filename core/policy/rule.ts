@@ -53,8 +53,10 @@ export interface RuleVault extends Required<Omit<Spec['vault'], 'tls' | 'auth'>>
     readonly mountPath: string;
     /** '': the name of the pod's ServiceAccount; for AppRole and Certificate, none. */
     readonly role: string;
-    /** Of the ServiceAccount token; '' is the API server's own audience. */
+    /** Of the ServiceAccount token; '' is the API server's own audience, or that the method takes no token. */
     readonly audience: string;
+    /** The API server accepts the token as well. */
+    readonly isForAPIServer: boolean;
     readonly tokenExpirationSeconds: number;
     /** The Secret of AppRole and Certificate. */
     readonly secretRef?: { readonly name: string };
@@ -120,7 +122,12 @@ export interface Rule {
   /** What happens when this rule would inject a workload differently than it is injected now. */
   readonly rollout: Spec['rollout'];
   /** What happens when a secret has a newer version. */
-  readonly rotation: { readonly strategy: Spec['rotation']['strategy']; readonly intervalMs: number };
+  readonly rotation: {
+    readonly strategy: Spec['rotation']['strategy'];
+    readonly intervalMs: number;
+    /** The name of an entry of the operator's setting vaultIdentities; '' for the one that is for this Vault. */
+    readonly vault: string;
+  };
   /** Short hash (hex) of everything in it that shapes the injected template; equal hashes inject equally. */
   readonly hash: string;
 }

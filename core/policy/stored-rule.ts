@@ -2,10 +2,12 @@
  * A rule as it is stored in the cluster, for the time when its policy cannot be used any more. The rule itself, not the
  * policy's spec: a newer operator that no longer accepts the spec still knows what was in force. Pure.
  */
+import { AUTH_METHODS } from '../auth-methods.ts';
 import { asList, asObject, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { WORKLOAD_KINDS } from '../kinds.ts';
 import { compilePolicy } from './compile.ts';
+import { isPlaintext } from './faults.ts';
 import type { VaultInjectionPolicySpec } from './policy.generated.ts';
 import { DEFAULTS } from './policy.generated.ts';
 import type { Rule } from './rule.ts';
@@ -25,12 +27,28 @@ export function decodeRule(data: unknown, policy: Rule['policy']): Rule | undefi
   const generation = stored?.generation;
   if (content === undefined || typeof generation !== 'number') return undefined;
   const merged = completed(content, exampleOf(policy));
-  return merged !== undefined && isSound(merged) ? { ...merged, policy: { ...policy, generation } } : undefined;
+  if (merged === undefined || !isSound(merged)) return undefined;
+  return { ...merged, policy: { ...policy, generation }, vault: withConsequences(merged.vault) };
+}
+
+/**
+ * Says what rules did not say in earlier versions. One with plain http was in force without a word about it, and goes on
+ * until its policy is corrected: vault-env would not start a program without the word.
+ */
+function withConsequences(vault: Rule['vault']): Rule['vault'] {
+  const { address, allowPlaintext, auth } = vault;
+  const isOwn = AUTH_METHODS[auth.method].takesToken && auth.audience === '';
+  return {
+    ...vault,
+    allowPlaintext: allowPlaintext || isPlaintext(address),
+    auth: { ...auth, isForAPIServer: auth.isForAPIServer || isOwn },
+  };
 }
 
 /** Enumerations decide what admission does; the types of all other fields are compared with the example. */
-function isSound({ failurePolicy, when, targets, injector }: Rule): boolean {
+function isSound({ failurePolicy, when, targets, injector, vault }: Rule): boolean {
   return (
+    Object.hasOwn(AUTH_METHODS, vault.auth.method) &&
     ['Fail', 'Ignore'].includes(failurePolicy) &&
     ['References', 'Annotation', 'Always'].includes(when) &&
     ['InitContainer', 'ImageVolume'].includes(injector.delivery) &&
@@ -48,7 +66,12 @@ function exampleOf({ namespace, name }: Rule['policy']): Rule {
     environment: { ...DEFAULTS.environment, fromPaths: [] },
   } as unknown as VaultInjectionPolicySpec;
   const head = { apiVersion: 'vaultinjection.dev/v1alpha1', kind: 'VaultInjectionPolicy' } as const;
-  const injector = { injectorImage: 'example', injectorImagePullPolicy: 'IfNotPresent' } as const;
+  const injector = {
+    injectorImage: 'example',
+    injectorImagePullPolicy: 'IfNotPresent',
+    tokenAudience: 'example',
+    apiAudiences: [],
+  } as const;
   const compiled = compilePolicy({ ...head, metadata: { namespace, name }, spec }, injector);
   if (!compiled.ok || compiled.suspended) throw new Error('unreachable: the defaults are a valid policy');
   return compiled.rule;

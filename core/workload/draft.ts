@@ -10,6 +10,8 @@ export class Draft {
   readonly actions = new Map<string, Action>();
   readonly #stalls = new Map<string, Stall>();
   readonly rolling: string[] = [];
+  /** How many of them make no progress. */
+  stuck = 0;
   isWaiting = false;
   #againInMs = Infinity;
 
@@ -36,9 +38,9 @@ export class Draft {
   }
 
   plan(): Plan {
-    const { rolling, isWaiting } = this;
+    const { rolling, stuck, isWaiting } = this;
     const stalls = [...this.#stalls.values()];
     const again = this.#againInMs === Infinity ? {} : { againInMs: this.#againInMs };
-    return { actions: [...this.actions.values()], stalls, rolling, isWaiting, ...again };
+    return { actions: [...this.actions.values()], stalls, rolling, stuck, isWaiting, ...again };
   }
 }

@@ -9,6 +9,10 @@ export interface Use {
   readonly key: string;
   /** Paths of secrets without a pinned version, as its references name them. */
   readonly reads: readonly string[];
+  /** Those of `reads` that only ConfigMaps name; left out if there are none. */
+  readonly hiddenReads?: readonly string[];
+  /** Those of them that pods of the workload have started with: nothing is made known of any other. */
+  readonly startedWith: readonly string[];
   /** Of the workload's metadata, those of vaultinjection.dev. */
   readonly annotations: Readonly<Record<string, string>>;
 }
@@ -17,7 +21,7 @@ export interface Use {
 export interface RestartWish {
   /** As workloadKey() makes it. */
   readonly key: string;
-  /** By path: the version that its pods should start with. */
+  /** By the path, as nameOfRead() names it: the version that its pods should start with. */
   readonly versions: Readonly<Record<string, number>>;
   /** Of `versions`: 12 hexadecimal digits. */
   readonly hash: string;

@@ -2,7 +2,7 @@
 import { annotation } from '../injection/annotations.ts';
 import { KINDS } from '../kinds.ts';
 import type { Rule } from '../policy/rule.ts';
-import { longestStartMs } from '../policy/start-time.ts';
+import { settleMs } from '../policy/start-time.ts';
 import type { Draft } from './draft.ts';
 import { isRolled, messageOf, restartHash } from './repairs.ts';
 import { parseRequest } from './request.ts';
@@ -13,10 +13,6 @@ import { isBehind, isNewcomer, willNotStart } from './standing.ts';
 import type { Tracked } from './tracked.ts';
 import { versionsText } from './versions.ts';
 
-// New pods that are available may still fail: while vault-env asks Vault where nothing tells that, or because the program
-// does not like what it got. The rollout goes on to the next workload when they have been available for as long as
-// vault-env may take, and this much longer.
-const SETTLED_MS = 5_000;
 // The default of a Deployment's progressDeadlineSeconds, for kinds whose controller has no deadline.
 const ROLLOUT_DEADLINE_MS = 600_000;
 
@@ -33,6 +29,7 @@ export function planRollouts(
     const { key } = one;
     const request = rolledBy(one, rule, draft);
     if (one.pending || isAskedFor(key, draft) || holdsSlot(one, request, draft)) draft.rolling.push(key);
+    if (draft.rolling.at(-1) === key && isHopeless(one, request, draft)) draft.stuck += 1;
     const failure = request && !isBehind(one.standing) ? failureOf(one, request, rule, draft) : undefined;
     if (failure === undefined) continue;
     isStopped = true;
@@ -46,7 +43,7 @@ export function planRollouts(
     if (begin === undefined) continue;
     const hasSlot = holders.has(key);
     if (!hasSlot && draft.rolling.length >= rule.rollout.maxConcurrent) continue;
-    if (!hasSlot && draft.rolling.length >= slots) {
+    if (!hasSlot && draft.rolling.length - draft.stuck >= slots) {
       draft.isWaiting = true;
       continue;
     }
@@ -78,6 +75,8 @@ function rolledBy(one: Tracked, rule: Rule, draft: Draft): Request | undefined {
  */
 function holdsSlot(one: Tracked, request: Request | undefined, draft: Draft): boolean {
   const { standing, workload } = one;
+  // nothing is known of its pods, and nothing will be rolled
+  if (standing.reason === 'WorkloadTooLarge') return false;
   if (!isBehind(standing)) return request !== undefined;
   if (standing.restartPending) return isRolled(one) && !willNotStart(standing);
   // an outdated one that does not become ready must not block the rule that fixes it
@@ -102,7 +101,7 @@ function beginning(one: Tracked, rule: Rule, wish: RestartWish | undefined, draf
     draft.request(key, { kind, hash, attempt }, messageOf(kind, one, rule, isWished ? wish : undefined), more);
 }
 
-/** Whether its new pods have been available without a break for long enough. */
+/** Whether its new pods have been available without a break for long enough: then the next workload has its turn. */
 function hasSettled(one: Tracked, request: Request, rule: Rule, draft: Draft): boolean {
   const { workload, ages } = one;
   if (workload.rollout.phase !== 'Complete') return false;
@@ -110,10 +109,6 @@ function hasSettled(one: Tracked, request: Request, rule: Rule, draft: Draft): b
   // pods that are not available get no closer to it by waiting
   if (!workload.rollout.available) return ages.steadyMs >= settleMs(rule);
   return draft.isOver(ages.steadyMs, settleMs(rule));
-}
-
-function settleMs(rule: Rule): number {
-  return longestStartMs(rule) + SETTLED_MS;
 }
 
 function failureOf(one: Tracked, request: Request, rule: Rule, draft: Draft): string | undefined {
@@ -127,6 +122,16 @@ function failureOf(one: Tracked, request: Request, rule: Rule, draft: Draft): st
   }
   if (KINDS[kind].hasDeadline || !isStuck(one, request, draft)) return undefined;
   return `its new pods have made no progress for ${ROLLOUT_DEADLINE_MS / 60_000} minutes`;
+}
+
+/**
+ * Whether it makes no progress, however long its controller goes on: its policy waits for it, but a tenant must not hold the
+ * slots of the whole cluster by pods that never become ready.
+ */
+function isHopeless(one: Tracked, request: Request | undefined, draft: Draft): boolean {
+  return (
+    !one.pending && request !== undefined && one.workload.rollout.phase !== 'Complete' && isStuck(one, request, draft)
+  );
 }
 
 /** Whether nothing has happened to its pods for long, since the request or since they last made progress. */

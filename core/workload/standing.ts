@@ -60,6 +60,8 @@ export interface Standing {
   readonly yielding: readonly string[];
   /** Paths whose new versions change what the programs see. */
   readonly reads: readonly string[];
+  /** Those of `reads` that only ConfigMaps name, which no text shows; left out if there are none. */
+  readonly hiddenReads?: readonly string[];
   /** Images that have to be looked up. */
   readonly needs?: ImageNeeds;
   /** ConfigMaps and Secrets that have to be read. */
@@ -87,11 +89,13 @@ export function standingOf(
   const governor = governors.find(({ policy }) => policy.name === (result.policy?.name ?? firstOf(result)));
   if (governor === undefined) return undefined;
   const { policy } = governor;
+  const { hiddenReads = [] } = result.details ?? {};
   return {
     ...judged(result, workload, governor),
     policy: { name: policy.name, uid: policy.uid, hash: isUsable(governor) ? governor.hash : '' },
     yielding: (result.details?.yielding ?? []).filter((other) => other !== policy.name),
     reads: result.details?.reads ?? [],
+    ...(hiddenReads.length > 0 && { hiddenReads }),
     ...(result.needs && { needs: result.needs }),
     ...(result.sourceNeeds && { sourceNeeds: result.sourceNeeds }),
     restartPending: isRestartPending(workload, object, result),
@@ -190,7 +194,7 @@ function isRestartPending(workload: Workload, object: RawObject, { wrapped }: Mu
 
 /** Whether somebody should know of it although it is injected. */
 export function isToldOf(standing: Pick<Standing, 'reason'>): boolean {
-  return willNotStart(standing) || standing.reason === 'PodsRefused';
+  return willNotStart(standing) || standing.reason === 'PodsRefused' || standing.reason === 'WorkloadTooLarge';
 }
 
 /** Returns the rule that a standing refers to, if it is still in force. */

@@ -2,6 +2,7 @@
 import { compareText } from '../order.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
+import { shownText } from '../shown.ts';
 import type { Plan, Stall, Tracked } from './plan.ts';
 import { isToldOf, STATE_NAMES, STATES } from './standing.ts';
 import type { State } from './standing.ts';
@@ -69,7 +70,9 @@ export function summaryOf(
     attentionOmitted: Math.max(0, attention.length - MAX_ATTENTION),
     conflicts: conflictsOf(name, namespace),
     ...(conflicting > 0 && { conflicting }),
-    ...(first && { stalled: { reason: first.reason, message: bounded(`${nameOf(first.key)}: ${first.message}`) } }),
+    ...(first && {
+      stalled: { reason: first.reason, message: shownText(`${nameOf(first.key)}: ${first.message}`, LONGEST_MESSAGE) },
+    }),
   };
 }
 
@@ -92,7 +95,7 @@ function attentionOf({ workload, standing }: Tracked, stall: Stall | undefined):
   if (rank === undefined) return undefined;
   const { kind, metadata } = workload;
   const reason = stall?.reason ?? standing.reason ?? 'NotInjected';
-  const message = bounded(stall?.message ?? standing.message ?? '');
+  const message = shownText(stall?.message ?? standing.message ?? '', LONGEST_MESSAGE);
   return { attention: { kind, name: metadata.name, state, reason, message }, rank };
 }
 
@@ -123,8 +126,4 @@ function idOf({ kind, name }: Attention): string {
 function nameOf(key: string): string {
   const { kind, name } = partsOfWorkloadKey(key);
   return `${kind}/${name}`;
-}
-
-function bounded(text: string): string {
-  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE - 1).toWellFormed()}…` : text;
 }

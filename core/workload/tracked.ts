@@ -57,6 +57,8 @@ export interface Plan {
   readonly stalls: readonly Stall[];
   /** Keys of workloads whose pods are being replaced at the operator's request. */
   readonly rolling: readonly string[];
+  /** How many of them have made no progress for ten minutes: others in the cluster need not wait for them. */
+  readonly stuck: number;
   /** More would be rolled now if the whole cluster had more slots. */
   readonly isWaiting: boolean;
   /** Milliseconds after which to plan again even if nothing has changed. */

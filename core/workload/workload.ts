@@ -4,7 +4,7 @@
  */
 import { asList, asObject, asString } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { ANNOTATION_PREFIX } from '../injection/annotations.ts';
+import { ANNOTATION_PREFIX, annotationRow } from '../injection/annotations.ts';
 import { KINDS, kindOfObject, rolloutStateOf } from '../kinds.ts';
 import type { RolloutState, WorkloadKind } from '../kinds.ts';
 import { keyOf, partsOfKey } from '../object.ts';
@@ -25,7 +25,7 @@ export interface Workload extends KubernetesObject {
   readonly kind: WorkloadKind;
   /** name, namespace, uid, resourceVersion and generation alone. */
   readonly metadata: ObjectMeta & { readonly namespace: string; readonly uid: string };
-  /** Of the workload itself, those with our prefix. */
+  /** Of the workload itself, those that we know. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly rollout: RolloutState;
   /** Newest first. */
@@ -88,8 +88,11 @@ export function partsOfWorkloadKey(key: string): {
   return { kind: key.slice(0, slash) as WorkloadKind, ...partsOfKey(key.slice(slash + 1)) };
 }
 
+/** Others with our prefix are only warned about, and may be long and many. */
 function ours(annotations: ObjectMeta['annotations']): Readonly<Record<string, string>> {
-  const entries = Object.entries(annotations ?? {}).filter(([key]) => key.startsWith(ANNOTATION_PREFIX));
+  const entries = Object.entries(annotations ?? {}).filter(
+    ([key]) => key.startsWith(ANNOTATION_PREFIX) && annotationRow(key.slice(ANNOTATION_PREFIX.length)) !== undefined,
+  );
   return Object.fromEntries(entries);
 }
 

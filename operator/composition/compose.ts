@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 
 import { mutateWorkload } from '../../core/injection/mutate.ts';
+import { WrittenConfigs } from '../../core/injection/written-configs.ts';
+import { readList } from '../../core/list.ts';
 import { asksToFail } from '../../core/policy/governing.ts';
 import type { Part } from '../../kube/group.ts';
 import { Group } from '../../kube/group.ts';
@@ -14,10 +16,12 @@ import type { InjectedCopy } from '../../webhook/configuration/injected-workload
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
 import { createWebhookMetrics } from '../../webhook/metrics.ts';
 import { createProbeAnswer } from '../../webhook/probe/answer.ts';
-import { WebhookServer } from '../../webhook/server.ts';
+import { Callers } from '../../webhook/callers/callers.ts';
+import { LIMITS, WebhookServer } from '../../webhook/server.ts';
 import { HealthServer } from '../health-server.ts';
 import type { PolicyController } from '../policies/policy-controller.ts';
 import { RuleCache } from '../policies/rule-cache.ts';
+import { ApiAudiences } from './api-audiences.ts';
 import type { Context } from './context.ts';
 import { milliseconds } from './context.ts';
 import type { Controllers } from './controllers.ts';
@@ -27,6 +31,8 @@ import type { Answerers } from './look-ups.ts';
 import { createAnswerers, lookUpsOf } from './look-ups.ts';
 import { createIdentity, createReplicas, sweepingOf, tellingReadiness } from './replicas.ts';
 import type { Trust } from './trust.ts';
+import { createTurnedAway } from './turned-away.ts';
+import type { TurnedAway } from './turned-away.ts';
 import { createTrust } from './trust.ts';
 import { healthPlace, namesOf, targetOf, webhookPlace } from './webhook-address.ts';
 
@@ -60,10 +66,14 @@ export function compose(context: Context): Group {
     (listener) => configuration.onKeeping(listener),
   );
   const answerers = createAnswerers(context);
-  const controllers: Controllers = createControllers(context, { rules, trust, leader, replicas, ...answerers });
+  const audiences = new ApiAudiences({ ...context, onChange: () => void known.policies?.compileAgain() });
+  const parts = { rules, trust, leader, replicas, audiences, ...answerers };
+  const controllers: Controllers = createControllers(context, parts);
   known.policies = controllers.policies;
-  const server = createServer(context, { rules, metrics, trust, answerers, controllers });
-  const health = createHealth(context, { trust, controllers, server });
+  const turnedAway = createTurnedAway(context);
+  const callers = createCallers(context);
+  const server = createServer(context, { rules, metrics, trust, callers, answerers, controllers, turnedAway });
+  const health = createHealth(context, { trust, controllers, server, turnedAway });
   showFigures(metrics, rules, trust);
 
   const { events, authorities, rotation, workloads, policies, nodes } = controllers;
@@ -77,9 +87,19 @@ export function compose(context: Context): Group {
       [named('replicas', replicas)],
       // stops once everything that only the leader writes has been written
       election,
-      [named('events', events), named('authorities of Vaults', authorities)],
-      // Admission needs only these three: a certificate, all rules, and the platforms of the nodes.
-      [named('certificates', certificates), named('policies', policies), named('image look-up', images)],
+      [
+        named('events', events),
+        named('authorities of Vaults', authorities),
+        // known when policies are compiled
+        named('audiences of the API server', audiences),
+      ],
+      // Admission needs only these: a certificate, all rules, the platforms of the nodes, and to know API servers.
+      [
+        named('certificates', certificates),
+        named('policies', policies),
+        named('image look-up', images),
+        ...(callers === undefined ? [] : [named('authentication of API servers', callers)]),
+      ],
       [serving('webhook server', server, logger, { names: namesOf(targetOf(settings)) })],
       // Only now, so that API servers learn of a webhook that answers. The inventory of workloads starts when all
       // policies are loaded, and nothing waits for it.
@@ -105,23 +125,28 @@ function createServer(
     readonly rules: RuleCache;
     readonly metrics: WebhookMetrics;
     readonly trust: Trust;
+    readonly callers: Callers | undefined;
     readonly answerers: Answerers;
     readonly controllers: Controllers;
+    readonly turnedAway: TurnedAway;
   },
 ): WebhookServer {
   const { rules, metrics, answerers, controllers } = parts;
   const { certificates, configuration } = parts.trust;
   const { policies } = controllers;
+  const written = new WrittenConfigs();
   const admission = createAdmission({
     ...context,
     ignorance: (entry, namespace) => {
       const { doubt: problem } = controllers.freshness;
       // the API server is there: it has just called
       if (problem !== undefined) policies.hasten();
-      return problem === undefined ? unknownAt(entry, namespace, rules) : `policies: ${problem}`;
+      if (problem !== undefined) return `policies: ${problem}`;
+      // which entry a namespace is in is then the installer's choice, and says nothing about policies
+      return context.settings.webhookConfiguration === 'External' ? undefined : unknownAt(entry, namespace, rules);
     },
     rules: () => rules.snapshot(),
-    mutate: mutateWorkload,
+    mutate: (input) => mutateWorkload(input, written),
     metrics,
     lookUps: lookUpsOf(answerers, context),
     onReviewed: (reviewed) => {
@@ -137,12 +162,23 @@ function createServer(
     place: webhookPlace(context.settings),
     certificate: () => certificates.servingPair(),
     metrics,
+    paths: parts.trust.paths,
+    ...(parts.callers && { callers: parts.callers }),
+    turnedAway: parts.turnedAway.webhook,
   });
   certificates.onChange(() => {
     const fresh = certificates.servingPair();
     if (fresh !== undefined) server.setCertificate(fresh);
   });
   return server;
+}
+
+/** Returns what knows API servers; undefined if the settings ask for nothing by which they authenticate. */
+function createCallers(context: Context): Callers | undefined {
+  const { webhookClientCa, webhookClientNames, webhookTokenFile } = context.settings;
+  if (webhookClientCa === '' && webhookTokenFile === '') return undefined;
+  const names = readList(webhookClientNames);
+  return new Callers({ ...context, webhookClientCa, webhookTokenFile, names, handshakeMs: LIMITS.handshakeMs });
 }
 
 /** API servers send a namespace to the Fail entry because one of its policies asks for it. */
@@ -153,12 +189,18 @@ function unknownAt(entry: Entry, namespace: string, rules: RuleCache): string | 
 
 function createHealth(
   context: Context,
-  parts: { readonly trust: Trust; readonly controllers: Controllers; readonly server: WebhookServer },
+  parts: {
+    readonly trust: Trust;
+    readonly controllers: Controllers;
+    readonly server: WebhookServer;
+    readonly turnedAway: TurnedAway;
+  },
 ): HealthServer {
-  const { trust, controllers, server } = parts;
+  const { trust, controllers, server, turnedAway } = parts;
   return new HealthServer({
     ...context,
     place: healthPlace(context.settings),
+    turnedAway: turnedAway.health,
     checks: [
       { name: 'policies', check: () => controllers.freshness.problem },
       {

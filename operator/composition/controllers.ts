@@ -6,6 +6,8 @@ import { EventRecorder } from '../../kube/event-recorder.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
 import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
+import { tokenAudienceOf } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 import { Freshness } from '../policies/freshness.ts';
 import { NodeVersions } from '../policies/node-versions.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
@@ -17,8 +19,10 @@ import { allHave, newestPublished } from '../replicas/state.ts';
 import { createRotation } from '../rotation/create.ts';
 import type { Rotation } from '../rotation/rotation.ts';
 import { Authorities } from '../vault/authorities.ts';
+import { CheckHosts } from '../vault/check-hosts.ts';
 import { NodeVaultClient } from '../vault/node-vault-client.ts';
 import { WorkloadController } from '../workloads/workload-controller.ts';
+import type { ApiAudiences } from './api-audiences.ts';
 import type { Context } from './context.ts';
 import { milliseconds, OPERATOR_NAME } from './context.ts';
 import type { Answerers } from './look-ups.ts';
@@ -42,6 +46,7 @@ export function createControllers(
     readonly trust: Trust;
     readonly leader: Leadership;
     readonly replicas: Replicas;
+    readonly audiences: Pick<ApiAudiences, 'known'>;
   } & Answerers,
 ): Controllers {
   const { settings, client, register } = context;
@@ -55,7 +60,7 @@ export function createControllers(
     onOutcome: (outcome) => leaderMetrics.told(outcome),
   });
   const authorities = new Authorities({ ...context, rules });
-  const rotation = createRotation({ ...context, ...settings, client, authorities });
+  const rotation = createRotation({ ...context, ...settings, client });
   const workloads = new WorkloadController({
     ...context,
     rules,
@@ -77,7 +82,12 @@ export function createControllers(
     observer: metrics,
     validate: policyValidator(readCrd()),
     compile: (policy) =>
-      compilePolicy(policy, { injectorImage: settings.injectorImage, injectorImagePullPolicy: 'IfNotPresent' }),
+      compilePolicy(policy, {
+        injectorImage: settings.injectorImage,
+        injectorImagePullPolicy: 'IfNotPresent',
+        tokenAudience: tokenAudienceOf(settings),
+        apiAudiences: parts.audiences.known,
+      }),
     rules,
     history,
     webhook,
@@ -92,7 +102,7 @@ export function createControllers(
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
     delivery: () => nodes.choice,
-    vault: new NodeVaultClient(),
+    vault: new NodeVaultClient({ hosts: checkHosts(settings) }),
     authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
   });
@@ -124,4 +134,12 @@ export function createControllers(
     if (leading) policies.reconcileAll();
   });
   return { events, authorities, rotation, workloads, policies, nodes, freshness };
+}
+
+/** Where the operator may log in, it may also ask. */
+function checkHosts({ vaultCheckHosts, vaultIdentities }: Settings): CheckHosts {
+  return new CheckHosts(
+    vaultCheckHosts,
+    vaultIdentities.flatMap(({ address, aliases }) => [address, ...aliases]),
+  );
 }

@@ -37,8 +37,8 @@ function hintOfNamespace(name: string, own: string): string | undefined {
 
 /** One hint for all verbs of a resource: its rule is usually missing as a whole. */
 function hintOfRight({ verb, group, resource, namespace }: Lack & { kind: 'Right' }, own: string): string | undefined {
-  // ConfigMaps are read everywhere, and created, as a dry run, only there
-  const isOwn = OWN.includes(resource) || (resource === 'configmaps' && verb === 'create');
+  // ConfigMaps are read everywhere, and applied, as a dry run, only there
+  const isOwn = OWN.includes(resource) || (resource === 'configmaps' && ['create', 'patch'].includes(verb));
   // other namespaces decide themselves whether the operator may read their Secrets
   if (isOwn && namespace !== own) return undefined;
   const full = group === '' ? resource : `${resource}.${group}`;

@@ -7,6 +7,11 @@ import { NamespaceLabels } from '../../webhook/configuration/namespace-labels.ts
 import { Published } from '../../webhook/configuration/published.ts';
 import type { InjectedCopy } from '../../webhook/configuration/injected-workloads.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
+import { AcceptedPaths } from '../../webhook/paths/accepted.ts';
+import { Paths } from '../../webhook/paths/keeper.ts';
+import { tokenName, UNGUARDED } from '../../webhook/paths/path.ts';
+import { acceptedPaths } from '../../webhook/paths/rotation.ts';
+import type { PathPeers } from '../../webhook/paths/rotation.ts';
 import type { Replicas } from '../replicas/replicas.ts';
 import { createProbeMetrics } from '../../webhook/probe/metrics.ts';
 import { Prober } from '../../webhook/probe/prober.ts';
@@ -20,6 +25,8 @@ export interface Trust {
   readonly published: Published;
   readonly certificates: CertificateKeeper;
   readonly configuration: ConfigurationKeeper;
+  /** The paths at which this replica answers. */
+  readonly paths: AcceptedPaths;
   /** Finds out whether API servers reach the webhook; for the leader to start. */
   readonly prober: Prober;
   /** Whether API servers that follow the published configuration accept the served certificate. */
@@ -50,14 +57,30 @@ export function createTrust(
   const { namespace } = settings;
   const { metrics, elected, replicas, areFresh, injected } = parts;
   const target = targetOf(settings);
+  const isExternal = settings.webhookConfiguration === 'External';
   const namespaceLabels = new NamespaceLabels({ ...context, onChange: () => configuration.wake() });
   const published = new Published({
     clock,
     target,
     installation: namespace,
     labelsOf: (name) => namespaceLabels.of(name),
+    external: isExternal ? () => namespaceLabels.names() : undefined,
   });
-  const certificates = new CertificateKeeper({
+  const peers = (): PathPeers => peersOf(replicas);
+  let isExposed = false;
+  const paths = new Paths({
+    ...context,
+    published: () => published.tokens,
+    publishedSince: (token) => published.tokenSince(token),
+    peers,
+    publishes: !isExternal,
+    // while API servers do not reach the webhook, they would show the next one as well
+    isExposed: () => isExposed && prober.finding?.status === 'True',
+    onRotated: () => (isExposed = false),
+    waitMs: milliseconds(settings.certificateWait),
+  });
+  const accepted = new AcceptedPaths(clock, milliseconds(settings.certificateWait));
+  const certificates: CertificateKeeper = new CertificateKeeper({
     ...context,
     namespace,
     names: namesOf(target),
@@ -71,9 +94,10 @@ export function createTrust(
       lacks: (fingerprint) =>
         replicas.others().some(({ serves, authorities }) => serves !== '' && !authorities.includes(fingerprint)),
     },
+    paths,
     onRepaired: () => metrics.repaired('certificates'),
   });
-  const prober = new Prober({
+  const prober: Prober = new Prober({
     ...context,
     client: clientWithin(PROBE_TIMEOUT_MS),
     namespace,
@@ -87,38 +111,71 @@ export function createTrust(
     published,
     injected,
     namespaceLabels,
-    mayWrite: () => elected.isLeader,
+    isExternal,
+    mayWrite: () => elected.isLeader && !isExternal,
     isReached: () => prober.hasBeenReached,
     areFresh,
     bundlePem: () => certificates.bundlePem(),
+    pathToken: () => paths.chosen(certificates.pathSet()),
     onRepaired: () => metrics.repaired('configuration'),
   });
+  const accept = (): void => {
+    // before the Secret has been read, nobody knows whether there are tokens: a path without one would be open for a while
+    if (certificates.bundlePem() === '') return;
+    const tokens = acceptedPaths(certificates.pathSet(), published.tokens, peers());
+    accepted.set(tokens);
+    // what is told is accepted already
+    replicas.publish({ ...certificates.fingerprints(), paths: tokens.map(tokenName).sort() });
+  };
   certificates.onChange(() => {
+    accept();
     configuration.wake();
-    replicas.publish(certificates.fingerprints());
   });
   elected.onChange(() => {
     configuration.wake();
     certificates.wake();
   });
-  prober.onChange(() => configuration.wake());
-  published.onChange(() => {
+  prober.onChange(() => {
+    if (prober.finding?.status === 'False') isExposed = true;
+    if (isExposed) certificates.wake();
+    configuration.wake();
+  });
+  published.onChange((namespaces) => {
+    if (namespaces === undefined) accept();
     certificates.wake();
     prober.wake();
   });
   let told = '';
   replicas.onChange(() => {
     // a pass reads the Secret: not for each policy that somebody edits
-    const says = JSON.stringify(replicas.others().map(({ serves, authorities }) => [serves, authorities]));
-    if (says !== told) certificates.wake();
+    const others = replicas.others().map(({ serves, authorities, paths: names }) => [serves, authorities, names]);
+    const says = JSON.stringify([replicas.known, others]);
+    if (says === told) return;
     told = says;
+    accept();
+    certificates.wake();
+    configuration.wake();
   });
   const trusts = rememberingTrust(clock);
   const certificateReady = (): boolean => {
     const pair = certificates.servingPair();
     return pair !== undefined && trusts(pair.cert, published.bundle ?? certificates.bundlePem());
   };
-  return { published, certificates, configuration, prober, certificateReady };
+  return { published, certificates, configuration, paths: accepted, prober, certificateReady };
+}
+
+/** What replicas accept that say nothing about tokens: the paths without one. */
+const WITHOUT = [tokenName(UNGUARDED)];
+
+/** Returns what the other replicas say about the tokens in the paths. */
+function peersOf(replicas: Replicas): PathPeers {
+  const others = replicas.others();
+  return {
+    known: replicas.known,
+    // also before they serve, so that API servers know another path by then
+    areOlder: others.some(({ paths }) => paths === undefined),
+    lacks: (token) => others.some(({ serves, paths = WITHOUT }) => serves !== '' && !paths.includes(tokenName(token))),
+  };
 }
 
 // A certificate expires in years: a second later is early enough to know.

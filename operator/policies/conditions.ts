@@ -1,6 +1,8 @@
 import { toKubernetesTime } from '../../core/time.ts';
-import { CONDITION_TYPES } from '../../core/reasons.ts';
-import type { ConditionType, ReasonCode } from '../../core/reasons.ts';
+import { shownStatus } from './shown-status.ts';
+import { CONDITION_TYPES } from '../../core/condition-types.ts';
+import type { ConditionType } from '../../core/condition-types.ts';
+import type { ReasonCode } from '../../core/reasons.ts';
 import { equal } from '../../core/json.ts';
 import type { Condition, VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 import { isSameTable, tableOf } from './table.ts';
@@ -13,6 +15,8 @@ export interface PolicyFacts {
   readonly verdict: Verdict;
   /** The generation whose rule admission uses; undefined if there is none. */
   readonly inForce: number | undefined;
+  /** What its author has agreed to and everybody should know of; see consentsOf(). Default: nothing. */
+  readonly consents?: readonly string[];
   /** It cannot be used, and refuses what it selects. */
   readonly refuses?: boolean;
   /** Every replica that answers reviews has it in force. */
@@ -25,6 +29,8 @@ export interface PolicyFacts {
   readonly excludedBy?: string | undefined;
   /** What somebody has added to it that may keep single workloads out, in words. */
   readonly narrowedBy?: string | undefined;
+  /** What the webhook configuration lacks that the installer keeps. */
+  readonly lacking?: string | undefined;
   /** API servers reach the webhook. */
   readonly webhook: Statement;
   /** There is a certificate to serve. */
@@ -84,8 +90,8 @@ export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
   ];
 }
 
-function acceptedOf({ verdict, inForce, refuses }: PolicyFacts): Statement {
-  if (verdict.ok) return isTrue('Accepted', 'the policy is valid');
+function acceptedOf({ verdict, inForce, refuses, consents }: PolicyFacts): Statement {
+  if (verdict.ok) return isTrue('Accepted', ['the policy is valid', ...(consents ?? [])].join('; '));
   const unusable =
     refuses === true
       ? 'no earlier generation is known, so new workloads and changed templates are refused until this is fixed'
@@ -95,7 +101,7 @@ function acceptedOf({ verdict, inForce, refuses }: PolicyFacts): Statement {
 }
 
 function programmedOf(facts: PolicyFacts): Statement {
-  const { verdict, inForce, everywhere, programmed, excluded, excludedBy, narrowedBy } = facts;
+  const { verdict, inForce, everywhere, programmed, excluded, excludedBy, narrowedBy, lacking } = facts;
   if (verdict.ok && verdict.suspended) return isFalse('Suspended', 'the policy is suspended: nothing is injected');
   if (inForce === undefined) return isFalse('NotAccepted', 'no valid generation of the policy is known');
   if (excluded) return isFalse('NamespaceExcluded', 'workloads of this namespace are never injected');
@@ -105,6 +111,7 @@ function programmedOf(facts: PolicyFacts): Statement {
       `somebody has added ${excludedBy} to the webhook configuration, so API servers leave this namespace out`,
     );
   }
+  if (lacking !== undefined) return isFalse('ConfigurationLacking', lacking);
   if (!programmed) {
     return isFalse('NotProgrammed', 'API servers do not send the workloads of this namespace to the webhook yet');
   }
@@ -128,7 +135,7 @@ function certificateOf({ certificateReady }: PolicyFacts): Statement {
  * programmed as its policies ask.
  */
 function readyOf(
-  { inForce, webhook }: PolicyFacts,
+  { inForce, webhook, consents = [] }: PolicyFacts,
   accepted: Statement,
   programmed: Statement,
   certificate: Statement,
@@ -138,12 +145,17 @@ function readyOf(
   const missing = byRelevance.find(({ status }) => status !== 'True');
   // it is not ready as long as nobody knows
   return missing === undefined
-    ? isTrue('Active', `generation ${inForce ?? 0} is in force`)
+    ? isTrue('Active', [`generation ${inForce ?? 0} is in force`, ...consents].join('; '))
     : { ...missing, status: 'False' };
 }
 
 /** What does not pass with time. */
-const ON_PURPOSE: ReadonlySet<ReasonCode> = new Set(['Suspended', 'NamespaceExcluded', 'ExcludedByPlatform']);
+const ON_PURPOSE: ReadonlySet<ReasonCode> = new Set([
+  'Suspended',
+  'NamespaceExcluded',
+  'ExcludedByPlatform',
+  'ConfigurationLacking',
+]);
 
 // What a person has to fix is stalled; what is in progress is reconciling; what is suspended is neither.
 function progressOf({ verdict, stalled }: PolicyFacts, { status, reason, message }: Statement): DesiredCondition[] {
@@ -171,7 +183,7 @@ export function nextStatus(
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : toKubernetesTime(now);
     return { type, status, observedGeneration, lastTransitionTime, reason, message };
   });
-  return { observedGeneration, ...tableOf(conditions), conditions, ...rest };
+  return shownStatus({ observedGeneration, ...tableOf(conditions), conditions, ...rest });
 }
 
 const NOT_PROBED: Statement = {

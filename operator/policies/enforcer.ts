@@ -12,6 +12,7 @@ import type { ReasonCode } from '../../core/reasons.ts';
 import { atMost } from '../../kube/clock.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { describeError } from '../../kube/errors.ts';
+import { shownText } from '../../core/shown.ts';
 import type { Logger } from '../../kube/log.ts';
 import { Slices } from '../../kube/slices.ts';
 import type { Verdict } from './conditions.ts';
@@ -81,6 +82,17 @@ export class Enforcer {
     if (faulty.length > 0) await atMost(clock, RECOVERY_MS, recovering);
     this.#isLoaded = true;
     this.#tell();
+  }
+
+  /** Judges all policies again, in slices: something else than a policy, that rules depend on, has changed. */
+  async again(): Promise<void> {
+    const work = (key: string): void => {
+      this.#judged.delete(key);
+      this.enforce(key);
+    };
+    const slices = new Slices({ work, clock: this.#options.clock });
+    for (const key of this.#judged.keys()) slices.add(key);
+    await slices.whenIdle();
   }
 
   /** Takes keys from the list until it is empty. */
@@ -181,5 +193,5 @@ function generationOf(governor: Governor | undefined): number {
 const LONGEST_MESSAGE = 2_000;
 
 function refused(reason: ReasonCode, message: string): { readonly verdict: Verdict } {
-  return { verdict: { ok: false, reason, message: message.slice(0, LONGEST_MESSAGE) } };
+  return { verdict: { ok: false, reason, message: shownText(message, LONGEST_MESSAGE) } };
 }

@@ -1,5 +1,5 @@
 import type { Informer } from '../../kube/informer.ts';
-import { Slices } from '../../kube/slices.ts';
+import { ownTurn, Slices } from '../../kube/slices.ts';
 import { OperatorAdapter } from '../../kube/operator-adapter.ts';
 import type { OperatorAdapterOptions } from '../../kube/operator-adapter.ts';
 import { keyOf } from '../../core/object.ts';
@@ -52,6 +52,7 @@ export class PolicyController extends OperatorAdapter {
   /** Thousands at a time must not be queued in one piece. */
   readonly #again: Slices;
   #loaded = false;
+  #watched: Informer | undefined;
 
   constructor(options: PolicyControllerOptions) {
     super({ ...options, fieldManager: STATUS_FIELD_MANAGER, watchSeconds: WATCH_SECONDS });
@@ -104,6 +105,12 @@ export class PolicyController extends OperatorAdapter {
     }
   }
 
+  /** Call it when `compile` returns something else for the same policies. */
+  async compileAgain(): Promise<void> {
+    await this.#enforcer.again();
+    this.reconcileAll();
+  }
+
   /** Call it when inForceEverywhere may return something else. */
   replicasChanged(): void {
     for (const key of this.#reconciler.waitingForReplicas) this.enqueue(POLICIES, key);
@@ -127,6 +134,7 @@ export class PolicyController extends OperatorAdapter {
   protected override async onSynced(plural: string): Promise<void> {
     await super.onSynced(plural);
     await this.#enforcer.load();
+    await ownTurn();
     this.#loaded = true;
     this.#onLoaded?.();
   }
@@ -136,8 +144,9 @@ export class PolicyController extends OperatorAdapter {
     this.#enforcer.enforce(key);
   }
 
+  /** Throws before they are watched. */
   #policies(): Informer {
     const { group, version, plural } = POLICIES;
-    return this.informer(group, version, plural);
+    return (this.#watched ??= this.informer(group, version, plural));
   }
 }

@@ -7,6 +7,7 @@ import { Turns } from '../../kube/turns.ts';
 import type { TurnsOptions } from '../../kube/turns.ts';
 import type { VaultHealth } from '../vault/vault-port.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
+import { consentsOf } from '../../core/policy/consents.ts';
 import { identityOf, isUsable } from '../../core/policy/governing.ts';
 import type { PolicyStatus, Statement, Verdict } from './conditions.ts';
 import { conditionsOf, isSameStatus, isUrgent, knownReachability, nextStatus } from './conditions.ts';
@@ -35,6 +36,8 @@ export interface WebhookProgramming {
   excludes(namespace: string): boolean;
   /** Returns what somebody has added to the configuration that keeps this namespace out. */
   excludedByPlatform(namespace: string): string | undefined;
+  /** Returns what it lacks for this namespace, if the installer keeps it. */
+  lackingFor(namespace: string): string | undefined;
   /** Returns what somebody has added to it that may keep single workloads out, in words. */
   narrowedByPlatform(): string | undefined;
 }
@@ -180,11 +183,13 @@ export class Reconciler {
     const conditions = conditionsOf({
       verdict,
       inForce: inForce?.policy.generation,
+      consents: inForce === undefined ? [] : consentsOf(inForce),
       refuses: governor?.failurePolicy === 'Fail',
       everywhere,
       programmed: webhook.programmed(namespace),
       excluded: webhook.excludes(namespace),
       excludedBy: webhook.excludedByPlatform(namespace),
+      lacking: webhook.lackingFor(namespace),
       narrowedBy: webhook.narrowedByPlatform(),
       webhook: this.#options.webhookReachable() ?? knownReachability(known),
       certificateReady: certificateReady(),

@@ -1,4 +1,5 @@
 import { partsOfKey } from '../../core/object.ts';
+import { shownText } from '../../core/shown.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { PublishedDenial } from './state.ts';
 
@@ -12,6 +13,7 @@ const MOST = 50;
 const SAME_EVERY_MS = 60_000;
 // As the CRD allows, with room.
 const LONGEST_MESSAGE = 1_000;
+const LONGEST_NAME = 253;
 
 interface Noted {
   readonly denial: PublishedDenial;
@@ -33,9 +35,11 @@ export class OwnDenials {
    * Notes that a workload of this policy (`namespace/name`) was just denied. Returns whether that is news: the same
    * within a minute is not.
    */
-  note(policyKey: string, { kind, name, reason, message }: DeniedWorkload): boolean {
+  note(policyKey: string, denied: DeniedWorkload): boolean {
+    const { kind, reason } = denied;
+    const [name, message] = [shownText(denied.name, LONGEST_NAME), shownText(denied.message, LONGEST_MESSAGE)];
     const [at, time] = [this.#clock.elapsed(), new Date(this.#clock.now()).toISOString()];
-    const denial = { policy: policyKey, time, kind, name, reason, message: message.slice(0, LONGEST_MESSAGE) };
+    const denial = { policy: policyKey, time, kind, name, reason, message };
     const before = this.#noted.get(policyKey);
     if (before !== undefined && at - before.at < SAME_EVERY_MS && isSame(before.denial, denial)) return false;
     this.#noted.delete(policyKey);

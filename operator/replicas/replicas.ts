@@ -16,7 +16,7 @@ export interface ReplicasOptions {
 }
 
 /** What a replica tells about itself as it changes. */
-export type Publication = Partial<Pick<ReplicaState, 'ready' | 'authorities' | 'serves'>>;
+export type Publication = Partial<Pick<ReplicaState, 'ready' | 'authorities' | 'serves' | 'paths'>>;
 
 // An API server that does not answer, or a Role without the right to list Leases, must not keep a replica from starting.
 const KNOWN_WITHIN_MS = 3_000;
@@ -36,7 +36,7 @@ export class Replicas {
     const { identity, leases, policies } = options;
     this.#options = options;
     this.#denials = new OwnDenials(options.clock);
-    this.#own = { identity, ready: false, policies: policies(), authorities: [], serves: '', denials: [] };
+    this.#own = { identity, ready: false, policies: policies(), authorities: [], serves: '', paths: [], denials: [] };
     this.#document = encodeState(this.#own);
     leases.onChange(() => this.#listeners.notify());
   }

@@ -26,6 +26,8 @@ export interface ReplicaState {
   /** Fingerprint of the authority that the certificate which it serves chains to; '' if it serves none. */
   readonly serves: string;
   readonly denials: readonly PublishedDenial[];
+  /** Names of the tokens in paths at which it answers; left out by versions that know no tokens. */
+  readonly paths?: readonly string[];
 }
 
 /** The fingerprint of an authority that no replica has: what a replica serves whose state cannot be read. */
@@ -35,8 +37,15 @@ export const UNKNOWN_AUTHORITY = 'unknown';
 const LONGEST_DOCUMENT = 65_536;
 
 /** Returns the document of a state; the oldest denials are left out if it would be too long. */
-export function encodeState({ ready, policies, authorities, serves, denials }: Omit<ReplicaState, 'identity'>): string {
-  const head = JSON.stringify({ ready, policies, authorities, serves }).slice(0, -1);
+export function encodeState({
+  ready,
+  policies,
+  authorities,
+  serves,
+  paths,
+  denials,
+}: Omit<ReplicaState, 'identity'>): string {
+  const head = JSON.stringify({ ready, policies, authorities, serves, paths }).slice(0, -1);
   const told: string[] = [];
   // with the end of the document
   let bytes = Buffer.byteLength(head) + ',"denials":[]}'.length;
@@ -56,6 +65,7 @@ export function encodeState({ ready, policies, authorities, serves, denials }: O
 export function decodeState(identity: string, document: string | undefined): ReplicaState {
   const found = asObject(parseJson(document ?? ''));
   const authorities = asList(found?.authorities);
+  const paths = asList(found?.paths);
   if (found === undefined || authorities === undefined) {
     return { identity, ready: true, policies: '', authorities: [], serves: UNKNOWN_AUTHORITY, denials: [] };
   }
@@ -65,6 +75,7 @@ export function decodeState(identity: string, document: string | undefined): Rep
     policies: asString(found.policies) ?? '',
     authorities: authorities.filter((one) => typeof one === 'string'),
     serves: asString(found.serves) ?? UNKNOWN_AUTHORITY,
+    ...(paths === undefined ? {} : { paths: paths.filter((one) => typeof one === 'string') }),
     denials: (asList(found.denials) ?? []).flatMap(denialOf),
   };
 }

@@ -1,26 +1,32 @@
 import { shortHash } from '../../core/hash.ts';
 import { annotation } from '../../core/injection/annotations.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
-import { readVersions } from '../../core/workload/versions.ts';
+import { nameOfRead, readVersions } from '../../core/workload/versions.ts';
 
 /**
- * Returns what to do for a workload, given the newest versions (undefined: unknown or not readable). The first known
+ * Returns what to do for a workload, given the newest versions (undefined: unknown or not readable). What is known only
+ * because other workloads read it is not told to one whose own pods have not started with it. The first known
  * version of a path becomes the baseline; only a higher version causes a restart, so neither an outage nor a secret
  * that was deleted, or recreated from version 1, restarts anything. Undefined: nothing to do.
  */
 export function wishOf(use: Use, versionOf: (path: string) => number | undefined): RestartWish | undefined {
   const baseline = readVersions(use.annotations[annotation.versions]);
+  const startedWith = new Set(use.startedWith);
+  const hidden = new Set(use.hiddenReads);
   const versions: Record<string, number> = {};
   let isNew = false;
   let isHigher = false;
   for (const path of [...new Set(use.reads)].sort()) {
-    const known = baseline.get(path);
-    const newest = versionOf(path);
+    const isHidden = hidden.has(path);
+    const name = nameOfRead(path, isHidden);
+    // a ConfigMap and the manifest may take turns in naming it
+    const known = baseline.get(name) ?? baseline.get(nameOfRead(path, !isHidden));
+    const newest = startedWith.has(path) ? versionOf(path) : undefined;
     const version = Math.max(known ?? 0, newest ?? 0);
     if (version === 0) continue;
-    versions[path] = version;
-    if (known === undefined) isNew = true;
-    else if (version > known) isHigher = true;
+    versions[name] = version;
+    if (!baseline.has(name)) isNew = true;
+    if (known !== undefined && version > known) isHigher = true;
   }
   if (!isNew && !isHigher) return undefined;
   return { key: use.key, versions, hash: shortHash(JSON.stringify(versions)), baselineOnly: !isHigher };

@@ -4,27 +4,15 @@ import type { Registry as Register } from 'prom-client';
 import type { Clock } from '../../kube/clock.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
-import type { Authorities } from '../vault/authorities.ts';
+import type { Settings } from '../settings.ts';
 import { NodeVaultMetadata } from '../vault/node-vault-metadata.ts';
-import { allowedVaults } from './allowed-vaults.ts';
 import { createRotationMetrics } from './metrics.ts';
-import { ownToken, type TokenIssuer } from './own-token.ts';
+import { accountToken, type TokenIssuer } from './account-token.ts';
 import { Rotation } from './rotation.ts';
 import { REQUESTS } from './version-poller.ts';
 
-/** Texts as in the operator's settings. */
-export interface RotationSettings {
-  readonly namespace: string;
-  readonly rotationVaults: string;
-  readonly rotationRole: string;
-  readonly rotationMount: string;
-  readonly rotationAudience: string;
-  readonly rotationServiceAccount: string;
-}
-
-export interface CreateRotationOptions extends RotationSettings {
+export interface CreateRotationOptions extends Pick<Settings, 'namespace' | 'vaultIdentities'> {
   readonly client: TokenIssuer;
-  readonly authorities: Pick<Authorities, 'of' | 'onChange'>;
   /** For metrics. */
   readonly register: Register;
   readonly clock: Clock;
@@ -35,24 +23,15 @@ export interface CreateRotationOptions extends RotationSettings {
 
 /** Returns the rotation for the settings. It makes no requests before its start(). */
 export function createRotation(options: CreateRotationOptions): Rotation {
-  const { client, authorities, register, clock, random, logger, outages } = options;
-  const rotation = new Rotation({
+  const { client, namespace, vaultIdentities, register, clock, random, logger, outages } = options;
+  return new Rotation({
     vaults: new NodeVaultMetadata({ connections: REQUESTS }),
-    jwt: ownToken(client, {
-      namespace: options.namespace,
-      serviceAccount: options.rotationServiceAccount,
-      audience: options.rotationAudience,
-    }),
-    role: options.rotationRole,
-    mountPath: options.rotationMount,
-    isAllowed: allowedVaults(options.rotationVaults),
-    authorityOf: authorities.of,
+    jwt: accountToken(client, namespace),
+    identities: vaultIdentities,
     observer: createRotationMetrics(register),
     clock,
     random,
     logger,
     ...(outages === undefined ? {} : { outages }),
   });
-  authorities.onChange((policy) => rotation.authorityChanged(policy));
-  return rotation;
 }

@@ -1,82 +1,109 @@
 import { Listeners } from '../../kube/listeners.ts';
-import { AUTH_METHODS } from '../../core/auth-methods.ts';
 import { equal } from '../../core/json.ts';
+import { compareText } from '../../core/order.ts';
 import { partsOfKey } from '../../core/object.ts';
-import type { Rule, RuleVault } from '../../core/policy/rule.ts';
-import type { AuthorityOf } from '../vault/authorities.ts';
+import { matcherOf } from '../../core/policy/match.ts';
+import type { Rule } from '../../core/policy/rule.ts';
 import type { RestartWish, Use } from '../../core/workload/restarts.ts';
+import type { VaultIdentity } from '../vault-identities.ts';
 import { wishOf } from './baselines.ts';
-import { metadataPathOf } from './kv-path.ts';
+import { isHiddenIn } from './hidden-paths.ts';
+import { boundsOf, choiceAmong, type IdentityChoice } from './identity-choice.ts';
+import { kvPathOf } from './kv-path.ts';
 import { rotatingOf } from './rotating.ts';
 import type { Statement } from '../policies/conditions.ts';
-import { VersionPoller, type PolledVault, type VersionPollerOptions } from './version-poller.ts';
+import { VersionPoller, type VersionPollerOptions } from './version-poller.ts';
 
 export interface RotationOptions extends Omit<VersionPollerOptions, 'onChange'> {
-  /** Returns whether the operator may log in to this namespace of this Vault. */
-  readonly isAllowed: (address: string, namespace: string) => boolean;
-  /** Returns the authorities in the objects that policies refer to. */
-  readonly authorityOf: AuthorityOf;
-  /** Where to log in, without auth/ before it, for policies whose pods log in without a ServiceAccount token. */
-  readonly mountPath: string;
+  /** All that the operator may log in as. */
+  readonly identities: readonly VaultIdentity[];
 }
 
+type RotatingRule = Pick<Rule, 'vault' | 'rotation'>;
+
+// Polling them takes a Vault about a second; what is kept and compared for each policy has a bound, too.
+const MOST_WATCHED = 2_000;
+
+/** What is wanted of a policy whose identity is known. */
 interface Wanted {
-  readonly vault: RuleVault;
+  readonly identity: VaultIdentity;
   readonly intervalMs: number;
   readonly uses: readonly Use[];
-  /** Metadata path by the path in references; undefined if there is none. */
-  readonly metadataPaths: ReadonlyMap<string, string | undefined>;
+  /** Metadata path by the path in references: only what may be asked for. */
+  readonly watched: ReadonlyMap<string, string>;
+  /** Paths that have no versions. */
+  readonly unwatchable: readonly string[];
+  /** Paths out of the bounds of the identity. */
+  readonly outside: readonly string[];
+  /** How many paths are not watched, because the policy's workloads read too many. */
+  readonly omitted: number;
+  /** How many workloads would be watched for if their pods had started. */
+  readonly waiting: number;
 }
 
 /**
  * Which workloads should restart because a secret that they read has a newer version. Callers keep it up to date with
  * policies and workloads, and it asks Vault again after each start: nothing is lost by a stop.
+ *
+ * It asks only for what an identity in the operator's settings allows, and only for paths that running pods have started
+ * with: who learns a version could read the secret.
  */
 export class Rotation {
   readonly #options: RotationOptions;
-  readonly #wanted = new Map<string, Wanted>();
+  readonly #choose: IdentityChoice;
+  /** By policy; a statement: why nothing is asked for it. */
+  readonly #wanted = new Map<string, Wanted | Statement>();
   readonly #listeners = new Listeners<[policyKey: string]>();
   #poller: VersionPoller | undefined;
 
   constructor(options: RotationOptions) {
     this.#options = options;
+    this.#choose = choiceAmong(options.identities);
   }
 
   /**
    * Sets all injected workloads of a policy. Without a rule, or with one that does not rotate, there are none any more.
    * Listeners hear of the policy if its condition changes.
    */
-  want(policyKey: string, rule: Pick<Rule, 'vault' | 'rotation'> | undefined, uses: readonly Use[]): void {
+  want(policyKey: string, rule: RotatingRule | undefined, uses: readonly Use[]): void {
     const before = this.stateOf(policyKey);
-    this.#want(policyKey, rule, uses);
+    if (rule?.rotation.strategy === 'Restart') this.#wanted.set(policyKey, this.#wantedOf(policyKey, rule, uses));
+    else this.#wanted.delete(policyKey);
+    this.#watch(policyKey);
     // nobody else may have anything to say about it for long
     if (!equal(before, this.stateOf(policyKey))) this.#listeners.notify(policyKey);
   }
 
-  #want(policyKey: string, rule: Pick<Rule, 'vault' | 'rotation'> | undefined, uses: readonly Use[]): void {
-    if (rule?.rotation.strategy !== 'Restart') {
-      this.#wanted.delete(policyKey);
-      this.#poller?.unwatch(policyKey);
-      return;
+  #wantedOf(policyKey: string, { vault, rotation }: RotatingRule, uses: readonly Use[]): Wanted | Statement {
+    const { namespace } = partsOfKey(policyKey);
+    const identity = this.#choose({ namespace, name: rotation.vault, vault });
+    if ('status' in identity) return identity;
+    const isWithin = matcherOf(boundsOf(identity, namespace));
+    const allowed = new Map<string, string>();
+    const unwatchable: string[] = [];
+    const outside: string[] = [];
+    for (const path of new Set(uses.flatMap((use) => use.reads))) {
+      const kv = kvPathOf(path);
+      if (kv === undefined) unwatchable.push(path);
+      else if (!isWithin(kv.data)) outside.push(path);
+      else allowed.set(path, kv.metadata);
     }
-    const { vault, rotation } = rule;
-    const reads = new Set(uses.flatMap((use) => use.reads));
-    const wanted: Wanted = {
-      vault,
-      intervalMs: rotation.intervalMs,
-      uses,
-      metadataPaths: new Map([...reads].map((path) => [path, metadataPathOf(path)])),
-    };
-    this.#wanted.set(policyKey, wanted);
-    this.#watch(policyKey, wanted);
+    const started = new Set(uses.flatMap((use) => use.startedWith));
+    const waiting = uses.filter(
+      ({ reads, startedWith }) => startedWith.length === 0 && reads.some((path) => allowed.has(path)),
+    ).length;
+    const all = [...allowed].filter(([path]) => started.has(path)).sort(([a], [b]) => compareText(a, b));
+    const watched = new Map(all.slice(0, MOST_WATCHED));
+    const omitted = all.length - watched.size;
+    return { identity, intervalMs: rotation.intervalMs, uses, watched, unwatchable, outside, waiting, omitted };
   }
 
   /** Returns what should be done now for the workloads of a policy, in the order of want(). */
   wishesOf(policyKey: string): readonly RestartWish[] {
     const wanted = this.#wanted.get(policyKey);
-    if (wanted === undefined) return [];
+    if (wanted === undefined || 'status' in wanted) return [];
     const versionOf = (path: string): number | undefined => {
-      const metadataPath = wanted.metadataPaths.get(path);
+      const metadataPath = wanted.watched.get(path);
       const answer = metadataPath === undefined ? undefined : this.#poller?.answerFor(policyKey, metadataPath);
       return answer?.kind === 'Version' ? answer.version : undefined;
     };
@@ -86,24 +113,20 @@ export class Rotation {
   /** Returns the condition Rotating; undefined if the policy does not rotate. */
   stateOf(policyKey: string): Statement | undefined {
     const wanted = this.#wanted.get(policyKey);
-    if (wanted === undefined) return undefined;
-    const polled = this.#polledVaultOf(policyKey, wanted.vault);
-    if ('status' in polled) return polled;
-    const paths = [...new Set(wanted.metadataPaths.values())].filter((path) => path !== undefined);
+    if (wanted === undefined || 'status' in wanted) return wanted;
+    const { identity, intervalMs, watched, unwatchable, outside, waiting, omitted } = wanted;
+    const paths = [...new Set(watched.values())];
     return rotatingOf({
-      intervalMs: wanted.intervalMs,
+      entry: identity.name,
+      intervalMs,
       failure: this.#poller?.failureFor(policyKey),
       answers: new Map(paths.map((path) => [path, this.#poller?.answerFor(policyKey, path)])),
-      unwatchable: [...wanted.metadataPaths].filter(([, path]) => path === undefined).map(([path]) => path),
+      unwatchable,
+      outside,
+      waiting,
+      omitted,
+      isHidden: isHiddenIn(wanted.uses, watched),
     });
-  }
-
-  /** Call it when `authorityOf` returns something else for this policy. */
-  authorityChanged(policyKey: string): void {
-    const wanted = this.#wanted.get(policyKey);
-    if (wanted === undefined) return;
-    this.#watch(policyKey, wanted);
-    this.#listeners.notify(policyKey);
   }
 
   /** Calls `listener` with each policy whose wishes or condition may have changed. */
@@ -117,7 +140,7 @@ export class Rotation {
     const onChange = (policies: readonly string[]): void =>
       policies.forEach((policy) => this.#listeners.notify(policy));
     this.#poller = new VersionPoller({ ...this.#options, onChange });
-    for (const [policyKey, wanted] of this.#wanted) this.#watch(policyKey, wanted);
+    for (const policyKey of this.#wanted.keys()) this.#watch(policyKey);
   }
 
   /** Stops asking, and revokes its tokens. It can be started again. */
@@ -127,35 +150,9 @@ export class Rotation {
     await poller?.stop();
   }
 
-  #watch(policyKey: string, { vault, intervalMs, metadataPaths }: Wanted): void {
-    const polled = this.#polledVaultOf(policyKey, vault);
-    if ('status' in polled) {
-      this.#poller?.unwatch(policyKey);
-      return;
-    }
-    const paths = new Set([...metadataPaths.values()].filter((path) => path !== undefined));
-    this.#poller?.watch(policyKey, polled, intervalMs, paths);
-  }
-
-  /** Returns which Vault to ask, or why none is asked. */
-  #polledVaultOf(policyKey: string, { address, namespace, tls, auth }: RuleVault): PolledVault | Statement {
-    const where = namespace === '' ? address : `${address}#${namespace}`;
-    if (!this.#options.isAllowed(address, namespace)) {
-      const message = `the operator logs in only to Vaults that its setting rotationVaults names, and ${where} is not one of them`;
-      return { status: 'False', reason: 'RotationVaultNotAllowed', message };
-    }
-    const { namespace: ofPolicy } = partsOfKey(policyKey);
-    const authority = tls.caRef === undefined ? tls : this.#options.authorityOf(ofPolicy, tls.caRef);
-    if (authority === undefined) {
-      return {
-        status: 'Unknown',
-        reason: 'RotationPending',
-        message: 'the CA certificates of Vault have not been read yet',
-      };
-    }
-    if ('unread' in authority) return { status: 'False', reason: 'RotationAuthorityUnread', message: authority.unread };
-    const takesOurToken = AUTH_METHODS[auth.method].takesToken;
-    const target = { address, caBundle: authority.caBundle, serverName: tls.serverName, namespace };
-    return { target, mountPath: takesOurToken ? auth.mountPath : this.#options.mountPath };
+  #watch(policyKey: string): void {
+    const wanted = this.#wanted.get(policyKey);
+    if (wanted === undefined || 'status' in wanted) this.#poller?.unwatch(policyKey);
+    else this.#poller?.watch(policyKey, wanted.identity, wanted.intervalMs, new Set(wanted.watched.values()));
   }
 }

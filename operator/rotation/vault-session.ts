@@ -34,6 +34,8 @@ export class VaultSession {
   #held: Held | undefined;
   #login: Promise<Held> | undefined;
   #vainDoubts = 0;
+  /** Paths that were not forbidden when they were last read: if one is now, the token is rather lost than the right. */
+  readonly #readable = new Set<string>();
   #ended = false;
 
   constructor(options: VaultSessionOptions) {
@@ -44,12 +46,17 @@ export class VaultSession {
   async read(path: string): Promise<MetadataAnswer> {
     const held = await this.#token();
     const answer = await this.#readAs(held, path);
-    if (answer.kind !== 'Forbidden') return answer;
+    if (answer.kind !== 'Forbidden') {
+      this.#readable.add(path);
+      return answer;
+    }
     // Another read has replaced it meanwhile.
     if (this.#held !== held) return this.#readAs(await this.#token(), path);
-    if (!this.#isDoubtful(held)) return answer;
+    const wasReadable = this.#readable.has(path);
+    if (!this.#isDoubtful(held, wasReadable ? 0 : this.#vainDoubts)) return answer;
     const again = await this.#readAs(await this.#logIn(), path);
-    this.#vainDoubts = again.kind === 'Forbidden' ? this.#vainDoubts + 1 : 0;
+    if (again.kind !== 'Forbidden') this.#vainDoubts = 0;
+    else if (!this.#readable.delete(path)) this.#vainDoubts += 1;
     return again;
   }
 
@@ -67,8 +74,8 @@ export class VaultSession {
     return this.#options.connection.read(token, path, this.#options.clock.now());
   }
 
-  #isDoubtful({ since }: Held): boolean {
-    const patience = Math.min(LAST_DOUBT_MS, FIRST_DOUBT_MS * 2 ** this.#vainDoubts);
+  #isDoubtful({ since }: Held, vainDoubts: number): boolean {
+    const patience = Math.min(LAST_DOUBT_MS, FIRST_DOUBT_MS * 2 ** vainDoubts);
     return this.#options.clock.elapsed() - since >= patience;
   }
 

@@ -3,16 +3,11 @@ import { Backoff, type BackoffLimits } from '../../kube/backoff.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
-import type { MetadataAnswer, MetadataPort, MetadataTarget } from '../vault/metadata-port.ts';
+import type { VaultIdentity } from '../vault-identities.ts';
+import type { MetadataAnswer, MetadataPort } from '../vault/metadata-port.ts';
 import { VaultFailure } from '../vault/metadata-port.ts';
+import { partsOfKey } from '../../core/object.ts';
 import { VaultSession } from './vault-session.ts';
-
-/** A Vault, and where to log in to it. */
-export interface PolledVault {
-  readonly target: MetadataTarget;
-  /** Of the auth method, without auth/ before it. */
-  readonly mountPath: string;
-}
 
 export interface PollerObserver {
   onPoll?(result: MetadataAnswer['kind'] | VaultFailure['kind']): void;
@@ -21,10 +16,8 @@ export interface PollerObserver {
 
 export interface VersionPollerOptions {
   readonly vaults: MetadataPort;
-  /** Resolves with a fresh ServiceAccount token of the operator. Rejects with VaultFailure. */
-  readonly jwt: () => Promise<string>;
-  /** The role to log in as, in every Vault. */
-  readonly role: string;
+  /** Resolves with a fresh token to log in with as this identity. Rejects with VaultFailure. */
+  readonly jwt: (identity: VaultIdentity) => Promise<string>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -45,6 +38,7 @@ interface Poll {
 }
 
 interface Polling {
+  /** The name of the identity: one session for each. */
   readonly id: string;
   readonly address: string;
   readonly session: VaultSession;
@@ -63,6 +57,8 @@ export const REQUESTS = 4;
 const BACKOFF: BackoffLimits = { initialMs: 1_000, maxMs: 30_000 };
 // What is due within it is asked in one round.
 const ROUND_MS = 500;
+// So many paths are asked for in one round, and the answers are told when it is over: some 250 ms at 2 ms each.
+const MOST_IN_ROUND = 500;
 const WHAT = 'reading versions of secrets';
 
 /**
@@ -84,12 +80,12 @@ export class VersionPoller {
     this.#queue = new WorkQueue({ process, clock, random, logger, outages, what: WHAT, concurrency: VAULTS_AT_ONCE });
   }
 
-  /** Sets everything that `user` wants to know from now on. */
-  watch(user: string, polling: PolledVault, intervalMs: number, paths: ReadonlySet<string>): void {
-    const id = idOf(polling);
+  /** Sets everything that `user` (`namespace/name` of a policy) wants to know from now on, and as which identity it is asked. */
+  watch(user: string, identity: VaultIdentity, intervalMs: number, paths: ReadonlySet<string>): void {
+    const id = identity.name;
     if (paths.size === 0 || this.#pollingOf.get(user) !== id) this.unwatch(user);
     if (paths.size === 0) return;
-    const joined = this.#pollings.get(id) ?? this.#open(id, polling);
+    const joined = this.#pollings.get(id) ?? this.#open(identity);
     this.#pollingOf.set(user, id);
     for (const path of paths) this.#join(joined, path, user, intervalMs);
     this.#leave(user, paths);
@@ -103,7 +99,8 @@ export class VersionPoller {
 
   /** Returns the last answer for a path that `user` watches; undefined: none yet. */
   answerFor(user: string, path: string): MetadataAnswer | undefined {
-    return this.#pollings.get(this.#pollingOf.get(user) ?? '')?.polls.get(path)?.answer;
+    const poll = this.#pollings.get(this.#pollingOf.get(user) ?? '')?.polls.get(path);
+    return poll?.users.has(user) === true ? poll.answer : undefined;
   }
 
   /** Returns why the Vault of `user` does not answer now. */
@@ -117,18 +114,18 @@ export class VersionPoller {
     await Promise.all([this.#queue.stop(), ...this.#ending]);
   }
 
-  #open(id: string, { target, mountPath }: PolledVault): Polling {
-    const { vaults, jwt, role, clock, random, observer } = this.#options;
+  #open(identity: VaultIdentity): Polling {
+    const { vaults, jwt, clock, random, observer } = this.#options;
+    const { name: id, address, caBundle, serverName, namespace, mount, role } = identity;
     const session = new VaultSession({
-      connection: vaults.connect(target),
-      mountPath,
+      connection: vaults.connect({ address, caBundle, serverName, namespace }),
+      mountPath: mount,
       role,
-      jwt,
+      jwt: () => jwt(identity),
       clock,
       onLogin: (worked) => observer?.onLogin?.(worked),
     });
     const backoff = new Backoff(BACKOFF, random);
-    const { address } = target;
     const polling: Polling = { id, address, session, polls: new Map(), backoff, notBefore: 0, failure: undefined };
     this.#pollings.set(id, polling);
     return polling;
@@ -166,7 +163,8 @@ export class VersionPoller {
 
   #schedule(polling: Polling): void {
     const now = this.#options.clock.elapsed();
-    const due = Math.min(...[...polling.polls.values()].map((poll) => poll.due));
+    let due = Infinity;
+    for (const poll of polling.polls.values()) due = Math.min(due, poll.due);
     if (due === Infinity || this.#pollings.get(polling.id) !== polling) return;
     const at = Math.max(due, polling.notBefore);
     if (at <= now) this.#queue.add(polling.id);
@@ -187,7 +185,7 @@ export class VersionPoller {
 
   /** Asks for everything that is due: one path first, to see whether the Vault is available. */
   async #askDue(polling: Polling, now: number, changed: Set<string>): Promise<void> {
-    const due = [...polling.polls.values()].filter((poll) => poll.due <= now).sort((a, b) => a.due - b.due);
+    const due = inTurns([...polling.polls.values()].filter((poll) => poll.due <= now)).slice(0, MOST_IN_ROUND);
     const ask = async (poll: Poll): Promise<void> => {
       // It has lost its users since the round began.
       if (polling.polls.get(poll.path) !== poll) return;
@@ -241,9 +239,23 @@ export class VersionPoller {
   }
 }
 
-function idOf({ target, mountPath }: PolledVault): string {
-  const { address, caBundle, serverName, namespace } = target;
-  return JSON.stringify([address, caBundle, serverName, namespace, mountPath]);
+/**
+ * Returns what is due the longest first, but one of each namespace after the other: a namespace with many paths delays
+ * nobody else's.
+ */
+function inTurns(due: readonly Poll[]): Poll[] {
+  const counts = new Map<string, number>();
+  return due
+    .toSorted((a, b) => a.due - b.due)
+    .map((poll) => {
+      const [user = ''] = poll.users.keys();
+      const { namespace } = partsOfKey(user);
+      const turn = counts.get(namespace) ?? 0;
+      counts.set(namespace, turn + 1);
+      return { poll, turn };
+    })
+    .sort((a, b) => a.turn - b.turn)
+    .map(({ poll }) => poll);
 }
 
 function isSameAnswer(a: MetadataAnswer, b: MetadataAnswer): boolean {

@@ -1,5 +1,7 @@
 import type { Clock } from '../../kube/clock.ts';
 import { jittered } from '../../kube/jitter.ts';
+import { slots } from '../../kube/slots.ts';
+import type { Run } from '../../kube/slots.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { partsOfKey } from '../../core/object.ts';
@@ -29,6 +31,8 @@ interface Watched {
 const INTERVAL_MS = 60_000;
 // Enough for a hundred Vaults a minute even if all time out, without a flood when the operator starts.
 const CONCURRENCY = 8;
+// Of them for the Vaults that one namespace alone names: a thousand that say nothing delay no check of another namespace.
+const CONCURRENCY_OF_NAMESPACE = 2;
 
 const NOT_YET: VaultHealth = {
   status: 'Unknown',
@@ -46,6 +50,7 @@ const NO_RULE: VaultHealth = {
 export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
   readonly #queue: WorkQueue;
+  readonly #inTurn: Run;
   readonly #watched = new Map<string, Watched>();
   readonly #idOf = new Map<string, string>();
   readonly #uncheckable = new Map<string, VaultHealth>();
@@ -54,7 +59,11 @@ export class HealthMonitor {
     const { clock, random, logger } = options;
     this.#options = options;
     const process = (id: string): Promise<void> => this.#check(id);
-    this.#queue = new WorkQueue({ process, clock, random, logger, what: 'checking a Vault', concurrency: CONCURRENCY });
+    this.#queue = new WorkQueue({ process, clock, random, logger, what: 'checking a Vault', concurrency: Infinity });
+    this.#inTurn = slots(
+      { active: CONCURRENCY, activeOfGroup: CONCURRENCY_OF_NAMESPACE, waiting: Infinity },
+      () => new Error('unreachable: all may wait'),
+    );
   }
 
   /**
@@ -105,8 +114,11 @@ export class HealthMonitor {
     const { vault, random, intervalMs = INTERVAL_MS, onChange, logger } = this.#options;
     const watched = this.#watched.get(id);
     if (watched === undefined) return;
-    const health = await vault.health(watched.target);
-    if (this.#watched.get(id) !== watched) return;
+    const isWanted = (): boolean => this.#watched.get(id) === watched;
+    const health = await this.#inTurn(groupOf(watched.policies), async () =>
+      isWanted() ? vault.health(watched.target) : watched.health,
+    );
+    if (!isWanted()) return;
     this.#queue.addAfter(id, jittered(intervalMs, random));
     const before = watched.health;
     watched.health = health;
@@ -128,4 +140,11 @@ export class HealthMonitor {
     if ('caBundle' in authority) return { address, caBundle: authority.caBundle, serverName };
     return { status: 'Unknown', reason: 'VaultNotChecked', message: authority.unread };
   }
+}
+
+/** Returns whose turn a check is: that of the namespace of the policies, or of all together that share a Vault. */
+function groupOf(policies: ReadonlySet<string>): string {
+  const namespaces = new Set([...policies].map((policy) => partsOfKey(policy).namespace));
+  const [only = ''] = namespaces;
+  return namespaces.size === 1 ? only : '';
 }

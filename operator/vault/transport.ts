@@ -2,6 +2,7 @@
  * How the operator speaks HTTP to Vaults: replaces node-vault's transport through its option for that. axios follows
  * redirects, honours proxy variables, has no limit on time or size, and attaches headers, with tokens, to its errors.
  */
+import type { LookupFunction } from 'node:net';
 import NodeVault from 'node-vault';
 import { Agent } from 'undici';
 
@@ -55,14 +56,22 @@ export function clientWith(
 /**
  * Returns a pool of at most `connections` to one Vault. It always verifies TLS: node-vault turns that off for any value
  * of VAULT_SKIP_VERIFY, Node for another variable.
+ *
+ * @param lookup resolves names; default: the system's
  */
-export function agentFor({ caBundle, serverName }: VaultTarget, timeout: number, connections: number): Agent {
+export function agentFor(
+  { caBundle, serverName }: VaultTarget,
+  timeout: number,
+  connections: number,
+  lookup?: LookupFunction,
+): Agent {
   return new Agent({
     allowH2: false,
     connections,
     connect: {
       timeout,
       rejectUnauthorized: true,
+      ...(lookup && { lookup }),
       ...(caBundle === '' ? {} : { ca: normalizedBundle(caBundle) }),
       ...(serverName === '' ? {} : { servername: serverName }),
     },

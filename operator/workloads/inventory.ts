@@ -2,7 +2,7 @@ import type { Clock } from '../../kube/clock.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
-import { Slices } from '../../kube/slices.ts';
+import { Slice, Slices } from '../../kube/slices.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { RawObject } from '../../core/json.ts';
 import { isInjected } from '../../core/injection/injected.ts';
@@ -76,6 +76,8 @@ export class Inventory {
   readonly #namespaces = new Map<string, RuledNamespace>();
   readonly #injected = new InjectedNamespaces();
   readonly #slices: Slices;
+  readonly #settling: Slices;
+  readonly #counts = new Map<Standing['state'], number>();
   readonly #watch: ClusterWatch;
   readonly #refetch: Refetch;
   #isGoing = false;
@@ -84,6 +86,7 @@ export class Inventory {
   constructor(options: InventoryOptions) {
     this.#options = options;
     this.#slices = new Slices({ work: (key) => this.#work(key), clock: options.clock });
+    this.#settling = new Slices({ work: (namespace) => this.#settled(namespace), clock: options.clock });
     const whenReady = (): Promise<void> | undefined =>
       this.#slices.depth < BACKLOG ? undefined : this.#slices.whenIdle();
     const arrivals = {
@@ -99,7 +102,7 @@ export class Inventory {
           injected: this.#injected,
           arrived: (object) => this.#arrived(object, true),
         }),
-      onSynced: () => [...this.#namespaces.keys()].forEach((namespace) => this.#settled(namespace)),
+      onSynced: () => this.#namespaces.forEach((_, namespace) => this.#settling.add(namespace)),
     });
     this.#refetch = new Refetch({
       ...options,
@@ -116,11 +119,26 @@ export class Inventory {
   start(): void {
     if (this.#isStopped) return;
     this.#isGoing = true;
-    for (const namespace of this.#options.rules.namespaces().keys()) {
-      if (!this.#options.excludes(namespace)) this.#namespaces.set(namespace, new RuledNamespace(true));
+    void this.#begin();
+  }
+
+  /** Starts the watch when all namespaces that have rules are known: its first list brings their workloads. */
+  async #begin(): Promise<void> {
+    const { rules, clock } = this.#options;
+    const slice = new Slice(clock);
+    for (const namespace of rules.namespaces().keys()) {
+      if (this.#isRuled(namespace) && !this.#namespaces.has(namespace))
+        this.#namespaces.set(namespace, new RuledNamespace(true));
       this.#tellRules(namespace);
+      if (slice.isOver) await slice.next();
+      if (this.#isStopped) return;
     }
     this.#watch.start();
+  }
+
+  #isRuled(namespace: string): boolean {
+    const { rules, excludes } = this.#options;
+    return !excludes(namespace) && governorsOf(rules, namespace).length > 0;
   }
 
   async stop(): Promise<void> {
@@ -171,13 +189,7 @@ export class Inventory {
 
   /** Returns how many are in each state. */
   counts(): Readonly<Partial<Record<Standing['state'], number>>> {
-    const counts: Partial<Record<Standing['state'], number>> = {};
-    for (const { entries } of this.#namespaces.values()) {
-      for (const { standing } of entries.values()) {
-        if (standing !== undefined) counts[standing.state] = (counts[standing.state] ?? 0) + 1;
-      }
-    }
-    return counts;
+    return Object.fromEntries(this.#counts);
   }
 
   /** Judges a workload again, because what is known about its images or other objects has changed. */
@@ -206,8 +218,7 @@ export class Inventory {
 
   #rulesChanged(namespace: string): void {
     if (!this.#isGoing) return;
-    const { rules, excludes } = this.#options;
-    if (governorsOf(rules, namespace).length === 0 || excludes(namespace)) this.#leave(namespace);
+    if (!this.#isRuled(namespace)) this.#leave(namespace);
     else this.#refetch.all(namespace, this.#namespaces.get(namespace) ?? this.#join(namespace));
     this.#tellRules(namespace);
   }
@@ -286,9 +297,8 @@ export class Inventory {
     const entry = ruled.entries.get(key);
     if (entry === undefined) return;
     const { workload, standing: before, judgedBy } = entry;
-    const standing = this.#standing(key, workload, object);
-    entry.standing = standing;
-    entry.judgedBy = ruled.rules;
+    const standing = ruled.judged(entry, this.#standing(key, workload, object));
+    this.#count(before, standing);
     const isNew = entry.isNew && judgedBy === undefined;
     this.#options.onJudged?.({ key, workload, standing, before, isNew });
     this.#tellPolicies(key, before, standing);
@@ -316,10 +326,21 @@ export class Inventory {
   #drop(key: string, ruled: RuledNamespace): boolean {
     const entry = ruled.entries.get(key);
     const hasWaited = this.#unwait(ruled, key);
-    ruled.entries.delete(key);
+    ruled.drop(key);
+    this.#count(entry?.standing, undefined);
     this.#tellPolicies(key, entry?.standing, undefined);
     this.#options.onGone?.(key);
     return hasWaited;
+  }
+
+  /** Counts what was in one state and is in another now. */
+  #count(before: Standing | undefined, after: Standing | undefined): void {
+    if (before !== undefined) {
+      const left = (this.#counts.get(before.state) ?? 0) - 1;
+      if (left > 0) this.#counts.set(before.state, left);
+      else this.#counts.delete(before.state);
+    }
+    if (after !== undefined) this.#counts.set(after.state, (this.#counts.get(after.state) ?? 0) + 1);
   }
 
   /** Also for the policies that yield: they report the conflict too. */

@@ -1,3 +1,5 @@
+import { partsOfKey } from '../../core/object.ts';
+
 /**
  * The bound on how many workloads of the whole cluster are rolled, restarted or adopted at once, beside the bound of
  * each policy. Policies that wait for a slot take turns: each takes one and goes to the end of the line. It counts what
@@ -10,10 +12,13 @@ export class RolloutSlots {
   /** Policies that wait for a slot, in the order of their turns. */
   readonly #waiting = new Set<string>();
   #total = 0;
+  /** A fifth is left for other namespaces, as those that roll do not give back what they have. */
+  readonly #mostOfNamespace: number;
 
   /** @param most at least 1 */
   constructor(most: number) {
     this.#most = most;
+    this.#mostOfNamespace = most - Math.floor(most / 5);
   }
 
   get rolling(): number {
@@ -27,7 +32,10 @@ export class RolloutSlots {
   /** Returns how many of a policy's workloads may be rolling, with those that already are. */
   slotsFor(policyKey: string): number {
     const own = this.#rolling.get(policyKey) ?? 0;
-    const left = Math.max(0, this.#most - (this.#total - own));
+    const left = Math.max(
+      0,
+      Math.min(this.#most - this.#total, this.#mostOfNamespace - this.#ofNamespace(policyKey)) + own,
+    );
     const others = this.#waiting.size - (this.#waiting.has(policyKey) ? 1 : 0);
     if (others === 0) return left;
     return Math.max(0, Math.min(left - this.#before(policyKey), own + 1));
@@ -53,6 +61,13 @@ export class RolloutSlots {
   #next(): readonly string[] {
     const free = this.#most - this.#total;
     return free > 0 ? [...this.#waiting].slice(0, free) : [];
+  }
+
+  #ofNamespace(policyKey: string): number {
+    const { namespace } = partsOfKey(policyKey);
+    let count = 0;
+    for (const [key, rolling] of this.#rolling) if (partsOfKey(key).namespace === namespace) count += rolling;
+    return count;
   }
 
   /** Returns how many wait whose turn comes earlier. */

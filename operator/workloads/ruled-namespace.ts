@@ -1,5 +1,6 @@
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { bounded, lightened, MOST_OF_NAMESPACE, weightOf } from '../../core/workload/standing-weight.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 
@@ -19,6 +20,8 @@ export class RuledNamespace {
   readonly arrived = new Map<string, KubernetesObject>();
   /** Keys of workloads that have to be fetched again, to be judged by what is known now. */
   readonly wanted = new Set<string>();
+  /** Characters that the standings hold. */
+  #weight = 0;
   /** Counts changes of the rules. */
   rules = 0;
   /** The rules since which all workloads have come by. */
@@ -32,6 +35,24 @@ export class RuledNamespace {
   /** Whether all of its workloads have been known once. */
   get isKnown(): boolean {
     return this.covered >= 0;
+  }
+
+  /** Notes the standing of a workload; returns what is kept of it, which is less if the namespace has no room for all. */
+  judged(entry: Entry, standing: Standing | undefined): Standing | undefined {
+    const others = this.#weight - (entry.standing === undefined ? 0 : weightOf(entry.standing));
+    const whole = standing && bounded(standing);
+    const kept = whole && others + weightOf(whole) > MOST_OF_NAMESPACE ? lightened(whole) : whole;
+    this.#weight = others + (kept === undefined ? 0 : weightOf(kept));
+    entry.standing = kept;
+    entry.judgedBy = this.rules;
+    return kept;
+  }
+
+  /** Forgets a workload. */
+  drop(key: string): void {
+    const standing = this.entries.get(key)?.standing;
+    if (standing !== undefined) this.#weight -= weightOf(standing);
+    this.entries.delete(key);
   }
 
   get isSettled(): boolean {

@@ -1,5 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
-
 import type { Registry as Register } from 'prom-client';
 
 import type { Clock } from '../../kube/clock.ts';
@@ -9,6 +7,7 @@ import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { Listeners } from '../../kube/listeners.ts';
+import { ownTurn } from '../../kube/slices.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { Replicas } from '../replicas/replicas.ts';
@@ -33,10 +32,10 @@ import { plan as planOf } from '../../core/workload/plan.ts';
 import { RequestOutcomes } from './request-outcomes.ts';
 import { RolloutSlots } from './rollout-slots.ts';
 import { WorkloadAges } from './ages.ts';
-import type { RestartWishes, Use } from '../../core/workload/restarts.ts';
-import type { Standing } from '../../core/workload/standing.ts';
+import type { RestartWishes } from '../../core/workload/restarts.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
 import { summaryOf } from '../../core/workload/summary.ts';
+import { WorkloadUses } from './uses.ts';
 import { Warming } from './warming.ts';
 import type { Answerer } from './warming.ts';
 import { WorkloadEvents } from './workload-events.ts';
@@ -112,6 +111,7 @@ export class WorkloadController {
   readonly #outcomes = new RequestOutcomes();
   readonly #applied: AppliedTimes;
   readonly #ages: WorkloadAges;
+  readonly #uses: WorkloadUses;
   readonly #slots: RolloutSlots;
   /** Whether the workloads of all policies have been counted at least once. */
   #isCounted = false;
@@ -132,6 +132,7 @@ export class WorkloadController {
     this.#options = options;
     this.#applied = new AppliedTimes(clock);
     this.#ages = new WorkloadAges(clock);
+    this.#uses = new WorkloadUses(clock);
     this.#slots = new RolloutSlots(options.maxRollouts);
     this.#events = new WorkloadEvents({ events: options.events, isLeader: () => leader.isLeader });
     const { images, sources } = options;
@@ -250,7 +251,7 @@ export class WorkloadController {
   /** Updates plan and summary of one policy. */
   async #look(policyKey: string): Promise<void> {
     // waiting reviews are answered between two policies
-    await (this.#options.turn ?? setImmediate)();
+    await (this.#options.turn ?? ownTurn)();
     const { namespace } = partsOfKey(policyKey);
     const governor = this.#governor(policyKey);
     if (governor === undefined || this.#options.webhook.excludes(namespace)) this.#forget(policyKey);
@@ -271,7 +272,8 @@ export class WorkloadController {
     const { namespace, name } = rule.policy;
     const judged = this.#inventory.ofNamespace(namespace);
     const tracked = judged.map((one) => this.#tracked(one));
-    rotation?.want(policyKey, rule, usesOf(judged, name));
+    const rotating = rotation && this.#uses.of(rule, judged);
+    rotation?.want(policyKey, rule, rotating?.uses ?? []);
     const own = tracked.filter(({ standing }) => standing.policy.name === name);
     const mayAct = leader.isLeader && webhook.programmed(namespace);
     const slots = mayAct && this.#allCounted() ? this.#slots.slotsFor(policyKey) : 0;
@@ -282,9 +284,10 @@ export class WorkloadController {
     const summary = { ...summaryOf(rule, tracked, plan), ...(lastAppliedTime && { lastAppliedTime }) };
     this.#keep(policyKey, summary);
     const isWaiting = mayAct && plan.isWaiting;
-    this.#wake(this.#slots.note(policyKey, plan.rolling.length, isWaiting && this.#isCounted));
+    this.#wake(this.#slots.note(policyKey, plan.rolling.length - plan.stuck, isWaiting && this.#isCounted));
     if (isWaiting && !this.#isCounted) this.#queue.addAfter(policyKey, COUNT_MS);
-    if (plan.againInMs !== undefined) this.#queue.addAfter(policyKey, Math.max(plan.againInMs, GATHER_MS));
+    const againInMs = Math.min(plan.againInMs ?? Infinity, rotating?.againInMs ?? Infinity);
+    if (againInMs !== Infinity) this.#queue.addAfter(policyKey, Math.max(againInMs, GATHER_MS));
   }
 
   /** Nothing is done about the workloads of a policy that cannot be used, and they are counted. */
@@ -370,6 +373,7 @@ export class WorkloadController {
     this.#mender.forget(key);
     this.#outcomes.forget(key);
     this.#ages.forget(key);
+    this.#uses.forget(key);
   }
 
   #forget(policyKey: string): void {
@@ -399,13 +403,6 @@ export class WorkloadController {
     const onAnswered = (keys: readonly string[]): void => keys.forEach((key) => this.#inventory.judgeAgain(key));
     return new Warming({ answerer, isComplete, clock, random, onAnswered, onUsed });
   }
-}
-
-function usesOf(judged: readonly Judged[], policy: string): readonly Use[] {
-  const isInjected = ({ state }: Standing): boolean => state === 'Injected' || state === 'Outdated';
-  return judged
-    .filter(({ standing }) => standing.policy.name === policy && standing.reads.length > 0 && isInjected(standing))
-    .map(({ key, workload, standing }) => ({ key, reads: standing.reads, annotations: workload.annotations }));
 }
 
 function withAnnotation(workload: Workload, name: string, value: string): Workload {

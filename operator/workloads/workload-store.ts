@@ -46,22 +46,23 @@ export class WorkloadStore implements Store<KubernetesObject> {
   }
 
   /** What is newer than the list has come by another way meanwhile. */
-  retain(listed: ReadonlySet<string>, version: string): readonly never[] {
+  *retain(listed: ReadonlySet<string>, version: string): Generator<readonly never[]> {
     const { namespaces, injected, gone } = this.#options;
     const prefix = `${this.#kind}/`;
     const isMissing = (key: string): boolean => key.startsWith(prefix) && !listed.has(key.slice(prefix.length));
-    for (const [namespace, { entries }] of namespaces) {
+    for (const [namespace, { entries }] of [...namespaces]) {
       for (const [key, { workload }] of [...entries]) {
         if (!isMissing(key)) continue;
         const isNewer = (compareVersions(workload.metadata.resourceVersion, version) ?? 0) > 0;
         if (!isNewer) gone(namespace, key);
       }
+      yield [];
     }
     for (const namespace of injected.namespaces) {
       if (namespaces.has(namespace)) continue;
       for (const key of injected.of(namespace)) if (isMissing(key)) gone(namespace, key);
+      yield [];
     }
-    return [];
   }
 
   #workloads(): Workload[] {

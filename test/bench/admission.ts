@@ -11,6 +11,7 @@ import { eventually, startOperator, type RunningOperator } from '../support/oper
 import { Cluster } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
 import { fixed, median, table } from './table.ts';
+import { webhookPath } from '../support/webhook-path.ts';
 
 const here = import.meta.dirname;
 const ROUNDS = 3;
@@ -45,15 +46,15 @@ export async function benchAdmission(): Promise<string> {
     const starts = await benchStarts(plane);
     const operator = await startOperator({ controlPlane: plane, bundled: true });
     try {
-      await programmed(plane);
-      const patchBytes = (await load({ ...contenderOf(operator, 'deployment', 'patch'), name: 'size' }, 1, 1))
+      const path = await programmed(plane);
+      const patchBytes = (await load({ ...contenderOf(operator, path, 'deployment', 'patch'), name: 'size' }, 1, 1))
         .patchBytes;
       const echo = await startEcho(scratch, patchBytes, echoes);
       const bare = await startEcho(scratch, 0, echoes);
       const rows = await compare([
-        [contenderOf(operator, 'deployment', 'patch'), { ...echo, body: 'deployment', expect: 'patch' }],
+        [contenderOf(operator, path, 'deployment', 'patch'), { ...echo, body: 'deployment', expect: 'patch' }],
         [
-          contenderOf(operator, 'deployment-noref', 'nopatch'),
+          contenderOf(operator, path, 'deployment-noref', 'nopatch'),
           { ...bare, body: 'deployment-noref', expect: 'nopatch' },
         ],
       ]);
@@ -82,7 +83,7 @@ export async function compareAdmission(dist: string): Promise<string> {
   try {
     operators.push(await startOperator({ controlPlane: planes[0], bundled: true }));
     operators.push(await startOperator({ controlPlane: planes[1], bundled: true, dist }));
-    for (const plane of planes) await programmed(plane);
+    const paths = [await programmed(planes[0]), await programmed(planes[1])] as const;
     const [now, before] = operators as [RunningOperator, RunningOperator];
     const rows: (string | number)[][] = [
       [
@@ -107,7 +108,7 @@ export async function compareAdmission(dist: string): Promise<string> {
         // who goes first takes turns as well; the first round only warms up
         const order = round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const);
         for (const at of order) {
-          const one = await load(contenderOf(at === 0 ? now : before, body, expect), 16, SECONDS);
+          const one = await load(contenderOf(at === 0 ? now : before, paths[at], body, expect), 16, SECONDS);
           if (round >= 0) runs[at].push(one);
         }
       }
@@ -138,15 +139,22 @@ function comparedRow(name: string, now: Load[], before: Load[]): (string | numbe
   ];
 }
 
-async function programmed(plane: ControlPlane): Promise<void> {
+/** Resolves with the path at which API servers send the workloads of a policy with failurePolicy Fail. */
+async function programmed(plane: ControlPlane): Promise<string> {
   const cluster = new Cluster(plane);
   await cluster.namespace('payments');
   await cluster.policy(policy('payments', 'payments'));
+  return await webhookPath(plane, 'fail');
 }
 
-const contenderOf = (operator: RunningOperator, body: Contender['body'], expect: Contender['expect']): Contender => ({
+const contenderOf = (
+  operator: RunningOperator,
+  path: string,
+  body: Contender['body'],
+  expect: Contender['expect'],
+): Contender => ({
   name: 'operator',
-  url: `${operator.webhookUrl}/mutate/fail`,
+  url: operator.webhookUrl + path,
   pid: operator.pid,
   body,
   expect,

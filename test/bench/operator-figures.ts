@@ -1,8 +1,11 @@
 /** What a running operator takes: memory, connections, and how long its event loop was blocked. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 
 import type { RunningOperator } from '../support/operator.ts';
+import type { Block } from './loop-probe.ts';
 
 export interface Memory {
   readonly rssMiB: number;
@@ -40,22 +43,38 @@ function linkOf(path: string): string {
   }
 }
 
-/** Value of a metric without labels; 0 if there is none. */
-export async function metric(operator: Pick<RunningOperator, 'health'>, name: string): Promise<number> {
-  const { body } = await operator.health('/metrics');
-  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(body)?.[1] ?? 0);
-}
-
-// prom-client's histogram of the event loop's delay looks every 10 ms, and counts these as delay too.
-const PRECISION_MS = 10;
 const EVERY_MS = 200;
 
-/** Watches an operator from now until stop(): the most connections, and the longest block of its event loop. */
+/** Where loop-probe.ts notes the blocks of one operator after the other. */
+export class BlockLog {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    writeFileSync(path, '');
+  }
+
+  get nodeFlags(): readonly string[] {
+    const probe = pathToFileURL(join(import.meta.dirname, 'loop-probe.ts'));
+    probe.searchParams.set('file', this.#path);
+    return ['--import', probe.href];
+  }
+
+  /** The longest block, and the most that one took on a core, between two times in milliseconds since the epoch. */
+  between(from: number, to: number): Blocked {
+    const lines = readFileSync(this.#path, 'utf8').trim().split('\n');
+    const all = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Block);
+    const blocks = all.filter(({ at }) => at > from && at <= to);
+    const most = (of: (block: Block) => number): number => blocks.reduce((max, block) => Math.max(max, of(block)), 0);
+    return { wallMs: most(({ wallMs }) => wallMs), cpuMs: most(({ cpuMs }) => cpuMs) };
+  }
+}
+
+export type Blocked = Pick<Block, 'wallMs' | 'cpuMs'>;
+
+/** Watches the connections of an operator from now until stop(). */
 export class Watcher {
   mostConnections = 0;
-  longestBlockMs = 0;
-  /** Before this watcher looked for the first time: of an operator that has just become ready, while it started. */
-  blockBeforeMs = 0;
   readonly #operator: RunningOperator;
   readonly #port: number;
   #isGoing = true;
@@ -70,22 +89,17 @@ export class Watcher {
   async stop(): Promise<void> {
     this.#isGoing = false;
     await this.#done;
-    await this.#look();
+    this.#look();
   }
 
   async #run(): Promise<void> {
-    await this.#look();
-    [this.blockBeforeMs, this.longestBlockMs] = [this.longestBlockMs, 0];
     while (this.#isGoing) {
-      await this.#look();
+      this.#look();
       await sleep(EVERY_MS);
     }
   }
 
-  /** The metric is the maximum since the last scrape. */
-  async #look(): Promise<void> {
+  #look(): void {
     this.mostConnections = Math.max(this.mostConnections, connectionsTo(this.#operator.pid, this.#port));
-    const blockMs = (await metric(this.#operator, 'nodejs_eventloop_lag_max_seconds')) * 1000 - PRECISION_MS;
-    this.longestBlockMs = Math.max(this.longestBlockMs, blockMs);
   }
 }

@@ -137,7 +137,7 @@ export class ScaleCluster {
       metadata: { name, namespace },
       spec: {
         selector: { matchLabels },
-        vault: { address: this.#vault, auth: { role: 'bench' } },
+        vault: { address: this.#vault, allowPlaintext: true, auth: { role: 'bench' } },
         failurePolicy: 'Fail',
       },
     });

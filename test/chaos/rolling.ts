@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
-import type { TLSSocket } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 
 import type { Resource } from '../../core/object.ts';
 import { ApiClient } from '../../kube/api-client.ts';
@@ -17,6 +17,7 @@ import { eventually } from '../support/operator.ts';
 import type { Death, Replica, ReplicaSet, ReplicaSetOptions } from './replica-set.ts';
 import { startReplicas } from './replica-set.ts';
 import { postponedBy } from './frozen.ts';
+import { webhookPath } from '../support/webhook-path.ts';
 
 export interface SceneOptions extends Omit<ReplicaSetOptions, 'count' | 'proxied'> {
   /** Updates per second that are tried, by all clients together. */
@@ -72,6 +73,7 @@ const WORKERS_PER_CLIENT = 12;
 const NOTICED_MS = 1_000;
 // TLS handshakes at a time: 512 at once would time out on a busy machine.
 const BATCH = 16;
+const AGAIN_MS = 100;
 const READY_MS = 120_000;
 
 /** Starts two replicas and creates what is updated. */
@@ -87,7 +89,9 @@ export async function prepareScene(options: SceneOptions): Promise<Scene> {
     // replicas that have been here before had another address
     await eventually(`API servers to be told ${set.balancer.url}`, async () => {
       const configuration = await cluster.kubectl('get', 'mutatingwebhookconfiguration', '-o', 'json');
-      return configuration.includes(`${set.balancer.url}/mutate/fail`) ? true : undefined;
+      return configuration.includes(`${set.balancer.url}/mutate/`) && configuration.includes('/fail"')
+        ? true
+        : undefined;
     });
     await sleep(NOTICED_MS);
     await cluster.policyIs(NAMESPACE, 'strict', 'Ready', 'True');
@@ -166,29 +170,52 @@ export function kill(scene: Scene, { kills, everyMs }: { kills: number; everyMs:
 export async function overload(scene: Scene, seconds: number): Promise<LoadResult> {
   const [replica] = scene.set.replicas;
   if (replica === undefined) throw new Error('two replicas run');
-  const sockets: TLSSocket[] = [];
+  const over = new AbortController();
   try {
+    const path = await webhookPath(scene.plane, 'fail');
     // before the load, because the balancer of the test needs the same processor
-    while (sockets.length < LIMITS.inFlight) {
-      sockets.push(...(await Promise.all(Array.from({ length: BATCH }, () => unfinishedReview(replica)))));
+    for (let from = 0; from < LIMITS.inFlight; from += BATCH) {
+      const batch = Array.from({ length: Math.min(BATCH, LIMITS.inFlight - from) }, (_, at) => from + at);
+      await Promise.all(
+        batch.map((index) => unfinishedReview(replica, { path, localAddress: addressAt(index), signal: over.signal })),
+      );
     }
     return await underLoad(scene, 'one of two overloaded', seconds, () => Promise.resolve([]));
   } finally {
-    for (const socket of sockets) socket.destroy();
+    over.abort();
   }
 }
 
-/** Resolves with a connection through which a review has been announced whose body never comes. */
-function unfinishedReview({ operator }: Replica): Promise<TLSSocket> {
+/** Of one address the server would give up others for the API server: each has an address of its own on loopback. */
+function addressAt(index: number): string {
+  return `127.1.${Math.floor(index / 250)}.${(index % 250) + 1}`;
+}
+
+/**
+ * Keeps a connection through which a review has been announced whose body never comes, and opens it again when the server
+ * gives it up, until `signal` aborts. Resolves when the first one is there.
+ */
+function unfinishedReview(
+  { operator }: Replica,
+  { path, localAddress, signal }: { path: string; localAddress: string; signal: AbortSignal },
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const options = { port: operator.webhookPort, host: '127.0.0.1', rejectUnauthorized: false };
-    const socket = connect(options, () => {
-      socket.on('error', () => undefined);
-      socket.resume();
-      const head = ['POST /mutate/fail HTTP/1.1', 'Host: localhost', 'Content-Type: application/json'];
-      socket.write([...head, 'Content-Length: 8000', '', '{'].join('\r\n'), () => resolve(socket));
-    });
-    socket.once('error', reject);
+    const open = (): void => {
+      const options = { port: operator.webhookPort, host: '127.0.0.1', localAddress, rejectUnauthorized: false };
+      const socket = connect(options as ConnectionOptions, () => {
+        const head = [`POST ${path} HTTP/1.1`, 'Host: localhost', 'Content-Type: application/json'];
+        socket.write([...head, 'Content-Length: 8000', '', '{'].join('\r\n'), () => resolve());
+      });
+      const end = (): void => void socket.destroy();
+      signal.addEventListener('abort', end, { once: true });
+      // rejecting changes nothing once the first one is there
+      socket.on('error', reject);
+      socket.resume().once('close', () => {
+        signal.removeEventListener('abort', end);
+        if (!signal.aborted) setTimeout(open, AGAIN_MS);
+      });
+    };
+    open();
   });
 }
 

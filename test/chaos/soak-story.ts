@@ -5,7 +5,7 @@ import { mark } from '../../core/marks.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ApiClient } from '../../kube/api-client.ts';
 import { describeError } from '../../kube/errors.ts';
-import { SECRET_NAME } from '../../webhook/certificates/keeper.ts';
+import { SECRET_NAME } from '../../webhook/certificates/secret.ts';
 import type { Api } from '../bench/api.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/operator.ts';

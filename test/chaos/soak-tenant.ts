@@ -225,7 +225,7 @@ export class Tenant {
   async #isAdmitted(): Promise<string | undefined> {
     const probe = deployment(this.namespace, 'probe') as unknown as KubernetesObject;
     try {
-      await this.#client.create(resourceOf('Deployment', this.namespace), probe, { dryRun: true });
+      await this.#client.apply(resourceOf('Deployment', this.namespace), probe, { fieldManager: 'soak', dryRun: true });
       return 'a creation was admitted';
     } catch (error) {
       return (error as Error).message.includes('cannot be used') ? undefined : (error as Error).message;

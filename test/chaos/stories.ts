@@ -4,6 +4,7 @@ import { playPlatformEdits } from './long-platform-edits.ts';
 import { playRolling } from './long-rolling.ts';
 import { playRotations } from './long-rotations.ts';
 import { playSoak } from './long-soak.ts';
+import { playStrangers } from './long-strangers.ts';
 import { playUnusable } from './long-unusable.ts';
 import type { Report } from './table.ts';
 
@@ -36,6 +37,11 @@ export const STORIES: Readonly<Record<string, Story>> = {
     about: '200 rotations of the certificates of two replicas under load',
     minutes: 25,
     play: playRotations,
+  },
+  strangers: {
+    about: 'strangers with 200 connections to each of two replicas, beside updates of workloads',
+    minutes: 7,
+    play: playStrangers,
   },
   soak: {
     about: 'two replicas, while the API server restarts, watches are cut and everything changes',

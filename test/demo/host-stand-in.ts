@@ -23,7 +23,9 @@ export async function runOnHost(stage: Stage, template: LiveTemplate, namespace:
     const vaultEnv = join(folder, 'vault-env');
     await goBuild(join(import.meta.dirname, '../../vault-env'), '.', vaultEnv, ['-ldflags=-s -w']);
     const account = (template.spec as { serviceAccountName?: string }).serviceAccountName ?? 'default';
-    const token = await stage.plane.kubectlOk(['create', 'token', account, '-n', namespace, '--duration=10m']);
+    const token = await stage.plane.kubectlOk([
+      ...['create', 'token', account, '-n', namespace, '--duration=10m', `--audience=${audienceIn(template)}`],
+    ]);
     const tokenPath = join(folder, 'token');
     writeFileSync(tokenPath, token.trim(), { mode: 0o600 });
     const env = Object.fromEntries((container.env ?? []).map(({ name, value }) => [name, value.replaceAll('$$', '$')]));
@@ -37,6 +39,14 @@ export async function runOnHost(stage: Stage, template: LiveTemplate, namespace:
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The audience of the token that injection has added. */
+function audienceIn({ spec }: LiveTemplate): string {
+  const sources = (spec.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
+  const audience = sources.find(({ serviceAccountToken }) => serviceAccountToken)?.serviceAccountToken?.audience;
+  if (audience === undefined) throw new Error('the template has no token with an audience of its own');
+  return audience;
 }
 
 function firstOutput(program: string, args: readonly string[], env: Record<string, string>): Promise<string> {

@@ -45,7 +45,7 @@ describe('pods on a real kubelet, with Vault engines that lease and decrypt', fu
       'path "database/creds/app" { capabilities = ["read"] }',
       'path "transit/decrypt/shop" { capabilities = ["update"] }',
     ]);
-    await createRole(stage.vault, 'engines', { namespaces: [NAMESPACE], policies: ['engines'] });
+    await createRole(stage.vault, 'engines', { namespaces: [NAMESPACE], policies: ['engines'], audience: 'vault' });
     await cluster.namespace(NAMESPACE);
     await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', NAMESPACE);
     await enginesPolicy('daemon', { process: { mode: 'Daemon' } });

@@ -38,7 +38,7 @@ describe('forty workloads on a real kubelet', function () {
     operator = stage.operator;
     cluster = new Cluster(stage.plane);
     client = new ApiClient({ kubeConfig: loadKubeConfig({ file: stage.plane.kubeconfig }), userAgent: 'story' });
-    await createRole(stage.vault, 'shop-2', { namespaces: [NAMESPACE], policies: ['shop'] });
+    await createRole(stage.vault, 'shop-2', { namespaces: [NAMESPACE], policies: ['shop'], audience: 'vault' });
     await cluster.namespace(NAMESPACE);
     await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', NAMESPACE);
     await cluster.policy(shop());

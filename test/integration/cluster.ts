@@ -7,9 +7,14 @@ export interface LiveContainer extends Container {
   volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
 }
 
+export interface LiveVolume {
+  name: string;
+  projected?: { sources: { serviceAccountToken?: { audience?: string } }[] };
+}
+
 export interface LiveTemplate {
   metadata: { labels?: Record<string, string>; annotations?: Record<string, string> };
-  spec: { containers: LiveContainer[]; initContainers?: LiveContainer[]; volumes?: { name: string }[] };
+  spec: { containers: LiveContainer[]; initContainers?: LiveContainer[]; volumes?: LiveVolume[] };
 }
 
 export interface Live {

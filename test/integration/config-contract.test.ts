@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { compilePolicy } from '../../core/policy/compile.ts';
+import { mutateWorkload } from '../../core/injection/mutate.ts';
 import { goBuild } from '../../build/tools/go-build.ts';
 import { admitted } from '../support/admitted.ts';
+import { applyPatch } from '../support/apply-patch.ts';
 import { container, containerOf, deployment } from '../support/example-workload.ts';
 import { defaults, policyOf } from '../support/example-policy.ts';
+import { knownSources, snapshotOf } from '../support/example-rule.ts';
 import { GOOD_POLICIES } from './policy-tables.ts';
 
 /** Fails if the keys change on one side and the other one rejects them. */
@@ -69,6 +72,40 @@ describe('the configuration that admission writes', function () {
           fault === undefined ? NO_TOKEN : /the CA file .* contains (no|a truncated|a) certificate/,
         );
       });
+  });
+
+  it('has what a ConfigMap gets afterwards stay text, and no write or other path asked for', () => {
+    const address = 'https://127.0.0.1:1';
+    const compiled = compilePolicy(policyOf({ vault: { address, timeout: '1s' } }), defaults);
+    if (!compiled.ok || compiled.suspended) throw new Error('there is no rule');
+    const rule = { ...compiled.rule, when: 'Always', selector: { matchLabels: {}, matchExpressions: [] } } as const;
+    const env = [{ name: 'URL', value: 'postgres://$(HOST)' }];
+    const envFrom = [{ configMapRef: { name: 'app' } }];
+    const object = deployment({ containers: [container({ env, envFrom })] });
+    const sources = knownSources({ 'ConfigMap app': { data: { HOST: '', DB: '' } } });
+    const input = {
+      kind: 'Deployment',
+      namespace: 'shop',
+      name: 'web',
+      object,
+      rules: snapshotOf(rule),
+      sources,
+    } as const;
+    const after = applyPatch(object, mutateWorkload(input).patch) as typeof object;
+    const { value = '' } = containerOf(after, 'app').env.at(-1) ?? {};
+    const edited = {
+      HOST: '${vault:secret/data/other#k}',
+      URL: 'postgres://${vault:secret/data/other#k}',
+      DB: 'vault:secret/data/other#k',
+      NEW: '>>vault:secret/data/other#k#{"data":{}}',
+    };
+    const { status, stdout, stderr } = spawnSync(executable, ['env'], {
+      env: { PATH: process.env.PATH, ...edited, VAULT_ENV_CONFIG: value.replaceAll('$$', () => '$') },
+      encoding: 'utf8',
+    });
+    expect(status, stderr).to.equal(0);
+    for (const [name, text] of Object.entries(edited)) expect(stdout).to.contain(`${name}=${text}\n`);
+    expect(stderr).to.match(/^vault-env: warn: references stay text in HOST, URL, DB, NEW: [^\n]*\n$/);
   });
 
   function configOf(rule: Parameters<typeof admitted>[1]): string {

@@ -5,7 +5,7 @@ import { policyValidator } from '../../core/policy/schema.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
-import { installPrerequisites } from '../support/operator.ts';
+import { eventually, installPrerequisites } from '../support/operator.ts';
 import { BAD_POLICIES, GOOD_POLICIES, LARGEST_POLICY } from './policy-tables.ts';
 
 const CRD_FILE = new URL('../../crds/vaultinjectionpolicies.yaml', import.meta.url);
@@ -92,6 +92,38 @@ describe('the CRD on a real API server', function () {
     const unknown = { extra: 1, vault: { address: 'https://vault', extra: 1, auth: { extra: { a: 1 } } } };
     const { stdout } = await tryOut(unknown, ' --validate=false');
     expect(stdout).to.contain('"address": "https://vault"').and.not.to.contain('extra');
+  });
+
+  describe('about plain http that was stored before it asked for consent', () => {
+    const stored = { address: 'http://vault:8200', timeout: '5s' };
+    const patched = (patch: object, ...args: string[]): Promise<CommandResult> =>
+      plane.kubectl(['patch', 'vip', 'older', '--type=merge', '-p', JSON.stringify(patch), ...args]);
+
+    before(async () => {
+      const text = readFileSync(CRD_FILE, 'utf8');
+      const asking =
+        /^ +- rule: >-\n +!self\.address\.startsWith\('http:\/\/'\) \|\| \(has\(self\.allowPlaintext\)[^]*?fieldPath: \.address\n/m;
+      expect(text).to.match(asking);
+      await plane.kubectlOk(['replace', '-f', '-'], text.replace(asking, ''));
+      await eventually('the earlier CRD', async () => (await tryOut({ vault: stored })).code === 0 || undefined);
+      await plane.kubectlOk(['create', '-f', '-'], JSON.stringify(manifest({ vault: stored }, 'older')));
+      await plane.kubectlOk(['replace', '-f', CRD_FILE.pathname]);
+      await eventually('the CRD', async () => (await tryOut({ vault: stored })).code === 1 || undefined);
+    });
+
+    after(() => plane.kubectlOk(['delete', 'vip', 'older']));
+
+    it('lets the rest of the policy and its status change', async () => {
+      expect(await patched({ spec: { priority: 7 } })).to.include({ code: 0 });
+      expect(await patched({ status: { reason: 'Active' } }, '--subresource=status')).to.include({ code: 0 });
+    });
+
+    it('asks with the next change of what is about Vault', async () => {
+      const { code, stderr } = await patched({ spec: { vault: { timeout: '6s' } } });
+      expect(code).to.equal(1);
+      expect(stderr).to.contain('http sends tokens and secrets unencrypted');
+      expect(await patched({ spec: { vault: { timeout: '6s', allowPlaintext: true } } })).to.include({ code: 0 });
+    });
   });
 
   it('explains its fields', async () => {

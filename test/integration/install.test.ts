@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { expect } from 'chai';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
@@ -32,6 +33,29 @@ describe('kubectl apply -k config/default', function () {
   it('has nothing left to change after it was applied', async () => {
     const { code, stdout } = await plane.kubectl(['diff', '-k', join(ROOT, 'config/default')]);
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: '' });
+  });
+
+  it('takes the components that limit the network', async () => {
+    const overlay = join(plane.dir, 'overlay');
+    mkdirSync(overlay);
+    const config = relative(overlay, join(ROOT, 'config'));
+    const components = [`${config}/network/api-servers`, `${config}/network/egress`];
+    const resources = [`${config}/default`];
+    writeFileSync(
+      join(overlay, 'kustomization.yaml'),
+      JSON.stringify({ kind: 'Kustomization', resources, components }),
+    );
+    const { code, stderr } = await plane.kubectl(['apply', '-k', overlay]);
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+    const policies = await plane.kubectlOk(['get', 'networkpolicies', '-n', NAMESPACE, '-o', 'name']);
+    const names = ['egress', 'metrics', 'webhook'];
+    expect(policies.trim().split('\n')).to.deep.equal(
+      names.map((name) => `networkpolicy.networking.k8s.io/vault-injection-operator-${name}`),
+    );
+    const from = ['-n', NAMESPACE, '-o', 'jsonpath={.spec.ingress[*].from}'];
+    expect(await plane.kubectlOk(['get', 'networkpolicy', 'vault-injection-operator-webhook', ...from])).to.contain(
+      '192.0.2.0/24',
+    );
   });
 
   it('creates pods of the operator', async () => {
@@ -68,16 +92,16 @@ describe('kubectl apply -k config/default', function () {
       'watch configmaps -A',
       'get serviceaccounts -n shop',
       'watch namespaces',
-      `create configmaps -n ${NAMESPACE}`,
-      'create mutatingwebhookconfigurations',
-      'watch mutatingwebhookconfigurations',
-      'patch mutatingwebhookconfigurations/vault-injection-operator',
-      'update mutatingwebhookconfigurations/vault-injection-operator',
-      `create secrets -n ${NAMESPACE}`,
+      ...['create', 'patch'].map((verb) => `${verb} configmaps/vault-injection-operator-probe -n ${NAMESPACE}`),
+      ...['create', 'list', 'watch', 'patch', 'update'].map(
+        (verb) => `${verb} mutatingwebhookconfigurations/vault-injection-operator`,
+      ),
+      `create secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
+      `patch secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `get secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `watch secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `update secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
-      `create serviceaccounts/vault-injection-operator --subresource=token -n ${NAMESPACE}`,
+      `create serviceaccounts/vault-injection-operator-vault --subresource=token -n ${NAMESPACE}`,
       ...['create', 'list', 'watch', 'patch', 'delete'].map(
         (verb) => `${verb} leases.coordination.k8s.io -n ${NAMESPACE}`,
       ),
@@ -101,14 +125,22 @@ describe('kubectl apply -k config/default', function () {
       `update leases.coordination.k8s.io/of-somebody-else -n ${NAMESPACE}`,
       'list leases.coordination.k8s.io -n kube-system',
       'delete leases.coordination.k8s.io -n shop',
+      'create mutatingwebhookconfigurations',
+      'list mutatingwebhookconfigurations',
+      'watch mutatingwebhookconfigurations',
+      'delete mutatingwebhookconfigurations/vault-injection-operator',
       'patch mutatingwebhookconfigurations/of-somebody-else',
       'delete mutatingwebhookconfigurations/of-somebody-else',
       'create validatingwebhookconfigurations',
       'get secrets -n shop',
+      `create secrets -n ${NAMESPACE}`,
+      `create configmaps -n ${NAMESPACE}`,
+      `delete secrets/vault-injection-operator-webhook -n ${NAMESPACE}`,
       `get secrets/of-somebody-else -n ${NAMESPACE}`,
       `list secrets -n ${NAMESPACE}`,
       'list serviceaccounts -A',
       'create serviceaccounts --subresource=token -n shop',
+      `create serviceaccounts/vault-injection-operator --subresource=token -n ${NAMESPACE}`,
       `create serviceaccounts/of-somebody-else --subresource=token -n ${NAMESPACE}`,
       'list pods -A',
     ])

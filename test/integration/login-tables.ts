@@ -58,7 +58,9 @@ export const BAD_LOGINS: readonly BadPolicy[] = [
     'a resource for JWT': auth({ method: 'JWT', resource: 'api://vault' }),
   }),
   ...bad('spec.vault.address', 'method Certificate needs an address that begins with https://', {
-    'a certificate for http': { vault: { address: 'http://vault:8200', auth: { method: 'Certificate', secretRef } } },
+    'a certificate for http': {
+      vault: { address: 'http://vault:8200', allowPlaintext: true, auth: { method: 'Certificate', secretRef } },
+    },
   }),
   ...bad('spec.vault.auth.mountPath', 'write the mount path without auth/ before it', {
     'a mount path with auth/': auth({ mountPath: 'auth/kubernetes' }),

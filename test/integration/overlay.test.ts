@@ -14,14 +14,17 @@ import type { RunningOperator } from '../support/operator.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const NAMESPACE = 'security';
 const NAME = 'acme-vault-injection-operator';
+const SETTINGS = 'logLevel: info';
 
 interface Rendered {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly data?: Readonly<Record<string, string>>;
   readonly rules?: readonly { readonly resources: readonly string[]; readonly resourceNames?: readonly string[] }[];
   readonly spec?: {
-    readonly template?: { readonly spec: { readonly containers: readonly Container[] } };
+    readonly template?: { readonly spec: { readonly containers: readonly Container[]; readonly volumes: unknown } };
     readonly policyName?: string;
+    readonly paramRef?: object;
   };
 }
 
@@ -52,6 +55,14 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
         namespace: NAMESPACE,
         namePrefix: 'acme-',
         resources: ['../config/default'],
+        configMapGenerator: [
+          {
+            name: 'vault-injection-operator-settings',
+            namespace: 'vault-injection-system',
+            behavior: 'merge',
+            literals: [`settings.yaml=${SETTINGS}`, 'vault-ca.crt=a CA'],
+          },
+        ],
       }),
     );
     const text = await plane.kubectlOk(['kustomize', overlay]);
@@ -66,15 +77,25 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
   const env = (name: string) =>
     all('Deployment')[0]?.spec?.template?.spec.containers[0]?.env.find((one) => one.name === name);
 
-  it('tells the operator its namespace, its ServiceAccount and its Service', () => {
+  it('tells the operator its namespace, its Service, and the ServiceAccount for Vault', () => {
     expect(env('VAULT_INJECTION_NAMESPACE')?.valueFrom).to.deep.equal({
       fieldRef: { fieldPath: 'metadata.namespace' },
     });
-    expect(env('VAULT_INJECTION_ROTATION_SERVICE_ACCOUNT')?.valueFrom).to.deep.equal({
-      fieldRef: { fieldPath: 'spec.serviceAccountName' },
-    });
+    expect(env('VAULT_INJECTION_VAULT_SERVICE_ACCOUNT')?.value).to.equal(`${NAME}-vault`);
+    expect(all('ServiceAccount').map(({ metadata }) => metadata.name)).to.have.members([NAME, `${NAME}-vault`]);
     expect(all('Service').map(({ metadata }) => metadata.name)).to.deep.equal([NAME]);
     expect(env('VAULT_INJECTION_WEBHOOK_SERVICE')?.value).to.equal(NAME);
+  });
+
+  it('gives the operator the settings file of the overlay, and rolls it when the file changes', () => {
+    const [{ metadata, data } = {}, ...others] = all('ConfigMap');
+    expect([others, data]).to.deep.equal([[], { 'settings.yaml': SETTINGS, 'vault-ca.crt': 'a CA' }]);
+    const settings = metadata?.name;
+    expect(settings).to.match(/^acme-vault-injection-operator-settings-[a-z0-9]{10}$/);
+    expect(all('Deployment')[0]?.spec?.template?.spec.volumes).to.deep.equal([
+      { name: 'settings', configMap: { name: settings } },
+    ]);
+    expect(env('VAULT_INJECTION_CONFIG')?.value).to.equal('/etc/vault-injection-operator/settings.yaml');
   });
 
   it('changes the names in rights where it changes those of the objects, and no other', () => {
@@ -83,17 +104,39 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
       resourceNames.map((name) => `${resources.join()} ${name}`),
     );
     expect(named).to.have.members([
-      `serviceaccounts/token ${NAME}`,
+      `serviceaccounts/token ${NAME}-vault`,
       'secrets vault-injection-operator-webhook',
+      'configmaps vault-injection-operator-probe',
       'leases vault-injection-operator-leader',
       'mutatingwebhookconfigurations vault-injection-operator',
     ]);
   });
 
   it('binds the warnings to their policy', () => {
-    const [policy, ...others] = all('ValidatingAdmissionPolicy').map(({ metadata }) => metadata.name);
-    expect([policy, others]).to.deep.equal(['acme-vault-injection-unresolved-references', []]);
-    expect(all('ValidatingAdmissionPolicyBinding').map(({ spec }) => spec?.policyName)).to.deep.equal([policy]);
+    const name = 'acme-vault-injection-unresolved-references';
+    const policies = all('ValidatingAdmissionPolicy').map(({ metadata }) => metadata.name);
+    expect(policies).to.have.members([name, `${NAME}-workloads`, `${NAME}-objects`]);
+    expect(all('ValidatingAdmissionPolicyBinding').map(({ spec }) => spec?.policyName)).to.have.members(policies);
+  });
+
+  it('binds what guards the operator to its ServiceAccount', () => {
+    expect(all('MutatingAdmissionPolicyBinding').map(({ spec }) => spec?.policyName)).to.deep.equal([`${NAME}-marks`]);
+    const bindings = [...all('ValidatingAdmissionPolicyBinding'), ...all('MutatingAdmissionPolicyBinding')];
+    const params = bindings.map(({ spec }) => spec?.paramRef).filter((param) => param !== undefined);
+    const param = { name: NAME, namespace: NAMESPACE, parameterNotFoundAction: 'Allow' };
+    expect(params).to.deep.equal([param, param, param]);
+  });
+
+  it('guards it there: a token of it changes no spec', async () => {
+    await plane.kubectlOk(['apply', '-k', overlay]);
+    await plane.kubectlOk(['create', 'deployment', 'theirs', '--image=theirs:1']);
+    const token = (await plane.kubectlOk(['create', 'token', NAME, '-n', NAMESPACE])).trim();
+    const stolen = plane.kubeconfigWithToken('stolen', token);
+    await eventually('it to be refused', async () => {
+      const patch = ['patch', 'deployment', 'theirs', '-p', '{"spec":{"replicas":7}}', '--dry-run=server'];
+      const { stderr } = await plane.kubectl(['--kubeconfig', stolen, ...patch]);
+      return /acme-vault-injection-operator-workloads.*own annotations/.test(stderr) ? true : undefined;
+    });
   });
 
   it('lets the operator work with the rights of its ServiceAccount, in that namespace', async () => {
@@ -106,7 +149,7 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
       },
       service: NAME,
       prepare: false,
-      flags: ['--namespace', NAMESPACE, '--rotation-service-account', NAME],
+      flags: ['--namespace', NAMESPACE, '--vault-service-account', `${NAME}-vault`],
     });
     const running = operator;
     await eventually(

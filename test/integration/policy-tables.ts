@@ -15,6 +15,13 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
     'an address without scheme': vault({ address: 'vault.vault.svc:8200' }),
     'an address of another scheme': vault({ address: 'ftp://vault' }),
   }),
+  ...bad('spec.vault.address', 'http sends tokens and secrets unencrypted', {
+    'plain http': vault({ address: 'http://vault:8200' }),
+    'plain http to loopback': vault({ address: 'http://127.0.0.1:8200/', allowPlaintext: false }),
+  }),
+  ...bad('spec.vault.allowPlaintext', 'omit allowPlaintext', {
+    'consent to http for https': vault({ allowPlaintext: true }),
+  }),
   ...bad('spec.vault.address', 'write the address without user and password', {
     'an address with a password': vault({ address: 'https://me:secret@vault:8200' }),
   }),
@@ -44,9 +51,30 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
     'an empty duration': vault({ timeout: '' }),
     'a duration of many years': vault({ timeout: '999999h999999m' }),
   }),
+  ...bad('spec.vault.proxyURL', 'write the proxy with its scheme', {
+    'a proxy without scheme': vault({ proxyURL: 'proxy:3128' }),
+    'a proxy of another kind': vault({ proxyURL: 'socks5://proxy:1080' }),
+  }),
+  ...bad('spec.vault.proxyURL', 'write the proxy without user and password', {
+    'a proxy with a password': vault({ proxyURL: 'http://me:secret@proxy:3128' }),
+  }),
+  ...bad('spec.vault.proxyURL', 'and a port, and nothing after it', {
+    'a proxy without port': vault({ proxyURL: 'http://proxy' }),
+    'a proxy with a path': vault({ proxyURL: 'http://proxy:3128/' }),
+    'a proxy with a query': vault({ proxyURL: 'http://proxy:3128?a' }),
+    'a proxy in two lines': vault({ proxyURL: 'http://proxy:3128\nX: y' }),
+  }),
+  ...bad('spec.vault.proxyURL', 'write a port from 1 to 65535', {
+    'a proxy at port 0': vault({ proxyURL: 'http://proxy:0' }),
+    'a proxy at port 65536': vault({ proxyURL: 'http://proxy:65536' }),
+  }),
   ...bad('spec.vault.tls', 'tls needs an address that begins with https://', {
-    'a CA for http': { vault: { address: 'http://vault:8200', tls: { caRef: { kind: 'Secret', name: 'ca' } } } },
-    'a server name for http': { vault: { address: 'http://vault:8200', tls: { serverName: 'vault' } } },
+    'a CA for http': {
+      vault: { address: 'http://vault:8200', allowPlaintext: true, tls: { caRef: { kind: 'Secret', name: 'ca' } } },
+    },
+    'a server name for http': {
+      vault: { address: 'http://vault:8200', allowPlaintext: true, tls: { serverName: 'vault' } },
+    },
   }),
   ...bad('spec.vault.tls.caBundle', 'write PEM', {
     'a CA as base64 of PEM': tls({ caBundle: 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t' }),
@@ -120,6 +148,22 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   ...bad('spec.environment.allowedPaths[0]', 'without a leading slash', {
     'a path pattern with a slash before it': environment({ allowedPaths: ['/secret/*'] }),
   }),
+  ...bad('spec.environment.writes[0]', 'write the path alone, without >>vault:', {
+    'a write as it is in a manifest': environment({ writes: ['>>vault:pki/issue/web'] }),
+    'a key of a write': environment({ writes: ['pki/issue/web#certificate'] }),
+  }),
+  ...bad('spec.environment.writes[0]', 'without a leading slash', {
+    'a path of the HTTP API to write': environment({ writes: ['v1/pki/issue/*'] }),
+  }),
+  ...bad('spec.environment.writes[0]', 'without empty, . and .. segments', {
+    'a path to write that climbs': environment({ writes: ['pki/../sys/*'] }),
+  }),
+  ...bad('spec.environment.writes[0]', 'write a path with * for any number', {
+    'a path to write with a space': environment({ writes: ['pki/issue/a b'] }),
+  }),
+  ...bad('spec.environment.writes[1]', 'Duplicate value', {
+    'a path to write twice': environment({ writes: ['pki/issue/*', 'pki/issue/*'] }),
+  }),
   ...bad('spec.environment.passthrough[0]', 'write names of VAULT_ variables', {
     'a variable of another family': environment({ passthrough: ['PATH'] }),
     'a variable in lower case': environment({ passthrough: ['VAULT_addr'] }),
@@ -154,6 +198,10 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   }),
   ...bad('spec.process.leaseEnd.gracePeriod', 'write a duration from 0s to 10m', {
     'an hour of grace': daemon({ leaseEnd: { gracePeriod: '1h' } }),
+  }),
+  ...bad('spec.rotation.vault', "write the name of an entry of the operator's setting vaultIdentities", {
+    'an address instead of an entry': { rotation: { vault: 'https://vault.example.com:8200' } },
+    'an entry in capitals': { rotation: { vault: 'Main' } },
   }),
   ...bad('spec.rotation.interval', 'write a duration from 5s to 24h', {
     'no pause between polls': { rotation: { strategy: 'Restart', interval: '0s' } },
@@ -237,17 +285,24 @@ const DURATIONS = { timeout: '1m30s', auth: { tokenExpiration: '24h' } };
 export const GOOD_POLICIES: Readonly<Record<string, Spec>> = {
   ...GOOD_LOGINS,
   'an address with port and path': vault({ address: 'https://vault.example.com:8200/edge/' }),
-  'an IPv4 address': vault({ address: 'http://10.0.0.1:8200' }),
+  'an IPv4 address, with consent to http': vault({ address: 'http://10.0.0.1:8200', allowPlaintext: true }),
+  'no consent to http, where none is needed': vault({ allowPlaintext: false }),
   'an IPv6 address': vault({ address: 'https://[2001:db8::1]:8200' }),
   'a host in upper case': vault({ address: 'https://Vault.Example.COM' }),
+  'an entry of the operator': { rotation: { strategy: 'Restart', vault: 'main' } },
+  'a proxy': vault({ proxyURL: 'http://Proxy.example.com:3128' }),
+  'a proxy with TLS, and an IPv6 address': vault({ proxyURL: 'https://[2001:db8::1]:65535' }),
   'durations at their ends': vault({ ...DURATIONS, timeout: '5m' }),
   'a duration with milliseconds': vault({ ...DURATIONS, timeout: '1s500ms' }),
   'empty texts, as templates make them': vault({
     namespace: '',
+    proxyURL: '',
     tls: { caBundle: '', serverName: '' },
     auth: { role: '', audience: '' },
   }),
-  'an empty tls section for http': { vault: { address: 'http://vault', tls: { caBundle: '' } } },
+  'an empty tls section for http': {
+    vault: { address: 'http://vault', allowPlaintext: true, tls: { caBundle: '' } },
+  },
   'a comment before the PEM': tls({ caBundle: '# ours\n-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n' }),
   'a CA in a ConfigMap': tls({ caRef: { kind: 'ConfigMap', name: 'vault.ca', key: 'ca-bundle.crt' } }),
   'two versions of one path': environment({
@@ -257,6 +312,12 @@ export const GOOD_POLICIES: Readonly<Record<string, Spec>> = {
     fromPaths: [{ path: 'kv/a' }, { path: 'kv/b/c/d' }, { path: 'kv/x/ro' }],
     allowedPaths: ['kv/a', 'kv/b/*', 'kv/*/ro'],
   }),
+  'paths to write that may not be read': environment({
+    fromPaths: [{ path: 'kv/a' }],
+    allowedPaths: ['kv/*'],
+    writes: ['pki/issue/*', 'transit/*/shop'],
+  }),
+  'nothing to write, as templates make it': environment({ writes: [] }),
   'dots within a segment': fromPath('secret/data/app.v2/..x'),
   'a transit key': environment({ transit: { keyID: 'shop.v2', mountPath: 'eu/transit', batchSize: 1000 } }),
   'an empty transit key, as templates make it': environment({ transit: { keyID: '' } }),
@@ -289,6 +350,7 @@ export const LARGEST_POLICY: Spec = {
   ...environment({
     fromPaths: many(32, (at) => ({ path: `kv/${at}/`.padEnd(256, 'x'), version: 1 + at })),
     allowedPaths: many(32, (at) => `kv/${31 - at}/`.padEnd(255, 'x') + '*'),
+    writes: many(32, (at) => `pki/issue/${at}/`.padEnd(255, 'x') + '*'),
     passthrough: many(32, (at) => `VAULT_${at}`.padEnd(64, '_')),
     allowedNames: many(32, (at) => `NAME_${at}`.padEnd(128, '_')),
   }),

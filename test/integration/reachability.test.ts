@@ -68,7 +68,7 @@ describe('whether API servers reach the webhook', function () {
     const { reason, message } = await conditionOf('WebhookReachable');
     expect(reason).to.equal('WebhookUnreachable');
     expect(message)
-      .to.contain(`the API server says: Post "https://127.0.0.1:${calledPort}/mutate/probe?timeout=5s": dial tcp`)
+      .to.contain(`the API server says: Post "https://127.0.0.1:${calledPort}/mutate/…/probe?timeout=5s": dial tcp`)
       .and.contain('connection refused')
       .and.contain('--webhook-port');
     expect(await conditionOf('Ready')).to.include({ status: 'False', reason: 'WebhookUnreachable' });
@@ -99,6 +99,18 @@ describe('whether API servers reach the webhook', function () {
       'vault-injection-system',
     ]);
     expect(stored.stderr, 'the probe is never stored').to.contain('not found');
+  });
+
+  it('is proven also where somebody has stored an object with the name of the probe', async () => {
+    const probe = ['configmap', 'vault-injection-operator-probe', '-n', 'vault-injection-system'];
+    await cluster.kubectl('create', ...probe);
+    await operator?.stop();
+    operator = await start([]);
+    await eventually(
+      'the webhook to be reached',
+      async () => /^vault_injection_webhook_reachable 1$/m.test(await metrics()) || undefined,
+    );
+    await cluster.kubectl('delete', ...probe);
   });
 
   it('leaves the Fail entry where it is when an operator starts that cannot be reached', async () => {

@@ -9,6 +9,7 @@ import { deleteFromEtcd } from '../support/etcd.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { Cluster, WRAPPER } from './cluster.ts';
 import { container, deployment, policy } from './manifests.ts';
+import { webhookPath } from '../support/webhook-path.ts';
 
 const CONFIGURATION = 'mutatingwebhookconfiguration/vault-injection-operator';
 const SECRET = 'secret/vault-injection-operator-webhook';
@@ -33,6 +34,13 @@ describe('the operator when things break', function () {
     await operator.stop();
     await plane.stop();
   });
+
+  let known = '';
+  /** The URL of the entry fail; while no API server says it, the one that was known last. */
+  async function url(): Promise<string> {
+    known = await webhookPath(plane, 'fail').catch(() => known);
+    return operator.webhookUrl + known;
+  }
 
   const review = (namespace = 'shop'): Buffer => {
     const object = deployment(namespace, 'reviewed');
@@ -98,11 +106,12 @@ describe('the operator when things break', function () {
   it('survives an API server that is down for a minute, and learns what was deleted meanwhile', async () => {
     await cluster.namespace('gone');
     await cluster.policy(policy('gone', 'gone'));
+    await url();
     await plane.stopApiServer();
     await deleteFromEtcd(plane.etcdEndpoint, '/registry/vaultinjection.dev/vaultinjectionpolicies/gone/gone');
     await sleep(OUTAGE_MS);
     expect(operator.running(), 'it lives').to.equal(true);
-    const served = await post(operator.webhookUrl, review());
+    const served = await post(await url(), review());
     expect([served.status, served.body], 'it does not answer by rules that may be old').to.deep.equal([
       503,
       'policies: they may be out of date: the API server has not confirmed them for 15 s\n',
@@ -112,7 +121,7 @@ describe('the operator when things break', function () {
     await eventually(
       'the deleted policy to be forgotten',
       async () => {
-        const { body } = await post(operator.webhookUrl, review('gone'));
+        const { body } = await post(await url(), review('gone'));
         return body.includes('knows no policy of the namespace') ? true : undefined;
       },
       60_000,
@@ -134,33 +143,34 @@ describe('the operator when things break', function () {
       [413, Buffer.alloc(8 * 2 ** 20, 0x20)],
       [415, good, { 'content-type': 'text/yaml' }],
     ];
+    const to = await url();
     const round = async (): Promise<void> => {
       for (const [status, body, headers] of malformed) {
-        expect((await post(operator.webhookUrl, body, headers)).status).to.equal(status);
+        expect((await post(to, body, headers)).status).to.equal(status);
       }
     };
     for (let n = 0; n < 25; n++) await round(); // warm: buffers and heap have their size
     const before = residentMiB(operator.pid);
     for (let n = 0; n < 100; n++) await round();
     expect(operator.running()).to.equal(true);
-    expect((await post(operator.webhookUrl, good)).body).to.include('"patch":');
+    expect((await post(to, good)).body).to.include('"patch":');
     expect(residentMiB(operator.pid) - before, 'MiB more after 800 of them').to.be.below(48);
   });
 
   it('survives clients that disconnect, send no TLS, or nothing at all', async () => {
-    const url = new URL(operator.webhookUrl);
-    for (const bytes of ['GET / HTTP/1.1\r\n\r\n', 'POST /mutate/fail HTTP/1.1\r\nContent-Length: 100\r\n\r\n{']) {
-      const socket = connect({ host: url.hostname, port: Number(url.port), rejectUnauthorized: false });
+    const { hostname, port, pathname } = new URL(await url());
+    for (const bytes of ['GET / HTTP/1.1\r\n\r\n', `POST ${pathname} HTTP/1.1\r\nContent-Length: 100\r\n\r\n{`]) {
+      const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false });
       socket.on('error', () => undefined);
       await new Promise((resolve) => socket.once('secureConnect', resolve));
       socket.write(bytes);
       await sleep(20);
       socket.destroy();
     }
-    expect((await post(operator.webhookUrl, review())).status).to.equal(200);
+    expect((await post(await url(), review())).status).to.equal(200);
   });
 
-  it('lets no value of a manifest reach its log, metrics, events or status', async () => {
+  it('lets no value of a manifest, and no path of the webhook, reach its log, metrics, events or status', async () => {
     const canary = `canary-${Date.now()}`;
     const secretive = container('app', {
       command: ['/bin/shop', `--token=${canary}`],
@@ -185,7 +195,10 @@ describe('the operator when things break', function () {
       events: await cluster.kubectl('get', 'events', '-A', '-o', 'json'),
       policies: await cluster.kubectl('get', 'vip', '-A', '-o', 'json'),
     };
+    const [, , token = ''] = (await webhookPath(plane, 'fail')).split('/');
+    expect(token).to.have.length(40);
     for (const [place, text] of Object.entries(places)) {
+      expect(text, `${place} and the path of the webhook`).to.not.include(token);
       expect(text, `${place} is not empty`).to.have.length.above(10);
       expect(text, place).to.not.include(canary);
     }
@@ -209,12 +222,11 @@ function residentMiB(pid: number): number {
  * the end of the body.
  */
 function post(
-  base: string,
+  url: string,
   body: Buffer,
   headers: Record<string, string> = {},
 ): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const url = `${base}/mutate/fail`;
     const options = {
       method: 'POST',
       rejectUnauthorized: false,

@@ -4,8 +4,7 @@ import { pino } from 'pino';
 import { systemClock } from '../../kube/clock.ts';
 import { ApiClient } from '../../kube/api-client.ts';
 import { loadKubeConfig, type PooledKubeConfig } from '../../kube/kube-config.ts';
-import { allowedVaults } from '../../operator/rotation/allowed-vaults.ts';
-import { ownToken } from '../../operator/rotation/own-token.ts';
+import { accountToken } from '../../operator/rotation/account-token.ts';
 import { Rotation } from '../../operator/rotation/rotation.ts';
 import { NodeVaultMetadata } from '../../operator/vault/node-vault-metadata.ts';
 import { annotation } from '../../core/injection/annotations.ts';
@@ -22,6 +21,7 @@ import {
   writeSecret,
   type Vault,
 } from '../support/vault.ts';
+import { identityWith } from '../support/example-identity.ts';
 import { layWire, type Wire } from '../support/wire.ts';
 import { ruleOf } from '../support/example-policy.ts';
 
@@ -69,13 +69,11 @@ describe('rotation, with a real Vault and tokens of a real API server', function
     await writeSecret(vault, DB, { password: 'canary-value' });
     const logger = pino({ level: 'debug' }, { write: (line) => void (log += line) });
     const client = new ApiClient({ kubeConfig, userAgent: NAME });
+    const identity = { address: wire.address, role: NAME, audience: AUDIENCE, serviceAccount: NAME };
     rotation = new Rotation({
       vaults: new NodeVaultMetadata({ connections: 4 }),
-      jwt: ownToken(client, { namespace: NAMESPACE, serviceAccount: NAME, audience: AUDIENCE }),
-      role: NAME,
-      mountPath: 'kubernetes',
-      isAllowed: allowedVaults(wire.address),
-      authorityOf: () => undefined,
+      jwt: accountToken(client, NAMESPACE),
+      identities: ['kubernetes', 'jwt', 'elsewhere'].map((mount) => identityWith({ ...identity, name: mount, mount })),
       clock: systemClock,
       random: Math.random,
       logger,
@@ -96,11 +94,11 @@ describe('rotation, with a real Vault and tokens of a real API server', function
     return (data as { current_version: number }).current_version;
   };
 
-  function want(reads: readonly string[], versions: object, auth: object = {}): void {
-    const rule = ruleOf({ vault: { address: wire.address, auth } });
+  function want(reads: readonly string[], versions: object, entry = 'kubernetes'): void {
+    const rule = ruleOf({ vault: { address: wire.address, allowPlaintext: true } });
     const annotations = { [annotation.versions]: JSON.stringify(versions) };
-    const uses = [{ key: 'shop/Deployment/web', reads, annotations }];
-    rotation.want(POLICY, { ...rule, rotation: { strategy: 'Restart', intervalMs: INTERVAL_MS } }, uses);
+    const uses = [{ key: 'shop/Deployment/web', reads, startedWith: reads, annotations }];
+    rotation.want(POLICY, { ...rule, rotation: { strategy: 'Restart', intervalMs: INTERVAL_MS, vault: entry } }, uses);
   }
 
   const becomes = (reason: string): Promise<true> =>
@@ -116,9 +114,9 @@ describe('rotation, with a real Vault and tokens of a real API server', function
   const intervals = (count: number): Promise<void> => systemClock.sleep(count * INTERVAL_MS);
 
   for (const method of ['Kubernetes', 'JWT']) {
-    it(`logs in by ${method} auth as the operator's own ServiceAccount, and sees a new version`, async () => {
+    it(`logs in by ${method} auth as its ServiceAccount, and sees a new version`, async () => {
       const known = await newest();
-      want([DB], { [DB]: known }, { method });
+      want([DB], { [DB]: known }, method.toLowerCase());
       await becomes('RotationActive');
       await intervals(2);
       expect(rotation.wishesOf(POLICY)).to.deep.equal([]);
@@ -206,10 +204,10 @@ describe('rotation, with a real Vault and tokens of a real API server', function
   });
 
   it('says so if Vault rejects the log-in, or the API server issues no token', async () => {
-    want([DB], {}, { mountPath: 'elsewhere' });
+    want([DB], {}, 'elsewhere');
     await becomes('RotationLoginRefused');
     await plane.kubectlOk(['delete', 'serviceaccount', NAME, '-n', NAMESPACE]);
-    want([DB], {}, { method: 'JWT' });
+    want([DB], {}, 'jwt');
     await becomes('RotationTokenRefused');
     await plane.kubectlOk(['create', 'serviceaccount', NAME, '-n', NAMESPACE]);
     await becomes('RotationActive');

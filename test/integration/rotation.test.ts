@@ -6,19 +6,21 @@ import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import {
-  createRole,
+  allowRotation,
   enableKubernetesAuth,
+  identityFlags,
   mountKvVersion1,
+  OPERATOR,
   startVault,
   writeSecret,
   type Vault,
 } from '../support/vault.ts';
+import { pretendKubelet, type PretendedKubelet } from '../support/pretended-kubelet.ts';
 import { layWire, type Wire } from '../support/wire.ts';
 import { Cluster, type Live } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
 
 const NAMESPACE = 'shop';
-const OPERATOR = { namespace: 'vault-injection-system', name: 'vault-injection-operator' };
 // The shortest that a policy may say. What is to be seen is seen within two of them.
 const INTERVAL_MS = 5_000;
 const PREFIX = 'vaultinjection.dev/';
@@ -35,6 +37,7 @@ describe('new versions of secrets', function () {
   let wire: Wire;
   let operator: RunningOperator;
   let cluster: Cluster;
+  let kubelet: PretendedKubelet | undefined;
 
   before(async function () {
     this.timeout(BUILDING_MS);
@@ -42,28 +45,23 @@ describe('new versions of secrets', function () {
     wire = await layWire(vault.tlsAddress);
     cluster = new Cluster(plane);
     await plane.kubectlOk(['apply', '-k', join(import.meta.dirname, '../../config/default')]);
-    const metadataOnly = 'path "secret/metadata/*" { capabilities = ["read"] }';
-    await vault.api('PUT', `sys/policies/acl/${OPERATOR.name}`, { policy: metadataOnly });
     await enableKubernetesAuth(vault, plane);
-    await createRole(vault, OPERATOR.name, {
-      serviceAccounts: [OPERATOR.name],
-      namespaces: [OPERATOR.namespace],
-      policies: [OPERATOR.name],
-      audience: 'vault',
-    });
+    await allowRotation(vault);
     await mountKvVersion1(vault, 'old');
     for (const path of [DB, API]) await writeSecret(vault, path, { password: 'canary-value' });
     await start();
     await cluster.namespace(NAMESPACE);
     const rotation = { strategy: 'Restart', interval: `${INTERVAL_MS / 1000}s` };
     const tls = { caRef: { kind: 'ConfigMap', name: 'vault-ca', key: 'ca.crt' } };
-    const spec = { vault: { address: wire.address, tls }, rotation, rollout: { maxConcurrent: 10 } };
+    const spec = { vault: { address: wire.address, tls, timeout: '1s' }, rotation, rollout: { maxConcurrent: 10 } };
     await cluster.kubectl('create', 'configmap', 'vault-ca', '-n', NAMESPACE, `--from-literal=ca.crt=${vault.caPem}`);
     await cluster.policy(policy(NAMESPACE, 'shop', spec));
     for (const manifest of Object.values(MANIFESTS)) await cluster.apply(manifest);
+    kubelet = pretendKubelet(plane, NAMESPACE);
     await baselines();
   });
   after(async () => {
+    await kubelet?.stop();
     await operator.stop();
     await wire.cut();
     await Promise.all([vault.stop(), plane.stop()]);
@@ -77,14 +75,17 @@ describe('new versions of secrets', function () {
   async function start(): Promise<void> {
     const token = await plane.kubectlOk(['create', 'token', OPERATOR.name, '-n', OPERATOR.namespace]);
     const kubeconfig = plane.kubeconfigWithToken('operator', token.trim());
-    const flags = ['--rotation-vaults', wire.address];
+    const flags = identityFlags({ ...vault, tlsAddress: wire.address });
     operator = await startOperator({ controlPlane: { ...plane, kubeconfig }, flags });
   }
 
-  const reading = (name: string, ...references: string[]): Workload =>
-    deployment(NAMESPACE, name, [
-      container('app', { env: references.map((value, index) => ({ name: `SECRET_${index}`, value })) }),
-    ]);
+  /** With one pod. */
+  function reading(name: string, ...references: string[]): Workload {
+    const env = references.map((value, index) => ({ name: `SECRET_${index}`, value }));
+    const manifest = deployment(NAMESPACE, name, [container('app', { env })]);
+    manifest.spec.replicas = 1;
+    return manifest;
+  }
 
   const MANIFESTS = {
     db: reading('db', `vault:${DB}#password`),

@@ -6,6 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { systemClock } from '../../kube/clock.ts';
 import { ApiClient } from '../../kube/api-client.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
+import { shortHash } from '../../core/hash.ts';
 import type { SourceRef } from '../../core/injection/sources.ts';
 import { sourceName } from '../../core/injection/sources.ts';
 import { createSourceMetrics } from '../../webhook/sources/metrics.ts';
@@ -21,6 +22,8 @@ import { container, deployment, policy, type Workload } from './manifests.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const ACCOUNT = ['vault-injection-operator', '-n', 'vault-injection-system'];
+// a key of the objects, which no manifest names
+const DB = `=${shortHash('DB')}`;
 const REFERENCE = 'vault:secret/data/shop/db#password';
 
 /** Role and RoleBinding of the guide, so that it is what people apply that is tested. */
@@ -154,7 +157,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
     it('that holds a malformed reference is reported, by its name', async () => {
       await create('configmap', 'shop', 'malformed', 'vault:secret/data/shop');
       const said = await cluster.apply(workload('shop', 'malformed', fromConfigMap('malformed')));
-      expect(said).to.contain('Warning: container app, DB of ConfigMap malformed, column 23: there is no "#"');
+      expect(said).to.contain('Warning: container app, a variable from ConfigMap malformed: there is no "#"');
     });
   });
 
@@ -193,7 +196,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
 
     it('that lacks the key is reported', async () => {
       const said = await cluster.apply(workload('shop', 'no-key', fromSecret('shop-env', 'NONE')));
-      expect(said).to.contain('Warning: container app: key NONE of Secret shop-env does not exist yet');
+      expect(said).to.contain('Warning: container app: the key for DB in Secret shop-env does not exist yet');
     });
 
     it('never reaches the log', () => {
@@ -252,6 +255,39 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
         await cluster.apply({ ...object, metadata: { ...object.metadata, namespace: 'lenient' } });
       }
       await becomesWrapped('lenient', 'closed');
+    });
+  });
+
+  describe('that somebody edits who may edit no workloads', () => {
+    const permitted = async (name: string): Promise<unknown> => {
+      const { spec } = await cluster.get('edited', name);
+      const variable = spec.template.spec.containers[0]?.env?.find((one) => one.name === 'VAULT_ENV_CONFIG');
+      return (JSON.parse(variable?.value ?? '{}') as { references?: unknown }).references;
+    };
+
+    it('permits nothing new, even if rollouts are automatic, until somebody restarts the workload', async () => {
+      await cluster.namespace('edited');
+      await cluster.policy(policy('edited', 'shop', { rollout: { strategy: 'Automatic' } }));
+      for (const name of ['first', 'second'])
+        await create('configmap', 'edited', name, name === 'first' ? REFERENCE : '');
+      for (const name of ['first', 'second']) await cluster.apply(workload('edited', name, fromConfigMap(name)));
+      expect(await isWrapped('edited', 'first')).to.equal(true);
+      const before = await permitted('first');
+      expect(before).to.have.nested.property(`paths.${DB}`).with.length(1);
+      const { generation } = (await cluster.get('edited', 'first')).metadata;
+      await setTo('edited', 'first', 'vault:secret/data/other/db#password');
+      // so that the operator had the time for both
+      await setTo('edited', 'second', REFERENCE);
+      await eventually('the other one to be injected', async () =>
+        (await isWrapped('edited', 'second')) ? true : undefined,
+      );
+      expect(await permitted('first')).to.deep.equal(before);
+      expect((await cluster.get('edited', 'first')).metadata.generation).to.equal(generation);
+      await cluster.kubectl('rollout', 'restart', 'deployment/first', '-n', 'edited');
+      expect(await permitted('first'))
+        .to.have.nested.property(`paths.${DB}`)
+        .with.length(1)
+        .and.not.deep.equal((before as { paths: Record<string, unknown> }).paths[DB]);
     });
   });
 

@@ -9,7 +9,7 @@ import { expect } from 'chai';
 
 import type { ControlPlane } from '../support/control-plane.ts';
 import { startControlPlane } from '../support/control-plane.ts';
-import { eventually, installPrerequisites, startOperator } from '../support/operator.ts';
+import { eventually, installPrerequisites, operatorProgram, startOperator } from '../support/operator.ts';
 import type { RunningOperator } from '../support/operator.ts';
 import { freePorts } from '../support/ports.ts';
 
@@ -37,7 +37,7 @@ describe('starting the operator', function () {
 
   /** Runs it until it ends by itself. */
   async function end(flags: readonly string[]): Promise<Ended> {
-    const child = spawn(process.execPath, [join(ROOT, 'operator/main.ts'), ...flags], {
+    const child = spawn(process.execPath, [operatorProgram(), ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.add(child);

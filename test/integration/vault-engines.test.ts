@@ -118,7 +118,7 @@ describe('vault-env, as a policy configures it', function () {
       CERTIFICATE: issue('certificate', '{"common_name": "web.example.com"}'),
       KEY: issue('private_key', '{"common_name":"web.example.com"}'),
     };
-    const spec = { environment: { allowedPaths: ['pki/issue/*'] } };
+    const spec = { environment: { writes: ['pki/issue/*'], allowedPaths: ['secret/*'] } };
     const script = 'printf %s "$CERTIFICATE"; printf "\\n--\\n%s" "$KEY"';
     const { status, stdout, stderr } = await engines.run(['sh', '-c', script], own, spec);
     expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
@@ -129,8 +129,12 @@ describe('vault-env, as a policy configures it', function () {
   });
 
   it('neither writes nor reads outside of the paths that the policy allows', async () => {
-    const spec = { environment: { allowedPaths: ['secret/data/shop/*'] } };
-    for (const value of ['>>vault:pki/issue/shop#certificate', 'vault:database/creds/once#username']) {
+    const spec = { environment: { allowedPaths: ['secret/data/shop/*'], writes: ['pki/sign/*'] } };
+    for (const value of [
+      '>>vault:pki/issue/shop#certificate',
+      '>>vault:secret/data/shop/db#x',
+      'vault:database/creds/once#username',
+    ]) {
       const { status, stdout, stderr } = await engines.run(['env'], { X: value }, spec);
       expect(status).to.be.above(0);
       expect({ stdout, lines: stderr.split('\n').length }).to.deep.equal({ stdout: '', lines: 2 });

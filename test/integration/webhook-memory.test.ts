@@ -11,6 +11,8 @@ import { createWebhookMetrics } from '../../webhook/metrics.ts';
 import { createProbeAnswer } from '../../webhook/probe/answer.ts';
 import { WebhookServer } from '../../webhook/server.ts';
 import { loopback } from '../support/loopback.ts';
+import { reviewBody } from '../support/review-body.ts';
+import { unguardedPaths } from '../support/unguarded-paths.ts';
 import { testLog } from '../support/test-log.ts';
 
 const MIB = 2 ** 20;
@@ -28,7 +30,15 @@ describe('the memory of the webhook server', () => {
     const metrics = createWebhookMetrics();
     const rules = { version: 1, rulesFor: () => [], unusableFor: () => [] };
     const admission = createAdmission({ rules: () => rules, mutate: mutateWorkload, metrics, logger });
-    const parts = { admission, probe: createProbeAnswer('replica'), metrics, logger, clock: systemClock };
+    const parts = {
+      admission,
+      probe: createProbeAnswer('replica'),
+      metrics,
+      logger,
+      clock: systemClock,
+      turnedAway: { note: () => undefined },
+      paths: unguardedPaths(),
+    };
     server = new WebhookServer({ ...parts, place: loopback(), certificate: () => pair });
     ({ port } = await server.start());
     agent = new Agent({ keepAlive: true, ca: authority.certificate });
@@ -52,12 +62,7 @@ describe('the memory of the webhook server', () => {
 
   it('stays flat over a thousand malformed bodies', async function () {
     this.timeout(120_000);
-    const kind = { group: 'apps', version: 'v1', kind: 'Deployment' };
-    const object = { metadata: { name: 'web' }, spec: {} };
-    const review = { uid: 'uid-1', operation: 'CREATE', kind, namespace: 'shop', name: 'web', object };
-    const whole = Buffer.from(
-      JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: review }),
-    );
+    const whole = reviewBody();
     const large = Buffer.alloc(8 * MIB, 32);
     const deep = Buffer.from('{"a":'.repeat(100_000));
     const bodies: readonly [() => Promise<number>, number][] = [

@@ -3,10 +3,12 @@ import { expect } from 'chai';
 
 import type { Resource } from '../../core/object.ts';
 import { isTrusted } from '../../webhook/certificates/inspect.ts';
-import { CertificateKeeper, SECRET_NAME } from '../../webhook/certificates/keeper.ts';
+import { CertificateKeeper } from '../../webhook/certificates/keeper.ts';
 import type { CertificateKeeperOptions } from '../../webhook/certificates/keeper.ts';
-import { decodeSet } from '../../webhook/certificates/secret.ts';
+import { decodeSet, SECRET_NAME } from '../../webhook/certificates/secret.ts';
 import type { Secret } from '../../webhook/certificates/secret.ts';
+import { Paths } from '../../webhook/paths/keeper.ts';
+import type { PathsOptions } from '../../webhook/paths/keeper.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryApi } from './memory-api.ts';
 import { testLog } from './test-log.ts';
@@ -84,6 +86,22 @@ export class CertificateWorld {
     });
   }
 
+  /** The paths of a replica; nothing is published and there are no others, unless `options` say something else. */
+  paths(options: Partial<PathsOptions> = {}): Paths {
+    return new Paths({
+      clock: this.clock,
+      logger: this.log.logger,
+      published: () => [],
+      publishedSince: () => undefined,
+      publishes: true,
+      peers: () => ({ known: true, areOlder: false, lacks: () => false }),
+      isExposed: () => false,
+      onRotated: () => undefined,
+      waitMs: WAIT_MS,
+      ...options,
+    });
+  }
+
   replica(options: Partial<CertificateKeeperOptions> = {}): CertificateKeeper {
     return new CertificateKeeper({
       client: this.api,
@@ -97,6 +115,7 @@ export class CertificateWorld {
       publishedBundle: () => (this.published.size === 0 ? undefined : [...this.published.keys()].join('\n')),
       waitMs: WAIT_MS,
       others: { known: () => true, serves: () => false, lacks: () => false },
+      paths: this.paths(),
       publishedSince: (pem) => this.published.get(pem.trim()),
       onRepaired: () => {
         this.repairs += 1;

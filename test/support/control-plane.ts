@@ -62,6 +62,8 @@ export interface ControlPlane {
 }
 
 const ADMINISTRATORS = 'system:masters';
+// Go's garbage collector is a fifth of the work of an API server that starts; it takes 100 MB more instead.
+const FEW_COLLECTIONS = { GOGC: '400' } as const;
 const PROGRAMS = ['etcd', 'kube-apiserver', 'kubectl', 'kube-controller-manager', 'kube-scheduler'] as const;
 
 /** Starts a control plane and resolves when it serves; with controllers, when they have made the default ServiceAccount. */
@@ -132,7 +134,7 @@ async function prepare(
     startApiServer: async () => {
       if (apiServer?.running() === true) return;
       const command = [program('kube-apiserver'), ...apiServerFlags(etcdEndpoint, apiPort, keyFiles), ...apiServerArgs];
-      apiServer = workspace.start('kube-apiserver', command);
+      apiServer = workspace.start('kube-apiserver', command, FEW_COLLECTIONS);
       await workspace.waitFor(apiServer, 'it was ready', () => answers(`${server}/readyz`, authority.certificate));
     },
     stop: () => workspace.close(),
@@ -146,7 +148,11 @@ async function prepare(
     },
     startControllers: async () => {
       const flags = controllerFlags(await kubeconfigOf('system:kube-controller-manager'), keyFiles);
-      const manager = workspace.start('kube-controller-manager', [program('kube-controller-manager'), ...flags]);
+      const manager = workspace.start(
+        'kube-controller-manager',
+        [program('kube-controller-manager'), ...flags],
+        FEW_COLLECTIONS,
+      );
       const made = async (): Promise<boolean> => (await kubectl(['get', 'serviceaccount', 'default'])).code === 0;
       await workspace.waitFor(manager, 'it had made the default ServiceAccount', made);
     },

@@ -15,6 +15,8 @@ export const validate = policyValidator(crd);
 export const defaults = {
   injectorImage: 'registry.example.com/vault-env:1.0.0',
   injectorImagePullPolicy: 'IfNotPresent',
+  tokenAudience: 'vault',
+  apiAudiences: ['https://kubernetes.default.svc'],
 } as const;
 
 /** What a person writes; `vault` is added to the one field that is required. */

@@ -54,17 +54,12 @@ export class MemoryApi implements ObjectClient {
     };
   }
 
-  /** What a dry run of a creation answers: admission; what it throws is the answer. */
+  /** What a dry run of an apply answers: admission; what it throws is the answer. */
   admit: (object: KubernetesObject) => KubernetesObject = (object) => object;
 
-  async create<T extends KubernetesObject>(
-    resource: Resource,
-    object: KubernetesObject,
-    options: { readonly dryRun?: boolean } = {},
-  ): Promise<T> {
+  async create<T extends KubernetesObject>(resource: Resource, object: KubernetesObject): Promise<T> {
     const { name } = object.metadata;
     await this.#enter('create', name);
-    if (options.dryRun === true) return this.admit(copy(object)) as T;
     if (this.#at(resource).has(name)) throw new ApiError(409, 'AlreadyExists', 'already exists');
     return this.#leave('create', this.#put(resource, object, new Map())) as T;
   }
@@ -83,10 +78,11 @@ export class MemoryApi implements ObjectClient {
   async apply<T extends KubernetesObject>(
     resource: Resource,
     object: KubernetesObject,
-    { fieldManager }: { readonly fieldManager: string },
+    { fieldManager, dryRun = false }: { readonly fieldManager: string; readonly dryRun?: boolean },
   ): Promise<T> {
     const { name } = object.metadata;
     await this.#enter('apply', name);
+    if (dryRun) return this.admit(copy(object)) as T;
     const stored = this.#at(resource).get(name);
     const applied = stored?.applied ?? new Map<string, Json>();
     const merged = merge(stored?.object ?? {}, object, applied.get(fieldManager) ?? {});

@@ -64,7 +64,7 @@ export function compile({ metadata, spec }: VaultInjectionPolicy): CompiledPolic
     policy: { namespace, name, uid, generation, createdAt: 0 },
     priority: 0,
     failurePolicy,
-    vault: { address: `https://vault.${name}:8200` },
+    vault: { address: `https://vault.${name}:8200`, auth: {} },
     rotation,
     injector: { delivery: 'InitContainer', isAuto: auto },
   };
@@ -136,6 +136,7 @@ export class ReconcilerScene {
         programmed: (namespace) => this.programmed.has(namespace),
         excludes: (namespace) => this.excluded.has(namespace),
         excludedByPlatform: () => undefined,
+        lackingFor: () => undefined,
         narrowedByPlatform: () => undefined,
       },
       certificateReady: () => this.certificateReady,

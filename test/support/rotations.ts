@@ -6,7 +6,7 @@ import { mark } from '../../core/marks.ts';
 import type { Resource } from '../../core/object.ts';
 import { fingerprintOf } from '../../webhook/certificates/inspect.ts';
 import { bundleOf, decodeSet } from '../../webhook/certificates/secret.ts';
-import { SECRET_NAME } from '../../webhook/certificates/keeper.ts';
+import { SECRET_NAME } from '../../webhook/certificates/secret.ts';
 import type { Secret } from '../../webhook/certificates/secret.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { RunningOperator } from './operator.ts';

@@ -7,7 +7,16 @@ import { startNode, type Node } from './node.ts';
 import { startOperator, type RunningOperator } from './operator.ts';
 import { busyboxImage, glibcImage, injectorImage, probeImage } from './test-images.ts';
 import type { ToolName } from '../../build/tools/table.ts';
-import { allowReading, createRole, enableKubernetesAuth, startVault, writeSecret, type Vault } from './vault.ts';
+import {
+  allowReading,
+  allowRotation,
+  createRole,
+  enableKubernetesAuth,
+  identityFlags,
+  startVault,
+  writeSecret,
+  type Vault,
+} from './vault.ts';
 
 export interface Stage {
   readonly plane: ControlPlane;
@@ -22,6 +31,8 @@ export interface StageOptions {
   readonly withNode: boolean;
   /** Plugins that Vault is to find beside the one for Kubernetes auth. */
   readonly plugins?: readonly ToolName[];
+  /** The operator may see the versions of Vault's secrets (docs/guides/rotation.md); default: false. */
+  readonly rotation?: boolean;
   /** Told of each step before it is taken. */
   readonly onStep?: (step: string) => void;
   readonly log?: (line: string) => void;
@@ -35,7 +46,7 @@ export interface ShopSecret {
 
 /** Starts everything; when a part fails, what was started before is stopped. */
 export async function startStage(options: StageOptions, secret: ShopSecret): Promise<Stage> {
-  const { onStep = () => undefined, log, plugins = [] } = options;
+  const { onStep = () => undefined, log, plugins = [], rotation = false } = options;
   const logged = log === undefined ? {} : { log };
   const started: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
@@ -58,7 +69,12 @@ export async function startStage(options: StageOptions, secret: ShopSecret): Pro
       await importImages(node);
     }
     onStep('the operator, outside of the cluster');
-    const operator = keep(await startOperator({ controlPlane: plane, injectorImage: 'localhost/vault-env:1' }));
+    if (rotation) {
+      await installServiceAccount(plane);
+      await allowRotation(vault);
+    }
+    const flags = rotation ? identityFlags(vault) : [];
+    const operator = keep(await startOperator({ controlPlane: plane, injectorImage: 'localhost/vault-env:1', flags }));
     return { plane, vault, node, operator, stop };
   } catch (error) {
     await stop();
@@ -71,7 +87,13 @@ async function prepareVault(vault: Vault, plane: ControlPlane, secret: ShopSecre
   await writeSecret(vault, 'secret/data/shop/db', { ...secret });
   await writeSecret(vault, 'secret/data/shop/app', { API_KEY: 'demo-api-key', FEATURE_FLAGS: 'new-basket' });
   await allowReading(vault, 'shop', ['secret/data/shop/*']);
-  await createRole(vault, 'shop', { namespaces: ['shop'], policies: ['shop'] });
+  await createRole(vault, 'shop', { namespaces: ['shop'], policies: ['shop'], audience: 'vault' });
+}
+
+/** The operator runs outside of the cluster, and has tokens made of the ServiceAccount that it logs in to Vault as. */
+async function installServiceAccount(plane: ControlPlane): Promise<void> {
+  for (const file of ['namespace.yaml', 'service-account.yaml'])
+    await plane.kubectlOk(['apply', '--server-side', '-f', join(import.meta.dirname, '../../config/operator', file)]);
 }
 
 async function importImages(node: Node): Promise<void> {

@@ -1,5 +1,5 @@
 /** A real Vault in development mode on loopback (in memory, unsealed, KV version 2 at secret/), for one test run. */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Agent, request } from 'undici';
 import type { ControlPlane } from './control-plane.ts';
@@ -179,16 +179,18 @@ export async function createRole(vault: Vault, name: string, options: RoleOption
   });
 }
 
-/** A role of JWT auth for one audience; the subject is the ServiceAccount, system:serviceaccount:NAMESPACE:NAME. */
+/** A role of JWT auth for one audience, or for any of several; the subject is the ServiceAccount, system:serviceaccount:NAMESPACE:NAME. */
 export async function createJwtRole(
   vault: Vault,
   name: string,
-  options: { readonly policies: readonly string[]; readonly audience: string; readonly mountPath?: string },
+  options: { readonly policies: readonly string[]; readonly mountPath?: string } & (
+    { readonly audience: string } | { readonly audiences: readonly string[] }
+  ),
 ): Promise<void> {
   await vault.api('POST', `auth/${options.mountPath ?? 'jwt'}/role/${name}`, {
     role_type: 'jwt',
     user_claim: 'sub',
-    bound_audiences: [options.audience],
+    bound_audiences: 'audience' in options ? [options.audience] : options.audiences,
     token_policies: options.policies,
     token_ttl: '10m',
   });
@@ -198,6 +200,35 @@ export async function createJwtRole(
 export async function allowReading(vault: Vault, name: string, paths: readonly string[]): Promise<void> {
   const policy = paths.map((path) => `path "${path}" { capabilities = ["read"] }`).join('\n');
   await vault.api('PUT', `sys/policies/acl/${name}`, { policy });
+}
+
+/** The operator's ServiceAccount in config/operator. */
+export const OPERATOR = { namespace: 'vault-injection-system', name: 'vault-injection-operator' };
+
+/** The ServiceAccount there that the operator logs in to Vault as. */
+export const VAULT_ACCOUNT = 'vault-injection-operator-vault';
+
+/** Lets the operator see the versions of all secrets below secret/, as docs/guides/rotation.md says. */
+export async function allowRotation(vault: Vault): Promise<void> {
+  const { name, namespace } = OPERATOR;
+  await allowReading(vault, name, ['secret/metadata/*']);
+  await createRole(vault, name, {
+    serviceAccounts: [VAULT_ACCOUNT],
+    namespaces: [namespace],
+    policies: [name],
+    audience: 'vault',
+  });
+}
+
+/** Returns the flags of an operator that may look at secrets of this Vault; `changes` are those of each entry. */
+export function identityFlags(vault: Pick<Vault, 'tlsAddress' | 'caPem' | 'dir'>, ...changes: Json[]): string[] {
+  const caFile = join(vault.dir, 'ca-for-operator.crt');
+  writeFileSync(caFile, vault.caPem);
+  const entry = { name: 'main', address: vault.tlsAddress, caFile, paths: ['secret/data/*'] };
+  const file = join(vault.dir, 'identities.yaml');
+  // JSON is YAML
+  writeFileSync(file, JSON.stringify((changes.length > 0 ? changes : [{}]).map((more) => ({ ...entry, ...more }))));
+  return ['--vault-identities', file];
 }
 
 /** A new version of a secret of KV version 2: `path` as it is read, such as secret/data/shop/db. */

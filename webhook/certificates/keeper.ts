@@ -11,6 +11,9 @@ import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
+import { FIELD_MANAGER } from '../configuration/configuration.ts';
+import type { Paths } from '../paths/keeper.ts';
+import type { PathSet } from '../paths/rotation.ts';
 import { certificatesIn, fingerprintOf, issuerOf, validityOf } from './inspect.ts';
 import type { ServingPair, Validity } from './inspect.ts';
 import { isServable, issueLeaf } from './leaf.ts';
@@ -21,7 +24,7 @@ import { Settled } from './settled.ts';
 import type { SettledOptions } from './settled.ts';
 import { choosePair } from './serving.ts';
 import { takeStep } from './step.ts';
-import { askedRenewal, bundleOf, decodeSet, encodeSet } from './secret.ts';
+import { askedAtAll, askedRenewal, bundleOf, decodeSet, encodeSet, SECRET_NAME } from './secret.ts';
 import type { CertificateSet, Secret, StoredSet } from './secret.ts';
 
 export interface CertificateKeeperOptions extends SettledOptions {
@@ -41,6 +44,8 @@ export interface CertificateKeeperOptions extends SettledOptions {
   /** Whether this replica is the one that writes the Secret. */
   readonly isLeader: () => boolean;
   readonly others: OtherReplicas;
+  /** Decides about the tokens in the paths of the webhook, which are in the same Secret. */
+  readonly paths: Pick<Paths, 'step' | 'use' | 'remainingMs'>;
   /** Called if somebody had deleted or damaged the Secret. */
   readonly onRepaired?: () => void;
 }
@@ -53,8 +58,6 @@ export interface CertificateStatus {
   readonly leafNotAfter?: number;
   readonly authorityNotAfter?: number;
 }
-
-export const SECRET_NAME = 'vault-injection-operator-webhook';
 
 // Renewal goes by the wall clock, checked this often: timers stop while a machine is suspended.
 const EVERY_MS = 60_000;
@@ -147,6 +150,11 @@ export class CertificateKeeper {
     return this.#pair;
   }
 
+  /** Returns the tokens in the paths of the webhook; undefined while none are known. */
+  pathSet(): PathSet | undefined {
+    return this.#set?.path;
+  }
+
   certificateStatus(): CertificateStatus {
     const set = this.#set;
     const leafNotAfter = this.#pair && validityOfPem(this.#pair.cert)?.notAfter;
@@ -159,7 +167,7 @@ export class CertificateKeeper {
     };
   }
 
-  /** Calls `listener` after each change of the bundle or the served pair; returns a function that removes it. */
+  /** Calls `listener` after each change of the bundle, the served pair or the tokens; returns a function that removes it. */
   onChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
   }
@@ -179,7 +187,8 @@ export class CertificateKeeper {
     }
     if (!this.#options.isLeader()) return await this.#follow(secret);
     const found = this.#found(secret);
-    const { set: stepped, renewed } = await this.#step(found, askedRenewal(secret));
+    const { set: taken, renewed } = await this.#step(found, askedRenewal(secret));
+    const stepped = { ...taken, path: this.#options.paths.step(found.path, askedAtAll(secret)) };
     const pair = await this.#leafFor(stepped);
     const isIssuedNow = pair !== this.#pair && pair !== stepped.leaf;
     const set = isIssuedNow || stepped.leaf === undefined ? { ...stepped, leaf: pair } : stepped;
@@ -281,43 +290,56 @@ export class CertificateKeeper {
     const now = this.#options.clock.elapsed();
     const settling = [current.certificate, next?.certificate].map((pem) => pem && this.#settled.inMs(pem));
     const needed = [previous, ...this.#kept].map((pem) => pem && this.#needed.remainingMs(fingerprintOf(pem), now));
-    const waits = [...settling, ...needed].filter((ms) => typeof ms === 'number' && ms > 0) as number[];
+    const path = this.#options.paths.remainingMs(this.#set?.path);
+    const waits = [...settling, ...needed, path].filter((ms) => typeof ms === 'number' && ms > 0) as number[];
     return waits.length === 0 ? undefined : Math.min(...waits);
   }
 
   /** Resolves with false if another replica wrote in between. */
   async #write(secret: Secret | undefined, set: CertificateSet, renewed?: string): Promise<boolean> {
-    const { client, labels, namespace } = this.#options;
+    const { client, labels } = this.#options;
     const data = encodeSet(set, secret?.data);
     if (secret !== undefined && renewed === undefined && equal(data, secret.data ?? {})) return true;
+    const before = secret ?? (await this.#createEmpty());
+    if (before === undefined) return false;
     const metadata = {
-      ...secret?.metadata,
-      name: this.#secretName,
-      namespace,
-      labels: { ...secret?.metadata.labels, ...labels },
+      ...before.metadata,
+      labels: { ...before.metadata.labels, ...labels },
       ...(renewed !== undefined && {
-        annotations: { ...secret?.metadata.annotations, [mark.renewed]: renewed },
+        annotations: { ...before.metadata.annotations, [mark.renewed]: renewed },
       }),
     };
-    const object = { type: 'Opaque', ...secret, apiVersion: 'v1', kind: 'Secret', metadata, data };
     try {
-      await (secret === undefined ? client.create(this.#resource, object) : client.replace(this.#resource, object));
+      await client.replace(this.#resource, { ...before, apiVersion: 'v1', kind: 'Secret', metadata, data });
       return true;
     } catch (error) {
-      // 404 on a replace: deleted in between; on a create: the namespace does not exist, so waiting may help
-      if (isConflict(error) || (isNotFound(error) && secret !== undefined)) return false;
+      // 404: deleted in between
+      if (isConflict(error) || isNotFound(error)) return false;
       throw error;
     }
   }
 
+  /**
+   * Creates the Secret without content, by a request that has its name: so the operator needs no right to create others.
+   * What it holds is written then, by its version. Resolves with undefined if somebody else was faster.
+   */
+  async #createEmpty(): Promise<Secret | undefined> {
+    const { client, labels, namespace } = this.#options;
+    const metadata = { name: this.#secretName, namespace, labels };
+    const empty = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata };
+    const created = await client.apply<Secret>(this.#resource, empty, { fieldManager: FIELD_MANAGER });
+    return Object.keys(created.data ?? {}).length === 0 ? created : undefined;
+  }
+
   #use(set: CertificateSet, pair: ServingPair): void {
-    const before = [this.bundlePem(), this.#pair?.cert];
+    const before = [this.bundlePem(), this.#pair?.cert, this.#set?.path];
     this.#set = set;
     this.#pair = pair;
     this.#serves = this.#authorityOf(pair, set);
     this.#look(set);
     this.#hasPair.resolve(undefined);
-    if (!equal(before, [this.bundlePem(), pair.cert])) this.#listeners.notify();
+    this.#options.paths.use(set.path);
+    if (!equal(before, [this.bundlePem(), pair.cert, set.path])) this.#listeners.notify();
   }
 
   /** Notes which authorities are needed now. */

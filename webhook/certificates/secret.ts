@@ -1,13 +1,18 @@
 import { fromBase64, toBase64 } from '../../core/base64.ts';
 import { mark } from '../../core/marks.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { isPathToken } from '../../core/path-token.ts';
 import { parseCertificate } from '../../core/pem.ts';
 import type { Authority } from './authority.ts';
 import { usableAuthority } from './authority.ts';
+import { UNGUARDED } from '../paths/path.ts';
+import type { PathSet } from '../paths/rotation.ts';
 import { isKeyOf } from './inspect.ts';
 import type { ServingPair } from './inspect.ts';
 
-/** All that replicas share about certificates. */
+export const SECRET_NAME = 'vault-injection-operator-webhook';
+
+/** All that replicas share about certificates, and the tokens in the paths of the webhook. */
 export interface CertificateSet {
   /** Signs what is served. */
   readonly current: Authority;
@@ -19,6 +24,8 @@ export interface CertificateSet {
   readonly promotedAt?: number;
   /** For the next start, which then need not issue one. */
   readonly leaf?: ServingPair;
+  /** Left out by versions that have no tokens. */
+  readonly path?: PathSet;
 }
 
 /** The parts of a set in a Secret's data; damaged ones are left out and named. */
@@ -40,12 +47,20 @@ const KEYS = {
   previous: 'previous-ca.crt',
   promotedAt: 'promoted-at',
   leaf: ['tls.crt', 'tls.key'],
+  path: ['path-token', 'path-token-since'],
+  previousPaths: 'previous-path-tokens',
+  pathRenewed: 'path-token-renewed',
 } as const;
 
 /** Returns the value by which somebody asks for a new authority; undefined if nobody does, or it has been honoured. */
 export function askedRenewal(secret: Secret | undefined): string | undefined {
   const asked = secret?.metadata.annotations?.[mark.renew];
   return asked === secret?.metadata.annotations?.[mark.renewed] ? undefined : asked;
+}
+
+/** Returns the value by which somebody asks for new tokens and authorities, whether or not it has been honoured. */
+export function askedAtAll(secret: Secret | undefined): string | undefined {
+  return secret?.metadata.annotations?.[mark.renew];
 }
 
 /** Returns the `data` of the Secret: the keys of the set, and those of `others` that do not belong to a set. */
@@ -59,6 +74,7 @@ export function encodeSet(set: CertificateSet, others: Readonly<Record<string, s
     [KEYS.promotedAt]: set.promotedAt === undefined ? undefined : new Date(set.promotedAt).toISOString(),
     [KEYS.leaf[0]]: set.leaf?.cert,
     [KEYS.leaf[1]]: set.leaf?.key,
+    ...encodePath(set.path),
   };
   const data = Object.fromEntries(Object.entries(others).filter(([key]) => !(key in text)));
   for (const [key, value] of Object.entries(text)) {
@@ -92,6 +108,8 @@ export function decodeSet(secret: Secret): StoredSet {
   const leafPair = { cert: read(KEYS.leaf[0]) ?? '', key: read(KEYS.leaf[1]) ?? '' };
   const leafCertificate = parseCertificate(leafPair.cert);
   const leaf = check(leafPair, leafCertificate !== undefined && isKeyOf(leafCertificate, leafPair.key), KEYS.leaf);
+  const path = decodePath(read);
+  if (path === 'damaged') damaged.push(...KEYS.path);
   if (current === undefined && damaged.length === 0) damaged.push(...KEYS.current);
   const orphan = current === undefined ? read(KEYS.current[0]) : undefined;
   return {
@@ -102,7 +120,37 @@ export function decodeSet(secret: Secret): StoredSet {
     ...(previous !== undefined && { previous }),
     ...(promotedAt !== undefined && { promotedAt }),
     ...(leaf && { leaf }),
+    ...(typeof path === 'object' && { path }),
   };
+}
+
+// what stands for the path without a token in a list of tokens
+const NONE = 'none';
+
+function encodePath(path: PathSet | undefined): Record<string, string | undefined> {
+  return {
+    [KEYS.path[0]]: path?.current,
+    [KEYS.path[1]]: path && new Date(path.since).toISOString(),
+    [KEYS.previousPaths]:
+      path === undefined || path.previous.length === 0
+        ? undefined
+        : path.previous.map((token) => (token === UNGUARDED ? NONE : token)).join(' '),
+    [KEYS.pathRenewed]: path?.renewed,
+  };
+}
+
+function decodePath(read: (key: string) => string | undefined): PathSet | 'damaged' | undefined {
+  const current = read(KEYS.path[0]);
+  const since = Date.parse(read(KEYS.path[1]) ?? '');
+  const renewed = read(KEYS.pathRenewed);
+  if (current === undefined) return undefined;
+  const previous = (read(KEYS.previousPaths) ?? '')
+    .split(' ')
+    .filter((token) => token !== '')
+    .map((token) => (token === NONE ? UNGUARDED : token));
+  const isWhole = [current, ...previous.filter((token) => token !== UNGUARDED)].every(isPathToken);
+  if (!isWhole || Number.isNaN(since)) return 'damaged';
+  return { current, previous, since, ...(renewed !== undefined && { renewed }) };
 }
 
 /** Returns what API servers should trust: current, next and previous, in this order, as PEM. */

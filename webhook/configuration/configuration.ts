@@ -1,7 +1,9 @@
 import { toBase64 } from '../../core/base64.ts';
+import { asObject, equal } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import { mark } from '../../core/marks.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { pathOf, tokenIn, UNGUARDED } from '../paths/path.ts';
 import { templateDiffers, workloadRules } from './workload-rules.ts';
 
 /** The MutatingWebhookConfiguration that the operator owns, as data: what it should be. */
@@ -22,13 +24,6 @@ export const ENTRY_NAMES = {
   probe: 'probe.vaultinjection.dev',
 } as const satisfies Record<EntryKey, string>;
 
-/** The paths at which the webhook answers. */
-export const ENTRY_PATHS = {
-  ignore: '/mutate/ignore',
-  fail: '/mutate/fail',
-  probe: '/mutate/probe',
-} as const satisfies Record<EntryKey, string>;
-
 /** The ConfigMap in the operator's namespace that is created as a dry run, so never stored. */
 export const PROBE_NAME = 'vault-injection-operator-probe';
 
@@ -44,6 +39,8 @@ export interface ConfigurationInput {
   readonly installation: string;
   /** PEM. */
   readonly caBundle: string;
+  /** In the paths; left out: paths without one. */
+  readonly token?: string;
   readonly namespaces: Readonly<Record<Entry, readonly string[]>>;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -112,10 +109,10 @@ export function buildConfiguration(input: ConfigurationInput): WebhookConfigurat
 /** Returns the entry for the workloads of these namespaces. */
 export function buildEntry(
   entry: Entry,
-  { target, caBundle, namespaces }: Pick<ConfigurationInput, 'target' | 'caBundle' | 'namespaces'>,
+  { target, caBundle, token, namespaces }: Pick<ConfigurationInput, 'target' | 'caBundle' | 'token' | 'namespaces'>,
 ): WebhookEntry {
   return {
-    ...commonOf(entry, target, caBundle),
+    ...commonOf(entry, target, caBundle, token),
     rules: workloadRules(),
     namespaceSelector: {
       matchExpressions: [
@@ -138,12 +135,20 @@ export function buildEntry(
 export function buildProbeEntry({
   target,
   caBundle,
+  token,
   installation,
-}: Pick<ConfigurationInput, 'target' | 'caBundle' | 'installation'>): WebhookEntry {
+}: Pick<ConfigurationInput, 'target' | 'caBundle' | 'token' | 'installation'>): WebhookEntry {
   return {
-    ...commonOf('probe', target, caBundle),
+    ...commonOf('probe', target, caBundle, token),
     rules: [
-      { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'], scope: 'Namespaced' },
+      // an update only where somebody has stored an object of that name
+      {
+        apiGroups: [''],
+        apiVersions: ['v1'],
+        operations: ['CREATE', 'UPDATE'],
+        resources: ['configmaps'],
+        scope: 'Namespaced',
+      },
     ],
     namespaceSelector: { matchExpressions: [{ key: NAMESPACE_LABEL, operator: 'In', values: [installation] }] },
     objectSelector: { matchLabels: { [mark.probe]: 'true' } },
@@ -153,11 +158,11 @@ export function buildProbeEntry({
   };
 }
 
-function commonOf(entry: EntryKey, target: WebhookTarget, caBundle: string): WebhookEntry {
+function commonOf(entry: EntryKey, target: WebhookTarget, caBundle: string, token = UNGUARDED): WebhookEntry {
   return {
     name: ENTRY_NAMES[entry],
     admissionReviewVersions: ['v1'],
-    clientConfig: { ...clientConfigOf(target, ENTRY_PATHS[entry]), caBundle: toBase64(caBundle) },
+    clientConfig: { ...clientConfigOf(target, pathOf(entry, token)), caBundle: toBase64(caBundle) },
     matchPolicy: 'Equivalent',
     sideEffects: 'None',
     timeoutSeconds: TIMEOUT_SECONDS,
@@ -167,4 +172,21 @@ function commonOf(entry: EntryKey, target: WebhookTarget, caBundle: string): Web
 function clientConfigOf(target: WebhookTarget, path: string): RawObject {
   if ('service' in target) return { service: { ...target.service, path } };
   return { url: target.url.replace(/\/+$/, '') + path };
+}
+
+/** Returns the token in the path by which this part of an entry calls the webhook; undefined if it leads elsewhere. */
+export function tokenOf(clientConfig: unknown, target: WebhookTarget, entry: EntryKey): string | undefined {
+  const { url, service } = asObject(clientConfig) ?? {};
+  if ('url' in target) {
+    const base = target.url.replace(/\/+$/, '');
+    return typeof url === 'string' && url.startsWith(base) ? tokenIn(url.slice(base.length), entry) : undefined;
+  }
+  const { path, ...place } = asObject(service) ?? {};
+  return typeof path === 'string' && equal(place, target.service) ? tokenIn(path, entry) : undefined;
+}
+
+/** Whether this part of an entry says at which path it calls; one by URL always does. */
+export function hasPath(clientConfig: unknown): boolean {
+  const service = asObject(asObject(clientConfig)?.service);
+  return service === undefined || service.path !== undefined;
 }

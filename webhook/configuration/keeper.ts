@@ -8,6 +8,8 @@ import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { buildConfiguration, CONFIGURATION_NAME, excludedNamespaces, FIELD_MANAGER } from './configuration.ts';
 import type { Entry, WebhookConfiguration, WebhookTarget } from './configuration.ts';
+import { SECRET_NAME } from '../certificates/secret.ts';
+import { untrustedAuthorities } from './external.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { NamespaceLabels } from './namespace-labels.ts';
 import { NamespaceLedger } from './namespaces.ts';
@@ -26,6 +28,7 @@ import type { InjectedCopy } from './injected-workloads.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
 import type { Published } from './published.ts';
 import { Repairs } from './repairs.ts';
+import { UNGUARDED } from '../paths/path.ts';
 
 export interface ConfigurationKeeperOptions {
   readonly client: ObjectClient;
@@ -42,6 +45,8 @@ export interface ConfigurationKeeperOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Returns the PEM of the authorities to publish, the one in use first; '' while there is none yet. */
   readonly bundlePem: () => string;
+  /** Returns the token to publish in the paths, once `published` has seen the configuration; undefined: none yet. */
+  readonly pathToken: () => string | undefined;
   /** Where `published` gets the labels of namespaces from: runs only while they are needed. */
   readonly namespaceLabels: Pick<NamespaceLabels, 'start' | 'stop'>;
   /** Whether this replica leads: the others only look. */
@@ -52,6 +57,8 @@ export interface ConfigurationKeeperOptions {
   readonly areFresh: () => boolean;
   /** What is known of injected workloads without a list. */
   readonly injected?: InjectedCopy;
+  /** The installer keeps the configuration: it is only read. Default: false. */
+  readonly isExternal?: boolean;
   /** Called if somebody else had changed or deleted the configuration. */
   readonly onRepaired?: () => void;
 }
@@ -95,7 +102,12 @@ export class ConfigurationKeeper {
   #isTakingOver = false;
   readonly #keeping = new Listeners();
   /** What the log says already. */
-  #said: { readonly foreign?: string | undefined; readonly unevaluated?: string | undefined } = {};
+  #said: {
+    readonly foreign?: string | undefined;
+    readonly unevaluated?: string | undefined;
+    readonly lack?: string;
+    readonly isUnguarded?: boolean;
+  } = {};
 
   constructor(options: ConfigurationKeeperOptions) {
     const { client, clock, random, logger, target } = options;
@@ -141,7 +153,7 @@ export class ConfigurationKeeper {
   start(): void {
     this.#informer.start();
     this.#loop.start();
-    this.#drains.start();
+    if (this.#options.isExternal !== true) this.#drains.start();
   }
 
   async stop(): Promise<void> {
@@ -188,6 +200,12 @@ export class ConfigurationKeeper {
     return this.#published.unevaluated;
   }
 
+  /** Returns what the configuration lacks that the installer keeps, for this namespace's policies; undefined: nothing. */
+  lackingFor(namespace: string): string | undefined {
+    const entry = this.#ledger.entryOf(namespace);
+    return entry && this.#published.lackOf(entry, namespace);
+  }
+
   /**
    * Returns that the configuration belongs to another installation, and what to do, for people; undefined if it does
    * not.
@@ -229,11 +247,16 @@ export class ConfigurationKeeper {
       this.#settled = '';
       return this.#look(caBundle);
     }
+    if (this.#options.isExternal === true) return this.#lookAtExternal(caBundle);
     this.#remember();
     const namespaces = this.#namespaces();
     if (namespaces === undefined || caBundle === '') return undefined;
-    const { target, installation, labels, mayWrite } = this.#options;
-    const desired = buildConfiguration({ target, installation, caBundle, namespaces, labels });
+    // which token is published depends on the one that is
+    this.#look(caBundle);
+    const { target, installation, labels, mayWrite, pathToken } = this.#options;
+    const token = pathToken();
+    if (token === undefined) return undefined;
+    const desired = buildConfiguration({ target, installation, caBundle, token, namespaces, labels });
     if (!isAsDesired(this.#observed, desired)) {
       const untilMs = this.#look(caBundle);
       if (!mayWrite()) return untilMs;
@@ -264,6 +287,28 @@ export class ConfigurationKeeper {
       );
     }
     this.#said = { ...this.#said, unevaluated };
+    return untilMs;
+  }
+
+  /** Looks at what the installer keeps, and says in the log what it lacks. */
+  #lookAtExternal(caBundle: string): number | undefined {
+    const untilMs = this.#look(caBundle);
+    const { ignore, fail } = this.#ledger.assignment() ?? { ignore: [], fail: [] };
+    const untrusted = untrustedAuthorities(this.#observed, caBundle);
+    const lack =
+      [...fail, ...ignore].map((namespace) => this.lackingFor(namespace)).find((text) => text !== undefined) ??
+      (untrusted > 0
+        ? `${untrusted} of the CAs in the Secret ${SECRET_NAME} are not in each caBundle of the webhook configuration`
+        : '');
+    if (lack !== (this.#said.lack ?? '') && lack !== '')
+      this.#options.logger.error({ configuration: CONFIGURATION_NAME }, lack);
+    const isUnguarded = this.#published.tokens.includes(UNGUARDED);
+    if (isUnguarded && this.#said.isUnguarded !== true)
+      this.#options.logger.warn(
+        { configuration: CONFIGURATION_NAME },
+        `paths in the webhook configuration have no token: copy path-token of the Secret ${SECRET_NAME} into them`,
+      );
+    this.#said = { ...this.#said, lack, isUnguarded };
     return untilMs;
   }
 

@@ -48,6 +48,11 @@ export class NamespaceLabels {
     return this.#informer.stop();
   }
 
+  /** Returns the names of all namespaces; none while they are not known. */
+  names(): readonly string[] {
+    return this.#informer.list().map(({ metadata }) => metadata.name);
+  }
+
   /** Returns the labels of a namespace, none if there is no such namespace; undefined while they are not known. */
   of(namespace: string): Readonly<Record<string, string>> | undefined {
     if (!this.#informer.synced) return undefined;

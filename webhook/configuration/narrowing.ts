@@ -1,4 +1,5 @@
 import { asList, asObject, asString, equal, without } from '../../core/json.ts';
+import { shownText } from '../../core/shown.ts';
 import type { RawObject } from '../../core/json.ts';
 import type { LabelRequirement } from '../../core/policy/rule.ts';
 import { matchesSelector } from '../../core/policy/match.ts';
@@ -66,13 +67,13 @@ export function unevaluated({ objects, conditions }: Narrowing): string | undefi
     ...(objects ? ['terms of the objectSelector'] : []),
     ...(conditions.length > 0 ? [`matchConditions ${conditions.join(', ')}`] : []),
   ];
-  return parts.length === 0 ? undefined : parts.join(' and ').slice(0, LONGEST_TEXT);
+  return parts.length === 0 ? undefined : shownText(parts.join(' and '), LONGEST_TEXT);
 }
 
 /** Describes a term as kubectl does, such as `control-plane NotIn [true]`. */
 export function describeTerm({ key, operator, values }: LabelRequirement): string {
   const list = values.length === 0 ? '' : ` [${values.join(', ')}]`;
-  return `${key} ${operator}${list}`.slice(0, LONGEST_TEXT);
+  return shownText(`${key} ${operator}${list}`, LONGEST_TEXT);
 }
 
 const LONGEST_TEXT = 200;

@@ -2,7 +2,7 @@ import { fromBase64 } from '../../core/base64.ts';
 import { asObject, asString, equal } from '../../core/json.ts';
 import { mark } from '../../core/marks.ts';
 import { certificateBlocks } from '../../core/pem.ts';
-import { buildEntry, buildProbeEntry, ENTRY_NAMES, FIELD_MANAGER, NAMESPACE_LABEL } from './configuration.ts';
+import { buildEntry, buildProbeEntry, ENTRY_NAMES, FIELD_MANAGER, NAMESPACE_LABEL, tokenOf } from './configuration.ts';
 import type { Entry, EntryKey, WebhookConfiguration, WebhookEntry, WebhookTarget } from './configuration.ts';
 import { furtherConditions, keepingNarrowing, narrowingOf } from './narrowing.ts';
 import type { Narrowing } from './narrowing.ts';
@@ -85,6 +85,14 @@ export function publishedBundle(observed: WebhookConfiguration): string | undefi
   return bundles.every((bundle) => bundle === first) ? first : '';
 }
 
+/** Returns the tokens in the paths by which the entries of the operator call this webhook. */
+export function publishedTokens(observed: WebhookConfiguration, target: WebhookTarget): readonly string[] {
+  const found = (Object.entries(ENTRY_NAMES) as [EntryKey, string][]).map(([entry, name]) =>
+    tokenOf(entryNamed(observed, name)?.clientConfig, target, entry),
+  );
+  return [...new Set(found.filter((token) => token !== undefined))];
+}
+
 /** An entry by which API servers call this webhook and trust it. */
 export interface ServedEntry {
   readonly namespaces: readonly string[];
@@ -94,12 +102,15 @@ export interface ServedEntry {
 
 /**
  * Returns the entries by which API servers, by this object, call this webhook and trust it: those that are intact except
- * for namespaces, bundle and additions that narrow, and whose bundle includes `authority` (PEM).
+ * for namespaces, bundle, the token in the path and additions that narrow, and whose bundle includes `authority` (PEM).
+ *
+ * @param external all namespaces, if somebody else keeps the object: any namespaceSelector is one that narrows these
  */
 export function servedEntries(
   observed: WebhookConfiguration,
   { target, installation }: { readonly target: WebhookTarget; readonly installation: string },
   authority: string,
+  external?: readonly string[],
 ): Partial<Record<EntryKey, ServedEntry>> {
   const served = (entry: EntryKey): Partial<Record<EntryKey, ServedEntry>> => {
     const found = entryNamed(observed, ENTRY_NAMES[entry]);
@@ -108,15 +119,17 @@ export function servedEntries(
     if (!certificateBlocks(caBundle).includes(authority.trim())) return {};
     // of several lists of names the others count as additions, no matter who wrote which
     const [listed = []] = includedBy(found);
+    const token = tokenOf(found.clientConfig, target, entry);
+    if (token === undefined) return {};
     const namespaces = { ignore: listed, fail: listed };
     const built =
       entry === 'probe'
-        ? buildProbeEntry({ target, caBundle, installation })
-        : buildEntry(entry, { target, caBundle, namespaces });
-    const narrowing = narrowingOf(found, built);
+        ? buildProbeEntry({ target, caBundle, token, installation })
+        : buildEntry(entry, { target, caBundle, token, namespaces });
+    const narrowing = narrowingOf(found, external === undefined ? built : { ...built, namespaceSelector: {} });
     return narrowing === undefined
       ? {}
-      : { [entry]: { namespaces: entry === 'probe' ? [installation] : listed, narrowing } };
+      : { [entry]: { namespaces: entry === 'probe' ? [installation] : (external ?? listed), narrowing } };
   };
   return { ...served('ignore'), ...served('fail'), ...served('probe') };
 }
@@ -139,7 +152,8 @@ function isEntryAsDesired(observed: WebhookEntry | undefined, desired: WebhookEn
   return narrowingOf(observed, desired) !== undefined;
 }
 
-function entryNamed({ webhooks }: WebhookConfiguration, name: string): WebhookEntry | undefined {
+/** Returns the entry of this name. */
+export function entryNamed({ webhooks }: WebhookConfiguration, name: string): WebhookEntry | undefined {
   return webhooks?.find((entry) => entry.name === name);
 }
 
@@ -156,7 +170,8 @@ function serviceNamespaceOf(entry: WebhookEntry | undefined): string | undefined
   return asString(asObject(asObject(entry?.clientConfig)?.service)?.namespace);
 }
 
-function bundleIn(clientConfig: unknown): string {
+/** Returns the PEM in a clientConfig; '' if there is none. */
+export function bundleIn(clientConfig: unknown): string {
   const caBundle = asString(asObject(clientConfig)?.caBundle);
   return caBundle === undefined ? '' : fromBase64(caBundle);
 }

@@ -1,9 +1,11 @@
 import type { Clock } from '../../kube/clock.ts';
+import { equal } from '../../core/json.ts';
 import { certificateBlocks } from '../../core/pem.ts';
 import { Listeners } from '../../kube/listeners.ts';
-import type { EntryKey, WebhookConfiguration, WebhookTarget } from './configuration.ts';
+import type { Entry, EntryKey, WebhookConfiguration, WebhookTarget } from './configuration.ts';
+import { lackOf } from './external.ts';
 import { describeTerm, excludingTerm, needsLabels, unevaluated } from './narrowing.ts';
-import { publishedBundle, servedEntries } from './observed.ts';
+import { publishedBundle, publishedTokens, servedEntries } from './observed.ts';
 import type { ServedEntry } from './observed.ts';
 
 /**
@@ -19,6 +21,8 @@ export interface PublishedOptions {
   readonly installation: string;
   /** Returns the labels of a namespace; undefined: not known. */
   readonly labelsOf: (namespace: string) => Readonly<Record<string, string>> | undefined;
+  /** Returns all namespaces, if somebody else keeps the configuration and so its selectors; left out: the operator does. */
+  readonly external?: (() => readonly string[]) | undefined;
 }
 
 /** What an entry sends here: each namespace with the time from which it does, by Clock.elapsed(). */
@@ -39,6 +43,9 @@ export class Published {
   /** What the last look() was given. */
   #seen: { readonly observed: WebhookConfiguration | undefined; readonly ownBundle: string } | undefined;
   #bundle: string | undefined;
+  #tokens: readonly string[] = [];
+  /** Since when the first of #tokens has been the only one, by Clock.elapsed(). */
+  #tokenSince = 0;
   #needsLabels = false;
   #unevaluated: string | undefined;
   /** Namespaces that will be in force, with the time from when: their listeners do not know yet. */
@@ -57,6 +64,16 @@ export class Published {
     return this.#bundle;
   }
 
+  /** The tokens in the paths by which the configuration calls this webhook: one, unless somebody has edited it. */
+  get tokens(): readonly string[] {
+    return this.#tokens;
+  }
+
+  /** Returns since when (milliseconds by Clock.elapsed()) all paths have had this token; undefined: they do not. */
+  tokenSince(token: string): number | undefined {
+    return this.#tokens.length === 1 && this.#tokens[0] === token ? this.#tokenSince : undefined;
+  }
+
   /** Whether somebody has added a term about the labels of namespaces. */
   get needsLabels(): boolean {
     return this.#needsLabels;
@@ -65,6 +82,17 @@ export class Published {
   /** What somebody has added that keeps workloads out one by one, in words; undefined if there is no such thing. */
   get unevaluated(): string | undefined {
     return this.#unevaluated;
+  }
+
+  /**
+   * Returns what the configuration of somebody else lacks for this entry to send this namespace here, in words; undefined
+   * if nothing, or if the operator itself keeps it.
+   */
+  lackOf(entry: Entry, namespace: string): string | undefined {
+    const { external, labelsOf } = this.#options;
+    if (external === undefined || this.#seen === undefined || this.#seen.ownBundle === '') return undefined;
+    const { observed, ownBundle } = this.#seen;
+    return lackOf({ ...this.#options, observed, ownBundle, entry, namespace, labels: labelsOf(namespace) });
   }
 
   /** Takes the current configuration; returns the milliseconds until more of it is in force, if there is more. */
@@ -97,7 +125,7 @@ export class Published {
 
   /**
    * Calls `listener` after changes, with the namespaces for which `isInForce` or `excludedBy` return something else;
-   * undefined: anything may be different, also `since` and `unevaluated`. Returns a function that removes it.
+   * undefined: anything may be different, also `since`, `tokens` and `unevaluated`. Returns a function that removes it.
    */
   onChange(listener: (namespaces: ReadonlySet<string> | undefined) => void): () => void {
     return this.#listeners.add(listener);
@@ -106,9 +134,13 @@ export class Published {
   #take(observed: WebhookConfiguration | undefined, ownBundle: string, now: number): void {
     this.#seen = { observed, ownBundle };
     const [authority = ''] = certificateBlocks(ownBundle);
-    const served = observed === undefined ? {} : servedEntries(observed, this.#options, authority);
+    const served =
+      observed === undefined ? {} : servedEntries(observed, this.#options, authority, this.#options.external?.());
     this.#lookAtNamespaces(served, now);
     this.#bundle = observed && publishedBundle(observed);
+    const tokens = observed === undefined ? [] : publishedTokens(observed, this.#options.target);
+    if (!equal(tokens, this.#tokens)) this.#tokenSince = now;
+    this.#tokens = tokens;
     // without any entry nothing distrusts us: the next one will be written with the whole bundle
     const trusted = observed === undefined ? '' : (this.#bundle ?? ownBundle);
     keepSince(this.#certificates, certificateBlocks(trusted), now);
@@ -124,7 +156,7 @@ export class Published {
     for (const namespace of differencesOf(this.#excluded, excluded)) this.#changed.add(namespace);
     this.#excluded = excluded;
     const narrowings = ENTRIES.flatMap((entry) => served[entry]?.narrowing ?? []);
-    this.#needsLabels = narrowings.some(needsLabels);
+    this.#needsLabels = this.#options.external !== undefined || narrowings.some(needsLabels);
     this.#unevaluated = narrowings.map(unevaluated).find((text) => text !== undefined);
   }
 
@@ -135,7 +167,7 @@ export class Published {
     return namespaces.filter((namespace) => {
       const labels = isByLabels ? this.#options.labelsOf(namespace) : undefined;
       const term = excludingTerm(narrowing, namespace, labels);
-      if (term !== undefined) excluded.set(namespace, describeTerm(term));
+      if (term !== undefined && this.#options.external === undefined) excluded.set(namespace, describeTerm(term));
       // while its labels are not known, nobody can say that it is sent here
       return term === undefined && (!isByLabels || labels !== undefined);
     });
@@ -161,7 +193,9 @@ export class Published {
     }
     const changed = this.#changed;
     this.#changed = new Set();
-    const ofAll = JSON.stringify([[...this.#certificates.keys()], this.#unevaluated]);
+    // what an external one lacks can be different after any change of it
+    const version = this.#options.external && this.#seen?.observed?.metadata.resourceVersion;
+    const ofAll = JSON.stringify([[...this.#certificates.keys()], this.#tokens, this.#unevaluated, version]);
     const isAll = ofAll !== this.#toldOfAll;
     this.#toldOfAll = ofAll;
     if (isAll) this.#listeners.notify(undefined);

@@ -3,7 +3,7 @@ import { getCACertificates } from 'node:tls';
 import { EnvHttpProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
 import { codeOf, explained, tlsFaultOf } from '../../core/network-error.ts';
-import { BLOCKED_ADDRESS, guardedLookup, isBlockedAddress } from './addresses.ts';
+import { BLOCKED_ADDRESS, guardedLookup, isBlockedAddress } from '../../kube/egress-guard.ts';
 import { ImageFailure } from './failure.ts';
 import type { RegistryHosts } from './registry-hosts.ts';
 

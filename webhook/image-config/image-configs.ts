@@ -15,7 +15,7 @@ import type { Puller, ReadPullSecrets } from './pull-secrets.ts';
 import { parseReference } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import type { Candidate, Candidates, RegistryClient } from './registry.ts';
-import { slots } from '../slots.ts';
+import { slots } from '../../kube/slots.ts';
 
 export interface ImageConfigsOptions {
   readonly registry: Pick<RegistryClient, 'lookUp'>;
@@ -29,6 +29,7 @@ export interface ImageConfigsOptions {
 // ENTRYPOINT and CMD and a little more for each image: thousands of usual ones, of 0.1 to 1 kB.
 const MEMORY_BYTES = 8 * 2 ** 20;
 const BYTES_PER_ENTRY = 200;
+const BYTES_PER_WORD = 32;
 const MOST_NAMES = 8192;
 // How late a moved tag may be noticed. Pods of a Deployment get the new image only when they are replaced.
 const FRESH_MS = 300_000;
@@ -38,7 +39,8 @@ const FAILURE_MS = 10_000;
 const KEPT_MS = 30_000;
 // For one look-up. Longer than an admission waits, so that the next one finds the result.
 const LOOK_UP_MS = 15_000;
-const SLOTS = { active: 16, waiting: 256 };
+// A registry that says nothing keeps a slot for all of that time: there are slots enough for a dozen such namespaces.
+const SLOTS = { active: 64, activeOfGroup: 4, waiting: 256 };
 
 interface Remembered {
   readonly digest: string;
@@ -70,7 +72,7 @@ export class ImageConfigs {
     const puller = { ...needs, namespace };
     const answers = new Map<string, ImageAnswer>();
     for (const image of needs.images) {
-      const answer = this.#fresh(keysOf(puller, image));
+      const answer = this.#invalid(image) ?? this.#fresh(keysOf(puller, image));
       if (answer === undefined) return undefined;
       answers.set(image, answer);
     }
@@ -98,7 +100,16 @@ export class ImageConfigs {
     return (image) => answers.get(image);
   }
 
+  /** Nothing is asked or remembered about a name that is none: it is quickly told again. */
+  #invalid(image: string): ImageAnswer | undefined {
+    if (parseReference(image) !== undefined) return undefined;
+    this.#count('NotAnImage');
+    return { why: 'not a valid image name' };
+  }
+
   #answer(puller: Puller, image: string): ImageAnswer | Promise<ImageAnswer> {
+    const invalid = this.#invalid(image);
+    if (invalid !== undefined) return invalid;
     const keys = keysOf(puller, image);
     const fresh = this.#fresh(keys);
     if (fresh !== undefined) {
@@ -144,7 +155,7 @@ export class ImageConfigs {
     try {
       const reference = parseReference(image);
       if (reference === undefined) throw new ImageFailure('NotAnImage', 'not a valid image name');
-      return await this.#slots(() => this.#ask(reference, keys, this.#candidates(secrets.get)));
+      return await this.#slots(puller.namespace, () => this.#ask(reference, keys, this.#candidates(secrets.get)));
     } catch (error) {
       if (!(error instanceof ImageFailure)) throw error;
       const { unread = [] } = (await secrets.begun()) ?? {};
@@ -154,6 +165,7 @@ export class ImageConfigs {
 
   async #ask(reference: ImageReference, keys: Keys, candidates: Candidates): Promise<ImageAnswer> {
     const { digest, entryPoint, isShared } = await this.#options.registry.lookUp(reference, {
+      namespace: keys.namespace,
       candidates,
       remembered: (known) => this.#entryPoints.get(known),
       lastDigest: this.#remembered(keys)?.digest,
@@ -161,8 +173,8 @@ export class ImageConfigs {
     });
     const isForever = isShared && reference.isPinned;
     const freshUntil = isForever ? Infinity : this.#options.clock.elapsed() + FRESH_MS;
-    this.#entryPoints.set(digest, entryPoint);
-    this.#names.set(isShared ? keys.shared : keys.own, { digest, freshUntil });
+    this.#entryPoints.set(digest, entryPoint, keys.namespace);
+    this.#names.set(isShared ? keys.shared : keys.own, { digest, freshUntil }, keys.namespace);
     this.#failures.delete(keys.own);
     this.#count('Found');
     return entryPoint;
@@ -173,7 +185,7 @@ export class ImageConfigs {
     const last = this.#remembered(keys);
     const isPassing = ['Unreachable', 'RateLimited', 'Busy'].includes(failure.code);
     if (last !== undefined && isPassing) {
-      this.#names.set(last.key, { digest: last.digest, freshUntil: now + KEPT_MS });
+      this.#names.set(last.key, { digest: last.digest, freshUntil: now + KEPT_MS }, keys.namespace);
       this.#count('Kept');
       return last.entryPoint;
     }
@@ -182,7 +194,7 @@ export class ImageConfigs {
     this.#names.delete(keys.shared);
     const advice = isAboutCredentials(failure) && unread.length > 0 ? { advice: adviceOn(unread) } : {};
     const answer = { why: failure.message, ...advice };
-    this.#failures.set(keys.own, { answer, until: now + FAILURE_MS });
+    this.#failures.set(keys.own, { answer, until: now + FAILURE_MS }, keys.namespace);
     this.#count(failure.code);
     return answer;
   }
@@ -211,13 +223,13 @@ interface Keys {
   readonly shared: string;
   /** For what this puller may know. */
   readonly own: string;
+  /** Of the puller, whose share of the memory it is. */
+  readonly namespace: string;
 }
 
 function keysOf({ namespace, serviceAccount, pullSecrets }: Puller, image: string): Keys {
   const puller = hash('sha256', JSON.stringify([namespace, serviceAccount, ...pullSecrets]), 'base64url');
-  // a name that is too long is invalid, and need not be kept whole
-  const name = image.length > 600 ? hash('sha256', image, 'base64url') : image;
-  return { shared: name, own: `${name} ${puller}` };
+  return { shared: image, own: `${image} ${puller}`, namespace };
 }
 
 function tooMany(): ImageFailure {
@@ -234,7 +246,7 @@ function adviceOn(unread: readonly string[]): string {
 }
 
 function weigh({ entrypoint, cmd }: EntryPoint): number {
-  return [...entrypoint, ...cmd].reduce((sum, word) => sum + 2 * word.length, BYTES_PER_ENTRY);
+  return [...entrypoint, ...cmd].reduce((sum, word) => sum + 2 * word.length + BYTES_PER_WORD, BYTES_PER_ENTRY);
 }
 
 /** Calls once, on the first get(); `begun` waits for that call, if there was one. */

@@ -33,6 +33,8 @@ export const ACCEPTED_MANIFESTS = [...INDEX_TYPES, ...MANIFEST_TYPES].join(', ')
 
 // An annotation of a pod template records it, and all annotations of an object share 256 KiB.
 const LARGEST_ENTRY_POINT = 128 * 1024;
+// A word costs memory even if it is empty, and a registry can send millions of them.
+const MOST_WORDS = 1_000;
 
 /** Returns the digest of bytes with the algorithm of another digest; SHA-256 if there is none. */
 export function digestLike(digest: string, bytes: Uint8Array): string {
@@ -64,7 +66,8 @@ export function readConfig(bytes: Uint8Array): EntryPoint {
   const config = asObject(parse(bytes).config);
   const entrypoint = asStrings(config?.Entrypoint) ?? [];
   const cmd = asStrings(config?.Cmd) ?? [];
-  const size = [...entrypoint, ...cmd].reduce((sum, word) => sum + word.length, 0);
+  const words = entrypoint.length + cmd.length;
+  const size = words > MOST_WORDS ? Infinity : [...entrypoint, ...cmd].reduce((sum, word) => sum + word.length, 0);
   if (size > LARGEST_ENTRY_POINT) throw unusable('its ENTRYPOINT and CMD are too long');
   return { entrypoint, cmd };
 }

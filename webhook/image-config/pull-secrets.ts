@@ -3,6 +3,7 @@
  * other namespaces.
  */
 import { fromBase64 } from '../../core/base64.ts';
+import { isObjectName } from '../../core/object-names.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { asList, asObject, asString } from '../../core/json.ts';
@@ -34,7 +35,7 @@ const MOST_SECRETS = 16;
 
 export function pullSecretReader(client: Pick<ObjectClient, 'get'>): ReadPullSecrets {
   return async (puller) => {
-    const names = (await namesOf(puller, client)).slice(0, MOST_SECRETS);
+    const names = (await namesOf(puller, client)).filter(isObjectName).slice(0, MOST_SECRETS);
     const read = await Promise.all(names.map((name) => entriesOf(puller.namespace, name, client)));
     return {
       entries: read.flatMap((entries) => entries ?? []),
@@ -52,6 +53,7 @@ async function namesOf(
   client: Pick<ObjectClient, 'get'>,
 ): Promise<readonly string[]> {
   if (pullSecrets.length > 0) return pullSecrets;
+  if (!isObjectName(serviceAccount)) return [];
   const account = await client.get(coreResource('ServiceAccount', namespace), serviceAccount).catch(() => undefined);
   return (asList(account?.imagePullSecrets) ?? []).map(nameOf).filter((name) => name !== undefined);
 }

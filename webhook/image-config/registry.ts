@@ -34,6 +34,8 @@ export interface Found {
 }
 
 export interface LookUpOptions {
+  /** For whom: a host that turns away one namespace is left alone by that one. */
+  readonly namespace: string;
   readonly candidates: Candidates;
   /** Returns the entrypoint of a digest seen before: then nothing more is downloaded. */
   readonly remembered: (digest: string) => EntryPoint | undefined;
@@ -52,7 +54,7 @@ const MOST_MANIFESTS = 3;
 // An unreachable host is not asked again for a while, so that reviews do not wait for it one after the other.
 const REST_MS = 5_000;
 const RATE_LIMITED_REST_MS = 30_000;
-const MOST_RESTING = 256;
+const MOST_RESTING = 4_096;
 
 interface Rest {
   /** By Clock.elapsed(). */
@@ -90,14 +92,14 @@ export class RegistryClient {
       try {
         return await this.#atEndpoint(endpoint, reference, options);
       } catch (error) {
-        failure = this.#noted(error, endpoint);
+        failure = this.#noted(error, endpoint, options);
       }
     }
     throw failure;
   }
 
   async #atEndpoint(endpoint: Endpoint, reference: ImageReference, options: LookUpOptions): Promise<Found> {
-    const rest = this.#resting.get(endpoint.origin);
+    const rest = this.#resting.get(restKey(options, endpoint));
     if (rest !== undefined && rest.until > this.#clock.elapsed()) throw rest.failure;
     const open = (authorization?: string): Promise<Omit<Found, 'isShared'>> =>
       new Session(endpoint, authorization, this.#send, options.signal).read(reference, this.#platforms(), options);
@@ -135,14 +137,19 @@ export class RegistryClient {
   }
 
   /** Remembers hosts that must rest. */
-  #noted(error: unknown, { origin }: Endpoint): ImageFailure {
+  #noted(error: unknown, endpoint: Endpoint, options: LookUpOptions): ImageFailure {
     if (!(error instanceof ImageFailure)) throw error;
     if (error.code !== 'Unreachable' && error.code !== 'RateLimited') return error;
-    if (this.#resting.get(origin)?.failure === error) return error;
+    const key = restKey(options, endpoint);
+    if (this.#resting.get(key)?.failure === error) return error;
     const rest = error.retryAfterMs ?? (error.code === 'RateLimited' ? RATE_LIMITED_REST_MS : REST_MS);
-    this.#resting.set(origin, { until: this.#clock.elapsed() + rest, failure: error });
+    this.#resting.set(key, { until: this.#clock.elapsed() + rest, failure: error }, options.namespace);
     return error;
   }
+}
+
+function restKey({ namespace }: LookUpOptions, { origin }: Endpoint): string {
+  return `${namespace} ${origin}`;
 }
 
 /** A 401: the registry requires credentials, or other ones. */

@@ -13,6 +13,12 @@ export interface Diagnosis {
 // The first that matches counts: some texts contain those of others.
 const TABLE: readonly (readonly [texts: RegExp, cause: string, advice: string])[] = [
   [
+    /asked for the client to provide credentials|unauthorized|none of the names in --webhook-client-names/i,
+    'credentials',
+    'API servers do not authenticate as --webhook-client-ca or --webhook-token-file ask for: set them up by an ' +
+      'AdmissionConfiguration, or leave these settings out',
+  ],
+  [
     /no endpoints available|service "[^"]*" not found|has no matching port|no service port/i,
     'service',
     'the Service does not lead to a ready pod of the operator: compare its selector and port with the pods, and its name ' +

@@ -4,6 +4,7 @@ import { Listeners } from '../../kube/listeners.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
+import { FIELD_MANAGER } from '../configuration/configuration.ts';
 import { probeObject } from './answer.ts';
 import type { ProbeMetrics } from './metrics.ts';
 import { afterProbe, NOTHING_KNOWN } from './reachability.ts';
@@ -12,7 +13,7 @@ import { shownBy, shownByError } from './result.ts';
 import type { Probed, Shown } from './result.ts';
 
 export interface ProberOptions {
-  readonly client: Pick<ObjectClient, 'create'>;
+  readonly client: Pick<ObjectClient, 'apply'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -112,7 +113,7 @@ export class Prober {
     const { client, namespace, labels, metrics } = this.#options;
     const object = probeObject(namespace, labels);
     const shown = await client
-      .create(coreResource('ConfigMap', namespace), object, { dryRun: true })
+      .apply(coreResource('ConfigMap', namespace), object, { fieldManager: FIELD_MANAGER, dryRun: true })
       .then(shownBy, shownByError);
     metrics.probed(shown.result);
     return shown;

@@ -1,4 +1,5 @@
 import type { KubernetesObject } from '../../core/object.ts';
+import { shownText } from '../../core/shown.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { ENTRY_NAMES } from '../configuration/configuration.ts';
 import { isReviewed } from './answer.ts';
@@ -38,10 +39,10 @@ export function shownByError(error: unknown): Shown {
   const at = error.message.indexOf(called);
   if (at >= 0) {
     const text = error.message.slice(at + called.length).replace(/^failed to call webhook: /, '');
-    return { result: 'Unreachable', text: withoutOwnPorts(text).slice(0, LONGEST_TEXT) };
+    return { result: 'Unreachable', text: shownText(withoutOwnPorts(text), LONGEST_TEXT) };
   }
   const isRefusal = error.code >= 400 && error.code < 500 && error.code !== 429;
-  return { result: isRefusal ? 'Refused' : 'Unanswered', text: error.message.slice(0, LONGEST_TEXT) };
+  return { result: isRefusal ? 'Refused' : 'Unanswered', text: shownText(error.message, LONGEST_TEXT) };
 }
 
 /** The port from which a connection came differs each time, and tells nobody anything. */

@@ -1,11 +1,12 @@
 /** What is known about objects that environment comes from, since when, and which callers wait for which read. */
 import type { Clock } from '../../kube/clock.ts';
 import { ApiError } from '../../kube/object-client.ts';
+import { MOST_OBJECTS } from '../../core/injection/budget.ts';
 import { equal } from '../../core/json.ts';
 import type { KnownSources, SourceAnswer, SourceNeeds, SourceRef } from '../../core/injection/sources.ts';
 import { sourceName } from '../../core/injection/sources.ts';
 import { Lru } from '../lru.ts';
-import { slots } from '../slots.ts';
+import { slots } from '../../kube/slots.ts';
 import type { ReadResult, SourceMetrics } from './metrics.ts';
 import type { ReadSource, SourceReading } from './source-reader.ts';
 
@@ -30,9 +31,8 @@ export type IsGood = (namespace: string, ref: SourceRef, remembered: Remembered)
 // Keys and references, about 10 to 1000 bytes per object: many thousands of usual ones.
 const MEMORY_BYTES = 8 * 2 ** 20;
 const BYTES_PER_ENTRY = 300;
-// A pod has a few. The rest are not read, so that a template with a thousand names does not cause a thousand requests.
-const MOST_OBJECTS = 64;
-const SLOTS = { active: 16, waiting: 1024 };
+const BYTES_PER_KEY = 100;
+const SLOTS = { active: 16, activeOfGroup: 4, waiting: 1024 };
 const TOO_MANY: SourceAnswer = {
   unreadable: `only the first ${MOST_OBJECTS} ConfigMaps and Secrets of a workload are read`,
 };
@@ -111,7 +111,7 @@ export class SourceMemory {
     const key = keyOf(namespace, ref);
     const underWay = this.#flights.get(key);
     if (underWay !== undefined) return underWay;
-    const flight = this.#slots(() => this.#options.read(namespace, ref))
+    const flight = this.#slots(namespace, () => this.#options.read(namespace, ref))
       .catch((error: unknown) => refused(error))
       .then((reading) => this.#keep(namespace, ref, reading, isNews))
       .finally(() => this.#flights.delete(key));
@@ -130,12 +130,12 @@ export class SourceMemory {
     const before = this.#remembered.get(key);
     if (isFailure && before !== undefined && !('unreadable' in before.answer)) {
       this.#count('Kept');
-      this.#remembered.set(key, { ...before, isDoubtful: true });
+      this.#remembered.set(key, { ...before, isDoubtful: true }, namespace);
       return before.answer;
     }
     this.#count(isFailure ? 'Failed' : 'data' in answer ? 'Read' : 'missing' in answer ? 'Missing' : 'Forbidden');
     const readAt = this.#options.clock.elapsed();
-    this.#remembered.set(key, { answer, version, readAt, isDoubtful: isFailure });
+    this.#remembered.set(key, { answer, version, readAt, isDoubtful: isFailure }, namespace);
     // For an object that was unknown before, the callers get the answer, if they had the time to wait for it.
     const isOther = before === undefined ? isNews || isOverdue : !equal(before.answer, answer);
     if (isOther) this.#onAnswer(namespace, ref);
@@ -173,7 +173,7 @@ function keyOf(namespace: string, ref: SourceRef): string {
 function weigh({ answer }: Remembered): number {
   if (!('data' in answer)) return BYTES_PER_ENTRY;
   return Object.entries(answer.data).reduce(
-    (sum, [key, value]) => sum + 2 * (key.length + value.length) + 50,
+    (sum, [key, value]) => sum + 2 * (key.length + value.length) + BYTES_PER_KEY,
     BYTES_PER_ENTRY,
   );
 }

@@ -1,4 +1,7 @@
-/** Reads one ConfigMap or Secret, and keeps what injection has to know: keys, and values that may be references. */
+/**
+ * Reads one ConfigMap or Secret, and keeps what injection has to know: keys, and values that may be references. Of a
+ * ServiceAccount, whether its pods opt out of tokens.
+ */
 import { fromBase64 } from '../../core/base64.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { coreResource } from '../../core/resources.ts';
@@ -6,6 +9,7 @@ import { isForbidden } from '../../kube/errors.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import { asObject, asString } from '../../core/json.ts';
+import { OPT_OUT } from '../../core/injection/sources.ts';
 import type { SourceAnswer, SourceRef } from '../../core/injection/sources.ts';
 
 export interface SourceReading {
@@ -38,6 +42,7 @@ export function sourceReader(client: Pick<ObjectClient, 'get'>): ReadSource {
 
 /** `binaryData` of a ConfigMap never becomes environment. */
 function dataOf(object: KubernetesObject, kind: SourceRef['kind']): Readonly<Record<string, string>> {
+  if (kind === 'ServiceAccount') return { [OPT_OUT]: object.automountServiceAccountToken === false ? 'true' : '' };
   // fromEntries makes any key a property, even `__proto__`
   return Object.fromEntries(
     Object.entries(asObject(object.data) ?? {}).map(([key, value]) => {
@@ -51,7 +56,7 @@ function dataOf(object: KubernetesObject, kind: SourceRef['kind']): Readonly<Rec
 function forbidden({ kind }: SourceRef): string {
   return kind === 'Secret'
     ? 'a Role must allow the operator to get it: docs/guides/references-elsewhere.md'
-    : 'the ClusterRole of the operator does not allow to get ConfigMaps: apply config/rbac';
+    : `the ClusterRole of the operator does not allow to get ${kind}s: apply config/rbac`;
 }
 
 function failed(error: unknown): string {

@@ -42,7 +42,7 @@ const IMPORTS: readonly (readonly [file: string, from: string, says: string])[] 
   ['kube/informer.ts', 'type pino', ''],
   ['kube/work-queue.ts', 'pino', 'pino is imported as a type'],
   ['operator/composition/logger.ts', 'pino', ''],
-  ['webhook/slots.ts', 'chai', 'what the program imports is in dependencies'],
+  ['webhook/look-ups.ts', 'chai', 'what the program imports is in dependencies'],
 
   // said once of a circle
   ['operator/policies/one.ts', 'type ./other.ts', 'files that import each other'],

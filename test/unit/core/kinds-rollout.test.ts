@@ -102,6 +102,45 @@ describe('how far the rollout of a StatefulSet is', () => {
   });
 });
 
+describe('whether pods of the newest template have started', () => {
+  const started = (kind: 'Deployment' | 'StatefulSet', spec: object, status: object): boolean =>
+    rolloutStateOf(kind, { metadata: { generation: 3 }, spec, status: { observedGeneration: 3, ...status } }).started;
+  const revisions = { currentRevision: 'web-1', updateRevision: 'web-2' };
+
+  for (const kind of ['Deployment', 'StatefulSet'] as const) {
+    it(`they have when all that there should be are available: ${kind}`, () => {
+      expect(started(kind, { replicas: 2 }, counts(2, 2, 2))).to.equal(true);
+      expect(started(kind, {}, counts(1, 1, 1)), 'one by default').to.equal(true);
+      expect(started(kind, { replicas: 2 }, counts(2, 2, 1)), 'one is not').to.equal(false);
+      expect(started(kind, { replicas: 2 }, { ...counts(2, 1, 2), ...revisions }), 'one is old').to.equal(false);
+    });
+
+    it(`they have not where there is none, or nobody has seen the template: ${kind}`, () => {
+      expect(started(kind, { replicas: 0 }, counts(0, 0, 0))).to.equal(false);
+      expect(started(kind, { replicas: 0 }, counts(1, 1, 1)), 'scaled to 0').to.equal(false);
+      expect(started(kind, { replicas: 2 }, {})).to.equal(false);
+      expect(started(kind, { replicas: 2 }, { ...counts(2, 2, 2), observedGeneration: 2 })).to.equal(false);
+    });
+  }
+
+  it('they have not where a rollout is paused, or its deadline has passed', () => {
+    const failed = { conditions: [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }] };
+    expect(started('Deployment', { replicas: 2 }, { ...counts(2, 2, 2), ...failed })).to.equal(false);
+    expect(started('Deployment', { replicas: 2, paused: true }, counts(2, 0, 2))).to.equal(false);
+  });
+
+  it('they have not while a partition, or the deletion by hand, keeps all pods as they were', () => {
+    const rolling = (partition: number): object => ({
+      replicas: 3,
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition } },
+    });
+    expect(started('StatefulSet', rolling(3), { ...counts(3, 0, 3), ...revisions })).to.equal(false);
+    expect(started('StatefulSet', rolling(2), { ...counts(3, 1, 3), ...revisions })).to.equal(true);
+    const byHand = { replicas: 3, updateStrategy: { type: 'OnDelete' } };
+    expect(started('StatefulSet', byHand, { ...counts(3, 0, 3), ...revisions })).to.equal(false);
+  });
+});
+
 describe('whether a workload has a pod that works', () => {
   const idle = (kind: 'Deployment' | 'StatefulSet', spec: object, status: object, generation = 3): boolean =>
     rolloutStateOf(kind, { metadata: { generation }, spec, status: { observedGeneration: 3, ...status } }).idle;

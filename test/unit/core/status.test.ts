@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { CONDITION_TYPES } from '../../../core/reasons.ts';
+import { CONDITION_TYPES } from '../../../core/condition-types.ts';
 import { STATE_NAMES } from '../../../core/workload/standing.ts';
 import { crd, specSchema, statusSchema } from '../../support/example-policy.ts';
 

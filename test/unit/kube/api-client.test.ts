@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 
+import type { RawObject } from '../../../core/json.ts';
+import { oversizedOf } from '../../../core/oversized.ts';
 import { ApiClient } from '../../../kube/api-client.ts';
 import type { PooledKubeConfig } from '../../../kube/kube-config.ts';
-import type { KubernetesObject } from '../../../core/object.ts';
+import type { KubernetesObject, Resource } from '../../../core/object.ts';
 import type { WatchEvent } from '../../../kube/object-client.ts';
 import { ApiError } from '../../../kube/object-client.ts';
 import { ListWatchServer } from '../../support/list-watch-server.ts';
@@ -56,16 +58,88 @@ describe('ApiClient', () => {
     });
   });
 
-  it('creates as a dry run where it is asked to', async () => {
+  it('applies as a dry run where it is asked to', async () => {
     server.failNext(201, 2, {}, THING);
-    await client.create(THINGS, THING, { dryRun: true });
-    await client.create(THINGS, THING);
-    expect(server.requests.map(({ url }) => url.search)).to.deep.equal(['?dryRun=All', '']);
+    await client.apply(THINGS, THING, { fieldManager: 'me', dryRun: true });
+    await client.apply(THINGS, THING, { fieldManager: 'me' });
+    const searches = server.requests.map(({ url }) => url.search);
+    expect(searches).to.deep.equal(['?fieldManager=me&force=true&dryRun=All', '?fieldManager=me&force=true']);
   });
 
   it('reuses its connections: at most two TLS handshakes for a hundred calls in a row', async () => {
     for (let i = 0; i < 100; i += 1) await client.list(THINGS);
     expect(server.handshakes).to.be.within(1, 2);
+  });
+
+  describe('with objects that are long', () => {
+    beforeEach(() => {
+      client = new ApiClient({ kubeConfig, userAgent: 'x', pageLimits: { page: 3_000, most: 30_000 } });
+    });
+
+    /** Lists all pages; returns how many objects each brought. */
+    async function pagesOf(limit: number): Promise<number[]> {
+      const pages: number[] = [];
+      let next: string | undefined;
+      do {
+        const page = await client.list(THINGS, { limit, ...(next === undefined ? {} : { continue: next }) });
+        pages.push(page.items.length);
+        next = page.metadata.continue;
+      } while (next !== undefined);
+      return pages;
+    }
+
+    it('lists fewer at a time, so that no page is too long, and more again when they are short', async () => {
+      for (let i = 0; i < 30; i += 1) server.put(`a${10 + i}`, { text: 'x'.repeat(300) });
+      for (let i = 0; i < 60; i += 1) server.put(`b${10 + i}`);
+      const pages = await pagesOf(50);
+      expect(pages.reduce((sum, count) => sum + count)).to.equal(90);
+      expect(Math.max(...pages.slice(0, 4))).to.be.lessThan(8);
+      expect(Math.max(...pages)).to.be.greaterThan(10);
+      expect(server.lists.length).to.be.lessThan(30);
+    });
+
+    it('lists one at a time if each is longer than a page', async () => {
+      for (let i = 0; i < 3; i += 1) server.put(`a${i}`, { text: 'x'.repeat(4_000) });
+      expect(await pagesOf(50)).to.deep.equal([1, 1, 1]);
+    });
+
+    it('gives up a list that is not to be divided and too long, and says so without any of it', async () => {
+      for (let i = 0; i < 12; i += 1) server.put(`a${i}`, { text: 'x'.repeat(3_000) });
+      const error = await errorOf(client.list(THINGS));
+      expect(error).to.include({ code: 0, reason: 'AnswerTooLong' });
+      expect(error.message).to.match(
+        /^GET \/apis\/example\.dev\/v1\/namespaces\/shop\/things: the answer is longer than \d+ bytes$/,
+      );
+    });
+  });
+
+  describe('with objects of somebody else that have too much in them', () => {
+    const TRIMMED = { ...THINGS, trimmed: true } as const;
+    const empties = Array.from({ length: 100_000 }, () => ({}));
+    const isHead = (object: object): boolean => oversizedOf(object as RawObject) !== undefined;
+
+    it('reads them by their heads alone, and the others whole', async () => {
+      server.put('large', { list: empties });
+      server.put('small', { list: [{}] });
+      const { items } = await client.list(TRIMMED);
+      expect(items.map((item) => [item.metadata.name, isHead(item)])).to.deep.equal([
+        ['large', true],
+        ['small', false],
+      ]);
+      expect(items[1]).to.have.property('list').that.deep.equals([{}]);
+      const isReadWhole = async (resource: Resource): Promise<boolean> => {
+        server.failNext(200, 1, {}, { ...THING, list: empties });
+        return !isHead((await client.get(resource, 'large')) ?? {});
+      };
+      expect([await isReadWhole(TRIMMED), await isReadWhole(THINGS)]).to.deep.equal([false, true]);
+    });
+
+    it('asks for fewer at a time when a page has too much in it, however short it is', async () => {
+      for (let i = 0; i < 8; i += 1) server.put(`a${i}`, { list: empties.slice(0, 31_000) });
+      const page = await client.list(TRIMMED, { limit: 50 });
+      expect(page.items).to.have.lengthOf.lessThan(8);
+      expect(page.items.map(isHead)).to.not.include(true);
+    });
   });
 
   it('adds kind and apiVersion to the items of a list that have none', async () => {
@@ -162,14 +236,6 @@ describe('ApiClient', () => {
     server.failNext(404, 2);
     expect(await client.get(THINGS, 'nobody')).to.equal(undefined);
     await client.delete(THINGS, 'nobody');
-  });
-
-  it('escapes names in paths', async () => {
-    server.failNext(404);
-    await client.get(THINGS, '../../../api/v1/secrets?x=');
-    expect(server.requests[0]?.url.pathname).to.equal(
-      '/apis/example.dev/v1/namespaces/shop/things/..%2F..%2F..%2Fapi%2Fv1%2Fsecrets%3Fx%3D',
-    );
   });
 
   describe('errors', () => {

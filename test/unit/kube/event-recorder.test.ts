@@ -6,6 +6,7 @@ import { ApiError } from '../../../kube/object-client.ts';
 import type { KubernetesObject, Resource } from '../../../core/object.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import type { LogLine } from '../../support/test-log.ts';
+import { hiddenIn, HOSTILE } from '../../support/hostile-text.ts';
 import { testLog } from '../../support/test-log.ts';
 
 const MINUTE = 60_000;
@@ -194,6 +195,14 @@ describe('recording events', () => {
     expect(stored.size).to.equal(40);
   });
 
+  it('lets namespaces take turns: a thousand events of one do not keep back, or drop, one of another', async () => {
+    for (let index = 0; index < 1_000; index += 1) recorder.record(about(`web-${index}`));
+    const { regarding } = about('web');
+    recorder.record({ ...about('web'), regarding: { ...regarding, namespace: 'other' } });
+    await clock.advance(1_000);
+    expect(calls.findIndex((call) => call.startsWith('create other'))).to.be.within(0, 30);
+  });
+
   it('drops what exceeds its queue, and counts that', async () => {
     for (let index = 0; index < 600; index += 1) recorder.record(about(`web-${index}`));
     await clock.advance(300_000);
@@ -208,10 +217,13 @@ describe('recording events', () => {
     expect(only()?.metadata.name).to.match(/^a{235}\.[0-9a-f]{16}$/);
   });
 
-  it('shortens a message to the limit of an event', async () => {
-    recorder.record(about('web', 'x'.repeat(5_000)));
+  it('shows a message within the limit of an event, which is in bytes', async () => {
+    recorder.record(about('web', HOSTILE));
+    recorder.record(about('web', 'é'.repeat(5_000)));
     await clock.advance(0);
-    expect(only()?.message).to.have.length(1_024);
+    const messages = [...stored.values()].map(({ message }) => String(message));
+    expect(messages.flatMap(hiddenIn)).to.deep.equal([]);
+    expect(messages.map((message) => Buffer.byteLength(message))).to.deep.equal([1_024, 1_023]);
   });
 
   it('writes nothing after it was stopped, not even what was waiting', async () => {

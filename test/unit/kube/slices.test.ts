@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { Slices } from '../../../kube/slices.ts';
+import { ownTurn, Slice, SLICE_MS, Slices } from '../../../kube/slices.ts';
 import { settle } from '../../support/manual-clock.ts';
 
 describe('Slices', () => {
@@ -66,5 +66,31 @@ describe('Slices', () => {
     await settle();
     expect(worked).to.deep.equal(['a', 'b', 'c']);
     expect(slices.depth).to.equal(0);
+  });
+});
+
+describe('ownTurn', () => {
+  it('gives each caller a turn of the event loop that no other caller gets', async () => {
+    let [turn, isGoing] = [0, true];
+    const count = (): void => {
+      turn += 1;
+      if (isGoing) setImmediate(count);
+    };
+    setImmediate(count);
+    const turns = await Promise.all(['a', 'b', 'c'].map(() => ownTurn().then(() => turn)));
+    isGoing = false;
+    expect(new Set(turns).size, turns.join(' ')).to.equal(3);
+  });
+});
+
+describe('Slice', () => {
+  it('lasts some milliseconds, and a new one begins with the next turn', async () => {
+    let now = 0;
+    const slice = new Slice({ elapsed: () => now });
+    expect(slice.isOver).to.equal(false);
+    now = SLICE_MS;
+    expect(slice.isOver).to.equal(true);
+    await slice.next();
+    expect(slice.isOver).to.equal(false);
   });
 });

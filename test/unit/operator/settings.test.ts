@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 
-import { readSettings, SettingsError, settingsHelp, type Settings } from '../../../operator/settings.ts';
+import {
+  readSettings,
+  SettingsError,
+  settingsHelp,
+  tokenAudienceOf,
+  type Settings,
+} from '../../../operator/settings.ts';
 
 const read = (argv: string[], env: Record<string, string> = {}, file = ''): Settings => {
   const settings = readSettings(argv, env, () => file);
@@ -44,18 +50,80 @@ describe('settings', () => {
     ['a webhook URL with a path', ['--webhook-url', 'https://x/y'], {}, '', /--webhook-url.*without path/],
     ['a webhook URL without TLS', ['--webhook-url', 'http://x'], {}, '', /--webhook-url.*https:/],
     ['a wait as long as the API server waits', ['--registry-timeout', '5s'], {}, '', /--registry-timeout.*up to 4s/],
+    [
+      'a Vault to check with a scheme',
+      ['--vault-check-hosts', 'https://v'],
+      {},
+      '',
+      /--vault-check-hosts.*without a port/,
+    ],
     ['a registry with a scheme', ['--registries', 'https://x'], {}, '', /--registries.*hosts separated by commas/],
     ['a mirror of nothing', ['--registry-mirrors', 'mirror.example'], {}, '', /--registry-mirrors.*REGISTRY=HOST/],
     ['a platform without architecture', ['--node-platforms', 'linux'], {}, '', /--node-platforms.*OS\/ARCHITECTURE/],
-    ['a Vault without scheme', ['--rotation-vaults', 'vault:8200'], {}, '', /--rotation-vaults.*ADDRESS/],
-    ['a Vault at no port', ['--rotation-vaults', 'https://v:99999'], {}, '', /--rotation-vaults.*ADDRESS/],
-    ['a Vault by wildcard', ['--rotation-vaults', '*'], {}, '', /--rotation-vaults.*ADDRESS/],
-    ['an auth mount outside of auth', ['--rotation-mount', '../sys'], {}, '', /--rotation-mount.*mount path/],
-    ['no audience for tokens', ['--rotation-audience', ''], {}, '', /--rotation-audience/],
+    [
+      'a ServiceAccount that is none',
+      ['--vault-service-account', 'A'],
+      {},
+      '',
+      /--vault-service-account.*ServiceAccount/,
+    ],
+    ['identities that are no list', ['--config', 'f'], {}, 'vaultIdentities: {}', /vaultIdentities in .*write a list/],
+    [
+      'an entry with a fault, with its place',
+      ['--config', 'f'],
+      {},
+      'vaultIdentities: [{ name: main }]',
+      /^vaultIdentities in the --config file: entry 1 \(main\): address is missing; write https:/,
+    ],
+    [
+      'a file of identities that is no list',
+      ['--vault-identities', 'v'],
+      {},
+      'a: b',
+      /^--vault-identities v: write a list/,
+    ],
+    [
+      'a file of identities that is no YAML',
+      [],
+      { VAULT_INJECTION_VAULT_IDENTITIES: 'v' },
+      '[',
+      /^VAULT_INJECT.*S v: /,
+    ],
+    [
+      'an earlier setting as a flag',
+      ['--rotation-vaults=https://v'],
+      {},
+      '',
+      /^--rotation-vaults is no.*vaultIdentities/,
+    ],
+    [
+      'an earlier setting in the environment',
+      [],
+      { VAULT_INJECTION_ROTATION_ROLE: 'r' },
+      '',
+      /^VAULT_.*_ROLE is no.*role in/,
+    ],
+    [
+      'an earlier setting in the file',
+      ['--config', 'f'],
+      {},
+      'rotationMount: m',
+      /--config f: rotationMount is no.*mount in/,
+    ],
+    ['an earlier audience', ['--rotation-audience', 'v'], {}, '', /audience in each entry/],
+    [
+      'an earlier ServiceAccount',
+      [],
+      { VAULT_INJECTION_ROTATION_SERVICE_ACCOUNT: 'a' },
+      '',
+      /write vaultServiceAccount .*VAULT_INJECTION_VAULT_SERVICE_ACCOUNT/,
+    ],
+    ['no audience for tokens of pods', ['--token-audience', ''], {}, '', /--token-audience.*or APIServer/],
     ['no pause between lists', ['--relist-interval', '0s'], {}, '', /--relist-interval: "0s".*at least 1s/],
     ['no pause between checks', ['--vault-check-interval', '500ms'], {}, '', /--vault-check-interval: .*at least 1s/],
     ['no pause between readings', ['--source-interval', '0s'], {}, '', /--source-interval: "0s".*at least 1s/],
     ['no wait for a new CA', ['--certificate-wait', '0s'], {}, '', /--certificate-wait: "0s".*at least 1s/],
+    ['names of certificates that nobody asks for', ['--webhook-client-names', 'a'], {}, '', /--webhook-client-ca/],
     ['an unknown key in the file', ['--config', 'f'], {}, 'logLvl: debug', /unknown setting "logLvl".*logLevel/],
     ['a file that is no mapping', ['--config', 'f'], {}, '- a', /--config f: write a YAML mapping/],
     ['a file that is no YAML', ['--config', 'f'], {}, 'a: [', /--config f: /],
@@ -78,12 +146,42 @@ describe('settings', () => {
       registryMirrors: 'docker.io=m.example:444/a/b',
     });
     expect(read(['--registries', 'none']).registries).to.equal('none');
+    const hosts = '*.example.com, [::1]:8200,vault';
+    expect(read(['--vault-check-hosts', hosts]).vaultCheckHosts).to.equal(hosts);
   });
 
-  it('let the operator log in to no Vault unless they name it', () => {
-    expect(read([]).rotationVaults).to.equal('');
-    const vaults = 'https://vault.example.com:8200, http://127.0.0.1:8200/path#team/a,https://b#*';
-    expect(read(['--rotation-vaults', vaults]).rotationVaults).to.equal(vaults);
+  describe('let the operator log in to no Vault', () => {
+    const entry = '{ name: main, address: "https://v:8200/", paths: [secret/data/*] }';
+    const names = (settings: Settings): string[] => settings.vaultIdentities.map(({ name }) => name);
+
+    it('unless they name it', () => {
+      for (const file of ['', 'vaultIdentities:', 'vaultIdentities: []', "vaultIdentities: ''"]) {
+        expect(read(['--config', 'f'], {}, file).vaultIdentities).to.deep.equal([]);
+      }
+    });
+
+    it('but those in the list of the file, or of a file of their own', () => {
+      expect(names(read(['--config', 'f'], {}, `vaultIdentities: [${entry}]`))).to.deep.equal(['main']);
+      expect(names(read(['--vault-identities', 'v'], {}, `- ${entry}`))).to.deep.equal(['main']);
+      expect(names(read([], { VAULT_INJECTION_VAULT_IDENTITIES: 'v' }, `- ${entry}`))).to.deep.equal(['main']);
+    });
+
+    it('as another account than the one for Vault', () => {
+      const [identity] = read(
+        ['--config', 'f', '--vault-service-account', 'acme-vault'],
+        {},
+        `vaultIdentities: [${entry}]`,
+      ).vaultIdentities;
+      expect(identity).to.include({ serviceAccount: 'acme-vault', address: 'https://v:8200' });
+    });
+  });
+
+  it('give the tokens of pods an audience of their own, unless they name the API server', () => {
+    expect(tokenAudienceOf(read([]))).to.equal('vault');
+    expect(tokenAudienceOf(read([], { VAULT_INJECTION_TOKEN_AUDIENCE: 'https://vault.example.com' }))).to.equal(
+      'https://vault.example.com',
+    );
+    expect(tokenAudienceOf(read([], { VAULT_INJECTION_TOKEN_AUDIENCE: 'APIServer' }))).to.equal('');
   });
 
   it('name every bad setting at once', () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { RuleSnapshot } from '../../../core/policy/rule.ts';
 import { createAdmission } from '../../../webhook/admission.ts';
@@ -9,6 +10,7 @@ import type { KnownSources, SourceNeeds } from '../../../core/injection/sources.
 import type { LookUp, LookUps } from '../../../webhook/look-ups.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
 import type { Entry } from '../../../webhook/configuration/configuration.ts';
+import { reviewBody } from '../../support/review-body.ts';
 import { testLog } from '../../support/test-log.ts';
 import type { LogLine } from '../../support/test-log.ts';
 
@@ -17,16 +19,7 @@ const NOTHING: MutationResult = { outcome: 'NoPolicy', patch: [], wrapped: [], s
 const RULES: RuleSnapshot = { version: 1, rulesFor: () => [], unusableFor: () => [] };
 
 function body(change: object = {}): Buffer {
-  const request = {
-    uid: 'uid-1',
-    operation: 'CREATE',
-    kind: { group: 'apps', version: 'v1', kind: 'Deployment' },
-    namespace: 'shop',
-    name: 'web',
-    object: { metadata: { name: 'web' }, spec: { password: SECRET } },
-    ...change,
-  };
-  return Buffer.from(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request }));
+  return reviewBody({ object: { metadata: { name: 'web' }, spec: { password: SECRET } }, ...change });
 }
 
 function start(options: Partial<AdmissionOptions> = {}): {
@@ -52,6 +45,14 @@ function responseOf(text: string): Record<string, unknown> {
   return (JSON.parse(text) as { response: Record<string, unknown> }).response;
 }
 
+/** Whether an answer waits for somebody, and not only for its turn: large bodies are decoded in steps. */
+async function isWaiting(answer: Answer | Promise<Answer>): Promise<boolean> {
+  let isDone = false;
+  void Promise.resolve(answer).then(() => (isDone = true));
+  for (let turn = 0; turn < 20; turn++) await setImmediate();
+  return !isDone;
+}
+
 describe('admission', () => {
   it('asks the pure core about a workload, with the current rules', () => {
     let seen: unknown;
@@ -61,8 +62,10 @@ describe('admission', () => {
         return NOTHING;
       },
     });
-    admit('ignore', body({ operation: 'UPDATE', kind: { group: 'apps', version: 'v1', kind: 'StatefulSet' } }));
+    const review = body({ operation: 'UPDATE', kind: { group: 'apps', version: 'v1', kind: 'StatefulSet' } });
+    admit('ignore', review);
     expect(seen).to.deep.equal({
+      characters: review.length,
       kind: 'StatefulSet',
       namespace: 'shop',
       name: 'web',
@@ -274,16 +277,30 @@ describe('admission', () => {
       const { admit } = admission({ lookUps: lookUp({ find }) });
       const large = body({ padding: 'x'.repeat(5 * 2 ** 20) });
       const first = admit('fail', large);
-      const second = admit('fail', large);
-      expect(second).not.to.be.instanceOf(Promise);
-      expect(warningsOf(await second)).to.deep.equal([
+      expect(await isWaiting(first)).to.equal(true);
+      expect(warningsOf(await admit('fail', large))).to.deep.equal([
         '{"why":"too many reviews are waiting for registries; try again"}',
       ]);
       waiting.shift()?.(known);
       await first;
       const third = admit('fail', large);
+      expect(await isWaiting(third)).to.equal(true);
       waiting.shift()?.(known);
       expect(warningsOf(await third)).to.deep.equal(['{"entrypoint":["/entry"],"cmd":[]}']);
+    });
+
+    it('lets reviews of another namespace wait although one namespace has too many', async () => {
+      const find = (): Promise<KnownImages> => new Promise(() => undefined);
+      const { admit } = admission({ lookUps: lookUp({ find }) });
+      const padding = 'x'.repeat(2 ** 20);
+      const waits: boolean[] = [];
+      for (const namespace of ['a', 'a', 'a', 'b', 'b']) {
+        waits.push(await isWaiting(admit('fail', body({ namespace, padding }))));
+      }
+      expect(waits).to.deep.equal([true, false, false, true, false]);
+      expect(warningsOf(await admit('fail', body({ namespace: 'a', padding })))).to.deep.equal([
+        '{"why":"too many reviews are waiting for registries; try again"}',
+      ]);
     });
 
     it('answers 500 to a bug after the wait, and logs no content', async () => {
@@ -403,7 +420,7 @@ describe('admission', () => {
       ]);
     });
 
-    it('does not wait if too much is already waiting', () => {
+    it('does not wait if too much is already waiting', async () => {
       const sources = { known: () => undefined, find: () => new Promise<KnownSources>(() => undefined) };
       const admit = admission({
         mutate: ({ sources: known }) =>
@@ -413,8 +430,8 @@ describe('admission', () => {
         lookUps: { sources },
       });
       const large = body({ padding: 'x'.repeat(5 * 2 ** 20) });
-      expect(admit('fail', large)).to.be.instanceOf(Promise);
-      expect(warningsOf(admit('fail', large) as Answer)).to.deep.equal([
+      expect(await isWaiting(admit('fail', large))).to.equal(true);
+      expect(warningsOf(await admit('fail', large))).to.deep.equal([
         '{"unreadable":"too many reviews are waiting; try again"}',
       ]);
     });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { hiddenIn, HOSTILE } from '../../support/hostile-text.ts';
 import { BadReview, decodeReview, encodeReview } from '../../../webhook/review.ts';
 
 const request = {
@@ -30,6 +31,23 @@ describe('reading an AdmissionReview', () => {
 
   it('calls an object without a name by its generateName', () => {
     expect(decodeReview(review({ name: '', object: { metadata: { generateName: 'web-' } } })).name).to.equal('web-');
+  });
+
+  it('calls an object nothing that no API server would store', () => {
+    for (const name of ['../x', 'a%2fb', 'a b', 'Web', 'a\nb', 'x'.repeat(254)]) {
+      expect(decodeReview(review({ name })).name, name).to.equal('');
+      expect(decodeReview(review({ name: '', object: { metadata: { generateName: name } } })).name).to.equal('');
+    }
+  });
+
+  it('refuses a namespace that no API server has found', () => {
+    for (const namespace of ['../x', 'shop/secrets', 'a.b', 'Shop', 'x'.repeat(64)]) {
+      expect(() => decodeReview(review({ namespace })), namespace).to.throw(
+        BadReview,
+        'request.namespace is not the name of a namespace',
+      );
+    }
+    expect(decodeReview(review({ namespace: undefined })).namespace).to.equal('');
   });
 
   it('needs no object for a DELETE', () => {
@@ -97,6 +115,21 @@ describe('writing an AdmissionReview', () => {
     const { response } = decoded(encodeReview({ uid: 'u', allowed: true, patch }));
     expect(response.patchType).to.equal('JSONPatch');
     expect(JSON.parse(Buffer.from(String(response.patch), 'base64').toString())).to.deep.equal(patch);
+  });
+
+  it('shows all text to the person who made the request', () => {
+    const status = { code: 403, reason: 'EntrypointUnknown', message: HOSTILE };
+    const texts = { warnings: [HOSTILE], auditAnnotations: { containers: HOSTILE }, status };
+    const {
+      warnings,
+      auditAnnotations,
+      status: shown,
+    } = decoded(encodeReview({ uid: 'u', allowed: false, ...texts })).response as typeof texts;
+    expect([warnings[0], auditAnnotations.containers, shown.message].flatMap((text) => hiddenIn(text ?? ''))).to.be
+      .empty;
+    expect([warnings[0]?.length, auditAnnotations.containers.length, shown.message.length]).to.deep.equal([
+      120, 4_000, 2_000,
+    ]);
   });
 
   it('carries warnings, audit annotations and the reason of a denial', () => {

@@ -1,126 +1,33 @@
 import { once } from 'node:events';
 import { Agent, request as httpsRequest } from 'node:https';
-import { TLSSocket, connect } from 'node:tls';
+import { connect } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { expect } from 'chai';
-import { systemClock } from '../../../kube/clock.ts';
 import { createAdmission } from '../../../webhook/admission.ts';
 import type { Admission } from '../../../webhook/admission.ts';
 import { createAuthority } from '../../../webhook/certificates/authority.ts';
-import type { Authority } from '../../../webhook/certificates/authority.ts';
-import type { ServingPair } from '../../../webhook/certificates/inspect.ts';
 import { issueLeaf } from '../../../webhook/certificates/leaf.ts';
-import type { MutationResult } from '../../../core/injection/outcome.ts';
 import { createWebhookMetrics } from '../../../webhook/metrics.ts';
-import { createProbeAnswer } from '../../../webhook/probe/answer.ts';
-import { WebhookServer } from '../../../webhook/server.ts';
-import type { Limits } from '../../../webhook/server.ts';
-import { loopback } from '../../support/loopback.ts';
+import type { Limits, WebhookServer } from '../../../webhook/server.ts';
 import { testLog } from '../../support/test-log.ts';
+import { becomes, POST, review, WebhookScene } from '../../support/webhook-scene.ts';
+import type { Reply } from '../../support/webhook-scene.ts';
 
 const MIB = 2 ** 20;
-const NAMES = ['127.0.0.1'];
-
-interface Reply {
-  readonly status: number;
-  readonly text: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-}
-
-function review(object: unknown = { metadata: { name: 'web' }, spec: {} }): Buffer {
-  const request = {
-    uid: 'uid-1',
-    operation: 'CREATE',
-    kind: { group: 'apps', version: 'v1', kind: 'Deployment' },
-    namespace: 'shop',
-    name: 'web',
-    object,
-  };
-  return Buffer.from(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request }));
-}
 
 describe('the webhook server', () => {
-  let authority: Authority;
-  let pair: ServingPair;
+  let scene: WebhookScene;
   let server: WebhookServer;
-  let port: number;
-  let agent: Agent;
-  let metrics: ReturnType<typeof createWebhookMetrics>;
-
-  before(async () => {
-    authority = await createAuthority(Date.now());
-    pair = await issueLeaf(authority, NAMES, Date.now());
-  });
 
   async function start(limits: Partial<Limits> = {}, admission?: Admission): Promise<void> {
-    const { logger } = testLog();
-    metrics = createWebhookMetrics();
-    const mutate = (): MutationResult => ({
-      outcome: 'NoPolicy',
-      patch: [],
-      wrapped: [],
-      skipped: [],
-      warnings: [],
-      audit: {},
-    });
-    const rules = { version: 1, rulesFor: () => [], unusableFor: () => [] };
-    server = new WebhookServer({
-      admission: admission ?? createAdmission({ rules: () => rules, mutate, metrics, logger }),
-      probe: createProbeAnswer('replica-1'),
-      place: loopback(),
-      certificate: () => pair,
-      metrics,
-      logger,
-      clock: systemClock,
-      limits,
-    });
-    ({ port } = await server.start());
-    agent = new Agent({ keepAlive: true, ca: authority.certificate });
+    scene = await WebhookScene.create(limits, admission);
+    ({ server } = scene);
+    await scene.start();
   }
+  afterEach(() => scene.stop());
 
-  afterEach(async () => {
-    agent.destroy();
-    await server.drain({ answerMs: 0, refuseMs: 0, cutMs: 0 });
-  });
-
-  function post(
-    body: Buffer | readonly Buffer[],
-    { path = '/mutate/ignore?timeout=5s', method = 'POST', headers = {} } = {},
-  ): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      const chunked = Array.isArray(body);
-      const length = chunked ? {} : { 'Content-Length': String((body as Buffer).length) };
-      const options = { host: '127.0.0.1', port, path, method, agent };
-      const outgoing = httpsRequest(
-        { ...options, headers: { 'Content-Type': 'application/json', ...length, ...headers } },
-        (incoming) => {
-          const parts: Buffer[] = [];
-          incoming.on('data', (part: Buffer) => parts.push(part));
-          incoming.on('error', reject);
-          incoming.on('end', () =>
-            resolve({
-              status: incoming.statusCode ?? 0,
-              text: Buffer.concat(parts).toString(),
-              headers: incoming.headers,
-            }),
-          );
-        },
-      );
-      outgoing.on('error', reject);
-      for (const part of chunked ? (body as readonly Buffer[]) : [body as Buffer]) outgoing.write(part);
-      outgoing.end();
-    });
-  }
-
-  /** A connection of its own, for what no well-behaved client does. */
-  async function raw(head: string, ca = authority.certificate): Promise<TLSSocket> {
-    const socket = connect({ host: '127.0.0.1', port, ca });
-    socket.on('error', () => undefined);
-    await once(socket, 'secureConnect');
-    socket.write(head);
-    return socket;
-  }
-
-  const POST = 'POST /mutate/fail HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+  const post = (...what: Parameters<WebhookScene['post']>): Promise<Reply> => scene.post(...what);
+  const raw = (head: string): Promise<TLSSocket> => scene.raw(head);
 
   it('answers a review over a connection that stays open', async () => {
     await start();
@@ -129,7 +36,7 @@ describe('the webhook server', () => {
     expect(JSON.parse(replies[1]?.text ?? '')).to.have.nested.property('response.uid', 'uid-1');
     expect(replies[1]?.headers).to.include({ 'content-type': 'application/json' });
     expect(replies[1]?.headers.connection).to.equal('keep-alive');
-    const page = await metrics.register.metrics();
+    const page = await scene.page();
     expect(page).to.contain('entry="ignore",operation="CREATE",outcome="NoPolicy"} 2');
     expect(page).to.contain('vault_injection_tls_handshakes_total 1\n');
   });
@@ -152,6 +59,7 @@ describe('the webhook server', () => {
   const refused: readonly [string, () => Promise<Reply>, number][] = [
     ['another path', () => post(review(), { path: '/' }), 404],
     ['the path without an entry', () => post(review(), { path: '/mutate' }), 404],
+    ['the path with another token', () => post(review(), { path: `/mutate/${'a'.repeat(40)}/ignore` }), 503],
     ['a GET', () => post(Buffer.alloc(0), { method: 'GET' }), 405],
     ['a PUT', () => post(review(), { method: 'PUT' }), 405],
     ['YAML', () => post(review(), { headers: { 'Content-Type': 'application/yaml' } }), 415],
@@ -173,6 +81,26 @@ describe('the webhook server', () => {
       expect((await post(review())).status).to.equal(200);
     });
   }
+
+  it('drops a review with another token, but lets it be sent, or API servers would lose the answer', async () => {
+    await start();
+    const path = `/mutate/${'a'.repeat(40)}/fail`;
+    const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
+    const answerTo = async (length: number): Promise<{ socket: TLSSocket; answer: () => string }> => {
+      const socket = await scene.raw(`${head}Content-Length: ${length}\r\n\r\n{`);
+      let text = '';
+      socket.on('data', (part: Buffer) => (text += part.toString()));
+      return { socket, answer: () => text };
+    };
+    const one = await answerTo(100_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(one.answer()).to.equal('');
+    one.socket.write(Buffer.alloc(99_999, 32));
+    await becomes(() => one.answer().startsWith('HTTP/1.1 503 '));
+    expect(one.answer()).to.contain('Retry-After: 1').and.contain('Connection: close');
+    const large = await answerTo(6 * MIB);
+    await becomes(() => large.answer().startsWith('HTTP/1.1 503 '));
+  });
 
   it('names the method that is allowed', async () => {
     await start();
@@ -200,11 +128,11 @@ describe('the webhook server', () => {
       await raw(`${POST}Content-Length: 1000\r\n\r\n{`),
       await raw(`${POST}Content-Length: 1000\r\n\r\n{`),
     ];
-    await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 2'));
+    await becomes(async () => (await scene.page()).includes('requests_in_flight 2'));
     const reply = await post(review());
     expect([reply.status, reply.headers['retry-after']]).to.deep.equal([503, '0']);
     for (const socket of unfinished) socket.destroy();
-    await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 0'));
+    await becomes(async () => (await scene.page()).includes('requests_in_flight 0'));
     expect((await post(review())).status).to.equal(200);
   });
 
@@ -212,9 +140,9 @@ describe('the webhook server', () => {
     await start({ bufferedBytes: MIB });
     const hog = await raw(`${POST}Content-Length: ${MIB}\r\n\r\n`);
     hog.write(Buffer.alloc(MIB - 1000, 32));
-    await eventually(async () => (await post(review({ note: 'x'.repeat(2000) }))).status === 503);
+    await becomes(async () => (await post(review({ note: 'x'.repeat(2000) }))).status === 503);
     hog.destroy();
-    await eventually(async () => (await post(review({ note: 'x'.repeat(2000) }))).status === 200);
+    await becomes(async () => (await post(review({ note: 'x'.repeat(2000) }))).status === 200);
   });
 
   it('survives clients that disconnect, talk nonsense or speak no TLS', async () => {
@@ -227,7 +155,7 @@ describe('the webhook server', () => {
     ]) {
       (await raw(head)).destroy();
     }
-    const plain = (await import('node:net')).connect(port, '127.0.0.1');
+    const plain = connect(scene.port, '127.0.0.1');
     plain.on('error', () => undefined);
     plain.write('GET / HTTP/1.0\r\n\r\n');
     await once(plain, 'close');
@@ -251,7 +179,7 @@ describe('the webhook server', () => {
     const waits = (): Promise<typeof LATE> => new Promise((resolve) => waiting.push(() => resolve(LATE)));
     /** Waits until a review is waiting, and then answers it. */
     const give = async (): Promise<void> => {
-      await eventually(() => Promise.resolve(waiting.length > 0));
+      await becomes(() => Promise.resolve(waiting.length > 0));
       waiting.shift()?.();
     };
     beforeEach(() => (waiting = []));
@@ -270,7 +198,7 @@ describe('the webhook server', () => {
       const body = review();
       const socket = await raw(`${POST}Content-Length: ${body.length}\r\n\r\n`);
       socket.write(body);
-      await eventually(() => Promise.resolve(waiting.length > 0));
+      await becomes(() => Promise.resolve(waiting.length > 0));
       socket.destroy();
       await once(socket, 'close');
       // the other end learns of it a little later; another exchange takes longer
@@ -284,7 +212,7 @@ describe('the webhook server', () => {
     it('sends them while it drains, and closes their connections', async () => {
       await start({}, waits);
       const late = post(review());
-      await eventually(() => Promise.resolve(waiting.length > 0));
+      await becomes(() => Promise.resolve(waiting.length > 0));
       const drained = server.drain({ answerMs: 0, refuseMs: 0, cutMs: 5000 });
       await give();
       expect((await late).headers.connection).to.equal('close');
@@ -295,8 +223,9 @@ describe('the webhook server', () => {
   it('swaps its certificate under load, between authorities, without a failed request', async function () {
     this.timeout(30_000);
     await start();
+    const { pair, authority, port } = scene;
     const second = await createAuthority(Date.now());
-    const pairs = [pair, await issueLeaf(second, NAMES, Date.now())];
+    const pairs = [pair, await issueLeaf(second, ['127.0.0.1'], Date.now())];
     const bundle = authority.certificate + second.certificate;
     let swaps = 0;
     const seen = new Set<string>();
@@ -338,7 +267,7 @@ describe('the webhook server', () => {
     while (swaps < 20) {
       server.setCertificate(pairs[++swaps % 2] ?? pair);
       const until = requests + 10;
-      await Promise.race([eventually(() => Promise.resolve(requests >= until)), ...clients]);
+      await Promise.race([becomes(() => Promise.resolve(requests >= until)), ...clients]);
     }
     stop = true;
     await Promise.all(clients);
@@ -399,15 +328,7 @@ describe('the webhook server', () => {
   it('drains by its deadline although a client never finishes', async () => {
     await start();
     const stuck = await raw(`${POST}Content-Length: 1000\r\n\r\n{`);
-    await eventually(async () => (await metrics.register.metrics()).includes('requests_in_flight 1'));
+    await becomes(async () => (await scene.page()).includes('requests_in_flight 1'));
     await Promise.all([server.drain({ answerMs: 0, refuseMs: 0, cutMs: 50 }), once(stuck, 'close')]);
   });
 });
-
-async function eventually(ask: () => Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 1000; turn++) {
-    if (await ask()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error('it never became true');
-}

@@ -1,21 +1,54 @@
 package failure
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 )
 
-func TestOneLine(t *testing.T) {
-	for in, want := range map[string]string{
-		"a\nb\r\tc\x00d\x7f": "a b  c d ", "é\u2028\u0085x": "é  x", "bad\xff": "bad?", "": "",
-	} {
-		if got := OneLine(in); got != want {
-			t.Errorf("oneLine(%q) = %q; want %q", in, got, want)
-		}
+// The operator is held to the same table, by test/unit/core/shown.test.ts.
+func TestText(t *testing.T) {
+	b, err := os.ReadFile("../../testdata/texts.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Name, Text, Shown string
+		Most              int
+	}
+	if err := json.Unmarshal(b, &cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 30 {
+		t.Fatalf("only %d cases", len(cases))
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			if c.Most == 0 {
+				c.Most = 4096
+				if got := OneLine(c.Text); got != c.Shown {
+					t.Errorf("OneLine: %q; want %q", got, c.Shown)
+				}
+			}
+			if got := Bounded(c.Text, c.Most); got != c.Shown {
+				t.Errorf("%q; want %q", got, c.Shown)
+			}
+		})
+	}
+}
+
+func TestTextThatIsNotUTF8(t *testing.T) {
+	if got := OneLine("bad\xff\xed\xa0\x80"); got != "bad"+strings.Repeat("\ufffd", 4) {
+		t.Errorf("%q", got)
+	}
+	if got := Bounded(strings.Repeat("\xff", 1<<20), 10); got != "\ufffd\ufffd…" {
+		t.Errorf("%q", got)
 	}
 	if got := Shorten("ééé", 3); got != "é…" {
-		t.Errorf("shorten cuts a character: %q", got)
+		t.Errorf("Shorten cuts a character: %q", got)
 	}
 }
 

@@ -152,35 +152,9 @@ func fakeJWT(claims map[string]any) string {
 	return signed + "." + Base64URL(signature)
 }
 
-// proxy is an HTTP proxy into the cloud for other processes: it forwards CONNECT to the fakes, and nowhere else.
-func (f *Cloud) proxy() string {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		to, known := f.Hosts[r.Host]
-		if r.Method != http.MethodConnect || !known {
-			http.Error(w, "not in this cloud: "+r.Method+" "+r.Host, http.StatusForbidden)
-			return
-		}
-		fake, err := net.Dial("tcp", to)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-		client, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			fake.Close()
-			return
-		}
-		go func() { io.Copy(fake, client); fake.Close() }()
-		io.Copy(client, fake)
-		client.Close()
-	}))
-	f.T.Cleanup(s.Close)
-	return s.URL
-}
-
 // Environment returns variables that make a process use the cloud: its proxy, and its CA in place of the system's.
 func (f *Cloud) Environment() []string {
 	ca := File(f.T, "ca.pem", PEM("CERTIFICATE", f.PKI.Cert.Raw))
-	return []string{"HTTPS_PROXY=" + f.proxy(), "SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=/nonexistent"}
+	proxy, _ := NewProxy(f.T, false, f.Hosts)
+	return []string{"HTTPS_PROXY=" + proxy, "SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=/nonexistent"}
 }

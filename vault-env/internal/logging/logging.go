@@ -10,6 +10,13 @@ import (
 	"vaultinjection.dev/vault-env/internal/failure"
 )
 
+// In bytes. A failure and its policy fit into a line, and into what the kubelet reads of a termination message.
+const (
+	maxMessage = 4096
+	maxFailure = 3500
+	maxPolicy  = 500
+)
+
 // Level is the severity of a line. The zero value is Debug.
 type Level int
 
@@ -49,10 +56,11 @@ func (l *Logger) Error(message string) { l.write(Error, l.Failure(message)) }
 
 // Failure returns the message of a failure with the policy that it is about.
 func (l *Logger) Failure(message string) string {
+	message = failure.Bounded(message, maxFailure)
 	if l.Policy == "" {
 		return message
 	}
-	return message + " [policy " + l.Policy + "]"
+	return message + " [policy " + failure.Bounded(l.Policy, maxPolicy) + "]"
 }
 
 // Debugs returns whether lines at level Debug are written. Messages that take work to build are only built then.
@@ -62,7 +70,7 @@ func (l *Logger) write(level Level, message string) {
 	if level < l.Level {
 		return
 	}
-	message = failure.OneLine(message)
+	message = failure.Bounded(message, maxMessage)
 	if !l.JSON {
 		io.WriteString(l.Out, "vault-env: "+level.String()+": "+message+"\n")
 		return

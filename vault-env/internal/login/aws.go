@@ -56,7 +56,10 @@ func readRegion(r *source.Variables) string {
 }
 
 func (w aws) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
-	k := a.newCloud()
+	k, f := a.newCloud()
+	if f != nil {
+		return nil, f
+	}
 	defer k.close()
 	credentials, f := k.awsCredentials(ctx, w.region)
 	if f != nil {

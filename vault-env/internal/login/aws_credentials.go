@@ -97,7 +97,8 @@ func (k *cloud) webIdentity(ctx context.Context, region string) (sigv4.Credentia
 
 // stsEndpoint returns the URL of STS: in the region that Vault uses, else in the container's region.
 func (k *cloud) stsEndpoint(region string) (string, *failure.Failure) {
-	if endpoint := k.lookup("AWS_ENDPOINT_URL_STS"); endpoint != "" {
+	// The pod's token goes there: a policy decides where, not the environment.
+	if endpoint := k.lookup("AWS_ENDPOINT_URL_STS"); endpoint != "" && k.follows {
 		if u, err := url.Parse(endpoint); err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
 			return "", failure.Newf(failure.Settings, "AWS_ENDPOINT_URL_STS is not a URL: write https://HOST, or remove it")
 		}
@@ -173,7 +174,7 @@ func (k *cloud) containerCredentials(ctx context.Context) (sigv4.Credentials, *f
 	if !strings.HasPrefix(request.url, "http://") && !strings.HasPrefix(request.url, "https://") {
 		return sigv4.Credentials{}, failure.Newf(failure.Settings, "AWS_CONTAINER_CREDENTIALS_FULL_URI is not a URL: it must begin with http:// or https://")
 	}
-	request.local = strings.HasPrefix(request.url, "http:")
+	request.local = strings.HasPrefix(request.url, "http:") || !k.follows
 	token := k.lookup("AWS_CONTAINER_AUTHORIZATION_TOKEN")
 	if path := k.lookup("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); path != "" {
 		var f *failure.Failure

@@ -253,9 +253,35 @@ func FuzzSTSAnswer(f *testing.F) {
 
 // Answers of a metadata service are for this machine only; a proxy could read them.
 func TestMetadataBypassesProxies(t *testing.T) {
-	k := (&applicant{Settings: &Settings{}, connection: &vault.Connection{}, outside: outside{dial: directly}}).newCloud()
-	if k.local.Transport.(*http.Transport).Proxy != nil || k.public.Transport.(*http.Transport).Proxy == nil {
-		t.Error("the local services are asked by a proxy, or the others without")
+	for _, connection := range []*vault.Connection{{FollowsEnvironment: true}, {ProxyURL: "http://proxy:3128"}} {
+		k, f := (&applicant{Settings: &Settings{}, connection: connection, outside: outside{dial: directly}}).newCloud()
+		if f != nil || k.local.Transport.(*http.Transport).Proxy != nil || k.public.Transport.(*http.Transport).Proxy == nil {
+			t.Error("the local services are asked by a proxy, or the others without", f)
+		}
+	}
+}
+
+// byPolicy logs in with the settings of a policy: the environment says who the workload is, and not where to prove it.
+func byPolicy(a *applicant) { a.connection.FollowsEnvironment = false }
+
+// Somebody who may edit a ConfigMap that the environment comes from must not get the pod's token for AWS.
+func TestTheEnvironmentDoesNotSayWhereAWSIs(t *testing.T) {
+	cloud, server := fake.NewCloud(t), fake.NewVault(t)
+	server.AnswerLogin("aws", fake.CheckAWS(fake.STS, ""))
+	cloud.Serve("sts.eu-west-1.amazonaws.com:443", fake.STS)
+	evil := cloud.Serve("evil.example:443", fake.STS)
+	agent := cloud.Serve("127.0.0.3:80", fake.Agent(fake.PodIdentityJWT))
+	env := environment.Variables{"AWS_WEB_IDENTITY_TOKEN_FILE=" + fake.File(t, "token", fake.WebIdentityJWT), "AWS_ROLE_ARN=" + fake.IAMRole, "AWS_REGION=eu-west-1"}
+	for _, endpoint := range []string{"https://evil.example/", "sts", "http://192.0.2.1/"} {
+		loginFrom(cloud, server, append(env, "AWS_ENDPOINT_URL_STS="+endpoint), asAWS(aws{}, byPolicy)).wantToken(t)
+	}
+	loginFrom(cloud, server, environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + agent.URL + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN=" + fake.PodIdentityJWT}, asAWS(aws{}, byPolicy)).wantToken(t)
+	loginFrom(cloud, server, environment.Variables{"AWS_CONTAINER_CREDENTIALS_FULL_URI=https://192.0.2.1/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=canary"}, asAWS(aws{}, byPolicy)).
+		wantFailure(t, failure.Settings, "the address of the container's AWS credentials endpoint is not local to this machine")
+	for _, asked := range cloud.Seen() {
+		if strings.Contains(asked, "evil") || strings.Contains(asked, evil.URL) {
+			t.Errorf("asked %s", asked)
+		}
 	}
 }
 

@@ -23,6 +23,15 @@ const (
 	azureAuthority  = "https://login.microsoftonline.com/"
 )
 
+// isAzureAuthority returns whether an authority is that of a public or sovereign cloud of Microsoft.
+func isAzureAuthority(authority string) bool {
+	switch strings.TrimRight(authority, "/") {
+	case "https://login.microsoftonline.com", "https://login.microsoftonline.us", "https://login.partner.microsoftonline.cn", "https://login.chinacloudapi.cn":
+		return true
+	}
+	return false
+}
+
 // azure logs in with a Microsoft Entra ID token: of the workload identity, if AKS has given the pod one, else of the
 // node's managed identity.
 type azure struct {
@@ -39,7 +48,10 @@ func readAzure(*source.Variables, string, *Settings, *vault.Connection) identity
 }
 
 func (z azure) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
-	k := a.newCloud()
+	k, f := a.newCloud()
+	if f != nil {
+		return nil, f
+	}
 	defer k.close()
 	if k.lookup("AZURE_FEDERATED_TOKEN_FILE") != "" {
 		// A pod is not a machine, so there is no machine to name.
@@ -123,6 +135,10 @@ func (k *cloud) federatedToken(ctx context.Context, resource string) (string, *f
 	}
 	if u, err := url.Parse(authority); err != nil || u.Scheme != "https" || u.Hostname() == "" {
 		return "", failure.Newf(failure.Settings, "AZURE_AUTHORITY_HOST is not an https URL: write https://HOST, or remove it")
+	}
+	// The pod's token goes there: a policy decides where, not the environment.
+	if !k.follows && !isAzureAuthority(authority) {
+		return "", failure.Newf(failure.Settings, "AZURE_AUTHORITY_HOST is not an authority of Azure: write https://login.microsoftonline.com/ or that of your cloud, or remove it")
 	}
 	assertion, f := readSecretFile("the federated token", k.lookup("AZURE_FEDERATED_TOKEN_FILE"))
 	if f != nil {

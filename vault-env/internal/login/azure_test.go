@@ -76,6 +76,27 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 	}
 }
 
+// Somebody who may edit a ConfigMap that the environment comes from must not get the pod's token for Azure.
+func TestTheEnvironmentDoesNotSayWhereAzureIs(t *testing.T) {
+	vault := fake.NewVault(t)
+	vault.AnswerLogin("azure", fake.CheckAzure(false))
+	cloud := fake.NewCloud(t)
+	cloud.Serve("login.microsoftonline.com:443", fake.Entra)
+	cloud.Serve("login.partner.microsoftonline.cn:443", fake.Entra)
+	cloud.Serve("evil.example:443", fake.Entra)
+	file := fake.File(t, "assertion", fake.AzureAssertion+"\n")
+	env := environment.Variables{"AZURE_CLIENT_ID=" + fake.AzureClient, "AZURE_TENANT_ID=" + fake.AzureTenant, "AZURE_FEDERATED_TOKEN_FILE=" + file}
+	loginFrom(cloud, vault, append(env, "AZURE_AUTHORITY_HOST=https://login.partner.microsoftonline.cn/"), asAzure(byPolicy)).wantToken(t)
+	loginFrom(cloud, vault, env, asAzure(byPolicy)).wantToken(t)
+	before := len(cloud.Seen())
+	for _, authority := range []string{"https://evil.example/", "https://login.microsoftonline.com.evil.example/", "https://login.microsoftonline.com:8443/", "https://login.microsoftonline.com/evil"} {
+		loginFrom(cloud, vault, append(env, "AZURE_AUTHORITY_HOST="+authority), asAzure(byPolicy)).wantFailure(t, failure.Settings, "AZURE_AUTHORITY_HOST is not an authority of Azure: write https://login.microsoftonline.com/")
+	}
+	if asked := cloud.Seen()[before:]; len(asked) > 0 {
+		t.Errorf("asked %v", asked)
+	}
+}
+
 // Azure's metadata service answers 404 or 410 while it is updated; Azure's SDKs retry as well.
 func TestAzureMetadataUpdating(t *testing.T) {
 	vault := fake.NewVault(t)

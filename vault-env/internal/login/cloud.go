@@ -34,6 +34,7 @@ type cloud struct {
 	log         *logging.Logger // also for its clock
 	userAgent   string
 	environment environment.Variables
+	follows     bool          // services at addresses that only the environment names
 	attempt     time.Duration // timeout of one request, which leaves time for another
 	local       *http.Client
 	public      *http.Client
@@ -49,7 +50,7 @@ func directly(ctx context.Context, d *net.Dialer, network, address string) (net.
 	return d.DialContext(ctx, network, address)
 }
 
-func (a *applicant) newCloud() *cloud {
+func (a *applicant) newCloud() (*cloud, *failure.Failure) {
 	// A request that hangs (a metadata service from which no packet returns) leaves time for another attempt.
 	attempt := max(a.connection.Timeout/3, time.Second)
 	dialer := func(control func(network, address string, c syscall.RawConn) error) func(context.Context, string, string) (net.Conn, error) {
@@ -60,22 +61,25 @@ func (a *applicant) newCloud() *cloud {
 	}
 	local := &http.Transport{DialContext: dialer(onlyLocal), DisableCompression: true}
 	public := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dialer(nil),
 		TLSHandshakeTimeout: attempt,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.outside.roots},
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
 	}
+	if f := a.connection.UseProxy(public); f != nil {
+		return nil, f
+	}
 	return &cloud{
 		retrier:     retry.New(a.log),
 		log:         a.log,
 		userAgent:   a.connection.UserAgent,
 		environment: a.Environment,
+		follows:     a.connection.FollowsEnvironment,
 		attempt:     attempt,
 		local:       &http.Client{Transport: local, CheckRedirect: noRedirect},
 		public:      &http.Client{Transport: public, CheckRedirect: noRedirect},
-	}
+	}, nil
 }
 
 func (k *cloud) close() {
@@ -140,7 +144,7 @@ func (k *cloud) ask(ctx context.Context, r cloudRequest) ([]byte, *failure.Failu
 		Where:    r.name,
 		Send:     func(ctx context.Context) (*retry.Answer, time.Duration, error) { return k.once(ctx, &r) },
 		Again:    func(a *retry.Answer) bool { return retry.Worth(a.Status) || r.again != nil && r.again(a) },
-		Final:    func(err error) *failure.Failure { return r.final(err) },
+		Final:    func(err error) *failure.Failure { return r.final(err, k.follows) },
 		Describe: func(a *retry.Answer, err error) string { return r.describe(a, err) },
 		Late: func(reason string) *failure.Failure {
 			return failure.Newf(failure.Unavailable, "%s was not available in time (%s): %s", r.name, reason, r.missing)
@@ -199,7 +203,7 @@ var (
 )
 
 // final returns a failure for errors that another attempt would only repeat.
-func (r *cloudRequest) final(err error) *failure.Failure {
+func (r *cloudRequest) final(err error, follows bool) *failure.Failure {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	switch {
@@ -212,7 +216,11 @@ func (r *cloudRequest) final(err error) *failure.Failure {
 	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
 		return failure.Newf(failure.Unavailable, "%s does not speak TLS: check what responds at its address", r.name)
 	case errors.As(err, &certificate):
-		return failure.Newf(failure.Unavailable, "the certificate of %s is not trusted: add CA certificates to the image (/etc/ssl/certs), or name a file in SSL_CERT_FILE", r.name)
+		or := ""
+		if follows {
+			or = ", or name a file in SSL_CERT_FILE"
+		}
+		return failure.Newf(failure.Unavailable, "the certificate of %s is not trusted: add CA certificates to the image (/etc/ssl/certs)%s", r.name, or)
 	}
 	return nil
 }

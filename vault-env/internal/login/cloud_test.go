@@ -27,7 +27,7 @@ type loggedIn struct {
 // loginFrom logs in from a cloud. It fails the test if the log or the failure contains a canary.
 func loginFrom(f *fake.Cloud, server *fake.Vault, env environment.Variables, change func(*applicant)) loggedIn {
 	f.T.Helper()
-	v := &vault.Connection{Address: server.URL, CAPEM: server.CaPEM(), Timeout: 5 * time.Second}
+	v := &vault.Connection{Address: server.URL, CAPEM: server.CaPEM(), Timeout: 5 * time.Second, FollowsEnvironment: true}
 	var b bytes.Buffer
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
 	a := &applicant{&Settings{Role: fake.Role, Environment: env}, v, nil, log, outside{f.Dial, f.Roots()}}

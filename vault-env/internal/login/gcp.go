@@ -67,7 +67,10 @@ func readGCP(_ *source.Variables, called string, _ *Settings, _ *vault.Connectio
 }
 
 func (g gce) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
-	k := a.newCloud()
+	k, f := a.newCloud()
+	if f != nil {
+		return nil, f
+	}
 	defer k.close()
 	query := url.Values{"audience": {vaultAudience(a.Role)}, "format": {"full"}}
 	jwt, f := k.askText(ctx, k.googleMetadata(cmp.Or(g.serviceAccount, "default"), "identity?"+query.Encode()))
@@ -78,7 +81,10 @@ func (g gce) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *fa
 }
 
 func (g gcpIAM) loginRequest(ctx context.Context, a *applicant) (*loginRequest, *failure.Failure) {
-	k := a.newCloud()
+	k, f := a.newCloud()
+	if f != nil {
+		return nil, f
+	}
 	defer k.close()
 	account := g.serviceAccount
 	if account == "" {

@@ -2,6 +2,9 @@ package login
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/source"
@@ -29,7 +32,34 @@ func (serviceAccount) loginRequest(_ context.Context, a *applicant) (*loginReque
 	if f != nil {
 		return nil, f
 	}
-	request := tokenRequest(a.Role, jwt, "the role, the ServiceAccount and the audience")
-	request.isServiceAccount = true
+	check := "the role, the ServiceAccount and the audience"
+	audience := audienceOf(jwt)
+	if audience != "" {
+		check += ", which is " + failure.QuoteName(audience) + " for this token"
+	}
+	request := tokenRequest(a.Role, jwt, check)
+	request.isServiceAccount, request.audience = true, audience
 	return request, nil
+}
+
+// audienceOf returns the audience of a JWT, of several the first; empty if there is none, or the token is no JWT. The
+// signature is for Vault to verify: this is for messages.
+func audienceOf(jwt string) string {
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var one struct{ Aud string }
+	if json.Unmarshal(payload, &one) == nil {
+		return one.Aud
+	}
+	var many struct{ Aud []string }
+	if json.Unmarshal(payload, &many) != nil || len(many.Aud) == 0 {
+		return ""
+	}
+	return many.Aud[0]
 }

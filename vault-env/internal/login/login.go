@@ -32,6 +32,7 @@ type loginRequest struct {
 	check   string   // what to check if Vault refuses it
 	// isServiceAccount is true if a ServiceAccount's token is in it.
 	isServiceAccount bool
+	audience         string // of that token; empty: not known
 }
 
 // applicant has what every method may need in addition to its own settings.
@@ -92,7 +93,11 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 func (a *applicant) advice(said string, request *loginRequest) string {
 	switch {
 	case request.isServiceAccount && strings.HasSuffix(said, "permission denied"):
-		return fmt.Sprintf("check that the auth method is mounted at auth/%s, and that Vault may review tokens, if the method is kubernetes (ClusterRole system:auth-delegator for its token_reviewer_jwt or its own ServiceAccount)", a.Mount)
+		expects := ""
+		if request.audience != "" {
+			expects = fmt.Sprintf("that the role expects the audience of the token, %s, ", failure.QuoteName(request.audience))
+		}
+		return fmt.Sprintf("check %sthat the auth method is mounted at auth/%s, and that Vault may review tokens, if the method is kubernetes (ClusterRole system:auth-delegator for its token_reviewer_jwt or its own ServiceAccount)", expects, a.Mount)
 	case strings.Contains(said, "could not load backend configuration"):
 		return fmt.Sprintf("configure the auth method (vault write auth/%s/config …)", a.Mount)
 	}

@@ -3,6 +3,7 @@ package login_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"io"
 	"maps"
 	"net/http"
@@ -171,6 +172,11 @@ func TestFilesOfLogins(t *testing.T) {
 	}
 }
 
+// tokenFor returns a JWT with an audience in JSON.
+func tokenFor(audience string) []byte {
+	return []byte("eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(`{"aud":`+audience+`}`)) + ".c2ln")
+}
+
 func TestLoginFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*settings.Settings)
@@ -178,8 +184,19 @@ func TestLoginFailures(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"a wrong role":      {change: func(s *settings.Settings) { s.Login.Role = "nobody" }, status: failure.Denied, says: []string{`the login with role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
-		"a wrong token":     {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied): check that the auth method is mounted at auth/kubernetes, and that Vault may review tokens"}},
+		"a wrong role":  {change: func(s *settings.Settings) { s.Login.Role = "nobody" }, status: failure.Denied, says: []string{`the login with role "nobody" at auth/kubernetes/login (400: invalid role name "nobody")`}},
+		"a wrong token": {change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, []byte("other"), 0o600) }, status: failure.Denied, says: []string{"403: permission denied): check that the auth method is mounted at auth/kubernetes, and that Vault may review tokens"}},
+		"a token for somebody else": {
+			change: func(s *settings.Settings) { os.WriteFile(s.Login.JWTFile, tokenFor(`"vault"`), 0o600) }, status: failure.Denied,
+			says: []string{`403: permission denied): check that the role expects the audience of the token, "vault", that the auth method is mounted at auth/kubernetes`},
+		},
+		"a token that does not fit": {
+			change: func(s *settings.Settings) {
+				os.WriteFile(s.Login.JWTFile, tokenFor(`["https://kubernetes.default.svc","k3s"]`), 0o600)
+			},
+			answer: fake.Status(400, `{"errors":["invalid audience (aud) claim"]}`), status: failure.Denied,
+			says: []string{`check the role, the ServiceAccount and the audience, which is "https://kubernetes.default.svc" for this token`},
+		},
 		"an unset method":   {answer: fake.Status(500, `{"errors":["could not load backend configuration"]}`), status: failure.Denied, says: []string{"configure the auth method (vault write auth/kubernetes/config …)"}},
 		"another refusal":   {answer: fake.Status(403, `{"errors":["namespace not authorized"]}`), status: failure.Denied, says: []string{"403: namespace not authorized): check the role, the ServiceAccount and the audience"}},
 		"no token file":     {change: func(s *settings.Settings) { s.Login.JWTFile = "/nonexistent/token" }, status: failure.Settings, says: []string{"the ServiceAccount token /nonexistent/token cannot be read: no such file or directory"}},

@@ -99,10 +99,10 @@ func (a *answers) settleToken(log *logging.Logger) {
 	}
 }
 
-// abandon revokes the token after a failed start.
+// abandon revokes the token after a failed start, and waits until that is done.
 func (a *answers) abandon(ctx context.Context, c *vault.Client, r vault.Revocation, log *logging.Logger) {
 	if a.revoking != nil {
-		a.settleToken(log)
+		a.revoking.Finish(log)
 		return
 	}
 	if a.token.Own && a.token.Revocable(r) {

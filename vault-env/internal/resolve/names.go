@@ -64,12 +64,8 @@ func isDangerous(name string) bool {
 		strings.HasPrefix(name, "BASH_FUNC_")
 }
 
-// isAllowed returns whether a path matches one of the patterns, where "*" matches any text including slashes. If there
-// are no patterns, every path is allowed.
-func isAllowed(path string, patterns []string) bool {
-	if len(patterns) == 0 {
-		return true
-	}
+// matchesAny returns whether a path matches one of the patterns, where "*" matches any text including slashes.
+func matchesAny(path string, patterns []string) bool {
 	for _, pattern := range patterns {
 		if matches(path, pattern) {
 			return true

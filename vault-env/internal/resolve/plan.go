@@ -34,6 +34,7 @@ type plan struct {
 	readBy    map[vault.Request]want // for messages
 	decryptBy map[string]want        // for messages
 	login     bool                   // the program gets the login token
+	text      []string               // names of variables whose references are not permitted
 }
 
 // want names who needs something: the first variable that does, and how many do.
@@ -87,10 +88,15 @@ func (p *plan) variable(entry string) (variable, *failure.Failure) {
 	if name == environment.ConfigVariable {
 		return v, nil
 	}
-	var err error
-	if v.value, err = reference.Parse(name, value); err != nil {
+	parsed, err := reference.Parse(name, value)
+	if (err != nil || parsed.Refers) && !permits(p.settings.References, name, parsed) {
+		p.text = append(p.text, name)
+		return v, nil
+	}
+	if err != nil {
 		return v, referenceFailure(name, err)
 	}
+	v.value = parsed
 	for _, r := range v.value.References {
 		t, f := p.want(name, r)
 		if f != nil {
@@ -131,7 +137,11 @@ func (p *plan) want(name string, r reference.Reference) (*template.Template, *fa
 }
 
 func (p *plan) wantPath(name string, key vault.Request) *failure.Failure {
-	if !isAllowed(key.Path, p.settings.AllowedPaths) {
+	if key.Write && p.settings.BoundsWrites {
+		if !matchesAny(key.Path, p.settings.Writes) {
+			return failure.Newf(failure.Settings, "%s: the policy's environment.writes does not allow writing to %s", name, failure.QuoteName(key.Path))
+		}
+	} else if len(p.settings.AllowedPaths) > 0 && !matchesAny(key.Path, p.settings.AllowedPaths) {
 		return failure.Newf(failure.Settings, "%s: the policy's allowedPaths do not allow %s", name, failure.QuoteName(key.Path))
 	}
 	if noteWant(p.readBy, key, name) {

@@ -35,6 +35,9 @@ func Resolve(ctx context.Context, env environment.Variables, s *settings.Setting
 	if f != nil {
 		return nil, f
 	}
+	if len(p.text) > 0 {
+		log.Warn(staysText(p.text))
+	}
 	r := &Resolution{answers: &answers{}, HasToken: p.login, Asked: time.Now()}
 	if !p.nothing() {
 		if s.RefuseExec && guard.StartedBefore("/proc", os.Getpid()) {

@@ -51,6 +51,43 @@ func TestDifferentWritesAreDifferentRequests(t *testing.T) {
 	}
 }
 
+func TestPathsThatMayBeWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		environment fake.Fields
+		entry       string
+		says        string // empty: allowed
+	}{
+		"a write in the list, wherever reads are allowed":                             {fake.Fields{"writes": []string{"pki/issue/*"}, "allowedPaths": []string{"kv/*"}}, "X=>>vault:pki/issue/web#username", ""},
+		"a write that is not in the list":                                             {fake.Fields{"writes": []string{"pki/sign/*", "pki/issue/shop"}}, "X=a ${>>vault:pki/issue/web#username}", `X: the policy's environment.writes does not allow writing to "pki/issue/web"`},
+		"a write where only reads are allowed":                                        {fake.Fields{"writes": []string{"pki/sign/*"}, "allowedPaths": []string{"pki/issue/*"}}, "X=>>vault:pki/issue/web#username", "environment.writes"},
+		"a write if nothing may be written":                                           {fake.Fields{"writes": []string{}}, "X=>>vault:pki/issue/web#username", "environment.writes"},
+		"a read where only writes are allowed":                                        {fake.Fields{"writes": []string{"pki/issue/*"}, "allowedPaths": []string{"kv/*"}}, "X=vault:pki/issue/web#username", "allowedPaths"},
+		"a read, which writes says nothing about":                                     {fake.Fields{"writes": []string{}}, "X=vault:pki/issue/web#username", ""},
+		"a write where the operator says what may refer, but not what may be written": {fake.Fields{"references": fake.Fields{"names": []string{"X"}}}, "X=>>vault:pki/issue/web#username", "environment.writes"},
+		"a write in the configuration of an older operator":                           {fake.Fields{}, "X=>>vault:pki/issue/web#username", ""},
+		"a write outside of the only bounds that an older operator knew of":           {fake.Fields{"allowedPaths": []string{"kv/*"}}, "X=>>vault:pki/issue/web#username", "allowedPaths"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, engine := fake.NewVault(t), &fake.Engine{}
+			server.Handle("PUT pki/issue/web", engine.Lend)
+			server.Handle("GET pki/issue/web", engine.Lend)
+			o := resolvetest.Resolve(t, resolvetest.Settings(t, server, func(f fake.Fields) {
+				if f["references"] = c.environment["references"]; f["references"] == nil {
+					f["environment"] = c.environment
+				}
+			}), c.entry)
+			if c.says == "" {
+				o.Want(t, "X=u1")
+				return
+			}
+			o.WantFailure(t, failure.Settings, c.says)
+			if seen := server.Seen(); len(seen) > 0 {
+				t.Errorf("Vault was asked: %v", seen)
+			}
+		})
+	}
+}
+
 func TestWriteFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer  func(http.ResponseWriter, *http.Request)

@@ -24,6 +24,7 @@ var notSupported = []string{
 func bankVaultsSettings(env environment.Variables) (Settings, *failure.Failure) {
 	s := defaultSettings()
 	s.Strip = true
+	s.Vault.FollowsEnvironment = true
 	r := &source.Variables{Environment: env}
 
 	// The log settings come first, so that other failures are logged in the configured format.

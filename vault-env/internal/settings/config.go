@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/defaults"
@@ -28,6 +29,11 @@ func parseConfig(text string) (Settings, *failure.Failure) {
 	configProcess(root.Child("process"), &s)
 	configVault(root.Child("vault"), &s)
 	configEnvironment(root.Child("environment"), &s)
+	isTold := root.IsSet("references")
+	if references := configReferences(root.Child("references")); isTold {
+		s.References = references
+		s.BoundsWrites = true // an operator that writes one knows of the other
+	}
 	root.Done()
 	return s, root.Failure()
 }
@@ -107,13 +113,32 @@ func configVault(o source.Object, s *Settings) {
 		s.Vault.Address, f = parseAddress(o.Name("address"), address)
 		o.Keep(f)
 	}
+	configPlaintext(o, s.Vault.Address)
 	s.Vault.Namespace = o.Text("namespace")
 	s.Vault.Timeout = o.Duration("timeout", s.Vault.Timeout, `is not a duration above zero: write one like "10s"`, func(d time.Duration) bool { return d > 0 })
+	if proxy := o.Text("proxyURL"); proxy != "" {
+		if s.Vault.ProxyURL = proxy; !isProxy(proxy) {
+			o.Fail("proxyURL", "is not the URL of a proxy: write http://HOST:PORT or https://HOST:PORT")
+		}
+	}
 	tls := o.Child("tls")
 	s.Vault.CAPEM, s.Vault.CAFile, s.Vault.ServerName = tls.Text("caBundle"), tls.Text("caFile"), tls.Text("serverName")
 	tls.Done()
 	login.ReadConfig(o.Child("auth"), &s.Login, &s.Vault)
 	o.Done()
+}
+
+// configPlaintext asks for the policy's consent to send tokens and secrets unencrypted. Redirects never lead from https
+// to http (package vault).
+func configPlaintext(o source.Object, address string) {
+	isHTTPS := strings.HasPrefix(strings.ToLower(address), "https:")
+	switch allowed := o.Bool("allowPlaintext", false); {
+	case address == "": // which has failed already
+	case !isHTTPS && !allowed:
+		o.Fail("address", "begins with http://, which sends tokens and secrets unencrypted: write https://, or set vault.allowPlaintext in the policy")
+	case isHTTPS && allowed:
+		o.Fail("allowPlaintext", "is for an address that begins with http://: remove it")
+	}
 }
 
 func configEnvironment(o source.Object, s *Settings) {
@@ -125,9 +150,10 @@ func configEnvironment(o source.Object, s *Settings) {
 		from.Done()
 		s.FromPaths = append(s.FromPaths, entry)
 	}
-	for i, pattern := range o.Texts("allowedPaths") {
-		s.AllowedPaths = append(s.AllowedPaths, o.Clean(fmt.Sprintf("allowedPaths[%d]", i), pattern))
-	}
+	s.AllowedPaths = patterns(o, "allowedPaths")
+	// Older operators do not know the key; what they have injected goes on to write within allowedPaths.
+	s.BoundsWrites = o.IsSet("writes")
+	s.Writes = patterns(o, "writes")
 	for _, name := range o.Texts("passthrough") {
 		s.Passthrough[name] = true
 	}
@@ -137,6 +163,24 @@ func configEnvironment(o source.Object, s *Settings) {
 	s.IgnoreMissing = o.Bool("ignoreMissing", s.IgnoreMissing)
 	configTransit(o.Child("transit"), &s.Transit)
 	o.Done()
+}
+
+func configReferences(o source.Object) *References {
+	r := &References{Names: map[string]bool{}, Prefixes: o.Texts("prefixes"), Paths: o.TextsByName("paths")}
+	for _, name := range o.Texts("names") {
+		r.Names[name] = true
+	}
+	o.Done()
+	return r
+}
+
+// patterns returns a list of patterns of paths.
+func patterns(o source.Object, key string) []string {
+	var all []string
+	for i, pattern := range o.Texts(key) {
+		all = append(all, o.Clean(fmt.Sprintf("%s[%d]", key, i), pattern))
+	}
+	return all
 }
 
 func configTransit(o source.Object, t *vault.Transit) {

@@ -5,6 +5,7 @@ package settings
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -27,7 +28,10 @@ type Settings struct {
 	FromPaths     []FromPath
 	IgnoreMissing bool
 	Passthrough   map[string]bool
-	AllowedPaths  []string
+	AllowedPaths  []string // what may be read, and written unless BoundsWrites; empty: everything
+	Writes        []string // what may be written if BoundsWrites
+	BoundsWrites  bool
+	References    *References     // what variables may refer to; nil: all of them to all
 	AllowedNames  map[string]bool // names that fromPaths may set although they are normally skipped
 	Mode          processMode
 	LeaseEnd      LeaseEnd
@@ -59,6 +63,13 @@ type LeaseEnd struct {
 	Restart     bool // stop the program, so that the container restarts; else let it run
 	Signal      syscall.Signal
 	GracePeriod time.Duration // from the signal to SIGKILL
+}
+
+// References says which variables may hold references, and to what.
+type References struct {
+	Names    map[string]bool     // of variables that may refer to anything
+	Prefixes []string            // of the names of such variables
+	Paths    map[string][]string // by the name of a variable: what it may refer to, as package resolve matches it
 }
 
 // FromPath is a secret whose keys all become variables.
@@ -119,6 +130,16 @@ func Load(env environment.Variables) (Settings, *failure.Failure) {
 	}
 	s.Login.Environment = env
 	return s, f
+}
+
+// isProxy returns whether an address has http or https, a host and a port, and nothing else.
+func isProxy(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return false
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0 && address == u.Scheme+"://"+u.Host
 }
 
 // parseAddress returns the address of a Vault server without trailing slashes. It allows http or https, a host, an

@@ -15,14 +15,15 @@ import (
 )
 
 const fullConfig = `{
-  "vault": {"address": "https://vault.example:8200/prefix/", "namespace": "team", "timeout": "3s",
+  "vault": {"address": "https://vault.example:8200/prefix/", "namespace": "team", "timeout": "3s", "proxyURL": "http://[::1]:3128",
     "tls": {"caBundle": "PEM", "caFile": "/ca.crt", "serverName": "vault.internal"},
     "auth": {"method": "JWT", "mountPath": "/auth-jwt/", "role": "shop", "tokenPath": "/token"}},
   "environment": {"fromPaths": [{"path": "/secret/data/a/", "version": 3, "prefix": "A_", "overwrite": true}, {"path": "kv/b"}],
-    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"],
+    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"], "writes": ["/pki/issue/*/"],
     "allowedNames": ["PATH"], "transit": {"keyID": "shop", "mountPath": "/transit/eu/", "batchSize": 10}},
   "process": {"mode": "Daemon", "leaseEnd": {"action": "Keep", "signal": "SIGRTMIN+3", "gracePeriod": "1m30s"}, "delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}},
-	  "policy": "shop/web", "terminationMessagePath": "/tmp/why"
+	  "policy": "shop/web", "terminationMessagePath": "/tmp/why",
+	  "references": {"names": ["A"], "prefixes": ["", "P_"], "paths": {"B": ["=0123456789ab", "kv/*/ro"], "C": []}}
 }`
 
 // loginByToken completes the settings of the methods that send the ServiceAccount token, as the defaults do.
@@ -39,21 +40,25 @@ func TestConfig(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := Settings{
-		Vault: vault.Connection{Address: "https://vault.example:8200/prefix", Namespace: "team", Timeout: 3 * time.Second, CAPEM: "PEM",
+		Vault: vault.Connection{Address: "https://vault.example:8200/prefix", Namespace: "team", Timeout: 3 * time.Second, ProxyURL: "http://[::1]:3128", CAPEM: "PEM",
 			CAFile: "/ca.crt", ServerName: "vault.internal"},
 		Login:         loginByToken(login.Settings{Mount: "auth-jwt", Role: "shop", JWTFile: "/token", Environment: got.Login.Environment}),
 		FromPaths:     []FromPath{{Path: "secret/data/a", Version: "3", Prefix: "A_", Overwrite: true}, {Path: "kv/b"}},
 		IgnoreMissing: true,
 		Passthrough:   map[string]bool{"VAULT_ADDR": true},
 		AllowedPaths:  []string{"secret/data/*"},
-		AllowedNames:  map[string]bool{"PATH": true},
-		Transit:       vault.Transit{KeyID: "shop", MountPath: "transit/eu", BatchSize: 10},
-		Mode:          ModeDaemon,
-		LeaseEnd:      LeaseEnd{false, syscall.Signal(37), 90 * time.Second},
-		Revoke:        vault.RevokeNever,
-		RefuseExec:    true,
-		Delay:         time.Minute,
-		Policy:        "shop/web",
+		Writes:        []string{"pki/issue/*"},
+		BoundsWrites:  true,
+		References: &References{Names: map[string]bool{"A": true}, Prefixes: []string{"", "P_"},
+			Paths: map[string][]string{"B": {"=0123456789ab", "kv/*/ro"}, "C": nil}},
+		AllowedNames: map[string]bool{"PATH": true},
+		Transit:      vault.Transit{KeyID: "shop", MountPath: "transit/eu", BatchSize: 10},
+		Mode:         ModeDaemon,
+		LeaseEnd:     LeaseEnd{false, syscall.Signal(37), 90 * time.Second},
+		Revoke:       vault.RevokeNever,
+		RefuseExec:   true,
+		Delay:        time.Minute,
+		Policy:       "shop/web",
 
 		TerminationMessage: "/tmp/why",
 		LogLevel:           logging.Debug,
@@ -65,12 +70,12 @@ func TestConfig(t *testing.T) {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	got, f := parseConfig(`{"vault":{"address":"http://v","auth":{"role":"r"}}}`)
+	got, f := parseConfig(`{"vault":{"address":"https://v","auth":{"role":"r"}}}`)
 	if f != nil {
 		t.Fatal(f)
 	}
 	want := defaultSettings()
-	want.Vault.Address, want.Login.Role = "http://v", "r"
+	want.Vault.Address, want.Login.Role = "https://v", "r"
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
@@ -79,15 +84,30 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
+// Plain http needs the policy's consent; a proxy of that kind does not, nor what Bank-Vaults' variables say.
+func TestPlaintext(t *testing.T) {
+	for _, config := range []string{
+		`{"vault":{"address":"http://v","allowPlaintext":true,"auth":{"role":"r"}}}`,
+		`{"vault":{"address":"https://v","proxyURL":"http://proxy:3128","auth":{"role":"r"}}}`,
+	} {
+		if _, f := Load(environment.Variables{"VAULT_ENV_CONFIG=" + config}); f != nil {
+			t.Errorf("%s: %v", config, f)
+		}
+	}
+	if s, f := Load(environment.Variables{"VAULT_ADDR=http://v"}); f != nil || s.Vault.Address != "http://v" {
+		t.Errorf("%+v %v", s.Vault, f)
+	}
+}
+
 // null means that a key is omitted.
 func TestNull(t *testing.T) {
-	want, f := parseConfig(`{"vault":{"address":"http://v","auth":{"role":"r"}}}`)
+	want, f := parseConfig(`{"vault":{"address":"https://v","auth":{"role":"r"}}}`)
 	if f != nil {
 		t.Fatal(f)
 	}
-	got, f := parseConfig(`{"vault":{"address":"http://v","namespace":null,"timeout":null,"tls":null,"auth":{"role":"r","method":null,"mountPath":null,"tokenPath":null}},
-		"environment":{"fromPaths":null,"ignoreMissing":null,"passthrough":null,"allowedPaths":null,"allowedNames":null,"transit":{"keyID":null,"mountPath":null,"batchSize":null}},
-		"process":{"mode":null,"leaseEnd":{"action":null,"signal":null,"gracePeriod":null},"delay":null,"revokeToken":null,"refuseExec":null,"log":{"level":null,"format":null}}}`)
+	got, f := parseConfig(`{"vault":{"address":"https://v","allowPlaintext":null,"namespace":null,"timeout":null,"proxyURL":null,"tls":null,"auth":{"role":"r","method":null,"mountPath":null,"tokenPath":null}},
+		"environment":{"fromPaths":null,"ignoreMissing":null,"passthrough":null,"allowedPaths":null,"writes":null,"allowedNames":null,"transit":{"keyID":null,"mountPath":null,"batchSize":null}},
+		"references":null,"process":{"mode":null,"leaseEnd":{"action":null,"signal":null,"gracePeriod":null},"delay":null,"revokeToken":null,"refuseExec":null,"log":{"level":null,"format":null}}}`)
 	if f != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", f, got, want)
 	}
@@ -122,6 +142,10 @@ func TestBadConfig(t *testing.T) {
 		{`{"vault":{"address":"vault:8200"}}`, "vault.address is not the address of a Vault server"},
 		{`{"vault":{"address":"ftp://v"}}`, "vault.address is not"},
 		{`{"vault":{"address":"https://"}}`, "vault.address is not"},
+		{`{"vault":{"address":"http://v","auth":{"role":"r"}}}`, "vault.address begins with http://, which sends tokens and secrets unencrypted: write https://"},
+		{`{"vault":{"address":"HTTP://127.0.0.1:8200","auth":{"role":"r"},"allowPlaintext":false}}`, "vault.address begins with http://"},
+		{`{"vault":{"address":"http://v","auth":{"role":"r"},"allowPlaintext":"yes"}}`, "vault.allowPlaintext is a string: write true or false"},
+		{server(`,"allowPlaintext":true}`), "vault.allowPlaintext is for an address that begins with http://: remove it"},
 		{`{"vault":{"address":"https://user:hunter2@v"}}`, "vault.address is not"},
 		{`{"vault":{"address":"https://v?x=1"}}`, "vault.address is not"},
 		{`{"vault":{"address":"https://v#x"}}`, "vault.address is not"},
@@ -148,6 +172,23 @@ func TestBadConfig(t *testing.T) {
 		{server(`},"process":{"revokeToken":"yes"}`), "process.revokeToken is a string: write true or false"},
 		{server(`},"process":{"refuseExec":1}`), "process.refuseExec is a number"},
 		{server(`},"environment":{"allowedPaths":[""]}`), "environment.allowedPaths[0] is empty"},
+		{server(`},"environment":{"writes":["a",null]}`), "environment.writes[1] is null: write a string"},
+		{server(`},"environment":{"writes":["a","/"]}`), "environment.writes[1] is empty"},
+		{server(`},"environment":{"writes":["a#b"]}`), "environment.writes[0] is not a path"},
+		{server(`},"references":[]`), "references is a list: write a JSON object"},
+		{server(`},"references":{"name":["A"]}`), "unknown key references.name:"},
+		{server(`},"references":{"names":"A"}`), "references.names is a string: write a list"},
+		{server(`},"references":{"prefixes":[1]}`), "references.prefixes[0] is a number: write a string"},
+		{server(`},"references":{"paths":["A"]}`), "references.paths is a list: write a JSON object"},
+		{server(`},"references":{"paths":{"A":"a"}}`), "references.paths.A is a string: write a list"},
+		{server(`},"references":{"paths":{"A":["a",null]}}`), "references.paths.A[1] is null: write a string"},
+		{server(`,"proxyURL":"proxy:3128"}`), "vault.proxyURL is not the URL of a proxy: write http://HOST:PORT or https://HOST:PORT"},
+		{server(`,"proxyURL":"http://user:hunter2@proxy:3128"}`), "vault.proxyURL is not"},
+		{server(`,"proxyURL":"http://proxy"}`), "vault.proxyURL is not"},
+		{server(`,"proxyURL":"http://proxy:0"}`), "vault.proxyURL is not"},
+		{server(`,"proxyURL":"http://proxy:3128/"}`), "vault.proxyURL is not"},
+		{server(`,"proxyURL":"http://proxy:3128?x"}`), "vault.proxyURL is not"},
+		{server(`,"proxyURL":"socks5://proxy:1080"}`), "vault.proxyURL is not"},
 		{server(`},"process":{"delay":"-1s"}`), "process.delay is not a duration"},
 		{server(`},"process":{"log":{"level":"debug"}}`), "process.log.level is unknown: write Debug, Info, Warn or Error"},
 		{server(`},"process":{"log":{"format":"json"}}`), "process.log.format is unknown: write Text or JSON"},
@@ -177,7 +218,7 @@ func TestBankVaultsVariables(t *testing.T) {
 	}
 	want := Settings{
 		Vault: vault.Connection{Address: "https://vault.example:8200", Namespace: "team", Timeout: 30 * time.Second, CAFile: "/ca",
-			CertFile: "/c", KeyFile: "/k", ServerName: "sn", SkipVerify: true},
+			CertFile: "/c", KeyFile: "/k", ServerName: "sn", SkipVerify: true, FollowsEnvironment: true},
 		Login: loginByToken(login.Settings{Mount: "k8s/west", Role: "shop", JWTFile: "/jwt", Environment: got.Login.Environment,
 			Token: "hvs.x", TokenFile: "/tf", TokenPath: "/tp"}),
 		FromPaths:     []FromPath{{Path: "secret/data/a"}, {Path: "kv/b", Version: "3"}},
@@ -207,7 +248,7 @@ func TestBankVaultsDefaults(t *testing.T) {
 		t.Fatal(f)
 	}
 	want := Settings{
-		Vault: vault.Connection{Address: "https://127.0.0.1:8200", Timeout: 10 * time.Second},
+		Vault: vault.Connection{Address: "https://127.0.0.1:8200", Timeout: 10 * time.Second, FollowsEnvironment: true},
 		Login: loginByToken(login.Settings{Mount: "kubernetes", Role: "default", JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
 			Environment: got.Login.Environment, TokenPath: "/home/app/.vault-token"}),
 		Transit:      vault.Transit{KeyID: "", MountPath: "transit", BatchSize: 25},

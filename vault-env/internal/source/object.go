@@ -130,6 +130,16 @@ func (o Object) Texts(key string) []string {
 	return texts
 }
 
+// TextsByName returns an object whose keys all have a list of strings.
+func (o Object) TextsByName(key string) map[string][]string {
+	all := map[string][]string{}
+	lists := o.Child(key)
+	for _, name := range slices.Sorted(maps.Keys(lists.fields)) {
+		all[name] = lists.Texts(name)
+	}
+	return all
+}
+
 // Whole returns a whole number from 0, or 0 if there is none.
 func (o Object) Whole(key string) int {
 	const most = 1 << 31

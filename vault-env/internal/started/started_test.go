@@ -71,12 +71,37 @@ func TestProgramRuns(t *testing.T) {
 			{1, 0, pause, "/pause"}, {8, 0, neighbour, program + " -- proxy"}, {12, 0, own, "shop serve"}, probe}, true},
 		{"it asks, and a neighbour does not, in one", []process{
 			{1, 0, pause, "/pause"}, {8, 0, neighbour, "proxy"}, {12, 0, own, program + " -- shop serve"}, probe}, false},
+		{"it has given up and ended, in one", []process{
+			{1, 0, pause, "/pause"}, {8, 0, neighbour, "proxy"}, probe}, false},
+		{"it has given up and is not reaped yet, in one", []process{
+			{1, 0, pause, "/pause"}, {12, 1, own, ""}, {39, 0, own, program + " --started"}, probe}, false},
+		{"an init system that is in a control group below, in one", []process{
+			{1, 0, pause, "/pause"}, {8, 0, neighbour, "proxy"}, {12, 0, "/init.scope", "/sbin/init"}, probe}, true},
+		{"vault-env in a control group below", []process{{1, 0, "/init.scope", program + " -- shop serve"}, probe}, false},
+		{"a neighbour whose control group begins alike", []process{
+			{1, 0, pause, "/pause"}, {8, 0, "/../own2/x", program + " -- proxy"}, {12, 0, own, "shop serve"}, probe}, true},
 		{"another vault-env, by another path", []process{{1, 0, own, "/tools/vault-env shop"}, probe}, true},
 		{"the program has just ended", []process{{1, 0, own, ""}, probe}, true},
 		{"nothing else can be seen", []process{probe}, true},
 	} {
 		if got := ProgramRuns(write(t, c.processes), self, program); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	const v1 = "/\n4:memory:/kubepods/shop\n1:name=systemd:/kubepods/shop"
+	for name, c := range map[string]struct {
+		cgroups string
+		want    bool
+	}{
+		"the container's":         {v1, true},
+		"below in one hierarchy":  {v1 + "/init.scope", true},
+		"another's in one":        {"/\n4:memory:/kubepods/bank\n1:name=systemd:/kubepods/shop", false},
+		"one that begins alike":   {v1 + "-2", false},
+		"of another kind of host": {"/", false},
+	} {
+		processes := []process{{1, 0, "/\n4:memory:/a\n1:name=systemd:/a", "/pause"}, {7, 1, c.cgroups, "shop serve"}, {self, 0, v1, program + " --started"}}
+		if got := ProgramRuns(write(t, processes), self, program); got != c.want {
+			t.Errorf("control groups of version 1, %s: %v", name, got)
 		}
 	}
 	if !ProgramRuns("/nonexistent", self, program) {

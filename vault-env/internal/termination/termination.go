@@ -2,7 +2,11 @@
 // ended: kubectl describe pod says then why, without a log.
 package termination
 
-import "os"
+import (
+	"os"
+
+	"vaultinjection.dev/vault-env/internal/failure"
+)
 
 // DefaultPath is where the kubelet looks unless the container says otherwise (terminationMessagePath).
 const DefaultPath = "/dev/termination-log"
@@ -10,7 +14,7 @@ const DefaultPath = "/dev/termination-log"
 // maxMessage is how much the kubelet reads.
 const maxMessage = 4096
 
-// Write leaves a message. It does nothing if there is no such file, which the kubelet provides, or if it cannot be
+// Write leaves a message, as one line that is not longer than the kubelet reads. It does nothing if there is no such file, which the kubelet provides, or if it cannot be
 // written: the message is on standard error in any case.
 func Write(path, message string) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
@@ -21,5 +25,5 @@ func Write(path, message string) {
 		return
 	}
 	defer file.Close()
-	file.WriteString(message[:min(len(message), maxMessage)])
+	file.WriteString(failure.Bounded(message, maxMessage-1) + "\n")
 }

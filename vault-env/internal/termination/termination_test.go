@@ -18,8 +18,9 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for message, want := range map[string]string{
-		"why":                     "why",
-		strings.Repeat("x", 5000): strings.Repeat("x", 4096),
+		"why":                               "why\n",
+		"\x1b[2J\u202ewhy\nvault-env: fine": "\ufffd[2J\ufffdwhy vault-env: fine\n",
+		strings.Repeat("é", 1<<20):          strings.Repeat("é", 2046) + "…\n",
 	} {
 		Write(path, message)
 		if got, _ := os.ReadFile(path); string(got) != want {

@@ -40,6 +40,7 @@ const (
 type Client struct {
 	http      *http.Client
 	address   string
+	where     string // Vault and the proxy before it, for messages
 	namespace string
 	Token     string
 	userAgent string
@@ -60,7 +61,6 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 	// A dial that hangs (a dead endpoint behind a Service address) leaves time for another attempt.
 	dial := max(v.Timeout/3, time.Second)
 	transport := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: dial}).DialContext,
 		TLSHandshakeTimeout: dial,
 		TLSClientConfig:     config,
@@ -73,9 +73,17 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 	if loggedIn && strings.HasPrefix(v.Address, "https:") {
 		transport.MaxConnsPerHost = 1
 	}
+	if f := v.UseProxy(transport); f != nil {
+		return nil, f
+	}
+	where := "Vault at " + v.Address
+	if v.ProxyURL != "" {
+		where += " through the proxy " + v.ProxyURL
+	}
 	return &Client{
 		http:      &http.Client{Transport: transport, CheckRedirect: sameHost},
 		address:   v.Address,
+		where:     where,
 		namespace: v.Namespace,
 		userAgent: v.UserAgent,
 		log:       log,
@@ -141,7 +149,7 @@ func (c *Client) Exchange(method, path, version string, body []byte, secrets ...
 	}
 	return retry.Exchange{
 		Label: method + " " + path,
-		Where: "Vault at " + c.address,
+		Where: c.where,
 		Send: func(ctx context.Context) (*retry.Answer, time.Duration, error) {
 			return c.send(ctx, method, target, body)
 		},
@@ -149,7 +157,7 @@ func (c *Client) Exchange(method, path, version string, body []byte, secrets ...
 		Final:    func(err error) *failure.Failure { return finalError(err, c.address) },
 		Describe: func(a *retry.Answer, err error) string { return Describe(a, err, secrets...) },
 		Late: func(reason string) *failure.Failure {
-			return failure.Newf(failure.Unavailable, "Vault at %s was not available in time (%s): check that it is running and unsealed, check its address, or raise the timeout", c.address, reason)
+			return failure.Newf(failure.Unavailable, "%s was not available in time (%s): check that it is running and unsealed, check its address, or raise the timeout", c.where, reason)
 		},
 	}
 }
@@ -217,7 +225,12 @@ func finalError(err error, address string) *failure.Failure {
 	var record tls.RecordHeaderError
 	var noHost x509.HostnameError
 	var alert *net.OpError
+	var proxy *proxyError
 	switch {
+	case errors.As(err, &proxy) && (errors.As(err, &certificate) || errors.As(err, &noHost)):
+		return failure.Newf(failure.Unavailable, "the certificate of the proxy is not trusted (%s): check vault.proxyURL and the CA", failure.Shorten(failure.OneLine(proxy.Error()), 120))
+	case errors.As(err, &proxy) && errors.As(err, &record):
+		return failure.Newf(failure.Unavailable, "the proxy does not speak TLS: write http:// in vault.proxyURL")
 	case errors.Is(err, errTooLong):
 		return failure.Newf(failure.Protocol, "the response from %s is longer than %d MiB: check that it is a Vault server", address, maxAnswer>>20)
 	case errors.Is(err, errTooMuch):

@@ -22,6 +22,7 @@ const (
 type Revoking struct {
 	written, answered chan struct{}
 	settled           bool
+	reason            string // why it failed; to be read when answered
 }
 
 // BeginRevocation starts to revoke the client's token, and returns without waiting for the answer.
@@ -35,7 +36,7 @@ func (c *Client) BeginRevocation() *Revoking {
 	go func() { // nothing is logged here: the process may have become the program
 		defer close(r.answered)
 		defer cancel()
-		c.revoke(ctx)
+		r.reason = c.revoke(ctx)
 	}()
 	return r
 }
@@ -59,6 +60,13 @@ func (r *Revoking) Settle(log *logging.Logger) {
 	}
 }
 
+// Finish waits for the answer after a failed start, within bounds: no program is in a hurry.
+func (r *Revoking) Finish(log *logging.Logger) {
+	r.settled = true
+	<-r.answered
+	logRevocation(r.reason, log)
+}
+
 // RevokeNow revokes the client's token and its leases after a failed start: nothing will use them. It waits for as long
 // as the context allows, within bounds.
 func (c *Client) RevokeNow(ctx context.Context) {
@@ -68,11 +76,15 @@ func (c *Client) RevokeNow(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), left)
 	defer cancel()
-	if reason := c.revoke(ctx); reason != "" {
-		c.log.Debug("the token was not revoked: " + reason)
+	logRevocation(c.revoke(ctx), c.log)
+}
+
+func logRevocation(reason string, log *logging.Logger) {
+	if reason != "" {
+		log.Debug("the token was not revoked: " + reason)
 		return
 	}
-	c.log.Debug("the token was revoked")
+	log.Debug("the token was revoked")
 }
 
 // revoke sends one request, and returns why it failed. A failure is only logged: the token expires on its own.

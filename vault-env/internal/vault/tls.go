@@ -14,14 +14,11 @@ import (
 // tlsConfig returns a configuration that trusts only the CA that the settings name, or the system's CAs if they name
 // none.
 func tlsConfig(v *Connection) (*tls.Config, *failure.Failure) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: v.ServerName, InsecureSkipVerify: v.SkipVerify}
-	if v.CAPEM != "" || v.CAFile != "" || v.CADir != "" {
-		pool, f := caPool(v)
-		if f != nil {
-			return nil, f
-		}
-		c.RootCAs = pool
+	c, f := rootsOf(v)
+	if f != nil {
+		return nil, f
 	}
+	c.ServerName, c.InsecureSkipVerify = v.ServerName, v.SkipVerify
 	if v.CertFile != "" {
 		certificate, f := clientCertificate(v.CertFile, v.KeyFile)
 		if f != nil {
@@ -30,6 +27,17 @@ func tlsConfig(v *Connection) (*tls.Config, *failure.Failure) {
 		c.Certificates = []tls.Certificate{certificate}
 	}
 	return c, nil
+}
+
+// rootsOf returns a configuration with only the CAs to trust.
+func rootsOf(v *Connection) (*tls.Config, *failure.Failure) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if v.CAPEM == "" && v.CAFile == "" && v.CADir == "" {
+		return c, nil
+	}
+	var f *failure.Failure
+	c.RootCAs, f = caPool(v)
+	return c, f
 }
 
 // clientCertificate reads a certificate, followed by its intermediates, and its key. Failures do not quote the files: a

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 
 import { annotationsPage } from '../../../../build/generate/annotations.ts';
 import { metricsPage } from '../../../../build/generate/metrics.ts';
+import { readRights, resourceText, rightsPage } from '../../../../build/generate/rights.ts';
 import { settingsPage } from '../../../../build/generate/settings.ts';
 import { table } from '../../../../build/generate/table.ts';
 import { ANNOTATION_NAMES } from '../../../../core/injection/annotations.ts';
@@ -32,6 +33,25 @@ describe('the reference pages', () => {
     const page = await annotationsPage();
     for (const name of ANNOTATION_NAMES) expect(page).to.contain(`| \`${name}\``);
     expect(page).to.contain(`-l ${POLICY_LABEL}=shop`);
+  });
+
+  it('describe every right with its reason, and what it is worth to a thief', async () => {
+    const page = await rightsPage();
+    for (const { groups, resources, names, reason, stolen } of readRights())
+      for (const text of [
+        ...resources.map((one) => resourceText(one, groups)),
+        ...names,
+        reason.slice(1),
+        stolen.slice(1),
+      ])
+        expect(page.replaceAll('`', '')).to.contain(text);
+  });
+
+  it('are not made of rights without a reason', () => {
+    const role = (comment: string): string =>
+      `kind: Role\nrules:\n  # A first one. Stolen: nothing.\n  - resources: [pods]\n  # ${comment}\n  - resources: [nodes]\n`;
+    expect(readRights(role('To look. Stolen: looks.'))).to.have.length(2);
+    expect(() => readRights(role('To look.'))).to.throw('the rule of nodes has no reason');
   });
 
   it('escape what Markdown would interpret', () => {

@@ -1,9 +1,13 @@
 import { expect } from 'chai';
 import type { AuthMethod } from '../../../../core/auth-methods.ts';
 import type { Rule } from '../../../../core/policy/rule.ts';
+import { mutateWorkload } from '../../../../core/injection/mutate.ts';
+import { WrittenConfigs } from '../../../../core/injection/written-configs.ts';
 import { admitted } from '../../../support/admitted.ts';
-import { ruleWith } from '../../../support/example-rule.ts';
+import { applyPatch } from '../../../support/apply-patch.ts';
+import { ruleWith, snapshotOf } from '../../../support/example-rule.ts';
 import { container, containerOf, deployment, templateOf } from '../../../support/example-workload.ts';
+import type { Workload } from '../../../support/example-workload.ts';
 
 const simple = deployment({ containers: [container()] });
 
@@ -16,11 +20,37 @@ describe('injection', () => {
       return JSON.parse(value.replaceAll('$$', () => '$'));
     };
 
+    it('is the same whatever other workloads the rule has injected before', () => {
+      const role = ruleWith({ vault: { auth: { role: '' } }, overrides: { allow: ['LogLevel'] } });
+      const workloads = [
+        simple,
+        deployment({ containers: [container()], serviceAccountName: 'web' }),
+        deployment({ containers: [container({ terminationMessagePath: '/tmp/why' })] }),
+        deployment({ containers: [container({ volumeMounts: [{ name: 'x', mountPath: '/vault-env-token' }] })] }),
+        deployment({ containers: [container()] }, { 'vaultinjection.dev/log-level': 'Debug' }),
+        deployment({ containers: [container(), container({ name: 'b', terminationMessagePath: '/b' })] }),
+      ];
+      const written = new WrittenConfigs();
+      const admittedAfterOthers = (object: Workload): unknown => {
+        const about = { kind: 'Deployment', namespace: 'shop', name: 'web' } as const;
+        return applyPatch(object, mutateWorkload({ ...about, object, rules: snapshotOf(role) }, written).patch);
+      };
+      for (const before of workloads) {
+        for (const workload of workloads) {
+          admittedAfterOthers(before);
+          expect(admittedAfterOthers(workload)).to.deep.equal(admitted(workload, role));
+        }
+      }
+      const configs = workloads.map((workload) => containerOf(admitted(workload, role), 'app').env.at(-1)?.value);
+      expect(new Set(configs)).to.have.property('size', 5); // the last one's first container has the usual one
+    });
+
     it('holds all that the policy says except for defaults', () => {
       const rule = ruleWith({
         vault: {
           namespace: 'team-a',
           timeout: '20s',
+          proxyURL: 'http://proxy.example.com:3128',
           tls: { caBundle: 'PEM\n', serverName: 'vault.example.com' },
           auth: { method: 'JWT', mountPath: 'kubernetes' },
         },
@@ -34,6 +64,7 @@ describe('injection', () => {
           transit: { keyID: 'shop', mountPath: 'eu/transit', batchSize: 100 },
           allowedNames: ['PATH'],
           allowedPaths: ['secret/*'],
+          writes: ['pki/issue/*'],
         },
         process: {
           mode: 'Daemon',
@@ -49,6 +80,7 @@ describe('injection', () => {
           address: 'https://vault.vault.svc:8200',
           namespace: 'team-a',
           timeout: '20s',
+          proxyURL: 'http://proxy.example.com:3128',
           tls: { caBundle: 'PEM\n', serverName: 'vault.example.com' },
           auth: { method: 'JWT', mountPath: 'kubernetes', role: 'shop', tokenPath: '/vault-env-token/token' },
         },
@@ -59,6 +91,7 @@ describe('injection', () => {
           transit: { keyID: 'shop', mountPath: 'eu/transit', batchSize: 100 },
           allowedNames: ['PATH'],
           allowedPaths: ['secret/*'],
+          writes: ['pki/issue/*'],
         },
         process: {
           mode: 'Daemon',
@@ -115,6 +148,12 @@ describe('injection', () => {
       const rule = ruleWith({ vault: { auth: { role: '' } } });
       expect(configOf(rule, { serviceAccountName: 'web' })).to.have.nested.property('vault.auth.role', 'web');
       expect(configOf(rule)).to.have.nested.property('vault.auth.role', 'default');
+    });
+
+    it('agrees to plain http only where the policy does', () => {
+      const rule = ruleWith({ vault: { address: 'http://vault', allowPlaintext: true } });
+      expect(configOf(rule)).to.have.nested.property('vault.allowPlaintext', true);
+      expect(configOf(ruleWith())).not.to.have.nested.property('vault.allowPlaintext');
     });
 
     it('names the audience in the token, not in the configuration', () => {

@@ -42,7 +42,7 @@ describe('the entry point of an image', () => {
     it('if a container that has to be wrapped has no command', () => {
       const object = deployment({
         serviceAccountName: 'web',
-        imagePullSecrets: [{ name: 'a' }, { name: 'b' }, {}],
+        imagePullSecrets: [{ name: 'a' }, { name: 'b' }, {}, { name: '../configmaps/x' }, { name: '' }],
         containers: [bare(), bare({ name: 'same' }), bare({ name: 'other', image: 'redis:7' })],
       });
       expect(mutate(object).needs).to.deep.equal({

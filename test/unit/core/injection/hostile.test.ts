@@ -3,34 +3,41 @@ import { admitted, mutate } from '../../../support/admitted.ts';
 import { ruleWith } from '../../../support/example-rule.ts';
 import { container, deployment, templateOf } from '../../../support/example-workload.ts';
 import type { Workload } from '../../../support/example-workload.ts';
+import { hiddenIn, HOSTILE } from '../../../support/hostile-text.ts';
 
 /**
  * Templates of a size that the API server sends (its limit for a request is 3 MiB) and that nobody would write. Work that
- * grew with the square of the size would not end within the time that a test has.
+ * grew with the square of the size would not end within the time that a test has. What is above the bounds of a review is
+ * in budget.test.ts.
  */
-const MANY = 40_000;
+const MANY = 6_000;
+const MOST_CONTAINERS = 250;
 const many = <T>(make: (index: number) => T, count = MANY): T[] =>
   Array.from({ length: count }, (_, index) => make(index));
 const rule = ruleWith({ overrides: { allow: ['Containers', 'FromPaths'] } });
 
 describe('a hostile template', () => {
   it('with very many containers is denied before all of them are built', () => {
-    const containers = many((index) => ({
-      name: `c${index}`,
-      command: ['x'],
-      env: [{ name: 'A', value: 'vault:a#b' }],
-    }));
-    const { denial } = mutate(deployment({ containers }), rule);
+    const containers = many(
+      (index) => ({ name: `c${index}`, command: ['x'.repeat(1_000)], env: [{ name: 'A', value: 'vault:a#b' }] }),
+      MOST_CONTAINERS,
+    );
+    const withCa = ruleWith({ vault: { tls: { caBundle: 'P'.repeat(10_000) } } });
+    const { denial } = mutate(deployment({ containers }), withCa);
     expect(denial?.reason).to.equal('RecordTooLarge');
-    expect(denial?.message).to.contain('in 40000 containers would exceed the 1572864 bytes that can be stored');
-    const some = deployment({ containers: containers.slice(0, 5000) });
-    expect(mutate(some, rule).denial?.message).to.contain('the annotations of the pod template would take');
+    expect(denial?.message).to.contain('in 250 containers would exceed the 1572864 bytes that can be stored');
+    expect(mutate(deployment({ containers }), rule).denial?.message).to.contain(
+      'the annotations of the pod template would take',
+    );
   });
 
   it('with very many containers that claim to be injected is restored', () => {
     const object = admitted(deployment({ containers: [container()] }), rule);
     const [app] = templateOf(object).spec.containers;
-    templateOf(object).spec.containers = many((index) => ({ ...(app ?? container()), name: `c${index}` }), 5000);
+    templateOf(object).spec.containers = many(
+      (index) => ({ ...(app ?? container()), name: `c${index}` }),
+      MOST_CONTAINERS,
+    );
     expect(mutate(object).outcome).to.equal('Restored');
   });
 
@@ -62,7 +69,7 @@ describe('a hostile template', () => {
       'vaultinjection.dev/from-paths: ignored, write at most 32 paths',
     ]);
     const unknown = Object.fromEntries(many((index) => [`vaultinjection.dev/unknown-${index}`, '']));
-    expect(mutate(ask(unknown), rule).warnings.at(-1)).to.equal('… and 39990 more');
+    expect(mutate(ask(unknown), rule).warnings.at(-1)).to.equal('… and 5990 more');
   });
 
   for (const [name, text] of [
@@ -81,6 +88,20 @@ describe('a hostile template', () => {
       );
     });
   }
+
+  it('with names that would end a line, turn text around or fill a screen', () => {
+    const env = [{ name: `A${HOSTILE}`, value: 'vault:secret/data/x' }];
+    const object = deployment(
+      { containers: [container({ name: HOSTILE, env, args: ['\u001b[31mvault:a/b#c'] })] },
+      { 'vaultinjection.dev/policy': HOSTILE },
+    );
+    const { warnings } = mutate(object, rule);
+    expect(warnings).to.have.length.above(1);
+    for (const warning of warnings) {
+      expect(hiddenIn(warning)).to.deep.equal([]);
+      expect(warning.length).to.be.at.most(120);
+    }
+  });
 
   it('with very deep nesting', () => {
     const deep: unknown = JSON.parse('[{"name":'.repeat(50_000) + '1' + '}]'.repeat(50_000));

@@ -71,7 +71,7 @@ describe('inject', () => {
         {
           name: 'vault-env-token',
           projected: {
-            sources: [{ serviceAccountToken: { expirationSeconds: 600, path: 'token' } }],
+            sources: [{ serviceAccountToken: { audience: 'vault', expirationSeconds: 600, path: 'token' } }],
             defaultMode: 420,
           },
         },

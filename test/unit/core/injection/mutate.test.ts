@@ -170,6 +170,41 @@ describe('admission of a workload', () => {
     });
   });
 
+  describe('paths that may be written', () => {
+    const writing = (value: string): object =>
+      deployment({ containers: [container({ env: [{ name: 'CERT', value }] })] });
+    const ISSUE = '>>vault:pki/issue/web#certificate';
+    const messageOf = (value: string, environment: object): string | undefined =>
+      mutate(writing(value), ruleWith({ environment, failurePolicy: 'Ignore' })).denial?.message;
+
+    it('are none by default', () => {
+      const { outcome, denial, patch } = mutate(writing(ISSUE), ruleWith({ failurePolicy: 'Ignore' }));
+      expect({ outcome, patch }).to.deep.equal({ outcome: 'Denied', patch: [] });
+      expect(denial).to.deep.equal({
+        reason: 'PathNotAllowed',
+        message:
+          'container app, variable CERT: writes to the path pki/issue/web, which policy shop-secrets does not allow; ' +
+          'environment.writes lists what may be written: nothing',
+      });
+    });
+    it('are those of the policy, whatever may be read', () => {
+      expect(messageOf(ISSUE, { writes: ['pki/issue/*'], allowedPaths: ['secret/*'] })).to.equal(undefined);
+      expect(messageOf(ISSUE, { writes: ['pki/issue/shop', 'pki/sign/*'], allowedPaths: ['*'] })).to.match(
+        /lists what may be written: pki\/issue\/shop, pki\/sign\/\*$/,
+      );
+      expect(messageOf('a ${>>vault:pki/issue/web#k#{"a":1}}', { allowedPaths: ['pki/*'] })).to.contain('writes to');
+    });
+    it('are not those that may be read: a policy that allows a write allows no read', () => {
+      const both = { writes: ['pki/issue/*'], allowedPaths: ['secret/*'] };
+      expect(messageOf('vault:pki/issue/web#certificate', both)).to.contain('refers to the path pki/issue/web');
+    });
+    it('are judged by vault-env if the kubelet completes them, unless nothing may be written at all', () => {
+      const value = '>>vault:pki/issue/$(ROLE)#certificate';
+      expect(messageOf(value, { writes: ['pki/issue/web'] })).to.equal(undefined);
+      expect(messageOf(value, {})).to.contain('writes to the path pki/issue/$(ROLE)');
+    });
+  });
+
   describe('paths that the policy allows', () => {
     const allowing = (...allowedPaths: string[]): ReturnType<typeof ruleWith> =>
       ruleWith({ environment: { allowedPaths }, failurePolicy: 'Ignore' });

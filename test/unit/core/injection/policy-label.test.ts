@@ -237,7 +237,7 @@ describe('the label of an injected template', () => {
     }
 
     it('is added when the rule is another one, which makes it outdated anyway', () => {
-      const changed = ruleWith({ hash: 'cccccccccccc', vault: { address: 'http://new:8200' } });
+      const changed = ruleWith({ hash: 'cccccccccccc', vault: { address: 'https://new:8200' } });
       expect(standing(before, changed)).to.equal('Outdated');
       expect(labelsOf(updated(before, structuredClone(before), changed))).to.have.property(POLICY_LABEL);
     });

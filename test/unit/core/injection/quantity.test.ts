@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { sameQuantity } from '../../../../core/injection/quantity.ts';
+import { compareQuantities, sameQuantity } from '../../../../core/injection/quantity.ts';
 import { stored } from './api-server.ts';
 import { admitted, mutate } from '../../../support/admitted.ts';
 import { ruleWith } from '../../../support/example-rule.ts';
@@ -38,6 +38,27 @@ describe('quantities', () => {
       expect(sameQuantity(a, b)).to.equal(false);
     });
   }
+
+  for (const [less, more] of [
+    ['31Mi', '32Mi'],
+    ['1023Mi', '1Gi'],
+    ['9Mi', '10M'],
+    ['1500m', '2Mi'],
+    ['0.5Gi', '513Mi'],
+    ['1Gi', '123456789012Mi'],
+  ]) {
+    it(`${less} is less than ${more}`, () => {
+      expect(compareQuantities(less, more)).to.be.below(0);
+      expect(compareQuantities(more, less)).to.be.above(0);
+    });
+  }
+
+  it('cannot be compared with what is none', () => {
+    for (const none of ['Mi', '-', '1 Mi', 'xMi', undefined, 1]) {
+      expect(compareQuantities('1Mi', none)).to.equal(undefined);
+      expect(compareQuantities(none, '1Mi')).to.equal(undefined);
+    }
+  });
 
   it('of the init container stay as the API server writes them', () => {
     const resources = { requests: { cpu: '0.5', memory: '1024Mi' }, limits: { memory: '65536Ki' } };

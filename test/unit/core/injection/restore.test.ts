@@ -258,7 +258,7 @@ describe('restore', () => {
 
   it('reads an older template with its older record, as rollout undo restores it, under the current rule', () => {
     const revision1 = deployment({ containers: [container({ args: ['--v=1'] })] });
-    const older = admitted(revision1, ruleWith({ hash: '111111111111', vault: { address: 'http://old:8200' } }));
+    const older = admitted(revision1, ruleWith({ hash: '111111111111', vault: { address: 'https://old:8200' } }));
     const today = ruleWith({ hash: '222222222222', policy: { generation: 5 }, injector: { delivery: 'ImageVolume' } });
     const current = admitted(deployment({ containers: [container({ args: ['--v=2'] })] }), today);
     current.spec.template = structuredClone(templateOf(older));

@@ -133,13 +133,25 @@ describe('environment that comes from objects', () => {
       ['a missing optional object', { envFrom: [{ configMapRef: { name: 'gone', ...optional } }] }, {}, {}],
       ['a missing object of a key', { env: [keyOf('A', 'gone', 'K')] }, {}, { absent: ['ConfigMap gone'] }],
       ['a missing optional object of a key', { env: [keyOf('A', 'gone', 'K', optional)] }, {}, {}],
-      ['a missing key', { env: [keyOf('A', 'app', 'K')] }, {}, { absent: ['key K of ConfigMap app'] }],
+      ['a missing key', { env: [keyOf('A', 'app', 'K')] }, {}, { absent: ['the key for A in ConfigMap app'] }],
       [
         'a key that every object inherits',
         { env: [keyOf('A', 'app', 'constructor')] },
         {},
-        { absent: ['key constructor of ConfigMap app'] },
+        { absent: ['the key for A in ConfigMap app'] },
       ],
+      [
+        'a name that no object can have',
+        { envFrom: [fromSecret('../configmaps/x')], env: [keyOf('A', 'a%2fb', 'K')] },
+        {},
+        {
+          absent: [
+            'Secret ../configmaps/x, which is no name of an object,',
+            'ConfigMap a%2fb, which is no name of an object,',
+          ],
+        },
+      ],
+      ['such a name of an optional object', { env: [keyOf('A', '..', 'K', optional)] }, {}, {}],
       ['a missing optional key', { env: [keyOf('A', 'app', 'K', optional)] }, {}, {}],
       ['an object that cannot be read', { envFrom: [fromSecret('closed')] }, {}, { unreadable: ['closed'] }],
       [

@@ -81,7 +81,7 @@ describe('references that ConfigMaps and Secrets hold', () => {
     const bad = { data: { DB: 'vault:secret/data/shop/db' } };
     const { warnings } = admit(web(), ruleWith(), { 'ConfigMap app': bad });
     expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.match(/^container web, DB of ConfigMap app, column 26: there is no "#"/);
+    expect(warnings[0]).to.match(/^container web, a variable from ConfigMap app: there is no "#"/);
   });
 
   describe('outside of the allowed paths', () => {
@@ -90,19 +90,36 @@ describe('references that ConfigMaps and Secrets hold', () => {
       const { denial } = admit(web(), rule, { 'ConfigMap app': DATA });
       expect(denial?.reason).to.equal('PathNotAllowed');
       expect(denial?.message).to.match(
-        /^container web, variable DB of ConfigMap app: refers to the path secret\/data\/shop\/db/,
+        /^container web, a variable from ConfigMap app: refers to a path, which policy [a-z-]+ does not allow; allowed: /,
       );
     });
     it('are denied without a word of what a Secret holds', () => {
       const { denial } = admit(web(SECRET), rule, { 'Secret db': DATA });
       expect(denial?.message)
-        .to.match(/variable DB of Secret db: refers to a path, which policy/)
+        .to.match(/^container web, a variable from Secret db: refers to a path, which policy/)
         .and.not.contain('shop/db');
     });
     it('are denied if the text only looks as if the kubelet expanded it', () => {
       const odd = { data: { DB: 'vault:secret/$(X)/db#k' } };
       expect(admit(web(), rule, { 'ConfigMap app': odd }).denial?.reason).to.equal('PathNotAllowed');
     });
+  });
+
+  it('tell rotation which paths no manifest names', () => {
+    const env = [
+      { name: 'A', value: 'vault:kv/data/own#a' },
+      { name: 'B', value: 'vault:kv/data/both#b' },
+    ];
+    const held = { data: { C: 'vault:kv/data/both#c', D: 'vault:kv/data/held#d', E: 'vault:kv/data/pinned#e#3' } };
+    const rules = snapshotOf(ruleWith());
+    const input = { kind: 'Deployment', namespace: 'shop', name: 'web', rules, sources: () => held } as const;
+    const written = web({ ...WEB, env });
+    const stored = applyPatch(written, mutateWorkload({ ...input, object: written }).patch);
+    const { details } = mutateWorkload({ ...input, object: stored, detailed: true });
+    expect(details?.reads).to.deep.equal(['kv/data/both', 'kv/data/held', 'kv/data/own']);
+    expect(details?.hiddenReads).to.deep.equal(['kv/data/held']);
+    const before = mutateWorkload({ ...input, object: written, detailed: true }).details;
+    expect([before?.reads, before?.hiddenReads], 'nothing that no pod reads').to.deep.equal([[], undefined]);
   });
 
   describe('in an object that cannot be read', () => {
@@ -124,14 +141,20 @@ describe('references that ConfigMaps and Secrets hold', () => {
       ]);
     });
 
-    it('do not matter if the container is wrapped anyway', () => {
+    it('do not keep out a container that is wrapped anyway, and stay text', () => {
       const both = web({ ...SECRET, env: [{ name: 'A', value: 'vault:kv/a#b' }] });
       for (const [object, change] of [
         [both, {}],
         [web(SECRET), { when: 'Always' }],
       ] as const) {
         const result = admit(object, ruleWith({ sources: READ, ...change }), { 'Secret db': CLOSED });
-        expect([result.outcome, result.warnings]).to.deep.equal(['Injected', []]);
+        expect([result.outcome, result.warnings]).to.deep.equal([
+          'Injected',
+          [
+            'container web: references in Secret db stay text, as it cannot be read',
+            'Secret db: the operator may not read it',
+          ],
+        ]);
       }
     });
 

@@ -22,14 +22,17 @@ describe('compilePolicy', () => {
       sources: { configMaps: 'Read', secrets: 'Ignore' },
       vault: {
         address: 'https://vault.vault.svc:8200',
+        allowPlaintext: false,
         namespace: '',
         timeout: '10s',
+        proxyURL: '',
         tls: { caBundle: '', serverName: '' },
         auth: {
           method: 'Kubernetes',
           mountPath: 'kubernetes',
           role: '',
-          audience: '',
+          audience: 'vault',
+          isForAPIServer: false,
           tokenExpirationSeconds: 600,
           details: {},
         },
@@ -41,6 +44,7 @@ describe('compilePolicy', () => {
         transit: { keyID: '', mountPath: 'transit', batchSize: 25 },
         allowedNames: [],
         allowedPaths: [],
+        writes: [],
       },
       process: {
         mode: 'Exec',
@@ -60,7 +64,7 @@ describe('compilePolicy', () => {
       overrides: { allow: [], roles: [] },
       failurePolicy: 'Ignore',
       rollout: { strategy: 'Manual', maxConcurrent: 1 },
-      rotation: { strategy: 'None', intervalMs: 60_000 },
+      rotation: { strategy: 'None', intervalMs: 60_000, vault: '' },
     });
   });
 
@@ -97,8 +101,10 @@ describe('compilePolicy', () => {
     });
     expect(rule.vault).to.deep.equal({
       address: 'https://vault.example.com/edge',
+      allowPlaintext: false,
       namespace: 'admin/team-a',
       timeout: '1m30s',
+      proxyURL: 'http://[2001:db8::1]:3128',
       tls: {
         caBundle: '',
         caRef: { kind: 'Secret', name: 'vault-ca', key: 'bundle.pem' },
@@ -109,6 +115,7 @@ describe('compilePolicy', () => {
         mountPath: 'clusters/eu-1',
         role: 'db',
         audience: 'vault',
+        isForAPIServer: false,
         tokenExpirationSeconds: 5400,
         details: {},
       },
@@ -123,6 +130,7 @@ describe('compilePolicy', () => {
       transit: { keyID: 'shop', mountPath: 'eu/transit', batchSize: 100 },
       allowedNames: ['PATH'],
       allowedPaths: ['secret/data/*'],
+      writes: ['pki/issue/*'],
     });
     expect(rule.injector).to.deep.equal({
       image: 'mirror.example.com/vault-env@sha256:' + 'a'.repeat(64),
@@ -167,7 +175,12 @@ describe('compilePolicy', () => {
       'vault.address',
       'https://v:8200',
     ],
-    ['keeps an http address', { vault: { address: 'http://[::1]:8200' } }, 'vault.address', 'http://[::1]:8200'],
+    [
+      'keeps an http address',
+      { vault: { address: 'http://[::1]:8200', allowPlaintext: true } },
+      'vault.address',
+      'http://[::1]:8200',
+    ],
     ['takes an inline CA', { vault: { tls: { caBundle: CA + CA } } }, 'vault.tls.caBundle', CA + CA],
     ['lets Auto be InitContainer', { injector: { delivery: 'Auto' } }, 'injector.delivery', 'InitContainer'],
     ['delivers by image volume', { injector: { delivery: 'ImageVolume' } }, 'injector.delivery', 'ImageVolume'],
@@ -189,6 +202,7 @@ describe('compilePolicy', () => {
   const faults: readonly (readonly [written: Written, reason: string, message: string])[] = [
     [{ vault: { address: 'vault:8200' } }, 'AddressInvalid', 'spec.vault.address: write http or https'],
     [{ vault: { address: 'https://me:pw@vault' } }, 'AddressInvalid', 'spec.vault.address'],
+    [{ vault: { address: 'http://vault' } }, 'PlaintextNotAllowed', 'spec.vault.allowPlaintext: true'],
     [{ vault: { address: 'https://vault?x=1' } }, 'AddressInvalid', 'spec.vault.address'],
     [{ vault: { address: 'https://vault:99999' } }, 'AddressInvalid', 'spec.vault.address'],
     [{ vault: { timeout: 'soon' } }, 'DurationInvalid', 'spec.vault.timeout: write a duration from 1s to 5m'],
@@ -261,7 +275,8 @@ describe('the hash of a rule', () => {
   });
 
   it('stays the same when fields are added that nobody has set', () => {
-    expect(hash()).to.equal('8ec4d63f7b15');
+    // the first version knew no audience but the API server's own
+    expect(hash({ vault: { auth: { audience: '' } } })).to.equal('8ec4d63f7b15');
   });
 
   const same: readonly Written[] = [
@@ -274,6 +289,8 @@ describe('the hash of a rule', () => {
     { rollout: { strategy: 'Automatic', maxConcurrent: 3 } },
     { rotation: { strategy: 'Restart', interval: '5m' } },
     { inject: { sources: { configMaps: 'Read', secrets: 'Ignore' } } },
+    { environment: { writes: [] } },
+    { vault: { proxyURL: '' } },
   ];
   for (const written of same)
     it(`is not changed by ${JSON.stringify(written)}`, () => {
@@ -292,6 +309,7 @@ describe('the hash of a rule', () => {
     { vault: { auth: { method: 'AppRole', secretRef: { name: 'b' } } } },
     { vault: { auth: { method: 'Azure', resource: 'api://vault' } } },
     { vault: { tls: { caBundle: CA } } },
+    { vault: { proxyURL: 'http://proxy:3128' } },
     { environment: { ignoreMissing: true } },
     { environment: { fromPaths: [{ path: 'a' }] } },
     { environment: { fromPaths: [{ path: 'b' }] } },
@@ -299,6 +317,8 @@ describe('the hash of a rule', () => {
     { environment: { fromPaths: [{ path: 'a' }, { path: 'b' }] } },
     { environment: { transit: { keyID: 'shop' } } },
     { environment: { allowedNames: ['PATH'] } },
+    { environment: { writes: ['pki/issue/*'] } },
+    { environment: { allowedPaths: ['pki/issue/*'] } },
     { process: { delay: '1s' } },
     { process: { mode: 'Daemon' } },
     { process: { mode: 'Daemon', leaseEnd: { action: 'Keep' } } },
@@ -335,6 +355,7 @@ function everything(): Written {
       address: 'https://vault.example.com/edge/',
       namespace: 'admin/team-a',
       timeout: '1m30s',
+      proxyURL: 'http://[2001:db8::1]:3128',
       tls: { caRef: { kind: 'Secret', name: 'vault-ca', key: 'bundle.pem' }, serverName: 'vault.internal' },
       auth: {
         method: 'JWT',
@@ -351,6 +372,7 @@ function everything(): Written {
       transit: { keyID: 'shop', mountPath: 'eu/transit', batchSize: 100 },
       allowedNames: ['PATH'],
       allowedPaths: ['secret/data/*'],
+      writes: ['pki/issue/*'],
     },
     process: {
       mode: 'Daemon',
@@ -375,32 +397,3 @@ function everything(): Written {
     failurePolicy: 'Fail',
   };
 }
-
-describe('since when a rule says what it says', () => {
-  const entry = (time: string, fieldsV1: object, more: object = {}): object => ({
-    manager: 'kubectl',
-    operation: 'Update',
-    time,
-    fieldsV1,
-    ...more,
-  });
-  const SPEC = { 'f:spec': { 'f:vault': {} } };
-  const LABELS = { 'f:metadata': { 'f:labels': { 'f:team': {} } } };
-
-  it('is the newest time at which somebody wrote the spec', () => {
-    const managedFields = [
-      entry('2026-02-01T00:00:00Z', SPEC),
-      entry('2026-03-01T00:00:00Z', SPEC, { manager: 'flux', operation: 'Apply' }),
-      entry('2026-04-01T00:00:00Z', LABELS),
-      entry('2026-05-01T00:00:00Z', { 'f:status': {} }, { subresource: 'status' }),
-    ];
-    expect(ruleOf({ metadata: { managedFields } }).since).to.equal(Date.UTC(2026, 2, 1));
-  });
-
-  it('is when the policy was created if nobody knows who wrote it, and never part of the hash', () => {
-    const managedFields = [entry('2026-04-01T00:00:00Z', LABELS), entry('not a time', SPEC)];
-    const rule = ruleOf({ metadata: { managedFields } });
-    expect(rule.since).to.equal(Date.UTC(2026, 0, 2, 3, 4, 5));
-    expect(ruleOf({ metadata: { managedFields: [entry('2026-04-01T00:00:00Z', SPEC)] } }).hash).to.equal(rule.hash);
-  });
-});

@@ -33,7 +33,7 @@ describe('policyValidator', () => {
       injector: { delivery: 'Auto' },
       failurePolicy: 'Ignore',
       rollout: { strategy: 'Manual', maxConcurrent: 1 },
-      rotation: { strategy: 'None', interval: '1m' },
+      rotation: { strategy: 'None', interval: '1m', vault: '' },
     });
   });
 

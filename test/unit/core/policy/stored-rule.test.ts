@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { without } from '../../../../core/json.ts';
 import type { RawObject } from '../../../../core/json.ts';
 import { decodeRule, encodeRule } from '../../../../core/policy/stored-rule.ts';
 import { ruleOf } from '../../../support/example-policy.ts';
@@ -41,11 +42,40 @@ describe('a stored rule', () => {
     expect(read).to.deep.equal({ ...rule, later: 1 });
   });
 
+  it('says who accepts its tokens, although rules did not say that at first', () => {
+    const opens = (auth: object): unknown =>
+      decodeRule(
+        stored((content) => ((content.vault as Record<string, unknown>).auth = auth)),
+        rule.policy,
+      )?.vault.auth.isForAPIServer;
+    const before = without({ ...rule.vault.auth }, 'isForAPIServer');
+    expect(opens({ ...before, audience: '' })).to.equal(true);
+    expect(opens({ ...before, audience: 'vault' })).to.equal(false);
+    expect(opens({ ...before, method: 'AWS', audience: '' })).to.equal(false);
+    expect(opens({ ...before, audience: 'https://kubernetes.default.svc', isForAPIServer: true })).to.equal(true);
+  });
+
+  it('goes on with plain http that it did not have to agree to', () => {
+    const agrees = (fields: object): unknown => {
+      const before = without({ ...rule.vault }, 'allowPlaintext');
+      return decodeRule(
+        stored((content) => (content.vault = { ...before, ...fields })),
+        rule.policy,
+      )?.vault.allowPlaintext;
+    };
+    expect(agrees({ address: 'http://vault' })).to.equal(true);
+    expect(agrees({ address: 'https://vault' })).to.equal(false);
+  });
+
   const bad: readonly [string, (content: Record<string, unknown>) => void][] = [
     ['a field of another type', (content) => (content.priority = 'high')],
     ['a part of another type', (content) => (content.vault = [])],
     ['a text in a part of another type', (content) => ((content.vault as Record<string, unknown>).address = 7)],
     ['an unknown failure policy', (content) => (content.failurePolicy = 'Warn')],
+    [
+      'an unknown auth method',
+      (content) => ((content.vault as { auth: Record<string, unknown> }).auth.method = 'Magic'),
+    ],
     ['an unknown target', (content) => (content.targets = ['Pod'])],
   ];
   for (const [what, change] of bad)

@@ -139,7 +139,7 @@ class Simulated {
   }
 }
 
-const flags = { paused: false, onDelete: false, idle: false } as const;
+const flags = { paused: false, onDelete: false, idle: false, started: false } as const;
 const SIZE = 40;
 // Each step is some seconds: an hour and a half, which every case below needs less of.
 const STEPS = 2_000;

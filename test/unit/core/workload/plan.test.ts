@@ -18,6 +18,7 @@ const HASH = 'bbbbbbbbbbbb';
 const OTHER_HASH = 'aaaaaaaaaaaa';
 const VERSIONS_HASH = 'cccccccccccc';
 const MOVING: Partial<RolloutState> = { phase: 'Progressing' };
+const NOTHING: Plan = { actions: [], stalls: [], rolling: [], stuck: 0, isWaiting: false };
 
 interface About extends Partial<Pick<Tracked, 'pending' | 'seenInjected' | 'fruitless' | 'ages'>> {
   readonly name?: string;
@@ -71,7 +72,7 @@ describe('the repair of a workload that was missed', () => {
 
   for (const state of ['Injected', 'Denied', 'Failed', 'Excluded'] as const) {
     it(`is nothing for one that is ${state}`, () => {
-      expect(planned(automatic, one(state))).to.deep.equal({ actions: [], stalls: [], rolling: [], isWaiting: false });
+      expect(planned(automatic, one(state))).to.deep.equal(NOTHING);
     });
   }
 
@@ -189,7 +190,8 @@ describe('a rollout', () => {
     expect({ actions, rolling, againInMs }).to.deep.equal({
       actions: [],
       rolling: ['Deployment/shop/z'],
-      againInMs: undefined,
+      // when it would make no progress for ten minutes
+      againInMs: 540_000,
     });
   });
 

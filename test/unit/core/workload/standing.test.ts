@@ -4,9 +4,12 @@ import { standingOf } from '../../../../core/workload/standing.ts';
 import type { Standing } from '../../../../core/workload/standing.ts';
 import { workloadOf } from '../../../../core/workload/workload.ts';
 import type { KubernetesObject } from '../../../../core/object.ts';
-import type { Governor } from '../../../../core/policy/rule.ts';
+import type { Governor, Rule } from '../../../../core/policy/rule.ts';
 import type { KnownImages } from '../../../../core/injection/images.ts';
+import type { KnownSources } from '../../../../core/injection/sources.ts';
+import { mutateWorkload } from '../../../../core/injection/mutate.ts';
 import { admitted } from '../../../support/admitted.ts';
+import { applyPatch } from '../../../support/apply-patch.ts';
 import { knownSources, ruleWith, snapshotOf } from '../../../support/example-rule.ts';
 import { container, deployment } from '../../../support/example-workload.ts';
 
@@ -39,6 +42,12 @@ function standingOfStored(
 
 function standing(object: unknown, rules: readonly Governor[], images?: KnownImages): Standing | undefined {
   return standingOfStored(stored(object), rules, images && { images });
+}
+
+/** As admission stores it when it has read these objects. */
+function admittedKnowing(object: unknown, rule: Rule, sources: KnownSources): unknown {
+  const about = { kind: 'Deployment', namespace: 'shop', name: 'web' } as const;
+  return applyPatch(object, mutateWorkload({ ...about, object, rules: snapshotOf(rule), sources }).patch);
 }
 
 const REFERRING = { env: [{ name: 'PASSWORD', value: 'vault:secret/data/shop/db#password' }] };
@@ -175,11 +184,51 @@ describe('how a workload stands to its policy', () => {
       { path: 'z/data/all', prefix: '', overwrite: false },
       { path: 'z/data/pinned', version: 2, prefix: '', overwrite: false },
     ];
-    expect(standing(workload, [ruleWith({ environment: { fromPaths } })])?.reads).to.deep.equal([
-      'a/data/b',
-      'e/data/f',
-      'z/data/all',
-    ]);
+    const rule = ruleWith({ environment: { fromPaths } });
+    expect(standing(admitted(workload, rule), [rule])?.reads).to.deep.equal(['a/data/b', 'e/data/f', 'z/data/all']);
+  });
+
+  describe('reads nothing that the pods of the stored template do not', () => {
+    const reading = container({ env: [{ name: 'A', value: 'vault:a/data/b#c' }] });
+    const workload = deployment({ containers: [reading] });
+    const reads = (object: unknown, ...more: Parameters<typeof ruleWith>): readonly string[] | undefined =>
+      standing(object, [ruleWith(...more)])?.reads;
+
+    it('such as what only a policy names that was changed since', () => {
+      const fromPaths = [{ path: 'z/data/all', prefix: '', overwrite: false }];
+      const found = standing(admitted(workload, ruleWith()), [ruleWith({ environment: { fromPaths } })]);
+      expect(found).to.deep.include({ state: 'Outdated', reads: ['a/data/b'] });
+    });
+
+    it('or all of it, while they still ask another Vault', () => {
+      const elsewhere = ruleWith({ vault: { address: 'https://elsewhere.example' } });
+      expect(reads(admitted(workload, elsewhere))).to.deep.equal([]);
+      const team = ruleWith({ vault: { namespace: 'team' } });
+      expect(reads(admitted(workload, team))).to.deep.equal([]);
+      expect(reads(admitted(workload, ruleWith()))).to.deep.equal(['a/data/b']);
+    });
+
+    it('or what is in a container that is not wrapped, or in one that the policy leaves out', () => {
+      expect(reads(workload)).to.deep.equal([]);
+      const other = container({ name: 'other', env: [{ name: 'B', value: 'vault:other/data/b#c' }] });
+      const two = deployment({ containers: [reading, other] });
+      expect(reads(admitted(two, ruleWith()))).to.deep.equal(['a/data/b', 'other/data/b']);
+      const without = ruleWith({ containers: { exclude: ['other'] } });
+      expect(standing(admitted(two, without), [without])?.reads).to.deep.equal(['a/data/b']);
+    });
+
+    it('or what a ConfigMap got after the review', () => {
+      const from = deployment({
+        containers: [container({ envFrom: [{ configMapRef: { name: 'settings' } }], env: [] })],
+      });
+      const saying = (value: string) => ({ sources: knownSources({ 'ConfigMap settings': { data: { A: value } } }) });
+      const rule = ruleWith({ failurePolicy: 'Ignore' });
+      const { sources } = saying('vault:a/data/b#c');
+      const object = stored(admittedKnowing(from, rule, sources));
+      expect(standingOfStored(object, [rule], { sources })?.reads).to.deep.equal(['a/data/b']);
+      expect(standingOfStored(object, [rule], saying('vault:a/data/b#another'))?.reads).to.deep.equal(['a/data/b']);
+      expect(standingOfStored(object, [rule], saying('vault:bank/data/b#c'))?.reads).to.deep.equal([]);
+    });
   });
 
   it('reads what a ConfigMap refers to, and reveals nothing of what a Secret does', () => {
@@ -193,8 +242,8 @@ describe('how a workload stands to its policy', () => {
       'Secret private': { data: { B: 'vault:hidden/data/b#c' } },
     });
     const open = ruleWith({ failurePolicy: 'Ignore', sources: { secrets: 'Read' } });
-    const found = standingOfStored(stored(workload), [open], { sources });
-    expect(found).to.deep.include({ state: 'Missed', reads: ['a/data/b'] });
+    const found = standingOfStored(stored(admittedKnowing(workload, open, sources)), [open], { sources });
+    expect(found).to.deep.include({ state: 'Injected', reads: ['a/data/b'] });
   });
 });
 

@@ -197,6 +197,13 @@ describe('conditions of a policy', () => {
     it(`that is ${what}`, () => expect(summary({ ...ALL_WELL, ...facts })).to.deep.equal(expected));
   }
 
+  it('say what the author has agreed to, next to what is well', () => {
+    const facts = { ...ALL_WELL, consents: ['one thing', 'and another'] };
+    expect(messageOf(facts, 'Accepted')).to.equal('the policy is valid; one thing; and another');
+    expect(messageOf(facts, 'Ready')).to.equal('generation 3 is in force; one thing; and another');
+    expect(messageOf({ ...facts, verdict: FAULT, inForce: 2 }, 'Accepted')).not.to.contain('one thing');
+  });
+
   it('say which generation stays in force, or that none does', () => {
     expect(messageOf({ ...ALL_WELL, verdict: FAULT, inForce: 2 }, 'Accepted')).to.equal(
       'spec.vault.address: write http or https; generation 2 stays in force until this is fixed',

@@ -4,6 +4,7 @@ import { keyOf } from '../../../../core/object.ts';
 import type { KubernetesObject } from '../../../../core/object.ts';
 import { compilePolicy } from '../../../../core/policy/compile.ts';
 import type { Rule } from '../../../../core/policy/rule.ts';
+import { decodeRule, encodeRule } from '../../../../core/policy/stored-rule.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
 import { Enforcer } from '../../../../operator/policies/enforcer.ts';
 import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
@@ -51,6 +52,26 @@ describe('putting policies in force', () => {
       .snapshot()
       .rulesFor('shop')
       .map(({ policy }) => policy.name);
+
+  it('lets plain http go on that was in force before it needed consent, and says that it needs it', async () => {
+    const before = ruleOf({ vault: { address: 'http://vault', allowPlaintext: true } });
+    const written = JSON.parse(JSON.stringify(encodeRule(before))) as { rule: { vault: { allowPlaintext?: boolean } } };
+    delete written.rule.vault.allowPlaintext;
+    lastGood = () => Promise.resolve(decodeRule(written, before.policy));
+    const key = put({ vault: { address: 'http://vault' } });
+    await enforcer.load();
+    expect(enforcer.verdictOf(key)).to.include({ ok: false, reason: 'PlaintextNotAllowed' });
+    const [rule] = rules.snapshot().rulesFor('shop');
+    expect(rule?.vault).to.include({ address: 'http://vault', allowPlaintext: true });
+  });
+
+  it('does not begin with plain http without consent', async () => {
+    const key = put({ vault: { address: 'http://vault' } });
+    await enforcer.load();
+    expect(enforcer.verdictOf(key)).to.include({ ok: false, reason: 'PlaintextNotAllowed' });
+    expect(rules.snapshot().rulesFor('shop')).to.deep.equal([]);
+    expect(rules.snapshot().unusableFor('shop')).to.have.length(1);
+  });
 
   it('follows the delivery that the status says was chosen, and no other change of a status', () => {
     const key = put({});

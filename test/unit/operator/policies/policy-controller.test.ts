@@ -11,6 +11,7 @@ import { PolicyController } from '../../../../operator/policies/policy-controlle
 import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
 import { policyValidator } from '../../../../core/policy/schema.ts';
 import type { WorkloadSummary } from '../../../../core/workload/summary.ts';
+import { defaults } from '../../../support/example-policy.ts';
 import { ListWatchServer } from '../../../support/list-watch-server.ts';
 import { eventually, hurriedClock } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
@@ -53,7 +54,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
       random: () => 0.5,
       logger: testLog().logger,
       validate: policyValidator(CRD),
-      compile: (each) => compilePolicy(each, { injectorImage: 'injector', injectorImagePullPolicy: 'IfNotPresent' }),
+      compile: (each) => compilePolicy(each, { ...defaults, injectorImage: 'injector' }),
       rules,
       onNamespaces: (policies) => void told.push([...policies.keys()]),
       onLoaded: () => void whenLoaded.push(generations()),
@@ -61,6 +62,7 @@ describe('PolicyController, with the real CRD, on a list-watch fake', () => {
         programmed: () => programmed,
         excludes: () => false,
         excludedByPlatform: () => undefined,
+        lackingFor: () => undefined,
         narrowedByPlatform: () => undefined,
       },
       certificateReady: () => true,

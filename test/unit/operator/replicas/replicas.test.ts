@@ -44,7 +44,7 @@ describe('Replicas', () => {
     policies = '12';
     replicas.publish({ authorities: ['A', 'B'], serves: 'B' });
     expect(replicas.all()).to.deep.equal([
-      { identity: 'me', ready: false, policies: '12', authorities: ['A', 'B'], serves: 'B', denials: [] },
+      { identity: 'me', ready: false, policies: '12', authorities: ['A', 'B'], serves: 'B', paths: [], denials: [] },
       { identity: 'other', ...OTHER },
     ]);
     expect(replicas.others().map(({ identity }) => identity)).to.deep.equal(['other']);

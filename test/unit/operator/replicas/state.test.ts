@@ -37,6 +37,11 @@ describe('what replicas tell each other', () => {
     expect(decodeState('pod-1_uuid', encodeState(state))).to.deep.equal(state);
   });
 
+  it('tells at which paths it answers, unless it is of a version that knows no tokens', () => {
+    expect(decodeState('x', encodeState({ ...STATE, paths: ['a', 'b'] })).paths).to.deep.equal(['a', 'b']);
+    expect(decodeState('x', encodeState(STATE)).paths).to.equal(undefined);
+  });
+
   it('fits into an annotation, whatever was denied: the newest denials are told', () => {
     const denials = Array.from({ length: 50 }, (_, index) =>
       denial({

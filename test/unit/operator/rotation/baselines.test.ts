@@ -10,7 +10,8 @@ const API = 'secret/data/shop/api';
 /** The wish for a workload that reads `newest`'s paths, of which undefined is nothing known. */
 function wish(versions: string | undefined, newest: Record<string, number | undefined>): RestartWish | undefined {
   const annotations = versions === undefined ? {} : { [annotation.versions]: versions };
-  return wishOf({ key: 'shop/Deployment/web', reads: Object.keys(newest), annotations }, (path) => newest[path]);
+  const reads = Object.keys(newest);
+  return wishOf({ key: 'shop/Deployment/web', reads, startedWith: reads, annotations }, (path) => newest[path]);
 }
 
 describe('what a workload needs, given the versions that it was started for', () => {

@@ -8,6 +8,7 @@ import { createRotation } from '../../../../operator/rotation/create.ts';
 import { whileLeading } from '../../../../kube/while-leading.ts';
 import { systemClock } from '../../../../kube/clock.ts';
 import { eventually } from '../../../support/manual-clock.ts';
+import { identityWith } from '../../../support/example-identity.ts';
 import { testLog } from '../../../support/test-log.ts';
 import { ruleOf } from '../../../support/example-policy.ts';
 
@@ -44,13 +45,8 @@ describe('rotation in several replicas', () => {
     };
     const rotation = createRotation({
       namespace: 'system',
-      rotationVaults: address,
-      rotationRole: 'operator',
-      rotationMount: 'kubernetes',
-      rotationAudience: 'vault',
-      rotationServiceAccount: 'operator',
+      vaultIdentities: [identityWith({ address })],
       client: { createToken: () => Promise.resolve('eyJ') },
-      authorities: { of: () => undefined, onChange: () => undefined },
       register,
       clock: systemClock,
       random: Math.random,
@@ -60,8 +56,9 @@ describe('rotation in several replicas', () => {
     const name = 'rotation';
     const part = whileLeading(leader, { name, start: () => rotation.start(), stop: () => rotation.stop() }, logger);
     await part.start?.();
-    const rule = ruleOf({ vault: { address }, rotation: { strategy: 'Restart' } });
-    rotation.want('shop/shop', rule, [{ key: 'web', reads: ['secret/data/shop/db'], annotations: {} }]);
+    const rule = ruleOf({ vault: { allowPlaintext: true, address }, rotation: { strategy: 'Restart' } });
+    const reads = ['secret/data/shop/db'];
+    rotation.want('shop/shop', rule, [{ key: 'web', reads, startedWith: reads, annotations: {} }]);
     await systemClock.sleep(20);
     expect(asked).to.deep.equal([]);
     lead(true);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { metadataPathOf } from '../../../../operator/rotation/kv-path.ts';
+import { kvPathOf } from '../../../../operator/rotation/kv-path.ts';
 
 describe('the path of metadata', () => {
   const cases: readonly [read: string, metadata: string | undefined][] = [
@@ -21,7 +21,11 @@ describe('the path of metadata', () => {
   ];
   for (const [read, metadata] of cases) {
     it(`of "${read}" is ${metadata ?? 'none'}`, () => {
-      expect(metadataPathOf(read)).to.equal(metadata);
+      expect(kvPathOf(read)?.metadata).to.equal(metadata);
     });
   }
+
+  it('comes with the path of the value, which is compared with what is allowed, without slashes that do not count', () => {
+    expect(kvPathOf('//secret/data//shop/db/')?.data).to.equal('secret/data/shop/db');
+  });
 });

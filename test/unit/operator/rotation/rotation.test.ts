@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 
-import { allowedVaults } from '../../../../operator/rotation/allowed-vaults.ts';
 import { Rotation } from '../../../../operator/rotation/rotation.ts';
-import type { Authority } from '../../../../operator/vault/authorities.ts';
+import type { VaultIdentity } from '../../../../operator/vault-identities.ts';
 import { VaultFailure } from '../../../../operator/vault/metadata-port.ts';
 import type { Use } from '../../../../core/workload/restarts.ts';
 import { annotation } from '../../../../core/injection/annotations.ts';
+import { CA } from '../../../support/example-ca.ts';
+import { identityWith } from '../../../support/example-identity.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { testLog } from '../../../support/test-log.ts';
 import { ruleOf } from '../../../support/example-policy.ts';
@@ -17,12 +18,13 @@ const API = 'secret/data/shop/api';
 const SECOND = 1_000;
 const ADDRESS = 'https://vault.vault.svc:8200';
 
-const rotating = (vault: Readonly<Record<string, unknown>> = {}, interval = '10s'): ReturnType<typeof ruleOf> =>
-  ruleOf({ rotation: { strategy: 'Restart', interval }, vault });
+const rotating = (vault: Readonly<Record<string, unknown>> = {}, entry = ''): ReturnType<typeof ruleOf> =>
+  ruleOf({ rotation: { strategy: 'Restart', interval: '10s', vault: entry }, vault });
 
 const use = (name: string, reads: readonly string[], versions?: object): Use => ({
   key: `shop/Deployment/${name}`,
   reads,
+  startedWith: reads,
   annotations: versions === undefined ? {} : { [annotation.versions]: JSON.stringify(versions) },
 });
 
@@ -30,7 +32,6 @@ describe('rotation', () => {
   let vault: ScriptedVault;
   let clock: ManualClock;
   let changed: string[];
-  let authority: Authority | undefined;
   let rotation: Rotation;
 
   beforeEach(() => {
@@ -38,23 +39,24 @@ describe('rotation', () => {
     vault.secrets.set(DB_METADATA, 4).set('secret/metadata/shop/api', 1);
     clock = new ManualClock();
     changed = [];
-    authority = undefined;
+    become(identityWith({ address: ADDRESS }));
+  });
+
+  afterEach(() => rotation.stop());
+
+  /** Begins again, with these entries in the settings. */
+  function become(...identities: VaultIdentity[]): void {
     rotation = new Rotation({
       vaults: vault,
       jwt: () => Promise.resolve(CANARIES.jwt),
-      role: 'operator',
-      mountPath: 'clusters/own',
-      isAllowed: allowedVaults(ADDRESS),
-      authorityOf: () => authority,
+      identities,
       clock,
       random: () => 0.5,
       logger: testLog().logger,
     });
     rotation.onChange((policy) => changed.push(policy));
     rotation.start();
-  });
-
-  afterEach(() => rotation.stop());
+  }
 
   /** The workloads that would be restarted now, after `uses` was told and Vault asked. */
   async function restarts(uses: readonly Use[]): Promise<string[]> {
@@ -88,7 +90,7 @@ describe('rotation', () => {
     expect(wish).to.deep.include({ key: 'shop/Deployment/web', versions: { [DB]: 4 }, baselineOnly: true });
   });
 
-  it('reports its condition as soon as it is switched on or off, whoever else has nothing to say', () => {
+  it('reports its condition as soon as it is switched on or off, even if nobody else has anything to say', () => {
     const elsewhere = rotating({ address: 'https://other.vault.svc:8200' });
     const steps: [ReturnType<typeof rotating> | undefined, readonly Use[], reported: number][] = [
       [elsewhere, [], 1], // RotationVaultNotAllowed
@@ -177,56 +179,101 @@ describe('rotation', () => {
     expect(vault.tokens).to.equal(0);
   });
 
-  describe('where it logs in', () => {
-    const cases: readonly [auth: object, mountPath: string][] = [
-      [{ method: 'Kubernetes' }, 'kubernetes'],
-      [{ method: 'JWT', mountPath: 'clusters/eu' }, 'clusters/eu'],
-      [{ method: 'AppRole', secretRef: { name: 's' } }, 'clusters/own'],
-    ];
-    for (const [auth, mountPath] of cases) {
-      it(`for ${JSON.stringify(auth)}: ${mountPath}, as its own role`, async () => {
-        rotation.want('shop/shop', rotating({ auth }), [use('web', [DB])]);
-        await settle();
-        expect(vault.take('login')).to.deep.equal([`${mountPath} operator`]);
+  describe('logs in', () => {
+    it('with what the entry says, whatever the policy says of its Vault besides', async () => {
+      const identity = identityWith({
+        address: 'https://10.0.0.7:8200',
+        aliases: [ADDRESS],
+        caBundle: 'PEM',
+        role: 'r',
       });
-    }
+      become({ ...identity, serverName: 'vault', mount: 'clusters/eu' });
+      const tls = { caBundle: CA, serverName: 'theirs.example' };
+      const auth = { method: 'JWT', mountPath: 'theirs', role: 'theirs' };
+      rotation.want('shop/shop', rotating({ tls, auth, proxyURL: 'http://theirs:3128' }), [use('web', [DB])]);
+      await settle();
+      const target = { address: 'https://10.0.0.7:8200', caBundle: 'PEM', serverName: 'vault', namespace: '' };
+      expect(vault.connected).to.deep.equal([target]);
+      expect(vault.take('login')).to.deep.equal(['clusters/eu r']);
+      expect(rotation.stateOf('shop/shop')).to.include({ reason: 'RotationActive' });
+    });
 
-    const refused: readonly [what: string, vault: Readonly<Record<string, unknown>>, reason: string][] = [
-      ['an address that the settings do not name', { address: 'https://evil.example' }, 'RotationVaultNotAllowed'],
-      ['a namespace of Vault that they do not name', { namespace: 'team' }, 'RotationVaultNotAllowed'],
+    const ENTRIES = [
+      identityWith({ address: ADDRESS, namespaces: ['shop', 'shop-*'] }),
+      identityWith({ name: 'team', address: ADDRESS, namespace: 'team' }),
+      identityWith({ name: 'bank', address: ADDRESS, namespaces: ['bank'], role: 'bank' }),
+      identityWith({ name: 'twin', address: 'https://twin.example', role: 'first' }),
+      identityWith({ name: 'twin-2', address: 'https://TWIN.example:443/', role: 'second' }),
     ];
-    for (const [what, spec, reason] of refused) {
+    const refused: readonly [what: string, vault: object, entry: string, reason: string, message: RegExp][] = [
+      [
+        'an address of no entry',
+        { address: 'https://evil.example' },
+        '',
+        'RotationVaultNotAllowed',
+        /evil\.example is not/,
+      ],
+      [
+        'a namespace of Vault of no entry',
+        { namespace: 'other' },
+        '',
+        'RotationVaultNotAllowed',
+        /the namespace other is/,
+      ],
+      ['by an entry that does not exist', {}, 'none', 'RotationVaultUnknown', /no entry none/],
+      ['by an entry for others', {}, 'bank', 'RotationVaultUnknown', /has no entry bank for the namespace shop/],
+      [
+        'by an entry of another Vault',
+        {},
+        'twin',
+        'RotationVaultDiffers',
+        /entry twin .* another Vault than https:\/\/vault/,
+      ],
+      ['by one for another namespace of Vault', {}, 'team', 'RotationVaultDiffers', /entry team .* another Vault/],
+      [
+        'if it would have to choose',
+        { address: 'https://twin.example' },
+        '',
+        'RotationVaultAmbiguous',
+        /write one of twin, twin-2 in spec\.rotation\.vault/,
+      ],
+    ];
+    for (const [what, spec, entry, reason, message] of refused) {
       it(`never at ${what}`, async () => {
-        rotation.want('shop/shop', rotating(spec), [use('web', [DB], { [DB]: 1 })]);
+        become(...ENTRIES);
+        rotation.want('shop/shop', rotating({ ...spec }, entry), [use('web', [DB], { [DB]: 1 })]);
         await clock.advance(600 * SECOND);
         expect([vault.connected, vault.asked]).to.deep.equal([[], []]);
         expect(rotation.stateOf('shop/shop')).to.include({ status: 'False', reason });
+        expect(rotation.stateOf('shop/shop')?.message).to.match(message);
         expect(rotation.wishesOf('shop/shop')).to.deep.equal([]);
       });
     }
 
-    it('never by an authority that cannot be read, and by the one that is in the object when it is', async () => {
-      const tls = { caRef: { kind: 'ConfigMap', name: 'ca', key: 'ca.crt' } };
-      rotation.want('shop/shop', rotating({ tls }), [use('web', [DB])]);
-      expect(rotation.stateOf('shop/shop')).to.include({ status: 'Unknown', reason: 'RotationPending' });
-      changed.length = 0;
-      authority = { unread: 'there is no ConfigMap ca' };
-      rotation.authorityChanged('shop/shop');
-      await clock.advance(600 * SECOND);
-      expect([vault.connected, vault.asked]).to.deep.equal([[], []]);
+    const allowed: readonly [policy: string, vault: object, entry: string, login: string][] = [
+      ['shop/shop', {}, '', 'kubernetes operator'],
+      ['shop-two/shop', {}, 'main', 'kubernetes operator'],
+      ['bank/shop', {}, '', 'kubernetes bank'],
+      ['shop/shop', { address: 'https://twin.example' }, 'twin-2', 'kubernetes second'],
+      ['any/shop', { namespace: 'team' }, '', 'kubernetes operator'],
+    ];
+    for (const [policy, spec, entry, login] of allowed) {
+      it(`for ${policy} with ${JSON.stringify(spec)} and the entry "${entry}": ${login}`, async () => {
+        become(...ENTRIES);
+        rotation.want(policy, rotating({ ...spec }, entry), [use('web', [DB])]);
+        await settle();
+        expect(vault.take('login')).to.deep.equal([login]);
+      });
+    }
+
+    it('for nobody if the settings have no entry for the namespace', () => {
+      become(identityWith({ address: ADDRESS, namespaces: ['bank'] }));
+      rotation.want('shop/shop', rotating(), [use('web', [DB])]);
       expect(rotation.stateOf('shop/shop')).to.deep.equal({
         status: 'False',
-        reason: 'RotationAuthorityUnread',
-        message: 'there is no ConfigMap ca',
+        reason: 'RotationNamespaceNotAllowed',
+        message: `every entry for ${ADDRESS} of the operator's setting vaultIdentities is for other namespaces than shop`,
       });
-      expect(changed).to.deep.equal(['shop/shop']);
-      authority = { caBundle: 'PEM' };
-      rotation.authorityChanged('bank/shop');
-      expect(changed, 'another namespace has another').to.deep.equal(['shop/shop']);
-      rotation.authorityChanged('shop/shop');
-      await settle();
-      expect(vault.connected.map(({ caBundle }) => caBundle)).to.deep.equal(['PEM']);
-      expect(rotation.stateOf('shop/shop')).to.include({ reason: 'RotationActive' });
     });
 
     it('no longer, as soon as the policy goes elsewhere', async () => {
@@ -235,6 +282,77 @@ describe('rotation', () => {
       rotation.want('shop/shop', rotating({ address: 'https://evil.example' }), [use('web', [DB])]);
       await settle();
       expect(vault.tokens).to.equal(0);
+    });
+  });
+
+  describe('looks only at', () => {
+    it('paths in the bounds of the entry for the namespace, and says which are not', async () => {
+      become(identityWith({ address: ADDRESS, paths: ['secret/data/{namespace}/*', 'kv/data/common'] }));
+      vault.secrets.set('kv/metadata/common', 1);
+      const reads = [DB, 'secret/data/bank/db', 'secret/data/shop2/db', 'kv/data/common', 'kv/data/common2'];
+      rotation.want('shop/shop', rotating(), [
+        use('web', [...reads, '/secret/data/shop/../bank/db', 'kv/data//common']),
+      ]);
+      rotation.want('bank/bank', rotating(), [use('web', reads)]);
+      await clock.advance(60 * SECOND);
+      expect(new Set(vault.reads())).to.deep.equal(
+        new Set([DB_METADATA, 'kv/metadata/common', 'secret/metadata/bank/db']),
+      );
+      expect(rotation.stateOf('shop/shop')).to.deep.equal({
+        status: 'False',
+        reason: 'RotationPathNotAllowed',
+        message:
+          "the entry main of the operator's setting vaultIdentities does not allow 3 paths: kv/data/common2, " +
+          'secret/data/bank/db, secret/data/shop2/db; without versions: /secret/data/shop/../bank/db',
+      });
+      const [wish] = rotation.wishesOf('shop/shop');
+      expect(Object.keys(wish?.versions ?? {})).to.have.members([DB, 'kv/data//common', 'kv/data/common']);
+    });
+
+    it('so many paths of a policy and no more, and says so', async () => {
+      const reads = Array.from({ length: 2_100 }, (_, index) => `secret/data/shop/${index}`);
+      rotation.want('shop/shop', rotating(), [use('web', reads)]);
+      const asked = new Set<string>();
+      for (let turn = 0; turn < 200; turn++) {
+        await clock.advance(SECOND);
+        for (const path of vault.reads()) asked.add(path);
+      }
+      expect(asked.size).to.equal(2_000);
+      expect(rotation.stateOf('shop/shop')).to.deep.include({
+        status: 'False',
+        reason: 'RotationTooManyPaths',
+        message: 'the workloads of the policy read 2100 secrets with versions, and 2000 are watched',
+      });
+    });
+
+    it('what pods have started with, and tells no other workload', async () => {
+      const idle: Use = { ...use('idle', [DB, API], { [DB]: 1 }), startedWith: [] };
+      rotation.want('shop/shop', rotating(), [idle]);
+      await clock.advance(60 * SECOND);
+      expect([vault.asked, rotation.wishesOf('shop/shop')]).to.deep.equal([[], []]);
+      const none = 'no injected workload with pods that have started reads a secret with versions';
+      expect(rotation.stateOf('shop/shop')).to.deep.equal({
+        status: 'True',
+        reason: 'RotationIdle',
+        message: `${none}; not checked for 1 workload without pods that have started`,
+      });
+      rotation.want('shop/shop', rotating(), [idle, use('web', [DB], { [DB]: 1 })]);
+      await clock.advance(60 * SECOND);
+      expect(new Set(vault.reads())).to.deep.equal(new Set([DB_METADATA]));
+      expect(rotation.wishesOf('shop/shop').map(({ key }) => key)).to.deep.equal(['shop/Deployment/web']);
+    });
+
+    it('it no longer when the pods are gone, and keeps what it had noted for when they are back', async () => {
+      const web = use('web', [DB, API], { [DB]: 4, [API]: 1 });
+      expect(await restarts([web])).to.deep.equal([]);
+      vault.reads();
+      rotation.want('shop/shop', rotating(), [{ ...web, startedWith: [] }]);
+      vault.secrets.set(DB_METADATA, 5);
+      await clock.advance(600 * SECOND);
+      expect([vault.reads(), rotation.wishesOf('shop/shop')]).to.deep.equal([[], []]);
+      rotation.want('shop/shop', rotating(), [{ ...web, startedWith: [DB] }]);
+      await clock.advance(10 * SECOND);
+      expect(rotation.wishesOf('shop/shop')[0]).to.deep.include({ versions: { [DB]: 5, [API]: 1 } });
     });
   });
 
@@ -261,7 +379,7 @@ describe('rotation', () => {
       expect(await stateOf([])).to.deep.equal([
         'True',
         'RotationIdle',
-        'no injected workload reads a secret with versions',
+        'no injected workload with pods that have started reads a secret with versions',
       ]);
       expect(vault.asked).to.deep.equal([]);
     });

@@ -1,11 +1,9 @@
 import { expect } from 'chai';
 
-import {
-  VersionPoller,
-  type PolledVault,
-  type VersionPollerOptions,
-} from '../../../../operator/rotation/version-poller.ts';
+import { VersionPoller, type VersionPollerOptions } from '../../../../operator/rotation/version-poller.ts';
 import { VaultFailure } from '../../../../operator/vault/metadata-port.ts';
+import type { VaultIdentity } from '../../../../operator/vault-identities.ts';
+import { identityWith } from '../../../support/example-identity.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { testLog, type LogLine } from '../../../support/test-log.ts';
 import { CANARIES, ScriptedVault } from './scripted-vault.ts';
@@ -14,10 +12,7 @@ const DB = 'secret/metadata/shop/db';
 const API = 'secret/metadata/shop/api';
 const SECOND = 1_000;
 
-const at = (address: string, more: Partial<PolledVault['target']> = {}): PolledVault => ({
-  target: { address, caBundle: '', serverName: '', namespace: '', ...more },
-  mountPath: 'kubernetes',
-});
+const at = (address: string): VaultIdentity => identityWith({ name: address.slice('https://'.length), address });
 const SOURCE = at('https://vault.example');
 
 /** Lets as many requests happen as a test makes at most: each takes a turn of the event loop. */
@@ -42,7 +37,6 @@ describe('the poller of versions', () => {
     const options: VersionPollerOptions = {
       vaults: vault,
       jwt: () => Promise.resolve(CANARIES.jwt),
-      role: 'operator',
       clock,
       random: () => 0.5,
       logger: log.logger,
@@ -73,21 +67,37 @@ describe('the poller of versions', () => {
     expect(vault.connected).to.have.length(1);
   });
 
-  it('keeps Vaults apart by address, authority, server name, namespace and auth mount', async () => {
-    const sources = [
-      SOURCE,
-      at('https://other.example'),
-      at('https://vault.example', { caBundle: 'PEM' }),
-      at('https://vault.example', { serverName: 'vault' }),
-      at('https://vault.example', { namespace: 'team' }),
-      { ...SOURCE, mountPath: 'clusters/eu' },
-    ];
+  it('has one login and one connection for each identity, also of one Vault, with all that the identity says', async () => {
+    const more = { caBundle: 'PEM', serverName: 'vault', namespace: 'team' };
+    const sources = [SOURCE, { ...SOURCE, name: 'team', mount: 'clusters/eu', role: 'team', ...more }];
     sources.forEach((source, index) => poller.watch(`user ${index}`, source, 60 * SECOND, new Set([DB])));
     await settle();
     await settle();
-    expect(vault.connected).to.have.length(6);
-    expect(vault.take('login')).to.have.length(6);
-    expect(vault.reads()).to.have.length(6);
+    const { address } = SOURCE;
+    expect(vault.connected).to.deep.equal([
+      { address, caBundle: '', serverName: '', namespace: '' },
+      { address, ...more },
+    ]);
+    expect(vault.take('login')).to.deep.equal(['kubernetes operator', 'clusters/eu team']);
+    expect(vault.reads()).to.deep.equal([DB, DB]);
+  });
+
+  it('asks for one namespace after the other, and tells one although another has very many paths', async () => {
+    const many = Array.from({ length: 5_000 }, (_, index) => `secret/metadata/evil/${index}`);
+    for (const path of many) vault.secrets.set(path, 1);
+    watch('evil/all', 60, ...many);
+    watch('shop/all', 60, DB, API);
+    while (!changes.includes('shop/all')) await settle();
+    // the round that had begun, and the next one
+    const reads = vault.reads();
+    expect(reads.length).to.be.lessThan(1_500);
+    expect([DB, API].map((path) => reads.indexOf(path) < 510)).to.deep.equal([true, true]);
+  });
+
+  it('takes more paths than a call can have arguments', () => {
+    const many = Array.from({ length: 150_000 }, (_, index) => `secret/metadata/evil/${index}`);
+    poller.watch('evil/all', SOURCE, 60 * SECOND, new Set(many));
+    expect(() => watch('shop/all', 60, DB)).to.not.throw();
   });
 
   it('sees a new version within the interval, and tells only whom it concerns', async () => {

@@ -73,6 +73,29 @@ describe('HealthMonitor', () => {
     ]);
   });
 
+  it('asks the Vaults of another namespace although one names a hundred that say nothing', async () => {
+    const silent = new Set<string>();
+    const fair = new HealthMonitor({
+      vault: {
+        health: ({ address }) => {
+          if (!address.startsWith('https://silent')) return Promise.resolve(UP);
+          silent.add(address);
+          return new Promise(() => undefined);
+        },
+      },
+      authorityOf: () => undefined,
+      clock,
+      random: () => 0.5,
+      logger: testLog().logger,
+      onChange: () => undefined,
+    });
+    for (let index = 0; index < 100; index++) fair.watch(`evil/${index}`, ruleVault(`https://silent-${index}`));
+    fair.watch('shop/a', ruleVault('https://one'));
+    await settle();
+    expect(fair.health('shop/a')).to.deep.equal(UP);
+    expect(silent.size).to.equal(2);
+  });
+
   it('knows nothing before the first answer', () => {
     monitor.watch('shop/a', ruleVault('https://one'));
     expect(monitor.health('shop/a')).to.include({ status: 'Unknown', reason: 'VaultNotChecked' });

@@ -7,6 +7,7 @@ import { inspect } from 'node:util';
 
 import { expect } from 'chai';
 
+import { CheckHosts } from '../../../../operator/vault/check-hosts.ts';
 import { NodeVaultClient } from '../../../../operator/vault/node-vault-client.ts';
 import type { VaultHealth, VaultTarget } from '../../../../operator/vault/vault-port.ts';
 import type { Authority } from '../../../support/pki.ts';
@@ -56,7 +57,32 @@ describe('NodeVaultClient, on real TLS servers', () => {
 
   /** With the time that it has by itself, unless the test is about its end: a busy machine is no Vault that is away. */
   const check = (target: VaultTarget, time: { timeoutMs?: number } = {}): Promise<VaultHealth> =>
-    new NodeVaultClient(time).health(target);
+    new NodeVaultClient({ ...time, hosts: new CheckHosts('127.0.0.1,localhost,*') }).health(target);
+
+  describe('that the settings do not name', () => {
+    const ask = (target: VaultTarget, setting: string): Promise<VaultHealth> =>
+      new NodeVaultClient({ hosts: new CheckHosts(setting) }).health(target);
+
+    it('is not asked at a loopback address, as such or as what a name resolves to', async () => {
+      const target = await vault(answering(200, ACTIVE), ['127.0.0.1', 'localhost']);
+      const named = { ...target, address: target.address.replace('127.0.0.1', 'localhost') };
+      for (const one of [target, named]) {
+        const { status, reason, message } = await ask(one, '*');
+        expect([status, reason]).to.deep.equal(['Unknown', 'VaultNotChecked']);
+        expect(message).to.equal(
+          `the health of ${new URL(one.address).host} is not checked: it is at an address that is only asked if the setting vaultCheckHosts names the host`,
+        );
+      }
+      expect(requests).to.deep.equal([]);
+      expect((await ask(named, 'localhost')).reason).to.equal('VaultReachable');
+    });
+
+    it('is not asked if checks are turned off', async () => {
+      const target = await vault(answering(200, ACTIVE));
+      expect((await ask(target, 'none')).reason).to.equal('VaultNotChecked');
+      expect(requests).to.deep.equal([]);
+    });
+  });
 
   describe('what Vault says', () => {
     const cases: readonly { what: string; status: number; body: unknown; expected: [string, string] }[] = [

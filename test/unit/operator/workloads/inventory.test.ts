@@ -168,6 +168,37 @@ describe('Inventory', () => {
     expect(judged, 'and no second time').to.deep.equal([]);
   });
 
+  it('starts in slices, and follows policies that come and go meanwhile', async () => {
+    let now = 0;
+    clock.elapsed = () => (now += 3);
+    for (const namespace of ['a', 'b', 'c', 'd', 'late']) await create('web', namespace);
+    for (const namespace of ['a', 'b', 'c', 'd']) rule(namespace);
+    inventory.start();
+    expect(changed, 'in the first slice').to.deep.equal(['a/shop-secrets', 'b/shop-secrets']);
+    rules.delete('d', 'shop-secrets');
+    rule('late');
+    await settle();
+    const known = ['a', 'b', 'c', 'd', 'late'].filter((namespace) => inventory.settled(namespace));
+    expect(known).to.deep.equal(['a', 'b', 'c', 'late']);
+    expect(inventory.list().map(({ key }) => key)).to.have.members(
+      ['a', 'b', 'c', 'late'].map((namespace) => `Deployment/${namespace}/web`),
+    );
+  });
+
+  it('can be stopped while it starts', async () => {
+    let now = 0;
+    clock.elapsed = () => (now += 3);
+    for (const namespace of ['a', 'b', 'c', 'd']) {
+      await create('web', namespace);
+      rule(namespace);
+    }
+    inventory.start();
+    await inventory.stop();
+    await settle();
+    expect(changed).to.deep.equal(['a/shop-secrets', 'b/shop-secrets']);
+    expect(judged).to.deep.equal([]);
+  });
+
   it('forgets what is deleted, and a namespace without rules', async () => {
     await create('web');
     await create('db', 'shop', 'statefulsets');

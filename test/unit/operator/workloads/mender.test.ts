@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { KINDS } from '../../../../core/kinds.ts';
 
 import { ApiError } from '../../../../kube/object-client.ts';
 import type { KubernetesObject, Resource } from '../../../../core/object.ts';
@@ -14,6 +15,7 @@ function wanted(name: string, namespace = 'shop'): Wanted {
     paused: false,
     onDelete: false,
     idle: false,
+    started: true,
     available: true,
     progress: '1/1/1',
   } as const;
@@ -77,7 +79,7 @@ describe('Mender', () => {
       {
         at: 0,
         name: 'web',
-        resource: { group: 'apps', version: 'v1', plural: 'deployments', namespace: 'shop' },
+        resource: { ...KINDS.Deployment.resource, namespace: 'shop' },
         changes: { metadata: { uid: 'uid-web', annotations: { asked: 'web' } } },
         manager: 'vault-injection-operator-requests',
       },

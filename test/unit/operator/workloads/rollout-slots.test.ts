@@ -33,4 +33,12 @@ describe('the slots of the whole cluster', () => {
     expect(slots.note('b', 0, false)).to.deep.equal(['c']);
     expect(slots.waiting).to.equal(1);
   });
+
+  it('leave a fifth for other namespaces', () => {
+    const slots = new RolloutSlots(10);
+    slots.note('evil/a', 5, false);
+    expect([slots.slotsFor('evil/a'), slots.slotsFor('evil/b')]).to.deep.equal([8, 3]);
+    slots.note('evil/b', 3, false);
+    expect([slots.slotsFor('evil/a'), slots.slotsFor('evil/c'), slots.slotsFor('shop/a')]).to.deep.equal([5, 0, 2]);
+  });
 });

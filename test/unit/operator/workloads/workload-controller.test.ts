@@ -309,11 +309,13 @@ describe('WorkloadController', () => {
     scene.rule({ rotation: { strategy: 'Restart' } });
     await scene.create('web');
     await start();
-    expect(wanted.at(-1)).to.deep.equal([
-      KEY,
-      'shop-secrets',
-      [{ key: 'Deployment/shop/web', reads: ['secret/data/shop/db'], annotations: {} }],
-    ]);
+    const use = { key: 'Deployment/shop/web', reads: ['secret/data/shop/db'], annotations: {} };
+    expect(wanted.at(-1)).to.deep.equal([KEY, 'shop-secrets', [{ ...use, startedWith: [] }]]);
+    scene.edit('web', 'kube-controller-manager', podsAreThere);
+    await scene.clock.advance(10_000);
+    expect(wanted.at(-1), 'they may still fail').to.deep.equal([KEY, 'shop-secrets', [{ ...use, startedWith: [] }]]);
+    await scene.clock.advance(10_000);
+    expect(wanted.at(-1)).to.deep.equal([KEY, 'shop-secrets', [{ ...use, startedWith: use.reads }]]);
     for (const [version, hash] of [
       [1, 'ba9876543210'],
       [2, '0123456789ab'],

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { ApiError } from '../../../../kube/object-client.ts';
 import { fingerprintOf } from '../../../../webhook/certificates/inspect.ts';
 import type { CertificateKeeper } from '../../../../webhook/certificates/keeper.ts';
-import { SECRET_NAME } from '../../../../webhook/certificates/keeper.ts';
+import { SECRET_NAME } from '../../../../webhook/certificates/secret.ts';
 import { decodeSet } from '../../../../webhook/certificates/secret.ts';
 import type { Secret } from '../../../../webhook/certificates/secret.ts';
 import { CertificateWorld, SECRETS, serves, settle } from '../../../support/certificate-world.ts';

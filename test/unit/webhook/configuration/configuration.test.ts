@@ -66,6 +66,13 @@ describe('the webhook configuration', () => {
     });
   });
 
+  it('calls every entry at a path with the token', () => {
+    const paths = buildConfiguration({ ...input, token: 'f'.repeat(40) }).webhooks?.map(
+      ({ clientConfig }) => clientConfig,
+    );
+    expect(JSON.stringify(paths)).to.match(/\/mutate\/f{40}\/ignore.*\/mutate\/f{40}\/fail.*\/mutate\/f{40}\/probe/);
+  });
+
   it('has an entry only while it has namespaces', () => {
     const names = (namespaces: ConfigurationInput['namespaces']): unknown =>
       buildConfiguration({ ...input, namespaces }).webhooks?.map(({ name, failurePolicy }) => [name, failurePolicy]);
@@ -87,7 +94,7 @@ describe('the webhook configuration', () => {
         {
           apiGroups: [''],
           apiVersions: ['v1'],
-          operations: ['CREATE'],
+          operations: ['CREATE', 'UPDATE'],
           resources: ['configmaps'],
           scope: 'Namespaced',
         },

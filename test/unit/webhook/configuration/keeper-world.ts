@@ -32,6 +32,8 @@ export class World {
   readonly clock = new ManualClock();
   readonly log = testLog();
   bundle = pem('one');
+  /** In the paths; undefined: not known yet. */
+  token: string | undefined = '';
   repairs = 0;
   leading = true;
   reached = true;
@@ -41,7 +43,7 @@ export class World {
   published = this.#newPublished();
   readonly #started: ConfigurationKeeper[] = [];
 
-  keeper(mayWrite = (): boolean => this.leading, installation = INSTALLATION): ConfigurationKeeper {
+  keeper(mayWrite = (): boolean => this.leading, installation = INSTALLATION, isExternal = false): ConfigurationKeeper {
     const namespaceLabels = new NamespaceLabels({
       client: this.api,
       clock: this.clock,
@@ -49,7 +51,8 @@ export class World {
       logger: this.log.logger,
       onChange: () => keeper.wake(),
     });
-    this.published = this.#newPublished((name) => namespaceLabels.of(name), installation);
+    const external = isExternal ? (): readonly string[] => namespaceLabels.names() : undefined;
+    this.published = this.#newPublished((name) => namespaceLabels.of(name), installation, external);
     const keeper: ConfigurationKeeper = new ConfigurationKeeper({
       client: this.api,
       clock: this.clock,
@@ -59,11 +62,13 @@ export class World {
       installation,
       namespaceLabels,
       mayWrite,
+      isExternal,
       isReached: () => this.reached,
       areFresh: () => this.fresh,
       published: this.published,
       labels: { 'app.kubernetes.io/managed-by': 'vault-injection-operator' },
       bundlePem: () => this.bundle,
+      pathToken: () => this.token,
       onRepaired: () => {
         this.repairs += 1;
       },
@@ -76,8 +81,9 @@ export class World {
   #newPublished(
     labelsOf: (name: string) => Readonly<Record<string, string>> | undefined = () => undefined,
     installation = INSTALLATION,
+    external?: () => readonly string[],
   ): Published {
-    return new Published({ clock: this.clock, target: TARGET, installation, labelsOf });
+    return new Published({ clock: this.clock, target: TARGET, installation, labelsOf, external });
   }
 
   async running(policies: Record<string, 'Ignore' | 'Fail'>): Promise<ConfigurationKeeper> {

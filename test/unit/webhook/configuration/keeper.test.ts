@@ -302,4 +302,25 @@ describe('the keeper of the webhook configuration', () => {
       expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
     });
   });
+
+  it('publishes another path without a moment in which a namespace does not count as programmed', async () => {
+    const keeper = await world.running({ shop: 'Fail' });
+    expect(keeper.programmed('shop')).to.equal(true);
+    world.token = 'a'.repeat(40);
+    keeper.wake();
+    for (let turn = 0; turn < 20; turn++) {
+      await world.clock.advance(100);
+      expect(keeper.programmed('shop')).to.equal(true);
+    }
+    const { webhooks = [] } = await world.configuration();
+    const urls = webhooks.map(({ clientConfig }) => (clientConfig as { url: string }).url);
+    expect(urls.every((url) => url.includes(`/mutate/${'a'.repeat(40)}/`))).to.equal(true);
+    expect(world.published.tokens).to.deep.equal(['a'.repeat(40)]);
+  });
+
+  it('writes nothing before it knows which path to publish', async () => {
+    world.token = undefined;
+    await world.running({ shop: 'Fail' });
+    expect(world.writes()).to.deep.equal([]);
+  });
 });

@@ -218,8 +218,12 @@ describe('the memory of images', () => {
     });
 
     it('of an invalid name without asking anybody', async () => {
-      const { find, asked } = start();
-      expect(await find('Not An Image')).to.deep.equal({ why: 'not a valid image name' });
+      const { configs, find, asked } = start();
+      const why = { why: 'not a valid image name' };
+      for (const name of ['Not An Image', 'registry.example.com/../v2/x', 'a%2fb', 'a?b', `a/${'b'.repeat(1_000)}`]) {
+        expect(await find(name)).to.deep.equal(why);
+        expect(configs.known('shop', needs(name))?.(name), 'without waiting').to.deep.equal(why);
+      }
       expect(asked).to.deep.equal([]);
     });
   });

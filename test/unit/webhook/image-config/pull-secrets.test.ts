@@ -22,6 +22,7 @@ const modern = (user: string): object =>
 async function read(
   objects: Record<string, object | ApiError>,
   pullSecrets: string[],
+  serviceAccount = 'web',
 ): Promise<PullSecrets & { users: string[]; gets: string[] }> {
   const gets: string[] = [];
   const get = (({ plural, namespace = '' }, name) => {
@@ -29,7 +30,7 @@ async function read(
     const found = objects[`${plural}/${name}`];
     return found instanceof ApiError ? Promise.reject(found) : Promise.resolve(found as KubernetesObject | undefined);
   }) as ObjectClient['get'];
-  const result = await pullSecretReader({ get })({ namespace: 'shop', serviceAccount: 'web', pullSecrets });
+  const result = await pullSecretReader({ get })({ namespace: 'shop', serviceAccount, pullSecrets });
   return { ...result, users: result.entries.map(({ credential }) => credential.username), gets };
 }
 
@@ -64,6 +65,13 @@ describe('pull secrets', () => {
     const forbidden = new ApiError(403, 'Forbidden', 'no');
     const { users, unread } = await read({ 'secrets/a': forbidden, 'secrets/b': modern('b') }, ['a', 'b']);
     expect([users, unread]).to.deep.equal([['b'], ['a']]);
+  });
+
+  it('are not asked for by names that no Secret or ServiceAccount can have', async () => {
+    const odd = { imagePullSecrets: [{ name: '../configmaps/x' }, { name: 'a%2fb' }] };
+    expect((await read({ 'serviceaccounts/web': odd }, [])).gets).to.deep.equal(['shop/serviceaccounts/web']);
+    expect((await read({}, ['..', 'X', 'a'])).gets).to.deep.equal(['shop/secrets/a']);
+    expect((await read({}, [], '../../nodes')).gets).to.deep.equal([]);
   });
 
   it('that are missing, of another type, or damaged do not count, as for the kubelet', async () => {

@@ -155,6 +155,13 @@ describe('the registry client', () => {
         expect((await scene.failure()).code).to.equal('Unusable');
       });
     }
+    it('that very many words are an entrypoint, however short they are', async () => {
+      for (const words of [1_001, 1_390_000]) {
+        const many = imageDocuments({ Entrypoint: Array.from({ length: words }, () => '') });
+        scene.registry.script = serving(OCI_MANIFEST, many.manifest, many.config);
+        expect((await scene.failure()).message).to.contain('too long');
+      }
+    });
     it('that a megabyte of words is an entrypoint', async () => {
       const long = imageDocuments({ Cmd: ['x'.repeat(2 ** 20)] });
       scene.registry.script = serving(OCI_MANIFEST, long.manifest, long.config);
@@ -174,6 +181,15 @@ describe('the registry client', () => {
       expect(scene.registry.requests).to.have.length(1);
       await scene.clock.advance(1);
       await scene.ask(of);
+    });
+
+    it('for the namespace that it turned away, and for no other', async () => {
+      scene.registry.script = () => ({ status: 429, headers: { 'retry-after': '7' } });
+      const of = scene.client();
+      await scene.failure(of);
+      scene.registry.script = serving(OCI_MANIFEST, IMAGE.manifest, IMAGE.config);
+      expect((await scene.failure(of)).code).to.equal('RateLimited');
+      await scene.ask(of, undefined, { namespace: 'another' });
     });
 
     it('no longer when the clock is set back', async () => {

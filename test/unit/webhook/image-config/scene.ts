@@ -69,6 +69,7 @@ export class Scene {
     const reference = parseReference(image);
     if (reference === undefined) throw new Error(`no image: ${image}`);
     return of.lookUp(reference, {
+      namespace: 'shop',
       candidates: (name) => {
         const found = credentialsFor(name, keyring).map((credential) => ({ credential, isShared: false }));
         return Promise.resolve(found.length > 0 ? found : [{ credential: undefined, isShared: true }]);

@@ -17,6 +17,7 @@ const TEXTS: readonly [text: string, cause: string, advice: RegExp][] = [
   ['Post "https://h:9443/mutate/probe?timeout=5s": dial tcp 10.1.2.3:9443: connect: no route to host', 'route', /route/],
   ['Post "https://a.b.svc:443/mutate/probe?timeout=5s": No agent available', 'tunnel', /konnectivity/],
   ['Post "https://a.b.svc:443/mutate/probe?timeout=5s": EOF', 'closed', /closed/],
+  ['the server has asked for the client to provide credentials', 'credentials', /--webhook-client-ca or --webhook-token-file/],
   ['the server could not find the requested resource', 'answer', /not this operator/],
   ['something that nobody has seen', 'other', /--webhook-port/],
 ]; // prettier-ignore

@@ -62,7 +62,7 @@ describe('probing the webhook', () => {
   });
   afterEach(() => prober.stop());
 
-  const probes = (): number => api.calls.filter((call) => call.startsWith('create')).length;
+  const probes = (): number => api.calls.filter((call) => call.startsWith('apply')).length;
   const metric = async (name: string): Promise<string | undefined> =>
     (await register.metrics()).split('\n').find((line) => line.startsWith(name));
 
@@ -79,7 +79,7 @@ describe('probing the webhook', () => {
     expect(probes()).to.be.within(19, 21);
     expect(changes).to.equal(1);
     expect(await metric('vault_injection_webhook_reachable')).to.equal('vault_injection_webhook_reachable 1');
-    expect(api.calls.every((call) => call === 'create vault-injection-operator-probe')).to.equal(true);
+    expect(api.calls.every((call) => call === 'apply vault-injection-operator-probe')).to.equal(true);
   });
 
   it('does not ask more often because it is woken', async () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { KubernetesObject, Resource } from '../../../../core/object.ts';
 import type { ObjectClient } from '../../../../kube/object-client.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
+import { OPT_OUT } from '../../../../core/injection/sources.ts';
 import type { SourceRef } from '../../../../core/injection/sources.ts';
 import { sourceReader } from '../../../../webhook/sources/source-reader.ts';
 import type { SourceReading } from '../../../../webhook/sources/source-reader.ts';
@@ -43,6 +44,18 @@ describe('reading a ConfigMap or Secret', () => {
   it('takes keys for what they are', async () => {
     const { answer } = await read(APP, JSON.parse('{"metadata":{},"data":{"__proto__":"vault:kv/a#b"}}') as object);
     expect(JSON.stringify(answer)).to.equal('{"data":{"__proto__":"vault:kv/a#b"}}');
+  });
+
+  it('takes of a ServiceAccount only whether its pods opt out of tokens', async () => {
+    const read1 = (fields: object): Promise<SourceReading & { asked: string }> =>
+      read({ kind: 'ServiceAccount', name: 'web' }, { metadata, ...fields });
+    const { answer, asked } = await read1({ automountServiceAccountToken: false, secrets: [{ name: 'vault:x#y' }] });
+    expect({ answer, asked }).to.deep.equal({
+      answer: { data: { [OPT_OUT]: 'true' } },
+      asked: '/v1/shop/serviceaccounts/web',
+    });
+    for (const fields of [{}, { automountServiceAccountToken: true }])
+      expect((await read1(fields)).answer).to.deep.equal({ data: { [OPT_OUT]: '' } });
   });
 
   const others: readonly [what: string, ref: SourceRef, object: object | ApiError | undefined, reading: object][] = [

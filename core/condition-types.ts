@@ -1,0 +1,14 @@
+/** The types of a policy's conditions, in the order of the documentation. */
+export const CONDITION_TYPES = [
+  'Accepted',
+  'Programmed',
+  'WebhookReachable',
+  'VaultReachable',
+  'Rotating',
+  'CertificateReady',
+  'Ready',
+  'Reconciling',
+  'Stalled',
+] as const;
+
+export type ConditionType = (typeof CONDITION_TYPES)[number];

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+
+import { expect } from 'chai';
+import { parseAllDocuments } from 'yaml';
+
+import { ANNOTATION_PREFIX, ANNOTATIONS } from '../../../core/injection/annotations.ts';
+import type { AnnotationName } from '../../../core/injection/annotations.ts';
+import { CONFIG_VARIABLE, INSTALL_DIRECTORY, INSTALL_FLAG, PURPOSES } from '../../../core/injection/names.ts';
+import { POLICY_LABEL } from '../../../core/injection/policy-label.ts';
+import { mark } from '../../../core/marks.ts';
+import { ENTRY_NAMES } from '../../../webhook/configuration/configuration.ts';
+import { workloadRules } from '../../../webhook/configuration/workload-rules.ts';
+
+interface Policy {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly matchConstraints: { readonly resourceRules: readonly { readonly resources: readonly string[] }[] };
+    readonly matchConditions: readonly { readonly expression: string }[];
+    readonly variables: readonly { readonly name: string; readonly expression: string }[];
+    readonly validations: readonly { readonly expression: string }[];
+  };
+}
+
+function read(file: string): Policy {
+  const text = readFileSync(new URL(`../../../config/${file}`, import.meta.url), 'utf8');
+  return parseAllDocuments(text)[0]?.toJS() as Policy;
+}
+
+/** What the code writes has to be what the API server lets it write. */
+describe('what guards the operator', () => {
+  const workloads = read('guard/workloads.yaml');
+  const objects = read('guard/objects.yaml');
+  const expressions = ({ spec }: Policy): string =>
+    [...spec.variables, ...spec.validations].map(({ expression }) => expression.replaceAll(/\s+/g, ' ')).join('\n');
+  const keys = (setBy: string, on: 'Workload' | 'Template'): string[] =>
+    Object.entries(ANNOTATIONS)
+      .filter(([, row]) => row.setBy === setBy && (row.on as readonly string[]).includes(on))
+      .map(([name]) => `${ANNOTATION_PREFIX}${name as AnnotationName}`)
+      .sort();
+  /** The lists of names in an expression, each sorted. */
+  const lists = (policy: Policy): string[] =>
+    [...expressions(policy).matchAll(/\[('[^[\]]*')\]/g)].map(([, list = '']) =>
+      list
+        .split(',')
+        .map((item) => item.trim().replaceAll("'", ''))
+        .sort()
+        .join(),
+    );
+
+  it('lets it write the annotations that it writes, and remove the one that it removes', () => {
+    const own = keys('Operator', 'Workload');
+    expect(lists(workloads)).to.include(own.join());
+    expect(lists(workloads)).to.include([...own, `${ANNOTATION_PREFIX}apply`].sort().join());
+  });
+
+  it('lets injection write its annotations, its label, its variable and its volumes', () => {
+    const injected = [...keys('Admission', 'Template'), ...keys('Operator', 'Template')].sort().join();
+    expect(lists(workloads).filter((list) => list === injected)).to.have.length(2);
+    expect(expressions(workloads)).to.contain(`k == '${POLICY_LABEL}'`).and.contain(`e.name != '${CONFIG_VARIABLE}'`);
+    expect(expressions(workloads)).to.contain(`['${INSTALL_FLAG}', '${INSTALL_DIRECTORY}']`);
+    const volume = workloads.spec.variables.find(({ name }) => name === 'ourVolume')?.expression.replaceAll("'", '');
+    for (const purpose of PURPOSES) {
+      const name = purpose === 'executable' ? 'vault-env' : `vault-env-${purpose}`;
+      for (const ours of [name, `${name}-2`]) expect(ours).to.match(new RegExp(volume ?? '$.'));
+    }
+  });
+
+  it('is about the kinds that are injected', () => {
+    const plurals = workloadRules().flatMap(({ resources }) => resources);
+    for (const policy of [workloads, read('marks/policy.yaml')])
+      expect(policy.spec.matchConstraints.resourceRules.flatMap(({ resources }) => resources)).to.deep.equal(plurals);
+    expect(lists(objects)).to.include([...plurals].sort().join());
+  });
+
+  it('knows the entries of the webhook configuration, and the marks', () => {
+    expect(lists(objects)).to.include(Object.values(ENTRY_NAMES).sort().join());
+    expect(expressions(objects)).to.contain(`'${mark.probe}'`).and.contain(`'${mark.webhookUrl}'`);
+    expect(expressions(workloads)).to.contain(`'${mark.altered}'`);
+    expect(JSON.stringify(read('marks/policy.yaml'))).to.contain(mark.altered);
+  });
+
+  it('goes by the account alone', () => {
+    const conditions = [workloads, objects, read('marks/policy.yaml')].map(
+      ({ spec }) => spec.matchConditions[0]?.expression,
+    );
+    expect(new Set(conditions).size).to.equal(1);
+    expect(conditions[0]).to.contain('params.metadata.namespace').and.contain('params.metadata.name');
+  });
+});
