@@ -148,15 +148,17 @@ describe('a namespace that wants to end the operator', function () {
       const manifest = workload('keys', 300);
       manifest.metadata.namespace = 'lenient';
       expect(await apply(manifest)).to.contain('created');
+      const policyNow = (): Promise<string> => cluster.kubectl('get', 'vip', 'all', '-n', 'lenient', '-o', 'json');
       const told = async (): Promise<string | undefined> => {
-        const status = await cluster.kubectl('get', 'vip', 'all', '-n', 'lenient', '-o', 'json');
+        const status = await policyNow();
         return status.includes('WorkloadTooLarge') ? status : undefined;
       };
-      await eventually('the status to tell of the workload', told, 120_000);
+      const instead = async (): Promise<string> => `${await policyNow()}\n${operator.log().slice(-8_000)}`;
+      await eventually('the status to tell of the workload', told, 120_000, instead);
       await operator.stop();
       operator = await start();
       // the operator reads what other attackers have left first
-      await eventually('the status to tell of it again', told, 120_000);
+      await eventually('the status to tell of it again', told, 120_000, instead);
       await expectOthersServed('keys-again');
       expectAlive();
     });

@@ -171,17 +171,25 @@ function get(url: string): Promise<{ status: number; body: string }> {
   });
 }
 
-/** Retries until `probe` returns a value other than undefined; rejects after `timeoutMs` with what was waited for. */
+/**
+ * Retries until `probe` returns a value other than undefined; rejects after `timeoutMs` with what was waited for.
+ * @param instead says what there is in its place, for the message of the rejection
+ */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
   timeoutMs = 30_000,
+  instead: () => Promise<string> | string = () => '',
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const value = await probe();
     if (value !== undefined) return value;
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s in vain for: ${what}`);
+    if (Date.now() > deadline) {
+      const found = await instead();
+      const tail = found === '' ? '' : `; instead there was:\n${found}`;
+      throw new Error(`waited ${timeoutMs / 1000} s in vain for: ${what}${tail}`);
+    }
     await sleep(50);
   }
 }
