@@ -11,6 +11,8 @@ export interface Use {
   readonly reads: readonly string[];
   /** Those of `reads` that only ConfigMaps name; left out if there are none. */
   readonly hiddenReads?: readonly string[];
+  /** An object that cannot be read now may name more paths: what is known of them stays. */
+  readonly isPartial?: true;
   /** Those of them that pods of the workload have started with: nothing is made known of any other. */
   readonly startedWith: readonly string[];
   /** Of the workload's metadata, those of vaultinjection.dev. */

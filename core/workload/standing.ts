@@ -62,6 +62,8 @@ export interface Standing {
   readonly reads: readonly string[];
   /** Those of `reads` that only ConfigMaps name, which no text shows; left out if there are none. */
   readonly hiddenReads?: readonly string[];
+  /** An object that cannot be read may name more of them. */
+  readonly isPartial?: true;
   /** Images that have to be looked up. */
   readonly needs?: ImageNeeds;
   /** ConfigMaps and Secrets that have to be read. */

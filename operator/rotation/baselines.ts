@@ -13,21 +13,25 @@ export function wishOf(use: Use, versionOf: (path: string) => number | undefined
   const baseline = readVersions(use.annotations[annotation.versions]);
   const startedWith = new Set(use.startedWith);
   const hidden = new Set(use.hiddenReads);
-  const versions: Record<string, number> = {};
+  // what is written replaces all: a path that is read again later must not begin with a new baseline
+  const versions = new Map(use.isPartial === true ? baseline : []);
   let isNew = false;
   let isHigher = false;
   for (const path of [...new Set(use.reads)].sort()) {
     const isHidden = hidden.has(path);
     const name = nameOfRead(path, isHidden);
     // a ConfigMap and the manifest may take turns in naming it
-    const known = baseline.get(name) ?? baseline.get(nameOfRead(path, !isHidden));
+    const otherName = nameOfRead(path, !isHidden);
+    const known = baseline.get(name) ?? baseline.get(otherName);
+    versions.delete(otherName);
     const newest = startedWith.has(path) ? versionOf(path) : undefined;
     const version = Math.max(known ?? 0, newest ?? 0);
     if (version === 0) continue;
-    versions[name] = version;
+    versions.set(name, version);
     if (!baseline.has(name)) isNew = true;
     if (known !== undefined && version > known) isHigher = true;
   }
   if (!isNew && !isHigher) return undefined;
-  return { key: use.key, versions, hash: shortHash(JSON.stringify(versions)), baselineOnly: !isHigher };
+  const wanted = Object.fromEntries(versions);
+  return { key: use.key, versions: wanted, hash: shortHash(JSON.stringify(wanted)), baselineOnly: !isHigher };
 }

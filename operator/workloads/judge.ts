@@ -19,12 +19,22 @@ export function createJudge({ images, sources }: JudgeOptions) {
     const bare = standingOf(workload, object, rules, {});
     const held = sources?.use(key, namespace, bare?.sourceNeeds);
     const read = held === undefined ? {} : { sources: held };
-    const recorded = held === undefined ? bare : standingOf(workload, object, rules, read);
-    const known = images?.use(key, namespace, recorded?.needs);
-    if (known === undefined) return recorded;
-    const whole = standingOf(workload, object, rules, { ...read, images: known });
+    const partial = isPartial(bare?.sourceNeeds, held) ? { isPartial: true as const } : {};
+    const known = held === undefined ? bare : standingOf(workload, object, rules, read);
+    const recorded = known && { ...known, ...partial };
+    const looked = images?.use(key, namespace, recorded?.needs);
+    if (looked === undefined) return recorded;
+    const whole = standingOf(workload, object, rules, { ...read, images: looked });
     // A moved tag: what admission has recorded may be newer than what is known here.
     const isContradicted = recorded?.state === 'Injected' && whole?.state === 'Outdated';
-    return isContradicted && images?.doubt(key) === true ? recorded : whole;
+    return isContradicted && images?.doubt(key) === true ? recorded : whole && { ...whole, ...partial };
   };
+}
+
+/** Whether an object that environment may come from cannot be read, or has not been yet. */
+function isPartial(needs: SourceNeeds | undefined, known: KnownSources | undefined): boolean {
+  return (needs?.objects ?? []).some((ref) => {
+    const answer = known?.(ref);
+    return answer === undefined || 'unreadable' in answer;
+  });
 }

@@ -40,7 +40,7 @@ export class WorkloadUses {
     for (const one of judged) {
       const { key, workload, standing } = one;
       if (standing.policy.name !== rule.policy.name) continue;
-      const { state, reads, hiddenReads } = standing;
+      const { state, reads, hiddenReads, isPartial } = standing;
       const isInjected = state === 'Injected' || state === 'Outdated';
       if (rule.rotation.strategy !== 'Restart' || !isInjected || reads.length === 0) {
         this.#seen.delete(key);
@@ -50,7 +50,9 @@ export class WorkloadUses {
       this.#seen.set(key, seen);
       againInMs = Math.min(againInMs, waitMs);
       const startedWith = reads.filter((path) => seen.paths.has(path));
-      uses.push({ key, reads, ...(hiddenReads && { hiddenReads }), startedWith, annotations: workload.annotations });
+      const { annotations } = workload;
+      const more = { ...(hiddenReads && { hiddenReads }), ...(isPartial && { isPartial }) };
+      uses.push({ key, reads, ...more, startedWith, annotations });
     }
     return { uses, againInMs };
   }

@@ -2,6 +2,8 @@ import { expect } from 'chai';
 
 import { wishOf } from '../../../../operator/rotation/baselines.ts';
 import type { RestartWish } from '../../../../core/workload/restarts.ts';
+import type { Use } from '../../../../core/workload/restarts.ts';
+import { nameOfRead } from '../../../../core/workload/versions.ts';
 import { annotation } from '../../../../core/injection/annotations.ts';
 
 const DB = 'secret/data/shop/db';
@@ -82,6 +84,40 @@ describe('what a workload needs, given the versions that it was started for', ()
     expect(one?.hash).to.match(/^[0-9a-f]{12}$/);
     expect(wish('{}', { [API]: 2, [DB]: 1 })?.hash).to.equal(one?.hash);
     expect(wish('{}', { [API]: 2, [DB]: 2 })?.hash).not.to.equal(one?.hash);
+  });
+
+  describe('while a ConfigMap cannot be read', () => {
+    const use = (versions: string, isPartial?: true): Use => ({
+      key: 'shop/Deployment/web',
+      reads: [DB],
+      startedWith: [DB],
+      annotations: { [annotation.versions]: versions },
+      ...(isPartial && { isPartial }),
+    });
+    const HIDDEN = nameOfRead(API, true);
+    const before = `{"${HIDDEN}":9,"${DB}":4}`;
+
+    it('keeps what is known of the paths that it may name, so that their next version is noticed later', () => {
+      const { versions = {} } = wishOf(use(before, true), () => 5) ?? {};
+      expect(versions).to.deep.equal({ [DB]: 5, [HIDDEN]: 9 });
+      const read: Use = {
+        ...use(JSON.stringify(versions)),
+        reads: [API, DB],
+        hiddenReads: [API],
+        startedWith: [API, DB],
+      };
+      const later = wishOf(read, (path) => (path === API ? 10 : 5));
+      expect(later).to.include({ baselineOnly: false });
+    });
+
+    it('keeps a path once, whichever of its names it had', () => {
+      const wished = wishOf(use(`{"${nameOfRead(DB, true)}":4}`, true), () => 5);
+      expect(wished?.versions).to.deep.equal({ [DB]: 5 });
+    });
+
+    it('drops them when all has been read', () => {
+      expect(wishOf(use(before), () => 5)?.versions).to.deep.equal({ [DB]: 5 });
+    });
   });
 
   it('is done once its versions are written', () => {
