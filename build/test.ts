@@ -26,7 +26,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'vault-injection-test-'));
 const TWO_FILES_AT_ONCE = ['--parallel', '--jobs', '2'];
 // Each file has its own servers, and waits for them most of the time. Not end to end: of two kubelets on one host each
 // would remove the other's containers as strays.
-const FOUR_FILES_AT_ONCE = ['--parallel', '--jobs', '4'];
+const THREE_FILES_AT_ONCE = ['--parallel', '--jobs', '3'];
 
 // mocha takes CI=true for a terminal with colors
 const PLAIN = process.stdout.isTTY ? [] : ['--no-color'];
@@ -162,7 +162,7 @@ async function withBundle(suite: () => Promise<Counts>): Promise<Counts> {
 const SUITES: Readonly<Record<string, () => Promise<Counts>>> = {
   unit: () => mocha('unit', TWO_FILES_AT_ONCE),
   go: async () => goTests(await withVault()),
-  integration: () => withBundle(() => mocha('integration', FOUR_FILES_AT_ONCE)),
+  integration: () => withBundle(() => mocha('integration', THREE_FILES_AT_ONCE)),
   // whether all reviews are answered during an attack depends on what else the machine does
   hostile: () => withBundle(() => mocha('hostile')),
   e2e: () => withBundle(() => mocha('e2e')),
@@ -188,7 +188,7 @@ async function besideEachOther(): Promise<void> {
   const started = Date.now();
   const output = openSync(join(scratch, 'e2e.log'), 'w+');
   const e2e = mocha('e2e', [], output).then((counts) => ({ counts, endedAt: Date.now() }));
-  ended('integration', await mocha('integration', FOUR_FILES_AT_ONCE), started);
+  ended('integration', await mocha('integration', THREE_FILES_AT_ONCE), started);
   const waiting = setInterval(() => console.log('(end to end tests are still running)'), 60_000);
   const { counts, endedAt } = await e2e;
   clearInterval(waiting);
