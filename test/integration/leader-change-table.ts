@@ -1,9 +1,10 @@
 /**
- * `make test-cluster` prints how many programs fail to start while a Vault cluster changes its leader, and when 500 start
+ * `make test-cluster` prints how many programs fail to start while a Vault cluster changes its leader, while the API server fails to review tokens, and when 500 start
  * at once before a Vault with a rate limit: with this checkout's vault-env, and with another one if BEFORE is the path of
- * its executable. It fails if any fails to start with this one. It takes about 5 minutes.
+ * its executable. It fails if any fails to start with this one. It takes about 3 minutes.
  */
 import { buildVaultEnv, startLeaderChanges, startRateLimit, type Starts } from '../support/leader-changes.ts';
+import { startTokenReviews } from '../support/token-reviews.ts';
 
 const STARTS = 50;
 const AT_ONCE = 500;
@@ -12,6 +13,11 @@ const AT_ONCE = 500;
 const LIMITS = [
   [150, '1s'],
   [500, '3s'],
+] as const;
+const REVIEWS = [
+  ['once', { times: 1 }],
+  ['twice', { times: 2 }],
+  ['for 5 s', { forMs: 5_000 }],
 ] as const;
 const before = process.env.BEFORE ?? '';
 
@@ -39,6 +45,15 @@ try {
     await compare(`leader killed (kill -9), ${STARTS} starts`, (executable) => cluster.kill(executable, STARTS));
   } finally {
     await cluster.stop();
+  }
+  const reviews = await startTokenReviews();
+  try {
+    for (const [what, failing] of REVIEWS)
+      await compare(`TokenReview fails ${what}, timeout 10s`, (executable) =>
+        reviews.start(executable, failing, '10s'),
+      );
+  } finally {
+    await reviews.stop();
   }
   for (const [rate, interval] of LIMITS) {
     const limited = await startRateLimit(rate, interval);

@@ -26,10 +26,11 @@ export interface Starts {
 export interface Programs {
   /** Starts one, and resolves with its exit status, what it wrote to standard error, and how long it took. */
   start(executable: string, address: string, timeout: string): Promise<Outcome>;
-  stop(): Promise<void>;
+  stop(): void;
 }
 
-interface Outcome {
+/** How one start ended. */
+export interface Outcome {
   readonly status: number | null;
   readonly stderr: string;
   readonly ms: number;
@@ -48,13 +49,25 @@ export async function buildVaultEnv(): Promise<{ readonly executable: string; re
   return { executable, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
-/** Lets programs log in by JWT as the role shop, and read one secret. */
-async function programs(vault: Pick<Vault, 'api'>, caPem: string): Promise<Programs> {
+/** What a program logs in with. */
+export interface Login {
+  readonly method: 'JWT' | 'Kubernetes';
+  readonly token: string;
+}
+
+const byJwt = async (vault: Pick<Vault, 'api'>): Promise<Login> => {
+  const token = await enableOwnJwtAuth(vault, 'shop', { policies: ['shop'], ttl: '10m' });
+  return { method: 'JWT', token: token() };
+};
+
+/** Lets programs log in as the role shop (by JWT unless `login` says otherwise), and read one secret. */
+export async function programs(vault: Pick<Vault, 'api'>, caPem: string, login?: Login): Promise<Programs> {
   const dir = mkdtempSync(join(tmpdir(), 'vault-env-'));
   await allowReading(vault as Vault, 'shop', ['secret/data/shop/*']);
   await writeSecret(vault as Vault, 'secret/data/shop/db', { password: 'from-vault' });
   const tokenPath = join(dir, 'token');
-  writeFileSync(tokenPath, (await enableOwnJwtAuth(vault, 'shop', { policies: ['shop'], ttl: '10m' }))());
+  const { method, token } = login ?? (await byJwt(vault));
+  writeFileSync(tokenPath, token);
   return {
     start: (executable, address, timeout) => {
       const config = {
@@ -62,7 +75,7 @@ async function programs(vault: Pick<Vault, 'api'>, caPem: string): Promise<Progr
           address,
           timeout,
           ...(caPem === '' ? { allowPlaintext: true } : { tls: { caBundle: caPem } }),
-          auth: { method: 'JWT', mountPath: 'jwt', role: 'shop', tokenPath },
+          auth: { method, mountPath: method.toLowerCase(), role: 'shop', tokenPath },
         },
       };
       const env = {
@@ -72,7 +85,7 @@ async function programs(vault: Pick<Vault, 'api'>, caPem: string): Promise<Progr
       };
       return run(executable, ['--', 'sh', '-c', 'test "$PASSWORD" = from-vault'], env);
     },
-    stop: async () => Promise.resolve(rmSync(dir, { recursive: true, force: true })),
+    stop: () => rmSync(dir, { recursive: true, force: true }),
   };
 }
 
@@ -87,7 +100,8 @@ function run(executable: string, args: readonly string[], env: NodeJS.ProcessEnv
   });
 }
 
-function summary(outcomes: readonly Outcome[]): Starts {
+/** Counts how a number of starts ended. */
+export function summary(outcomes: readonly Outcome[]): Starts {
   const failed = outcomes.filter(({ status }) => status !== 0);
   const good = outcomes.filter(({ status }) => status === 0).map(({ ms }) => ms);
   const last = failed[0]?.stderr.trimEnd().split('\n').at(-1);
@@ -141,7 +155,7 @@ export async function startLeaderChanges(): Promise<LeaderChanges> {
         return starts;
       },
       stop: async () => {
-        await starting.stop();
+        starting.stop();
         await raft.stop();
       },
     };
@@ -181,7 +195,7 @@ export async function startRateLimit(rate: number, interval: string): Promise<Ra
           await Promise.all(Array.from({ length: count }, () => starting.start(executable, vault.tlsAddress, timeout))),
         ),
       stop: async () => {
-        await starting.stop();
+        starting.stop();
         await vault.stop();
       },
     };

@@ -202,7 +202,7 @@ func TestARefusedServiceAccountIsTriedAgain(t *testing.T) {
 			server := fake.NewVault(t)
 			server.Handle("POST auth/"+mount+"/login", answer)
 			s := resolvetest.Settings(t, server, resolvetest.WithAuth(fake.Fields{"method": method, "role": fake.Role, "tokenPath": fake.File(t, "jwt", fake.JWT)}))
-			s.Vault.Timeout = 500 * time.Millisecond
+			s.Vault.Timeout = 2 * time.Second
 			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Denied, "auth/"+mount+"/login (403", name,
 				"Either the role, its bound audience or its ServiceAccounts do not match, or Vault could not have the token reviewed by the API server")
 			if n := len(server.Seen()); n < 2 {
@@ -264,7 +264,7 @@ func TestLoginFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := fake.NewVault(t)
 			s := resolvetest.Settings(t, server)
-			s.Vault.Timeout = time.Second // a 403 is tried again for a part of it
+			s.Vault.Timeout = 2 * time.Second // a 403 is tried again for a part of it
 			if c.change != nil {
 				c.change(s)
 			}

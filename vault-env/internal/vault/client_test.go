@@ -159,7 +159,7 @@ func TestTheTokenIsNotSentElsewhere(t *testing.T) {
 	server.Handle(read, fake.Status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
 	server.Handle("POST auth/jwt/login", fake.Status(307, "", "Location", other.URL))
 	s := resolvetest.Settings(t, server)
-	s.Vault.Timeout = 400 * time.Millisecond
+	s.Vault.Timeout = time.Second
 	// It may be a standby, which redirects to the leader while it cannot forward: it is tried again until the timeout.
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "307, a redirect to http://localhost:")
 	s.Login.Mount = "jwt"
