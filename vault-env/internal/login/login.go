@@ -73,10 +73,8 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	}
 	late := e.Late
 	e.Late = func(reason string) *failure.Failure {
-		// Vault's azure and cert methods refuse a login with the status 500. It is retried anyway, because Vault also
-		// answers 500 during a leader election. Vault's kubernetes method refuses with 403.
-		if strings.HasPrefix(reason, "500 ") || strings.HasPrefix(reason, "403 ") {
-			return failure.Newf(failure.Denied, "%s", refusal(reason))
+		if said, refused := refusedLate(reason); refused {
+			return failure.Newf(failure.Denied, "%s", refusal(said))
 		}
 		return late(reason)
 	}
@@ -96,6 +94,16 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	}
 	a.client.SpeaksHTTP2(answer.HTTP2)
 	return vault.Token{Value: decoded.Auth.ClientToken, Own: true, Lease: vault.TokenLease(decoded.Auth)}, nil
+}
+
+// refusedLate returns whether the reason why there was no final answer in time is that Vault refused the login, and what
+// it said. Vault's azure and cert methods refuse a login with the status 500, which is retried anyway, because Vault also
+// answers 500 during a leader election. A 403 is told as it is if the timeout comes before the patience with it ends.
+func refusedLate(reason string) (said string, refused bool) {
+	if text, forbidden := strings.CutPrefix(reason, "403 Forbidden"); forbidden {
+		return "403" + text, true
+	}
+	return reason, strings.HasPrefix(reason, "500 ")
 }
 
 // butIs returns what a body is that is not JSON as Vault's.

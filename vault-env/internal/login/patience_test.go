@@ -6,6 +6,17 @@ import (
 	"time"
 )
 
+func TestRefusedLate(t *testing.T) {
+	for reason, want := range map[string]string{
+		"403 Forbidden: permission denied": "403: permission denied", "403 Forbidden": "403",
+		"500 Internal Server Error: x": "500 Internal Server Error: x", "503 Service Unavailable": "", "timeout": "", "": "",
+	} {
+		if said, refused := refusedLate(reason); refused != (want != "") || refused && said != want {
+			t.Errorf("%q: %q, %v", reason, said, refused)
+		}
+	}
+}
+
 func TestPatience(t *testing.T) {
 	begun := time.Now()
 	for _, c := range []struct {
