@@ -50,6 +50,10 @@ test-go: setup ## run vault-env's tests, except those that need a Vault
 test-hold: setup ## everything that may go wrong in a rolling update on a real kubelet, with and without the startup probe (15 minutes)
 	@node test/e2e/hold-table.ts
 
+.PHONY: test-cluster
+test-cluster: setup ## starts during leader changes of a Vault cluster, and 500 at once (3 minutes). BEFORE=FILE: beside that vault-env
+	@node test/integration/leader-change-table.ts
+
 .PHONY: test-charts
 test-charts: setup ## run all eight charts on a real kubelet (3.5 minutes; `make test` runs two of them)
 	@CHARTS=all npx --no-install mocha test/e2e/charts.test.ts

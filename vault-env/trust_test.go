@@ -103,7 +103,7 @@ func TestTheProxyOfThePolicy(t *testing.T) {
 		proxy, _ := fake.NewProxy(t, false, nil)
 		config := configOf(t, vault, fake.Fields{"address": "https://example.com:8200", "proxyURL": proxy, "timeout": "1s"})
 		e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", config, "X=vault:kv/a#k"}, "echo").afterWarning()
-		e.wantLine(t, failure.Unavailable, "Vault at https://example.com:8200 through the proxy "+proxy+" was not available in time (")
+		e.wantLine(t, failure.Unavailable, "Vault at https://example.com:8200 through the proxy "+proxy+" was not available in time (the proxy refused to connect: 403 Forbidden)")
 	})
 	t.Run("must be trusted like Vault", func(t *testing.T) {
 		vault := fake.NewVault(t)

@@ -58,7 +58,7 @@ export async function writePolicy(vault: Vault, name: string, lines: readonly st
  * live for `ttl` and are good for `policies`. Resolves with a function that creates a JWT for the audience vault.
  */
 export async function enableOwnJwtAuth(
-  vault: Vault,
+  vault: Pick<Vault, 'api'>,
   role: string,
   { policies, ttl }: { readonly policies: readonly string[]; readonly ttl: string },
 ): Promise<() => string> {

@@ -241,7 +241,8 @@ export async function mountKvVersion1(vault: Vault, mountPath: string): Promise<
   await vault.api('POST', `sys/mounts/${mountPath}`, { type: 'kv', options: { version: '1' } });
 }
 
-async function mountKubernetesAuth(vault: Vault, mountPath: string): Promise<void> {
+/** Mounts Kubernetes auth, without a configuration. */
+export async function mountKubernetesAuth(vault: Vault, mountPath: string): Promise<void> {
   try {
     await vault.api('POST', `sys/auth/${mountPath}`, { type: PLUGIN });
   } catch {

@@ -135,6 +135,9 @@ func hardReset(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 	panic(http.ErrAbortHandler)
 }
 
+// A standby that cannot forward a request redirects to the leader.
+const otherHost = "https://vault-1.invalid:8200/v1/hunter2"
+
 var faults = []fault{
 	{"a delay", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		time.Sleep(100 * time.Millisecond)
@@ -143,16 +146,26 @@ var faults = []fault{
 	{"no answer", instead(func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body) // otherwise the server would not notice that the client is gone
 		<-r.Context().Done()
-	}), false, failure.Unavailable, false},
+	}), true, failure.Unavailable, false},
 	{"a reset", hardReset, true, failure.Unavailable, false},
 	{"half an answer", half, true, failure.Unavailable, false},
 	{"429", instead(Status(429, `{"errors":["request path \"x\": rate limit quota exceeded"]}`, "Retry-After", "0")), true, failure.Unavailable, false},
+	{"408", instead(Status(408, ``)), true, failure.Unavailable, false},
+	{"412", instead(Status(412, `{"errors":["required index state not present"]}`)), true, failure.Unavailable, false},
+	{"425", instead(Status(425, `too early`)), true, failure.Unavailable, false},
+	{"472", instead(Status(472, ``)), true, failure.Unavailable, false},
+	{"473", instead(Status(473, `{"errors":["standby"]}`)), true, failure.Unavailable, false},
+	{"301", instead(Status(301, ``, "Location", otherHost)), true, failure.Unavailable, false},
+	{"302", instead(Status(302, ``, "Location", otherHost)), true, failure.Unavailable, false},
+	{"303", instead(Status(303, ``, "Location", otherHost)), true, failure.Unavailable, false},
+	{"307", instead(Status(307, ``, "Location", otherHost)), true, failure.Unavailable, false},
+	{"308", instead(Status(308, ``, "Location", otherHost)), true, failure.Unavailable, false},
 	{"500", instead(Status(500, `{"errors":["internal error"]}`)), true, failure.Unavailable, false},
 	{"502", instead(Status(502, `<html>hunter2</html>`)), true, failure.Unavailable, false},
 	{"503", instead(Status(503, ``)), true, failure.Unavailable, false},
 	{"sealed", instead(Status(503, `{"errors":["Vault is sealed"]}`)), true, failure.Unavailable, false},
 	{"a length too long", withLength(+100, true), true, failure.Unavailable, false},
-	{"a length too long, and silence", withLength(+100, false), false, failure.Unavailable, true},
+	{"a length too long, and silence", withLength(+100, false), true, failure.Unavailable, true},
 	{"a length too short", withLength(-10, true), false, failure.Protocol, true},
 	{"a length too short, and more to come", withLength(-10, false), false, failure.Protocol, true},
 }

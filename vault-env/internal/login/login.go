@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/logging"
@@ -64,12 +65,16 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 		return fmt.Sprintf("Vault refused the login%s at %s (%s): %s", ofRole(a.Role), path, said, a.advice(said, request))
 	}
 	e := a.client.Exchange(http.MethodPost, path, "", body, request.secrets...)
+	if request.isServiceAccount {
+		again, patience := e.Again, patienceFor(ctx, time.Now())
+		e.Again = func(a *retry.Answer) bool {
+			return again(a) || a.Status == http.StatusForbidden && vault.IsVaults(a.Body) && patience.again(time.Now())
+		}
+	}
 	late := e.Late
 	e.Late = func(reason string) *failure.Failure {
-		// Vault's azure and cert methods refuse a login with this status. It is retried anyway, because Vault also
-		// answers 500 during a leader election.
-		if strings.HasPrefix(reason, "500 ") {
-			return failure.Newf(failure.Denied, "%s", refusal(reason))
+		if said, refused := refusedLate(reason); refused {
+			return failure.Newf(failure.Denied, "%s", refusal(said))
 		}
 		return late(reason)
 	}
@@ -77,15 +82,36 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	if f != nil {
 		return vault.Token{}, f
 	}
+	if f := a.client.NotVaults(answer); f != nil { // a 404, too
+		return vault.Token{}, f
+	}
 	if answer.Status != http.StatusOK {
 		return vault.Token{}, vault.Refused(answer.Status, "%s", refusal(retry.StatusText(answer.Status, vault.Errors(answer.Body, request.secrets...))))
 	}
 	decoded, err := vault.Decode(answer.Body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
-		return vault.Token{}, failure.Newf(failure.Protocol, "the response to the login at %s contains no token: check that %s is a Vault server, and that the role does not require multi-factor authentication", path, a.connection.Address)
+		return vault.Token{}, failure.Newf(failure.Protocol, "the response to the login at %s contains no token%s: check that %s is a Vault server, and that the role does not require multi-factor authentication", path, butIs(answer.Body, err), a.connection.Address)
 	}
 	a.client.SpeaksHTTP2(answer.HTTP2)
 	return vault.Token{Value: decoded.Auth.ClientToken, Own: true, Lease: vault.TokenLease(decoded.Auth)}, nil
+}
+
+// refusedLate returns whether the reason why there was no final answer in time is that Vault refused the login, and what
+// it said. Vault's azure and cert methods refuse a login with the status 500, which is retried anyway, because Vault also
+// answers 500 during a leader election. A 403 is told as it is if the timeout comes before the patience with it ends.
+func refusedLate(reason string) (said string, refused bool) {
+	if text, forbidden := strings.CutPrefix(reason, "403 Forbidden"); forbidden {
+		return "403" + text, true
+	}
+	return reason, strings.HasPrefix(reason, "500 ")
+}
+
+// butIs returns what a body is that is not JSON as Vault's.
+func butIs(body []byte, err error) string {
+	if err == nil {
+		return ""
+	}
+	return ", but " + vault.Kind(body)
 }
 
 // advice returns what to do about a refused login, whose status and message are in said. Two messages of Vault say
@@ -97,12 +123,18 @@ func (a *applicant) advice(said string, request *loginRequest) string {
 		if request.audience != "" {
 			expects = fmt.Sprintf("that the role expects the audience of the token, %s, ", failure.QuoteName(request.audience))
 		}
-		return fmt.Sprintf("check %sthat the auth method is mounted at auth/%s, and that Vault may review tokens, if the method is kubernetes (ClusterRole system:auth-delegator for its token_reviewer_jwt or its own ServiceAccount)", expects, a.Mount)
+		return fmt.Sprintf("check %sthat the auth method is mounted at auth/%s, and that Vault may review tokens, if the method is kubernetes (ClusterRole system:auth-delegator for its token_reviewer_jwt or its own ServiceAccount)%s", expects, a.Mount, eitherCause)
 	case strings.Contains(said, "could not load backend configuration"):
 		return fmt.Sprintf("configure the auth method (vault write auth/%s/config …)", a.Mount)
 	}
+	if request.isServiceAccount && strings.HasPrefix(said, "403") {
+		return "check " + request.check + eitherCause
+	}
 	return "check " + request.check
 }
+
+// eitherCause says what a 403 means that did not go away.
+const eitherCause = ". Either the role, its bound audience or its ServiceAccounts do not match, or Vault could not have the token reviewed by the API server: Vault's log says which"
 
 func ofRole(role string) string {
 	if role == "" {

@@ -177,6 +177,59 @@ func tokenFor(audience string) []byte {
 	return []byte("eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(`{"aud":`+audience+`}`)) + ".c2ln")
 }
 
+// Vault's kubernetes method refuses a token with 403 whenever the API server does not review it: a busy API server must
+// not fail the start. Of Vault's answers, only this one is tried again.
+func TestARefusedServiceAccountIsTriedAgain(t *testing.T) {
+	denied := fake.Status(403, `{"errors":["permission denied"]}`)
+	for _, method := range []string{"Kubernetes", "JWT"} {
+		mount := strings.ToLower(method)
+		for _, times := range []int{1, 2, 5} {
+			server := fake.NewVault(t)
+			server.Handle("GET secret/data/a", fake.Good)
+			var answers []func(http.ResponseWriter, *http.Request)
+			for range times {
+				answers = append(answers, denied)
+			}
+			server.Handle("POST auth/"+mount+"/login", fake.InTurn(append(answers, server.Login)...))
+			s := resolvetest.Settings(t, server, resolvetest.WithAuth(fake.Fields{"method": method, "role": fake.Role, "tokenPath": fake.File(t, "jwt", fake.JWT)}))
+			s.Vault.Timeout = 20 * time.Second
+			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").Want(t, "X=v")
+		}
+		for name, answer := range map[string]http.HandlerFunc{
+			"permission denied":        denied,
+			"namespace not authorized": fake.Status(403, `{"errors":["namespace not authorized"]}`),
+		} {
+			server := fake.NewVault(t)
+			server.Handle("POST auth/"+mount+"/login", answer)
+			s := resolvetest.Settings(t, server, resolvetest.WithAuth(fake.Fields{"method": method, "role": fake.Role, "tokenPath": fake.File(t, "jwt", fake.JWT)}))
+			s.Vault.Timeout = 2 * time.Second
+			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Denied, "auth/"+mount+"/login (403", name,
+				"Either the role, its bound audience or its ServiceAccounts do not match, or Vault could not have the token reviewed by the API server")
+			if n := len(server.Seen()); n < 2 {
+				t.Errorf("%s, %s: %d attempts", method, name, n)
+			}
+		}
+		for name, answer := range map[string]http.HandlerFunc{
+			"a bad role": fake.Status(400, `{"errors":["invalid role name"]}`), "somebody else's 403": fake.Status(403, "<html>"),
+		} {
+			server := fake.NewVault(t)
+			server.Handle("POST auth/"+mount+"/login", answer)
+			s := resolvetest.Settings(t, server, resolvetest.WithAuth(fake.Fields{"method": method, "role": fake.Role, "tokenPath": fake.File(t, "jwt", fake.JWT)}))
+			if o := resolvetest.Resolve(t, s, "X=vault:secret/data/a#k"); o.Failure == nil || len(server.Seen()) != 1 {
+				t.Errorf("%s, %s: %+v after %v", method, name, o, server.Seen())
+			}
+		}
+	}
+	// A secret ID or a certificate is refused for good.
+	server := fake.NewVault(t)
+	server.Says("POST auth/approle/login", 403, `{"errors":["permission denied"]}`)
+	s := resolvetest.Settings(t, server, resolvetest.WithAuth(fake.Fields{"method": "AppRole", "roleIDFile": fake.File(t, "role", "role-id")}))
+	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Denied, "403")
+	if n := len(server.Seen()); n != 1 {
+		t.Errorf("AppRole: %d attempts", n)
+	}
+}
+
 func TestLoginFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*settings.Settings)
@@ -211,6 +264,7 @@ func TestLoginFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := fake.NewVault(t)
 			s := resolvetest.Settings(t, server)
+			s.Vault.Timeout = 2 * time.Second // a 403 is tried again for a part of it
 			if c.change != nil {
 				c.change(s)
 			}

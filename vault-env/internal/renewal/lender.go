@@ -105,7 +105,7 @@ func judge(path string, a *retry.Answer) renewal {
 	switch {
 	case a.Status == http.StatusOK:
 		return judgeOK(a)
-	case a.Status == http.StatusPreconditionFailed || a.Status == http.StatusTooManyRequests || a.Status > 500:
+	case a.Elsewhere != "" || retry.Worth(a.Status) && a.Status != http.StatusInternalServerError:
 		return renewal{verdict: away, reason: vault.Describe(a, nil)}
 	case a.Status == http.StatusForbidden && strings.Contains(said, "invalid token"):
 		return renewal{verdict: over, reason: "the token is no longer valid"}

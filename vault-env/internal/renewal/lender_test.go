@@ -48,7 +48,8 @@ func TestJudge(t *testing.T) {
 		{"no permission", "sys/leases/renew", 403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, renewal{verdict: fixed}},
 		{"the token is gone", "sys/leases/renew", 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`, renewal{verdict: over}},
 		{"an ingress without backend", "sys/leases/renew", 404, `default backend - 404`, renewal{verdict: failed}},
-		{"a redirect to another host", "sys/leases/renew", 307, ``, renewal{verdict: failed}},
+		{"a redirect to nowhere", "sys/leases/renew", 307, ``, renewal{verdict: failed}},
+		{"a standby, as a proxy sees it", "sys/leases/renew", 473, ``, renewal{verdict: away}},
 		{"an error of one lease", "sys/leases/renew", 500, `{"errors":["internal error"]}`, renewal{verdict: failed}},
 		{"sealed", "sys/leases/renew", 503, `{"errors":["Vault is sealed"]}`, renewal{verdict: away}},
 		{"a proxy alone", "sys/leases/renew", 502, `<html>`, renewal{verdict: away}},
@@ -63,6 +64,14 @@ func TestJudge(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: got %+v; want %+v", c.name, got, c.want)
 		}
+	}
+}
+
+// A standby that cannot forward is a Vault that is away, like one that is sealed.
+func TestARedirectElsewhereIsNoVerdictOnTheLease(t *testing.T) {
+	got := judge("sys/leases/renew", &retry.Answer{Status: 307, Elsewhere: "https://vault-1:8200"})
+	if got.verdict != away || !strings.Contains(got.reason, "307, a redirect to https://vault-1:8200") {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -4,6 +4,7 @@ package resolvetest
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,6 +53,24 @@ func WithTransit(t *testing.T) (*fake.Vault, *fake.Transit, *settings.Settings) 
 	return vault, transit, s
 }
 
+// written is a log that requests at the same time write to, as they may to standard error.
+type written struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
 // Outcome is the result of one resolution.
 type Outcome struct {
 	Env     []string
@@ -62,7 +81,7 @@ type Outcome struct {
 // Resolve resolves an environment. It fails the test if the log or the failure contains a secret.
 func Resolve(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	t.Helper()
-	var b bytes.Buffer
+	var b written
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
 	o := Outcome{}
 	r, f := resolve.Resolve(t.Context(), env, s, log)

@@ -29,6 +29,8 @@ type Answer struct {
 	Status int
 	Body   []byte
 	HTTP2  bool
+	// Elsewhere is the scheme and host of a redirect that is not followed; empty: no redirect, or none with a target.
+	Elsewhere string
 }
 
 // Exchange is one request, sent until it has a final answer.
@@ -72,7 +74,7 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 		if reason == "" || ctx.Err() == nil { // "503 Vault is sealed" is more helpful than the timeout that follows
 			reason = e.Describe(a, err)
 		}
-		wait = max(wait, r.backoff(ctx, attempt))
+		wait = r.pause(ctx, wait, attempt)
 		if r.log.Debugs() {
 			r.log.Debug(e.Label + ": " + reason + ", retrying")
 		}
@@ -98,6 +100,21 @@ func (r Retrier) tellOnce(ctx context.Context, wait time.Duration, where, reason
 		seconds := (left + time.Second - 1).Truncate(time.Second)
 		r.log.Warn(fmt.Sprintf("%s: %s; trying again for up to %s", where, reason, seconds))
 	})
+}
+
+// pause returns how long to wait before the next attempt. It is never shorter than the server asks for, and up to twice
+// as long: a server that tells five hundred clients the same time would be asked by all of them in the same millisecond.
+// The time after it that is left until the deadline is shared by halves.
+func (r Retrier) pause(ctx context.Context, asked time.Duration, attempt int) time.Duration {
+	backoff := r.backoff(ctx, attempt)
+	if asked <= 0 {
+		return backoff
+	}
+	spread := asked
+	if deadline, ok := ctx.Deadline(); ok {
+		spread = max(min(spread, (time.Until(deadline)-asked)/2), 0)
+	}
+	return max(asked+time.Duration(float64(spread)*r.random()), backoff)
 }
 
 // backoff returns a pause that doubles with each attempt, with a jitter of one half, so that a hundred pods do not
@@ -126,10 +143,16 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Worth returns whether another attempt may get a different answer: 412 means a replica that has not seen the token
-// yet, 429 a rate limit, 5xx a Vault that is sealed or has no leader, or a proxy in front of it.
+// Worth returns whether another attempt may get a different answer: 408 and 425 mean a request that came too slowly or
+// too early, 412 a replica that has not seen the token yet, 429 a rate limit, 472 and 473 a server that stands by (the
+// statuses of sys/health, which a proxy may pass on), 5xx a Vault that is sealed or has no leader, or a proxy in front
+// of it.
 func Worth(status int) bool {
-	return status == http.StatusPreconditionFailed || status == http.StatusTooManyRequests || status >= 500
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusPreconditionFailed, http.StatusTooManyRequests, 472, 473:
+		return true
+	}
+	return status >= 500
 }
 
 // After returns how long an answer asks to wait before the next attempt (RFC 9110, section 10.2.3, including its date

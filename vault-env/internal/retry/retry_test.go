@@ -25,6 +25,48 @@ func TestBackoffGrowsWithinBounds(t *testing.T) {
 	}
 }
 
+// A server that asks for a pause gets it whole; clients that were told the same time come back at different ones.
+func TestThePauseThatAServerAsksForIsSpread(t *testing.T) {
+	for _, c := range []struct {
+		asked, left, least, most time.Duration
+	}{
+		{asked: time.Second, least: time.Second, most: 2 * time.Second},
+		{asked: 30 * time.Second, least: 30 * time.Second, most: time.Minute},
+		{asked: time.Second, left: time.Hour, least: time.Second, most: 2 * time.Second},
+		{asked: time.Hour, left: 2 * time.Hour, least: time.Hour, most: 90 * time.Minute},
+		{asked: time.Hour, left: time.Minute, least: time.Hour, most: time.Hour},
+		{asked: 0, least: firstBackoff / 2, most: firstBackoff},
+		{asked: -time.Hour, least: firstBackoff / 2, most: firstBackoff},
+		{asked: time.Millisecond, least: firstBackoff / 2, most: firstBackoff},
+	} {
+		ctx, cancel := context.Background(), func() {}
+		if c.left > 0 {
+			ctx, cancel = context.WithTimeout(ctx, c.left)
+		}
+		var pauses []time.Duration
+		for _, random := range []float64{0, 0.5, 0.999} {
+			got := Retrier{random: func() float64 { return random }}.pause(ctx, c.asked, 0)
+			if got < c.least || got > c.most {
+				t.Errorf("asked for %s with %s left: %s with %v", c.asked, c.left, got, random)
+			}
+			pauses = append(pauses, got)
+		}
+		if c.least != c.most && (pauses[0] == pauses[1] || pauses[1] == pauses[2]) {
+			t.Errorf("asked for %s with %s left: the same pause for all: %v", c.asked, c.left, pauses)
+		}
+		cancel()
+	}
+}
+
+func TestWorth(t *testing.T) {
+	worth := map[int]bool{408: true, 412: true, 425: true, 429: true, 472: true, 473: true}
+	for status := 100; status < 700; status++ {
+		if want := worth[status] || status >= 500; Worth(status) != want {
+			t.Errorf("Worth(%d) = %v", status, !want)
+		}
+	}
+}
+
 func TestSleepDoesNotOutlastTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -65,7 +65,13 @@ func Describe(a *retry.Answer, err error, secrets ...string) string {
 	if err != nil {
 		return retry.Reason(err)
 	}
-	reason := strconv.Itoa(a.Status) + " " + http.StatusText(a.Status)
+	if a.Elsewhere != "" {
+		return strconv.Itoa(a.Status) + ", a redirect to " + retry.Quoted(a.Elsewhere, secrets...) + ", which is not followed: only to the same host, not from https to http, and not in circles"
+	}
+	if len(a.Body) > 0 && !IsVaults(a.Body) {
+		return named(a) + ", not from Vault"
+	}
+	reason := strings.TrimSpace(strconv.Itoa(a.Status) + " " + http.StatusText(a.Status))
 	if text := Errors(a.Body, secrets...); text != "" {
 		reason += ": " + text
 	}

@@ -34,11 +34,13 @@ const (
 	maxInFlight = 64
 	// Connections without HTTP/2: about as many as a browser opens, so that 50 reads do not become 50 handshakes.
 	maxConnections = 8
+	// Read of a redirect's body.
+	maxRedirectBody = 64 << 10
 )
 
 // Client sends requests to one Vault. Its deadline is the context's: login, reads and retries share one timeout.
 type Client struct {
-	http      *http.Client
+	lines     *lines
 	address   string
 	where     string // Vault and the proxy before it, for messages
 	namespace string
@@ -46,7 +48,6 @@ type Client struct {
 	userAgent string
 	log       *logging.Logger
 	retrier   retry.Retrier
-	http2     bool          // the connection uses HTTP/2, as far as is known
 	allowance *atomic.Int64 // bytes left for all answers together; nil: no limit
 }
 
@@ -58,10 +59,11 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 	if f != nil {
 		return nil, f
 	}
-	// A dial that hangs (a dead endpoint behind a Service address) leaves time for another attempt.
-	dial := max(v.Timeout/3, time.Second)
+	// A dial that hangs (a dead endpoint behind a Service address) leaves time for other attempts.
+	dial := max(v.Timeout/4, time.Second)
+	names := newDialer(dial)
 	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dial}).DialContext,
+		DialContext:         names.dial,
 		TLSHandshakeTimeout: dial,
 		TLSClientConfig:     config,
 		ForceAttemptHTTP2:   true,
@@ -70,7 +72,8 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 		MaxIdleConnsPerHost: maxConnections,
 		MaxConnsPerHost:     maxConnections,
 	}
-	if loggedIn && strings.HasPrefix(v.Address, "https:") {
+	http2 := loggedIn && strings.HasPrefix(v.Address, "https:")
+	if http2 {
 		transport.MaxConnsPerHost = 1
 	}
 	if f := v.UseProxy(transport); f != nil {
@@ -81,14 +84,13 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 		where += " through the proxy " + v.ProxyURL
 	}
 	return &Client{
-		http:      &http.Client{Transport: transport, CheckRedirect: sameHost},
+		lines:     &lines{now: &line{Transport: transport}, http2: http2, names: names},
 		address:   v.Address,
 		where:     where,
 		namespace: v.Namespace,
 		userAgent: v.UserAgent,
 		log:       log,
 		retrier:   retry.New(log),
-		http2:     loggedIn && strings.HasPrefix(v.Address, "https:"),
 	}, nil
 }
 
@@ -100,7 +102,7 @@ func (c *Client) As(token string) *Client {
 }
 
 // SpeaksHTTP2 tells the client whether its connection uses HTTP/2.
-func (c *Client) SpeaksHTTP2(does bool) { c.http2 = does }
+func (c *Client) SpeaksHTTP2(does bool) { c.lines.speaksHTTP2(does) }
 
 // LimitAnswers turns the limit on the size of all answers together on or off.
 func (c *Client) LimitAnswers(on bool) {
@@ -111,20 +113,11 @@ func (c *Client) LimitAnswers(on bool) {
 }
 
 // Close closes idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-// sameHost allows redirects only to the original host, and never from https to http: the request carries a token.
-func sameHost(next *http.Request, before []*http.Request) error {
-	first := before[0].URL
-	if next.URL.Hostname() != first.Hostname() || first.Scheme == "https" && next.URL.Scheme != "https" || len(before) > 3 {
-		return http.ErrUseLastResponse
-	}
-	return nil
-}
+func (c *Client) Close() { c.lines.close() }
 
 // concurrency returns how many requests to send at once.
 func (c *Client) concurrency() int {
-	if c.http2 {
+	if c.lines.areHTTP2() {
 		return maxInFlight
 	}
 	return maxConnections
@@ -136,9 +129,17 @@ func (c *Client) Do(ctx context.Context, method, path, version string, body []by
 	return c.Repeat(ctx, c.Exchange(method, path, version, body, c.Token))
 }
 
-// Repeat sends an exchange until it has a final answer.
+// Repeat sends an exchange until it has a final answer. A refusal that is not Vault's is a failure; but what a 404
+// means, which says that there is no secret, is up to the caller, who knows what it asked for.
 func (c *Client) Repeat(ctx context.Context, e retry.Exchange) (*retry.Answer, *failure.Failure) {
-	return c.retrier.Do(ctx, e)
+	answer, f := c.retrier.Do(ctx, e)
+	if f == nil && answer.Status != http.StatusNotFound {
+		f = c.NotVaults(answer)
+	}
+	if f != nil {
+		return nil, f
+	}
+	return answer, nil
 }
 
 // Exchange returns one request to Vault. Its secrets are never printed, even if Vault repeats them.
@@ -147,14 +148,17 @@ func (c *Client) Exchange(method, path, version string, body []byte, secrets ...
 	if version != "" {
 		target += "?version=" + version
 	}
+	wasSilent := false
 	return retry.Exchange{
 		Label: method + " " + path,
 		Where: c.where,
 		Send: func(ctx context.Context) (*retry.Answer, time.Duration, error) {
-			return c.send(ctx, method, target, body)
+			answer, wait, err := c.send(ctx, silence(ctx, wasSilent), method, target, body)
+			wasSilent = wasSilent || errors.As(err, &errSilent{})
+			return answer, wait, err
 		},
-		Again:    func(a *retry.Answer) bool { return retry.Worth(a.Status) },
-		Final:    func(err error) *failure.Failure { return finalError(err, c.address) },
+		Again:    notNow,
+		Final:    func(err error) *failure.Failure { return c.finalError(err) },
 		Describe: func(a *retry.Answer, err error) string { return Describe(a, err, secrets...) },
 		Late: func(reason string) *failure.Failure {
 			return failure.Newf(failure.Unavailable, "%s was not available in time (%s): check that it is running and unsealed, check its address, or raise the timeout", c.where, reason)
@@ -164,14 +168,70 @@ func (c *Client) Exchange(method, path, version string, body []byte, secrets ...
 
 // Once sends a request once. It returns an answer or a connection error, and how long Vault asks to wait.
 func (c *Client) Once(ctx context.Context, method, path string, body []byte) (*retry.Answer, time.Duration, error) {
-	return c.send(ctx, method, escapePath(path), body)
+	return c.send(ctx, 0, method, escapePath(path), body)
 }
 
-func (c *Client) send(ctx context.Context, method, target string, body []byte) (*retry.Answer, time.Duration, error) {
-	request, err := http.NewRequestWithContext(ctx, method, c.address+"/v1/"+target, bytes.NewReader(body))
+// send sends a request once. The server may be silent for as long as limit; zero: as long as the context allows. If it
+// was silent, or says that it has no answer now, the next request uses another connection.
+func (c *Client) send(ctx context.Context, limit time.Duration, method, target string, body []byte) (*retry.Answer, time.Duration, error) {
+	where, err := url.Parse(c.address + "/v1/" + target)
 	if err != nil {
 		return nil, 0, err
 	}
+	connections := c.lines.take()
+	defer c.lines.release(connections)
+	attempt := newWatch(ctx, limit)
+	defer attempt.stop()
+	answer, wait, err := c.follow(attempt, connections, method, where, body)
+	if err != nil {
+		if silent, ok := attempt.silent(); ok {
+			c.lines.leave(connections, attempt.remote)
+			return nil, 0, silent
+		}
+		return nil, 0, err
+	}
+	if elsewhere(answer) {
+		c.lines.leave(connections, attempt.remote)
+	}
+	return answer, wait, nil
+}
+
+// follow sends a request, and again to where it is redirected, as far as that is followed.
+func (c *Client) follow(attempt *watch, connections http.RoundTripper, method string, where *url.URL, body []byte) (*retry.Answer, time.Duration, error) {
+	first := where
+	for hops := 0; ; hops++ {
+		response, err := connections.RoundTrip(c.newRequest(attempt.ctx, method, where, body))
+		if err != nil {
+			return nil, 0, err
+		}
+		next, follow := redirection(response, first)
+		if follow && hops < maxRedirects {
+			where = next
+			io.CopyN(io.Discard, response.Body, maxRedirectBody) // so that the connection can be used again
+			response.Body.Close()
+			continue
+		}
+		return c.answer(attempt, response, next)
+	}
+}
+
+// answer reads a response. next is where it redirects to, if it does and is not followed.
+func (c *Client) answer(attempt *watch, response *http.Response, next *url.URL) (*retry.Answer, time.Duration, error) {
+	defer response.Body.Close()
+	content, err := io.ReadAll(&bounded{response.Body, maxAnswer, c.allowance, attempt})
+	if err != nil {
+		return nil, 0, err
+	}
+	a := &retry.Answer{Status: response.StatusCode, Body: content, HTTP2: response.ProtoMajor == 2}
+	if next != nil {
+		a.Elsewhere = next.Scheme + "://" + next.Host
+	}
+	return a, retry.After(response), nil
+}
+
+func (c *Client) newRequest(ctx context.Context, method string, where *url.URL, body []byte) *http.Request {
+	request, _ := http.NewRequestWithContext(ctx, method, "", bytes.NewReader(body)) // the methods are constants
+	request.URL, request.Host = where, where.Host
 	// Vault may be configured to refuse requests without it, which a proxy may have been tricked into sending.
 	request.Header.Set("X-Vault-Request", "true")
 	request.Header.Set("User-Agent", c.userAgent)
@@ -184,16 +244,7 @@ func (c *Client) send(ctx context.Context, method, target string, body []byte) (
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(&bounded{response.Body, maxAnswer, c.allowance})
-	if err != nil {
-		return nil, 0, err
-	}
-	return &retry.Answer{Status: response.StatusCode, Body: content, HTTP2: response.ProtoMajor == 2}, retry.After(response), nil
+	return request
 }
 
 var (
@@ -206,10 +257,14 @@ type bounded struct {
 	body      io.Reader
 	left      int
 	allowance *atomic.Int64 // shared with the other answers
+	attempt   *watch
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
+	if n > 0 {
+		b.attempt.heard()
+	}
 	if b.left -= n; b.left < 0 {
 		return n, errTooLong
 	}
@@ -220,7 +275,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 // finalError returns a failure for errors that another attempt would only repeat, else nil.
-func finalError(err error, address string) *failure.Failure {
+func (c *Client) finalError(err error) *failure.Failure {
+	address := c.address
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var noHost x509.HostnameError
@@ -241,11 +297,17 @@ func finalError(err error, address string) *failure.Failure {
 		return failure.Newf(failure.Unavailable, "the certificate of Vault at %s is not trusted (%s): check the CA", address, failure.Shorten(failure.OneLine(certificate.Err.Error()), 120))
 	case errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Err.Error(), "certificate"):
 		return failure.Newf(failure.Denied, "Vault at %s rejected the client certificate (%s): check its validity period and its CA, or set one if there is none", address, alert.Err)
+	case strings.Contains(err.Error(), tlsAlertForHTTP):
+		return c.plainToTLS()
 	case errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch):
 		return failure.Newf(failure.Unavailable, "%s does not speak TLS: check the scheme and the port", address)
 	}
 	return nil
 }
+
+// tlsAlertForHTTP is in net/http's error if a server that expects TLS answers with an alert record (RFC 8446, section
+// 5.1): content type 21, version 3.
+const tlsAlertForHTTP = `malformed HTTP response "\x15\x03`
 
 // escapePath escapes a path for a URL, segment by segment: Vault sees "%2e%2e" in a reference exactly as written.
 func escapePath(path string) string {

@@ -3,9 +3,11 @@ package vault
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"vaultinjection.dev/vault-env/internal/failure"
 )
@@ -13,6 +15,7 @@ import (
 // UseProxy makes a transport, whose DialContext is set, send its requests through the proxy of the connection; or
 // directly, if it has none.
 func (v *Connection) UseProxy(t *http.Transport) *failure.Failure {
+	t.OnProxyConnectResponse = proxyAnswer
 	if v.FollowsEnvironment {
 		t.Proxy = http.ProxyFromEnvironment
 		return nil
@@ -47,6 +50,15 @@ func (v *Connection) UseProxy(t *http.Transport) *failure.Failure {
 		return secured, nil
 	}
 	return nil
+}
+
+// proxyAnswer returns an error that says whose word it is if a proxy does not connect: net/http's is only the status text
+// that the proxy sent, such as "Forbidden".
+func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return fmt.Errorf("the proxy refused to connect: %s", strings.TrimSpace(fmt.Sprint(answer.StatusCode)+" "+http.StatusText(answer.StatusCode)))
 }
 
 // proxyError is an error of the connection to the proxy, not of the one to Vault within it.

@@ -67,7 +67,7 @@ func (c *Client) request(ctx context.Context, key Request) (*retry.Answer, *fail
 func (c *Client) found(key Request, answer *retry.Answer) (*Secret, *failure.Failure) {
 	decoded, err := Decode(answer.Body)
 	if err != nil || decoded.Data == nil {
-		return nil, failure.Newf(failure.Protocol, "the response for %s is not from Vault: check that %s is a Vault server, and that the path can be read", failure.QuoteName(key.Path), c.address)
+		return nil, failure.Newf(failure.Protocol, "the response for %s is not from Vault%s: check that %s is a Vault server, and that the path can be read", failure.QuoteName(key.Path), kindUnless(err == nil, answer.Body), c.address)
 	}
 	s, f := asSecret(decoded.Data)
 	if f != nil {
@@ -83,7 +83,7 @@ func (c *Client) found(key Request, answer *retry.Answer) (*Secret, *failure.Fai
 func (c *Client) notFound(key Request, answer *retry.Answer, ignoreMissing bool) (*Secret, *failure.Failure) {
 	decoded, err := Decode(answer.Body)
 	if err != nil || decoded.Data == nil && decoded.Errors == nil && decoded.Warnings == nil {
-		return nil, failure.Newf(failure.Protocol, "the response for %s (404) is not from Vault: check that %s is a Vault server", failure.QuoteName(key.Path), c.address)
+		return nil, failure.Newf(failure.Protocol, "the response for %s (%s) is not from Vault: check that %s is a Vault server", failure.QuoteName(key.Path), named(answer), c.address)
 	}
 	if _, versioned := asKVVersion(decoded.Data); versioned {
 		return c.found(key, answer)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/fake"
@@ -85,7 +86,7 @@ func TestTransitFailures(t *testing.T) {
 		"no such key":          {fake.Status(400, `{"errors":["encryption key not found"]}`), failure.Denied, []string{"GOOD (and 2 more): Vault refused to decrypt with " + path + " (400: encryption key not found)"}, true},
 		"no such mount":        {fake.Status(404, `{"errors":["no handler for route \"transit/decrypt/shop\". route entry not found."]}`), failure.Missing, []string{"GOOD (and 2 more): ", "transit.mountPath"}, true},
 		"denied":               {fake.Status(403, `{"errors":["permission denied"]}`), failure.Denied, []string{"GOOD (and 2 more): Vault denied decrypting with " + path + " (403: permission denied)", `"update"`}, false},
-		"somebody's 400":       {fake.Status(400, `<html>`), failure.Denied, []string{"400"}, false},
+		"somebody's 400":       {fake.Status(400, `<html>`), failure.Protocol, []string{"(400 Bad Request, an HTML page) is not from Vault"}, false},
 		"somebody's 404":       {fake.Status(404, `<html>`), failure.Protocol, []string{"is not from Vault's transit engine"}, false},
 		"too few results":      {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""}]}}`), failure.Protocol, []string{"is not from Vault's transit engine"}, false},
 		"no results":           {fake.Status(200, `{"data":{"plaintext":"aHVudGVyMg=="}}`), failure.Protocol, []string{"is not from Vault's transit engine"}, false},
@@ -93,12 +94,15 @@ func TestTransitFailures(t *testing.T) {
 		"no base64":            {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":"hunter2!"}]}}`), failure.Protocol, []string{"X (and 1 more): ", "contains no plaintext"}, false},
 		"a number":             {fake.Status(200, `{"data":{"batch_results":[{"plaintext":""},{"plaintext":7}]}}`), failure.Protocol, []string{"contains no plaintext"}, false},
 		"null":                 {fake.Status(200, `{"data":{"batch_results":[null,null]}}`), failure.Protocol, []string{"GOOD: ", "contains no plaintext"}, false},
-		"a redirect":           {fake.Status(307, "", "Location", "https://elsewhere.invalid/"), failure.Protocol, []string{"307, a redirect"}, false},
+		"a redirect":           {fake.Status(307, "", "Location", "https://elsewhere.invalid/"), failure.Unavailable, []string{"307, a redirect"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			vault, _, s := resolvetest.WithTransit(t)
 			if c.answer != nil {
 				vault.Handle(fake.DecryptPath, c.answer)
+			}
+			if c.status == failure.Unavailable {
+				s.Vault.Timeout = time.Second
 			}
 			env := []string{"GOOD=" + fake.Encrypted("good"), "X=" + damaged, "Y=a ${" + damaged + "} b"}
 			resolvetest.Resolve(t, s, env...).WantFailure(t, c.status, c.says...)
