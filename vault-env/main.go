@@ -11,7 +11,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	stdlog "log"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/daemon"
+	"vaultinjection.dev/vault-env/internal/entry"
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/guard"
@@ -30,6 +30,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
+	"vaultinjection.dev/vault-env/internal/signals"
 	"vaultinjection.dev/vault-env/internal/started"
 	"vaultinjection.dev/vault-env/internal/termination"
 )
@@ -62,7 +63,8 @@ func main() {
 	// The process lives for milliseconds: collect garbage only if the container's memory might run out.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(64 << 20)
-	env := environment.Variables(os.Environ())
+	signals.StayIgnored(entry.Ignored())
+	env := environment.Variables(entry.Variables(os.Environ()))
 	if _, configured := env.Lookup(environment.ConfigVariable); configured {
 		// These variables are the program's. Go's libraries would read some of them: proxies, CAs (SSL_CERT_FILE,
 		// SSL_CERT_DIR), and GODEBUG, which can weaken TLS.
@@ -158,22 +160,24 @@ func load(env environment.Variables, log *logging.Logger) (settings.Settings, *f
 }
 
 func start(argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
+	early := signals.CatchEarly()
 	program, f := launch.Find(argv[0], env)
 	if f != nil {
 		return 0, f
 	}
 	if s.Mode == settings.ModeDaemon {
-		return daemon.Run(program, argv, env, s, log)
+		return daemon.Run(early, program, argv, env, s, log)
 	}
-	r, f := resolve.Resolve(context.Background(), env, s, log)
+	r, f := resolve.Resolve(early.Context(), env, s, log)
 	if f != nil {
-		return 0, f
+		return 0, early.Or(f)
 	}
-	if s.Delay > 0 {
-		time.Sleep(s.Delay)
+	if f = early.Wait(s.Delay); f == nil {
+		r.Settle(log)
+		if f = early.Stop(); f == nil {
+			f = launch.Replace(program, argv, r.Environment)
+		}
 	}
-	r.Settle(log)
-	f = launch.Replace(program, argv, r.Environment)
 	r.Abandon(s.Revoke, log)
 	return 0, f
 }
@@ -185,9 +189,10 @@ func check(env environment.Variables, stdout io.Writer, log *logging.Logger) *fa
 	if f != nil {
 		return f
 	}
-	r, f := resolve.Resolve(context.Background(), env, &s, log)
+	early := signals.CatchEarly()
+	r, f := resolve.Resolve(early.Context(), env, &s, log)
 	if f != nil {
-		return f
+		return early.Or(f)
 	}
 	defer r.Abandon(s.Revoke, log)
 	count := 0

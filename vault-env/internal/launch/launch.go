@@ -7,8 +7,10 @@ import (
 	"strings"
 	"syscall"
 
+	"vaultinjection.dev/vault-env/internal/entry"
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/signals"
 )
 
 // defaultPath is the PATH that container runtimes use if an image sets none.
@@ -65,8 +67,10 @@ func executable(file string) *failure.Failure {
 	return nil
 }
 
-// Replace replaces this process with a program. It returns only if that failed.
+// Replace replaces this process with a program. It returns only if that failed. Signals that were ignored when this
+// process started are ignored by the program.
 func Replace(program string, argv, env []string) *failure.Failure {
+	signals.Ignore(entry.Ignored())
 	return Failure(program, syscall.Exec(program, argv, env))
 }
 
