@@ -65,11 +65,9 @@ func main() {
 	debug.SetMemoryLimit(64 << 20)
 	signals.StayIgnored(entry.Ignored())
 	env := environment.Variables(entry.Variables(os.Environ()))
-	if _, configured := env.Lookup(environment.ConfigVariable); configured {
-		// These variables are the program's. Go's libraries would read some of them: proxies, CAs (SSL_CERT_FILE,
-		// SSL_CERT_DIR), and GODEBUG, which can weaken TLS.
-		os.Clearenv()
-	}
+	// Go's libraries would read the program's variables: proxies, CAs (SSL_CERT_FILE, SSL_CERT_DIR), and GODEBUG, which
+	// can weaken TLS.
+	settings.Expose(env)
 	os.Exit(run(os.Args[1:], env, os.Stdout, os.Stderr))
 }
 
