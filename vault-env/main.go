@@ -62,7 +62,7 @@ func main() {
 	stdlog.SetOutput(io.Discard)
 	// The process lives for milliseconds: collect garbage only if the container's memory might run out.
 	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(64 << 20)
+	debug.SetMemoryLimit(guard.MaxHeap) // until package resolve knows the container's
 	signals.StayIgnored(entry.Ignored())
 	env := environment.Variables(entry.Variables(os.Environ()))
 	// Go's libraries would read the program's variables: proxies, CAs (SSL_CERT_FILE, SSL_CERT_DIR), and GODEBUG, which

@@ -44,6 +44,7 @@ func Resolve(ctx context.Context, env environment.Variables, s *settings.Setting
 			return nil, failure.Newf(failure.Denied, "this is not the first process of the container (kubectl exec?), and the policy's refuseExec allows only that one to read secrets")
 		}
 		guard.ConcealMemory()
+		guard.BoundHeap()
 		if s.Vault.SkipVerify {
 			log.Warn("VAULT_SKIP_VERIFY is true: anyone on the network path to Vault can read the token and the secrets")
 		}
