@@ -13,11 +13,10 @@ import (
 // UseProxy makes a transport, whose DialContext is set, send its requests through the proxy of the connection; or
 // directly, if it has none.
 func (v *Connection) UseProxy(t *http.Transport) *failure.Failure {
-	if v.FollowsEnvironment {
-		t.Proxy = http.ProxyFromEnvironment
-		return nil
-	}
 	if v.ProxyURL == "" {
+		if v.FollowsEnvironment {
+			t.Proxy = http.ProxyFromEnvironment
+		}
 		return nil
 	}
 	proxy, err := url.Parse(v.ProxyURL)
