@@ -159,18 +159,25 @@ func load(env environment.Variables, log *logging.Logger) (settings.Settings, *f
 
 func start(argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	early := signals.CatchEarly()
-	program, f := launch.Find(argv[0], env)
-	if f != nil {
-		return 0, f
+	// A mistake in the command does not cost a login.
+	if !launch.Awaits(argv[0], env) {
+		if _, f := launch.Find(argv[0], env); f != nil {
+			return 0, f
+		}
 	}
 	if s.Mode == settings.ModeDaemon {
-		return daemon.Run(early, program, argv, env, s, log)
+		return daemon.Run(early, argv, env, s, log)
 	}
 	r, f := resolve.Resolve(early.Context(), env, s, log)
 	if f != nil {
 		return 0, early.Or(f)
 	}
-	if f = early.Wait(s.Delay); f == nil {
+	r.TellLeases(log)
+	program, f := launch.Find(argv[0], r.Environment)
+	if f == nil {
+		f = early.Wait(s.Delay)
+	}
+	if f == nil {
 		r.Settle(log)
 		if f = early.Stop(); f == nil {
 			f = launch.Replace(program, argv, r.Environment)

@@ -56,7 +56,7 @@ type daemon struct {
 }
 
 // Run starts the program as a child and returns its exit status when it has ended. It takes the signals over from early.
-func Run(early *signals.Early, program string, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
+func Run(early *signals.Early, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
 	if f := early.Stop(); f != nil {
 		return 0, f
@@ -74,7 +74,11 @@ func Run(early *signals.Early, program string, argv []string, env environment.Va
 		d.abandon()
 		return 0, f
 	}
-	if f := d.start(program, argv, resolved); f != nil {
+	program, f := launch.Find(argv[0], resolved)
+	if f == nil {
+		f = d.start(program, argv, resolved)
+	}
+	if f != nil {
 		d.abandon()
 		return 0, f
 	}

@@ -10,11 +10,19 @@ import (
 	"vaultinjection.dev/vault-env/internal/entry"
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/reference"
 	"vaultinjection.dev/vault-env/internal/signals"
 )
 
 // defaultPath is the PATH that container runtimes use if an image sets none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Awaits returns whether the file of a program can only be found once the references are resolved: PATH is one.
+func Awaits(name string, env environment.Variables) bool {
+	path, _ := env.Lookup("PATH")
+	parsed, err := reference.Parse("PATH", path)
+	return err == nil && parsed.Refers && !strings.Contains(name, "/")
+}
 
 // Find returns the file of a program, found as a shell finds it: a name with a slash is a file, and any other name is
 // looked up in PATH, where an empty entry is the current directory and a file that cannot be executed is skipped if a

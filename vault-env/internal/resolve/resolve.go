@@ -63,6 +63,28 @@ func Resolve(ctx context.Context, env environment.Variables, s *settings.Setting
 	return r, nil
 }
 
+// TellLeases warns that nothing renews the leases of the secrets, once: the program is on its own with them.
+func (r *Resolution) TellLeases(log *logging.Logger) {
+	var first *vault.Lease
+	for i := range r.Leases {
+		if l := &r.Leases[i]; l.Duration > 0 && (first == nil || l.Duration < first.Duration) {
+			first = l
+		}
+	}
+	if first == nil {
+		return
+	}
+	left := first.Duration
+	if r.Token.Lease.Duration > 0 {
+		left = min(left, r.Token.Lease.Duration) // the leases end with the token
+	}
+	what := "the lease of " + failure.QuoteName(first.Request.Path) + " expires"
+	if more := len(r.Leases) - 1; more > 0 {
+		what = fmt.Sprintf("the lease of %s (and %d more) expires", failure.QuoteName(first.Request.Path), more)
+	}
+	log.Warn(fmt.Sprintf("%s in %s, and nothing renews it in this mode: set process.mode to Daemon (VAULT_ENV_DAEMON=true)", what, left))
+}
+
 // Settle waits until the request to revoke the token is sent, if there is one.
 func (r *Resolution) Settle(log *logging.Logger) { r.answers.settleToken(log) }
 
