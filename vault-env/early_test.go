@@ -59,6 +59,16 @@ func revocations(vault *fake.Vault) chan struct{} {
 	return revoked
 }
 
+// await waits for a channel, and fails the test if nothing comes.
+func await(t *testing.T, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing for a minute")
+	}
+}
+
 // A start that a signal ends says so in one line, and leaves no token behind; as process 1 as well, for which the kernel
 // does nothing.
 func TestSignalsBeforeTheProgram(t *testing.T) {
@@ -110,14 +120,14 @@ func TestSignalsBeforeTheProgram(t *testing.T) {
 						}
 						defer cmd.Process.Kill()
 						if at.request != "" {
-							<-asked
+							await(t, asked)
 						} else { // the delay begins when the token is no longer needed
-							<-revoked
+							await(t, revoked)
 						}
 						cmd.Process.Signal(s)
 						if at.request != "" {
 							close(answer)
-							<-revoked
+							await(t, revoked)
 						}
 						cmd.Wait()
 						want := "vault-env: error: received " + names[s] + " before the program started: not starting it\n"
@@ -149,7 +159,7 @@ func TestASignalWhileVaultIsAway(t *testing.T) {
 	defer cmd.Process.Kill()
 	guard := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	defer guard.Stop()
-	<-asked
+	await(t, asked)
 	cmd.Process.Signal(syscall.SIGTERM)
 	said, _ := io.ReadAll(stderr)
 	cmd.Wait()
