@@ -158,7 +158,10 @@ func load(env environment.Variables, log *logging.Logger) (settings.Settings, *f
 }
 
 func start(argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
-	early := signals.CatchEarly()
+	early := signals.None()
+	if mayTakeTime(env, s) { // else the program is there before a signal could be
+		early = signals.CatchEarly()
+	}
 	// A mistake in the command does not cost a login.
 	if !launch.Awaits(argv[0], env) {
 		if _, f := launch.Find(argv[0], env); f != nil {
@@ -185,6 +188,22 @@ func start(argv []string, env environment.Variables, s *settings.Settings, log *
 	}
 	r.Abandon(s.Revoke, log)
 	return 0, f
+}
+
+// mayTakeTime returns whether the start in mode Exec may have to wait for something.
+func mayTakeTime(env environment.Variables, s *settings.Settings) bool {
+	if s.Mode == settings.ModeDaemon { // catches all signals itself
+		return false
+	}
+	if s.Delay > 0 || len(s.FromPaths) > 0 {
+		return true
+	}
+	for _, entry := range env {
+		if strings.Contains(entry, "vault:") { // every reference does
+			return true
+		}
+	}
+	return false
 }
 
 // check resolves the references as for a program, and prints the name of each variable that the program would get from

@@ -42,6 +42,13 @@ type Early struct {
 	stop    sync.Once
 }
 
+// None returns an Early that catches nothing, for a start that takes no time.
+func None() *Early {
+	e := &Early{ctx: context.Background(), signals: make(chan os.Signal), done: make(chan struct{})}
+	close(e.done)
+	return e
+}
+
 // CatchEarly catches the signals that end vault-env early, but not those that are ignored (nohup).
 func CatchEarly() *Early {
 	ctx, cancel := context.WithCancelCause(context.Background())

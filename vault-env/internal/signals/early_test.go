@@ -31,6 +31,12 @@ func TestEarly(t *testing.T) {
 			t.Error(f)
 		}
 	})
+	t.Run("none", func(t *testing.T) {
+		e := None()
+		if e.Wait(0) != nil || e.Or(nil) != nil || e.Stop() != nil || e.Stop() != nil {
+			t.Error("a failure")
+		}
+	})
 	for _, s := range ending {
 		t.Run(Name(s), func(t *testing.T) {
 			e := CatchEarly()
