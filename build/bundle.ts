@@ -7,6 +7,8 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { VAULT_ENV_LINKER } from './go-modules.ts';
+
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -111,7 +113,7 @@ copyFileSync(join(root, 'crds/vaultinjectionpolicies.yaml'), join(dist, 'vaultin
 function buildVaultEnv(name: string, platform: NodeJS.ProcessEnv = {}): void {
   const { error, status } = spawnSync(
     'go',
-    ['build', '-trimpath', '-ldflags', `-s -w -X main.version=${version}`, '-o', join(dist, name), '.'],
+    ['build', '-trimpath', '-ldflags', `${VAULT_ENV_LINKER} -X main.version=${version}`, '-o', join(dist, name), '.'],
     { cwd: join(root, 'vault-env'), env: { ...process.env, CGO_ENABLED: '0', ...platform }, stdio: 'inherit' },
   );
   if (error) throw new Error(`go could not be run (${error.message}): install Go 1.26 or newer`);

@@ -12,6 +12,9 @@ const root = join(import.meta.dirname, '..');
 
 export const VAULT_ENV = join(root, 'vault-env');
 
+/** What the linker is told for vault-env: no symbols, and to start at its own entry (vault-env/internal/entry). */
+export const VAULT_ENV_LINKER = '-s -w -E vault_env_entry';
+
 /** Returns paths from the root of the repository, vault-env first. */
 export function goModules(): readonly string[] {
   return globSync('vault-env/**/go.mod', { cwd: root }).map(dirname).sort();

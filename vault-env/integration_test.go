@@ -47,7 +47,7 @@ func startVault(t *testing.T, change ...func(*exec.Cmd)) *realVault {
 	}
 	v := &realVault{t: t, dir: t.TempDir()}
 	v.binary = filepath.Join(v.dir, "vault-env")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=test", "-o", v.binary, ".")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -E vault_env_entry -X main.version=test", "-o", v.binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

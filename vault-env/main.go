@@ -11,7 +11,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	stdlog "log"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/daemon"
+	"vaultinjection.dev/vault-env/internal/entry"
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/guard"
@@ -30,6 +30,7 @@ import (
 	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/resolve"
 	"vaultinjection.dev/vault-env/internal/settings"
+	"vaultinjection.dev/vault-env/internal/signals"
 	"vaultinjection.dev/vault-env/internal/started"
 	"vaultinjection.dev/vault-env/internal/termination"
 )
@@ -61,13 +62,12 @@ func main() {
 	stdlog.SetOutput(io.Discard)
 	// The process lives for milliseconds: collect garbage only if the container's memory might run out.
 	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(64 << 20)
-	env := environment.Variables(os.Environ())
-	if _, configured := env.Lookup(environment.ConfigVariable); configured {
-		// These variables are the program's. Go's libraries would read some of them: proxies, CAs (SSL_CERT_FILE,
-		// SSL_CERT_DIR), and GODEBUG, which can weaken TLS.
-		os.Clearenv()
-	}
+	debug.SetMemoryLimit(guard.MaxHeap) // until package resolve knows the container's
+	signals.StayIgnored(entry.Ignored())
+	env := environment.Variables(entry.Variables(os.Environ()))
+	// Go's libraries would read the program's variables: proxies, CAs (SSL_CERT_FILE, SSL_CERT_DIR), and GODEBUG, which
+	// can weaken TLS.
+	settings.Expose(env)
 	os.Exit(run(os.Args[1:], env, os.Stdout, os.Stderr))
 }
 
@@ -158,24 +158,52 @@ func load(env environment.Variables, log *logging.Logger) (settings.Settings, *f
 }
 
 func start(argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
-	program, f := launch.Find(argv[0], env)
-	if f != nil {
-		return 0, f
+	early := signals.None()
+	if mayTakeTime(env, s) { // else the program is there before a signal could be
+		early = signals.CatchEarly()
+	}
+	// A mistake in the command does not cost a login.
+	if !launch.Awaits(argv[0], env) {
+		if _, f := launch.Find(argv[0], env); f != nil {
+			return 0, f
+		}
 	}
 	if s.Mode == settings.ModeDaemon {
-		return daemon.Run(program, argv, env, s, log)
+		return daemon.Run(early, argv, env, s, log)
 	}
-	r, f := resolve.Resolve(context.Background(), env, s, log)
+	r, f := resolve.Resolve(early.Context(), env, s, log)
 	if f != nil {
-		return 0, f
+		return 0, early.Or(f)
 	}
-	if s.Delay > 0 {
-		time.Sleep(s.Delay)
+	r.TellLeases(log)
+	program, f := launch.Find(argv[0], r.Environment)
+	if f == nil {
+		f = early.Wait(s.Delay)
 	}
-	r.Settle(log)
-	f = launch.Replace(program, argv, r.Environment)
+	if f == nil {
+		r.Settle(log)
+		if f = early.Stop(); f == nil {
+			f = launch.Replace(program, argv, r.Environment)
+		}
+	}
 	r.Abandon(s.Revoke, log)
 	return 0, f
+}
+
+// mayTakeTime returns whether the start in mode Exec may have to wait for something.
+func mayTakeTime(env environment.Variables, s *settings.Settings) bool {
+	if s.Mode == settings.ModeDaemon { // catches all signals itself
+		return false
+	}
+	if s.Delay > 0 || len(s.FromPaths) > 0 {
+		return true
+	}
+	for _, entry := range env {
+		if strings.Contains(entry, "vault:") { // every reference does
+			return true
+		}
+	}
+	return false
 }
 
 // check resolves the references as for a program, and prints the name of each variable that the program would get from
@@ -185,9 +213,10 @@ func check(env environment.Variables, stdout io.Writer, log *logging.Logger) *fa
 	if f != nil {
 		return f
 	}
-	r, f := resolve.Resolve(context.Background(), env, &s, log)
+	early := signals.CatchEarly()
+	r, f := resolve.Resolve(early.Context(), env, &s, log)
 	if f != nil {
-		return f
+		return early.Or(f)
 	}
 	defer r.Abandon(s.Revoke, log)
 	count := 0

@@ -138,13 +138,13 @@ func TestOnlyPermittedVariablesRefer(t *testing.T) {
 		}
 	}
 	t.Run("and without any, there is no login", func(t *testing.T) {
-		before := len(vault.Seen())
+		vault := fake.NewVault(t) // not the one above, which may still receive a revocation
 		config := strings.TrimSuffix(configOf(t, vault, nil), "}") + `,"references":{}}`
 		if e := vaultEnv(t, []string{"PATH=/usr/bin:/bin", "B=vault:kv/other#k", config}, "printenv", "B"); e.status != 0 || e.stdout != "vault:kv/other#k\n" {
 			t.Errorf("%+v", e)
 		}
-		if seen := vault.Seen(); len(seen) != before {
-			t.Errorf("asked %v", seen[before:])
+		if seen := vault.Seen(); len(seen) > 0 {
+			t.Errorf("asked %v", seen)
 		}
 	})
 }

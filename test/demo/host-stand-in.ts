@@ -10,6 +10,7 @@ import { join } from 'node:path';
 
 import type { LiveTemplate } from '../integration/cluster.ts';
 import type { Stage } from '../support/stage.ts';
+import { VAULT_ENV_LINKER } from '../../build/go-modules.ts';
 import { goBuild } from '../../build/tools/go-build.ts';
 
 const PRINTING_MS = 3000;
@@ -21,7 +22,7 @@ export async function runOnHost(stage: Stage, template: LiveTemplate, namespace:
   const folder = mkdtempSync(join(tmpdir(), 'vault-injection-host-'));
   try {
     const vaultEnv = join(folder, 'vault-env');
-    await goBuild(join(import.meta.dirname, '../../vault-env'), '.', vaultEnv, ['-ldflags=-s -w']);
+    await goBuild(join(import.meta.dirname, '../../vault-env'), '.', vaultEnv, [`-ldflags=${VAULT_ENV_LINKER}`]);
     const account = (template.spec as { serviceAccountName?: string }).serviceAccountName ?? 'default';
     const token = await stage.plane.kubectlOk([
       ...['create', 'token', account, '-n', namespace, '--duration=10m', `--audience=${audienceIn(template)}`],

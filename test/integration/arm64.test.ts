@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { VAULT_ENV_LINKER } from '../../build/go-modules.ts';
 import { goBuild } from '../../build/tools/go-build.ts';
 import { findTool } from '../../build/tools/tools.ts';
 
@@ -13,10 +14,16 @@ describe('vault-env for linux/arm64', function () {
   const executable = join(dir, 'vault-env');
 
   before(() =>
-    goBuild(join(import.meta.dirname, '../../vault-env'), '.', executable, ['-ldflags=-s -w -X main.version=1.2.3'], {
-      GOOS: 'linux',
-      GOARCH: 'arm64',
-    }),
+    goBuild(
+      join(import.meta.dirname, '../../vault-env'),
+      '.',
+      executable,
+      [`-ldflags=${VAULT_ENV_LINKER} -X main.version=1.2.3`],
+      {
+        GOOS: 'linux',
+        GOARCH: 'arm64',
+      },
+    ),
   );
   after(() => rmSync(dir, { recursive: true }));
 
@@ -54,6 +61,14 @@ describe('vault-env for linux/arm64', function () {
       expect(run(['--', 'sh', '-c', 'echo $A; exit 7'], { PATH: '/bin:/usr/bin', A: 'b' })).to.deep.equal({
         status: 7,
         said: 'b\n',
+      });
+    });
+
+    it('and leaves the variables of Go to the program', () => {
+      const own = { PATH: '/bin:/usr/bin', GOMEMLIMIT: '1G', GODEBUG: 'inittrace=1' };
+      expect(run(['--', 'sh', '-c', 'echo $GOMEMLIMIT $GODEBUG'], own)).to.deep.equal({
+        status: 0,
+        said: '1G inittrace=1\n',
       });
     });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import { compilePolicy } from '../../core/policy/compile.ts';
 import { mutateWorkload } from '../../core/injection/mutate.ts';
+import { VAULT_ENV_LINKER } from '../../build/go-modules.ts';
 import { goBuild } from '../../build/tools/go-build.ts';
 import { admitted } from '../support/admitted.ts';
 import { applyPatch } from '../support/apply-patch.ts';
@@ -20,7 +21,9 @@ describe('the configuration that admission writes', function () {
   const dir = mkdtempSync(join(tmpdir(), 'config-contract-'));
   const executable = join(dir, 'vault-env');
 
-  before(() => goBuild(join(import.meta.dirname, '../../vault-env'), '.', executable));
+  before(() =>
+    goBuild(join(import.meta.dirname, '../../vault-env'), '.', executable, [`-ldflags=${VAULT_ENV_LINKER}`]),
+  );
   after(() => rmSync(dir, { recursive: true }));
 
   // Their PEM is none, and their rules are out of force.

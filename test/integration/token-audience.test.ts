@@ -9,6 +9,7 @@ import { systemClock } from '../../kube/clock.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
 import { ApiAudiences } from '../../operator/composition/api-audiences.ts';
 import { testLog } from '../support/test-log.ts';
+import { VAULT_ENV_LINKER } from '../../build/go-modules.ts';
 import { goBuild } from '../../build/tools/go-build.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
@@ -30,7 +31,7 @@ describe('the audience of tokens, and the roles of Vault', function () {
 
   before(async function () {
     this.timeout(BUILDING_MS);
-    await goBuild(join(import.meta.dirname, '../../vault-env'), '.', executable);
+    await goBuild(join(import.meta.dirname, '../../vault-env'), '.', executable, [`-ldflags=${VAULT_ENV_LINKER}`]);
     plane = await startControlPlane({ controllers: false });
     await plane.kubectlOk(['create', 'serviceaccount', 'shop', '-n', NAMESPACE]);
     vault = await startVault();

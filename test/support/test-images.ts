@@ -4,6 +4,7 @@ import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildImage, type Image, type ImageFile } from '../../build/image.ts';
+import { VAULT_ENV_LINKER } from '../../build/go-modules.ts';
 import { goBuild, type Log } from '../../build/tools/go-build.ts';
 import { ensureTools } from '../../build/tools/tools.ts';
 
@@ -13,7 +14,7 @@ const TOOLS = join(REPOSITORY, 'test/tools');
 /** localhost/vault-env:1, as a release makes it: the executable alone, run as UID 65532. */
 export async function injectorImage(dir: string): Promise<Image> {
   const source = join(dir, 'vault-env');
-  await goBuild(join(REPOSITORY, 'vault-env'), '.', source, ['-ldflags=-s -w']);
+  await goBuild(join(REPOSITORY, 'vault-env'), '.', source, [`-ldflags=${VAULT_ENV_LINKER}`]);
   const config = { entrypoint: ['/vault-env'], user: '65532:65532' };
   return buildImage(
     { name: 'localhost/vault-env:1', files: [{ path: '/vault-env', mode: 0o555, source }], config },

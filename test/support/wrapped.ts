@@ -12,6 +12,7 @@ import { vaultEnvConfig } from '../../core/injection/config.ts';
 import { roleFor } from '../../core/injection/login.ts';
 import { optionsOf } from '../../core/injection/overrides.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
+import { VAULT_ENV_LINKER } from '../../build/go-modules.ts';
 import { goBuild } from '../../build/tools/go-build.ts';
 import { enableDatabase, enableOwnJwtAuth, enableTransit, POSTGRES_PLUGIN, writePolicy } from './vault-engines.ts';
 import { startVault, type Json, type Vault } from './vault.ts';
@@ -78,7 +79,7 @@ export async function startEngines(tokenTtl: string): Promise<Engines> {
   };
   try {
     const executable = join(dir, 'vault-env');
-    await goBuild(join(import.meta.dirname, '../../vault-env'), '.', executable);
+    await goBuild(join(import.meta.dirname, '../../vault-env'), '.', executable, [`-ldflags=${VAULT_ENV_LINKER}`]);
     const postgres = keep(await startPostgres());
     const vault = keep(await startVault({ plugins: [POSTGRES_PLUGIN] }));
     await enableDatabase(vault, postgres);

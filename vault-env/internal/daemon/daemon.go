@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -43,18 +44,23 @@ func loanOf(r *resolve.Resolution, revoke vault.Revocation) *renewal.Loan {
 type daemon struct {
 	settings *settings.Settings
 	log      *logging.Logger
-	signals  <-chan os.Signal
-	early    []syscall.Signal // signals for a program that has not started yet
+	signals  *caught
+	early    []syscall.Signal // signals for a program that has not started yet, each once
 	terminal *terminal
 	program  int // its process ID and its process group
+	// abandoned is what was resolved if there is nothing to renew: only its token is to be revoked if the program is not started.
+	abandoned *resolve.Resolution
 
 	suspended bool // SIGTSTP was forwarded
 	deaf      bool // signals cannot be sent to the program, which has been logged
 }
 
-// Run starts the program as a child and returns its exit status when it has ended.
-func Run(program string, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
+// Run starts the program as a child and returns its exit status when it has ended. It takes the signals over from early.
+func Run(early *signals.Early, argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	d := &daemon{settings: s, log: log, signals: catchSignals()}
+	if f := early.Stop(); f != nil {
+		return 0, f
+	}
 	// The kernel kills the program when this thread exits, so Go must not retire the thread.
 	runtime.LockOSThread()
 
@@ -65,9 +71,15 @@ func Run(program string, argv []string, env environment.Variables, s *settings.S
 	keeping := renewal.Keep(l, d.settings, d.log)
 	defer keeping.Stop()
 	if f := d.wait(); f != nil {
+		d.abandon()
 		return 0, f
 	}
-	if f := d.start(program, argv, resolved); f != nil {
+	program, f := launch.Find(argv[0], resolved)
+	if f == nil {
+		f = d.start(program, argv, resolved)
+	}
+	if f != nil {
+		d.abandon()
 		return 0, f
 	}
 	forget()
@@ -85,6 +97,7 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renew
 		if f = failed; f == nil {
 			resolved, l = r.Environment, loanOf(r, d.settings.Revoke)
 			if l == nil && r.Client != nil {
+				d.abandoned = r
 				r.Client.Close()
 			}
 		}
@@ -93,9 +106,17 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renew
 		cancel()
 		<-done
 		renewal.Keep(l, d.settings, d.log).Stop()
+		d.abandon()
 		return nil, nil, early
 	}
 	return resolved, l, f
+}
+
+// abandon makes sure that the token is revoked if the program is not started, and nothing is renewed with it.
+func (d *daemon) abandon() {
+	if d.abandoned != nil {
+		d.abandoned.Abandon(d.settings.Revoke, d.log)
+	}
 }
 
 // until waits for done before the program starts, and keeps the signals that arrive in the meantime for the program. If
@@ -105,11 +126,12 @@ func (d *daemon) until(done <-chan struct{}) *failure.Failure {
 		select {
 		case <-done:
 			return nil
-		case s := <-d.signals:
-			switch s := s.(syscall.Signal); {
-			case endsEarly(s):
-				return failure.Newf(signalStatus(s), "received %s before the program started: not starting it", signals.Name(s))
-			case isForwarded(s):
+		case <-d.signals.children: // not the program
+		case s := <-d.signals.forwarded:
+			switch {
+			case signals.EndsEarly(s):
+				return signals.Received(s)
+			case !slices.Contains(d.early, s): // as the kernel does with a signal that is pending
 				d.early = append(d.early, s)
 			}
 		}
@@ -158,19 +180,16 @@ func (d *daemon) supervise(ended <-chan string) int {
 	var graceOver <-chan time.Time
 	for {
 		select {
-		case s := <-d.signals:
-			switch s := s.(syscall.Signal); {
-			case s == syscall.SIGCHLD:
-				status, changed := reap(d.program)
-				switch {
-				case changed && hasEnded(status):
-					return exitStatus(status)
-				case changed && status.Stopped():
-					d.stopped(status.StopSignal())
-				}
-			case isForwarded(s):
-				d.forward(s)
+		case <-d.signals.children:
+			status, changed := reap(d.program)
+			switch {
+			case changed && hasEnded(status):
+				return exitStatus(status)
+			case changed && status.Stopped():
+				d.stopped(status.StopSignal())
 			}
+		case s := <-d.signals.forwarded:
+			d.forward(s)
 		case why := <-ended:
 			d.endProgram(why)
 			graceOver = time.After(d.settings.LeaseEnd.GracePeriod)

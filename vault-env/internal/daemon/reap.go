@@ -1,6 +1,10 @@
 package daemon
 
-import "syscall"
+import (
+	"syscall"
+
+	"vaultinjection.dev/vault-env/internal/signals"
+)
 
 // becomeReaper makes this process the parent of all orphans among its descendants. Process 1 of a container is that
 // already, but vault-env is not process 1 if the pod's containers share a process namespace.
@@ -37,7 +41,7 @@ func hasEnded(s syscall.WaitStatus) bool { return s.Exited() || s.Signaled() }
 // exitStatus returns the program's exit status, or the one that a shell reports for the signal that ended it.
 func exitStatus(s syscall.WaitStatus) int {
 	if s.Signaled() {
-		return signalStatus(s.Signal())
+		return signals.Status(s.Signal())
 	}
 	return s.ExitStatus()
 }

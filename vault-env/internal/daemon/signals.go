@@ -3,6 +3,7 @@ package daemon
 import (
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"syscall"
 )
@@ -16,29 +17,56 @@ var notForwarded = []syscall.Signal{syscall.SIGCHLD, syscall.SIGURG, syscall.SIG
 
 const lastSignal = 64
 
-// catchSignals returns a channel that receives every signal that can be caught, including SIGPIPE, so that it does not
-// end vault-env. Signals that were ignored when vault-env started (nohup) stay ignored, by the program as well.
+// caught are the signals that vault-env receives in place of the program.
+type caught struct {
+	forwarded <-chan syscall.Signal
+	children  <-chan os.Signal // SIGCHLD: a child has stopped or ended
+	stop      func()
+}
+
+// catchSignals catches every signal that can be caught, including SIGPIPE, so that it does not end vault-env. Signals
+// that were ignored when vault-env started (nohup) stay ignored, by the program as well.
+//
+// Package os/signal drops a signal if the channel is full. Therefore each signal has a channel of its own with room for
+// one: a signal is only dropped if the same one is pending, as in the kernel. A flood of one cannot displace another.
 //
 // Go cannot catch 32 to 34, which belong to the C library, the processor's faults, and SIGPROF.
-func catchSignals() chan os.Signal {
-	var caught []os.Signal
+func catchSignals() *caught {
+	children, forwarded, done := make(chan os.Signal, 1), make(chan syscall.Signal), make(chan struct{})
+	signal.Notify(children, syscall.SIGCHLD) // even if it was ignored
+	all := []reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(done)}}
+	var channels []chan os.Signal
 	for s := syscall.Signal(1); s <= lastSignal; s++ {
-		if s != syscall.SIGURG && s != syscall.SIGTTIN && s != syscall.SIGTTOU && !signal.Ignored(s) {
-			caught = append(caught, s)
+		if slices.Contains(notForwarded, s) && s != syscall.SIGPIPE || signal.Ignored(s) {
+			continue
+		}
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, s)
+		if isForwarded(s) {
+			channels = append(channels, c)
+			all = append(all, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c)})
 		}
 	}
-	c := make(chan os.Signal, 2*lastSignal) // one of each, as in the kernel, and room for a second
-	signal.Notify(c, caught...)
-	return c
+	go func() {
+		for {
+			chosen, s, _ := reflect.Select(all)
+			if chosen == 0 {
+				return
+			}
+			select {
+			case forwarded <- s.Interface().(syscall.Signal):
+			case <-done:
+				return
+			}
+		}
+	}()
+	return &caught{forwarded, children, func() {
+		signal.Stop(children)
+		for _, c := range channels {
+			signal.Stop(c)
+		}
+		close(done)
+	}}
 }
 
 func isForwarded(s syscall.Signal) bool { return !slices.Contains(notForwarded, s) }
-
-// endsEarly returns whether the program is not started if a signal arrives before it. These are the signals that end a
-// container or a job; they would also end a program that has just started.
-func endsEarly(s syscall.Signal) bool {
-	return s == syscall.SIGTERM || s == syscall.SIGINT || s == syscall.SIGHUP || s == syscall.SIGQUIT
-}
-
-// signalStatus returns the exit status that a shell reports for a program that a signal ended.
-func signalStatus(s syscall.Signal) int { return 128 + int(s) }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"os"
 	"os/signal"
 	"syscall"
 	"testing"
@@ -17,31 +18,59 @@ func TestWhichSignalsAreForwarded(t *testing.T) {
 			t.Errorf("isForwarded(%d) = %v", s, !want)
 		}
 	}
-	for s, want := range map[syscall.Signal]bool{syscall.SIGTERM: true, syscall.SIGINT: true, syscall.SIGHUP: true, syscall.SIGQUIT: true, syscall.SIGUSR1: false, syscall.SIGWINCH: false} {
-		if endsEarly(s) != want {
-			t.Errorf("endsEarly(%d) = %v", s, !want)
-		}
-	}
-	if signalStatus(syscall.SIGTERM) != 143 {
-		t.Errorf("signalStatus(15) = %d", signalStatus(syscall.SIGTERM))
-	}
 }
 
 func TestCatchSignals(t *testing.T) {
 	c := catchSignals()
-	defer signal.Stop(c)
-	for _, s := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGPIPE, 64} {
+	defer c.stop()
+	for _, s := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGTERM, 64} {
 		syscall.Kill(syscall.Getpid(), s)
-		for deadline := time.After(10 * time.Second); ; {
-			var got any
-			select {
-			case got = <-c:
-			case <-deadline:
-				t.Fatalf("signal %d did not arrive", s)
+		select {
+		case got := <-c.forwarded:
+			if got != s {
+				t.Errorf("received %d in place of %d", got, s)
 			}
-			if got == s {
-				break
-			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("signal %d did not arrive", s)
+		}
+	}
+	syscall.Kill(syscall.Getpid(), syscall.SIGPIPE) // would end the process
+	syscall.Kill(syscall.Getpid(), syscall.SIGCHLD)
+	select {
+	case <-c.children:
+	case <-time.After(10 * time.Second):
+		t.Fatal("SIGCHLD did not arrive")
+	}
+}
+
+// Nobody receives the signals while they arrive: each of them is still there afterwards, once.
+func TestAFloodOfSignalsLosesNone(t *testing.T) {
+	c := catchSignals()
+	defer c.stop()
+	rare := []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGWINCH, syscall.SIGCHLD, 50}
+	const last = syscall.SIGUSR2
+	flood := make(chan os.Signal, 1)
+	signal.Notify(flood, syscall.SIGUSR1)
+	defer signal.Stop(flood)
+	for range 4 * lastSignal {
+		syscall.Kill(syscall.Getpid(), syscall.SIGUSR1)
+		<-flood // Go has passed it on, or dropped it
+	}
+	for _, s := range append(rare, last) {
+		syscall.Kill(syscall.Getpid(), s)
+	}
+	missing := map[syscall.Signal]bool{last: true}
+	for _, s := range rare {
+		missing[s] = true
+	}
+	for deadline := time.After(10 * time.Second); len(missing) > 0; {
+		select {
+		case s := <-c.forwarded:
+			delete(missing, s)
+		case <-c.children:
+			delete(missing, syscall.SIGCHLD)
+		case <-deadline:
+			t.Fatalf("lost: %v", missing)
 		}
 	}
 }

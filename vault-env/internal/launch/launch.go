@@ -7,12 +7,22 @@ import (
 	"strings"
 	"syscall"
 
+	"vaultinjection.dev/vault-env/internal/entry"
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
+	"vaultinjection.dev/vault-env/internal/reference"
+	"vaultinjection.dev/vault-env/internal/signals"
 )
 
 // defaultPath is the PATH that container runtimes use if an image sets none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Awaits returns whether the file of a program can only be found once the references are resolved: PATH is one.
+func Awaits(name string, env environment.Variables) bool {
+	path, _ := env.Lookup("PATH")
+	parsed, err := reference.Parse("PATH", path)
+	return err == nil && parsed.Refers && !strings.Contains(name, "/")
+}
 
 // Find returns the file of a program, found as a shell finds it: a name with a slash is a file, and any other name is
 // looked up in PATH, where an empty entry is the current directory and a file that cannot be executed is skipped if a
@@ -65,8 +75,10 @@ func executable(file string) *failure.Failure {
 	return nil
 }
 
-// Replace replaces this process with a program. It returns only if that failed.
+// Replace replaces this process with a program. It returns only if that failed. Signals that were ignored when this
+// process started are ignored by the program.
 func Replace(program string, argv, env []string) *failure.Failure {
+	signals.Ignore(entry.Ignored())
 	return Failure(program, syscall.Exec(program, argv, env))
 }
 

@@ -19,8 +19,12 @@ func Given(s *Settings) (string, *failure.Failure) {
 	case s.TokenPath == "":
 		return "", nil
 	}
+	if info, err := os.Stat(s.TokenPath); s.TokenPathIsGuess && err == nil && !info.Mode().IsRegular() {
+		return "", nil // reading a pipe would not end
+	}
 	token, err := os.ReadFile(s.TokenPath)
-	if errors.Is(err, fs.ErrNotExist) {
+	// HOME may belong to another user, or be no directory: the program's concern.
+	if errors.Is(err, fs.ErrNotExist) || s.TokenPathIsGuess && err != nil {
 		return "", nil
 	}
 	if err != nil {

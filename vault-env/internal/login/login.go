@@ -64,7 +64,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	refusal := func(said string) string {
 		return fmt.Sprintf("Vault refused the login%s at %s (%s): %s", ofRole(a.Role), path, said, a.advice(said, request))
 	}
-	e := a.client.Exchange(http.MethodPost, path, "", body, request.secrets...)
+	e := vault.Unhurried(a.client.Exchange(http.MethodPost, path, "", body, request.secrets...))
 	if request.isServiceAccount {
 		again, patience := e.Again, patienceFor(ctx, time.Now())
 		e.Again = func(a *retry.Answer) bool {

@@ -18,6 +18,8 @@ type Settings struct {
 	Token     string // given, so there is no login
 	TokenFile string // must exist
 	TokenPath string // need not exist
+	// TokenPathIsGuess is true if no setting names TokenPath: then it need not be readable either.
+	TokenPathIsGuess bool
 
 	Mount    string
 	Role     string // AppRole: the role of a wrapped secret ID; empty: any of the mount
@@ -86,8 +88,8 @@ func ReadVariables(r *source.Variables, s *Settings, v *vault.Connection) {
 	// A reference in VAULT_TOKEN is for the program, not a token for vault-env.
 	s.Token = strings.TrimSpace(unlessReference("VAULT_TOKEN", r.Text("VAULT_TOKEN", "")))
 	s.TokenPath = r.Text("VAULT_TOKEN_PATH", "")
-	if home := r.Text("HOME", ""); s.TokenPath == "" && home != "" {
-		s.TokenPath = filepath.Join(home, ".vault-token")
+	if home := unlessReference("HOME", r.Text("HOME", "")); s.TokenPath == "" && home != "" {
+		s.TokenPath, s.TokenPathIsGuess = filepath.Join(home, ".vault-token"), true
 	}
 }
 

@@ -29,25 +29,48 @@ func isOwn(name string) bool {
 	return false
 }
 
-// isLoader returns whether a variable makes the dynamic loader, a shell or a language runtime load and run code. Write
-// access to a secret must not be enough to run code in the program, so these are not taken from fromPaths.
+// isLoader returns whether a variable makes the dynamic loader, a shell, a language runtime or a common tool load and run
+// code, or read a configuration file that names a command (AWS_CONFIG_FILE, KUBECONFIG). Write access to a secret must
+// not be enough to run code in the program, so these are not taken from fromPaths.
 func isLoader(name string) bool {
 	switch name {
-	case "BASHOPTS", "BASH_ENV", "BROWSER", "CLASSPATH", "CORECLR_ENABLE_PROFILING", "CORECLR_PROFILER",
-		"CORECLR_PROFILER_PATH", "COR_ENABLE_PROFILING", "COR_PROFILER", "COR_PROFILER_PATH",
-		"DOTNET_ADDITIONAL_DEPS", "DOTNET_SHARED_STORE", "DOTNET_STARTUP_HOOKS", "ELIXIR_ERL_OPTIONS", "ERL_AFLAGS",
-		"ERL_FLAGS", "ERL_LIBS", "ERL_ZFLAGS", "FPATH", "GCONV_PATH", "GIT_ASKPASS", "GIT_CONFIG_COUNT",
-		"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_EDITOR", "GIT_EXEC_PATH", "GIT_EXTERNAL_DIFF", "GIT_PAGER",
-		"GIT_PROXY_COMMAND", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_TEMPLATE_DIR", "GLIBC_TUNABLES", "GUILE_LOAD_PATH",
-		"IFS", "JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "JULIA_LOAD_PATH", "LESSCLOSE", "LESSOPEN",
-		"LOCPATH", "LUA_CPATH", "LUA_INIT", "LUA_PATH", "NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE",
-		"OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES", "PATH", "PERL5DB", "PERL5LIB", "PERL5OPT", "PERLLIB",
-		"PHPRC", "PHP_INI_SCAN_DIR", "PROMPT_COMMAND", "PS4", "PYTHONBREAKPOINT", "PYTHONHOME", "PYTHONINSPECT",
-		"PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONWARNINGS", "RUBYLIB", "RUBYOPT", "R_LIBS",
-		"R_PROFILE", "R_PROFILE_USER", "SHELLOPTS", "SSH_ASKPASS", "TCLLIBPATH", "ZDOTDIR", "_JAVA_OPTIONS":
+	case "ANSIBLE_CONFIG", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AZURE_CONFIG_DIR", "BASHOPTS",
+		"BASH_ENV", "BOTO_CONFIG", "BROWSER", "BUNDLE_GEMFILE", "BUN_OPTIONS", "CARGO_HOME", "CATALINA_OPTS",
+		"CLASSPATH", "CLOUDSDK_CONFIG", "CLOUDSDK_PYTHON", "COMPOSER_HOME", "CORECLR_ENABLE_PROFILING",
+		"CORECLR_PROFILER", "CORECLR_PROFILER_PATH", "COR_ENABLE_PROFILING", "COR_PROFILER",
+		"COR_PROFILER_PATH", "CVS_RSH", "DOCKER_CONFIG", "DOTNET_ADDITIONAL_DEPS", "DOTNET_SHARED_STORE",
+		"DOTNET_STARTUP_HOOKS", "EDITOR", "ELECTRON_RUN_AS_NODE", "ELIXIR_ERL_OPTIONS", "ENV", "ERL_AFLAGS",
+		"ERL_FLAGS", "ERL_LIBS", "ERL_ZFLAGS", "EXINIT", "FPATH", "GCONV_PATH", "GEM_HOME", "GEM_PATH",
+		"GIO_EXTRA_MODULES", "GIO_MODULE_DIR", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_ASKPASS",
+		"GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_PARAMETERS",
+		"GIT_CONFIG_SYSTEM", "GIT_DIR", "GIT_EDITOR", "GIT_EXEC_PATH", "GIT_EXTERNAL_DIFF", "GIT_PAGER",
+		"GIT_PROXY_COMMAND", "GIT_SEQUENCE_EDITOR", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_TEMPLATE_DIR",
+		"GIT_WORK_TREE", "GLIBC_TUNABLES", "GOENV", "GOFLAGS", "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES",
+		"GOROOT", "GOTOOLCHAIN", "GRADLE_OPTS", "GRADLE_USER_HOME", "GTK_MODULES", "GTK_PATH",
+		"GUILE_LOAD_PATH", "HELM_PLUGINS", "HGRCPATH", "HOME", "IFS", "INPUTRC", "JAVA_HOME", "JAVA_OPTIONS",
+		"JAVA_OPTS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "JULIA_LOAD_PATH", "JVM_OPTS", "KRB5_CONFIG",
+		"KUBECONFIG", "KUBE_EDITOR", "LESSCLOSE", "LESSOPEN", "LOCPATH", "LUA_CPATH", "LUA_INIT", "LUA_PATH",
+		"MAKEFILES", "MAKEFLAGS", "MANPAGER", "MAVEN_ARGS", "MAVEN_OPTS", "NODE_OPTIONS", "NODE_PATH",
+		"NODE_REPL_EXTERNAL_MODULE", "OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_ENGINES",
+		"OPENSSL_MODULES", "PAGER", "PATH", "PERL5DB", "PERL5LIB", "PERL5OPT", "PERLLIB", "PERL_MB_OPT",
+		"PERL_MM_OPT", "PHPRC", "PHP_INI_SCAN_DIR", "PIP_CONFIG_FILE", "PROMPT_COMMAND", "PS4", "PSQLRC",
+		"PSQL_EDITOR", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONBREAKPOINT", "PYTHONEXECUTABLE",
+		"PYTHONHOME", "PYTHONINSPECT", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX",
+		"PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONWARNINGS", "QT_PLUGIN_PATH", "RSYNC_RSH",
+		"RUBYGEMS_GEMDEPS", "RUBYLIB", "RUBYOPT", "RUBYSHELL", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS",
+		"R_LIBS", "R_PROFILE", "R_PROFILE_USER", "SASL_PATH", "SBT_OPTS", "SHELL", "SHELLOPTS",
+		"SSH_ASKPASS", "SUDO_ASKPASS", "SVN_SSH", "TCLLIBPATH", "TF_CLI_ARGS", "TF_CLI_CONFIG_FILE",
+		"VIMINIT", "VISUAL", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME", "XDG_DATA_DIRS", "XDG_DATA_HOME",
+		"YARN_RC_FILENAME", "ZDOTDIR", "_JAVA_OPTIONS":
 		return true
 	}
 	return false
+}
+
+// loaderPrefixes begin the names of more such variables.
+var loaderPrefixes = [...]string{
+	"LD_", "DYLD_", "BASH_FUNC_", "COMPlus_", "COR_PROFILER_", "CORECLR_PROFILER_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_",
+	"LUA_CPATH_", "LUA_INIT_", "LUA_PATH_", "TF_CLI_ARGS_",
 }
 
 // isStripped returns whether a VAULT_* variable is removed from the program's environment. login is true if the program
@@ -60,8 +83,16 @@ func isStripped(name string, passthrough map[string]bool, login bool) bool {
 }
 
 func isDangerous(name string) bool {
-	return isLoader(name) || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "DYLD_") ||
-		strings.HasPrefix(name, "BASH_FUNC_")
+	// npm reads its variables in either case.
+	if isLoader(name) || strings.HasPrefix(strings.ToUpper(name), "NPM_CONFIG_") {
+		return true
+	}
+	for _, prefix := range loaderPrefixes {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // matchesAny returns whether a path matches one of the patterns, where "*" matches any text including slashes.

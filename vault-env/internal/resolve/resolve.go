@@ -44,6 +44,7 @@ func Resolve(ctx context.Context, env environment.Variables, s *settings.Setting
 			return nil, failure.Newf(failure.Denied, "this is not the first process of the container (kubectl exec?), and the policy's refuseExec allows only that one to read secrets")
 		}
 		guard.ConcealMemory()
+		guard.BoundHeap()
 		if s.Vault.SkipVerify {
 			log.Warn("VAULT_SKIP_VERIFY is true: anyone on the network path to Vault can read the token and the secrets")
 		}
@@ -60,6 +61,28 @@ func Resolve(ctx context.Context, env environment.Variables, s *settings.Setting
 		return nil, f
 	}
 	return r, nil
+}
+
+// TellLeases warns that nothing renews the leases of the secrets, once: the program is on its own with them.
+func (r *Resolution) TellLeases(log *logging.Logger) {
+	var first *vault.Lease
+	for i := range r.Leases {
+		if l := &r.Leases[i]; l.Duration > 0 && (first == nil || l.Duration < first.Duration) {
+			first = l
+		}
+	}
+	if first == nil {
+		return
+	}
+	left := first.Duration
+	if r.Token.Lease.Duration > 0 {
+		left = min(left, r.Token.Lease.Duration) // the leases end with the token
+	}
+	what := "the lease of " + failure.QuoteName(first.Request.Path) + " expires"
+	if more := len(r.Leases) - 1; more > 0 {
+		what = fmt.Sprintf("the lease of %s (and %d more) expires", failure.QuoteName(first.Request.Path), more)
+	}
+	log.Warn(fmt.Sprintf("%s in %s, and nothing renews it in this mode: set process.mode to Daemon (VAULT_ENV_DAEMON=true)", what, left))
 }
 
 // Settle waits until the request to revoke the token is sent, if there is one.

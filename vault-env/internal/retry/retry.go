@@ -50,10 +50,17 @@ type Retrier struct {
 	log    *logging.Logger
 	random func() float64 // in [0,1)
 	told   *sync.Once     // of the first attempt without an answer: the next ones say the same
+	most   int            // attempts at each exchange; 0: as many as there is time for
 }
 
 // New returns a Retrier with random jitter.
-func New(log *logging.Logger) Retrier { return Retrier{log, rand.Float64, &sync.Once{}} }
+func New(log *logging.Logger) Retrier { return Retrier{log, rand.Float64, &sync.Once{}, 0} }
+
+// AtMost returns a Retrier that sends an exchange at most so many times; 0: as often as there is time for.
+func (r Retrier) AtMost(attempts int) Retrier {
+	r.most = attempts
+	return r
+}
 
 // Do returns the final answer to a request. It retries while that may help and the context's deadline allows it, and
 // fails if there is no final answer. What a final answer means is up to the caller.
@@ -73,6 +80,9 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 		}
 		if reason == "" || ctx.Err() == nil { // "503 Vault is sealed" is more helpful than the timeout that follows
 			reason = e.Describe(a, err)
+		}
+		if attempt+1 == r.most {
+			return nil, e.Late(reason + "; VAULT_MAX_RETRIES allows no other attempt")
 		}
 		wait = r.pause(ctx, wait, attempt)
 		if r.log.Debugs() {

@@ -15,7 +15,7 @@ import (
 // notSupported are settings of Bank-Vaults' vault-env and of Vault's own client that have no effect here. Each one that
 // is set causes one warning.
 var notSupported = []string{
-	"VAULT_ENV_LOG_SERVER", "VAULT_HEADERS", "VAULT_HTTP_PROXY", "VAULT_MFA", "VAULT_PROXY_ADDR",
+	"VAULT_DISABLE_REDIRECTS", "VAULT_ENV_LOG_SERVER", "VAULT_HEADERS", "VAULT_MFA", "VAULT_RATE_LIMIT",
 	"VAULT_SRV_LOOKUP", "VAULT_WRAP_TTL",
 }
 
@@ -31,6 +31,7 @@ func bankVaultsSettings(env environment.Variables) (Settings, *failure.Failure) 
 	s.LogJSON = r.Bool("VAULT_JSON_LOG")
 	s.LogLevel = readLevel(r, "VAULT_LOG_LEVEL", &s)
 	readConnection(r, &s.Vault)
+	readProxy(r, &s)
 	login.ReadVariables(r, &s.Login, &s.Vault)
 
 	readTransit(r, &s.Transit)
@@ -62,12 +63,19 @@ func readConnection(r *source.Variables, v *vault.Connection) {
 		name = "VAULT_AGENT_ADDR"
 	}
 	var f *failure.Failure
-	v.Address, f = parseAddress(name, r.Text(name, "https://127.0.0.1:8200"))
+	v.Address, f = parseAddressOrSocket(name, r.Text(name, "https://127.0.0.1:8200"))
 	r.Keep(f)
 	v.Namespace = r.Text("VAULT_NAMESPACE", "")
 	v.Timeout = r.Duration("VAULT_CLIENT_TIMEOUT", v.Timeout)
 	if v.Timeout == 0 {
 		r.Keep(failure.Newf(failure.Settings, `VAULT_CLIENT_TIMEOUT is zero: write a duration like "10s", or remove it`))
+	}
+	if retries := r.Text("VAULT_MAX_RETRIES", ""); retries != "" {
+		n, err := strconv.ParseUint(retries, 10, 16)
+		if err != nil {
+			r.Keep(failure.Newf(failure.Settings, "VAULT_MAX_RETRIES is not a whole number: write how often to repeat a request, or remove it to repeat it until the timeout"))
+		}
+		v.Attempts = int(n) + 1
 	}
 	v.CAPEM = r.Text("VAULT_CACERT_BYTES", "")
 	v.CAFile = r.Text("VAULT_CACERT", "")
@@ -81,6 +89,34 @@ func readConnection(r *source.Variables, v *vault.Connection) {
 	}
 	v.ServerName = r.Text("VAULT_TLS_SERVER_NAME", "")
 	v.SkipVerify = r.Bool("VAULT_SKIP_VERIFY")
+}
+
+// parseAddressOrSocket is parseAddress, and also allows unix://PATH.
+func parseAddressOrSocket(name, address string) (string, *failure.Failure) {
+	socket, is := strings.CutPrefix(address, "unix://")
+	if !is {
+		return parseAddress(name, address)
+	}
+	const maxSocket = 107 // sun_path of unix(7), without the NUL
+	if !strings.HasPrefix(socket, "/") || len(socket) > maxSocket || failure.OneLine(socket) != socket {
+		return "", failure.Newf(failure.Settings, "%s is not the address of a socket: write unix:///PATH, of at most %d bytes", name, maxSocket)
+	}
+	return address, nil
+}
+
+// readProxy reads the proxy of Vault's own client, which takes precedence over those of the whole container. It is a
+// warning if it cannot be used: vault-env did without it before.
+func readProxy(r *source.Variables, s *Settings) {
+	for _, name := range [...]string{"VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"} { // the first takes precedence
+		switch proxy := r.Text(name, ""); {
+		case proxy == "":
+		case isProxy(proxy):
+			s.Vault.ProxyURL = proxy
+			return
+		default:
+			s.Warnings = append(s.Warnings, name+" is ignored: write http://HOST:PORT or https://HOST:PORT")
+		}
+	}
 }
 
 func readTransit(r *source.Variables, t *vault.Transit) {

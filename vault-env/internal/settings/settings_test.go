@@ -30,7 +30,7 @@ const fullConfig = `{
 func loginByToken(s login.Settings) login.Settings {
 	d := login.Default()
 	d.Mount, d.Role, d.JWTFile, d.Environment = s.Mount, s.Role, s.JWTFile, s.Environment
-	d.Token, d.TokenFile, d.TokenPath = s.Token, s.TokenFile, s.TokenPath
+	d.Token, d.TokenFile, d.TokenPath, d.TokenPathIsGuess = s.Token, s.TokenFile, s.TokenPath, s.TokenPathIsGuess
 	return d
 }
 
@@ -250,7 +250,7 @@ func TestBankVaultsDefaults(t *testing.T) {
 	want := Settings{
 		Vault: vault.Connection{Address: "https://127.0.0.1:8200", Timeout: 10 * time.Second, FollowsEnvironment: true},
 		Login: loginByToken(login.Settings{Mount: "kubernetes", Role: "default", JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
-			Environment: got.Login.Environment, TokenPath: "/home/app/.vault-token"}),
+			Environment: got.Login.Environment, TokenPath: "/home/app/.vault-token", TokenPathIsGuess: true}),
 		Transit:      vault.Transit{KeyID: "", MountPath: "transit", BatchSize: 25},
 		LeaseEnd:     LeaseEnd{true, syscall.SIGTERM, 10 * time.Second},
 		Passthrough:  map[string]bool{},
@@ -292,6 +292,27 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 	if s := one("VAULT_CLIENT_TIMEOUT=1m30s", "VAULT_ENV_DELAY=5"); s.Vault.Timeout != 90*time.Second || s.Delay != 5*time.Second {
 		t.Errorf("durations: %+v", s)
 	}
+	for retries, attempts := range map[string]int{"": 0, "0": 1, "2": 3} {
+		if s := one("VAULT_MAX_RETRIES=" + retries); s.Vault.Attempts != attempts {
+			t.Errorf("VAULT_MAX_RETRIES=%s: %d", retries, s.Vault.Attempts)
+		}
+	}
+	for _, name := range []string{"VAULT_ADDR", "VAULT_AGENT_ADDR"} {
+		if s := one(name + "=unix:///run/vault/agent.sock"); s.Vault.Address != "unix:///run/vault/agent.sock" {
+			t.Errorf("%s: %+v", name, s.Vault)
+		}
+	}
+	if s := one("VAULT_PROXY_ADDR=http://a:1", "VAULT_HTTP_PROXY=http://b:1"); s.Vault.ProxyURL != "http://a:1" || len(s.Warnings) > 0 {
+		t.Errorf("proxies: %+v", s)
+	}
+	if s := one("VAULT_PROXY_ADDR=http://user:hunter2@a:1", "VAULT_HTTP_PROXY=http://b:1"); s.Vault.ProxyURL != "http://b:1" || len(s.Warnings) != 1 || s.Warnings[0] != "VAULT_PROXY_ADDR is ignored: write http://HOST:PORT or https://HOST:PORT" {
+		t.Errorf("proxies: %+v", s)
+	}
+	for _, name := range notSupported {
+		if s := one(name + "=x"); len(s.Warnings) != 1 || !strings.HasPrefix(s.Warnings[0], name+" is not supported") {
+			t.Errorf("%s: %q", name, s.Warnings)
+		}
+	}
 	if s := one("VAULT_LOG_LEVEL=loud"); s.LogLevel != logging.Info || len(s.Warnings) != 1 {
 		t.Errorf("log level: %+v", s)
 	}
@@ -309,7 +330,10 @@ func TestBankVaultsVariablesInDetail(t *testing.T) {
 func TestBadBankVaultsVariables(t *testing.T) {
 	for _, c := range []struct{ entry, says string }{
 		{"VAULT_ADDR=vault:8200", "VAULT_ADDR is not the address"},
-		{"VAULT_AGENT_ADDR=unix:///x", "VAULT_AGENT_ADDR is not the address of a Vault server"},
+		{"VAULT_AGENT_ADDR=unix://x", "VAULT_AGENT_ADDR is not the address of a socket: write unix:///PATH"},
+		{"VAULT_ADDR=unix:///" + strings.Repeat("x", 200), "VAULT_ADDR is not the address of a socket: write unix:///PATH"},
+		{"VAULT_MAX_RETRIES=-1", "VAULT_MAX_RETRIES is not a whole number"},
+		{"VAULT_MAX_RETRIES=few", "VAULT_MAX_RETRIES is not a whole number"},
 		{"VAULT_SKIP_VERIFY=yes", "VAULT_SKIP_VERIFY is neither true nor false"},
 		{"VAULT_JSON_LOG=on", "VAULT_JSON_LOG is neither"},
 		{"VAULT_IGNORE_MISSING_SECRETS=maybe", "VAULT_IGNORE_MISSING_SECRETS is neither"},

@@ -79,18 +79,19 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 	if f := v.UseProxy(transport); f != nil {
 		return nil, f
 	}
+	address := v.useSocket(transport)
 	where := "Vault at " + v.Address
 	if v.ProxyURL != "" {
 		where += " through the proxy " + v.ProxyURL
 	}
 	return &Client{
 		lines:     &lines{now: &line{Transport: transport}, http2: http2, names: names},
-		address:   v.Address,
+		address:   address,
 		where:     where,
 		namespace: v.Namespace,
 		userAgent: v.UserAgent,
 		log:       log,
-		retrier:   retry.New(log),
+		retrier:   retry.New(log).AtMost(v.Attempts),
 	}, nil
 }
 

@@ -16,11 +16,10 @@ import (
 // directly, if it has none.
 func (v *Connection) UseProxy(t *http.Transport) *failure.Failure {
 	t.OnProxyConnectResponse = proxyAnswer
-	if v.FollowsEnvironment {
-		t.Proxy = http.ProxyFromEnvironment
-		return nil
-	}
 	if v.ProxyURL == "" {
+		if v.FollowsEnvironment {
+			t.Proxy = http.ProxyFromEnvironment
+		}
 		return nil
 	}
 	proxy, err := url.Parse(v.ProxyURL)

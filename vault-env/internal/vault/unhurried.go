@@ -1,0 +1,39 @@
+package vault
+
+import (
+	"context"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	"vaultinjection.dev/vault-env/internal/retry"
+)
+
+// Unhurried returns an exchange that waits a moment longer for the answer to a request that Vault may have, if its
+// context is cancelled: the answer to a login is a token, which can only be revoked if it is known. A request that has
+// not been sent yet is cancelled at once.
+func Unhurried(e retry.Exchange) retry.Exchange {
+	send := e.Send
+	e.Send = func(ctx context.Context) (*retry.Answer, time.Duration, error) {
+		patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		if deadline, limited := ctx.Deadline(); limited {
+			patient, cancel = context.WithDeadline(patient, deadline)
+			defer cancel()
+		}
+		var sent atomic.Bool
+		patient = httptrace.WithClientTrace(patient, &httptrace.ClientTrace{
+			GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
+		})
+		stop := context.AfterFunc(ctx, func() {
+			if sent.Load() {
+				time.AfterFunc(abandonTime, cancel)
+				return
+			}
+			cancel()
+		})
+		defer stop()
+		return send(patient)
+	}
+	return e
+}
