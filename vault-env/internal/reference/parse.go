@@ -26,13 +26,14 @@ func Parse(name, value string) (Value, error) {
 }
 
 func parseWhole(name, value string) (Value, error) {
+	text := strings.TrimLeft(value, "$")
 	switch {
 	case value == loginValue && name == "VAULT_TOKEN":
 		return whole(Reference{Kind: Login, End: len(value)}), nil
-	case isHostAndPort(value):
+	case !isMeant(text, 0, false):
 		return Value{}, nil
-	case opensReference(value) == "":
-		return Value{}, nil
+	case len(text) < len(value): // the escape
+		return Value{Refers: true, Inline: true, literals: []string{value[1:]}}, nil
 	}
 	p := parser{text: value}
 	r, err := p.reference()
@@ -61,12 +62,16 @@ func parseInline(value string) (Value, error) {
 		if opensReference(value[at:]) == "" {
 			continue
 		}
-		v.Refers, v.Inline = true, true
 		if open > copied && value[open-1] == '$' {
+			v.Refers, v.Inline = true, true
 			literal.WriteString(value[copied:open])
 			copied = open + 1 // drop the second "$"
 			continue
 		}
+		if !isMeant(value, at, true) {
+			continue
+		}
+		v.Refers, v.Inline = true, true
 		p := parser{text: value, start: open, pos: at, inline: true}
 		r, err := p.reference()
 		if err != nil {
@@ -92,20 +97,6 @@ func opensReference(s string) string {
 		}
 	}
 	return ""
-}
-
-// isHostAndPort returns whether a value is a host and a port ("vault:8200", "vault:8200/path") and not a reference:
-// people name their Vault's host "vault", and digits without a "#" cannot be a reference anyway.
-func isHostAndPort(value string) bool {
-	rest, ok := strings.CutPrefix(value, readPrefix)
-	if !ok {
-		return false
-	}
-	port, path, hasPath := strings.Cut(rest, "/")
-	if hasPath && strings.Contains(path, "#") {
-		return false
-	}
-	return len(port) <= 5 && isDigits(port)
 }
 
 func isDigits(s string) bool {
@@ -155,23 +146,22 @@ func (p *parser) reference() (Reference, error) {
 	default:
 		p.pos += len(prefix)
 	}
-	if ciphertextAt := p.transitHeader(); ciphertextAt >= 0 {
+	if ciphertextAt := transitHeader(p.text, p.pos); ciphertextAt >= 0 {
 		return p.transit(at, ciphertextAt)
 	}
-	if rest := p.text[at:]; rest == loginValue || p.inline && strings.HasPrefix(rest, loginValue+"}") {
+	if isLogin(p.text[at:], p.inline) {
 		return Reference{}, p.fail(at, `"vault:login" can only be the whole value of the variable VAULT_TOKEN: write `+p.form())
 	}
 	return p.readOrWrite()
 }
 
-// transitHeader returns the offset of the ciphertext if there is "vN:" at pos, else -1.
-func (p *parser) transitHeader() int {
-	rest := p.text[p.pos:]
-	version, _, found := strings.Cut(rest, ":")
+// transitHeader returns the offset of the ciphertext if there is "vN:" at the offset at, else -1.
+func transitHeader(text string, at int) int {
+	version, _, found := strings.Cut(text[at:], ":")
 	if !found || !strings.HasPrefix(version, "v") || !isDigits(version[1:]) {
 		return -1
 	}
-	return p.pos + len(version) + 1
+	return at + len(version) + 1
 }
 
 func (p *parser) transit(at, ciphertextAt int) (Reference, error) {

@@ -89,7 +89,10 @@ func (p *plan) variable(entry string) (variable, *failure.Failure) {
 		return v, nil
 	}
 	parsed, err := reference.Parse(name, value)
-	if (err != nil || parsed.Refers) && !permits(p.settings.References, name, parsed) {
+	if err == nil && !parsed.Refers || matchesAny(name, p.settings.Literals) {
+		return v, nil
+	}
+	if !permits(p.settings.References, name, parsed) {
 		p.text = append(p.text, name)
 		return v, nil
 	}

@@ -48,6 +48,8 @@ func TestResolve(t *testing.T) {
 		{"a template that changes its data", "vault:secret/data/db#${$_ := set . \"user\" \"x\"}${$_ := set .tls \"ca\" \"y\"}${.user}${.tls.ca}", "xy"},
 		{"inline", "postgres://${vault:secret/data/db#user}:${vault:secret/data/db#password}@db", "postgres://shop:hunter2@db"},
 		{"an escape", "$${vault:a#b} ${vault:kv/plain#key}", "${vault:a#b} one"},
+		{"a whole escape", "$vault:a#b", "vault:a#b"},
+		{"text that only begins alike", "vault:1.15.2", "vault:1.15.2"},
 		{"what comes from Vault is not parsed", "vault:secret/data/db#reference", "vault:secret/data/db#user"},
 		{"nor inline", "x${vault:secret/data/db#inline}", "x${vault:secret/data/db#user}"},
 		{"nor as a template", "vault:secret/data/db#${.tpl}", "${.user}"},
@@ -324,4 +326,14 @@ func TestAFailureNamesWhoWantedThePath(t *testing.T) {
 	vault.KV2("secret/data/a", `{"k":"v"}`)
 	resolvetest.Resolve(t, resolvetest.Settings(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
 		WantFailure(t, failure.Missing, "B (and 2 more): Vault has no secret")
+}
+
+// A variable that the policy names as a literal is text, whatever it looks like: nothing is resolved, and no escape is
+// removed.
+func TestLiterals(t *testing.T) {
+	s := resolvetest.Defaults(t)
+	s.Literals = []string{"IMAGE", "SPRING_*", "VAULT_TOKEN"}
+	env := []string{"IMAGE=vault:a/b#c", "SPRING_URL=vault:a/b", "SPRING_X=$${vault:a#b}", "VAULT_TOKEN=vault:login"}
+	resolvetest.Resolve(t, s, env...).Want(t, env...)
+	resolvetest.Resolve(t, s, "IMAGES=vault:a/b").WantFailure(t, failure.Settings, "IMAGES: malformed reference")
 }

@@ -19,7 +19,7 @@ const fullConfig = `{
     "tls": {"caBundle": "PEM", "caFile": "/ca.crt", "serverName": "vault.internal"},
     "auth": {"method": "JWT", "mountPath": "/auth-jwt/", "role": "shop", "tokenPath": "/token"}},
   "environment": {"fromPaths": [{"path": "/secret/data/a/", "version": 3, "prefix": "A_", "overwrite": true}, {"path": "kv/b"}],
-    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"], "writes": ["/pki/issue/*/"],
+    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "literals": ["SPRING_*"], "allowedPaths": ["secret/data/*"], "writes": ["/pki/issue/*/"],
     "allowedNames": ["PATH"], "transit": {"keyID": "shop", "mountPath": "/transit/eu/", "batchSize": 10}},
   "process": {"mode": "Daemon", "leaseEnd": {"action": "Keep", "signal": "SIGRTMIN+3", "gracePeriod": "1m30s"}, "delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}},
 	  "policy": "shop/web", "terminationMessagePath": "/tmp/why",
@@ -46,6 +46,7 @@ func TestConfig(t *testing.T) {
 		FromPaths:     []FromPath{{Path: "secret/data/a", Version: "3", Prefix: "A_", Overwrite: true}, {Path: "kv/b"}},
 		IgnoreMissing: true,
 		Passthrough:   map[string]bool{"VAULT_ADDR": true},
+		Literals:      []string{"SPRING_*"},
 		AllowedPaths:  []string{"secret/data/*"},
 		Writes:        []string{"pki/issue/*"},
 		BoundsWrites:  true,
@@ -106,7 +107,7 @@ func TestNull(t *testing.T) {
 		t.Fatal(f)
 	}
 	got, f := parseConfig(`{"vault":{"address":"https://v","allowPlaintext":null,"namespace":null,"timeout":null,"proxyURL":null,"tls":null,"auth":{"role":"r","method":null,"mountPath":null,"tokenPath":null}},
-		"environment":{"fromPaths":null,"ignoreMissing":null,"passthrough":null,"allowedPaths":null,"writes":null,"allowedNames":null,"transit":{"keyID":null,"mountPath":null,"batchSize":null}},
+		"environment":{"fromPaths":null,"ignoreMissing":null,"passthrough":null,"literals":null,"allowedPaths":null,"writes":null,"allowedNames":null,"transit":{"keyID":null,"mountPath":null,"batchSize":null}},
 		"references":null,"process":{"mode":null,"leaseEnd":{"action":null,"signal":null,"gracePeriod":null},"delay":null,"revokeToken":null,"refuseExec":null,"log":{"level":null,"format":null}}}`)
 	if f != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", f, got, want)
@@ -162,6 +163,7 @@ func TestBadConfig(t *testing.T) {
 		{server(`},"environment":{"transit":{"mountPath":7}}`), "environment.transit.mountPath is a number"},
 		{server(`},"environment":{"transit":{"key":"x"}}`), "unknown key environment.transit.key"},
 		{server(`},"environment":{"allowedNames":["A",1]}`), "environment.allowedNames[1] is a number"},
+		{server(`},"environment":{"literals":["A",1]}`), "environment.literals[1] is a number"},
 		{server(`},"process":{"mode":"daemon"}`), "process.mode is unknown: write Exec or Daemon"},
 		{server(`},"process":{"leaseEnd":{"action":"Reload"}}`), "process.leaseEnd.action is unknown: write Restart or Keep"},
 		{server(`},"process":{"leaseEnd":{"signal":"SIGSTOP"}}`), "process.leaseEnd.signal is not a signal that ends a program"},
