@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"text/template"
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
@@ -22,7 +21,7 @@ type variable struct {
 	entry     string
 	name      string
 	value     reference.Value
-	templates []*template.Template // one for each reference of value, nil if it names a key
+	templates []*templates.Template // one for each reference of value, nil if it names a key
 }
 
 // plan is everything to request from Vault, known before the first request.
@@ -118,7 +117,7 @@ func referenceFailure(name string, err error) *failure.Failure {
 	return failure.Newf(failure.Settings, "%s: malformed reference", name)
 }
 
-func (p *plan) want(name string, r reference.Reference) (*template.Template, *failure.Failure) {
+func (p *plan) want(name string, r reference.Reference) (*templates.Template, *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:
 		p.login = true

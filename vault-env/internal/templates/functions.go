@@ -3,7 +3,6 @@ package templates
 import (
 	"errors"
 	"path"
-	"reflect"
 	"text/template"
 )
 
@@ -19,7 +18,7 @@ func Functions() template.FuncMap {
 	functions := template.FuncMap{}
 	for _, some := range []template.FuncMap{
 		textFunctions(), encodingFunctions(), numberFunctions(), listFunctions(), dictFunctions(), logicFunctions(),
-		timeFunctions(), regexFunctions(), randomFunctions(),
+		timeFunctions(), regexFunctions(), randomFunctions(), printFunctions(),
 	} {
 		for name, function := range some {
 			functions[name] = function
@@ -42,7 +41,7 @@ func logicFunctions() template.FuncMap {
 		"typeIsLike":   func(name string, v any) bool { return typeOf(v) == name || typeOf(v) == "*"+name },
 		"kindOf":       kindOf,
 		"kindIs":       func(name string, v any) bool { return kindOf(v) == name },
-		"deepEqual":    reflect.DeepEqual,
+		"deepEqual":    deepEqual,
 		"deepCopy":     copyValue,
 		"mustDeepCopy": copyValue,
 		"base":         path.Base,
