@@ -14,18 +14,24 @@ const (
 
 // Parse parses the value of the variable called name. It returns a Value, which is zero if there is nothing for
 // vault-env to do, or an *Error.
-func Parse(name, value string) (Value, error) {
+func Parse(name, value string) (Value, error) { return parse(name, value, false) }
+
+// ParseForBankVaults does the same, and also takes an empty version and -1 for the latest one, as Bank-Vaults' vault-env
+// does: containers that were made for it have them.
+func ParseForBankVaults(name, value string) (Value, error) { return parse(name, value, true) }
+
+func parse(name, value string, bankVaults bool) (Value, error) {
 	if !strings.Contains(value, readPrefix) {
 		return Value{}, nil
 	}
-	v, err := parseInline(value)
+	v, err := parseInline(value, bankVaults)
 	if err != nil || v.Inline {
 		return v, err
 	}
-	return parseWhole(name, value)
+	return parseWhole(name, value, bankVaults)
 }
 
-func parseWhole(name, value string) (Value, error) {
+func parseWhole(name, value string, bankVaults bool) (Value, error) {
 	text := strings.TrimLeft(value, "$")
 	switch {
 	case value == loginValue && name == "VAULT_TOKEN":
@@ -35,7 +41,7 @@ func parseWhole(name, value string) (Value, error) {
 	case len(text) < len(value): // the escape
 		return Value{Refers: true, Inline: true, literals: []string{value[1:]}}, nil
 	}
-	p := parser{text: value}
+	p := parser{text: value, bankVaults: bankVaults}
 	r, err := p.reference()
 	if err != nil {
 		return Value{}, err
@@ -48,7 +54,7 @@ func whole(r Reference) Value {
 }
 
 // parseInline returns the inline references and escapes of the value. If there are none, the Value is zero.
-func parseInline(value string) (Value, error) {
+func parseInline(value string, bankVaults bool) (Value, error) {
 	var v Value
 	var literal strings.Builder
 	copied := 0 // value[:copied] is in literal or in a reference
@@ -72,7 +78,7 @@ func parseInline(value string) (Value, error) {
 			continue
 		}
 		v.Refers, v.Inline = true, true
-		p := parser{text: value, start: open, pos: at, inline: true}
+		p := parser{text: value, start: open, pos: at, inline: true, bankVaults: bankVaults}
 		r, err := p.reference()
 		if err != nil {
 			return Value{}, err
@@ -111,11 +117,12 @@ func isDigits(s string) bool {
 // parser parses one reference in text, from pos on. It ends at the closing "}" if inline is true, else at the end of
 // the text.
 type parser struct {
-	text   string
-	start  int
-	pos    int
-	inline bool
-	write  bool
+	text       string
+	start      int
+	pos        int
+	inline     bool
+	write      bool
+	bankVaults bool
 }
 
 func (p *parser) fail(at int, message string) error {

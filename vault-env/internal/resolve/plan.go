@@ -87,7 +87,11 @@ func (p *plan) variable(entry string) (variable, *failure.Failure) {
 	if name == environment.ConfigVariable {
 		return v, nil
 	}
-	parsed, err := reference.Parse(name, value)
+	parse := reference.Parse
+	if p.settings.Strip { // no policy speaks
+		parse = reference.ParseForBankVaults
+	}
+	parsed, err := parse(name, value)
 	if err == nil && !parsed.Refers || matchesAny(name, p.settings.Literals) {
 		return v, nil
 	}
@@ -226,16 +230,30 @@ func addPath(b *environmentBuilder, from settings.FromPath, s *vault.Secret, log
 		log.Warn("fromPaths: Vault has no secret at " + failure.QuoteName(from.Path) + ", and missing secrets are ignored")
 		return nil
 	}
+	var nested []string
 	for _, key := range s.Keys() {
 		value, f := s.Text(key)
-		if f != nil {
-			return f.Under("fromPaths: " + from.Path)
+		if f != nil { // an object or a list: one that nobody needs must not keep the program from starting
+			nested = append(nested, failure.QuoteName(key))
+			continue
 		}
 		if f := b.add(from, key, value); f != nil {
 			return f
 		}
 	}
+	if len(nested) > 0 {
+		log.Warn(nestedSkipped(nested, from.Path))
+	}
 	return nil
+}
+
+// nestedSkipped returns the one warning about the keys of a path that hold no text.
+func nestedSkipped(keys []string, path string) string {
+	list := strings.Join(keys[:min(len(keys), maxToldNames)], ", ")
+	if more := len(keys) - maxToldNames; more > 0 {
+		list += " (and " + strconv.Itoa(more) + " more)"
+	}
+	return "fromPaths: of " + path + ", keys that hold an object or a list are skipped: " + list + "; to have one as JSON, set a variable to vault:PATH#${.KEY | toJson}"
 }
 
 // resolve returns the variable's value, and false if the variable is not set because its only reference is to something

@@ -212,7 +212,7 @@ func TestBankVaultsVariables(t *testing.T) {
 		"VAULT_ADDR=https://vault.example:8200/", "VAULT_NAMESPACE=team", "VAULT_CLIENT_TIMEOUT=30", "VAULT_CACERT=/ca", "VAULT_CAPATH=/cas",
 		"VAULT_CLIENT_CERT=/c", "VAULT_CLIENT_KEY=/k", "VAULT_TLS_SERVER_NAME=sn", "VAULT_SKIP_VERIFY=true", "VAULT_AUTH_METHOD=kubernetes",
 		"VAULT_PATH=k8s/west", "VAULT_ROLE=shop", "VAULT_JWT_FILE=/jwt", "VAULT_TOKEN=hvs.x", "VAULT_TOKEN_FILE=/tf", "VAULT_TOKEN_PATH=/tp",
-		"HOME=/root", "VAULT_IGNORE_MISSING_SECRETS=true", "VAULT_ENV_PASSTHROUGH=VAULT_ADDR, VAULT_ROLE,", "VAULT_ENV_FROM_PATH=secret/data/a, kv/b#3",
+		"HOME=/root", "VAULT_IGNORE_MISSING_SECRETS=true", "VAULT_ENV_PASSTHROUGH=VAULT_ADDR, VAULT_ROLE,", "VAULT_ENV_FROM_PATH=secret/data/a, kv/b#3, kv/c#-1, kv/d#",
 		"VAULT_ENV_DELAY=2s", "VAULT_LOG_LEVEL=WARN", "VAULT_JSON_LOG=true", "VAULT_TRANSIT_KEY_ID=x", "VAULT_TRANSIT_PATH=/t//eu", "VAULT_TRANSIT_BATCH_SIZE=7", "VAULT_ENV_DAEMON=false", "VAULT_REVOKE_TOKEN=true", "VAULT_MFA=x",
 	})
 	if f != nil {
@@ -223,7 +223,7 @@ func TestBankVaultsVariables(t *testing.T) {
 			CertFile: "/c", KeyFile: "/k", ServerName: "sn", SkipVerify: true, FollowsEnvironment: true},
 		Login: loginByToken(login.Settings{Mount: "k8s/west", Role: "shop", JWTFile: "/jwt", Environment: got.Login.Environment,
 			Token: "hvs.x", TokenFile: "/tf", TokenPath: "/tp"}),
-		FromPaths:     []FromPath{{Path: "secret/data/a"}, {Path: "kv/b", Version: "3"}},
+		FromPaths:     []FromPath{{Path: "secret/data/a"}, {Path: "kv/b", Version: "3"}, {Path: "kv/c"}, {Path: "kv/d"}},
 		IgnoreMissing: true,
 		Passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
 		AllowedNames:  map[string]bool{},
