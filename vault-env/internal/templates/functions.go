@@ -13,7 +13,8 @@ import (
 // Omitted on purpose: functions that read the environment or the network (env, expandenv, getHostByName), functions
 // that create keys, certificates and password hashes, and some that reformat prose (see docs/reference/vault-env.md for
 // the list). Different on purpose: decoders and date functions fail on invalid input, while Sprig returns the error's
-// text, nothing or the current time as the value; keys and values are sorted; times are UTC.
+// text, nothing or the current time as the value; keys and values are sorted; times are UTC; numbers of fromJson keep
+// their digits; what would be too long fails.
 func Functions() template.FuncMap {
 	functions := template.FuncMap{}
 	for _, some := range []template.FuncMap{

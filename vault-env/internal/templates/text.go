@@ -50,8 +50,15 @@ func textFunctions() template.FuncMap {
 			roomForItems(pick(n < 0, strings.Count(s, separator), min(strings.Count(s, separator), n)))
 			return numbered(strings.SplitN(s, separator, n))
 		},
-		"splitList": splitList,
-		"sortAlpha": sortAlpha,
+		"splitList":  splitList,
+		"sortAlpha":  sortAlpha,
+		"snakecase":  lowerWords('_'),
+		"kebabcase":  lowerWords('-'),
+		"camelcase":  camelCase,
+		"wrap":       func(width int, s string) string { return wrapText(width, "", false, s) },
+		"wrapWith":   func(width int, lineEnd, s string) string { return wrapText(width, lineEnd, true, s) },
+		"abbrevboth": abbreviateBoth,
+		"hello":      func() string { return "Hello!" },
 	}
 }
 
