@@ -2,6 +2,7 @@ package templates
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,7 @@ func TestATemplateThatTakesTooLongIsLeftAlone(t *testing.T) {
 	parsed.parsed.Root.Nodes = append(parsed.parsed.Root.Nodes, action("wait"))
 	late := make(chan time.Time, 1)
 	late <- time.Time{}
+	parsed.functions = maps.Clone(parsed.functions)
 	parsed.functions["wait"] = func() string { <-waits; return "" }
 	if _, f := evaluate(parsed, map[string]any{"a": "b"}, late); f == nil || f.Message != limitFailure(errTooSlow).Message {
 		t.Errorf("%v", f)

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -28,9 +29,12 @@ type Template struct {
 	functions template.FuncMap
 }
 
+// allFunctions returns what all templates share.
+var allFunctions = sync.OnceValue(Functions)
+
 // Parse returns the template for a text with ${…} expressions.
 func Parse(text string) (*Template, *failure.Failure) {
-	functions := Functions()
+	functions := allFunctions()
 	t, err := template.New(templateName).Delims("${", "}").Funcs(functions).Parse(text)
 	if err != nil {
 		// "template: t:1: function "env" not defined". It quotes the template's text, never a secret.
