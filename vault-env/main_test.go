@@ -194,7 +194,7 @@ func TestFailuresAreOneLine(t *testing.T) {
 		e.wantLine(t, failure.Settings, "vault-env: error: the ServiceAccount token /nonexistent cannot be read")
 	})
 	t.Run("JSON", func(t *testing.T) {
-		e := vaultEnv(t, []string{path, "X=vault:a", "VAULT_ENV_CONFIG=" + config + `,"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
+		e := vaultEnv(t, []string{path, "X=vault:a/b", "VAULT_ENV_CONFIG=" + config + `,"process":{"log":{"format":"JSON"}}}`}, "echo", "started")
 		var line struct {
 			Time       time.Time
 			Level, App string
@@ -203,7 +203,7 @@ func TestFailuresAreOneLine(t *testing.T) {
 		if err := json.Unmarshal([]byte(e.stderr), &line); err != nil {
 			t.Fatalf("%q: %v", e.stderr, err)
 		}
-		if line.Level != "error" || line.App != "vault-env" || !strings.HasPrefix(line.Message, "X: malformed reference at column 8") || time.Since(line.Time) > time.Minute || e.status != failure.Settings {
+		if line.Level != "error" || line.App != "vault-env" || !strings.HasPrefix(line.Message, "X: malformed reference at column 10") || time.Since(line.Time) > time.Minute || e.status != failure.Settings {
 			t.Errorf("%+v", e)
 		}
 	})

@@ -118,7 +118,7 @@ func TestOnlyPermittedVariablesRefer(t *testing.T) {
 	vault := fake.NewVault(t)
 	vault.KV1("kv/own", `{"k":"v"}`)
 	vault.KV1("kv/other", `{"k":"hunter2"}`)
-	env := []string{"PATH=/usr/bin:/bin", "A=vault:kv/own#k", "B=vault:kv/other#k", "C=>>vault:kv/own#k", "VAULT_TOKEN=vault:login", "D=${vault:kv/own#k} ${vault:kv/other#k}", "E=vault:malformed"}
+	env := []string{"PATH=/usr/bin:/bin", "A=vault:kv/own#k", "B=vault:kv/other#k", "C=>>vault:kv/own#k", "VAULT_TOKEN=vault:login", "D=${vault:kv/own#k} ${vault:kv/other#k}", "E=vault:malformed/path"}
 	for name, mode := range map[string]string{"Exec": `"Exec"`, "Daemon": `"Daemon"`} {
 		t.Run(name, func(t *testing.T) {
 			config := strings.TrimSuffix(configOf(t, vault, nil), "}") + `,"process":{"mode":` + mode + `},"references":{"names":["A"]}}`

@@ -78,6 +78,7 @@ function environmentOf({ environment }: Rule, options: EffectiveOptions): object
     fromPaths: unlessEmpty(fromPaths),
     ignoreMissing: unless(options.ignoreMissing, DEFAULTS.environment.ignoreMissing),
     passthrough: unlessEmpty(environment.passthrough),
+    literals: unlessEmpty(environment.literals),
     transit: transitOf(environment.transit),
     allowedNames: unlessEmpty(environment.allowedNames),
     allowedPaths: unlessEmpty(environment.allowedPaths),

@@ -1,6 +1,7 @@
 /** Finds what vault-env has to handle in the environment of a container, without changing anything. */
 import { asList, asObject, asString, asStrings } from '../json.ts';
 import type { RawObject } from '../json.ts';
+import { matchesAny } from '../policy/match.ts';
 import { nameOf } from './pod.ts';
 import { parseValue } from './references.ts';
 import type { ParsedValue } from './references.ts';
@@ -41,24 +42,33 @@ const MOST_EXPANSIONS = 1_000;
 /**
  * Returns the variables whose literal value refers to Vault, or tries to.
  * @param most how many are wanted: the rest is not looked for
+ * @param literals patterns of names of variables that are text whatever they hold (environment.literals)
  */
-export function referringVariables(container: RawObject, most = Infinity): readonly ReferringVariable[] {
+export function referringVariables(
+  container: RawObject,
+  most = Infinity,
+  literals: readonly string[] = NONE,
+): readonly ReferringVariable[] {
   const found: ReferringVariable[] = [];
   for (const item of asList(container.env) ?? []) {
     if (found.length >= most) break;
     const value = asObject(item)?.value;
     if (typeof value !== 'string' || !value.includes('vault:')) continue;
-    const variable = literalReference(nameOf(item) ?? '', value);
+    const variable = literalReference(nameOf(item) ?? '', value, literals);
     if (variable !== undefined) found.push(variable);
   }
   return found;
 }
 
 /** Returns the variable if the value in its manifest refers to Vault, or tries to. */
-export function literalReference(name: string, value: string): ReferringVariable | undefined {
+export function literalReference(
+  name: string,
+  value: string,
+  literals: readonly string[] = NONE,
+): ReferringVariable | undefined {
   if (!value.includes('vault:')) return undefined;
   const parsed = parseValue(name, asProgramSeesIt(value));
-  return parsed.refers ? { name, ...parsed } : undefined;
+  return parsed.refers && !matchesAny(literals, name) ? { name, ...parsed } : undefined;
 }
 
 /**

@@ -124,12 +124,13 @@ function review(
     const yielding = matching.filter((other) => other !== rule).map(({ policy }) => policy.name);
     return { unwrapped: [], isTraced: restored.template !== template, faults: [], reads: [], yielding, ...known };
   };
+  const literals = matching.flatMap((governor) => ('environment' in governor ? governor.environment.literals : []));
   // What nobody reads is not looked for.
   const advise = (spec: RawObject, wrapped: readonly string[], literal?: string): void => {
     if (detailed) return;
     for (const container of containersOf(spec)) {
-      if (literal !== undefined) warnOfUnresolved(container, literal, warn);
-      warnOfLookalikes(container, warn);
+      if (literal !== undefined) warnOfUnresolved(container, literal, warn, literals);
+      warnOfLookalikes(container, warn, literals);
     }
     warnOfForeignAnnotations(workload, restored.template, wrapped.length > 0, warn);
   };

@@ -7,7 +7,9 @@
  *   >>vault:PATH#KEY_OR_TEMPLATE[#JSON]  write to PATH, take KEY or TEMPLATE of the answer
  *   vault:vN:CIPHERTEXT                  decrypt with the transit engine
  *   vault:login                          in the variable VAULT_TOKEN alone
- *   text ${vault:…} text                 any of them, any number of times; `$${vault:` is the literal `${vault:`
+ *   text ${vault:…} text                 any of them, any number of times
+ *
+ * A `$` in front of a reference makes it text and is removed: `$${vault:a#b}`, or `$vault:a#b` as the whole value.
  */
 import {
   endOfJsonObject,
@@ -20,6 +22,7 @@ import {
   unclosed,
 } from './reference-text.ts';
 import type { Cursor, Segment } from './reference-text.ts';
+import { afterTransitVersion, isLogin, isMeant, LOGIN, prefixAt, READ, TYPO, WRITE } from './reference-meant.ts';
 import { parseJson } from '../json.ts';
 
 /** `start` and `end` are offsets in the value, with the `${` and `}` of an inline reference. */
@@ -37,7 +40,7 @@ interface Selector {
 export interface ParsedValue {
   /** vault-env has something to do: resolve references, remove an escape, or reject what is malformed. */
   readonly refers: boolean;
-  /** References are embedded in literal text; false if one reference is the whole value. */
+  /** There is literal text, with references or an escape in it; false if one reference is the whole value. */
   readonly isInline: boolean;
   readonly references: readonly Reference[];
   /** The value is malformed: what to write instead, and where (1-based, in characters). */
@@ -45,10 +48,6 @@ export interface ParsedValue {
 }
 
 const NOTHING: ParsedValue = { refers: false, isInline: false, references: [] };
-const READ = 'vault:';
-const WRITE = '>>vault:';
-const TYPO = '>vault:';
-const LOGIN = 'vault:login';
 
 /** Reads the value of the variable called `name`. Never throws. */
 export function parseValue(name: string, value: string): ParsedValue {
@@ -63,12 +62,14 @@ export function parseValue(name: string, value: string): ParsedValue {
 }
 
 function parseWhole(name: string, value: string): ParsedValue {
-  if (prefixAt(value, 0) === undefined) return NOTHING;
+  const escaped = /^\$+/.exec(value)?.[0].length;
+  if (!isMeant(value, escaped ?? 0, false)) return NOTHING;
+  if (escaped !== undefined) return { refers: true, isInline: true, references: [] };
   const cursor = { text: value, start: 0, at: 0, isInline: false, isWrite: false };
   const plain = readPlain(cursor);
   if (plain !== undefined) return whole(plain);
   if (value === LOGIN && name === 'VAULT_TOKEN') return whole({ kind: 'Login', start: 0, end: value.length });
-  return isHostAndPort(value) ? NOTHING : whole(readReference(cursor));
+  return whole(readReference(cursor));
 }
 
 function whole(reference: Reference): ParsedValue {
@@ -83,10 +84,11 @@ function parseInline(value: string): ParsedValue | undefined {
   for (let open = value.indexOf('${'); open >= 0;) {
     let at = open + 2;
     if (prefixAt(value, at) !== undefined) {
-      found = true;
       if (open > taken && value[open - 1] === '$') {
+        found = true;
         taken = open + 1;
-      } else {
+      } else if (isMeant(value, at, true)) {
+        found = true;
         const cursor = { text: value, start: open, at, isInline: true, isWrite: false };
         const reference = readPlain(cursor) ?? readReference(cursor);
         references.push(reference);
@@ -96,17 +98,6 @@ function parseInline(value: string): ParsedValue | undefined {
     open = value.indexOf('${', at);
   }
   return found ? { refers: true, isInline: true, references } : undefined;
-}
-
-function prefixAt(text: string, at: number): string | undefined {
-  if (text.startsWith(READ, at)) return READ;
-  if (text.startsWith(WRITE, at)) return WRITE;
-  return text.startsWith(TYPO, at) ? TYPO : undefined;
-}
-
-/** `vault:8200` and `vault:8200/path`: people call their Vault's host "vault", and a reference would need a `#`. */
-function isHostAndPort(value: string): boolean {
-  return /^vault:[0-9]{1,5}(\/[^#]*)?$/.test(value);
 }
 
 /** Returns how to write the current reference, for messages. */
@@ -148,17 +139,11 @@ function readReference(cursor: Cursor): Reference {
   }
   const ciphertextAt = afterTransitVersion(text, cursor.at);
   if (ciphertextAt !== undefined) return readCiphertext(cursor, at, ciphertextAt);
-  if (isInline ? text.startsWith(`${LOGIN}}`, at) || text.slice(at) === LOGIN : text === LOGIN) {
+  if (isLogin(text, at, isInline)) {
     const message = '"vault:login" can only be the whole value of the variable VAULT_TOKEN: write ';
     throw new ReferenceFault(message + form(cursor), text, at);
   }
   return readSecret(cursor);
-}
-
-function afterTransitVersion(text: string, at: number): number | undefined {
-  const header = /v[0-9]+:/y;
-  header.lastIndex = at;
-  return header.test(text) ? header.lastIndex : undefined;
 }
 
 function readCiphertext(cursor: Cursor, at: number, ciphertextAt: number): Reference {

@@ -57,6 +57,7 @@ export interface SelectionContext {
  */
 export function select(podSpec: RawObject, context: SelectionContext): Selection {
   const { rule, options, known, warn } = context;
+  const { literals } = rule.environment;
   const notes = new SourceNotes(context.wasWrapped, warn);
   const budget = new EnvironmentBudget();
   const selected: Selected[] = [];
@@ -69,12 +70,13 @@ export function select(podSpec: RawObject, context: SelectionContext): Selection
       names.push(name);
       const isLeftOut = !isIncluded(list, name, rule, options);
       const origin = isLeftOut ? undefined : originOf(container);
-      const environment = origin === 'Objects' ? sourcedEnvironment(container, rule.sources, known, budget) : undefined;
+      const environment =
+        origin === 'Objects' ? sourcedEnvironment(container, rule.sources, known, budget, literals) : undefined;
       if (isLeftOut) {
-        warnOfUnresolved(container, `policy ${rule.policy.name} excludes this container`, warn);
+        warnOfUnresolved(container, `policy ${rule.policy.name} excludes this container`, warn, literals);
         continue;
       }
-      const references = environment?.references ?? referringVariables(container, MOST_REFERENCES + 1);
+      const references = environment?.references ?? referringVariables(container, MOST_REFERENCES + 1, literals);
       budget.takeReferences(references.reduce((sum, { references: found }) => sum + Math.max(1, found.length), 0));
       const { excess } = budget;
       if (excess !== undefined) return { selected: [], untold: [], needs: undefined, excess };

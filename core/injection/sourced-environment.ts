@@ -9,6 +9,7 @@ import { literalReference } from './environment.ts';
 import type { ReferringVariable } from './environment.ts';
 import { asList, asObject, asString, own } from '../json.ts';
 import type { RawObject } from '../json.ts';
+import { matchesAny } from '../policy/match.ts';
 import { isObjectName } from '../object-names.ts';
 import { shortened } from '../shown.ts';
 import { nameOf } from './pod.ts';
@@ -74,19 +75,22 @@ export function isAnnotation(from: RawObject): boolean {
 /**
  * @param known what is known about the objects; left out if nothing is
  * @param budget of the workload: if it is used up, the result is not whole
+ * @param literals patterns of names of variables that are text whatever they hold (environment.literals)
  */
 export function sourcedEnvironment(
   container: RawObject,
   modes: Rule['sources'],
   known: KnownSources | undefined,
   budget = new EnvironmentBudget(),
+  literals: readonly string[] = [],
 ): SourcedEnvironment {
   const look = new Look(modes, known);
   // A later undefined removes the reference of an earlier one.
   const variables = new Map<string, ReferringVariable | undefined>();
   const held = new Map<string, string>();
   const hold = (name: string, value: string, { ref }: ObjectReference, isKey: boolean): void => {
-    variables.set(name, heldReference(name, value, ref, isKey));
+    const variable = heldReference(name, value, ref, isKey);
+    variables.set(name, variable !== undefined && matchesAny(literals, name) ? undefined : variable);
     if (value.includes('vault:')) held.set(name, value);
     else held.delete(name);
   };
@@ -118,7 +122,7 @@ export function sourcedEnvironment(
     const reference = from && referenceIn(from, KEY_REFERENCES);
     if (reference === undefined) {
       held.delete(name);
-      variables.set(name, literalReference(name, value));
+      variables.set(name, literalReference(name, value, literals));
       continue;
     }
     if (look.isAssumed(reference)) look.assumed.names.add(name);

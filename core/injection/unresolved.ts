@@ -7,6 +7,7 @@ import { asList, asObject, asString, asStrings } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { referringVariables } from './environment.ts';
 import { CONFIG_VARIABLE } from './names.ts';
+import { matchesAny } from '../policy/match.ts';
 import { EXEC_FIELDS, nameOf } from './pod.ts';
 import { parseValue } from './references.ts';
 
@@ -27,11 +28,17 @@ const MISSPELT_START = /^[\s"'`$({[]*(?:ref\+)?(?:>>)?vault:/i;
  * Warns about a container in which the environment refers to Vault, unless it is wrapped.
  * @param container as it is going to be stored
  * @param why the reason, as the end of a sentence
+ * @param literals patterns of names of variables that are meant to be text (environment.literals)
  */
-export function warnOfUnresolved(container: RawObject, why: string, warn: Warn): void {
+export function warnOfUnresolved(
+  container: RawObject,
+  why: string,
+  warn: Warn,
+  literals: readonly string[] = [],
+): void {
   if (isWrapped(container)) return;
   // one that only escapes is text, and means to be
-  const referring = referringVariables(container, MOST_COUNTED).filter(
+  const referring = referringVariables(container, MOST_COUNTED, literals).filter(
     ({ references, fault }) => fault ?? references.length > 0,
   );
   const [first, ...others] = referring.map(({ name }) => name);
@@ -41,14 +48,18 @@ export function warnOfUnresolved(container: RawObject, why: string, warn: Warn):
   warn(`container ${nameOf(container) ?? ''}: ${first}${more} stays text: ${why}`);
 }
 
-/** Warns about texts of a container that nothing resolves under any policy: they have to be written otherwise. */
-export function warnOfLookalikes(container: RawObject, warn: Warn): void {
+/**
+ * Warns about texts of a container that nothing resolves under any policy: they have to be written otherwise.
+ * @param literals patterns of names of variables that are meant to be text (environment.literals)
+ */
+export function warnOfLookalikes(container: RawObject, warn: Warn, literals: readonly string[] = []): void {
   const name = nameOf(container) ?? '';
   for (const item of asList(container.env) ?? []) {
     const value = asString(asObject(item)?.value);
     if (value?.includes(KEY_MARK) !== true) continue;
     const form = meantForm(nameOf(item) ?? '', value);
-    if (form !== undefined) warn(`container ${name}: ${nameOf(item) ?? ''} is text, not a reference; write ${form}`);
+    if (form !== undefined && !matchesAny(literals, nameOf(item) ?? ''))
+      warn(`container ${name}: ${nameOf(item) ?? ''} is text, not a reference; write ${form}`);
   }
   for (const place of ['command', 'args']) {
     if (asStrings(container[place])?.some(looksLikeReference) !== true) continue;

@@ -152,7 +152,7 @@ function authOf(
 }
 
 function environmentOf(environment: VaultInjectionPolicySpec['environment']): Rule['environment'] {
-  const { fromPaths = [], ignoreMissing, passthrough = [], allowedNames = [] } = environment;
+  const { fromPaths = [], ignoreMissing, passthrough = [], allowedNames = [], literals = [] } = environment;
   const { allowedPaths = [], writes = [] } = environment;
   const { keyID = '', mountPath, batchSize } = environment.transit;
   const sources = fromPaths.map(({ path, version, prefix = '', overwrite }): FromPath => ({
@@ -162,7 +162,7 @@ function environmentOf(environment: VaultInjectionPolicySpec['environment']): Ru
     overwrite,
   }));
   const transit = { keyID, mountPath, batchSize };
-  return { fromPaths: sources, ignoreMissing, passthrough, transit, allowedNames, allowedPaths, writes };
+  return { fromPaths: sources, ignoreMissing, passthrough, literals, transit, allowedNames, allowedPaths, writes };
 }
 
 /** The proxy and plaintext were added later. Who else accepts a token does not change a template. */
@@ -175,9 +175,13 @@ function hashedVault({ proxyURL, allowPlaintext, ...others }: RuleVault): object
   };
 }
 
-/** Writes were added later. */
-function hashedEnvironment({ writes, ...environment }: Rule['environment']): object {
-  return writes.length === 0 ? environment : { ...environment, writes };
+/** Writes and literals were added later. */
+function hashedEnvironment({ writes, literals, ...environment }: Rule['environment']): object {
+  return {
+    ...environment,
+    ...(writes.length > 0 && { writes }),
+    ...(literals.length > 0 && { literals }),
+  };
 }
 
 /** What the operator chooses is no change of the policy: pods stay as they are until it changes. */

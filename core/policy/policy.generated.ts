@@ -243,6 +243,12 @@ export interface VaultInjectionPolicySpec {
      * warning. Variables that the container sets itself always stay.
      */
     readonly passthrough?: readonly string[];
+    /**
+     * Variables whose values are text, even if they look like references: neither admission nor
+     * vault-env reads them, and no escape is removed from them. * matches any number of
+     * characters.
+     */
+    readonly literals?: readonly string[];
     /** How ciphertexts of the transit engine (vault:v1:…) are decrypted. */
     readonly transit: {
       /**

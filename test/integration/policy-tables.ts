@@ -178,6 +178,9 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
   ...bad('spec.environment.transit.batchSize', 'should be greater than or equal to 1', {
     'batches of nothing': environment({ transit: { keyID: 'shop', batchSize: 0 } }),
   }),
+  ...bad('spec.environment.literals[0]', 'write the name of a variable, with * for any number of characters', {
+    'a literal with its value': environment({ literals: ['IMAGE=vault:1.15'] }),
+  }),
   ...bad('spec.environment.allowedNames[0]', 'write the name of a variable', {
     'names by wildcard': environment({ allowedNames: ['LD_*'] }),
   }),
@@ -321,6 +324,7 @@ export const GOOD_POLICIES: Readonly<Record<string, Spec>> = {
   'dots within a segment': fromPath('secret/data/app.v2/..x'),
   'a transit key': environment({ transit: { keyID: 'shop.v2', mountPath: 'eu/transit', batchSize: 1000 } }),
   'an empty transit key, as templates make it': environment({ transit: { keyID: '' } }),
+  'variables that are text': environment({ literals: ['VAULT_IMAGE', 'SPRING_*', '*'] }),
   'names of variables that make programs run code': environment({ allowedNames: ['PATH', '_JAVA_OPTIONS'] }),
   'a token that is kept, and one start a container': { process: { revokeToken: false, refuseExec: true } },
   'daemon mode': daemon({}),
@@ -353,6 +357,7 @@ export const LARGEST_POLICY: Spec = {
     writes: many(32, (at) => `pki/issue/${at}/`.padEnd(255, 'x') + '*'),
     passthrough: many(32, (at) => `VAULT_${at}`.padEnd(64, '_')),
     allowedNames: many(32, (at) => `NAME_${at}`.padEnd(128, '_')),
+    literals: many(32, (at) => `TEXT_${at}*`.padEnd(128, '_')),
   }),
   ...tls({
     caBundle: '-----BEGIN CERTIFICATE-----\n' + 'A'.repeat(32_700) + '\n-----END CERTIFICATE-----',

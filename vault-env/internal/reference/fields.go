@@ -61,6 +61,9 @@ func (p *parser) version() (string, error) {
 		return "", err
 	}
 	version := trim(p.text[s.start:s.end])
+	if p.bankVaults && (version == "" || version == "-1") && (p.pos == len(p.text) || p.text[p.pos] != '#') {
+		return "", nil
+	}
 	if !isDigits(version) || len(version) > 9 || p.pos < len(p.text) && p.text[p.pos] == '#' {
 		return "", p.fail(s.start, `the version is not a whole number: write `+p.formWithVersion()+`, and ${"#"} for a "#" in a template`)
 	}

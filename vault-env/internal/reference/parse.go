@@ -14,27 +14,34 @@ const (
 
 // Parse parses the value of the variable called name. It returns a Value, which is zero if there is nothing for
 // vault-env to do, or an *Error.
-func Parse(name, value string) (Value, error) {
+func Parse(name, value string) (Value, error) { return parse(name, value, false) }
+
+// ParseForBankVaults does the same, and also takes an empty version and -1 for the latest one, as Bank-Vaults' vault-env
+// does: containers that were made for it have them.
+func ParseForBankVaults(name, value string) (Value, error) { return parse(name, value, true) }
+
+func parse(name, value string, bankVaults bool) (Value, error) {
 	if !strings.Contains(value, readPrefix) {
 		return Value{}, nil
 	}
-	v, err := parseInline(value)
+	v, err := parseInline(value, bankVaults)
 	if err != nil || v.Inline {
 		return v, err
 	}
-	return parseWhole(name, value)
+	return parseWhole(name, value, bankVaults)
 }
 
-func parseWhole(name, value string) (Value, error) {
+func parseWhole(name, value string, bankVaults bool) (Value, error) {
+	text := strings.TrimLeft(value, "$")
 	switch {
 	case value == loginValue && name == "VAULT_TOKEN":
 		return whole(Reference{Kind: Login, End: len(value)}), nil
-	case isHostAndPort(value):
+	case !isMeant(text, 0, false):
 		return Value{}, nil
-	case opensReference(value) == "":
-		return Value{}, nil
+	case len(text) < len(value): // the escape
+		return Value{Refers: true, Inline: true, literals: []string{value[1:]}}, nil
 	}
-	p := parser{text: value}
+	p := parser{text: value, bankVaults: bankVaults}
 	r, err := p.reference()
 	if err != nil {
 		return Value{}, err
@@ -47,7 +54,7 @@ func whole(r Reference) Value {
 }
 
 // parseInline returns the inline references and escapes of the value. If there are none, the Value is zero.
-func parseInline(value string) (Value, error) {
+func parseInline(value string, bankVaults bool) (Value, error) {
 	var v Value
 	var literal strings.Builder
 	copied := 0 // value[:copied] is in literal or in a reference
@@ -61,13 +68,17 @@ func parseInline(value string) (Value, error) {
 		if opensReference(value[at:]) == "" {
 			continue
 		}
-		v.Refers, v.Inline = true, true
 		if open > copied && value[open-1] == '$' {
+			v.Refers, v.Inline = true, true
 			literal.WriteString(value[copied:open])
 			copied = open + 1 // drop the second "$"
 			continue
 		}
-		p := parser{text: value, start: open, pos: at, inline: true}
+		if !isMeant(value, at, true) {
+			continue
+		}
+		v.Refers, v.Inline = true, true
+		p := parser{text: value, start: open, pos: at, inline: true, bankVaults: bankVaults}
 		r, err := p.reference()
 		if err != nil {
 			return Value{}, err
@@ -94,20 +105,6 @@ func opensReference(s string) string {
 	return ""
 }
 
-// isHostAndPort returns whether a value is a host and a port ("vault:8200", "vault:8200/path") and not a reference:
-// people name their Vault's host "vault", and digits without a "#" cannot be a reference anyway.
-func isHostAndPort(value string) bool {
-	rest, ok := strings.CutPrefix(value, readPrefix)
-	if !ok {
-		return false
-	}
-	port, path, hasPath := strings.Cut(rest, "/")
-	if hasPath && strings.Contains(path, "#") {
-		return false
-	}
-	return len(port) <= 5 && isDigits(port)
-}
-
 func isDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
@@ -120,11 +117,12 @@ func isDigits(s string) bool {
 // parser parses one reference in text, from pos on. It ends at the closing "}" if inline is true, else at the end of
 // the text.
 type parser struct {
-	text   string
-	start  int
-	pos    int
-	inline bool
-	write  bool
+	text       string
+	start      int
+	pos        int
+	inline     bool
+	write      bool
+	bankVaults bool
 }
 
 func (p *parser) fail(at int, message string) error {
@@ -155,23 +153,22 @@ func (p *parser) reference() (Reference, error) {
 	default:
 		p.pos += len(prefix)
 	}
-	if ciphertextAt := p.transitHeader(); ciphertextAt >= 0 {
+	if ciphertextAt := transitHeader(p.text, p.pos); ciphertextAt >= 0 {
 		return p.transit(at, ciphertextAt)
 	}
-	if rest := p.text[at:]; rest == loginValue || p.inline && strings.HasPrefix(rest, loginValue+"}") {
+	if isLogin(p.text[at:], p.inline) {
 		return Reference{}, p.fail(at, `"vault:login" can only be the whole value of the variable VAULT_TOKEN: write `+p.form())
 	}
 	return p.readOrWrite()
 }
 
-// transitHeader returns the offset of the ciphertext if there is "vN:" at pos, else -1.
-func (p *parser) transitHeader() int {
-	rest := p.text[p.pos:]
-	version, _, found := strings.Cut(rest, ":")
+// transitHeader returns the offset of the ciphertext if there is "vN:" at the offset at, else -1.
+func transitHeader(text string, at int) int {
+	version, _, found := strings.Cut(text[at:], ":")
 	if !found || !strings.HasPrefix(version, "v") || !isDigits(version[1:]) {
 		return -1
 	}
-	return p.pos + len(version) + 1
+	return at + len(version) + 1
 }
 
 func (p *parser) transit(at, ciphertextAt int) (Reference, error) {

@@ -3,7 +3,8 @@
 // A value is one of three things. It may contain no reference, and stays as it is. It may be one reference from its
 // first byte to its last ("vault:secret/data/db#password"). Or it may be text with any number of inline references
 // ("postgres://${vault:secret/data/db#user}:${vault:secret/data/db#password}@db"); then everything around them is
-// literal text, even if it begins like a reference, and "$${vault:" stands for the literal "${vault:".
+// literal text, even if it begins like a reference. A "$" in front of a reference makes it text, and is removed:
+// "$${vault:a#b}" is the text "${vault:a#b}", and "$vault:a#b", as the whole value, the text "vault:a#b".
 //
 //	vault:PATH#KEY[#VERSION]             read PATH, take KEY
 //	vault:PATH#TEMPLATE[#VERSION]        read PATH, evaluate TEMPLATE (text with ${…} expressions) over its data
@@ -12,7 +13,8 @@
 //	vault:login                          in the variable VAULT_TOKEN alone: the token that vault-env uses itself
 //
 // "#" outside of template expressions is always a separator. White space around PATH, KEY, VERSION and CIPHERTEXT is
-// ignored, so a reference may span lines. "vault:8200", a host and a port, is ordinary text.
+// ignored, so a reference may span lines. Without a "#", only a path with a slash is a malformed reference: anything else
+// that begins with "vault:", such as the tag of an image or a host and a port, is ordinary text.
 //
 // The admission webhook implements the same grammar in TypeScript; both are tested with testdata/references.json. This
 // package only parses text: it does no I/O and knows nothing about Vault's answers.
@@ -49,7 +51,7 @@ type Reference struct {
 type Value struct {
 	// Refers is true if vault-env has something to do: resolve references, or replace escapes.
 	Refers bool
-	// Inline is true if the references are part of literal text, and false if one reference is the whole value.
+	// Inline is true if there is literal text, with references or an escape, and false if one reference is the whole value.
 	Inline     bool
 	References []Reference
 	literals   []string // of an inline value: the text before, between and after the references, with escapes replaced

@@ -73,6 +73,13 @@ func TestJoin(t *testing.T) {
 		{"$${vault:${vault:a#b}}", "${vault:<1>}"},
 		{"vault:p#k $${vault:q#j}", "vault:p#k ${vault:q#j}"},
 		{"é${vault:a#b}漢", "é<1>漢"},
+		{"${vault:none}-${vault:a#b}", "${vault:none}-<1>"},
+		{"$${vault:none}", "${vault:none}"},
+		{"$vault:a#b", "vault:a#b"},
+		{"$$vault:a#b", "$vault:a#b"},
+		{"$>>vault:a#b#{}", ">>vault:a#b#{}"},
+		{"$vault:a/b", "vault:a/b"},
+		{"$vault:a#b ${vault:a#b}", "$vault:a#b <1>"},
 	} {
 		v, err := Parse("X", c.value)
 		if err != nil {
@@ -93,10 +100,37 @@ func numbered(v Value) []string {
 	return resolved
 }
 
+// Without a policy, an empty version and -1 are the latest one; with one, they are malformed.
+func TestParseForBankVaults(t *testing.T) {
+	for _, value := range []string{"vault:a#b#", "vault:a#b#-1", "vault:a#b# -1 ", "x ${vault:a#b#} y", "${vault:a#b#-1}", "vault:a#${.b}#-1"} {
+		v, err := ParseForBankVaults("X", value)
+		if err != nil || len(v.References) != 1 || v.References[0].Version != "" || v.References[0].Path != "a" {
+			t.Errorf("ParseForBankVaults(%q) = %+v, %v", value, v, err)
+		}
+		if _, err := Parse("X", value); err == nil {
+			t.Errorf("Parse(%q) accepts the version", value)
+		}
+	}
+	for _, value := range []string{"vault:a#b#-2", "vault:a#b#latest", "vault:a#b##", "vault:a#b#-1#2", "${vault:a#b#x}", ">>vault:a#b#"} {
+		if _, err := ParseForBankVaults("X", value); err == nil {
+			t.Errorf("ParseForBankVaults(%q) accepts the version", value)
+		}
+	}
+	for _, row := range table(t) {
+		v, err := Parse(row.Variable, row.Value)
+		if err != nil {
+			continue
+		}
+		if other, err := ParseForBankVaults(row.Variable, row.Value); err != nil || !reflect.DeepEqual(v, other) {
+			t.Errorf("ParseForBankVaults(%q) = %+v, %v; Parse: %+v", row.Value, other, err, v)
+		}
+	}
+}
+
 func TestColumnCountsCharacters(t *testing.T) {
-	_, err := Parse("X", "é漢 ${vault:p}")
+	_, err := Parse("X", "é漢 ${vault:p/q}")
 	var fault *Error
-	if !errors.As(err, &fault) || fault.Column != 13 {
+	if !errors.As(err, &fault) || fault.Column != 15 {
 		t.Fatalf("got %v, %+v", err, fault)
 	}
 }
@@ -137,7 +171,11 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if got, want := v.Join(sources), unescapeOutside(value, v.References); got != want {
+		want := unescapeOutside(value, v.References)
+		if want == value && len(sources) == 0 { // no inline escape: the whole value is one
+			want = strings.TrimPrefix(value, "$")
+		}
+		if got := v.Join(sources); got != want {
 			t.Fatalf("Join of %q = %q; want %q", value, got, want)
 		}
 	})

@@ -1,8 +1,6 @@
 package resolve
 
 import (
-	"text/template"
-
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/reference"
 	"vaultinjection.dev/vault-env/internal/templates"
@@ -20,7 +18,7 @@ type answers struct {
 }
 
 // text returns what a reference resolves to, and false if that is missing.
-func (a *answers) text(r reference.Reference, t *template.Template) (text string, present bool, f *failure.Failure) {
+func (a *answers) text(r reference.Reference, t *templates.Template) (text string, present bool, f *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:
 		return a.token.Value, true, nil

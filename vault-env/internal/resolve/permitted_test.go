@@ -76,7 +76,7 @@ func TestMalformedTextStaysText(t *testing.T) {
 	if f != nil {
 		t.Fatal(f.Message)
 	}
-	p, f := newPlan(environment.Variables{"X=vault:secret/data/x", "Y=a ${vault:b", "Z=vault:8200", "VAULT_TOKEN=vault:login"}, &s)
+	p, f := newPlan(environment.Variables{"X=vault:secret/data/x", "Y=a ${vault:b/c", "Z=vault:8200", "VAULT_TOKEN=vault:login"}, &s)
 	if f != nil || !slices.Equal(p.text, []string{"X", "Y", "VAULT_TOKEN"}) || p.login {
 		t.Errorf("%v, %v, %v", f, p.text, p.login)
 	}

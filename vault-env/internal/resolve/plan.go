@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"text/template"
 
 	"vaultinjection.dev/vault-env/internal/environment"
 	"vaultinjection.dev/vault-env/internal/failure"
@@ -22,7 +21,7 @@ type variable struct {
 	entry     string
 	name      string
 	value     reference.Value
-	templates []*template.Template // one for each reference of value, nil if it names a key
+	templates []*templates.Template // one for each reference of value, nil if it names a key
 }
 
 // plan is everything to request from Vault, known before the first request.
@@ -88,8 +87,15 @@ func (p *plan) variable(entry string) (variable, *failure.Failure) {
 	if name == environment.ConfigVariable {
 		return v, nil
 	}
-	parsed, err := reference.Parse(name, value)
-	if (err != nil || parsed.Refers) && !permits(p.settings.References, name, parsed) {
+	parse := reference.Parse
+	if p.settings.Strip { // no policy speaks
+		parse = reference.ParseForBankVaults
+	}
+	parsed, err := parse(name, value)
+	if err == nil && !parsed.Refers || matchesAny(name, p.settings.Literals) {
+		return v, nil
+	}
+	if !permits(p.settings.References, name, parsed) {
 		p.text = append(p.text, name)
 		return v, nil
 	}
@@ -115,7 +121,7 @@ func referenceFailure(name string, err error) *failure.Failure {
 	return failure.Newf(failure.Settings, "%s: malformed reference", name)
 }
 
-func (p *plan) want(name string, r reference.Reference) (*template.Template, *failure.Failure) {
+func (p *plan) want(name string, r reference.Reference) (*templates.Template, *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:
 		p.login = true
@@ -224,16 +230,30 @@ func addPath(b *environmentBuilder, from settings.FromPath, s *vault.Secret, log
 		log.Warn("fromPaths: Vault has no secret at " + failure.QuoteName(from.Path) + ", and missing secrets are ignored")
 		return nil
 	}
+	var nested []string
 	for _, key := range s.Keys() {
 		value, f := s.Text(key)
-		if f != nil {
-			return f.Under("fromPaths: " + from.Path)
+		if f != nil { // an object or a list: one that nobody needs must not keep the program from starting
+			nested = append(nested, failure.QuoteName(key))
+			continue
 		}
 		if f := b.add(from, key, value); f != nil {
 			return f
 		}
 	}
+	if len(nested) > 0 {
+		log.Warn(nestedSkipped(nested, from.Path))
+	}
 	return nil
+}
+
+// nestedSkipped returns the one warning about the keys of a path that hold no text.
+func nestedSkipped(keys []string, path string) string {
+	list := strings.Join(keys[:min(len(keys), maxToldNames)], ", ")
+	if more := len(keys) - maxToldNames; more > 0 {
+		list += " (and " + strconv.Itoa(more) + " more)"
+	}
+	return "fromPaths: of " + path + ", keys that hold an object or a list are skipped: " + list + "; to have one as JSON, set a variable to vault:PATH#${.KEY | toJson}"
 }
 
 // resolve returns the variable's value, and false if the variable is not set because its only reference is to something

@@ -48,6 +48,8 @@ func TestResolve(t *testing.T) {
 		{"a template that changes its data", "vault:secret/data/db#${$_ := set . \"user\" \"x\"}${$_ := set .tls \"ca\" \"y\"}${.user}${.tls.ca}", "xy"},
 		{"inline", "postgres://${vault:secret/data/db#user}:${vault:secret/data/db#password}@db", "postgres://shop:hunter2@db"},
 		{"an escape", "$${vault:a#b} ${vault:kv/plain#key}", "${vault:a#b} one"},
+		{"a whole escape", "$vault:a#b", "vault:a#b"},
+		{"text that only begins alike", "vault:1.15.2", "vault:1.15.2"},
 		{"what comes from Vault is not parsed", "vault:secret/data/db#reference", "vault:secret/data/db#user"},
 		{"nor inline", "x${vault:secret/data/db#inline}", "x${vault:secret/data/db#user}"},
 		{"nor as a template", "vault:secret/data/db#${.tpl}", "${.user}"},
@@ -305,10 +307,27 @@ func TestFromPaths(t *testing.T) {
 		}
 		resolvetest.Resolve(t, s, "VAULT_ENV_CONFIG={}").Want(t, "BASH_FUNC_ls%%=x", "NODE_OPTIONS=x", "OK=ok", "VAULT_ADDR=x", "LD_B=two")
 	})
-	t.Run("an object has no place in a variable", func(t *testing.T) {
+	t.Run("an object or a list is left out, with one warning", func(t *testing.T) {
+		vault.KV2("secret/data/nested", `{"a":{"b":"hunter2"},"b":"1","c":["hunter2"],"d":[],"e":{},"f":{},"g":{},"h":null,"i":true}`)
 		s := resolvetest.Settings(t, vault)
-		s.FromPaths = []settings.FromPath{{Path: "secret/data/object"}}
-		resolvetest.Resolve(t, s).WantFailure(t, failure.Data, "fromPaths: secret/data/object", `"a" holds an object`)
+		s.FromPaths = []settings.FromPath{{Path: "secret/data/object"}, {Path: "secret/data/nested"}}
+		o := resolvetest.Resolve(t, s, "A=${vault:secret/data/nested#${.a.b | len}}")
+		o.Want(t, "A=7", "b=1", "h=", "i=true")
+		for _, said := range []string{
+			`fromPaths: of secret/data/object, keys that hold an object or a list are skipped: "a"; to have one as JSON, set a variable to vault:PATH#${.KEY | toJson}`,
+			`fromPaths: of secret/data/nested, keys that hold an object or a list are skipped: "a", "c", "d", "e", "f" (and 1 more); to`,
+		} {
+			if strings.Count(o.Log, said) != 1 {
+				t.Errorf("does not say once %s:\n%s", said, o.Log)
+			}
+		}
+		resolvetest.Resolve(t, s, "A=vault:secret/data/nested#a").WantFailure(t, failure.Data, `A: secret/data/nested: the key "a" holds an object`)
+	})
+	t.Run("the latest version, as Bank-Vaults' variables have it", func(t *testing.T) {
+		s := resolvetest.Settings(t, vault)
+		resolvetest.Resolve(t, s, "B=vault:kv/two#B#-1").WantFailure(t, failure.Settings, "B: malformed reference at column 16: the version is not a whole number")
+		s.Strip = true
+		resolvetest.Resolve(t, s, "B=vault:kv/two#B#-1", "C=vault:kv/two#B#").Want(t, "B=two", "C=two")
 	})
 	t.Run("a missing path", func(t *testing.T) {
 		s := resolvetest.Settings(t, vault)
@@ -324,4 +343,14 @@ func TestAFailureNamesWhoWantedThePath(t *testing.T) {
 	vault.KV2("secret/data/a", `{"k":"v"}`)
 	resolvetest.Resolve(t, resolvetest.Settings(t, vault), "A=vault:secret/data/a#k", "B=vault:secret/data/b#k", "C=vault:secret/data/b#j", "D=${vault:secret/data/b#j}").
 		WantFailure(t, failure.Missing, "B (and 2 more): Vault has no secret")
+}
+
+// A variable that the policy names as a literal is text, whatever it looks like: nothing is resolved, and no escape is
+// removed.
+func TestLiterals(t *testing.T) {
+	s := resolvetest.Defaults(t)
+	s.Literals = []string{"IMAGE", "SPRING_*", "VAULT_TOKEN"}
+	env := []string{"IMAGE=vault:a/b#c", "SPRING_URL=vault:a/b", "SPRING_X=$${vault:a#b}", "VAULT_TOKEN=vault:login"}
+	resolvetest.Resolve(t, s, env...).Want(t, env...)
+	resolvetest.Resolve(t, s, "IMAGES=vault:a/b").WantFailure(t, failure.Settings, "IMAGES: malformed reference")
 }

@@ -152,12 +152,15 @@ func readLevel(r *source.Variables, name string, s *Settings) logging.Level {
 	return logging.Info
 }
 
-// readFromPath reads PATH or PATH#VERSION.
+// readFromPath reads PATH or PATH#VERSION. Like Bank-Vaults' vault-env, it takes an empty version and -1 for the latest.
 func readFromPath(r *source.Variables, entry string) FromPath {
 	raw, version, versioned := strings.Cut(entry, "#")
 	path, f := source.Path("VAULT_ENV_FROM_PATH", raw)
 	r.Keep(f)
-	if versioned {
+	if version == "-1" {
+		version = ""
+	}
+	if versioned && version != "" {
 		if _, err := strconv.ParseUint(version, 10, 31); err != nil {
 			r.Keep(failure.Newf(failure.Settings, "VAULT_ENV_FROM_PATH: a version is not a whole number: write PATH#VERSION"))
 		}

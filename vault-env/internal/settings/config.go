@@ -150,6 +150,7 @@ func configEnvironment(o source.Object, s *Settings) {
 		from.Done()
 		s.FromPaths = append(s.FromPaths, entry)
 	}
+	s.Literals = o.Texts("literals")
 	s.AllowedPaths = patterns(o, "allowedPaths")
 	// Older operators do not know the key; what they have injected goes on to write within allowedPaths.
 	s.BoundsWrites = o.IsSet("writes")

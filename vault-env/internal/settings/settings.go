@@ -28,6 +28,7 @@ type Settings struct {
 	FromPaths     []FromPath
 	IgnoreMissing bool
 	Passthrough   map[string]bool
+	Literals      []string // patterns of names of variables that are text, whatever they look like
 	AllowedPaths  []string // what may be read, and written unless BoundsWrites; empty: everything
 	Writes        []string // what may be written if BoundsWrites
 	BoundsWrites  bool

@@ -19,7 +19,7 @@ const fullConfig = `{
     "tls": {"caBundle": "PEM", "caFile": "/ca.crt", "serverName": "vault.internal"},
     "auth": {"method": "JWT", "mountPath": "/auth-jwt/", "role": "shop", "tokenPath": "/token"}},
   "environment": {"fromPaths": [{"path": "/secret/data/a/", "version": 3, "prefix": "A_", "overwrite": true}, {"path": "kv/b"}],
-    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "allowedPaths": ["secret/data/*"], "writes": ["/pki/issue/*/"],
+    "ignoreMissing": true, "passthrough": ["VAULT_ADDR"], "literals": ["SPRING_*"], "allowedPaths": ["secret/data/*"], "writes": ["/pki/issue/*/"],
     "allowedNames": ["PATH"], "transit": {"keyID": "shop", "mountPath": "/transit/eu/", "batchSize": 10}},
   "process": {"mode": "Daemon", "leaseEnd": {"action": "Keep", "signal": "SIGRTMIN+3", "gracePeriod": "1m30s"}, "delay": "1m", "revokeToken": false, "refuseExec": true, "log": {"level": "Debug", "format": "JSON"}},
 	  "policy": "shop/web", "terminationMessagePath": "/tmp/why",
@@ -46,6 +46,7 @@ func TestConfig(t *testing.T) {
 		FromPaths:     []FromPath{{Path: "secret/data/a", Version: "3", Prefix: "A_", Overwrite: true}, {Path: "kv/b"}},
 		IgnoreMissing: true,
 		Passthrough:   map[string]bool{"VAULT_ADDR": true},
+		Literals:      []string{"SPRING_*"},
 		AllowedPaths:  []string{"secret/data/*"},
 		Writes:        []string{"pki/issue/*"},
 		BoundsWrites:  true,
@@ -106,7 +107,7 @@ func TestNull(t *testing.T) {
 		t.Fatal(f)
 	}
 	got, f := parseConfig(`{"vault":{"address":"https://v","allowPlaintext":null,"namespace":null,"timeout":null,"proxyURL":null,"tls":null,"auth":{"role":"r","method":null,"mountPath":null,"tokenPath":null}},
-		"environment":{"fromPaths":null,"ignoreMissing":null,"passthrough":null,"allowedPaths":null,"writes":null,"allowedNames":null,"transit":{"keyID":null,"mountPath":null,"batchSize":null}},
+		"environment":{"fromPaths":null,"ignoreMissing":null,"passthrough":null,"literals":null,"allowedPaths":null,"writes":null,"allowedNames":null,"transit":{"keyID":null,"mountPath":null,"batchSize":null}},
 		"references":null,"process":{"mode":null,"leaseEnd":{"action":null,"signal":null,"gracePeriod":null},"delay":null,"revokeToken":null,"refuseExec":null,"log":{"level":null,"format":null}}}`)
 	if f != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", f, got, want)
@@ -162,6 +163,7 @@ func TestBadConfig(t *testing.T) {
 		{server(`},"environment":{"transit":{"mountPath":7}}`), "environment.transit.mountPath is a number"},
 		{server(`},"environment":{"transit":{"key":"x"}}`), "unknown key environment.transit.key"},
 		{server(`},"environment":{"allowedNames":["A",1]}`), "environment.allowedNames[1] is a number"},
+		{server(`},"environment":{"literals":["A",1]}`), "environment.literals[1] is a number"},
 		{server(`},"process":{"mode":"daemon"}`), "process.mode is unknown: write Exec or Daemon"},
 		{server(`},"process":{"leaseEnd":{"action":"Reload"}}`), "process.leaseEnd.action is unknown: write Restart or Keep"},
 		{server(`},"process":{"leaseEnd":{"signal":"SIGSTOP"}}`), "process.leaseEnd.signal is not a signal that ends a program"},
@@ -210,7 +212,7 @@ func TestBankVaultsVariables(t *testing.T) {
 		"VAULT_ADDR=https://vault.example:8200/", "VAULT_NAMESPACE=team", "VAULT_CLIENT_TIMEOUT=30", "VAULT_CACERT=/ca", "VAULT_CAPATH=/cas",
 		"VAULT_CLIENT_CERT=/c", "VAULT_CLIENT_KEY=/k", "VAULT_TLS_SERVER_NAME=sn", "VAULT_SKIP_VERIFY=true", "VAULT_AUTH_METHOD=kubernetes",
 		"VAULT_PATH=k8s/west", "VAULT_ROLE=shop", "VAULT_JWT_FILE=/jwt", "VAULT_TOKEN=hvs.x", "VAULT_TOKEN_FILE=/tf", "VAULT_TOKEN_PATH=/tp",
-		"HOME=/root", "VAULT_IGNORE_MISSING_SECRETS=true", "VAULT_ENV_PASSTHROUGH=VAULT_ADDR, VAULT_ROLE,", "VAULT_ENV_FROM_PATH=secret/data/a, kv/b#3",
+		"HOME=/root", "VAULT_IGNORE_MISSING_SECRETS=true", "VAULT_ENV_PASSTHROUGH=VAULT_ADDR, VAULT_ROLE,", "VAULT_ENV_FROM_PATH=secret/data/a, kv/b#3, kv/c#-1, kv/d#",
 		"VAULT_ENV_DELAY=2s", "VAULT_LOG_LEVEL=WARN", "VAULT_JSON_LOG=true", "VAULT_TRANSIT_KEY_ID=x", "VAULT_TRANSIT_PATH=/t//eu", "VAULT_TRANSIT_BATCH_SIZE=7", "VAULT_ENV_DAEMON=false", "VAULT_REVOKE_TOKEN=true", "VAULT_MFA=x",
 	})
 	if f != nil {
@@ -221,7 +223,7 @@ func TestBankVaultsVariables(t *testing.T) {
 			CertFile: "/c", KeyFile: "/k", ServerName: "sn", SkipVerify: true, FollowsEnvironment: true},
 		Login: loginByToken(login.Settings{Mount: "k8s/west", Role: "shop", JWTFile: "/jwt", Environment: got.Login.Environment,
 			Token: "hvs.x", TokenFile: "/tf", TokenPath: "/tp"}),
-		FromPaths:     []FromPath{{Path: "secret/data/a"}, {Path: "kv/b", Version: "3"}},
+		FromPaths:     []FromPath{{Path: "secret/data/a"}, {Path: "kv/b", Version: "3"}, {Path: "kv/c"}, {Path: "kv/d"}},
 		IgnoreMissing: true,
 		Passthrough:   map[string]bool{"VAULT_ADDR": true, "VAULT_ROLE": true},
 		AllowedNames:  map[string]bool{},

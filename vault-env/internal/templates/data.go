@@ -92,7 +92,7 @@ func unique(all []any) []any {
 }
 
 func holds(all []any, v any) bool {
-	return slices.ContainsFunc(all, func(other any) bool { return reflect.DeepEqual(v, other) })
+	return slices.ContainsFunc(all, func(other any) bool { return deepEqual(v, other) })
 }
 
 func has(v, list any) (bool, error) {
@@ -288,6 +288,19 @@ func anySet(values ...any) bool {
 	return slices.ContainsFunc(values, func(v any) bool { return !isEmpty(v) })
 }
 
-func typeOf(v any) string { return fmt.Sprintf("%T", v) }
+func deepEqual(a, b any) bool { return reflect.DeepEqual(plain(a), plain(b)) }
 
-func kindOf(v any) string { return reflect.ValueOf(v).Kind().String() }
+func typeOf(v any) string {
+	switch v.(type) {
+	case number, exact:
+		return "float64"
+	}
+	return fmt.Sprintf("%T", v)
+}
+
+func kindOf(v any) string {
+	if _, ok := v.(exact); ok {
+		return "float64"
+	}
+	return reflect.ValueOf(v).Kind().String()
+}

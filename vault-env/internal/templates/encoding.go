@@ -60,7 +60,7 @@ func fromJSON(s string) (any, error) {
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, fmt.Errorf("data after the JSON value")
 	}
-	return v, nil
+	return withNumbers(v), nil
 }
 
 func toJSON(v any) (string, error)       { return asString(json.Marshal(v)) }

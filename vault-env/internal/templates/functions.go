@@ -3,7 +3,6 @@ package templates
 import (
 	"errors"
 	"path"
-	"reflect"
 	"text/template"
 )
 
@@ -14,12 +13,13 @@ import (
 // Omitted on purpose: functions that read the environment or the network (env, expandenv, getHostByName), functions
 // that create keys, certificates and password hashes, and some that reformat prose (see docs/reference/vault-env.md for
 // the list). Different on purpose: decoders and date functions fail on invalid input, while Sprig returns the error's
-// text, nothing or the current time as the value; keys and values are sorted; times are UTC.
+// text, nothing or the current time as the value; keys and values are sorted; times are UTC; numbers of fromJson keep
+// their digits; what would be too long fails.
 func Functions() template.FuncMap {
 	functions := template.FuncMap{}
 	for _, some := range []template.FuncMap{
 		textFunctions(), encodingFunctions(), numberFunctions(), listFunctions(), dictFunctions(), logicFunctions(),
-		timeFunctions(), regexFunctions(), randomFunctions(),
+		timeFunctions(), regexFunctions(), randomFunctions(), printFunctions(),
 	} {
 		for name, function := range some {
 			functions[name] = function
@@ -42,7 +42,7 @@ func logicFunctions() template.FuncMap {
 		"typeIsLike":   func(name string, v any) bool { return typeOf(v) == name || typeOf(v) == "*"+name },
 		"kindOf":       kindOf,
 		"kindIs":       func(name string, v any) bool { return kindOf(v) == name },
-		"deepEqual":    reflect.DeepEqual,
+		"deepEqual":    deepEqual,
 		"deepCopy":     copyValue,
 		"mustDeepCopy": copyValue,
 		"base":         path.Base,

@@ -35,7 +35,20 @@ func TestFunctionsThatDifferFromSprig(t *testing.T) {
 		{`htmlDate 86400`, "1970-01-02"},
 		{`date_modify "1h" (toDate "2006" "2020") | unixEpoch`, "1577840400"},
 		{`must_date_modify "1h" (toDate "2006" "2020") | unixEpoch`, "1577840400"},
-		{`(fromJson "{\"n\":1000000}").n`, "1000000"},
+		{`(fromJson "{\"n\":1000000}").n`, "1000000"}, // Sprig: 1e+06
+		{`fromJson "12345678901234567891"`, "12345678901234567891"},
+		{`fromJson "0.12345678901234567891"`, "0.12345678901234567891"},
+		{`fromJson "1e400"`, "1e400"},
+		{`fromJson "9007199254740993"`, "9007199254740993"},
+		{`fromJson "[1000000,12345678901234567891,1e400]" | toJson`, "[1000000,12345678901234567891,1e400]"},
+		{`add (fromJson "9007199254740993") 0`, "9007199254740993"}, // Sprig: 9007199254740992
+		{`printf "%d" (fromJson "9007199254740993")`, "9007199254740993"},
+		{`printf "%s" (fromJson "9007199254740993")`, "9007199254740993"},
+		{`printf "%.1f" (fromJson "9007199254740993")`, "9007199254740992.0"},
+		{`if fromJson "12345678901234567891"}}y{{end`, "y"},
+		{`typeOf (fromJson "12345678901234567891")`, "float64"},
+		{`kindOf (fromJson "12345678901234567891")`, "float64"},
+		{`print (fromJson "0.00000001")`, "1e-08"},
 		{`regexMatch "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$" uuidv4`, "true"},
 		{`duration 95`, "1m35s"}, // Sprig: 0s, as a literal is an int
 		{`ago now`, "0s"},

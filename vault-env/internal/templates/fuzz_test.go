@@ -7,25 +7,19 @@ import (
 	"testing"
 )
 
-// No template breaks evaluation, and no failure reveals the secret.
+// No template breaks evaluation or takes unbounded time or memory, and no failure reveals the secret.
 func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{
 		"${.a}-${.b | b64enc}", "${. | toJson}", "My name is ${title .a}", "${range $k, $v := .}${$k}=${$v};${end}", "${.absent}", "${b64dec .a}",
 		"${fail .a}", "${index .list 9}", "${template \"t\" .}", "${define \"t\"}${template \"t\" .}${end}${template \"t\" .}", "${printf \"%d\" .a}",
 		"${/* } */}", "${- .a -}", "${`}`}", "${'}'}", "${call .a}", "${slice .a 5 2}", "${toDate .a .a}", "${dig .a .a .}", "${urlParse .a}",
 		"${regexMatch .a .a}", "${repeat 3 .a}", "${int .a | until}", "${$_ := set . \"a\" 1}${.a}", "}", "${", "$${.a}", "${html .a}${js .a}",
+		"${$_ := set . \"a\" .}${.}", "${$_ := set .n \"y\" .}${toJson .}", "${range until 9}${range 9}${.}${end}${end}", "${repeat 999999999 .a}", "${indent 9999999 .a}",
+		"${define \"x\"}${template \"x\" .}${end}${template \"x\" .}", "${.absent | default .a}", "${(fromJson \"[1,1.50,12345678901234567890]\") | toJson}", "${snakecase .a}",
 	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.ContainsAny(text, "0123456789") && len(text) > 40 {
-			return // "repeat 999999999" only proves that memory is finite
-		}
-		for _, heavy := range []string{"repeat", "until", "seq", "indent", "rand", "fail", "range", "Unix", "chunk", "define", "block"} {
-			if strings.Contains(text, heavy) {
-				return
-			}
-		}
 		parsed, fail := Parse(text)
 		if fail != nil {
 			return

@@ -70,6 +70,7 @@ func foldDecimal(start any, values []any, f func(z, a, b *big.Rat) *big.Rat) flo
 	result := decimal(start)
 	for _, v := range values {
 		result = f(new(big.Rat), result, decimal(v))
+		room(result.Num().BitLen()+result.Denom().BitLen(), maxText/maxItems)
 	}
 	number, _ := result.Float64()
 	return number
@@ -95,6 +96,8 @@ func toInt64(v any) int64 {
 	switch v := v.(type) {
 	case json.Number:
 		return parseInt(v.String())
+	case exact:
+		return parseInt(string(v))
 	case string:
 		return parseInt(v)
 	case bool:
@@ -127,6 +130,8 @@ func toFloat64(v any) float64 {
 	switch v := v.(type) {
 	case json.Number:
 		return parseFloat(v.String())
+	case exact:
+		return parseFloat(string(v))
 	case string:
 		return parseFloat(v)
 	case bool:
@@ -172,6 +177,10 @@ func untilStep(start, stop, step int) []int {
 	}
 	for i := start; (step > 0 && i < stop) || (step < 0 && i > stop); i += step {
 		numbers = append(numbers, i)
+		roomForItems(len(numbers))
+		if (i+step < i) != (step < 0) { // beyond all numbers
+			break
+		}
 	}
 	return numbers
 }

@@ -36,6 +36,7 @@ func randomFunctions() template.FuncMap {
 			return n.Int64() + int64(low), nil
 		},
 		"randBytes": func(n int) string {
+			roomForItems(n)
 			b := make([]byte, n)
 			rand.Read(b)
 			return base64.StdEncoding.EncodeToString(b)
@@ -50,6 +51,7 @@ func randomFunctions() template.FuncMap {
 }
 
 func randomText(alphabet string, n int) (string, error) {
+	roomForItems(n)
 	b := make([]byte, n)
 	for i := range b {
 		k, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))

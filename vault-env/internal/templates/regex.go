@@ -2,6 +2,7 @@ package templates
 
 import (
 	"regexp"
+	"strings"
 	"text/template"
 )
 
@@ -14,9 +15,13 @@ func regexFunctions() template.FuncMap {
 		return with(expression, func(r *regexp.Regexp) []string { return r.FindAllString(s, n) })
 	}
 	replace := func(expression, s, by string) (string, error) {
+		// Each reference to a group puts at most the whole match in its place.
+		room(len(s)+1, len(by))
+		room(strings.Count(by, "$"), len(s))
 		return with(expression, func(r *regexp.Regexp) string { return r.ReplaceAllString(s, by) })
 	}
 	replaceLiteral := func(expression, s, by string) (string, error) {
+		room(len(s)+1, len(by))
 		return with(expression, func(r *regexp.Regexp) string { return r.ReplaceAllLiteralString(s, by) })
 	}
 	split := func(expression, s string, n int) ([]string, error) {

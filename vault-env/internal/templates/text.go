@@ -25,29 +25,40 @@ func textFunctions() template.FuncMap {
 		"swapcase":   swapCase,
 		"nospace":    func(s string) string { return strings.Join(strings.Fields(s), "") },
 		"initials":   initials,
-		"repeat":     func(n int, s string) string { return strings.Repeat(s, n) },
+		"repeat":     func(n int, s string) string { room(n, len(s)); return strings.Repeat(s, n) },
 		"substr":     substring,
 		"trunc":      truncate,
 		"abbrev":     abbreviate,
 		"contains":   func(part, s string) bool { return strings.Contains(s, part) },
 		"hasPrefix":  func(part, s string) bool { return strings.HasPrefix(s, part) },
 		"hasSuffix":  func(part, s string) bool { return strings.HasSuffix(s, part) },
-		"replace":    func(old, by, s string) string { return strings.ReplaceAll(s, old, by) },
-		"quote":      quote,
-		"squote":     singleQuote,
-		"cat":        concatenate,
-		"indent":     indent,
-		"nindent":    func(n int, s string) string { return "\n" + indent(n, s) },
-		"plural":     func(one, many string, n int) string { return pick(n == 1, one, many) },
-		"toString":   toString,
-		"toStrings":  toStrings,
-		"join":       func(separator string, list any) string { return strings.Join(toStrings(list), separator) },
-		"split":      func(separator, s string) map[string]string { return numbered(strings.Split(s, separator)) },
+		"replace": func(old, by, s string) string {
+			room(strings.Count(s, old), len(by))
+			return strings.ReplaceAll(s, old, by)
+		},
+		"quote":     quote,
+		"squote":    singleQuote,
+		"cat":       concatenate,
+		"indent":    indent,
+		"nindent":   func(n int, s string) string { return "\n" + indent(n, s) },
+		"plural":    func(one, many string, n int) string { return pick(n == 1, one, many) },
+		"toString":  func(v any) string { return toString(present([]any{v})[0]) },
+		"toStrings": toStrings,
+		"join":      func(separator string, list any) string { return joined(separator, toStrings(list)) },
+		"split":     func(separator, s string) map[string]string { return numbered(splitList(separator, s)) },
 		"splitn": func(separator string, n int, s string) map[string]string {
+			roomForItems(pick(n < 0, strings.Count(s, separator), min(strings.Count(s, separator), n)))
 			return numbered(strings.SplitN(s, separator, n))
 		},
-		"splitList": func(separator, s string) []string { return strings.Split(s, separator) },
-		"sortAlpha": sortAlpha,
+		"splitList":  splitList,
+		"sortAlpha":  sortAlpha,
+		"snakecase":  lowerWords('_'),
+		"kebabcase":  lowerWords('-'),
+		"camelcase":  camelCase,
+		"wrap":       func(width int, s string) string { return wrapText(width, "", false, s) },
+		"wrapWith":   func(width int, lineEnd, s string) string { return wrapText(width, lineEnd, true, s) },
+		"abbrevboth": abbreviateBoth,
+		"hello":      func() string { return "Hello!" },
 	}
 }
 
@@ -152,8 +163,24 @@ func withoutNil(values []any) []any {
 }
 
 func indent(n int, s string) string {
+	room(strings.Count(s, "\n")+1, n)
 	pad := strings.Repeat(" ", n)
 	return pad + strings.ReplaceAll(s, "\n", "\n"+pad)
+}
+
+func joined(separator string, texts []string) string {
+	room(len(texts), len(separator))
+	length := 0
+	for _, text := range texts {
+		length += len(text)
+	}
+	room(1, length)
+	return strings.Join(texts, separator)
+}
+
+func splitList(separator, s string) []string {
+	roomForItems(strings.Count(s, separator))
+	return strings.Split(s, separator)
 }
 
 func toString(v any) string {

@@ -49,7 +49,7 @@ func asTime(v any) (time.Time, error) {
 		return v, nil
 	case *time.Time:
 		return *v, nil
-	case int, int32, int64, json.Number:
+	case int, int32, int64, json.Number, number, exact:
 		return time.Unix(toInt64(v), 0), nil
 	}
 	return time.Time{}, errors.New("not a time")

@@ -106,7 +106,7 @@ const bounds: readonly [string, () => object, () => object, string][] = [
 ];
 
 function malformed(index: number, count: number): object {
-  return container({ name: `m${index}`, env: many(count, (i) => ({ name: `V${i}`, value: 'vault:a' })) });
+  return container({ name: `m${index}`, env: many(count, (i) => ({ name: `V${i}`, value: 'vault:a/b' })) });
 }
 
 const decide = (object: object, failurePolicy: 'Fail' | 'Ignore', stored?: object): MutationResult =>

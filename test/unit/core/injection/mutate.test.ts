@@ -110,8 +110,34 @@ describe('admission of a workload', () => {
       mutate(object, ruleWith()).warnings;
 
     it('are wrapped all the same, so that the program does not start with their text', () => {
-      const object = deployment({ containers: [container({ env: [{ name: 'X', value: 'vault:a' }] })] });
+      const object = deployment({ containers: [container({ env: [{ name: 'X', value: 'vault:a/b' }] })] });
       expect(mutate(object, ruleWith()).outcome).to.equal('Injected');
+    });
+    it('are not what only begins alike: an image, a host, an address of another kind (cases/01)', () => {
+      const env = [
+        { name: 'SPRING_CONFIG_IMPORT', value: 'vault://' },
+        { name: 'VAULT_IMAGE', value: 'vault:1.15.2' },
+        { name: 'VAULT_ENDPOINTS', value: 'vault:8200,vault-1:8200' },
+      ];
+      const { outcome, patch, warnings } = mutate(deployment({ containers: [container({ env })] }), ruleWith());
+      expect({ outcome, patch, warnings }).to.deep.equal({ outcome: 'Unchanged', patch: [], warnings: [] });
+    });
+    it('are not in variables that the policy names as literals, wherever they come from', () => {
+      const env = [
+        { name: 'DB', value: 'vault:secret/data/a#b' },
+        { name: 'BAD', value: 'vault:secret/data/a' },
+        { name: 'APP_URL', value: 'VAULT:secret/data/a#b' },
+      ];
+      const object = deployment({ containers: [container({ env })] });
+      const rule = ruleWith({ environment: { literals: ['DB', 'BAD', '*_URL'] } });
+      const { outcome, patch, warnings } = mutate(object, rule);
+      expect({ outcome, patch, warnings }).to.deep.equal({ outcome: 'Unchanged', patch: [], warnings: [] });
+      expect(mutate(object, ruleWith({ environment: { literals: ['BA'] } })).warnings).to.have.length(2);
+      const excluding = ruleWith({
+        containers: { exclude: ['app'] },
+        environment: { literals: ['DB', 'BAD', '*_URL'] },
+      });
+      expect(mutate(object, excluding).warnings).to.deep.equal([]);
     });
     it('are named with container, variable and column', () => {
       expect(warningsFor({ env: [{ name: 'DB', value: 'x ${vault:secret/data/a}' }] })).to.deep.equal([
@@ -151,17 +177,17 @@ describe('admission of a workload', () => {
     });
     it('are read as vault-env will see them: the kubelet turns two $ into one', () => {
       const one = mutate(
-        deployment({ containers: [container({ env: [{ name: 'A', value: '$${vault:a}' }] })] }),
+        deployment({ containers: [container({ env: [{ name: 'A', value: '$${vault:a/b}' }] })] }),
         ruleWith(),
       );
       expect(one.warnings[0]).to.contain('there is no "#" after the path');
-      const two = deployment({ containers: [container({ env: [{ name: 'A', value: '$$${vault:a}' }] })] });
+      const two = deployment({ containers: [container({ env: [{ name: 'A', value: '$$${vault:a/b}' }] })] });
       expect(mutate(two, ruleWith()).warnings).to.deep.equal([]);
     });
     it('make at most ten short warnings and a count', () => {
       const env = Array.from({ length: 30 }, (_, index) => ({
         name: `V${index}_${'X'.repeat(200)}\n`,
-        value: 'vault:a',
+        value: 'vault:a/b',
       }));
       const warnings = warningsFor({ env });
       expect(warnings).to.have.length(11);

@@ -28,17 +28,21 @@ describe('references', () => {
   });
 
   it('counts the column of a fault in characters, not in bytes or UTF-16 units', () => {
-    expect(parseValue('X', '🔑é ${vault:p}').fault?.column).to.equal(13);
+    expect(parseValue('X', '🔑é ${vault:p/q}').fault?.column).to.equal(15);
   });
 
   it('tells a value that is one reference from text with references in it', () => {
     expect(parseValue('X', 'vault:a#b').isInline).to.equal(false);
     expect(parseValue('X', '${vault:a#b}').isInline).to.equal(true);
     expect(parseValue('X', '$${vault:a#b}').isInline).to.equal(true);
+    expect(parseValue('X', '$vault:a#b').isInline).to.equal(true);
   });
 
   it('reads a very long malformed value in time that grows with its length only', () => {
     const value = `\${vault:p#${'${"a"'.repeat(100_000)}`;
     expect(parseValue('X', value).fault?.message).to.contain('no closing "}"');
+    const nested = '${vault:a'.repeat(100_000);
+    expect(parseValue('X', nested).refers).to.equal(true);
+    expect(parseValue('X', '${vault:a}'.repeat(100_000)).refers).to.equal(false);
   });
 });

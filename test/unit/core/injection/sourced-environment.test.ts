@@ -111,6 +111,13 @@ describe('environment that comes from objects', () => {
     expect(literal.references.map(({ references }) => references.length)).to.deep.equal([1]);
   });
 
+  it('reads none in variables that are literals', () => {
+    const container = { envFrom: [fromConfigMap('app'), fromSecret('creds')], env: [keyOf('A', 'app', 'DB')] };
+    const modes = { configMaps: 'Read', secrets: 'Read' } as const;
+    const { references } = sourcedEnvironment(container, modes, knownSources(OBJECTS), undefined, ['T*', 'A']);
+    expect(references.map(({ name }) => name)).to.deep.equal(['DB']);
+  });
+
   it('finds faults of a reference', () => {
     const known = knownSources({ 'ConfigMap bad': { data: { A: 'vault:kv/a' } } });
     const modes = { configMaps: 'Read', secrets: 'Read' } as const;

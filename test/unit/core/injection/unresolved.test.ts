@@ -53,7 +53,7 @@ describe('what nothing will resolve', () => {
     });
     it('not for what is wrapped, and not for what is no reference', () => {
       expect(warningsOf(plain, {})).to.deep.equal([]);
-      for (const value of ['vault:8200', 'vault:8200/v1', '$$${vault:a/b#c}', 'x', '']) {
+      for (const value of ['vault:8200', 'vault:8200/v1', 'vault://', 'vault:1.15.2', '$$${vault:a/b#c}', 'x', '']) {
         expect(warningsOf(withEnv(value)), value).to.deep.equal([]);
       }
     });
@@ -67,7 +67,6 @@ describe('what nothing will resolve', () => {
       ['\tvault:secret/data/shop/db#password', 'vault:PATH#KEY'],
       ['"vault:secret/data/shop/db#password"', 'vault:PATH#KEY'],
       ["'vault:secret/data/shop/db#password'", 'vault:PATH#KEY'],
-      ['$vault:secret/data/shop/db#password', 'vault:PATH#KEY'],
       ['$(vault:secret/data/shop/db#password)', 'vault:PATH#KEY'],
       ['{vault:secret/data/shop/db#password}', 'vault:PATH#KEY'],
       ['ref+vault://secret/data/shop/db#password', 'vault:PATH#KEY'],
@@ -78,6 +77,7 @@ describe('what nothing will resolve', () => {
       ['default:secret/data#x', undefined],
       ['vault:8200', undefined],
       ['the $${vault:secret/data/shop/db#password}', undefined],
+      ['$vault:secret/data/shop/db#password', undefined],
       [REFERENCE, undefined],
       [`\${${REFERENCE}}`, undefined],
     ];
@@ -88,6 +88,11 @@ describe('what nothing will resolve', () => {
         expect(warningsOf(withEnv(value)).filter((text) => text.includes('is text'))).to.deep.equal(expected);
       });
     }
+    it('are none in variables that the policy names as literals', () => {
+      const literals = { environment: { literals: ['D*'] } };
+      for (const [value] of texts) expect(warningsOf(withEnv(value), literals), value).to.deep.equal([]);
+      expect(warningsOf(withEnv('VAULT:a/b#c'), { environment: { literals: ['D'] } })).to.have.length(1);
+    });
     it('are found in linear time, whatever the text', () => {
       for (const part of ['vault:', 'vault:/', '#', ' vault:a/b', 'vault:a/b#', "'"]) {
         mutate(withEnv(part.repeat(200_000 / part.length)), ruleWith());

@@ -21,14 +21,17 @@ import (
 
 // withheld are Sprig's functions that templates do not have, as listed in docs/reference/vault-env.md.
 var withheld = []string{
-	"abbrevboth", "bcrypt", "buildCustomCert", "camelcase", "decryptAES", "derivePassword", "encryptAES", "env",
+	"bcrypt", "buildCustomCert", "decryptAES", "derivePassword", "encryptAES", "env",
 	"expandenv", "genCA", "genCAWithKey", "genPrivateKey", "genSelfSignedCert", "genSelfSignedCertWithKey",
-	"genSignedCert", "genSignedCertWithKey", "getHostByName", "hello", "htpasswd", "kebabcase", "semver",
-	"semverCompare", "shuffle", "snakecase", "wrap", "wrapWith",
+	"genSignedCert", "genSignedCertWithKey", "getHostByName", "htpasswd", "semver",
+	"semverCompare", "shuffle",
 }
 
 func TestFunctionsAreSprigsExceptTheWithheld(t *testing.T) {
 	want := sprig.TxtFuncMap()
+	for _, name := range []string{"html", "js", "print", "printf", "println", "urlquery"} { // text/template's own
+		want[name] = nil
+	}
 	for _, name := range withheld {
 		if _, ok := want[name]; !ok {
 			t.Errorf("%s is withheld, but Sprig does not have it", name)
@@ -96,6 +99,19 @@ var sameAsSprig = []string{
 	`unixEpoch (mustDateModify "1h" (mustToDate "2006-01-02 MST" "2020-01-02 UTC"))`,
 	`duration "95"`, `durationRound "2h10m5s"`, `durationRound "-49h"`, `durationRound "1s"`, `durationRound "40000h"`,
 	`len (randAlpha 7)`, `len (randAlphaNum 7)`, `len (randNumeric 7)`, `len (randAscii 7)`, `len (randBytes 6)`, `len uuidv4`,
+	`wrap 5 "to be or not to be"`, `wrapWith 5 "|" "antidisestablish a"`, `abbrevboth 5 10 "1234 5678 9123"`, `hello`,
+	`camelcase "http_server"`, `kebabcase "HTTPServer"`, `snakecase "FirstName"`,
+	// the numbers of fromJson
+	`fromJson "5"`, `fromJson "5.5"`, `fromJson "-0.25"`, `fromJson "0.1"`, `fromJson "100000"`, `fromJson "0"`, `fromJson "1.50"`, `fromJson "1e3"`,
+	`add (fromJson "5") 1`, `sub (fromJson "5.9") 1`, `mul (fromJson "5") (fromJson "2")`, `div (fromJson "7") 2`, `mod (fromJson "7") 2`,
+	`addf (fromJson "0.1") (fromJson "0.2")`, `mulf (fromJson "1.1") 2`, `max (fromJson "5") 7`, `floor (fromJson "5.5")`, `round (fromJson "5.555") 2`,
+	`int (fromJson "5.9")`, `int64 (fromJson "5")`, `float64 (fromJson "5.5")`, `toString (fromJson "5.5")`, `quote (fromJson "5.5")`, `toJson (fromJson "[5,5.5,0]")`,
+	`eq (fromJson "5") 5.0`, `eq (fromJson "5") (fromJson "5.0")`, `ne (fromJson "5") 6.0`, `lt (fromJson "5") 10.0`, `gt (fromJson "5") (fromJson "10")`, `le (fromJson "0.1") 0.1`,
+	`if fromJson "0"}}y{{else}}n{{end`, `if fromJson "0.0"}}y{{else}}n{{end`, `if fromJson "5"}}y{{else}}n{{end`, `default "d" (fromJson "0")`, `not (fromJson "0")`, `empty (fromJson "0")`,
+	`and (fromJson "0") "x"`, `or (fromJson "0") "x"`, `coalesce (fromJson "0") "x"`, `ternary "y" "n" (gt (fromJson "2") 1.0)`,
+	`printf "%v" (fromJson "5.5")`, `printf "%.2f" (fromJson "5")`, `printf "%5.1f|" (fromJson "5")`, `printf "%g" (fromJson "5")`, `printf "%e" (fromJson "5")`, `printf "%d" (int (fromJson "5"))`,
+	`typeOf (fromJson "5")`, `kindOf (fromJson "5")`, `typeIs "float64" (fromJson "5")`, `kindIs "float64" (fromJson "5")`, `deepEqual (fromJson "[5]") (fromJson "[5.0]")`, `deepEqual (fromJson "5") 5.0`,
+	`has 5.0 (fromJson "[5]")`, `uniq (fromJson "[5,5.0,6]")`, `without (fromJson "[5,6]") 5.0`, `range fromJson "[1,2]"}}{{.}},{{end`, `join "-" (fromJson "[1,2.5]")`, `sortAlpha (fromJson "[2,1]")`,
 	`randInt 5 6`, `.number`, `add .number 1`, `addf .number 0.5`, `int .number`, `toJson .number`, `printf "%s" .number`, `eq .number "5432"`,
 }
 
@@ -138,7 +154,7 @@ func apply(text string, functions template.FuncMap) (string, error) {
 }
 
 func TestEveryFunctionIsTested(t *testing.T) {
-	tested := strings.Join(sameAsSprig, " ") + " date htmlDate date_modify must_date_modify ago now fail randAscii"
+	tested := strings.Join(sameAsSprig, " ") + " print println html js urlquery date htmlDate date_modify must_date_modify ago now fail randAscii"
 	for name := range templates.Functions() {
 		if !regexp.MustCompile(fmt.Sprintf(`\b%s\b`, name)).MatchString(tested) {
 			t.Errorf("%s is in no test", name)
@@ -154,6 +170,90 @@ func TestTheReferencePageListsTheWithheld(t *testing.T) {
 	for _, name := range withheld {
 		if !strings.Contains(string(page), "`"+name+"`") {
 			t.Errorf("%s is not in docs/reference/vault-env.md", name)
+		}
+	}
+}
+
+// Names as people write them: words of a few kinds, with a connector or a capital letter between them.
+func TestNamesAreConvertedAsBySprig(t *testing.T) {
+	words := []string{"db", "Db", "DB", "user", "UserName", "userName", "HTTPServer", "http2xx", "HTTP20xOK", "v1", "V2", "2fa", "x", "X", "aB", "Bld4Floor3rd", "Duration2m3s", "42", "é", "É"}
+	names := slices.Clone(words)
+	for _, a := range words {
+		for _, b := range words {
+			for _, connector := range []string{"_", "-", " ", ""} {
+				names = append(names, a+connector+b, a+connector+b+connector+"id")
+			}
+		}
+	}
+	ours, sprigs := templates.Functions(), sprig.TxtFuncMap()
+	for _, function := range []string{"snakecase", "kebabcase", "camelcase"} {
+		got, want := ours[function].(func(string) string), sprigs[function].(func(string) string)
+		for _, name := range names {
+			if got(name) != want(name) {
+				t.Errorf("%s %q = %q; Sprig: %q", function, name, got(name), want(name))
+			}
+		}
+	}
+}
+
+func TestTextIsWrappedAndAbbreviatedAsBySprig(t *testing.T) {
+	ours, sprigs := templates.Functions(), sprig.TxtFuncMap()
+	for _, text := range []string{"", "a", "to be or not to be", "  to  be ", "antidisestablishmentarianism", "one antidisestablishmentarianism two", "é à ü long enough text"} {
+		for width := range 20 {
+			if got, want := ours["wrap"].(func(int, string) string)(width, text), sprigs["wrap"].(func(int, string) string)(width, text); got != want {
+				t.Errorf("wrap %d %q = %q; Sprig: %q", width, text, got, want)
+			}
+			for _, end := range []string{"", "|", "\r\n"} {
+				if got, want := ours["wrapWith"].(func(int, string, string) string)(width, end, text), sprigs["wrapWith"].(func(int, string, string) string)(width, end, text); got != want {
+					t.Errorf("wrapWith %d %q %q = %q; Sprig: %q", width, end, text, got, want)
+				}
+			}
+			for offset := -2; offset < 30; offset++ {
+				if got, want := ours["abbrevboth"].(func(int, int, string) string)(offset, width, text), sprigs["abbrevboth"].(func(int, int, string) string)(offset, width, text); got != want {
+					t.Errorf("abbrevboth %d %d %q = %q; Sprig: %q", offset, width, text, got, want)
+				}
+			}
+		}
+	}
+}
+
+// differences are the expressions whose results differ on purpose. docs/reference/vault-env.md has them as a table.
+var differences = []struct{ expression, ours, sprigs string }{
+	{`fromJson "1000000"`, "1000000", "1e+06"},
+	{`fromJson "12345678901234567891"`, "12345678901234567891", "1.2345678901234567e+19"},
+	{`add (fromJson "9007199254740993") 0`, "9007199254740993", "9007199254740992"},
+	{`fromJson "{"`, "fails", "<no value>"},
+	{`b64dec "no base64!"`, "fails", "illegal base64 data at input byte 2"},
+	{`toDate "2006" "x" | unixEpoch`, "fails", "-62135596800"},
+	{`duration 95`, "1m35s", "0s"},
+	{`keys (dict "b" 1 "a" 2)`, "[a b]", ""},
+	{`toString nil`, "fails", "<nil>"},
+	{`print nil`, "fails", "<nil>"},
+	{`camelcase "_a__b"`, "AB", "_A_B"},
+	{`until 70000 | len`, "fails", "70000"},
+}
+
+func TestDifferencesFromSprig(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/reference/vault-env.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := func(functions template.FuncMap, expression string) string {
+		text, err := apply("{{"+expression+"}}", functions)
+		if err != nil {
+			return "fails"
+		}
+		return text
+	}
+	for _, d := range differences {
+		if got := result(templates.Functions(), d.expression); got != d.ours {
+			t.Errorf("%s = %q; want %q", d.expression, got, d.ours)
+		}
+		if got := result(sprig.TxtFuncMap(), d.expression); d.sprigs != "" && got != d.sprigs { // "" is any order
+			t.Errorf("%s: Sprig says %q; want %q", d.expression, got, d.sprigs)
+		}
+		if !strings.Contains(string(page), "| `"+strings.ReplaceAll(d.expression, "|", `\|`)+"` ") {
+			t.Errorf("%s is not in docs/reference/vault-env.md", d.expression)
 		}
 	}
 }
