@@ -46,7 +46,8 @@ type daemon struct {
 	signals  <-chan os.Signal
 	early    []syscall.Signal // signals for a program that has not started yet
 	terminal *terminal
-	program  int // its process ID and its process group
+	program  int             // its process ID and its process group
+	revoking *vault.Revoking // nil if no token is revoked before the program ends
 
 	suspended bool // SIGTSTP was forwarded
 	deaf      bool // signals cannot be sent to the program, which has been logged
@@ -59,6 +60,7 @@ func Run(program string, argv []string, env environment.Variables, s *settings.S
 	runtime.LockOSThread()
 
 	resolved, l, f := d.resolve(env)
+	defer d.revoking.Settle(d.log)
 	if f != nil {
 		return 0, f
 	}
@@ -84,6 +86,8 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renew
 		r, failed := resolve.Resolve(ctx, env, d.settings, d.log)
 		if f = failed; f == nil {
 			resolved, l = r.Environment, loanOf(r, d.settings.Revoke)
+			d.revoking = r.Revoking()
+			go d.revoking.Settle(d.log) // its warning is of no use when the program has ended
 			if l == nil && r.Client != nil {
 				r.Client.Close()
 			}

@@ -85,7 +85,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 		return vault.Token{}, failure.Newf(failure.Protocol, "the response to the login at %s contains no token: check that %s is a Vault server, and that the role does not require multi-factor authentication", path, a.connection.Address)
 	}
 	a.client.SpeaksHTTP2(answer.HTTP2)
-	return vault.Token{Value: decoded.Auth.ClientToken, Own: true, Lease: vault.TokenLease(decoded.Auth)}, nil
+	return vault.IssuedToken(decoded.Auth), nil
 }
 
 // advice returns what to do about a refused login, whose status and message are in said. Two messages of Vault say
