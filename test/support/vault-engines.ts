@@ -49,7 +49,7 @@ export async function wrappedAnswer(vault: Vault, path: string): Promise<string>
 }
 
 /** A policy with these lines, such as `path "transit/decrypt/shop" { capabilities = ["update"] }`. */
-export async function writePolicy(vault: Vault, name: string, lines: readonly string[]): Promise<void> {
+export async function writePolicy(vault: Pick<Vault, 'api'>, name: string, lines: readonly string[]): Promise<void> {
   await vault.api('PUT', `sys/policies/acl/${name}`, { policy: lines.join('\n') });
 }
 
@@ -58,7 +58,7 @@ export async function writePolicy(vault: Vault, name: string, lines: readonly st
  * live for `ttl` and are good for `policies`. Resolves with a function that creates a JWT for the audience vault.
  */
 export async function enableOwnJwtAuth(
-  vault: Vault,
+  vault: Pick<Vault, 'api'>,
   role: string,
   { policies, ttl }: { readonly policies: readonly string[]; readonly ttl: string },
 ): Promise<() => string> {

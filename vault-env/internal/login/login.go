@@ -63,7 +63,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	refusal := func(said string) string {
 		return fmt.Sprintf("Vault refused the login%s at %s (%s): %s", ofRole(a.Role), path, said, a.advice(said, request))
 	}
-	e := a.client.Exchange(http.MethodPost, path, "", body, request.secrets...)
+	e := a.client.Unshared().Exchange(http.MethodPost, path, "", body, request.secrets...)
 	late := e.Late
 	e.Late = func(reason string) *failure.Failure {
 		// Vault's azure and cert methods refuse a login with this status. It is retried anyway, because Vault also

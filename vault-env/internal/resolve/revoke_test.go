@@ -241,6 +241,31 @@ func TestTheOrderOfTheRevocation(t *testing.T) {
 	}
 }
 
+// Two starts with the same ServiceAccount token never get one token, which the first would revoke for both: the cache of a
+// Vault Proxy takes equal requests for one. A look-up or a reading may come from a cache.
+func TestLoginsAreNeverEqual(t *testing.T) {
+	server := fake.NewVault(t)
+	var mu sync.Mutex
+	ids := map[string]int{}
+	note := func(r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		ids[r.Header.Get("X-Request-Id")]++
+	}
+	server.Handle("POST auth/kubernetes/login", func(w http.ResponseWriter, r *http.Request) { note(r); server.Login(w, r) })
+	server.Handle("GET kv/a", func(w http.ResponseWriter, r *http.Request) {
+		note(r)
+		io.WriteString(w, `{"data":{"k":"v"}}`)
+	})
+	s := resolvetest.Settings(t, server)
+	for range 3 {
+		resolvetest.Resolve(t, s, "X=vault:kv/a#k").Want(t, "X=v")
+	}
+	if len(ids) != 4 || ids[""] != 3 {
+		t.Errorf("%v; want three different IDs of logins, and no others", ids)
+	}
+}
+
 // The start waits until Vault has answered: the end of a connection may cancel the request on its way.
 func TestTheStartWaitsForTheRevocation(t *testing.T) {
 	server := fake.NewVault(t)
