@@ -17,7 +17,8 @@ const WAYS = [
   'nginx, keepalive',
   'HAProxy',
 ];
-const WARNING = /^vault-env: warn: the token was not revoked \(requests reach Vault with another token.*\): it is valid until its TTL ends, 1h0m0s after the login\n$/;
+const WARNING =
+  /^vault-env: warn: the token was not revoked \(requests reach Vault with another token.*\): it is valid until its TTL ends, 1h0m0s after the login\n$/;
 
 describe('the revocation of tokens', function () {
   this.timeout(120_000);
@@ -42,7 +43,9 @@ describe('the revocation of tokens', function () {
     it(`leaves no token: ${name}`, async function () {
       const route = scene.routes.find((one) => one.name === name);
       if (route === undefined) {
-        console.log(`      skipped: ${scene.missing.join(' and ')} is not installed (apt-get install nginx-light haproxy)`);
+        console.log(
+          `      skipped: ${scene.missing.join(' and ')} is not installed (apt-get install nginx-light haproxy)`,
+        );
         this.skip();
       }
       expect(await countLeft(vaultEnv, route, STARTS)).deep.equal({ failed: 0, warned: 0, left: 0, stderr: '' });

@@ -21,7 +21,7 @@ export interface Route {
   /** Settings of vault-env: VAULT_ENV_CONFIG and one reference. */
   readonly env: Readonly<Record<string, string>>;
   /** How many tokens Vault knows. */
-  tokens(): Promise<number>;
+  readonly tokens: () => Promise<number>;
 }
 
 export interface Starts {
@@ -46,14 +46,14 @@ export interface RevocationScene {
 export interface VaultProxy {
   readonly route: Route;
   /** Whether Vault still knows the proxy's own token. */
-  hasToken(): Promise<boolean>;
+  readonly hasToken: () => Promise<boolean>;
 }
 
-type Server1 = Pick<Vault, 'api'>;
+type Api = Pick<Vault, 'api'>;
 
 // Long enough for a program's exec to close the connection before its request is forwarded.
 const STAND_IN_DELAY_MS = 20;
-// Vault takes back a revoked token's entry after its answer, usually within milliseconds.
+// A request that is still on its way when its program has ended may arrive yet.
 const SETTLE_MS = 5_000;
 
 export async function startRevocationScene(): Promise<RevocationScene> {
@@ -68,7 +68,7 @@ export async function startRevocationScene(): Promise<RevocationScene> {
     started.push(vault);
     const raft = await startRaft(2, { tls: true });
     started.push(raft);
-    const cluster: Server1 = { api: (method, path, body) => raft.api(method, path, body) };
+    const cluster: Api = { api: (method, path, body) => raft.api(method, path, body) };
     const jwts = [await prepare(vault, workspace, 'vault'), await prepare(cluster, workspace, 'raft')];
     await raft.api('POST', 'sys/mounts/secret', { type: 'kv', options: { version: '2' } }).catch(() => undefined);
     await secretIn(cluster);
@@ -99,13 +99,13 @@ export async function startRevocationScene(): Promise<RevocationScene> {
 }
 
 /** A role that may read one secret; returns the file with a JWT for it. */
-async function prepare(vault: Server1, workspace: Workspace, name: string): Promise<string> {
+async function prepare(vault: Api, workspace: Workspace, name: string): Promise<string> {
   await writePolicy(vault, 'shop', ['path "secret/data/shop" { capabilities = ["read"] }']);
   const jwt = await enableOwnJwtAuth(vault, 'shop', { policies: ['shop'], ttl: '1h' });
   return workspace.write(`${name}.jwt`, jwt());
 }
 
-async function secretIn(vault: Server1): Promise<void> {
+async function secretIn(vault: Api): Promise<void> {
   const until = Date.now() + 10_000; // a KV mount upgrades itself for a moment
   for (;;) {
     try {
@@ -118,7 +118,7 @@ async function secretIn(vault: Server1): Promise<void> {
   }
 }
 
-function route(name: string, vault: Server1, address: string, ca: string, jwt: string): Route {
+function route(name: string, vault: Api, address: string, ca: string, jwt: string): Route {
   const plain = address.startsWith('http:');
   const auth = { method: 'JWT', mountPath: 'jwt', role: 'shop', tokenPath: jwt };
   const tls = plain ? { allowPlaintext: true } : { tls: { caBundle: ca } };
@@ -133,10 +133,7 @@ function route(name: string, vault: Server1, address: string, ca: string, jwt: s
   };
 }
 
-/**
- * Starts `program` `count` times, `width` at once, and counts what is left. With `stand`, the tokens are those of
- * programs that have ended.
- */
+/** Starts vault-env (the executable `program`) `count` times, `width` at once, and counts the tokens that are left. */
 export async function countLeft(program: string, { env, tokens }: Route, count: number, width = 4): Promise<Starts> {
   const before = await tokens();
   let begun = 0;
@@ -183,10 +180,14 @@ async function startStandIn(vault: string): Promise<{ readonly address: string; 
     incoming.once('end', () => {
       const timer = setTimeout(() => {
         const { method, url, headers } = incoming;
-        const outgoing = forward(`${vault}${url ?? ''}`, { method: method ?? 'GET', headers, agent: false }, (answer) => {
-          response.writeHead(answer.statusCode ?? 502, answer.headers);
-          answer.pipe(response);
-        });
+        const outgoing = forward(
+          `${vault}${url ?? ''}`,
+          { method: method ?? 'GET', headers, agent: false },
+          (answer) => {
+            response.writeHead(answer.statusCode ?? 502, answer.headers);
+            answer.pipe(response);
+          },
+        );
         outgoing.once('error', () => response.destroy());
         response.once('close', () => outgoing.destroy());
         outgoing.end(Buffer.concat(chunks));
