@@ -2,10 +2,11 @@
  * What the revocation of the token costs, and whether it arrives: the same start with and without it, in turns, on each
  * way to Vault, and then how many of 300 tokens live on. BEFORE=FILE adds another executable of vault-env.
  */
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { goBuild } from '../../build/tools/go-build.ts';
 import { countLeft, startRevocationScene, type Route } from '../support/revocation-scene.ts';
@@ -32,7 +33,7 @@ export async function benchRevocation(): Promise<string> {
     await goBuild(join(here, 'tools/wraprun'), '.', wraprun, ['-ldflags=-s -w']);
     const rows: string[][] = [];
     for (const route of scene.routes) {
-      const [kept = NaN, revoked = NaN] = time(wraprun, scratch, route);
+      const [kept = NaN, revoked = NaN] = await time(wraprun, scratch, route);
       const now = await countLeft(vaultEnv, route, STARTS);
       const then = before === undefined ? undefined : await countLeft(before, route, STARTS);
       rows.push([
@@ -65,7 +66,7 @@ export async function benchRevocation(): Promise<string> {
 }
 
 /** The medians of starts that keep their token, and of those that revoke it. */
-function time(wraprun: string, scratch: string, { name, env }: Route): number[] {
+async function time(wraprun: string, scratch: string, { name, env }: Route): Promise<number[]> {
   const { VAULT_ENV_CONFIG: config = '{}', ...variables } = env;
   const cases = [false, true].map((revokeToken) => ({
     name: `${name}, ${revokeToken}`,
@@ -78,8 +79,9 @@ function time(wraprun: string, scratch: string, { name, env }: Route): number[] 
   }));
   const file = join(scratch, 'cases.json');
   writeFileSync(file, JSON.stringify(cases));
-  const output = execFileSync(wraprun, ['-cases', file, '-n', String(RUNS)], { encoding: 'utf8' });
-  const timed = JSON.parse(output) as Timed[];
+  // Not in step with this process, which is one of the ways to Vault.
+  const { stdout } = await promisify(execFile)(wraprun, ['-cases', file, '-n', String(RUNS)]);
+  const timed = JSON.parse(stdout) as Timed[];
   const failed = timed.find((one) => one.failed > 0);
   if (failed !== undefined) throw new Error(`${failed.name}: ${failed.failed} of ${RUNS} starts failed`);
   return timed.map(({ medianMs }) => medianMs);

@@ -4,6 +4,7 @@ package resolvetest
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,9 +72,27 @@ func Abandon(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	return resolved(t, s, env, func(r *resolve.Resolution, log *logging.Logger) { r.Abandon(s.Revoke, log) })
 }
 
+// lines keeps log lines, which requests in flight at the same time may write.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 func resolved(t *testing.T, s *settings.Settings, env []string, then func(*resolve.Resolution, *logging.Logger)) Outcome {
 	t.Helper()
-	var b bytes.Buffer
+	var b lines
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
 	o := Outcome{}
 	r, f := resolve.Resolve(t.Context(), env, s, log)
