@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -216,12 +217,28 @@ func (v *realVault) requests(since int64) []string {
 			Type    string
 			Request struct{ Operation, Path string }
 		}
-		// The revocation of a token may come at any time: vault-env does not wait for it.
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" && entry.Request.Path != "auth/token/revoke-self" {
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" {
 			asked = append(asked, entry.Request.Operation+" "+entry.Request.Path)
 		}
 	}
 	return asked
+}
+
+// revocation are the requests that a token is revoked with: the first while others are in flight.
+var revocation = []string{"read auth/token/lookup-self", "update auth/token/revoke-self"}
+
+// wantRequests fails the test unless Vault has seen a login, these requests in any order, and the revocation of the token
+// since the audit log had that many bytes.
+func (v *realVault) wantRequests(t *testing.T, since int64, want ...string) {
+	t.Helper()
+	asked := v.requests(since)
+	if n := len(asked); n < 3 || asked[0] != "update auth/jwt/login" || asked[n-1] != revocation[1] {
+		t.Fatalf("requests %v; want a login first, and the revocation last", asked)
+	}
+	between := slices.Sorted(slices.Values(asked[1 : len(asked)-1]))
+	if want := slices.Sorted(slices.Values(append(want, revocation[0]))); !slices.Equal(between, want) {
+		t.Errorf("requests between login and revocation:\n%v\nwant\n%v", between, want)
+	}
 }
 
 func (v *realVault) auditSize() int64 {

@@ -49,7 +49,7 @@ export async function wrappedAnswer(vault: Vault, path: string): Promise<string>
 }
 
 /** A policy with these lines, such as `path "transit/decrypt/shop" { capabilities = ["update"] }`. */
-export async function writePolicy(vault: Vault, name: string, lines: readonly string[]): Promise<void> {
+export async function writePolicy(vault: Pick<Vault, 'api'>, name: string, lines: readonly string[]): Promise<void> {
   await vault.api('PUT', `sys/policies/acl/${name}`, { policy: lines.join('\n') });
 }
 

@@ -47,7 +47,8 @@ type daemon struct {
 	signals  *caught
 	early    []syscall.Signal // signals for a program that has not started yet, each once
 	terminal *terminal
-	program  int // its process ID and its process group
+	program  int             // its process ID and its process group
+	revoking *vault.Revoking // nil if no token is revoked before the program ends
 	// abandoned is what was resolved if there is nothing to renew: only its token is to be revoked if the program is not started.
 	abandoned *resolve.Resolution
 
@@ -65,6 +66,7 @@ func Run(early *signals.Early, argv []string, env environment.Variables, s *sett
 	runtime.LockOSThread()
 
 	resolved, l, f := d.resolve(env)
+	defer d.revoking.Settle(d.log)
 	if f != nil {
 		return 0, f
 	}
@@ -96,6 +98,8 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renew
 		r, failed := resolve.Resolve(ctx, env, d.settings, d.log)
 		if f = failed; f == nil {
 			resolved, l = r.Environment, loanOf(r, d.settings.Revoke)
+			d.revoking = r.Revoking()
+			go d.revoking.Settle(d.log) // its warning is of no use when the program has ended
 			if l == nil && r.Client != nil {
 				d.abandoned = r
 				r.Client.Close()

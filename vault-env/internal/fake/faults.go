@@ -61,6 +61,8 @@ func stageOf(r *http.Request) string {
 	switch path := strings.TrimPrefix(r.URL.Path, "/v1/"); {
 	case strings.HasSuffix(path, "/login"):
 		return "login"
+	case path == "auth/token/lookup-self":
+		return "lookup"
 	case path == "auth/token/revoke-self":
 		return "revoke"
 	case strings.HasPrefix(path, "transit/"):
@@ -170,7 +172,7 @@ var faults = []fault{
 	{"a length too short, and more to come", withLength(-10, false), false, failure.Protocol, true},
 }
 
-var stages = []string{"login", "read", "transit", "write", "revoke"}
+var stages = []string{"login", "read", "transit", "write", "lookup", "revoke"}
 
 // FaultCase is one fault at one stage, once or always, and the expected end of the start.
 type FaultCase struct {
@@ -188,12 +190,17 @@ func (c FaultCase) String() string {
 // Want returns the expected exit status.
 func (c FaultCase) Want() int {
 	switch {
-	case c.Stage == "revoke" || c.Times == once && c.heals:
+	case c.Stage == "lookup" || c.Stage == "revoke" || c.Times == once && c.heals:
 		return 0
 	case c.Stage == "login" && c.name == "500": // Vault also answers 500 to a token that it refuses
 		return failure.Denied
 	}
 	return c.status
+}
+
+// LeavesToken returns whether the token is not revoked because of the fault, although the program is started.
+func (c FaultCase) LeavesToken() bool {
+	return (c.Stage == "lookup" || c.Stage == "revoke") && c.name != "a delay" && (c.Times == always || !c.heals)
 }
 
 // Timeout returns a short timeout if the start is expected to time out, and a long one if it must not, even on a slow
@@ -203,7 +210,7 @@ func (c FaultCase) Timeout() time.Duration {
 	case failure.Unavailable:
 		return time.Second
 	case failure.Denied: // also at the timeout, but after an answer
-		return 3 * time.Second
+		return 8 * time.Second
 	}
 	return 20 * time.Second
 }

@@ -7,21 +7,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// RevocationRequest is the request by which a token revokes itself.
-const RevocationRequest = "PUT auth/token/revoke-self"
+// The requests by which a token looks itself up, and revokes itself.
+const (
+	LookupRequest     = "GET auth/token/lookup-self"
+	RevocationRequest = "PUT auth/token/revoke-self"
+)
 
-// Revoked waits for the request to revoke the token, which vault-env does not wait for.
-func (f *Vault) Revoked() bool {
-	for range 500 {
-		if slices.Contains(f.Seen(), RevocationRequest) {
-			return true
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return false
+// Revoked returns whether the token has been revoked.
+func (f *Vault) Revoked() bool { return slices.Contains(f.Seen(), RevocationRequest) }
+
+// LookedUp returns the answer to a look-up of a token.
+func LookedUp(token string) string {
+	return `{"lease_id":"","renewable":false,"lease_duration":0,"data":{"accessor":"a","id":"` + token + `","num_uses":0,"ttl":600,"renewable":true},"auth":null}`
 }
 
 // A dynamic secret: the reference to it, and its lease.

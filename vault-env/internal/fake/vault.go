@@ -59,6 +59,8 @@ func NewVault(t *testing.T, change ...func(*tls.Config)) *Vault {
 	t.Cleanup(f.Close)
 	f.Handle("POST auth/kubernetes/login", f.Login)
 	f.Handle("POST auth/jwt/login", f.Login)
+	f.Says(LookupRequest, 200, LookedUp(Token))
+	f.Says(RevocationRequest, 204, "")
 	return f
 }
 
@@ -105,7 +107,7 @@ func (f *Vault) Login(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(400)
 		io.WriteString(w, `{"errors":["invalid role name \"`+body.Role+`\""]}`)
 	default:
-		io.WriteString(w, `{"data":null,"auth":{"client_token":"`+Token+`","accessor":"a","policies":["shop"],"lease_duration":600,"renewable":true}}`)
+		io.WriteString(w, `{"data":null,"auth":{"client_token":"`+Token+`","accessor":"a","policies":["shop"],"lease_duration":600,"renewable":true,"num_uses":0}}`)
 	}
 }
 
@@ -143,11 +145,11 @@ func (f *Vault) Seen() []string {
 	return append([]string(nil), f.requests...)
 }
 
-// Reads returns how many of the requests were reads.
+// Reads returns how many of the requests were reads of secrets.
 func (f *Vault) Reads() int {
 	n := 0
 	for _, request := range f.Seen() {
-		if strings.HasPrefix(request, "GET ") {
+		if strings.HasPrefix(request, "GET ") && request != LookupRequest {
 			n++
 		}
 	}

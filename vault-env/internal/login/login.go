@@ -64,7 +64,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	refusal := func(said string) string {
 		return fmt.Sprintf("Vault refused the login%s at %s (%s): %s", ofRole(a.Role), path, said, a.advice(said, request))
 	}
-	e := vault.Unhurried(a.client.Exchange(http.MethodPost, path, "", body, request.secrets...))
+	e := vault.Unhurried(a.client.Unshared().Exchange(http.MethodPost, path, "", body, request.secrets...))
 	if request.isServiceAccount {
 		again, patience := e.Again, patienceFor(ctx, time.Now())
 		e.Again = func(a *retry.Answer) bool {
@@ -93,7 +93,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 		return vault.Token{}, failure.Newf(failure.Protocol, "the response to the login at %s contains no token%s: check that %s is a Vault server, and that the role does not require multi-factor authentication", path, butIs(answer.Body, err), a.connection.Address)
 	}
 	a.client.SpeaksHTTP2(answer.HTTP2)
-	return vault.Token{Value: decoded.Auth.ClientToken, Own: true, Lease: vault.TokenLease(decoded.Auth)}, nil
+	return vault.IssuedToken(decoded.Auth), nil
 }
 
 // refusedLate returns whether the reason why there was no final answer in time is that Vault refused the login, and what

@@ -43,8 +43,7 @@ func (v *vaultLender) renew(ctx context.Context, l vault.Lease) renewal {
 // giveBack revokes the token and its leases, or only the leases. A failure is only logged: what is not revoked expires
 // on its own.
 func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []vault.Lease) {
-	if revokeToken {
-		v.revoke(ctx, "auth/token/revoke-self", "")
+	if revokeToken && !v.revokeToken(ctx) {
 		return
 	}
 	for _, l := range leases {
@@ -52,6 +51,18 @@ func (v *vaultLender) giveBack(ctx context.Context, revokeToken bool, leases []v
 			v.revoke(ctx, "sys/leases/revoke", l.ID)
 		}
 	}
+}
+
+// revokeToken revokes the token, and returns whether the leases are left, because they are another token's.
+func (v *vaultLender) revokeToken(ctx context.Context) (leasesAreLeft bool) {
+	reason := v.connect()
+	if reason == "" {
+		reason, leasesAreLeft = v.client.Revoke(ctx)
+	}
+	if reason != "" {
+		vault.LogRevocation(reason, 0, v.log)
+	}
+	return leasesAreLeft
 }
 
 func (v *vaultLender) revoke(ctx context.Context, path, id string) {
@@ -69,13 +80,8 @@ func (v *vaultLender) revoke(ctx context.Context, path, id string) {
 
 // send sends one request, and returns a reason if there is no answer.
 func (v *vaultLender) send(ctx context.Context, method, path, id string) (*retry.Answer, time.Duration, string) {
-	if v.client == nil {
-		c, f := vault.NewClient(v.settings, true, v.log)
-		if f != nil { // a file that the settings name is missing at the moment
-			return nil, 0, f.Message
-		}
-		c.Token = v.token
-		v.client = c
+	if reason := v.connect(); reason != "" {
+		return nil, 0, reason
 	}
 	var body []byte
 	if id != "" {
@@ -89,6 +95,21 @@ func (v *vaultLender) send(ctx context.Context, method, path, id string) (*retry
 		return nil, 0, v.hide(vault.Describe(nil, err), id)
 	}
 	return answer, wait, ""
+}
+
+// connect creates a client if there is none, and returns why it cannot: a file that the settings name may be missing at
+// the moment.
+func (v *vaultLender) connect() (reason string) {
+	if v.client != nil {
+		return ""
+	}
+	c, f := vault.NewClient(v.settings, true, v.log)
+	if f != nil {
+		return f.Message
+	}
+	c.Token = v.token
+	v.client = c
+	return ""
 }
 
 func (v *vaultLender) hide(text, id string) string {

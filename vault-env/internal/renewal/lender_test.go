@@ -160,7 +160,7 @@ func TestGiveBack(t *testing.T) {
 		token bool
 		want  []string
 	}{
-		"the token with its leases": {true, []string{"PUT auth/token/revoke-self"}},
+		"the token with its leases": {true, []string{"GET auth/token/lookup-self", "PUT auth/token/revoke-self"}},
 		"only the leases":           {false, []string{"PUT sys/leases/revoke", "PUT sys/leases/revoke"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,6 +170,34 @@ func TestGiveBack(t *testing.T) {
 			l, log := lenderOf(t, server)
 			l.giveBack(t.Context(), c.token, []vault.Lease{{}, {ID: "db/1"}, {ID: "db/2"}})
 			if got := server.Seen(); strings.Join(got, "\n") != strings.Join(c.want, "\n") || log.String() != "" {
+				t.Errorf("%v, log %s", got, log)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		lookup, revoke func(http.ResponseWriter, *http.Request)
+		want           []string
+		log            string
+	}{
+		"the leases, if they are another token's": {fake.Status(200, fake.LookedUp("hvs.of-the-proxy")), nil,
+			[]string{"GET auth/token/lookup-self", "PUT sys/leases/revoke"}, "vault-env: warn: the token was not revoked (requests reach Vault with another token"},
+		"nothing more, if the token may not be revoked": {nil, fake.Status(403, `{"errors":["permission denied"]}`),
+			[]string{"GET auth/token/lookup-self", "PUT auth/token/revoke-self"}, `vault-env: warn: the token was not revoked (403: permission denied: grant "update" on auth/token/revoke-self in the token's policy): it is valid until its TTL ends` + "\n"},
+		"nothing, if it has ended": {fake.Status(403, `{"errors":["permission denied","invalid token"]}`), nil,
+			[]string{"GET auth/token/lookup-self"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := fake.NewVault(t)
+			server.Says("PUT sys/leases/revoke", 204, "")
+			if c.lookup != nil {
+				server.Handle(fake.LookupRequest, c.lookup)
+			}
+			if c.revoke != nil {
+				server.Handle(fake.RevocationRequest, c.revoke)
+			}
+			l, log := lenderOf(t, server)
+			l.giveBack(t.Context(), true, []vault.Lease{{}, {ID: "db/1"}})
+			if got := server.Seen(); strings.Join(got, "\n") != strings.Join(c.want, "\n") || !strings.HasPrefix(log.String(), c.log) || c.log == "" && log.Len() > 0 {
 				t.Errorf("%v, log %s", got, log)
 			}
 		})

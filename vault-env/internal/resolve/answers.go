@@ -13,6 +13,7 @@ type answers struct {
 	secrets    map[vault.Request]*vault.Secret
 	plaintexts map[string]string // by ciphertext
 	leases     []vault.Lease     // of secrets read with the token
+	identity   *vault.Identity   // whose token reaches Vault; nil if that has not been asked
 	revoking   *vault.Revoking   // nil if the token is not revoked
 	client     *vault.Client     // with an open connection
 }

@@ -33,6 +33,9 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 		return nil, failure.Newf(failure.Settings, "the Vault token is malformed: it contains a control character")
 	}
 	c.Token = a.token.Value
+	if a.token.Revocable(p.settings.Revoke) && !p.login {
+		a.identity = c.Identify(ctx, a.token)
+	}
 	c.LimitAnswers(true)
 	if f := a.getAll(ctx, c, p); f != nil {
 		c.LimitAnswers(false)
@@ -40,7 +43,7 @@ func ask(ctx context.Context, p *plan, log *logging.Logger) (*answers, *failure.
 		return nil, f
 	}
 	c.LimitAnswers(false)
-	a.endToken(c, p, log)
+	a.endToken(ctx, c, p, log)
 	a.client = c
 	return a, nil
 }
@@ -81,31 +84,26 @@ func (a *answers) getAll(ctx context.Context, c *vault.Client, p *plan) *failure
 
 // endToken starts to revoke the token before the program starts, unless the program needs it: it gets the token, or a
 // lease ends with it.
-func (a *answers) endToken(c *vault.Client, p *plan, log *logging.Logger) {
+func (a *answers) endToken(ctx context.Context, c *vault.Client, p *plan, log *logging.Logger) {
 	if !a.token.Revocable(p.settings.Revoke) || p.login {
 		return
 	}
 	if len(a.leases) > 0 {
 		log.Debug("the token is not revoked: leases depend on it")
+		a.identity.Release()
+		a.identity = nil
 		return
 	}
-	a.revoking = c.BeginRevocation()
-}
-
-// settleToken waits until the request to revoke the token is sent, if there is one.
-func (a *answers) settleToken(log *logging.Logger) {
-	if a.revoking != nil {
-		a.revoking.Settle(log)
-	}
+	a.revoking = c.BeginRevocation(ctx, a.token, a.identity)
 }
 
 // abandon revokes the token after a failed start, and waits until that is done.
 func (a *answers) abandon(ctx context.Context, c *vault.Client, r vault.Revocation, log *logging.Logger) {
 	if a.revoking != nil {
-		a.revoking.Finish(log)
+		a.revoking.Settle(log)
 		return
 	}
 	if a.token.Own && a.token.Revocable(r) {
-		c.RevokeNow(ctx)
+		c.RevokeNow(ctx, a.token, a.identity)
 	}
 }

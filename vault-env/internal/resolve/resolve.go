@@ -85,8 +85,11 @@ func (r *Resolution) TellLeases(log *logging.Logger) {
 	log.Warn(fmt.Sprintf("%s in %s, and nothing renews it in this mode: set process.mode to Daemon (VAULT_ENV_DAEMON=true)", what, left))
 }
 
-// Settle waits until the request to revoke the token is sent, if there is one.
-func (r *Resolution) Settle(log *logging.Logger) { r.answers.settleToken(log) }
+// Settle waits until the token is revoked, if it is not needed any more. A failed revocation is a warning.
+func (r *Resolution) Settle(log *logging.Logger) { r.Revoking().Settle(log) }
+
+// Revoking returns the revocation in progress, or nil. It holds no secret.
+func (r *Resolution) Revoking() *vault.Revoking { return r.answers.revoking }
 
 // Abandon revokes the token and its leases if the program is not started after all.
 func (r *Resolution) Abandon(revoke vault.Revocation, log *logging.Logger) {

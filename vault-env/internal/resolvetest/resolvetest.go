@@ -81,13 +81,24 @@ type Outcome struct {
 // Resolve resolves an environment. It fails the test if the log or the failure contains a secret.
 func Resolve(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	t.Helper()
+	return resolved(t, s, env, (*resolve.Resolution).Settle) // as wrap does
+}
+
+// Abandon resolves an environment for a program that then cannot be started.
+func Abandon(t *testing.T, s *settings.Settings, env ...string) Outcome {
+	t.Helper()
+	return resolved(t, s, env, func(r *resolve.Resolution, log *logging.Logger) { r.Abandon(s.Revoke, log) })
+}
+
+func resolved(t *testing.T, s *settings.Settings, env []string, then func(*resolve.Resolution, *logging.Logger)) Outcome {
+	t.Helper()
 	var b written
 	log := &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}
 	o := Outcome{}
 	r, f := resolve.Resolve(t.Context(), env, s, log)
 	if o.Failure = f; f == nil {
 		o.Env = r.Environment
-		r.Settle(log) // as wrap does
+		then(r, log)
 	}
 	o.Log = b.String()
 	said := o.Log

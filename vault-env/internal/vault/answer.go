@@ -30,6 +30,7 @@ type Auth struct {
 	ClientToken   string `json:"client_token"`
 	LeaseDuration int64  `json:"lease_duration"` // in seconds
 	Renewable     bool   `json:"renewable"`
+	NumUses       *int64 `json:"num_uses"` // 0: not limited; nil: a Vault that does not say
 }
 
 // Decode decodes an answer, which must be one JSON object and nothing else. Numbers stay as they are written: a port is

@@ -8,6 +8,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -49,6 +50,7 @@ type Client struct {
 	log       *logging.Logger
 	retrier   retry.Retrier
 	allowance *atomic.Int64 // bytes left for all answers together; nil: no limit
+	unshared  bool          // no answer is to come from a cache
 }
 
 // NewClient returns a client that has not connected yet. loggedIn is true if a token was given, so that the first
@@ -99,6 +101,15 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 func (c *Client) As(token string) *Client {
 	other := *c
 	other.Token = token
+	return &other
+}
+
+// Unshared returns a client with the same connections, whose requests are all different. The cache of a Vault Proxy or
+// Agent takes equal requests for one (computeIndexID in command/agentproxyshared/cache of Vault): two containers of a pod
+// that log in with the same ServiceAccount token would share one token, which the first would revoke for both.
+func (c *Client) Unshared() *Client {
+	other := *c
+	other.unshared = true
 	return &other
 }
 
@@ -241,6 +252,9 @@ func (c *Client) newRequest(ctx context.Context, method string, where *url.URL, 
 	}
 	if c.namespace != "" {
 		request.Header.Set("X-Vault-Namespace", c.namespace)
+	}
+	if c.unshared {
+		request.Header.Set("X-Request-Id", rand.Text())
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")

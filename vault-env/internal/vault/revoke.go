@@ -2,96 +2,200 @@ package vault
 
 import (
 	"context"
+	"errors"
+	"math/rand/v2"
 	"net/http"
-	"net/http/httptrace"
+	"strings"
 	"sync"
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/logging"
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 const (
 	revokePath = "auth/token/revoke-self"
-	// Writing to an open connection takes microseconds. If it takes longer, the program does not wait for it.
-	writeTime = 100 * time.Millisecond
-	// A failed start waits for the revocation, but no longer than this.
-	abandonTime = time.Second
+	// How long one request may go unanswered once the start waits for it. Vault answers within milliseconds, and needs a
+	// second only if it is in trouble.
+	answerTime = time.Second
+	// How many may go unanswered.
+	mostUnanswered = 2
+	// A revocation is retried for half of the time left, within these bounds. A failed start waits no longer than the
+	// first: its message is due.
+	leastRevocation, longestRevocation = time.Second, 5 * time.Second
+	// The pauses between attempts double, within these bounds.
+	firstPause, longestPause = 50 * time.Millisecond, time.Second
 )
 
-// Revoking is a request in progress to revoke the token.
+// Revoking is a revocation in progress.
 type Revoking struct {
-	written, answered chan struct{}
-	settled           bool
-	reason            string // why it failed; to be read when answered
+	ttl    time.Duration // of the token, from the login on; zero: not known
+	done   chan struct{}
+	reason string // why the token was not revoked; to be read when done
+	told   sync.Once
 }
 
-// BeginRevocation starts to revoke the client's token, and returns without waiting for the answer.
-func (c *Client) BeginRevocation() *Revoking {
-	r := &Revoking{written: make(chan struct{}), answered: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(context.Background(), abandonTime) // for daemon mode, where the process lives on
-	written := sync.OnceFunc(func() { close(r.written) })                 // net/http may send it twice
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { written() },
-	})
+// Identify starts to find out whether requests arrive with the client's token, while others are in flight. A Vault Proxy
+// or Agent with a forced auto-auth token sends its own instead, and a revocation would revoke that. It returns nil if
+// that has to wait until the token is used no more: if an additional request might use it up, and over HTTP/1.1, where
+// one more request at a time is one more connection.
+func (c *Client) Identify(ctx context.Context, t Token) *Identity {
+	if !t.Unlimited || !c.lines.areHTTP2() {
+		return nil
+	}
+	return c.identify(ctx, false)
+}
+
+// BeginRevocation starts to revoke a token, and returns without waiting. The token is the client's, and nothing needs it
+// any more. The revocation takes at most half of the time that is left until the context's deadline, but may take a
+// second, and never takes more than five. It does not end with the context. identity is that of Identify, or nil.
+func (c *Client) BeginRevocation(ctx context.Context, t Token, identity *Identity) *Revoking {
+	r := &Revoking{ttl: t.Lease.Duration, done: make(chan struct{})}
+	bound := leastRevocation
+	if deadline, limited := ctx.Deadline(); limited {
+		bound = min(max(bound, time.Until(deadline)/2), longestRevocation)
+	}
 	go func() { // nothing is logged here: the process may have become the program
-		defer close(r.answered)
-		defer cancel()
-		r.reason = c.revoke(ctx)
+		defer close(r.done)
+		r.reason = c.revokeWithin(ctx, bound, t, identity)
 	}()
 	return r
 }
 
-// Settle waits until the request to revoke the token is sent. It does not wait for the answer, so that the program
-// starts sooner: Vault completes the request even if exec closes the connection.
+// Settle waits until the token is revoked, or is not, which it logs as a warning: the start does not fail. It returns at
+// once if there is no revocation.
 func (r *Revoking) Settle(log *logging.Logger) {
-	if r.settled {
+	if r == nil {
 		return
 	}
-	r.settled = true
-	timer := time.NewTimer(writeTime)
-	defer timer.Stop()
-	select {
-	case <-r.written:
-		log.Debug("revoking the token: the request was sent")
-	case <-r.answered:
-		log.Debug("revoking the token: Vault has responded")
-	case <-timer.C:
-		log.Debug("the token was not revoked: the request could not be sent in time")
-	}
+	<-r.done
+	r.told.Do(func() { LogRevocation(r.reason, r.ttl, log) })
 }
 
-// Finish waits for the answer after a failed start, within bounds: no program is in a hurry.
-func (r *Revoking) Finish(log *logging.Logger) {
-	r.settled = true
-	<-r.answered
-	logRevocation(r.reason, log)
+// RevokeNow revokes a token and its leases after a failed start, because nothing will use them, and waits up to a second
+// until that is done. identity is that of Identify, or nil.
+func (c *Client) RevokeNow(ctx context.Context, t Token, identity *Identity) {
+	LogRevocation(c.revokeWithin(ctx, leastRevocation, t, identity), t.Lease.Duration, c.log)
 }
 
-// RevokeNow revokes the client's token and its leases after a failed start: nothing will use them. It waits for as long
-// as the context allows, within bounds.
-func (c *Client) RevokeNow(ctx context.Context) {
-	left := abandonTime
-	if deadline, ok := ctx.Deadline(); ok {
-		left = max(min(left, time.Until(deadline)), writeTime)
+// LogRevocation logs whether a token was revoked. If it was not, there is a reason, and the line says what happens to the
+// token. ttl is zero if it is not known.
+func LogRevocation(reason string, ttl time.Duration, log *logging.Logger) {
+	if reason == "" {
+		log.Debug("the token was revoked")
+		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), left)
+	text := "the token was not revoked (" + reason + "): it is valid until its TTL ends"
+	if ttl > 0 {
+		text += ", " + ttl.String() + " after the login"
+	}
+	log.Warn(text)
+}
+
+func (c *Client) revokeWithin(ctx context.Context, bound time.Duration, t Token, identity *Identity) (reason string) {
+	// A start that was cancelled, or has no time left, leaves no token behind either.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
-	logRevocation(c.revoke(ctx), c.log)
+	if identity != nil {
+		defer identity.cancel()
+	}
+	reason, _ = c.revoke(ctx, t, identity)
+	return reason
 }
 
-func logRevocation(reason string, log *logging.Logger) {
-	if reason != "" {
-		log.Debug("the token was not revoked: " + reason)
-		return
-	}
-	log.Debug("the token was revoked")
+// Revoke revokes the client's token and its leases when the program has ended. It retries until the context ends. It
+// returns why the token was not revoked, if it was not, and whether that is because requests arrive with another token:
+// then the leases are that one's.
+func (c *Client) Revoke(ctx context.Context) (reason string, foreign bool) {
+	return c.revoke(ctx, Token{}, nil)
 }
 
-// revoke sends one request, and returns why it failed. A failure is only logged: the token expires on its own.
-func (c *Client) revoke(ctx context.Context) (reason string) {
-	answer, _, err := c.Once(ctx, http.MethodPut, revokePath, nil)
-	if err != nil || answer.Status >= 300 {
-		return Describe(answer, err, c.Token)
+func (c *Client) revoke(ctx context.Context, t Token, identity *Identity) (reason string, isForeign bool) {
+	if identity == nil {
+		identity = c.identify(ctx, true)
+		defer identity.cancel()
 	}
-	return ""
+	switch verdict, reason := identity.wait(ctx); {
+	case verdict == used && !t.Unlimited: // it has expired, or Vault has revoked it after its last use
+		return "", false
+	case verdict != confirmed:
+		return reason, verdict == foreign
+	}
+	answer, reason := c.insist(ctx, hurried, http.MethodPut, revokePath)
+	if answer == nil {
+		return reason, false
+	}
+	return c.remains(answer), false
+}
+
+// remains returns why the token remains valid after an answer to its revocation, or nothing.
+func (c *Client) remains(answer *retry.Answer) string {
+	switch {
+	case answer.Status == http.StatusNoContent, isInvalidToken(answer): // an earlier attempt may have arrived although its answer did not
+		return ""
+	case answer.Status == http.StatusOK: // with warnings
+		if _, err := Decode(answer.Body); err == nil {
+			return ""
+		}
+		return "the response is not from Vault"
+	}
+	return c.refusal(answer, `grant "update" on `+revokePath+" in the token's policy")
+}
+
+func (c *Client) refusal(answer *retry.Answer, advice string) string {
+	reason := strings.TrimSpace(retry.StatusText(answer.Status, Errors(answer.Body, c.Token)))
+	if answer.Status == http.StatusForbidden {
+		reason += ": " + advice
+	}
+	return reason
+}
+
+// isInvalidToken returns whether Vault answers that it does not know the token, rather than that its policies do not
+// allow the request.
+func isInvalidToken(a *retry.Answer) bool {
+	said := Errors(a.Body)
+	return a.Status == http.StatusForbidden && (strings.Contains(said, "invalid token") || strings.Contains(said, "bad token"))
+}
+
+// hurried is the context of requests that the start waits for already.
+var hurried = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// insist sends a request until it has a final answer or the context ends. From when hurry ends, an attempt may go
+// unanswered for answerTime; the next one uses another connection, and is the last. It returns why there is no answer, if
+// there is none.
+func (c *Client) insist(ctx, hurry context.Context, method, path string) (answer *retry.Answer, reason string) {
+	e := c.Exchange(method, path, "", nil, c.Token)
+	unanswered := 0
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		answer, wait, err := attempt(ctx, hurry, e)
+		if err == nil && !e.Again(answer) {
+			return answer, ""
+		}
+		if errors.As(err, &errSilent{}) {
+			unanswered++
+		}
+		if err == nil || reason == "" || ctx.Err() == nil { // "503 Vault is sealed" is more helpful than the timeout that follows
+			reason = e.Describe(answer, err)
+		}
+		jittered := time.Duration(float64(pause) * (0.5 + rand.Float64()/2))
+		if unanswered == mostUnanswered || err != nil && e.Final(err) != nil || !retry.Sleep(ctx, max(wait, jittered)) {
+			return nil, reason
+		}
+	}
+}
+
+func attempt(ctx, hurry context.Context, e retry.Exchange) (*retry.Answer, time.Duration, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(hurry, func() {
+		timer := time.AfterFunc(answerTime, func() { cancel(errSilent{answerTime}) })
+		<-ctx.Done()
+		timer.Stop()
+	})
+	defer stop()
+	return e.Send(ctx)
 }

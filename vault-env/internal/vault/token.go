@@ -7,6 +7,18 @@ type Token struct {
 	Value string
 	Own   bool  // vault-env logged in for it
 	Lease Lease // zero if it was given
+	// Unlimited is true if Vault has said that the number of its uses is not limited.
+	Unlimited bool
+}
+
+// IssuedToken returns the token in the answer to a login.
+func IssuedToken(auth *Auth) Token {
+	return Token{
+		Value:     auth.ClientToken,
+		Own:       true,
+		Lease:     TokenLease(auth),
+		Unlimited: auth.NumUses != nil && *auth.NumUses == 0,
+	}
 }
 
 // Revocation is which tokens are revoked before the program starts. A token that leases depend on is never revoked.

@@ -9,6 +9,9 @@ import (
 	"vaultinjection.dev/vault-env/internal/retry"
 )
 
+// unhurriedTime is how long a cancelled request may still get its answer.
+const unhurriedTime = time.Second
+
 // Unhurried returns an exchange that waits a moment longer for the answer to a request that Vault may have, if its
 // context is cancelled: the answer to a login is a token, which can only be revoked if it is known. A request that has
 // not been sent yet is cancelled at once.
@@ -27,7 +30,7 @@ func Unhurried(e retry.Exchange) retry.Exchange {
 		})
 		stop := context.AfterFunc(ctx, func() {
 			if sent.Load() {
-				time.AfterFunc(abandonTime, cancel)
+				time.AfterFunc(unhurriedTime, cancel)
 				return
 			}
 			cancel()
