@@ -95,7 +95,7 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 			server.Says(c.at, c.code, c.body)
 			s, wrapped := wrappedSettings(t, server)
 			if c.status == failure.Unavailable {
-				s.Vault.Timeout = time.Second
+				s.Vault.Timeout = 3 * time.Second
 			}
 			o := resolvetest.Resolve(t, s, "X=vault:secret/data/a#k")
 			o.WantFailure(t, c.status, "the wrapped secret ID "+wrapped, c.says)
@@ -108,10 +108,11 @@ func TestWrappedSecretIDTrouble(t *testing.T) {
 
 // Vault's azure and cert methods refuse a login with the status of an internal error.
 func TestLoginRefusedWithStatus500(t *testing.T) {
+	t.Parallel()
 	server := fake.NewVault(t)
 	server.Says("POST auth/kubernetes/login", 500, `{"errors":["oidc: expected audience \"a\" in `+fake.JWT+`"]}`)
 	s := resolvetest.Settings(t, server)
-	s.Vault.Timeout = 1500 * time.Millisecond
+	s.Vault.Timeout = 4 * time.Second
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Denied,
 		`Vault refused the login with role "shop" at auth/kubernetes/login (500 Internal Server Error: oidc: expected audience "a" in …): check the role`)
 	if n := len(server.Seen()); n < 2 {
@@ -180,6 +181,7 @@ func tokenFor(audience string) []byte {
 // Vault's kubernetes method refuses a token with 403 whenever the API server does not review it: a busy API server must
 // not fail the start. Of Vault's answers, only this one is tried again.
 func TestARefusedServiceAccountIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	denied := fake.Status(403, `{"errors":["permission denied"]}`)
 	for _, method := range []string{"Kubernetes", "JWT"} {
 		mount := strings.ToLower(method)
@@ -202,7 +204,7 @@ func TestARefusedServiceAccountIsTriedAgain(t *testing.T) {
 			server := fake.NewVault(t)
 			server.Handle("POST auth/"+mount+"/login", answer)
 			s := resolvetest.Settings(t, server, resolvetest.WithAuth(fake.Fields{"method": method, "role": fake.Role, "tokenPath": fake.File(t, "jwt", fake.JWT)}))
-			s.Vault.Timeout = 2 * time.Second
+			s.Vault.Timeout = 3 * time.Second
 			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Denied, "auth/"+mount+"/login (403", name,
 				"Either the role, its bound audience or its ServiceAccounts do not match, or Vault could not have the token reviewed by the API server")
 			if n := len(server.Seen()); n < 2 {
@@ -262,9 +264,10 @@ func TestLoginFailures(t *testing.T) {
 		"a malformed token": {answer: fake.Status(200, `{"auth":{"client_token":"a\r\nX-Evil: 1"}}`), status: failure.Settings, says: []string{"malformed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := fake.NewVault(t)
 			s := resolvetest.Settings(t, server)
-			s.Vault.Timeout = 2 * time.Second // a 403 is tried again for a part of it
+			s.Vault.Timeout = 4 * time.Second // a 403 is tried again for a part of it
 			if c.change != nil {
 				c.change(s)
 			}

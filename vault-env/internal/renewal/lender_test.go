@@ -78,7 +78,7 @@ func TestARedirectElsewhereIsNoVerdictOnTheLease(t *testing.T) {
 func lenderOf(t *testing.T, server *fake.Vault) (*vaultLender, *bytes.Buffer) {
 	var b bytes.Buffer
 	s := resolvetest.Settings(t, server)
-	s.Vault.Timeout = time.Second
+	s.Vault.Timeout = 3 * time.Second
 	return &vaultLender{settings: &s.Vault, token: fake.Token, log: &logging.Logger{Out: &b, Level: logging.Debug, Now: time.Now}}, &b
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http/httptrace"
 	"time"
 )
@@ -43,7 +44,8 @@ type watch struct {
 	remote string // the address of the connection
 }
 
-func newWatch(ctx context.Context, limit time.Duration) *watch {
+// newWatch returns a watch of one attempt, which calls connected with the connection that it gets.
+func newWatch(ctx context.Context, limit time.Duration, connected func(net.Conn)) *watch {
 	w := &watch{limit: limit}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	if limit > 0 {
@@ -52,6 +54,7 @@ func newWatch(ctx context.Context, limit time.Duration) *watch {
 	}
 	w.ctx = httptrace.WithClientTrace(w.ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		w.remote = info.Conn.RemoteAddr().String()
+		connected(info.Conn)
 		w.heard()
 	}})
 	return w

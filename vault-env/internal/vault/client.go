@@ -54,8 +54,8 @@ type Client struct {
 }
 
 // NewClient returns a client that has not connected yet. loggedIn is true if a token was given, so that the first
-// requests are many at once: then they must share one connection from the start, because http.Transport would dial one
-// for each of them. After a login, they reuse its connection.
+// requests are many at once: then they must share one connection if it uses HTTP/2, and http.Transport would dial one for
+// each of them. So the others wait until the first one has a connection (RunAll). After a login, they reuse its connection.
 func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *failure.Failure) {
 	config, f := tlsConfig(v)
 	if f != nil {
@@ -75,8 +75,10 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 		MaxConnsPerHost:     maxConnections,
 	}
 	http2 := loggedIn && strings.HasPrefix(v.Address, "https:")
+	var learned chan struct{}
 	if http2 {
 		transport.MaxConnsPerHost = 1
+		learned = make(chan struct{})
 	}
 	if f := v.UseProxy(transport); f != nil {
 		return nil, f
@@ -87,7 +89,7 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 		where += " through the proxy " + v.ProxyURL
 	}
 	return &Client{
-		lines:     &lines{now: &line{Transport: transport}, http2: http2, names: names},
+		lines:     &lines{now: &line{Transport: transport}, http2: http2, learned: learned, names: names},
 		address:   address,
 		where:     where,
 		namespace: v.Namespace,
@@ -192,7 +194,7 @@ func (c *Client) send(ctx context.Context, limit time.Duration, method, target s
 	}
 	connections := c.lines.take()
 	defer c.lines.release(connections)
-	attempt := newWatch(ctx, limit)
+	attempt := newWatch(ctx, limit, c.lines.learn)
 	defer attempt.stop()
 	answer, wait, err := c.follow(attempt, connections, method, where, body)
 	if err != nil {

@@ -88,7 +88,7 @@ func TestFailuresThatLastUntilTheTimeout(t *testing.T) {
 			server := fake.NewVault(t)
 			server.Handle(read, c.answer)
 			s := resolvetest.Settings(t, server)
-			s.Vault.Timeout = 400 * time.Millisecond
+			s.Vault.Timeout = 3 * time.Second
 			resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "X: Vault at "+server.URL, c.says)
 		})
 	}
@@ -152,6 +152,7 @@ func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
 }
 
 func TestTheTokenIsNotSentElsewhere(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Bool
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
 	defer other.Close()
@@ -159,7 +160,7 @@ func TestTheTokenIsNotSentElsewhere(t *testing.T) {
 	server.Handle(read, fake.Status(307, "", "Location", strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
 	server.Handle("POST auth/jwt/login", fake.Status(307, "", "Location", other.URL))
 	s := resolvetest.Settings(t, server)
-	s.Vault.Timeout = time.Second
+	s.Vault.Timeout = 4 * time.Second
 	// It may be a standby, which redirects to the leader while it cannot forward: it is tried again until the timeout.
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "307, a redirect to http://localhost:")
 	s.Login.Mount = "jwt"
@@ -237,24 +238,38 @@ func TestWithoutHTTP2ManyPathsShareFewConnections(t *testing.T) {
 	}
 }
 
+// The first connection tells that there is no HTTP/2; then there are as many as after a login.
 func TestAGivenTokenWithoutHTTP2(t *testing.T) {
 	server := fake.NewVault(t)
-	old := httptest.NewTLSServer(server)
+	var arrived atomic.Int32
+	all := make(chan struct{}) // as many as there may be connections have arrived
+	old := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if arrived.Add(1) == vault.MaxConnections {
+			close(all)
+		}
+		select {
+		case <-all:
+			server.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	}))
 	defer old.Close()
 	var env, want []string
-	for _, c := range strings.Split("abcdefghijklmnopqrst", "") {
-		server.KV1("kv/"+c, `{"k":"`+c+`"}`)
-		env, want = append(env, c+"=vault:kv/"+c+"#k"), append(want, c+"="+c)
+	for i := range 50 {
+		path := fmt.Sprintf("kv/%02d", i)
+		server.KV1(path, `{"k":"v"}`)
+		env, want = append(env, fmt.Sprintf("A%02d=vault:%s#k", i, path)), append(want, fmt.Sprintf("A%02d=v", i))
 	}
 	s := resolvetest.Settings(t, server)
-	s.Vault.Address, s.Login.Token = old.URL, fake.Token
+	s.Vault.Address, s.Login.Token, s.Vault.Timeout = old.URL, fake.Token, 30*time.Second
 	resolvetest.Resolve(t, s, env...).Want(t, want...)
-	if len(server.Conns) != 1 || server.Protos["HTTP/2.0"] {
-		t.Errorf("%d connections, protocols %v", len(server.Conns), server.Protos)
+	if len(server.Conns) != vault.MaxConnections || server.Protos["HTTP/2.0"] {
+		t.Errorf("%d connections, protocols %v; want %d", len(server.Conns), server.Protos, vault.MaxConnections)
 	}
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
+	t.Parallel()
 	server := fake.NewVault(t)
 	old := httptest.NewUnstartedServer(server)
 	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
@@ -262,7 +277,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	old.StartTLS()
 	defer old.Close()
 	s := resolvetest.Settings(t, server)
-	s.Vault.Address, s.Vault.Timeout = old.URL, 200*time.Millisecond
+	s.Vault.Address, s.Vault.Timeout = old.URL, 2*time.Second
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "tls: ")
 	if len(server.Seen()) > 0 {
 		t.Error("the token was sent all the same")
@@ -292,10 +307,11 @@ func TestVaultThatComesUpLate(t *testing.T) {
 }
 
 func TestVaultUnreachable(t *testing.T) {
+	t.Parallel()
 	s := resolvetest.Defaults(t)
 	s.Vault.Address = "https://127.0.0.1:1"
 	s.Login.JWTFile = fake.File(t, "jwt", fake.JWT)
-	s.Vault.Timeout = 200 * time.Millisecond
+	s.Vault.Timeout = 2 * time.Second
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "https://127.0.0.1:1", "connection refused")
 	s.Vault.Address = "https://vault.invalid:8200"
 	resolvetest.Resolve(t, s, "X=vault:secret/data/a#k").WantFailure(t, failure.Unavailable, "vault.invalid")

@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"crypto/tls"
+	"net"
 	"net/http"
 	"sync"
 )
@@ -11,7 +13,9 @@ type lines struct {
 	mu    sync.Mutex
 	now   *line
 	http2 bool // the connections use HTTP/2, as far as is known
-	names *dialer
+	// learned is closed when the first connection has told whether it does; nil if that is known without it.
+	learned chan struct{}
+	names   *dialer
 }
 
 // line is one generation of connections.
@@ -55,6 +59,33 @@ func (l *lines) leave(one *line, remote string) {
 	}
 	l.now = &line{Transport: fresh}
 	l.names.failed(remote)
+}
+
+// learn takes from the first connection whether it uses HTTP/2. If it does not, requests that follow may use as many as
+// after a login: the first one is one of them.
+func (l *lines) learn(connection net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	secured, ok := connection.(*tls.Conn)
+	if l.learned == nil || !ok {
+		return
+	}
+	l.http2 = secured.ConnectionState().NegotiatedProtocol == "h2"
+	if !l.http2 {
+		l.now.left = true
+		fresh := l.now.Clone()
+		fresh.MaxConnsPerHost = maxConnections - 1
+		l.now = &line{Transport: fresh}
+	}
+	close(l.learned)
+	l.learned = nil
+}
+
+// unlearned returns a channel that is closed when it is known whether the connections use HTTP/2; nil if it is known.
+func (l *lines) unlearned() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.learned
 }
 
 func (l *lines) speaksHTTP2(does bool) {

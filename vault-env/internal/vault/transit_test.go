@@ -102,7 +102,7 @@ func TestTransitFailures(t *testing.T) {
 				vault.Handle(fake.DecryptPath, c.answer)
 			}
 			if c.status == failure.Unavailable {
-				s.Vault.Timeout = time.Second
+				s.Vault.Timeout = 3 * time.Second
 			}
 			env := []string{"GOOD=" + fake.Encrypted("good"), "X=" + damaged, "Y=a ${" + damaged + "} b"}
 			resolvetest.Resolve(t, s, env...).WantFailure(t, c.status, c.says...)
