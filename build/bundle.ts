@@ -113,7 +113,12 @@ copyFileSync(join(root, 'crds/vaultinjectionpolicies.yaml'), join(dist, 'vaultin
 function buildVaultEnv(name: string, platform: NodeJS.ProcessEnv = {}): void {
   const { error, status } = spawnSync(
     'go',
-    ['build', '-trimpath', '-ldflags', `${VAULT_ENV_LINKER} -X main.version=${version}`, '-o', join(dist, name), '.'],
+    [
+      ...['build', '-trimpath', '-ldflags', `${VAULT_ENV_LINKER} -X main.version=${version}`],
+      // 60 kB less: what takes time here is in Go's own packages, or waits for Vault
+      ...['-gcflags', 'vaultinjection.dev/...=-l'],
+      ...['-o', join(dist, name), '.'],
+    ],
     { cwd: join(root, 'vault-env'), env: { ...process.env, CGO_ENABLED: '0', ...platform }, stdio: 'inherit' },
   );
   if (error) throw new Error(`go could not be run (${error.message}): install Go 1.26 or newer`);
