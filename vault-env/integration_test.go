@@ -257,6 +257,7 @@ func TestRealVault(t *testing.T) {
 	t.Run("ignoreMissing", v.testIgnoreMissing)
 	t.Run("login token", v.testLoginToken)
 	t.Run("Bank-Vaults variables", v.testBankVaults)
+	t.Run("forms of Bank-Vaults", v.testFormsOfBankVaults)
 	t.Run("no secret is printed", v.testSilence)
 	t.Run("transit", v.testTransit)
 	t.Run("writes", v.testWrites)

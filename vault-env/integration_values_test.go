@@ -145,6 +145,50 @@ func (v *realVault) testBankVaults(t *testing.T) {
 	}
 }
 
+// What the tests of Bank-Vaults' own injector ask of a real Vault (internal/injector of its vault-env), in other words: each
+// form of a reference, answers that are shared, paths that do not exist, and all keys of one path or of several.
+func (v *realVault) testFormsOfBankVaults(t *testing.T) {
+	given := []string{"VAULT_ADDR=https://" + v.address, "VAULT_CACERT=" + v.caFile(), "VAULT_TOKEN=" + rootToken}
+	resolved := func(env ...string) map[string]string {
+		t.Helper()
+		e := v.run(append(given, env...), "env", "-0")
+		if e.status != 0 {
+			t.Fatalf("%+v", e)
+		}
+		values := map[string]string{}
+		for entry := range strings.SplitSeq(e.stdout, "\x00") {
+			name, value, _ := strings.Cut(entry, "=")
+			values[name] = value
+		}
+		return values
+	}
+	const decrypt, generate = ">>vault:transit/decrypt/shop", ">>vault:pki/root/generate/exported#certificate#{\"common_name\":\"root\",\"key_type\":\"ec\"}"
+	got := resolved("KEY=vault:secret/data/shop/db#password",
+		"DECRYPTED="+decrypt+`#${.plaintext | b64dec}#{"ciphertext":"`+v.encrypt("of transit")+`"}`,
+		"ROOT="+generate, "AGAIN="+generate, "TWICE=${"+generate+"}__${"+generate+"}",
+		"URL=till://${vault:secret/data/shop/db#user}:${vault:secret/data/shop/db#password}@localhost:80",
+		"ESCAPED=till://${vault:secret/data/shop/db#user}:${vault:secret/data/shop/db#${.password | urlquery}}@localhost:80")
+	for name, want := range map[string]string{
+		"KEY": "hunter2", "DECRYPTED": "of transit", "URL": "till://shop:hunter2@localhost:80", "ESCAPED": "till://shop:hunter2@localhost:80",
+		"AGAIN": got["ROOT"], "TWICE": got["ROOT"] + "__" + got["ROOT"],
+	} {
+		if got[name] != want || want == "" {
+			t.Errorf("%s: %q; want %q", name, got[name], want)
+		}
+	}
+	all := resolved("VAULT_ENV_FROM_PATH=kv1/shop,secret/data/shop/p00")
+	if all["key"] != "one" || all["n"] != "1.5" || all["k"] != "v0" {
+		t.Errorf("from two paths: %v", all)
+	}
+	for _, c := range []struct{ entry, says string }{
+		{"X=vault:secret/data/nowhere#password", `"secret/data/nowhere"`},
+		{"X=vault:secret/get/data#data", `"secret/get/data"`},
+		{"VAULT_ENV_FROM_PATH=secret/data/nowhere", `"secret/data/nowhere"`},
+	} {
+		v.run(append(given, c.entry), "echo", "started").wantLine(t, failure.Missing, "Vault has no secret at "+c.says)
+	}
+}
+
 func (v *realVault) testSilence(t *testing.T) {
 	jwt := v.jwt("vault")
 	config := v.config(func(c fake.Fields) {
