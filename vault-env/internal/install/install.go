@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,9 +20,10 @@ import (
 const (
 	// name is that of the copy.
 	name = "vault-env"
-	// partial is that of a copy that is not complete. There is at most one: an installation that was interrupted leaves
-	// it behind, and the next one writes over it. A volume that has room for two executables cannot fill up.
-	partial = ".vault-env-partial"
+	// partial begins that of a copy that is not complete; the user's number follows. Each user has at most one: an
+	// installation that was interrupted leaves it behind, and the next one writes over it. So a volume that has room for
+	// two executables cannot fill up, and what one user does with it is nothing to another.
+	partial = ".vault-env-partial-"
 	// How long to wait for another installation, which takes less than a second. The kubelet tries again.
 	lockTime  = 30 * time.Second
 	lockPause = 20 * time.Millisecond
@@ -48,7 +50,7 @@ func install(executable, dir string, at func(step string)) *failure.Failure {
 	}
 	defer lock.Close() // which gives it up
 	removeOld(dir)
-	path := filepath.Join(dir, partial)
+	path := partialIn(dir)
 	if f := write(path, source, dir, at); f != nil {
 		os.Remove(path)
 		return f
@@ -66,7 +68,7 @@ func install(executable, dir string, at func(step string)) *failure.Failure {
 // kernel's, and ends with its process. The file is open for reading only: while a file is open for writing, the kernel
 // does not execute it.
 func lockPartial(dir string) (*os.File, error) {
-	path := filepath.Join(dir, partial)
+	path := partialIn(dir)
 	for range int(lockTime / lockPause) {
 		// No link is followed, and no pipe waited for, that somebody else has put there.
 		file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
@@ -98,6 +100,8 @@ func lockPartial(dir string) (*os.File, error) {
 	}
 	return nil, syscall.EBUSY
 }
+
+func partialIn(dir string) string { return filepath.Join(dir, partial+strconv.Itoa(os.Geteuid())) }
 
 // removeOld removes what interrupted installations of older versions have left behind, each under a name of its own.
 func removeOld(dir string) {

@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,7 +88,7 @@ func TestInterruptedInstallations(t *testing.T) {
 				}
 				entries, _ := os.ReadDir(dir)
 				for _, entry := range entries {
-					if entry.Name() != name && entry.Name() != partial {
+					if entry.Name() != name && entry.Name() != filepath.Base(partialIn(dir)) {
 						t.Errorf("%s: %s is left behind", step, entry.Name())
 					}
 				}
@@ -118,6 +119,42 @@ func TestParallelInstallations(t *testing.T) {
 	wantInstalled(t, dir, content)
 }
 
+// Another user who installs into the same volume has a copy of its own: what it leaves half done is not put into place.
+func TestInstallationsOfTwoUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can run as another user")
+	}
+	from, content := original(t)
+	base, err := os.MkdirTemp("", "install-") // t.TempDir is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(base)
+	executable, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, program, dir := filepath.Join(base, "original"), filepath.Join(base, "installs"), filepath.Join(base, "volume")
+	if err := errors.Join(os.Chmod(base, 0o755), os.WriteFile(ours, content, 0o555), os.WriteFile(program, executable, 0o555), os.Mkdir(dir, 0), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	f := install(from, dir, func(step string) {
+		if step != "rename" {
+			return
+		}
+		cmd := exec.Command(program)
+		cmd.Env = []string{"END_BEFORE=verify", "INSTALL_FROM=" + ours, "INSTALL_TO=" + dir}
+		cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		cmd.Run()
+		if status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
+			t.Errorf("the other user: %v", cmd.ProcessState)
+		}
+	})
+	if got, err := os.ReadFile(filepath.Join(dir, name)); f != nil || err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%v, %v, %d of %d bytes", f, err, len(got), len(content))
+	}
+}
+
 // What is in the place of the copy does not matter, and neither do the names that older versions used.
 func TestWhatIsThereBefore(t *testing.T) {
 	from, content := original(t)
@@ -129,7 +166,7 @@ func TestWhatIsThereBefore(t *testing.T) {
 		"an empty folder":     func(path string) error { return os.Mkdir(path, 0o700) },
 	} {
 		dir := t.TempDir()
-		if err := put(filepath.Join(dir, partial)); err != nil {
+		if err := put(partialIn(dir)); err != nil {
 			t.Fatal(err)
 		}
 		for _, old := range []string{".vault-env-123456", ".vault-env-7"} {
