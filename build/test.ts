@@ -164,7 +164,7 @@ const SUITES: Readonly<Record<string, () => Promise<Counts>>> = {
   go: async () => goTests(await withVault()),
   integration: () => withBundle(() => mocha('integration', THREE_FILES_AT_ONCE)),
   // whether all reviews are answered during an attack depends on what else the machine does
-  hostile: () => withBundle(() => mocha('hostile')),
+  hostile: () => withBundle(() => mocha('hostile', TWO_FILES_AT_ONCE)),
   e2e: () => withBundle(() => mocha('e2e')),
 };
 

@@ -13,8 +13,9 @@ import (
 
 // permits returns whether a variable may hold the references of its value. The operator says so when it has seen where
 // the variable comes from: somebody who may edit a ConfigMap that a pod uses must not have the pod read or write elsewhere.
-// It is the twin of core/injection/permitted.ts, held to it by testdata/permitted.json.
-func permits(r *settings.References, name string, v reference.Value) bool {
+// A malformed reference is none that it has seen at such a place. It is the twin of core/injection/permitted.ts, held to it by
+// testdata/permitted.json.
+func permits(r *settings.References, name string, v reference.Value, malformed error) bool {
 	if r == nil || r.Names[name] {
 		return true
 	}
@@ -24,6 +25,9 @@ func permits(r *settings.References, name string, v reference.Value) bool {
 		patterns, told = r.Paths["="+shortHash(name)]
 	}
 	if told {
+		if malformed != nil {
+			return false
+		}
 		for _, one := range v.References {
 			if !isPermitted(one, patterns) {
 				return false

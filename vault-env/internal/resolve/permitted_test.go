@@ -72,12 +72,12 @@ func TestTheWarningAboutText(t *testing.T) {
 
 // A malformed value that is not permitted is text like any other: nobody may keep a program from starting with it.
 func TestMalformedTextStaysText(t *testing.T) {
-	s, f := settings.Load(environment.Variables{environment.ConfigVariable + `={"vault":{"address":"https://v","auth":{"role":"shop"}},"references":{"names":["A"]}}`})
+	s, f := settings.Load(environment.Variables{environment.ConfigVariable + `={"vault":{"address":"https://v","auth":{"role":"shop"}},"references":{"names":["A"],"paths":{"W":["secret/data/w"]}}}`})
 	if f != nil {
 		t.Fatal(f.Message)
 	}
-	p, f := newPlan(environment.Variables{"X=vault:secret/data/x", "Y=a ${vault:b/c", "Z=vault:8200", "VAULT_TOKEN=vault:login"}, &s)
-	if f != nil || !slices.Equal(p.text, []string{"X", "Y", "VAULT_TOKEN"}) || p.login {
+	p, f := newPlan(environment.Variables{"W=vault:secret/data/w", "X=vault:secret/data/x", "Y=a ${vault:b/c", "Z=vault:8200", "VAULT_TOKEN=vault:login"}, &s)
+	if f != nil || !slices.Equal(p.text, []string{"W", "X", "Y", "VAULT_TOKEN"}) || p.login {
 		t.Errorf("%v, %v, %v", f, p.text, p.login)
 	}
 	if _, f := newPlan(environment.Variables{"A=vault:secret/data/x"}, &s); f == nil {
@@ -93,16 +93,16 @@ func FuzzPermitted(f *testing.F) {
 		if err != nil || len(v.References) == 0 {
 			return
 		}
-		if permits(&settings.References{}, "X", v) || permits(&settings.References{Paths: map[string][]string{"X": {}}}, "X", v) {
+		if permits(&settings.References{}, "X", v, nil) || permits(&settings.References{Paths: map[string][]string{"X": {}}}, "X", v, nil) {
 			t.Errorf("%q is permitted", value)
 		}
 		var all []string
 		for _, r := range v.References {
 			all = append(all, "="+shortHash(formOf(r)))
 		}
-		if !permits(&settings.References{Paths: map[string][]string{"X": all}}, "X", v) {
+		if !permits(&settings.References{Paths: map[string][]string{"X": all}}, "X", v, nil) {
 			t.Errorf("%q is not permitted to itself", value)
 		}
-		permits(&settings.References{Paths: map[string][]string{"X": {pattern}}}, "X", v)
+		permits(&settings.References{Paths: map[string][]string{"X": {pattern}}}, "X", v, nil)
 	})
 }

@@ -95,7 +95,7 @@ func (p *plan) variable(entry string) (variable, *failure.Failure) {
 	if err == nil && !parsed.Refers || matchesAny(name, p.settings.Literals) {
 		return v, nil
 	}
-	if !permits(p.settings.References, name, parsed) {
+	if !permits(p.settings.References, name, parsed, err) {
 		p.text = append(p.text, name)
 		return v, nil
 	}
