@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
@@ -64,7 +65,10 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	refusal := func(said, added string) string { // added is ours: the advice depends on what Vault said
 		return fmt.Sprintf("Vault refused the login%s at %s (%s): %s", ofRole(a.Role), path, said+added, a.advice(said, request))
 	}
-	e := vault.Unhurried(a.client.Unshared().Exchange(http.MethodPost, path, "", body, request.secrets...))
+	unanswered := sync.OnceFunc(func() {
+		a.log.Warn("a login went unanswered: if Vault completed it, its token is valid until its TTL ends")
+	})
+	e := vault.Unhurried(a.client.Unshared().Exchange(http.MethodPost, path, "", body, request.secrets...), unanswered)
 	if request.isServiceAccount {
 		again, patience := e.Again, patienceFor(ctx, time.Now())
 		e.Again = func(a *retry.Answer) bool {
