@@ -181,7 +181,7 @@ func start(argv []string, env environment.Variables, s *settings.Settings, log *
 		f = early.Wait(s.Delay)
 	}
 	if f == nil {
-		r.Settle(log)
+		r.Settle(early.Context(), log)
 		if f = early.Stop(); f == nil {
 			f = launch.Replace(program, argv, r.Environment)
 		}
@@ -218,7 +218,10 @@ func check(env environment.Variables, stdout io.Writer, log *logging.Logger) *fa
 	if f != nil {
 		return early.Or(f)
 	}
-	defer r.Abandon(s.Revoke, log)
+	defer func() {
+		r.Settle(early.Context(), log)
+		r.Abandon(s.Revoke, log)
+	}()
 	count := 0
 	for _, variable := range r.Environment {
 		name, value, _ := strings.Cut(variable, "=")

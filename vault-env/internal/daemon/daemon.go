@@ -66,7 +66,7 @@ func Run(early *signals.Early, argv []string, env environment.Variables, s *sett
 	runtime.LockOSThread()
 
 	resolved, l, f := d.resolve(env)
-	defer d.revoking.Settle(d.log)
+	defer d.revoking.SettleSoon(d.log)
 	if f != nil {
 		return 0, f
 	}
@@ -99,7 +99,7 @@ func (d *daemon) resolve(env environment.Variables) (resolved []string, l *renew
 		if f = failed; f == nil {
 			resolved, l = r.Environment, loanOf(r, d.settings.Revoke)
 			d.revoking = r.Revoking()
-			go d.revoking.Settle(d.log) // its warning is of no use when the program has ended
+			go d.revoking.Settle(context.Background(), d.log) // its warning is of no use when the program has ended
 			if l == nil && r.Client != nil {
 				d.abandoned = r
 				r.Client.Close()

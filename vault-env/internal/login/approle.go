@@ -87,7 +87,7 @@ func (a *applicant) unwrap(ctx context.Context, wrapping string) (string, *failu
 	if !a.hasMade(path) {
 		return "", failure.Newf(failure.Denied, "it was created at %s, not at %s: treat it as stolen, revoke the secret ID and issue a new one", failure.QuoteName(path), "auth/"+a.Mount+"/role/"+orAny(a.Role)+"/secret-id")
 	}
-	data, f = a.wrapped(ctx, http.MethodPost, "sys/wrapping/unwrap", wrapping)
+	data, f = a.wrapped(vault.WithEffect(ctx), http.MethodPost, "sys/wrapping/unwrap", wrapping)
 	if f != nil {
 		return "", f
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
@@ -61,22 +62,31 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 		return vault.Token{}, failure.Newf(failure.Settings, "the login request cannot be encoded as JSON")
 	}
 	path := "auth/" + a.Mount + "/login"
-	refusal := func(said string) string {
-		return fmt.Sprintf("Vault refused the login%s at %s (%s): %s", ofRole(a.Role), path, said, a.advice(said, request))
+	refusal := func(said, added string) string { // added is ours: the advice depends on what Vault said
+		return fmt.Sprintf("Vault refused the login%s at %s (%s): %s", ofRole(a.Role), path, said+added, a.advice(said, request))
 	}
-	e := vault.Unhurried(a.client.Unshared().Exchange(http.MethodPost, path, "", body, request.secrets...))
+	unanswered := sync.OnceFunc(func() {
+		a.log.Warn("a login went unanswered: if Vault completed it, its token is valid until its TTL ends")
+	})
+	e := vault.Unhurried(a.client.Unshared().Exchange(http.MethodPost, path, "", body, request.secrets...), unanswered)
 	if request.isServiceAccount {
 		again, patience := e.Again, patienceFor(ctx, time.Now())
 		e.Again = func(a *retry.Answer) bool {
 			return again(a) || a.Status == http.StatusForbidden && vault.IsVaults(a.Body) && patience.again(time.Now())
 		}
 	}
-	late := e.Late
+	var last *retry.Answer // what the reason of Late describes, at its beginning
+	var said string
+	describe, late := e.Describe, e.Late
+	e.Describe = func(a *retry.Answer, err error) string {
+		last, said = a, describe(a, err)
+		return said
+	}
 	e.Late = func(reason string) *failure.Failure {
-		if said, refused := refusedLate(reason); refused {
-			return failure.Newf(failure.Denied, "%s", refusal(said))
+		if !refusedLate(last) {
+			return late(reason)
 		}
-		return late(reason)
+		return failure.Newf(failure.Denied, "%s", refusal(strings.Replace(said, "403 Forbidden", "403", 1), strings.TrimPrefix(reason, said)))
 	}
 	answer, f := a.client.Repeat(ctx, e)
 	if f != nil {
@@ -86,7 +96,7 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 		return vault.Token{}, f
 	}
 	if answer.Status != http.StatusOK {
-		return vault.Token{}, vault.Refused(answer.Status, "%s", refusal(retry.StatusText(answer.Status, vault.Errors(answer.Body, request.secrets...))))
+		return vault.Token{}, vault.Refused(answer.Status, "%s", refusal(retry.StatusText(answer.Status, vault.Errors(answer.Body, request.secrets...)), ""))
 	}
 	decoded, err := vault.Decode(answer.Body)
 	if err != nil || decoded.Auth == nil || decoded.Auth.ClientToken == "" {
@@ -96,14 +106,11 @@ func (a *applicant) login(ctx context.Context) (vault.Token, *failure.Failure) {
 	return vault.IssuedToken(decoded.Auth), nil
 }
 
-// refusedLate returns whether the reason why there was no final answer in time is that Vault refused the login, and what
-// it said. Vault's azure and cert methods refuse a login with the status 500, which is retried anyway, because Vault also
-// answers 500 during a leader election. A 403 is told as it is if the timeout comes before the patience with it ends.
-func refusedLate(reason string) (said string, refused bool) {
-	if text, forbidden := strings.CutPrefix(reason, "403 Forbidden"); forbidden {
-		return "403" + text, true
-	}
-	return reason, strings.HasPrefix(reason, "500 ")
+// refusedLate returns whether the last answer, if there was one, is Vault's refusal of the login. Vault's azure and cert
+// methods refuse a login with the status 500, which is retried anyway, because Vault also answers 500 during a leader
+// election, and so do load balancers. A 403 is told as it is if the timeout comes before the patience with it ends.
+func refusedLate(last *retry.Answer) bool {
+	return last != nil && (last.Status == http.StatusForbidden || last.Status == http.StatusInternalServerError) && vault.IsVaults(last.Body)
 }
 
 // butIs returns what a body is that is not JSON as Vault's.

@@ -4,16 +4,26 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"vaultinjection.dev/vault-env/internal/retry"
 )
 
 func TestRefusedLate(t *testing.T) {
-	for reason, want := range map[string]string{
-		"403 Forbidden: permission denied": "403: permission denied", "403 Forbidden": "403",
-		"500 Internal Server Error: x": "500 Internal Server Error: x", "503 Service Unavailable": "", "timeout": "", "": "",
+	const refusal = `{"errors":["permission denied"]}`
+	for _, c := range []struct {
+		status  int
+		body    string
+		refused bool
+	}{
+		{403, refusal, true}, {500, refusal, true}, {500, `{"errors":[]}`, true},
+		{503, refusal, false}, {429, refusal, false}, {403, "", false}, {403, "<html>", false}, {500, "", false}, {500, "<html>", false}, {500, "{}", false},
 	} {
-		if said, refused := refusedLate(reason); refused != (want != "") || refused && said != want {
-			t.Errorf("%q: %q, %v", reason, said, refused)
+		if got := refusedLate(&retry.Answer{Status: c.status, Body: []byte(c.body)}); got != c.refused {
+			t.Errorf("%d %q: %v", c.status, c.body, got)
 		}
+	}
+	if refusedLate(nil) {
+		t.Error("a connection error is a refusal")
 	}
 }
 

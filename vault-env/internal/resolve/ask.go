@@ -97,10 +97,10 @@ func (a *answers) endToken(ctx context.Context, c *vault.Client, p *plan, log *l
 	a.revoking = c.BeginRevocation(ctx, a.token, a.identity)
 }
 
-// abandon revokes the token after a failed start, and waits until that is done.
+// abandon revokes the token after a failed start, and waits up to a second until that is done.
 func (a *answers) abandon(ctx context.Context, c *vault.Client, r vault.Revocation, log *logging.Logger) {
 	if a.revoking != nil {
-		a.revoking.Settle(log)
+		a.revoking.SettleSoon(log)
 		return
 	}
 	if a.token.Own && a.token.Revocable(r) {

@@ -85,8 +85,9 @@ func (r *Resolution) TellLeases(log *logging.Logger) {
 	log.Warn(fmt.Sprintf("%s in %s, and nothing renews it in this mode: set process.mode to Daemon (VAULT_ENV_DAEMON=true)", what, left))
 }
 
-// Settle waits until the token is revoked, if it is not needed any more. A failed revocation is a warning.
-func (r *Resolution) Settle(log *logging.Logger) { r.Revoking().Settle(log) }
+// Settle waits until the token is revoked, if it is not needed any more. From when the context ends, it waits for one more
+// second at most. A failed revocation is a warning.
+func (r *Resolution) Settle(ctx context.Context, log *logging.Logger) { r.Revoking().Settle(ctx, log) }
 
 // Revoking returns the revocation in progress, or nil. It holds no secret.
 func (r *Resolution) Revoking() *vault.Revoking { return r.answers.revoking }

@@ -290,7 +290,7 @@ func TestTheStartWaitsForTheRevocation(t *testing.T) {
 	settled := make(chan struct{})
 	var log bytes.Buffer
 	go func() {
-		r.Settle(&logging.Logger{Out: &log, Level: logging.Debug, Now: time.Now})
+		r.Settle(t.Context(), &logging.Logger{Out: &log, Level: logging.Debug, Now: time.Now})
 		close(settled)
 	}()
 	select {

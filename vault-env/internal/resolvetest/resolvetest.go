@@ -81,7 +81,7 @@ type Outcome struct {
 // Resolve resolves an environment. It fails the test if the log or the failure contains a secret.
 func Resolve(t *testing.T, s *settings.Settings, env ...string) Outcome {
 	t.Helper()
-	return resolved(t, s, env, (*resolve.Resolution).Settle) // as wrap does
+	return resolved(t, s, env, func(r *resolve.Resolution, log *logging.Logger) { r.Settle(t.Context(), log) }) // as wrap does
 }
 
 // Abandon resolves an environment for a program that then cannot be started.

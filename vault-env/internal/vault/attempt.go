@@ -12,16 +12,26 @@ import (
 // The shortest silence that ends an attempt: with a very short timeout, another one would not help either.
 const leastSilence = time.Second
 
+type effectKey struct{}
+
+// WithEffect returns the context of a request that may create or use up something: a login, a write, the reading of a
+// dynamic secret. Sent twice, it has its effect twice, and nobody knows the first token or lease; so it is sent again
+// only after a longer silence.
+func WithEffect(ctx context.Context) context.Context {
+	return context.WithValue(ctx, effectKey{}, true)
+}
+
 // silence returns how long a server may be silent before another attempt is made: a quarter of the time left, and two
-// thirds if there was silence before. Of the default of 10 s that is 2.5 s, then 5 s: one silent connection, or two,
-// leave time for another, and yet a slow answer may take half of the timeout. Without a deadline there is no limit.
+// thirds if there was silence before, or if the request has an effect. Of the default of 10 s that is 2.5 s, then 5 s:
+// one silent connection, or two, leave time for another, and yet a slow answer may take half of the timeout, or two
+// thirds. Without a deadline there is no limit.
 func silence(ctx context.Context, before bool) time.Duration {
 	deadline, limited := ctx.Deadline()
 	if !limited {
 		return 0
 	}
 	left := time.Until(deadline)
-	if before {
+	if before || ctx.Value(effectKey{}) != nil {
 		return max(left*2/3, leastSilence)
 	}
 	return max(left/4, leastSilence)

@@ -35,7 +35,8 @@ func (c *Client) identify(ctx context.Context, hurry bool) *Identity {
 	i := &Identity{done: make(chan struct{})}
 	other := *c // whose answers count towards no limit
 	other.allowance = nil
-	ctx, i.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	i.cancel = func() { cancel(errSilent{answerTime}) } // what to say if that is all there is to say
 	waiting, hurryUp := context.WithCancel(context.Background())
 	i.hurry = hurryUp
 	if hurry {

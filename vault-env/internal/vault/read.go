@@ -57,7 +57,17 @@ func unversionedHint(key Request) string {
 	return "; if " + failure.QuoteName(mount) + " is KV version 2, write " + failure.QuoteName(mount+"/data/"+name) + " in the reference"
 }
 
+// mayCreate returns whether a request may have an effect: every write, and every read whose path is not that of a KV
+// version 2 secret (MOUNT/data/NAME). Other paths do not tell whether Vault creates credentials for each reading.
+func mayCreate(key Request) bool {
+	_, after, _ := strings.Cut(key.Path, "/data/")
+	return key.Write || after == ""
+}
+
 func (c *Client) request(ctx context.Context, key Request) (*retry.Answer, *failure.Failure) {
+	if mayCreate(key) {
+		ctx = WithEffect(ctx)
+	}
 	if key.Write {
 		return c.Do(ctx, http.MethodPut, key.Path, "", []byte(key.Body))
 	}

@@ -31,6 +31,7 @@ const (
 type Revoking struct {
 	ttl    time.Duration // of the token, from the login on; zero: not known
 	done   chan struct{}
+	giveUp context.CancelCauseFunc
 	reason string // why the token was not revoked; to be read when done
 	told   sync.Once
 }
@@ -55,27 +56,39 @@ func (c *Client) BeginRevocation(ctx context.Context, t Token, identity *Identit
 	if deadline, limited := ctx.Deadline(); limited {
 		bound = min(max(bound, time.Until(deadline)/2), longestRevocation)
 	}
+	ctx, r.giveUp = context.WithCancelCause(context.WithoutCancel(ctx))
 	go func() { // nothing is logged here: the process may have become the program
 		defer close(r.done)
+		defer r.giveUp(nil)
 		r.reason = c.revokeWithin(ctx, bound, t, identity)
 	}()
 	return r
 }
 
-// Settle waits until the token is revoked, or is not, which it logs as a warning: the start does not fail. It returns at
-// once if there is no revocation.
-func (r *Revoking) Settle(log *logging.Logger) {
+// Settle waits until the token is revoked, or is not, which it logs as a warning: the start does not fail. From when the
+// context ends, it waits for one more second at most. It returns at once if there is no revocation.
+func (r *Revoking) Settle(ctx context.Context, log *logging.Logger) {
 	if r == nil {
 		return
 	}
-	<-r.done
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		timer := time.AfterFunc(leastRevocation, func() { r.giveUp(errSilent{leastRevocation}) })
+		defer timer.Stop()
+		<-r.done
+	}
 	r.told.Do(func() { LogRevocation(r.reason, r.ttl, log) })
 }
+
+// SettleSoon is Settle for when nothing is to start any more: it waits for one second at most.
+func (r *Revoking) SettleSoon(log *logging.Logger) { r.Settle(hurried, log) }
 
 // RevokeNow revokes a token and its leases after a failed start, because nothing will use them, and waits up to a second
 // until that is done. identity is that of Identify, or nil.
 func (c *Client) RevokeNow(ctx context.Context, t Token, identity *Identity) {
-	LogRevocation(c.revokeWithin(ctx, leastRevocation, t, identity), t.Lease.Duration, c.log)
+	// A start that was cancelled, or has no time left, leaves no token behind either.
+	LogRevocation(c.revokeWithin(context.WithoutCancel(ctx), leastRevocation, t, identity), t.Lease.Duration, c.log)
 }
 
 // LogRevocation logs whether a token was revoked. If it was not, there is a reason, and the line says what happens to the
@@ -93,8 +106,7 @@ func LogRevocation(reason string, ttl time.Duration, log *logging.Logger) {
 }
 
 func (c *Client) revokeWithin(ctx context.Context, bound time.Duration, t Token, identity *Identity) (reason string) {
-	// A start that was cancelled, or has no time left, leaves no token behind either.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
+	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	if identity != nil {
 		defer identity.cancel()

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,9 @@ const unhurriedTime = time.Second
 
 // Unhurried returns an exchange that waits a moment longer for the answer to a request that Vault may have, if its
 // context is cancelled: the answer to a login is a token, which can only be revoked if it is known. A request that has
-// not been sent yet is cancelled at once.
-func Unhurried(e retry.Exchange) retry.Exchange {
+// not been sent yet is cancelled at once. If one that was sent remains without an answer nevertheless, unanswered is
+// called.
+func Unhurried(e retry.Exchange, unanswered func()) retry.Exchange {
 	send := e.Send
 	e.Send = func(ctx context.Context) (*retry.Answer, time.Duration, error) {
 		patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -36,7 +38,17 @@ func Unhurried(e retry.Exchange) retry.Exchange {
 			cancel()
 		})
 		defer stop()
-		return send(patient)
+		answer, wait, err := send(WithEffect(patient))
+		if sent.Load() && lost(answer, err) {
+			unanswered()
+		}
+		return answer, wait, err
 	}
 	return e
+}
+
+// lost returns whether Vault may have answered a request that was sent, and its answer is not known: the connection was
+// silent or broke, or the proxy that waited for the answer gave up.
+func lost(answer *retry.Answer, err error) bool {
+	return err != nil || answer.Status == http.StatusGatewayTimeout && !IsVaults(answer.Body)
 }
