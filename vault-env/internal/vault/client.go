@@ -49,8 +49,9 @@ type Client struct {
 	userAgent string
 	log       *logging.Logger
 	retrier   retry.Retrier
-	allowance *atomic.Int64 // bytes left for all answers together; nil: no limit
-	unshared  bool          // no answer is to come from a cache
+	sleep     func(context.Context, time.Duration) bool // between the attempts of a revocation
+	allowance *atomic.Int64                             // bytes left for all answers together; nil: no limit
+	unshared  bool                                      // no answer is to come from a cache
 }
 
 // NewClient returns a client that has not connected yet. loggedIn is true if a token was given, so that the first
@@ -97,6 +98,7 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 		userAgent: v.UserAgent,
 		log:       log,
 		retrier:   retry.New(log).AtMost(v.Attempts),
+		sleep:     retry.Sleep,
 	}, nil
 }
 

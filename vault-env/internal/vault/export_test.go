@@ -24,3 +24,6 @@ func (c *Client) Clock(now func() time.Time) {
 	c.lines.clock = now
 	c.lines.now.IdleConnTimeout = 0
 }
+
+// Sleeps makes the pauses between the attempts of a revocation a function.
+func (c *Client) Sleeps(sleep func(context.Context, time.Duration) bool) { c.sleep = sleep }
