@@ -81,10 +81,10 @@ func (r Retrier) Do(ctx context.Context, e Exchange) (*Answer, *failure.Failure)
 		if reason == "" || ctx.Err() == nil { // "503 Vault is sealed" is more helpful than the timeout that follows
 			reason = e.Describe(a, err)
 		}
-		if attempt+1 == r.most {
-			return nil, e.Late(reason + "; VAULT_MAX_RETRIES allows no other attempt")
+		if r.Exhausted(attempt + 1) {
+			return nil, e.Late(reason + NoOtherAttempt)
 		}
-		wait = r.pause(ctx, wait, attempt)
+		wait = r.Pause(ctx, wait, attempt)
 		if r.log.Debugs() {
 			r.log.Debug(e.Label + ": " + reason + ", retrying")
 		}
@@ -112,10 +112,16 @@ func (r Retrier) tellOnce(ctx context.Context, wait time.Duration, where, reason
 	})
 }
 
-// pause returns how long to wait before the next attempt. It is never shorter than the server asks for, and up to twice
+// NoOtherAttempt follows the reason why there was no answer, if an exchange has been sent as often as is allowed.
+const NoOtherAttempt = "; VAULT_MAX_RETRIES allows no other attempt"
+
+// Exhausted returns whether no other attempt is allowed after so many.
+func (r Retrier) Exhausted(attempts int) bool { return r.most > 0 && attempts >= r.most }
+
+// Pause returns how long to wait before the next attempt. It is never shorter than the server asks for, and up to twice
 // as long: a server that tells five hundred clients the same time would be asked by all of them in the same millisecond.
-// The time after it that is left until the deadline is shared by halves.
-func (r Retrier) pause(ctx context.Context, asked time.Duration, attempt int) time.Duration {
+// The time after it that is left until the deadline is shared by halves. attempt counts from 0.
+func (r Retrier) Pause(ctx context.Context, asked time.Duration, attempt int) time.Duration {
 	backoff := r.backoff(ctx, attempt)
 	if asked <= 0 {
 		return backoff

@@ -45,7 +45,7 @@ func TestThePauseThatAServerAsksForIsSpread(t *testing.T) {
 		}
 		var pauses []time.Duration
 		for _, random := range []float64{0, 0.5, 0.999} {
-			got := Retrier{random: func() float64 { return random }}.pause(ctx, c.asked, 0)
+			got := Retrier{random: func() float64 { return random }}.Pause(ctx, c.asked, 0)
 			if got < c.least || got > c.most {
 				t.Errorf("asked for %s with %s left: %s with %v", c.asked, c.left, got, random)
 			}

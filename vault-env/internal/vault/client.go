@@ -49,8 +49,9 @@ type Client struct {
 	userAgent string
 	log       *logging.Logger
 	retrier   retry.Retrier
-	allowance *atomic.Int64 // bytes left for all answers together; nil: no limit
-	unshared  bool          // no answer is to come from a cache
+	sleep     func(context.Context, time.Duration) bool // between the attempts of a revocation
+	allowance *atomic.Int64                             // bytes left for all answers together; nil: no limit
+	unshared  bool                                      // no answer is to come from a cache
 }
 
 // NewClient returns a client that has not connected yet. loggedIn is true if a token was given, so that the first
@@ -89,13 +90,15 @@ func NewClient(v *Connection, loggedIn bool, log *logging.Logger) (*Client, *fai
 		where += " through the proxy " + v.ProxyURL
 	}
 	return &Client{
-		lines:     &lines{now: &line{Transport: transport}, http2: http2, learned: learned, names: names},
+		lines: &lines{now: &line{Transport: transport}, http2: http2, learned: learned, names: names,
+			clock: time.Now, refused: map[string]time.Time{}},
 		address:   address,
 		where:     where,
 		namespace: v.Namespace,
 		userAgent: v.UserAgent,
 		log:       log,
 		retrier:   retry.New(log).AtMost(v.Attempts),
+		sleep:     retry.Sleep,
 	}, nil
 }
 
@@ -186,7 +189,7 @@ func (c *Client) Once(ctx context.Context, method, path string, body []byte) (*r
 }
 
 // send sends a request once. The server may be silent for as long as limit; zero: as long as the context allows. If it
-// was silent, or says that it has no answer now, the next request uses another connection.
+// was silent, the next request uses another connection; also if it says that it has no answer now, but not each time.
 func (c *Client) send(ctx context.Context, limit time.Duration, method, target string, body []byte) (*retry.Answer, time.Duration, error) {
 	where, err := url.Parse(c.address + "/v1/" + target)
 	if err != nil {
@@ -194,7 +197,7 @@ func (c *Client) send(ctx context.Context, limit time.Duration, method, target s
 	}
 	connections := c.lines.take()
 	defer c.lines.release(connections)
-	attempt := newWatch(ctx, limit, c.lines.learn)
+	attempt := newWatch(ctx, limit, func(to net.Conn) { c.lines.learn(connections, to) })
 	defer attempt.stop()
 	answer, wait, err := c.follow(attempt, connections, method, where, body)
 	if err != nil {
@@ -205,7 +208,7 @@ func (c *Client) send(ctx context.Context, limit time.Duration, method, target s
 		return nil, 0, err
 	}
 	if elsewhere(answer) {
-		c.lines.leave(connections, attempt.remote)
+		c.lines.leaveForNow(connections, attempt.remote)
 	}
 	return answer, wait, nil
 }

@@ -66,12 +66,11 @@ type dialed struct {
 }
 
 // race dials the first address, and the next ones when one has failed or is slow. It returns the first connection, or
-// the error of the first address.
+// the error of the first address. The addresses are all different.
 func (d *dialer) race(ctx context.Context, network string, targets []string) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	results := make(chan dialed, len(targets))
-	errs := map[string]error{}
-	begun := 0
+	begun, ended := 0, 0
 	begin := func() {
 		target := targets[begun]
 		begun++
@@ -80,29 +79,39 @@ func (d *dialer) race(ctx context.Context, network string, targets []string) (ne
 			results <- dialed{conn, err, target}
 		}()
 	}
+	var first error // of the first address
 	begin()
 	slow := time.NewTimer(d.stagger)
 	defer slow.Stop()
 	for {
 		select {
 		case <-slow.C:
+		case <-ctx.Done():
+			err := first
+			if err == nil {
+				err = &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
+			}
+			go abandon(cancel, results, begun-ended)
+			d.failed(targets[:begun]...)
+			return nil, err
 		case r := <-results:
+			ended++
 			if r.err == nil {
 				for _, other := range targets[:begun] {
 					if other != r.target {
 						d.failed(other) // or is slow
 					}
 				}
-				go abandon(cancel, results, begun-len(errs)-1)
+				go abandon(cancel, results, begun-ended)
 				return &tracked{Conn: r.conn, dialer: d}, nil
 			}
-			errs[r.target] = r.err
-			if len(errs) == len(targets) {
+			if r.target == targets[0] {
+				first = r.err
+			}
+			if ended == len(targets) {
 				cancel()
-				for _, target := range targets {
-					d.failed(target)
-				}
-				return nil, errs[targets[0]]
+				d.failed(targets...)
+				return nil, first
 			}
 		}
 		if begun < len(targets) {
@@ -122,13 +131,18 @@ func abandon(cancel context.CancelFunc, results <-chan dialed, pending int) {
 	}
 }
 
-// order returns the addresses to dial, with the port: those that failed least first, and otherwise as the resolver
-// sorted them (RFC 6724), but with the two families in turn (RFC 8305, section 4), so that a network without one of them
-// costs one pause.
+// order returns the addresses to dial, each once, with the port: those that failed least first, and otherwise as the
+// resolver sorted them (RFC 6724), but with the two families in turn (RFC 8305, section 4), so that a network without one
+// of them costs one pause.
 func (d *dialer) order(found []netip.Addr, port string) []string {
 	var first, second []string
+	seen := map[string]bool{}
 	for _, ip := range found[:min(len(found), maxAddresses)] {
 		target := net.JoinHostPort(ip.Unmap().String(), port)
+		if seen[target] {
+			continue
+		}
+		seen[target] = true
 		if ip.Unmap().Is4() == found[0].Unmap().Is4() {
 			first = append(first, target)
 		} else {
@@ -143,14 +157,16 @@ func (d *dialer) order(found []netip.Addr, port string) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	slices.SortStableFunc(targets, func(a, b string) int { return d.failures[a] - d.failures[b] })
-	return slices.Compact(targets)
+	return targets
 }
 
-// failed remembers that an address did not answer, or not now.
-func (d *dialer) failed(target string) {
+// failed remembers that addresses did not answer, or not now.
+func (d *dialer) failed(targets ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.failures[target]++
+	for _, target := range targets {
+		d.failures[target]++
+	}
 }
 
 // tracked is a connection. If nothing was ever received on it, such as in a TLS handshake that hangs, its address counts

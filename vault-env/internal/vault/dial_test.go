@@ -99,6 +99,47 @@ func TestNoAddressAnswers(t *testing.T) {
 	}
 }
 
+// A resolver that repeats an address, next to itself or later, and in whatever form, costs no more dials.
+func TestADialOfAddressesThatAreRepeatedEnds(t *testing.T) {
+	for _, addresses := range [][]string{
+		{"10.0.0.1", "10.0.0.1", "10.0.0.2"},
+		{"10.0.0.1", "10.0.0.2", "10.0.0.1"},
+		{"10.0.0.1", "10.0.0.2", "::ffff:10.0.0.1"},
+		{"::ffff:10.0.0.1", "10.0.0.2", "10.0.0.1", "10.0.0.2"},
+	} {
+		n := &network{answers: map[string]func(context.Context) (net.Conn, error){a1: refuses, a2: refuses}}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := dialerIn(n, addresses...).dial(ctx, "tcp", "vault:8200")
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			if err == nil || err.Error() != "connection refused" || len(n.dialed) != 2 {
+				t.Errorf("%v: %v, dialed %v", addresses, err, n.dialed)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%v: the dial has not returned", addresses)
+		}
+		cancel()
+	}
+}
+
+// A dial ends with its context, even if those of the addresses do not.
+func TestADialEndsWithItsContext(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	n := &network{answers: map[string]func(context.Context) (net.Conn, error){
+		a1: func(context.Context) (net.Conn, error) { <-release; return nil, errors.New("late") },
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := dialerIn(n, "10.0.0.1").dial(ctx, "tcp", "vault:8200"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
 // A dial that is slower than another is closed when it connects after all.
 func TestALateConnectionIsClosed(t *testing.T) {
 	mine, theirs := net.Pipe()
@@ -136,6 +177,9 @@ func TestTheOrderOfAddresses(t *testing.T) {
 	}
 	if got := order("10.0.0.1", "10.0.0.1"); got != "10.0.0.1:1" {
 		t.Errorf("the same twice: %s", got)
+	}
+	if got := order("10.0.0.1", "10.0.0.2", "::ffff:10.0.0.1", "10.0.0.2"); got != "10.0.0.2:1 10.0.0.1:1" {
+		t.Errorf("the same again later: %s", got)
 	}
 	if got := strings.Fields(order(strings.Fields(strings.Repeat("10.0.0.9 ", 20) + "10.0.0.8")...)); len(got) != 1 {
 		t.Errorf("more than anyone has: %s", got)

@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"

@@ -5,7 +5,12 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
+
+// How often an address whose servers have no answer now is left. It is as long as the longest pause between attempts: if
+// each of them used a new connection, a Vault that recovers would be busy with handshakes.
+const leaveAgain = 2 * time.Second
 
 // lines are the connections of a client and of its copies. While one generation of connections is in use, it can be
 // left for new ones: requests in flight on the old ones go on, and whichever has no request any more is closed.
@@ -16,6 +21,8 @@ type lines struct {
 	// learned is closed when the first connection has told whether it does; nil if that is known without it.
 	learned chan struct{}
 	names   *dialer
+	clock   func() time.Time
+	refused map[string]time.Time // when an address was left because it had no answer
 }
 
 // line is one generation of connections.
@@ -48,37 +55,59 @@ func (l *lines) release(one *line) {
 func (l *lines) leave(one *line, remote string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.leaveLocked(one, remote)
+}
+
+// leaveForNow is leave for connections that work, to a server that has no answer now. An address is left at most once
+// within leaveAgain.
+func (l *lines) leaveForNow(one *line, remote string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock()
+	if before, ok := l.refused[remote]; l.now != one || ok && now.Sub(before) < leaveAgain {
+		return
+	}
+	l.refused[remote] = now
+	l.leaveLocked(one, remote)
+}
+
+func (l *lines) leaveLocked(one *line, remote string) {
 	if l.now != one {
 		return
 	}
-	one.left = true
-	fresh := one.Clone()
-	fresh.MaxConnsPerHost = maxConnections
+	limit := maxConnections
 	if l.http2 { // the requests that follow may be many at once, each of which would dial
-		fresh.MaxConnsPerHost = 1
+		limit = 1
 	}
-	l.now = &line{Transport: fresh}
+	l.renew(limit)
 	l.names.failed(remote)
 }
 
-// learn takes from the first connection whether it uses HTTP/2. If it does not, requests that follow may use as many as
-// after a login: the first one is one of them.
-func (l *lines) learn(connection net.Conn) {
+// renew begins a generation of at most so many connections.
+func (l *lines) renew(limit int) {
+	l.now.left = true
+	fresh := l.now.Clone()
+	fresh.MaxConnsPerHost = limit
+	l.now = &line{Transport: fresh}
+}
+
+// learn takes from a connection of a generation that is limited to one whether it uses HTTP/2. If it does not, requests
+// that follow may use as many as after a login: this one is one of them.
+func (l *lines) learn(one *line, connection net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	secured, ok := connection.(*tls.Conn)
-	if l.learned == nil || !ok {
+	if !ok || l.now != one || one.MaxConnsPerHost != 1 {
 		return
 	}
 	l.http2 = secured.ConnectionState().NegotiatedProtocol == "h2"
 	if !l.http2 {
-		l.now.left = true
-		fresh := l.now.Clone()
-		fresh.MaxConnsPerHost = maxConnections - 1
-		l.now = &line{Transport: fresh}
+		l.renew(maxConnections - 1)
 	}
-	close(l.learned)
-	l.learned = nil
+	if l.learned != nil {
+		close(l.learned)
+		l.learned = nil
+	}
 }
 
 // unlearned returns a channel that is closed when it is known whether the connections use HTTP/2; nil if it is known.

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,8 +22,8 @@ const (
 	// A revocation is retried for half of the time left, within these bounds. A failed start waits no longer than the
 	// first: its message is due.
 	leastRevocation, longestRevocation = time.Second, 5 * time.Second
-	// The pauses between attempts double, within these bounds.
-	firstPause, longestPause = 50 * time.Millisecond, time.Second
+	// How often the pauses between attempts double: none is longer than 0.8 s, unless Vault asks for it.
+	mostDoublings = 4
 )
 
 // Revoking is a revocation in progress.
@@ -176,13 +175,13 @@ var hurried = func() context.Context {
 	return ctx
 }()
 
-// insist sends a request until it has a final answer or the context ends. From when hurry ends, an attempt may go
-// unanswered for answerTime; the next one uses another connection, and is the last. It returns why there is no answer, if
-// there is none.
+// insist sends a request until it has a final answer, the context ends, or the client allows no other attempt. From when
+// hurry ends, an attempt may go unanswered for answerTime; the next one uses another connection, and is the last. It
+// returns why there is no answer, if there is none.
 func (c *Client) insist(ctx, hurry context.Context, method, path string) (answer *retry.Answer, reason string) {
 	e := c.Exchange(method, path, "", nil, c.Token)
 	unanswered := 0
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+	for attempts := 1; ; attempts++ {
 		answer, wait, err := attempt(ctx, hurry, e)
 		if err == nil && !e.Again(answer) {
 			return answer, ""
@@ -193,8 +192,13 @@ func (c *Client) insist(ctx, hurry context.Context, method, path string) (answer
 		if err == nil || reason == "" || ctx.Err() == nil { // "503 Vault is sealed" is more helpful than the timeout that follows
 			reason = e.Describe(answer, err)
 		}
-		jittered := time.Duration(float64(pause) * (0.5 + rand.Float64()/2))
-		if unanswered == mostUnanswered || err != nil && e.Final(err) != nil || !retry.Sleep(ctx, max(wait, jittered)) {
+		if unanswered == mostUnanswered || err != nil && e.Final(err) != nil {
+			return nil, reason
+		}
+		if c.retrier.Exhausted(attempts) {
+			return nil, reason + retry.NoOtherAttempt
+		}
+		if !c.sleep(ctx, c.retrier.Pause(ctx, wait, min(attempts-1, mostDoublings))) {
 			return nil, reason
 		}
 	}
