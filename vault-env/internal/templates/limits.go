@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The bounds of one template. Templates are written by whoever writes the environment, so none may use up the memory or
+// The bounds of one template, except maxTime. Templates are written by whoever writes the environment, so none may use up the memory or
 // the time of the container, or end vault-env in another way than by a failure.
 const (
 	maxOutput  = 1 << 20         // bytes; a variable holds 128 KiB at most
@@ -17,7 +17,7 @@ const (
 	stepWork   = 20              // of each turn of a loop, call of a template and expression
 	maxDepth   = 100             // of templates that call templates
 	maxNesting = 1_000           // of values in values: no secret is nested so deeply, so this is a cycle
-	maxTime    = 5 * time.Second // for what the other bounds let through, such as a slow regular expression
+	maxTime    = 5 * time.Second // of all templates of a start, for what the other bounds let through, such as a slow regular expression
 )
 
 // errLimit is the error of a template that exceeds a bound. Its text says which one, and quotes nothing.
@@ -31,7 +31,7 @@ const (
 	errTooMuch   = errLimit("it does more than the 100000 steps that are allowed, or reads more than 2000000 elements")
 	errTooDeep   = errLimit("its templates call each other more than 100 levels deep")
 	errTooNested = errLimit("a value contains itself, or is nested more than 1000 levels deep")
-	errTooSlow   = errLimit("it takes longer than 5 seconds")
+	errTooSlow   = errLimit("all templates together take longer than 5 seconds")
 )
 
 // errMissing is the error of a value that is not there and would be printed. It is the expression, if that is known.
