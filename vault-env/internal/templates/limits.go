@@ -11,7 +11,7 @@ import (
 // the time of the container, or end vault-env in another way than by a failure.
 const (
 	maxOutput  = 1 << 20         // bytes; a variable holds 128 KiB at most
-	maxText    = 8 << 20         // bytes that all functions together return
+	maxText    = 8 << 20         // bytes that all functions together return, and that one gets or could return
 	maxItems   = 1 << 16         // of a list that a function makes
 	maxWork    = 2_000_000       // elements of arguments and of what is printed; a step counts as stepWork of them
 	stepWork   = 20              // of each turn of a loop, call of a template and expression
@@ -42,6 +42,7 @@ func (e errMissing) Error() string { return "no value" }
 // budget is what one evaluation may still use.
 type budget struct {
 	work, text, depth int
+	seen              size // by the walk that goes on
 }
 
 func newBudget() *budget { return &budget{work: maxWork, text: maxText, depth: maxDepth} }
@@ -60,7 +61,13 @@ func (b *budget) spendText(bytes int) error {
 	return nil
 }
 
-// walk counts all that is in a value, as often as printing would come across it.
+// measure counts all that is in a value, as often as printing would come across it.
+func (b *budget) measure(v reflect.Value) (size, error) {
+	b.seen = size{}
+	err := b.walk(v, 0)
+	return b.seen, err
+}
+
 func (b *budget) walk(v reflect.Value, nesting int) error {
 	if nesting > maxNesting {
 		return errTooNested
@@ -68,19 +75,26 @@ func (b *budget) walk(v reflect.Value, nesting int) error {
 	if err := b.spend(1); err != nil {
 		return err
 	}
+	b.seen.values++
+	b.seen.indent += nesting
 	switch v.Kind() {
+	case reflect.String:
+		b.seen.text += v.Len()
 	case reflect.Interface, reflect.Pointer:
 		return b.walk(v.Elem(), nesting+1)
 	case reflect.Map:
 		for entries := v.MapRange(); entries.Next(); {
+			b.seen.text += entries.Key().Len() // all keys are strings
 			if err := b.walk(entries.Value(), nesting+1); err != nil {
 				return err
 			}
 		}
 	case reflect.Slice, reflect.Array:
 		switch v.Type().Elem().Kind() {
-		case reflect.Interface, reflect.Map, reflect.Slice:
+		case reflect.Interface, reflect.Map, reflect.Slice, reflect.String:
 		default:
+			b.seen.values += v.Len()
+			b.seen.indent += (nesting + 1) * v.Len()
 			return b.spend(v.Len())
 		}
 		for i := range v.Len() {
@@ -92,24 +106,18 @@ func (b *budget) walk(v reflect.Value, nesting int) error {
 	return nil
 }
 
-// bounded returns the function with its arguments and its result counted. It panics with the error, which text/template
+// bounded returns the function of a name with its arguments and its result counted. It panics with the error, which text/template
 // turns into one of the call.
-func (b *budget) bounded(function any) any {
+func (b *budget) bounded(name string, function any) any {
 	f := reflect.ValueOf(function)
 	call := f.Call
 	if f.Type().IsVariadic() {
 		call = f.CallSlice
 	}
 	return reflect.MakeFunc(f.Type(), func(arguments []reflect.Value) []reflect.Value {
-		for _, argument := range arguments {
-			must(b.walk(argument, 0))
-		}
+		must(b.before(name, arguments))
 		results := call(arguments)
-		if result := results[0]; result.Kind() == reflect.String {
-			must(b.spendText(result.Len()))
-		} else if result.Kind() == reflect.Slice && result.Type().Elem().Kind() == reflect.String {
-			must(b.spendText(16 * result.Len()))
-		}
+		must(b.after(results[0]))
 		return results
 	}).Interface()
 }
@@ -127,8 +135,12 @@ func (b *budget) printed(expression string, v any) (string, error) {
 	}
 	text, isText := v.(string)
 	if !isText {
-		if err := b.walk(reflect.ValueOf(v), 0); err != nil {
+		all, err := b.measure(reflect.ValueOf(v))
+		if err != nil {
 			return "", err
+		}
+		if all.text > maxText {
+			return "", errTooLong
 		}
 		text = fmt.Sprint(v)
 	}

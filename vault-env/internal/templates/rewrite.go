@@ -99,7 +99,7 @@ func (r *rewriter) functions(all template.FuncMap, b *budget) template.FuncMap {
 	bounded := template.FuncMap{printName: b.printed, stepName: b.step, enterName: b.enter, leaveName: b.leave}
 	for name := range r.used {
 		if f, ok := all[name]; ok && reflect.TypeOf(f).Kind() == reflect.Func {
-			bounded[name] = b.bounded(f)
+			bounded[name] = b.bounded(name, f)
 		}
 	}
 	return bounded
