@@ -1,6 +1,8 @@
 package resolve
 
 import (
+	"context"
+
 	"vaultinjection.dev/vault-env/internal/failure"
 	"vaultinjection.dev/vault-env/internal/reference"
 	"vaultinjection.dev/vault-env/internal/templates"
@@ -18,8 +20,8 @@ type answers struct {
 	client     *vault.Client     // with an open connection
 }
 
-// text returns what a reference resolves to, and false if that is missing.
-func (a *answers) text(r reference.Reference, t *templates.Template) (text string, present bool, f *failure.Failure) {
+// text returns what a reference resolves to, and false if that is missing. The context is that of the templates.
+func (a *answers) text(ctx context.Context, r reference.Reference, t *templates.Template) (text string, present bool, f *failure.Failure) {
 	switch r.Kind {
 	case reference.Login:
 		return a.token.Value, true, nil
@@ -32,7 +34,7 @@ func (a *answers) text(r reference.Reference, t *templates.Template) (text strin
 	case s == nil:
 		return "", false, nil
 	case t != nil:
-		text, f = templates.Evaluate(t, s.Data)
+		text, f = templates.Evaluate(ctx, t, s.Data)
 	default:
 		text, f = s.Text(r.Key)
 	}

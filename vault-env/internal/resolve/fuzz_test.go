@@ -46,7 +46,7 @@ func FuzzEnvironment(f *testing.F) {
 			a.secrets[read] = &vault.Secret{Data: map[string]any{key: value, "k": "other"}}
 		}
 		var log bytes.Buffer
-		got, fail := p.environment(a, &logging.Logger{Out: &log, Level: logging.Debug, Now: time.Now})
+		got, fail := p.environment(t.Context(), a, &logging.Logger{Out: &log, Level: logging.Debug, Now: time.Now})
 		if fail != nil {
 			return
 		}

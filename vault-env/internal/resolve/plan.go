@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -197,7 +198,9 @@ func (p *plan) nothing() bool { return len(p.reads)+len(p.decrypts) == 0 && !p.l
 
 // environment returns the variables with the answers in place of the references. It does not parse anything that came
 // from Vault.
-func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.Failure) {
+func (p *plan) environment(ctx context.Context, a *answers, log *logging.Logger) ([]string, *failure.Failure) {
+	ctx, cancel := templates.WithTime(ctx)
+	defer cancel()
 	b := newEnvironmentBuilder(p.settings, p.login, log, len(p.variables))
 	for i := range p.variables {
 		v := &p.variables[i]
@@ -205,7 +208,7 @@ func (p *plan) environment(a *answers, log *logging.Logger) ([]string, *failure.
 			b.keep(v.entry)
 			continue
 		}
-		value, present, f := v.resolve(a)
+		value, present, f := v.resolve(ctx, a)
 		if f != nil {
 			return nil, f.Under(v.name)
 		}
@@ -258,10 +261,10 @@ func nestedSkipped(keys []string, path string) string {
 
 // resolve returns the variable's value, and false if the variable is not set because its only reference is to something
 // missing. An inline reference to something missing becomes empty.
-func (v *variable) resolve(a *answers) (string, bool, *failure.Failure) {
+func (v *variable) resolve(ctx context.Context, a *answers) (string, bool, *failure.Failure) {
 	resolved := make([]string, len(v.value.References))
 	for i, r := range v.value.References {
-		text, present, f := a.text(r, v.templates[i])
+		text, present, f := a.text(ctx, r, v.templates[i])
 		if f != nil {
 			return "", false, f
 		}

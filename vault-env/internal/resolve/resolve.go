@@ -56,7 +56,7 @@ func Resolve(ctx context.Context, env environment.Variables, s *settings.Setting
 		}
 	}
 	r.Token, r.Leases, r.Client = r.answers.token, r.answers.leases, r.answers.client
-	if r.Environment, f = p.environment(r.answers, log); f != nil {
+	if r.Environment, f = p.environment(ctx, r.answers, log); f != nil {
 		r.Abandon(s.Revoke, log)
 		return nil, f
 	}

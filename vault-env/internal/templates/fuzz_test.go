@@ -26,7 +26,7 @@ func FuzzTemplate(f *testing.F) {
 		}
 		data := map[string]any{"a": "hunter2(", "b": json.Number("7"), "list": []any{"hunter2("}, "n": map[string]any{"x": true}}
 		before, _ := json.Marshal(data)
-		_, fail = Evaluate(parsed, data)
+		_, fail = Evaluate(t.Context(), parsed, data)
 		if fail != nil && strings.Contains(fail.Message, "hunter2(") && !strings.Contains(text, "hunter2") {
 			t.Fatalf("%q: the failure reveals the secret: %s", text, fail.Message)
 		}

@@ -1,11 +1,11 @@
 package templates
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
 )
@@ -23,7 +23,7 @@ func evaluated(t *testing.T, text, data string) (string, *failure.Failure) {
 	if err := d.Decode(&secret); err != nil {
 		t.Fatal(err)
 	}
-	return evaluate(parsed, secret, nil) // however slow the machine is
+	return Evaluate(t.Context(), parsed, secret) // however slow the machine is
 }
 
 // Whoever writes a template must not use up memory or time, or end vault-env in another way than by a failure.
@@ -105,12 +105,15 @@ func TestATemplateThatTakesTooLongIsLeftAlone(t *testing.T) {
 	defer close(waits)
 	parsed.rewritten.used["wait"] = true
 	parsed.parsed.Root.Nodes = append(parsed.parsed.Root.Nodes, action("wait"))
-	late := make(chan time.Time, 1)
-	late <- time.Time{}
 	parsed.functions = maps.Clone(parsed.functions)
-	parsed.functions["wait"] = func() string { <-waits; return "" }
-	if _, f := evaluate(parsed, map[string]any{"a": "b"}, late); f == nil || f.Message != limitFailure(errTooSlow).Message {
-		t.Errorf("%v", f)
+	for cause, want := range map[error]*failure.Failure{errTooSlow: limitFailure(errTooSlow), context.Canceled: failure.Cancelled} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		parsed.functions["wait"] = func() string { cancel(cause); <-waits; return "" }
+		for _, when := range []string{"while it runs", "before it"} {
+			if _, f := Evaluate(ctx, parsed, map[string]any{"a": "b"}); f == nil || *f != *want {
+				t.Errorf("%v, %s: %v; want %v", cause, when, f, want)
+			}
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ func regexFunctions() template.FuncMap {
 		return with(expression, func(r *regexp.Regexp) string { return r.FindString(s) })
 	}
 	findAll := func(expression, s string, n int) ([]string, error) {
-		return with(expression, func(r *regexp.Regexp) []string { return r.FindAllString(s, n) })
+		return with(expression, func(r *regexp.Regexp) []string { return r.FindAllString(s, atMost(n)) })
 	}
 	replace := func(expression, s, by string) (string, error) {
 		// Each reference to a group puts at most the whole match in its place.
@@ -25,7 +25,7 @@ func regexFunctions() template.FuncMap {
 		return with(expression, func(r *regexp.Regexp) string { return r.ReplaceAllLiteralString(s, by) })
 	}
 	split := func(expression, s string, n int) ([]string, error) {
-		return with(expression, func(r *regexp.Regexp) []string { return r.Split(s, n) })
+		return with(expression, func(r *regexp.Regexp) []string { return r.Split(s, atMost(n)) })
 	}
 	return template.FuncMap{
 		"regexMatch": match, "mustRegexMatch": match,
@@ -36,6 +36,14 @@ func regexFunctions() template.FuncMap {
 		"regexSplit": split, "mustRegexSplit": split,
 		"regexQuoteMeta": regexp.QuoteMeta,
 	}
+}
+
+// atMost returns n, or what is just too many parts of a text if n is more or means all.
+func atMost(n int) int {
+	if n < 0 || n > maxItems {
+		return maxItems + 1
+	}
+	return n
 }
 
 func with[T any](expression string, use func(*regexp.Regexp) T) (T, error) {

@@ -7,13 +7,13 @@
 package templates
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"text/template"
-	"time"
 
 	"vaultinjection.dev/vault-env/internal/failure"
 )
@@ -48,14 +48,18 @@ func Parse(text string) (*Template, *failure.Failure) {
 	return parsed, nil
 }
 
-// Evaluate evaluates a template with a copy of a secret's data, because set and unset change their arguments. It uses
-// bounded time and memory, whatever the template.
-func Evaluate(t *Template, data map[string]any) (string, *failure.Failure) {
-	return evaluate(t, data, time.After(maxTime))
+// WithTime returns a context for all templates of a start: it ends when the time that they have together is over.
+func WithTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, maxTime, errTooSlow)
 }
 
-// evaluate leaves a template alone that is not finished when the channel says so: vault-env ends then.
-func evaluate(t *Template, data map[string]any, late <-chan time.Time) (string, *failure.Failure) {
+// Evaluate evaluates a template with a copy of a secret's data, because set and unset change their arguments. It uses
+// bounded memory, whatever the template. It leaves a template alone that is not finished when the context ends: vault-env
+// ends then. The failure is failure.Cancelled, unless the context is over because of WithTime.
+func Evaluate(ctx context.Context, t *Template, data map[string]any) (string, *failure.Failure) {
+	if ctx.Err() != nil {
+		return "", endFailure(ctx)
+	}
 	type result struct {
 		text string
 		f    *failure.Failure
@@ -68,9 +72,17 @@ func evaluate(t *Template, data map[string]any, late <-chan time.Time) (string, 
 	select {
 	case r := <-done:
 		return r.text, r.f
-	case <-late:
-		return "", limitFailure(errTooSlow)
+	case <-ctx.Done():
+		return "", endFailure(ctx)
 	}
+}
+
+func endFailure(ctx context.Context) *failure.Failure {
+	var limit errLimit
+	if errors.As(context.Cause(ctx), &limit) {
+		return limitFailure(limit)
+	}
+	return failure.Cancelled
 }
 
 func (t *Template) execute(data map[string]any) (text string, f *failure.Failure) {
@@ -105,6 +117,7 @@ func templateFailure(err error) *failure.Failure {
 	if !found {
 		return failure.Newf(failure.Data, "the template failed: check it against the secret's keys")
 	}
+	where = strings.ReplaceAll(where, " | "+madeName, "")
 	var missing errMissing
 	if errors.As(err, &missing) && missing != "" {
 		where = string(missing)
