@@ -2,7 +2,6 @@ package vault_test
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
