@@ -39,6 +39,9 @@ func Unhurried(e retry.Exchange, unanswered func()) retry.Exchange {
 		})
 		defer stop()
 		answer, wait, err := send(WithEffect(patient))
+		if patient.Err() == context.DeadlineExceeded {
+			<-ctx.Done() // it has the same deadline, but maybe not noticed yet: the caller asks whether that is why there is no answer
+		}
 		if sent.Load() && lost(answer, err) {
 			unanswered()
 		}
