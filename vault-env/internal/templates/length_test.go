@@ -55,6 +55,10 @@ func TestTemplatesAllocateLittle(t *testing.T) {
 		"regexFindAll":                     {megabyte + `${regexFindAll "<" $s 900000 | len}`, errTooMany},
 		"chunk":                            {`${$l := until 60000}${chunk 1 (concat $l $l)}`, errTooMany},
 		"concat":                           {`${$l := until 60000}${concat $l $l | len}`, errTooMany},
+		"a method":                         {megabyte + `${range 300}${$x := (now).Format $s}${end}`, errTooLong},
+		"a method in a pipe":               {megabyte + `${range 300}${$x := $s | (now).Format}${end}`, errTooLong},
+		"a variable's method":              {megabyte + `${$t := now}${range 300}${$x := len ($t.Format $s)}${end}`, errTooLong},
+		"methods":                          {`${$t := now}${if $t.Before ($t.AddDate 1 0 0)}${$t.Year | add 1}${end}`, ""},
 		"append":                           {`${append (until 65536) 1 | len}`, errTooMany},
 		"prepend":                          {`${prepend (until 65536) 1 | len}`, errTooMany},
 	} {
@@ -87,6 +91,14 @@ func TestLongTextIsPossible(t *testing.T) {
 	} {
 		if got, f := evaluated(t, text, fmt.Sprintf(`{"a":%q}`, long)); f != nil || len(got) != want {
 			t.Errorf("%s: %d bytes, %v; want %d", text, len(got), f, want)
+		}
+	}
+}
+
+func TestAFailureShowsTheExpressionAsItIsWritten(t *testing.T) {
+	for _, text := range []string{`fail ((now).Format "x")`, `b64dec ("!" | (now).Format)`} {
+		if _, f := evaluated(t, "${"+text+"}", `{}`); f == nil || !strings.Contains(f.Message, "failed at ${"+text+"}:") {
+			t.Errorf("%s: %v", text, f)
 		}
 	}
 }

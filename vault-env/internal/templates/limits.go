@@ -147,6 +147,14 @@ func (b *budget) printed(expression string, v any) (string, error) {
 	return text, b.spend(stepWork)
 }
 
+// made counts what a method returned.
+func (b *budget) made(v any) (any, error) {
+	if text, isText := v.(string); isText {
+		return v, b.spendText(len(text))
+	}
+	return v, nil
+}
+
 // step is called at each turn of a loop, enter and leave around the body of each template.
 func (b *budget) step() (string, error) { return "", b.spend(stepWork) }
 

@@ -10,6 +10,7 @@ import (
 // Names of functions that only a parsed template calls: Parse does not know them, so nobody can write them.
 const (
 	printName = "_print"
+	madeName  = "_made"
 	stepName  = "_step"
 	enterName = "_enter"
 	leaveName = "_leave"
@@ -41,9 +42,10 @@ func (r *rewriter) list(l *parse.ListNode) {
 func (r *rewriter) node(node parse.Node) {
 	switch node := node.(type) {
 	case *parse.ActionNode:
+		expression := node.Pipe.String()
 		r.uses(node.Pipe)
 		if len(node.Pipe.Decl) == 0 {
-			node.Pipe.Cmds = append(node.Pipe.Cmds, command(printName, node.Pipe.String()))
+			node.Pipe.Cmds = append(node.Pipe.Cmds, command(printName, expression))
 		}
 	case *parse.IfNode:
 		r.branch(&node.BranchNode)
@@ -63,23 +65,37 @@ func (r *rewriter) branch(b *parse.BranchNode) {
 	r.list(b.ElseList)
 }
 
-// uses notes the functions that an expression calls.
+// uses notes the functions that an expression calls, and has what its methods make counted, such as (now).Format.
 func (r *rewriter) uses(node parse.Node) {
 	switch node := node.(type) {
 	case *parse.PipeNode:
 		if node == nil {
 			return
 		}
-		for _, c := range node.Cmds {
+		var counted []*parse.CommandNode
+		for i, c := range node.Cmds {
 			for _, argument := range c.Args {
 				r.uses(argument)
 			}
+			if counted = append(counted, c); isMethod(c.Args[0]) && (len(c.Args) > 1 || i > 0) {
+				counted = append(counted, command(madeName))
+			}
 		}
+		node.Cmds = counted
 	case *parse.ChainNode:
 		r.uses(node.Node)
 	case *parse.IdentifierNode:
 		r.used[node.Ident] = true
 	}
+}
+
+// isMethod returns whether what is called with arguments is a method.
+func isMethod(called parse.Node) bool {
+	switch called.(type) {
+	case *parse.FieldNode, *parse.ChainNode, *parse.VariableNode:
+		return true
+	}
+	return false
 }
 
 func action(name string) parse.Node {
@@ -96,7 +112,7 @@ func command(name string, arguments ...string) *parse.CommandNode {
 
 // functions returns the functions that a template uses, with what they do counted.
 func (r *rewriter) functions(all template.FuncMap, b *budget) template.FuncMap {
-	bounded := template.FuncMap{printName: b.printed, stepName: b.step, enterName: b.enter, leaveName: b.leave}
+	bounded := template.FuncMap{printName: b.printed, madeName: b.made, stepName: b.step, enterName: b.enter, leaveName: b.leave}
 	for name := range r.used {
 		if f, ok := all[name]; ok && reflect.TypeOf(f).Kind() == reflect.Func {
 			bounded[name] = b.bounded(name, f)

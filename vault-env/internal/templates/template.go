@@ -117,6 +117,7 @@ func templateFailure(err error) *failure.Failure {
 	if !found {
 		return failure.Newf(failure.Data, "the template failed: check it against the secret's keys")
 	}
+	where = strings.ReplaceAll(where, " | "+madeName, "")
 	var missing errMissing
 	if errors.As(err, &missing) && missing != "" {
 		where = string(missing)
