@@ -26,7 +26,7 @@ func (v *realVault) testFaults(t *testing.T) {
 		}
 	}
 	outcomes := make([]ended, len(cases))
-	free := make(chan struct{}, 16)
+	free := make(chan struct{}, 6) // more at once would be slower than the bounds of a revocation on a small machine
 	var running sync.WaitGroup
 	for i, c := range cases {
 		proxy := fake.NewFaultProxy(t, true, &backend, c.Stage, c.Spoil, c.Times)
@@ -45,7 +45,13 @@ func (v *realVault) testFaults(t *testing.T) {
 	running.Wait()
 	for i, c := range cases {
 		t.Run(c.String(), func(t *testing.T) {
-			e := outcomes[i].afterWarning()
+			e := outcomes[i]
+			// A login that Vault may have completed is told, once, and nothing else is taken for one.
+			var lost bool
+			if e.stderr, lost = strings.CutPrefix(e.stderr, "vault-env: warn: a login went unanswered: if Vault completed it, its token is valid until its TTL ends\n"); lost && c.Stage != "login" {
+				t.Errorf("%s: a login is told that was answered", c)
+			}
+			e = e.afterWarning()
 			if c.Want() == 0 {
 				if want := "PATH=/usr/bin:/bin\nA=hunter2\nB=hunter2\nC=-----BEGIN CERTIFICATE-----\n"; e.status != 0 || e.stdout != want {
 					t.Errorf("%+v", e)
