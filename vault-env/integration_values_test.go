@@ -162,15 +162,15 @@ func (v *realVault) testFormsOfBankVaults(t *testing.T) {
 		}
 		return values
 	}
-	const decrypt, generate = ">>vault:transit/decrypt/shop", ">>vault:pki/root/generate/exported#certificate#{\"common_name\":\"root\",\"key_type\":\"ec\"}"
+	const decrypt, issue = ">>vault:transit/decrypt/shop", ">>vault:pki/issue/web#certificate#{\"common_name\":\"a.shop.example\"}"
 	got := resolved("KEY=vault:secret/data/shop/db#password",
 		"DECRYPTED="+decrypt+`#${.plaintext | b64dec}#{"ciphertext":"`+v.encrypt("of transit")+`"}`,
-		"ROOT="+generate, "AGAIN="+generate, "TWICE=${"+generate+"}__${"+generate+"}",
+		"ISSUED="+issue, "AGAIN="+issue, "TWICE=${"+issue+"}__${"+issue+"}",
 		"URL=till://${vault:secret/data/shop/db#user}:${vault:secret/data/shop/db#password}@localhost:80",
 		"ESCAPED=till://${vault:secret/data/shop/db#user}:${vault:secret/data/shop/db#${.password | urlquery}}@localhost:80")
 	for name, want := range map[string]string{
 		"KEY": "hunter2", "DECRYPTED": "of transit", "URL": "till://shop:hunter2@localhost:80", "ESCAPED": "till://shop:hunter2@localhost:80",
-		"AGAIN": got["ROOT"], "TWICE": got["ROOT"] + "__" + got["ROOT"],
+		"AGAIN": got["ISSUED"], "TWICE": got["ISSUED"] + "__" + got["ISSUED"],
 	} {
 		if got[name] != want || want == "" {
 			t.Errorf("%s: %q; want %q", name, got[name], want)

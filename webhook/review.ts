@@ -21,7 +21,7 @@ export interface ReviewRequest {
   readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
   readonly namespace: string;
   /**
-   * Of the object; its generateName if it has no name yet. '' if it is none that an object can have: API servers ask
+   * Of the object; its generateName if it has no name yet. '' if no object can have it: API servers ask
    * first, and refuse it then.
    */
   readonly name: string;

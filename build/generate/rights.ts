@@ -13,7 +13,7 @@ const SOURCE = join(import.meta.dirname, '../../config/rbac/operator.yaml');
 
 /** One rule of a Role or ClusterRole, with its comment. */
 export interface RightsRule {
-  /** Of the Role; undefined: the rule is of a ClusterRole and counts everywhere. */
+  /** Of the Role; undefined: the rule belongs to a ClusterRole and counts everywhere. */
   readonly namespace: string | undefined;
   readonly groups: readonly string[];
   readonly resources: readonly string[];

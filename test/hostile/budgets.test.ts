@@ -105,6 +105,17 @@ describe('a namespace that wants to end the operator', function () {
     expect(peakMiB(operator)).to.be.lessThan(LIMIT_MIB);
   }
 
+  /** Starts the operator again, and waits until its metrics show that it knows all workloads. */
+  async function restart(knowsAll: (metrics: string) => boolean): Promise<void> {
+    await operator.stop();
+    operator = await start();
+    const known = async (): Promise<true | undefined> => {
+      const { body } = await operator.health('/metrics');
+      return knowsAll(body) ? true : undefined;
+    };
+    await eventually('all workloads to be known', known, READ_MS);
+  }
+
   /** Puts Deployments of the attacker where the API server finds them, past its limits; `more` is in their pod specs. */
   async function store(app: string, count: number, more: object): Promise<void> {
     const template = { metadata: { labels: { app } }, spec: { containers: [container('app')], ...more } };
@@ -173,16 +184,7 @@ describe('a namespace that wants to end the operator', function () {
       await store('large', 120, { nodeSelector });
       await expectOthersServed('large');
       expectAlive();
-      await operator.stop();
-      operator = await start();
-      await eventually(
-        'all workloads to be known',
-        async () => {
-          const { body } = await operator.health('/metrics');
-          return /vault_injection_workloads\{[^}]*\} (\d{3,})/.test(body) ? true : undefined;
-        },
-        READ_MS,
-      );
+      await restart((metrics) => /vault_injection_workloads\{[^}]*\} (\d{3,})/.test(metrics));
       await expectOthersServed('large-again');
       expectAlive();
     });
@@ -207,17 +209,10 @@ describe('a namespace that wants to end the operator', function () {
       await store('hollow', 30, { tolerations: empties(450_000) });
       await expectOthersServed('hollow');
       expectAlive();
-      await operator.stop();
-      operator = await start();
-      await eventually(
-        'all workloads to be known',
-        async () => {
-          const { body } = await operator.health('/metrics');
-          const denied = /vault_injection_workloads\{[^}]*state="Denied"[^}]*\} (\d+)/.exec(body);
-          return Number(denied?.[1] ?? 0) >= 30 ? true : undefined;
-        },
-        READ_MS,
-      );
+      await restart((metrics) => {
+        const denied = /vault_injection_workloads\{[^}]*state="Denied"[^}]*\} (\d+)/.exec(metrics);
+        return Number(denied?.[1] ?? 0) >= 30;
+      });
       await expectOthersServed('hollow-again');
       expectAlive();
     });

@@ -114,7 +114,7 @@ function sendable(published: readonly string[], others: readonly string[]): read
 export interface PathPeers {
   /** Whether they could be asked. */
   readonly known: boolean;
-  /** Whether one of them is of a version without tokens. */
+  /** Whether one of them runs a version without tokens. */
   readonly areOlder: boolean;
   /** Whether one of them that serves does not accept this token. */
   readonly lacks: (token: string) => boolean;
@@ -145,7 +145,7 @@ export function acceptedPaths(
   published: readonly string[],
   peers: Pick<PathPeers, 'known' | 'areOlder'>,
 ): readonly string[] {
-  // the leader is of a version without tokens, or publishes the path of such replicas
+  // the leader runs a version without tokens, or publishes the path of such replicas
   const isOpen = set === undefined || !peers.known || peers.areOlder;
   const own = set === undefined ? [] : [set.current, ...set.previous];
   return [...new Set([...own, ...published, ...(isOpen ? [UNGUARDED] : [])])];

@@ -22,7 +22,7 @@ const (
 	name = "vault-env"
 	// partial begins that of a copy that is not complete; the user's number follows. Each user has at most one: an
 	// installation that was interrupted leaves it behind, and the next one writes over it. So a volume that has room for
-	// two executables cannot fill up, and what one user does with it is nothing to another.
+	// two executables cannot fill up, and no user can disturb the copy of another.
 	partial = ".vault-env-partial-"
 	// How long to wait for another installation, which takes less than a second. The kubelet tries again.
 	lockTime  = 30 * time.Second

@@ -13,7 +13,7 @@ import (
 
 // permits returns whether a variable may hold the references of its value. The operator says so when it has seen where
 // the variable comes from: somebody who may edit a ConfigMap that a pod uses must not have the pod read or write elsewhere.
-// A malformed reference is none that it has seen at such a place. It is the twin of core/injection/permitted.ts, held to it by
+// It has never seen a malformed reference at such a place. It is the twin of core/injection/permitted.ts, held to it by
 // testdata/permitted.json.
 func permits(r *settings.References, name string, v reference.Value, malformed error) bool {
 	if r == nil || r.Names[name] {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The bounds of one template, except maxTime. Templates are written by whoever writes the environment, so none may use up the memory or
+// The bounds of one template, except maxTime. The author of an environment writes its templates, so none may use up the memory or
 // the time of the container, or end vault-env in another way than by a failure.
 const (
 	maxOutput  = 1 << 20         // bytes; a variable holds 128 KiB at most

@@ -26,7 +26,7 @@ func evaluated(t *testing.T, text, data string) (string, *failure.Failure) {
 	return Evaluate(t.Context(), parsed, secret) // however slow the machine is
 }
 
-// Whoever writes a template must not use up memory or time, or end vault-env in another way than by a failure.
+// The author of a template must not use up memory or time, or end vault-env in another way than by a failure.
 func TestTemplatesAreBounded(t *testing.T) {
 	double := `${$v := list "x" "x"}` + strings.Repeat(`${$v = list $v $v}`, 40)
 	for name, c := range map[string]struct {

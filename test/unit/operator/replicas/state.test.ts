@@ -37,7 +37,7 @@ describe('what replicas tell each other', () => {
     expect(decodeState('pod-1_uuid', encodeState(state))).to.deep.equal(state);
   });
 
-  it('tells at which paths it answers, unless it is of a version that knows no tokens', () => {
+  it('tells at which paths it answers, unless its version knows no tokens', () => {
     expect(decodeState('x', encodeState({ ...STATE, paths: ['a', 'b'] })).paths).to.deep.equal(['a', 'b']);
     expect(decodeState('x', encodeState(STATE)).paths).to.equal(undefined);
   });
