@@ -83,8 +83,8 @@ describe('pods on a real kubelet, with Vault engines that lease and decrypt', fu
     );
     expect(await isUser(user)).to.equal(true);
     await pods.scale('lent', 0);
+    await pods.lastSays(pod, /got SIGTERM\n$/);
     await eventually('the user to be gone', async () => ((await isUser(user)) ? undefined : true), 30_000);
-    expect(pods.log(pod)).to.match(/got SIGTERM\n$/);
   });
 
   it('end with the exit status of the program in daemon mode as well', async () => {

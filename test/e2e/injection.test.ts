@@ -89,11 +89,7 @@ describe('pods on a real kubelet', function () {
         expect(pods.log(pod)).to.match(/\bpid=1\b/);
         expect(pods.log(pod)).to.not.match(/VAULT_ENV_CONFIG=/);
         await pods.scale(app, 0);
-        await eventually(
-          'the program to hear of its end',
-          () => (/got (SIGTERM|terminated)/.test(pods.log(pod)) ? true : undefined),
-          30_000,
-        );
+        await pods.lastSays(pod, /got (SIGTERM|terminated)/);
       });
     }
 

@@ -96,6 +96,16 @@ export class Pods {
     );
   }
 
+  /** Ends once the log of a pod that is being removed matches `text`. The kubelet takes the log away with the pod. */
+  async lastSays(pod: string, text: RegExp): Promise<void> {
+    let last = '';
+    const read = (): true | undefined => {
+      last = this.log(pod) || last;
+      return text.test(last) || undefined;
+    };
+    await eventually(`${pod} to say ${text}`, read, 30_000, () => last);
+  }
+
   /** The exit status with which the program of `app` ended before it was started again. */
   exitStatus(app: string): Promise<number> {
     return eventually(
