@@ -160,7 +160,10 @@ func load(env environment.Variables, log *logging.Logger) (settings.Settings, *f
 func start(argv []string, env environment.Variables, s *settings.Settings, log *logging.Logger) (int, *failure.Failure) {
 	early := signals.None()
 	if mayTakeTime(env, s) { // else the program is there before a signal could be
-		early = signals.CatchEarly()
+		var f *failure.Failure
+		if early, f = signals.CatchEarly(); f != nil {
+			return 0, f
+		}
 	}
 	// A mistake in the command does not cost a login.
 	if !launch.Awaits(argv[0], env) {
@@ -213,7 +216,10 @@ func check(env environment.Variables, stdout io.Writer, log *logging.Logger) *fa
 	if f != nil {
 		return f
 	}
-	early := signals.CatchEarly()
+	early, f := signals.CatchEarly()
+	if f != nil {
+		return f
+	}
 	r, f := resolve.Resolve(early.Context(), env, &s, log)
 	if f != nil {
 		return early.Or(f)

@@ -2,10 +2,8 @@ package signals
 
 import (
 	"context"
-	"errors"
-	"os"
 	"os/signal"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,35 +34,43 @@ func Received(s syscall.Signal) *failure.Failure {
 // Early receives the signals that end vault-env before it starts the program. As process 1 it has to handle them: the
 // kernel does nothing then, and Go would end the process without a line, and without revoking the token.
 type Early struct {
-	ctx     context.Context
-	signals chan os.Signal
-	done    chan struct{}
-	stop    sync.Once
+	ctx    context.Context
+	before map[syscall.Signal]action // what Go does with the signals that are caught
 }
 
 // None returns an Early that catches nothing, for a start that takes no time.
-func None() *Early {
-	e := &Early{ctx: context.Background(), signals: make(chan os.Signal), done: make(chan struct{})}
-	close(e.done)
-	return e
-}
+func None() *Early { return &Early{ctx: context.Background()} }
 
-// CatchEarly catches the signals that end vault-env early, but not those that are ignored (nohup).
-func CatchEarly() *Early {
+// CatchEarly catches the signals that end vault-env early, but not those that are ignored (nohup). There can be one at a
+// time.
+func CatchEarly() (*Early, *failure.Failure) {
+	wakeup, err := newWakeup()
+	if err != nil {
+		return nil, failure.Newf(failure.CannotRun, "cannot wait for signals: %s", err)
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	e := &Early{ctx: ctx, signals: make(chan os.Signal, 1), done: make(chan struct{})}
+	e := &Early{ctx, make(map[syscall.Signal]action, len(ending))}
 	for _, s := range ending {
 		if !signal.Ignored(s) {
-			signal.Notify(e.signals, s)
+			e.before[s] = catch(s)
 		}
 	}
 	go func() {
-		defer close(e.done)
-		for s := range e.signals {
-			cancel(Received(s.(syscall.Signal))) // the first one counts
+		var count [8]byte
+		wakeup.Read(count[:]) // ends by the first signal
+		if f := e.received(); f != nil {
+			cancel(f)
 		}
 	}()
-	return e
+	return e, nil
+}
+
+// received returns the failure of the signal that has arrived, or nil.
+func (e *Early) received() *failure.Failure {
+	if s := syscall.Signal(atomic.LoadInt32(&received)); s != 0 && e.before != nil {
+		return Received(s)
+	}
+	return nil
 }
 
 // Context returns a context that ends when a signal arrives.
@@ -72,8 +78,7 @@ func (e *Early) Context() context.Context { return e.ctx }
 
 // Or returns the failure of the signal that has arrived, or f if none has.
 func (e *Early) Or(f *failure.Failure) *failure.Failure {
-	var received *failure.Failure
-	if errors.As(context.Cause(e.ctx), &received) {
+	if received := e.received(); received != nil {
 		return received
 	}
 	return f
@@ -92,13 +97,11 @@ func (e *Early) Wait(d time.Duration) *failure.Failure {
 	return e.Or(nil)
 }
 
-// Stop stops catching the signals, and returns the failure of the one that has arrived. None is lost: one that arrives
-// later has its usual effect, on this process or on the program.
+// Stop stops catching the signals, and returns the failure of the one that has arrived. One that arrives later has its
+// usual effect, on this process or on the program.
 func (e *Early) Stop() *failure.Failure {
-	e.stop.Do(func() {
-		signal.Stop(e.signals) // none is sent to the channel after this
-		close(e.signals)
-	})
-	<-e.done
-	return e.Or(nil)
+	for s, before := range e.before {
+		setAction(s, &before, nil)
+	}
+	return e.received()
 }

@@ -3,6 +3,8 @@ package signals
 import (
 	"os"
 	"os/signal"
+	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,9 +23,18 @@ func TestWhichSignalsEndEarly(t *testing.T) {
 	}
 }
 
+func catchEarly(t *testing.T) *Early {
+	t.Helper()
+	e, f := CatchEarly()
+	if f != nil {
+		t.Fatal(f)
+	}
+	return e
+}
+
 func TestEarly(t *testing.T) {
 	t.Run("no signal", func(t *testing.T) {
-		e := CatchEarly()
+		e := catchEarly(t)
 		if f := e.Wait(time.Microsecond); f != nil {
 			t.Error(f)
 		}
@@ -39,7 +50,7 @@ func TestEarly(t *testing.T) {
 	})
 	for _, s := range ending {
 		t.Run(Name(s), func(t *testing.T) {
-			e := CatchEarly()
+			e := catchEarly(t)
 			defer e.Stop()
 			syscall.Kill(syscall.Getpid(), s)
 			if f := e.Wait(time.Minute); f == nil || f.Status != Status(s) || f.Message != "received "+Name(s)+" before the program started: not starting it" {
@@ -51,16 +62,66 @@ func TestEarly(t *testing.T) {
 		})
 	}
 	t.Run("one that arrives before the last look is not lost", func(t *testing.T) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		for range 100 {
-			e := CatchEarly()
-			witness := make(chan os.Signal, 1)
-			signal.Notify(witness, syscall.SIGTERM)
-			syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
-			<-witness // Go has passed it on to one of the channels, in no particular order
+			e := catchEarly(t)
+			tgkill(syscall.Gettid(), syscall.SIGTERM) // has arrived when this returns
 			if f := e.Stop(); f == nil || f.Status != 143 {
 				t.Fatalf("%v", f)
 			}
-			signal.Stop(witness)
+		}
+	})
+	t.Run("the first one counts", func(t *testing.T) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		e := catchEarly(t)
+		for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT} {
+			tgkill(syscall.Gettid(), s)
+		}
+		<-e.Context().Done()
+		if f := e.Stop(); f == nil || f.Status != 129 {
+			t.Errorf("%v", f)
+		}
+	})
+	t.Run("one that arrives while Go computes, collects garbage and switches goroutines", func(t *testing.T) {
+		for range 200 {
+			e := catchEarly(t)
+			stop := make(chan struct{})
+			var busy sync.WaitGroup
+			for range 4 {
+				busy.Go(func() {
+					for kept := [][]byte{}; ; kept = kept[:len(kept)%100] {
+						select {
+						case <-stop:
+							return
+						default:
+							kept = append(kept, make([]byte, 1000))
+						}
+					}
+				})
+			}
+			syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
+			<-e.Context().Done()
+			close(stop)
+			busy.Wait()
+			if f := e.Stop(); f == nil || f.Status != 143 {
+				t.Fatalf("%v", f)
+			}
+		}
+	})
+	t.Run("Go has the signals again afterwards", func(t *testing.T) {
+		e := catchEarly(t)
+		if f := e.Stop(); f != nil {
+			t.Fatal(f)
+		}
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGTERM)
+		defer signal.Stop(c)
+		syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
+		<-c
+		if e.Or(nil) != nil {
+			t.Error("it was caught as well")
 		}
 	})
 	t.Run("an ignored one", func(t *testing.T) {
@@ -70,10 +131,15 @@ func TestEarly(t *testing.T) {
 			signal.Notify(c, syscall.SIGHUP)
 			signal.Stop(c)
 		}()
-		e := CatchEarly()
-		syscall.Kill(syscall.Getpid(), syscall.SIGHUP)
+		e := catchEarly(t)
+		tgkill(syscall.Gettid(), syscall.SIGHUP)
 		if f := e.Stop(); f != nil || !signal.Ignored(syscall.SIGHUP) {
 			t.Errorf("%v", f)
 		}
 	})
+}
+
+// tgkill sends a signal to one thread. If that is the caller's, the signal has arrived when it returns.
+func tgkill(thread int, s syscall.Signal) {
+	syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(syscall.Getpid()), uintptr(thread), uintptr(s))
 }
