@@ -19,6 +19,8 @@ export interface Starts {
   readonly failed: number;
   /** Of the slowest one that succeeded, in milliseconds. */
   readonly slowestMs: number;
+  /** How many said that their token was not revoked. */
+  readonly unrevoked: number;
   /** What the first of the failed ones said. */
   readonly said: string;
 }
@@ -109,6 +111,7 @@ export function summary(outcomes: readonly Outcome[]): Starts {
     started: good.length,
     failed: failed.length,
     slowestMs: Math.round(Math.max(0, ...good)),
+    unrevoked: outcomes.filter(({ stderr }) => stderr.includes('the token was not revoked')).length,
     said: last ?? '',
   };
 }

@@ -207,6 +207,9 @@ func (c *Client) send(ctx context.Context, limit time.Duration, method, target s
 		}
 		return nil, 0, err
 	}
+	if answer.Status == http.StatusTooManyRequests {
+		c.lines.limit()
+	}
 	if elsewhere(answer) {
 		c.lines.leaveForNow(connections, attempt.remote)
 	}

@@ -27,3 +27,6 @@ func (c *Client) Clock(now func() time.Time) {
 
 // Sleeps makes the pauses between the attempts of a revocation a function.
 func (c *Client) Sleeps(sleep func(context.Context, time.Duration) bool) { c.sleep = sleep }
+
+// AtLimit returns whether the client knows that it is at Vault's rate limit.
+func (c *Client) AtLimit() bool { return c.lines.atLimit() }

@@ -12,6 +12,9 @@ import (
 // each of them used a new connection, a Vault that recovers would be busy with handshakes.
 const leaveAgain = 2 * time.Second
 
+// How long after the last answer 429 a client takes Vault's rate limit to be in force.
+const limitLasts = 5 * time.Second
+
 // lines are the connections of a client and of its copies. While one generation of connections is in use, it can be
 // left for new ones: requests in flight on the old ones go on, and whichever has no request any more is closed.
 type lines struct {
@@ -23,6 +26,7 @@ type lines struct {
 	names   *dialer
 	clock   func() time.Time
 	refused map[string]time.Time // when an address was left because it had no answer
+	limited time.Time            // when a request was last above Vault's rate limit
 }
 
 // line is one generation of connections.
@@ -69,6 +73,20 @@ func (l *lines) leaveForNow(one *line, remote string) {
 	}
 	l.refused[remote] = now
 	l.leaveLocked(one, remote)
+}
+
+// limit notes that a request was above Vault's rate limit.
+func (l *lines) limit() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limited = l.clock()
+}
+
+// atLimit returns whether a request was above Vault's rate limit lately.
+func (l *lines) atLimit() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.limited.IsZero() && l.clock().Sub(l.limited) < limitLasts
 }
 
 func (l *lines) leaveLocked(one *line, remote string) {

@@ -24,6 +24,8 @@ const (
 	leastRevocation, longestRevocation = time.Second, 5 * time.Second
 	// How often the pauses between attempts double: none is longer than 0.8 s, unless Vault asks for it.
 	mostDoublings = 4
+	// The least pause before a revocation at Vault's rate limit; the most is twice as long.
+	limitedPause = time.Second
 )
 
 // Revoking is a revocation in progress.
@@ -38,9 +40,9 @@ type Revoking struct {
 // Identify starts to find out whether requests arrive with the client's token, while others are in flight. A Vault Proxy
 // or Agent with a forced auto-auth token sends its own instead, and a revocation would revoke that. It returns nil if
 // that has to wait until the token is used no more: if an additional request might use it up, and over HTTP/1.1, where
-// one more request at a time is one more connection.
+// one more request at a time is one more connection. So it does at Vault's rate limit.
 func (c *Client) Identify(ctx context.Context, t Token) *Identity {
-	if !t.Unlimited || !c.lines.areHTTP2() {
+	if !t.Unlimited || !c.lines.areHTTP2() || c.lines.atLimit() {
 		return nil
 	}
 	return c.identify(ctx, false)
@@ -121,7 +123,12 @@ func (c *Client) Revoke(ctx context.Context) (reason string, foreign bool) {
 	return c.revoke(ctx, Token{}, nil)
 }
 
+// At Vault's rate limit, the requests of a revocation come after a pause, and not at all if there is no time for it: each
+// of them would take the place of one that another start waits for.
 func (c *Client) revoke(ctx context.Context, t Token, identity *Identity) (reason string, isForeign bool) {
+	if c.lines.atLimit() && !c.sleep(ctx, c.retrier.Pause(ctx, limitedPause, 0)) {
+		return "Vault is at its rate limit, which is left to starts", false
+	}
 	if identity == nil {
 		identity = c.identify(ctx, true)
 		defer identity.cancel()
@@ -197,6 +204,14 @@ func (c *Client) insist(ctx, hurry context.Context, method, path string) (answer
 		}
 		if c.retrier.Exhausted(attempts) {
 			return nil, reason + retry.NoOtherAttempt
+		}
+		if err == nil && answer.Status == http.StatusTooManyRequests && hurry.Err() == nil {
+			select { // the limit is for what the start waits for
+			case <-hurry.Done():
+			case <-ctx.Done():
+				return nil, reason
+			}
+			continue // the revocation has paused
 		}
 		if !c.sleep(ctx, c.retrier.Pause(ctx, wait, min(attempts-1, mostDoublings))) {
 			return nil, reason

@@ -2,12 +2,16 @@ package vault_test
 
 import (
 	"context"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"vaultinjection.dev/vault-env/internal/fake"
+	"vaultinjection.dev/vault-env/internal/logging"
 	"vaultinjection.dev/vault-env/internal/resolvetest"
+	"vaultinjection.dev/vault-env/internal/vault"
 )
 
 // The requests of a revocation are sent as often as VAULT_MAX_RETRIES allows, like all others.
@@ -51,4 +55,85 @@ func TestTheRetryAfterOfARevocationIsSpread(t *testing.T) {
 	if len(pauses) < 2 {
 		t.Errorf("pauses %v", pauses)
 	}
+}
+
+// At Vault's rate limit, each request of a revocation would take the place of one that another start waits for.
+func TestARevocationLeavesARateLimitToStarts(t *testing.T) {
+	unlimited := vault.Token{Unlimited: true}
+	limited := func(t *testing.T) (*fake.Vault, *vault.Client) {
+		server := fake.NewVault(t)
+		server.Handle("GET kv/a", fake.InTurn(fake.Status(429, ""), fake.Status(200, `{"data":{"k":"v"}}`)))
+		s := resolvetest.Settings(t, server)
+		client := newClient(t, &s.Vault)
+		client.SpeaksHTTP2(true)
+		if a, f := client.Do(t.Context(), "GET", "kv/a", "", nil); f != nil || a.Status != 200 {
+			t.Fatal(a, f)
+		}
+		return server, client
+	}
+	hour := func(t *testing.T) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	sent := func(server *fake.Vault) string {
+		return strings.Join(slices.DeleteFunc(server.Seen(), func(s string) bool { return s == "GET kv/a" }), ", ")
+	}
+	t.Run("it comes after a pause", func(t *testing.T) {
+		server, client := limited(t)
+		if client.Identify(t.Context(), unlimited) != nil {
+			t.Error("the token is looked up at once")
+		}
+		client.Sleeps(func(_ context.Context, pause time.Duration) bool {
+			if pause < time.Second || pause > 2*time.Second || sent(server) != "" {
+				t.Errorf("a pause of %s after %q", pause, sent(server))
+			}
+			return true
+		})
+		if reason, _ := client.Revoke(hour(t)); reason != "" || sent(server) != fake.LookupRequest+", "+fake.RevocationRequest {
+			t.Errorf("%q, %s", reason, sent(server))
+		}
+	})
+	t.Run("it does not come if there is no time for the pause", func(t *testing.T) {
+		server, client := limited(t)
+		client.Sleeps(func(context.Context, time.Duration) bool { return false })
+		if reason, _ := client.Revoke(hour(t)); !strings.Contains(reason, "rate limit") || sent(server) != "" {
+			t.Errorf("%q, %s", reason, sent(server))
+		}
+	})
+	t.Run("it comes at once when the limit is long ago", func(t *testing.T) {
+		_, client := limited(t)
+		client.Clock(func() time.Time { return time.Now().Add(5 * time.Second) })
+		client.Sleeps(func(_ context.Context, pause time.Duration) bool {
+			t.Errorf("a pause of %s", pause)
+			return true
+		})
+		if reason, _ := client.Revoke(hour(t)); reason != "" {
+			t.Error(reason)
+		}
+	})
+	t.Run("a look-up above the limit is repeated when all is read", func(t *testing.T) {
+		server := fake.NewVault(t)
+		server.Handle(fake.LookupRequest, fake.InTurn(fake.Status(429, ""), fake.Status(200, fake.LookedUp(fake.Token))))
+		s := resolvetest.Settings(t, server)
+		client := newClient(t, &s.Vault)
+		client.SpeaksHTTP2(true)
+		identity := client.Identify(t.Context(), unlimited)
+		for !client.AtLimit() {
+			time.Sleep(time.Millisecond)
+		}
+		asleep := false
+		client.Sleeps(func(context.Context, time.Duration) bool {
+			asleep = true
+			if seen := server.Seen(); len(seen) != 1 {
+				t.Errorf("%v", seen)
+			}
+			return true
+		})
+		client.BeginRevocation(hour(t), unlimited, identity).Settle(t.Context(), &logging.Logger{Out: io.Discard})
+		want := []string{fake.LookupRequest, fake.LookupRequest, fake.RevocationRequest}
+		if seen := server.Seen(); !asleep || !slices.Equal(seen, want) {
+			t.Errorf("paused: %v, %v", asleep, seen)
+		}
+	})
 }
