@@ -51,6 +51,9 @@ func (c *Client) Identify(ctx context.Context, t Token) *Identity {
 // BeginRevocation starts to revoke a token, and returns without waiting. The token is the client's, and nothing needs it
 // any more. The revocation takes at most half of the time that is left until the context's deadline, but may take a
 // second, and never takes more than five. It does not end with the context. identity is that of Identify, or nil.
+//
+// At Vault's rate limit, the revocation comes after a pause, and not at all if there is no time for that: each of its
+// requests would take the place of one that another start waits for.
 func (c *Client) BeginRevocation(ctx context.Context, t Token, identity *Identity) *Revoking {
 	r := &Revoking{ttl: t.Lease.Duration, done: make(chan struct{})}
 	bound := leastRevocation
@@ -61,7 +64,14 @@ func (c *Client) BeginRevocation(ctx context.Context, t Token, identity *Identit
 	go func() { // nothing is logged here: the process may have become the program
 		defer close(r.done)
 		defer r.giveUp(nil)
-		r.reason = c.revokeWithin(ctx, bound, t, identity)
+		limited, cancel := context.WithTimeout(ctx, bound)
+		defer cancel()
+		if c.lines.atLimit() && !c.sleep(limited, c.retrier.Pause(limited, limitedPause, 0)) {
+			identity.Release()
+			r.reason = "Vault is at its rate limit, which is left to starts"
+			return
+		}
+		r.reason = c.revokeWithin(limited, bound, t, identity)
 	}()
 	return r
 }
@@ -123,12 +133,7 @@ func (c *Client) Revoke(ctx context.Context) (reason string, foreign bool) {
 	return c.revoke(ctx, Token{}, nil)
 }
 
-// At Vault's rate limit, the requests of a revocation come after a pause, and not at all if there is no time for it: each
-// of them would take the place of one that another start waits for.
 func (c *Client) revoke(ctx context.Context, t Token, identity *Identity) (reason string, isForeign bool) {
-	if c.lines.atLimit() && !c.sleep(ctx, c.retrier.Pause(ctx, limitedPause, 0)) {
-		return "Vault is at its rate limit, which is left to starts", false
-	}
 	if identity == nil {
 		identity = c.identify(ctx, true)
 		defer identity.cancel()

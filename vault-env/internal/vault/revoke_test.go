@@ -1,8 +1,8 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -71,10 +71,13 @@ func TestARevocationLeavesARateLimitToStarts(t *testing.T) {
 		}
 		return server, client
 	}
-	hour := func(t *testing.T) context.Context {
+	// revoked is what is said when the start has an hour left.
+	revoked := func(t *testing.T, client *vault.Client, identity *vault.Identity) string {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		t.Cleanup(cancel)
-		return ctx
+		defer cancel()
+		var said bytes.Buffer
+		client.BeginRevocation(ctx, unlimited, identity).Settle(t.Context(), &logging.Logger{Out: &said, Level: logging.Warn})
+		return said.String()
 	}
 	sent := func(server *fake.Vault) string {
 		return strings.Join(slices.DeleteFunc(server.Seen(), func(s string) bool { return s == "GET kv/a" }), ", ")
@@ -90,15 +93,15 @@ func TestARevocationLeavesARateLimitToStarts(t *testing.T) {
 			}
 			return true
 		})
-		if reason, _ := client.Revoke(hour(t)); reason != "" || sent(server) != fake.LookupRequest+", "+fake.RevocationRequest {
-			t.Errorf("%q, %s", reason, sent(server))
+		if said := revoked(t, client, nil); said != "" || sent(server) != fake.LookupRequest+", "+fake.RevocationRequest {
+			t.Errorf("%q, %s", said, sent(server))
 		}
 	})
 	t.Run("it does not come if there is no time for the pause", func(t *testing.T) {
 		server, client := limited(t)
 		client.Sleeps(func(context.Context, time.Duration) bool { return false })
-		if reason, _ := client.Revoke(hour(t)); !strings.Contains(reason, "rate limit") || sent(server) != "" {
-			t.Errorf("%q, %s", reason, sent(server))
+		if said := revoked(t, client, nil); !strings.Contains(said, "rate limit") || sent(server) != "" {
+			t.Errorf("%q, %s", said, sent(server))
 		}
 	})
 	t.Run("it comes at once when the limit is long ago", func(t *testing.T) {
@@ -108,8 +111,19 @@ func TestARevocationLeavesARateLimitToStarts(t *testing.T) {
 			t.Errorf("a pause of %s", pause)
 			return true
 		})
-		if reason, _ := client.Revoke(hour(t)); reason != "" {
-			t.Error(reason)
+		if said := revoked(t, client, nil); said != "" {
+			t.Error(said)
+		}
+	})
+	t.Run("it comes at once after a failed start, which has only a second", func(t *testing.T) {
+		server, client := limited(t)
+		client.Sleeps(func(_ context.Context, pause time.Duration) bool {
+			t.Errorf("a pause of %s", pause)
+			return true
+		})
+		client.RevokeNow(t.Context(), unlimited, nil)
+		if want := fake.LookupRequest + ", " + fake.RevocationRequest; sent(server) != want {
+			t.Error(sent(server))
 		}
 	})
 	t.Run("a look-up above the limit is repeated when all is read", func(t *testing.T) {
@@ -130,7 +144,9 @@ func TestARevocationLeavesARateLimitToStarts(t *testing.T) {
 			}
 			return true
 		})
-		client.BeginRevocation(hour(t), unlimited, identity).Settle(t.Context(), &logging.Logger{Out: io.Discard})
+		if said := revoked(t, client, identity); said != "" {
+			t.Error(said)
+		}
 		want := []string{fake.LookupRequest, fake.LookupRequest, fake.RevocationRequest}
 		if seen := server.Seen(); !asleep || !slices.Equal(seen, want) {
 			t.Errorf("paused: %v, %v", asleep, seen)
