@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"os"
@@ -73,9 +74,17 @@ func end(t *testing.T, cmd *exec.Cmd) ended {
 
 func (e ended) wantLine(t *testing.T, status int, part string) {
 	t.Helper()
-	if e.status != status || !strings.Contains(e.stderr, part) || strings.Count(e.stderr, "\n") != 1 || e.stdout != "" {
-		t.Errorf("status %d, stdout %q, stderr %q; want %d and one line with %q", e.status, e.stdout, e.stderr, status, part)
+	if problem := e.lineProblem(status, part); problem != "" {
+		t.Error(problem)
 	}
+}
+
+// lineProblem returns how this differs from a status, and one line that contains part; nothing if it does not.
+func (e ended) lineProblem(status int, part string) string {
+	if e.status != status || !strings.Contains(e.stderr, part) || strings.Count(e.stderr, "\n") != 1 || e.stdout != "" {
+		return fmt.Sprintf("status %d, stdout %q, stderr %q; want %d and one line with %q", e.status, e.stdout, e.stderr, status, part)
+	}
+	return ""
 }
 
 // afterWarning returns what was said without the warning that Vault has not answered the first time, if there is one.
