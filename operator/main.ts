@@ -10,6 +10,7 @@ import { compose } from './composition/compose.ts';
 import { createContext } from './composition/context.ts';
 import { createLogger } from './composition/logger.ts';
 import { readSettings, SettingsError, settingsHelp } from './settings.ts';
+import { VERSION } from './version.ts';
 
 // Hardly anything survives in a small young generation, so there is nothing to share among threads; waiting for threads
 // on busy processors cost up to half of the reviews per second. NODE_OPTIONS does not accept this flag.
@@ -21,17 +22,20 @@ const MISUSED = 2;
 const MOST_LINES = 50;
 const LONGEST_LINE = 1_000;
 
-async function main(): Promise<void> {
-  const settings = readSettings(process.argv.slice(2), process.env);
+async function main(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--version')) {
+    process.stdout.write(`${VERSION}\n`);
+    return;
+  }
+  const settings = readSettings(argv, process.env);
   if (settings === 'help') {
     process.stdout.write(settingsHelp());
     return;
   }
   setFlagsFromString(GARBAGE_COLLECTION);
-  const logger = createLogger(settings.logLevel);
+  const logger = createLogger(settings);
   dieOn('uncaughtException', logger);
   dieOn('unhandledRejection', logger);
-  if (settings.injectorImage === '') logger.warn('no --injector-image: each policy has to set spec.injector.image');
   const clock = systemClock;
   const group = compose(createContext(settings, { clock, random: Math.random, logger }));
   await run(group, { process, clock, logger });
@@ -53,7 +57,7 @@ function dieOn(event: 'uncaughtException' | 'unhandledRejection', logger: Logger
 }
 
 try {
-  await main();
+  await main(process.argv.slice(2));
 } catch (error) {
   const known = error instanceof SettingsError || error instanceof KubeConfigError;
   const { code, message } = error as NodeJS.ErrnoException;
