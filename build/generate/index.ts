@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
 import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
 import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
+import { LOGS_FILE, logsPage } from './logs.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
 import { reasonsPage, REASONS_FILE } from './reasons.ts';
@@ -31,6 +32,7 @@ export const GENERATED: readonly Generated[] = [
   { file: REASONS_FILE, text: reasonsPage },
   { file: SETTINGS_FILE, text: settingsPage },
   { file: METRICS_FILE, text: metricsPage },
+  { file: LOGS_FILE, text: logsPage },
   { file: RIGHTS_FILE, text: rightsPage },
   { file: ANNOTATIONS_FILE, text: annotationsPage },
   { file: ARCHITECTURE_FILE, text: architecturePage },
