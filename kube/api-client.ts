@@ -158,9 +158,12 @@ export class ApiClient implements ObjectClient {
    * another one (--api-audiences). Rejects with ApiError.
    */
   async issuer(): Promise<string | undefined> {
-    const path = '/.well-known/openid-configuration';
-    const answer = await this.#json({ method: 'GET', path, confidential: false });
-    return asString(asObject(answer)?.issuer);
+    return asString(asObject(await this.document('/.well-known/openid-configuration'))?.issuer);
+  }
+
+  /** Resolves with what is at a path that belongs to no resource, such as /version. Rejects with ApiError. */
+  document(path: string): Promise<unknown> {
+    return this.#json({ method: 'GET', path, confidential: false });
   }
 
   /** A missing object (404) counts as deleted. */

@@ -1,6 +1,10 @@
-/** The process: reads the settings, creates the operator (composition/), and runs it until it gets a signal to stop. */
+/**
+ * The process: reads the settings, creates the operator (composition/), and runs it until it gets a signal to stop. With the
+ * name of a command it does that instead.
+ */
 import { setFlagsFromString } from 'node:v8';
 
+import { nearestOf } from '../core/edit-distance.ts';
 import { shownText } from '../core/shown.ts';
 import { systemClock } from '../kube/clock.ts';
 import { KubeConfigError } from '../kube/kube-config.ts';
@@ -10,6 +14,7 @@ import { compose } from './composition/compose.ts';
 import { createContext } from './composition/context.ts';
 import { createLogger } from './composition/logger.ts';
 import { readSettings, SettingsError, settingsHelp } from './settings.ts';
+import { VERSION } from './version.ts';
 
 // Hardly anything survives in a small young generation, so there is nothing to share among threads; waiting for threads
 // on busy processors cost up to half of the reviews per second. NODE_OPTIONS does not accept this flag.
@@ -18,23 +23,45 @@ const GARBAGE_COLLECTION = '--no-parallel-scavenge';
 // The exit status for wrong usage in shells and in Go's flag package; sysexits(3) has another.
 const MISUSED = 2;
 
+/** What the executable does instead of being the operator: each resolves with the exit status. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ run(argv: readonly string[]): Promise<number> }>>> = {
+  check: () => import('./check/command.ts'),
+};
+
 const MOST_LINES = 50;
 const LONGEST_LINE = 1_000;
 
-async function main(): Promise<void> {
-  const settings = readSettings(process.argv.slice(2), process.env);
+async function main(argv: readonly string[]): Promise<void> {
+  const [command = ''] = argv;
+  if (command !== '' && !command.startsWith('-')) {
+    process.exitCode = await (await commandNamed(command)).run(argv.slice(1));
+    return;
+  }
+  if (argv.includes('--version')) {
+    process.stdout.write(`${VERSION}\n`);
+    return;
+  }
+  const settings = readSettings(argv, process.env);
   if (settings === 'help') {
     process.stdout.write(settingsHelp());
     return;
   }
   setFlagsFromString(GARBAGE_COLLECTION);
-  const logger = createLogger(settings.logLevel);
+  const logger = createLogger(settings);
   dieOn('uncaughtException', logger);
   dieOn('unhandledRejection', logger);
-  if (settings.injectorImage === '') logger.warn('no --injector-image: each policy has to set spec.injector.image');
   const clock = systemClock;
   const group = compose(createContext(settings, { clock, random: Math.random, logger }));
   await run(group, { process, clock, logger });
+}
+
+function commandNamed(name: string): ReturnType<NonNullable<(typeof COMMANDS)[string]>> {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command !== undefined) return command();
+  const known = Object.keys(COMMANDS);
+  const nearest = nearestOf(name, known);
+  const instead = nearest === undefined ? `there is: ${known.join(', ')}` : `did you mean ${nearest}?`;
+  throw new SettingsError(`there is no command ${JSON.stringify(name)}; ${instead}`);
 }
 
 /**
@@ -53,7 +80,7 @@ function dieOn(event: 'uncaughtException' | 'unhandledRejection', logger: Logger
 }
 
 try {
-  await main();
+  await main(process.argv.slice(2));
 } catch (error) {
   const known = error instanceof SettingsError || error instanceof KubeConfigError;
   const { code, message } = error as NodeJS.ErrnoException;

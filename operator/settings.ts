@@ -3,10 +3,20 @@
  * validated with ajv before anything starts.
  */
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { parse as parseYaml } from 'yaml';
 
 import { removedSetting } from './removed-settings.ts';
+import type { Environment } from './settings-sources.ts';
+import {
+  checkVariables,
+  configFileOf,
+  flagOf,
+  parsedYaml,
+  parseFile,
+  parseFlags,
+  SettingsError,
+  variableOf,
+  withoutServiceLinks,
+} from './settings-sources.ts';
 import type { AllowedValues } from './settings-validation.ts';
 import { validate } from './settings-validation.ts';
 import type { VaultIdentity } from './vault-identities.ts';
@@ -30,6 +40,7 @@ export interface Settings {
   readonly injectorImage: string;
   readonly tokenAudience: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly logFormat: 'json' | 'text';
   readonly relistInterval: string;
   readonly vaultCheckInterval: string;
   readonly vaultCheckHosts: string;
@@ -50,10 +61,7 @@ export interface Settings {
   readonly vaultServiceAccount: string;
 }
 
-/** An invalid setting, or a flag that does not exist. `message` is for the user who typed it. */
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
-}
+export { SettingsError };
 
 interface SettingSpec extends AllowedValues {
   readonly default: string | number | boolean;
@@ -184,6 +192,12 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     allowed: 'debug, info, warn or error',
     help: 'least severe level that is logged; debug adds one line for each admission review',
   },
+  logFormat: {
+    default: 'json',
+    schema: { enum: ['json', 'text'] },
+    allowed: 'json or text',
+    help: 'json: one object in each line, for programs. text: the same fields in a line for people (docs/reference/logs.md)',
+  },
   relistInterval: {
     default: '10m',
     schema: INTERVAL,
@@ -297,8 +311,6 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
 };
 
 const NAMES = Object.keys(SPECS) as (keyof Settings)[];
-const flagOf = (name: string): string => name.replace(/[A-Z]/g, (upper) => `-${upper.toLowerCase()}`);
-const variableOf = (name: string): string => `VAULT_INJECTION_${flagOf(name).replaceAll('-', '_').toUpperCase()}`;
 
 /** Returns the text of --help: every setting with its flag, environment variable, default and reason. */
 export function settingsHelp(): string {
@@ -308,6 +320,7 @@ export function settingsHelp(): string {
     return `  --${flagOf(name)}\n      ${spec.help}\n      default: ${shown}; ${spec.allowed}; environment: ${variableOf(name)}; file: ${name}`;
   });
   return `Usage: vault-injection-operator [--SETTING VALUE ...]
+       vault-injection-operator check [--SETTING VALUE ...]   what an installation lacks; check --help says more
 
 Puts Vault secrets into the environment of programs on Kubernetes, as VaultInjectionPolicy objects say.
 A flag wins over the environment, the environment over the file given by --config.
@@ -315,7 +328,9 @@ A flag wins over the environment, the environment over the file given by --confi
   --config
       YAML file with settings under the names given as "file"; environment: VAULT_INJECTION_CONFIG
 ${lines.join('\n')}
-  --help
+  --version
+      the version
+  -h, --help
       this text
 `;
 }
@@ -326,17 +341,19 @@ ${lines.join('\n')}
  */
 export function readSettings(
   argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
+  variables: Environment,
   readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
 ): Settings | 'help' {
+  const env = withoutServiceLinks(variables, NAMES);
   for (const name of [...argv, ...Object.keys(env).filter((variable) => env[variable] !== '')]) {
     const instead = removedSetting(name);
     if (instead !== undefined) throw new SettingsError(instead);
   }
-  const flags = parseFlags(argv);
+  const flags = parseFlags(argv, NAMES);
   if (flags.help === true) return 'help';
-  const configFile = flags.config ?? env.VAULT_INJECTION_CONFIG ?? '';
-  const fromFile = typeof configFile === 'string' && configFile !== '' ? parseFile(configFile, readFile) : {};
+  checkVariables(env, NAMES);
+  const configFile = configFileOf(flags, env);
+  const fromFile = configFile === '' ? {} : parseFile(configFile, NAMES, readFile);
   const origins = new Map<string, string>();
   const values: Record<string, unknown> = {};
   for (const name of NAMES) {
@@ -373,46 +390,10 @@ function identitiesOf(
   }
 }
 
-function parsedYaml(place: string, path: string, readFile: (path: string) => string): unknown {
-  try {
-    return parseYaml(readFile(path));
-  } catch (error) {
-    throw new SettingsError(`${place}: ${(error as Error).message.split('\n')[0] ?? ''}`);
-  }
-}
-
-function parseFlags(argv: readonly string[]): Record<string, string | boolean | undefined> {
-  const options = Object.fromEntries(
-    [...NAMES.map(flagOf), 'config'].map((flag) => [flag, { type: 'string' as const }]),
-  );
-  try {
-    const { values } = parseArgs({ args: [...argv], options: { ...options, help: { type: 'boolean' } }, strict: true });
-    return values;
-  } catch (error) {
-    throw new SettingsError(`${(error as Error).message.split('. ')[0] ?? ''}. --help lists all settings.`);
-  }
-}
-
-function parseFile(path: string, readFile: (path: string) => string): Record<string, unknown> {
-  const parsed: unknown = parsedYaml(`--config ${path}`, path, readFile) ?? {};
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new SettingsError(`--config ${path}: write a YAML mapping such as "logLevel: debug"`);
-  }
-  const removed = Object.keys(parsed)
-    .map(removedSetting)
-    .find((instead) => instead !== undefined);
-  if (removed !== undefined) throw new SettingsError(`--config ${path}: ${removed}`);
-  const unknown = Object.keys(parsed).find((key) => !Object.hasOwn(SPECS, key));
-  if (unknown !== undefined) {
-    throw new SettingsError(`--config ${path}: unknown setting "${unknown}"; allowed: ${NAMES.join(', ')}`);
-  }
-  return parsed as Record<string, unknown>;
-}
-
 function pick(
   name: keyof Settings,
   flags: Record<string, string | boolean | undefined>,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
   file: Record<string, unknown>,
 ): [value: unknown, origin: string] {
   const kind = typeof SPECS[name].default;
@@ -427,4 +408,15 @@ function pick(
   if (variable !== undefined && variable !== '') return [convert(variable), variableOf(name)];
   if (name in file) return [file[name], `${name} in the --config file`];
   return [SPECS[name].default, name];
+}
+
+/**
+ * Returns the settings that differ from their defaults, as the file of --config has them, for people. None of them holds a
+ * secret: credentials are in files, of which only the names are here. Of vaultIdentities it returns the names.
+ */
+export function changedSettings(settings: Settings): Readonly<Record<string, unknown>> {
+  const { vaultIdentities, ...plain } = settings;
+  const changed = Object.entries(plain).filter(([name, value]) => value !== SPECS[name as keyof Settings].default);
+  const names = vaultIdentities.map(({ name }) => name);
+  return { ...Object.fromEntries<unknown>(changed), ...(names.length > 0 && { vaultIdentities: names }) };
 }

@@ -1,3 +1,5 @@
+import type { Clock } from '../kube/clock.ts';
+import { systemClock } from '../kube/clock.ts';
 import type { Logger } from '../kube/log.ts';
 import { KINDS, kindOf } from '../core/kinds.ts';
 import type { WorkloadKind } from '../core/kinds.ts';
@@ -7,6 +9,7 @@ import { SHORT_JSON } from '../core/json-trim.ts';
 import { shownText } from '../core/shown.ts';
 import type { MutationInput } from '../core/injection/mutate.ts';
 import type { Denial, MutationResult, Outcome, Skipped } from '../core/injection/outcome.ts';
+import { DecisionLog } from './decision-log.ts';
 import { createLookUps } from './look-ups.ts';
 import type { Ask, Known, LookUps } from './look-ups.ts';
 import type { Entry } from './configuration/configuration.ts';
@@ -21,6 +24,8 @@ export interface AdmissionOptions {
   readonly mutate: (input: MutationInput) => MutationResult;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
+  /** For how many lines of the log there are in a minute. */
+  readonly clock?: Pick<Clock, 'elapsed'>;
   /** Look up what images start, and what objects contain; left out if there are none. */
   readonly lookUps?: LookUps;
   /** Called after each decided review (not for dry runs and objects without a valid name, which change nothing). */
@@ -75,7 +80,9 @@ interface Review {
 }
 
 /** Joins the codec with the pure core. */
-export function createAdmission(options: AdmissionOptions): Admission {
+export function createAdmission(settings: AdmissionOptions): Admission {
+  const { clock = systemClock, logger } = settings;
+  const options = { ...settings, decisions: new DecisionLog({ clock, logger }) };
   const lookUps = createLookUps(options.lookUps ?? {});
   return (entry, body) => {
     const review: Review = { entry, started: performance.now() };
@@ -129,16 +136,16 @@ function answer(
   { entry, started }: Review,
   request: ReviewRequest,
   result: MutationResult | typeof SKIPPED,
-  { metrics, logger, onReviewed }: AdmissionOptions,
+  { metrics, decisions, onReviewed }: AdmissionOptions & { readonly decisions: DecisionLog },
 ): Answer {
   const { outcome, response, policy, reason } = decide(request.uid, result);
   const json = encodeReview(response);
   const ms = performance.now() - started;
   metrics.reviewed(entry, request.operation, outcome, ms / 1000);
-  const { uid, namespace, name } = request;
-  const line = { uid, namespace, kind: request.kind.kind, name, policy, outcome, ms: Math.round(ms * 1000) / 1000 };
-  if (reason === undefined) logger.debug(line, 'reviewed');
-  else logger.info({ ...line, reason }, 'denied');
+  const { uid, namespace, name, operation, dryRun } = request;
+  const about = { uid, namespace, kind: request.kind.kind, name, operation, dryRun, policy, reason };
+  const { wrapped, patch } = result.outcome === 'Skipped' ? UNTOUCHED : result;
+  decisions.note({ ...about, outcome, wrapped, isChanged: patch.length > 0, ms });
   // without a name the API server refuses it: nothing has happened
   if (!request.dryRun && name !== '') onReviewed?.(reviewedOf(request, result));
   return { status: 200, contentType: 'application/json', body: json };
@@ -164,6 +171,7 @@ interface Decision {
 }
 
 const SKIPPED = { outcome: 'Skipped' } as const;
+const UNTOUCHED = { wrapped: [], patch: [] } as const;
 
 function decide(uid: string, result: MutationResult | typeof SKIPPED): Decision {
   if (result.outcome === 'Skipped') return { outcome: 'Skipped', response: { uid, allowed: true } };

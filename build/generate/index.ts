@@ -10,9 +10,11 @@ import { join } from 'node:path';
 import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
 import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
 import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
+import { LOGS_FILE, logsPage } from './logs.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
 import { reasonsPage, REASONS_FILE } from './reasons.ts';
+import { RIGHTS_LIST_FILE, rightsList } from './rights-list.ts';
 import { RIGHTS_FILE, rightsPage } from './rights.ts';
 import { settingsPage, SETTINGS_FILE } from './settings.ts';
 
@@ -31,7 +33,9 @@ export const GENERATED: readonly Generated[] = [
   { file: REASONS_FILE, text: reasonsPage },
   { file: SETTINGS_FILE, text: settingsPage },
   { file: METRICS_FILE, text: metricsPage },
+  { file: LOGS_FILE, text: logsPage },
   { file: RIGHTS_FILE, text: rightsPage },
+  { file: RIGHTS_LIST_FILE, text: rightsList },
   { file: ANNOTATIONS_FILE, text: annotationsPage },
   { file: ARCHITECTURE_FILE, text: architecturePage },
 ];

@@ -2,7 +2,7 @@
 import { asObject } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { annotation, ANNOTATION_PREFIX, annotationRow, ANNOTATIONS, isWish } from './annotations.ts';
-import { editDistance } from './edit-distance.ts';
+import { editDistance } from '../edit-distance.ts';
 import { annotationsOf } from './pod.ts';
 
 type Warn = (text: string) => void;

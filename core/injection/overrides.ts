@@ -13,7 +13,7 @@ import {
   optionsOfRule,
 } from './annotations.ts';
 import type { EffectiveOptions } from './annotations.ts';
-import { editDistance } from './edit-distance.ts';
+import { nearestOf } from '../edit-distance.ts';
 import type { Rule } from '../policy/rule.ts';
 import { own } from '../json.ts';
 import type { RawObject } from '../json.ts';
@@ -86,10 +86,6 @@ function readInject(value: string | undefined, warn: Warn): boolean | undefined 
 function unknownAnnotation(name: string, suggest: boolean): string {
   const text = `${ANNOTATION_PREFIX}${name}: ignored, there is no such annotation`;
   if (!suggest) return text;
-  const nearest = WISHES.map((known) => ({ known, distance: editDistance(name.slice(0, 32), known) })).sort(
-    (a, b) => a.distance - b.distance,
-  )[0];
-  // Up to a third of the letters wrong is a typo; more is another word.
-  if (nearest === undefined || nearest.distance > Math.max(2, Math.floor(nearest.known.length / 3))) return text;
-  return `${text}; did you mean ${nearest.known}?`;
+  const nearest = nearestOf(name, WISHES);
+  return nearest === undefined ? text : `${text}; did you mean ${nearest}?`;
 }

@@ -27,6 +27,7 @@ import { milliseconds } from './context.ts';
 import type { Controllers } from './controllers.ts';
 import { createControllers } from './controllers.ts';
 import { createLeadership, leadingWhile } from './leadership.ts';
+import { firstLine } from './first-line.ts';
 import type { Answerers } from './look-ups.ts';
 import { createAnswerers, lookUpsOf } from './look-ups.ts';
 import { createIdentity, createReplicas, sweepingOf, tellingReadiness } from './replicas.ts';
@@ -81,7 +82,7 @@ export function compose(context: Context): Group {
   const connections: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
   return new Group(
     [
-      [connections],
+      [connections, firstLine(context)],
       [serving('health server', health, logger)],
       // before the election, which asks whether another replica is ready; gone once this one serves nothing any more
       [named('replicas', replicas)],
@@ -238,7 +239,7 @@ function serving(
   name: string,
   server: { start(): Promise<AddressInfo>; stop(): Promise<void> },
   logger: Logger,
-  more: object = {},
+  more: { readonly names?: readonly string[] } = {},
 ): Part {
   const start = async (): Promise<void> => {
     const { address, port } = await server.start();

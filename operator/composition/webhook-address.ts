@@ -9,6 +9,13 @@ export function targetOf(settings: Settings): WebhookTarget {
   return { service: { name, namespace, port } };
 }
 
+/** Returns how API servers reach the webhook, for people. */
+export function shownTarget(target: WebhookTarget): string {
+  if ('url' in target) return target.url;
+  const { name, namespace, port } = target.service;
+  return `service ${name}.${namespace}:${port}`;
+}
+
 /** Returns the names by which API servers call the webhook; the one that they verify in the certificate comes first. */
 export function namesOf(target: WebhookTarget): readonly string[] {
   if ('url' in target) return [new URL(target.url).hostname.replace(/^\[|\]$/g, '')];

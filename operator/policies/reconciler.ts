@@ -17,6 +17,7 @@ import type { RuleHistory } from './rule-history.ts';
 import type { DeliveryChoice } from '../../core/policy/delivery-choice.ts';
 import type { Governor, Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { PolicyEvents } from './policy-events.ts';
+import { StatusLog } from './status-log.ts';
 import { keptStall, keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
 
 export const POLICIES: Resource = {
@@ -114,9 +115,11 @@ export class Reconciler {
   readonly #writtenAt = new Map<string, number>();
 
   readonly #turns: Readonly<Record<'urgent' | 'calm' | 'history', Turns>>;
+  readonly #statusLog: StatusLog;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#statusLog = new StatusLog(options);
     const { clock } = options;
     const turns = (pace: Omit<TurnsOptions, 'clock'>): Turns => new Turns({ clock, ...pace });
     this.#turns = { urgent: turns(URGENT), calm: turns(CALM), history: turns(HISTORY) };
@@ -265,9 +268,7 @@ export class Reconciler {
       );
       this.#written.set(key, { resourceVersion, status });
       this.#writtenAt.set(key, this.#options.clock.elapsed());
-      const ready = status.conditions?.find(({ type }) => type === 'Ready');
-      const line = { policy: key, generation: status.observedGeneration, ready: ready?.status, reason: ready?.reason };
-      this.#options.logger.info(line, 'the status of the policy changed');
+      this.#statusLog.written(key, namespace, known, status);
       this.#options.policyEvents?.written(object, known, status);
     } catch (error) {
       // Deleted in the meantime: the informer will report it.

@@ -123,10 +123,10 @@ export class HealthMonitor {
     const before = watched.health;
     watched.health = health;
     if (before.reason === health.reason && before.message === health.message) return;
-    logger.info(
-      { address: watched.target.address, status: health.status, reason: health.reason },
-      'the health of a Vault changed',
-    );
+    const { status, reason, message } = health;
+    const line = { address: watched.target.address, policies: watched.policies.size, status, reason, message };
+    if (status === 'False') logger.warn(line, 'the health of a Vault changed');
+    else logger.info(line, 'the health of a Vault changed');
     onChange([...watched.policies]);
   }
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import {
+  changedSettings,
   readSettings,
   SettingsError,
   settingsHelp,
@@ -41,7 +42,32 @@ describe('settings', () => {
   });
 
   const refusals: [what: string, argv: string[], env: Record<string, string>, file: string, message: RegExp][] = [
-    ['an unknown flag', ['--colour', 'red'], {}, '', /--colour.*--help/],
+    ['an unknown flag', ['--colour', 'red'], {}, '', /^Unknown option '--colour'\. --help lists all settings\.$/],
+    ['a misspelt flag', ['--webhook-urll', 'x'], {}, '', /'--webhook-urll'\. Did you mean --webhook-url\? --help/],
+    ['a misspelt flag with its value', ['--log-levle=debug'], {}, '', /Did you mean --log-level\?/],
+    ['a flag with one dash', ['-log-level', 'debug'], {}, '', /Did you mean --log-level\?/],
+    [
+      'a misspelt variable',
+      [],
+      { VAULT_INJECTION_LOGLEVEL: 'debug' },
+      '',
+      /^VAULT_INJECTION_LOGLEVEL: there is no such setting; did you mean VAULT_INJECTION_LOG_LEVEL\?$/,
+    ],
+    [
+      'unknown variables, each on a line',
+      [],
+      { VAULT_INJECTION_COLOUR: 'red', VAULT_INJECTION_HEALT_PORT: '1' },
+      '',
+      /_COLOUR: there is no such setting; --help lists all settings\n.*did you mean VAULT_INJECTION_HEALTH_PORT\?$/,
+    ],
+    [
+      'a variable that only looks like that of a Service',
+      [],
+      { VAULT_INJECTION_WEBHOK_SERVICE_PORT: '443' },
+      '',
+      /did you mean VAULT_INJECTION_WEBHOOK_SERVICE_PORT\?/,
+    ],
+    ['an unknown format of the log', ['--log-format', 'xml'], {}, '', /--log-format: "xml".*json or text/],
     ['a value outside of a list', ['--log-level', 'loud'], {}, '', /--log-level: "loud".*debug, info, warn or error/],
     ['a port that is no number', ['--webhook-port', 'https'], {}, '', /--webhook-port.*a port, 0 to 65535/],
     ['a port beyond 65535', [], { VAULT_INJECTION_HEALTH_PORT: '70000' }, '', /^VAULT_INJECTION_HEALTH_PORT/],
@@ -187,6 +213,63 @@ describe('settings', () => {
   it('name every bad setting at once', () => {
     expect(() => read(['--drain', 'x', '--log-level', 'y'])).to.throw(SettingsError, /--log-level[^]*--drain/);
   });
+
+  describe('from variables', () => {
+    // as a kubelet sets them for the Service NAME (pkg/kubelet/envvars)
+    const links = (name: string): Record<string, string> => ({
+      [`${name}_SERVICE_HOST`]: '10.0.0.7',
+      [`${name}_SERVICE_PORT`]: '443',
+      [`${name}_SERVICE_PORT_HTTPS`]: '443',
+      [`${name}_PORT`]: 'tcp://10.0.0.7:443',
+      [`${name}_PORT_443_TCP`]: 'tcp://10.0.0.7:443',
+      [`${name}_PORT_443_TCP_PROTO`]: 'tcp',
+      [`${name}_PORT_443_TCP_PORT`]: '443',
+      [`${name}_PORT_443_TCP_ADDR`]: '10.0.0.7',
+    });
+
+    it('leave those of Services of the namespace alone', () => {
+      const env = { ...links('VAULT_INJECTION_OPERATOR'), ...links('VAULT_INJECTION'), ...links('OTHER') };
+      expect(read([], env)).to.deep.equal(read([]));
+    });
+
+    it('are not taken from a Service that has the name of a setting', () => {
+      const settings = read([], { ...links('VAULT_INJECTION_WEBHOOK'), ...links('VAULT_INJECTION_HEALTH') });
+      expect(settings).to.include({ webhookPort: 9443, healthPort: 8081 });
+    });
+
+    it('are taken beside those of a Service', () => {
+      const env = { ...links('VAULT_INJECTION_OPERATOR'), VAULT_INJECTION_HEALTH_PORT: '1' };
+      expect(read([], env).healthPort).to.equal(1);
+    });
+
+    it('count as not set if they are empty', () => {
+      expect(read([], { VAULT_INJECTION_COLOUR: '' })).to.deep.equal(read([]));
+    });
+  });
+
+  describe('that differ from their defaults', () => {
+    it('are none if nothing is set', () => expect(changedSettings(read([]))).to.deep.equal({}));
+
+    it('are shown with their values, and entries of Vault by their names alone', () => {
+      const file =
+        'vaultIdentities: [{ name: main, address: "https://v:8200/", paths: [secret/data/*] }]\nlogLevel: warn';
+      expect(changedSettings(read(['--config', 'f', '--drain', '0s'], {}, file))).to.deep.equal({
+        logLevel: 'warn',
+        drain: '0s',
+        vaultIdentities: ['main'],
+      });
+    });
+
+    it('are not shown with the content of a file', () => {
+      const argv = ['--webhook-token-file', '/etc/tokens', '--registry-config', '/etc/config.json'];
+      expect(changedSettings(read(argv, {}, 'sesame'))).to.deep.equal({
+        webhookTokenFile: '/etc/tokens',
+        registryConfig: '/etc/config.json',
+      });
+    });
+  });
+
+  it('are listed by -h as well', () => expect(readSettings(['-h'], {})).to.equal('help'));
 
   it('are all listed by --help with their environment variable', () => {
     expect(readSettings(['--help'], {})).to.equal('help');

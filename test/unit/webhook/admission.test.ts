@@ -182,7 +182,7 @@ describe('admission', () => {
     const { admit, lines } = start({ mutate: () => ({ ...NOTHING, outcome: 'Injected', patch, policy }) });
     admit('ignore', body());
     expect(lines).to.have.length(1);
-    expect(lines[0]?.level).to.equal('debug');
+    expect(lines[0]).to.include({ level: 'info', message: 'injected' });
     expect(lines[0]?.fields).to.include({ kind: 'Deployment', policy: 'default', outcome: 'Injected' });
     expect(JSON.stringify(lines)).not.to.contain(SECRET);
   });

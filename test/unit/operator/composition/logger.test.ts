@@ -3,9 +3,12 @@ import { createLogger } from '../../../../operator/composition/logger.ts';
 import { hiddenIn, HOSTILE } from '../../../support/hostile-text.ts';
 
 describe('the log of the operator', () => {
-  const written = (write: (logger: ReturnType<typeof createLogger>) => void): readonly string[] => {
+  const written = (
+    write: (logger: ReturnType<typeof createLogger>) => void,
+    logFormat: 'json' | 'text' = 'json',
+  ): readonly string[] => {
     const lines: string[] = [];
-    write(createLogger('info', { write: (line) => void lines.push(line) }));
+    write(createLogger({ logLevel: 'info', logFormat }, { write: (line) => void lines.push(line) }));
     return lines;
   };
 
@@ -29,5 +32,15 @@ describe('the log of the operator', () => {
     });
     expect(more).to.deep.equal([]);
     expect(line).to.match(/^\{"level":"info","time":"[^"]+","msg":"started"\}\n$/);
+  });
+
+  it('has the same fields in a line for people, if they ask for it', () => {
+    const [line = '', hostile = ''] = written((logger) => {
+      logger.warn({ namespace: 'shop', containers: ['app'], failures: 2 }, 'denied');
+      logger.error({ error: HOSTILE }, HOSTILE);
+    }, 'text');
+    expect(line).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z WARN {2}denied namespace=shop containers=\[app\] failures=2\n$/);
+    expect(hostile.split('\n')).to.have.length(2);
+    expect(hiddenIn(hostile.trimEnd())).to.deep.equal([]);
   });
 });

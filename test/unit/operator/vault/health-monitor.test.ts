@@ -6,7 +6,7 @@ import { HealthMonitor } from '../../../../operator/vault/health-monitor.ts';
 import type { VaultHealth, VaultTarget } from '../../../../operator/vault/vault-port.ts';
 import { ruleWith } from '../../../support/example-rule.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
-import { testLog } from '../../../support/test-log.ts';
+import { testLog, type LogLine } from '../../../support/test-log.ts';
 
 const UP: VaultHealth = { status: 'True', reason: 'VaultReachable', message: 'up' };
 const SEALED: VaultHealth = { status: 'False', reason: 'VaultSealed', message: 'sealed' };
@@ -22,8 +22,11 @@ describe('HealthMonitor', () => {
   let changed: (readonly string[])[];
   let authority: Authority | undefined;
   let monitor: HealthMonitor;
+  let lines: LogLine[];
 
   beforeEach(() => {
+    const log = testLog();
+    lines = log.lines;
     clock = new ManualClock();
     asked = [];
     answers = new Map();
@@ -40,7 +43,7 @@ describe('HealthMonitor', () => {
       authorityOf: (namespace, { name }) => (`${namespace}/${name}` === 'shop/vault-ca' ? authority : undefined),
       clock,
       random: () => 0.5,
-      logger: testLog().logger,
+      logger: log.logger,
       intervalMs: 60_000,
       onChange: (policies) => changed.push(policies),
     });
@@ -94,6 +97,28 @@ describe('HealthMonitor', () => {
     await settle();
     expect(fair.health('shop/a')).to.deep.equal(UP);
     expect(silent.size).to.equal(2);
+  });
+
+  it('warns of a Vault that is lost, in the words of the condition, once for all its policies', async () => {
+    answers.set('https://one', SEALED);
+    for (const policy of ['shop/a', 'shop/b']) monitor.watch(policy, ruleVault('https://one'));
+    await settle();
+    await clock.advance(180_000);
+    answers.delete('https://one');
+    await clock.advance(60_000);
+    const about = { address: 'https://one', policies: 2 };
+    expect(lines).to.deep.equal([
+      {
+        level: 'warn',
+        message: 'the health of a Vault changed',
+        fields: { ...about, status: 'False', reason: 'VaultSealed', message: 'sealed' },
+      },
+      {
+        level: 'info',
+        message: 'the health of a Vault changed',
+        fields: { ...about, status: 'True', reason: 'VaultReachable', message: 'up' },
+      },
+    ]);
   });
 
   it('knows nothing before the first answer', () => {

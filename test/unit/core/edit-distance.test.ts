@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { editDistance } from '../../../../core/injection/edit-distance.ts';
+import { editDistance, nearestOf } from '../../../core/edit-distance.ts';
 
 describe('the edit distance', () => {
   for (const [a, b, distance] of [
@@ -21,4 +21,25 @@ describe('the edit distance', () => {
       }
     });
   }
+});
+
+describe('the nearest name', () => {
+  const known = ['--webhook-url', '--webhook-port', '--drain'];
+  for (const [written, nearest] of [
+    ['--webhook-urll', '--webhook-url'],
+    ['--webhok-prt', '--webhook-port'],
+    ['--drian', '--drain'],
+    ['--drain', '--drain'],
+    ['--colour', undefined],
+    ['', undefined],
+    ['x'.repeat(100_000), undefined],
+  ] as const) {
+    it(`to ${written.slice(0, 20) || 'nothing'} is ${nearest ?? 'none'}`, () => {
+      expect(nearestOf(written, known)).to.equal(nearest);
+    });
+  }
+
+  it('is the first of those that are equally near', () => {
+    expect(nearestOf('ab', ['ax', 'ay'])).to.equal('ax');
+  });
 });

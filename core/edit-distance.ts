@@ -19,3 +19,24 @@ export function editDistance(a: string, b: string, most = Infinity): number {
   }
   return row[b.length] ?? 0;
 }
+
+// Longer than any name here, and bounds the time that somebody's text can take.
+const LONGEST = 64;
+
+/**
+ * Returns the known name that is most likely meant by `written`; undefined if none is like it. Up to a third of its
+ * letters wrong, and always two, are typos; more is another word. Of several that are equally near it is the first.
+ */
+export function nearestOf(written: string, known: readonly string[]): string | undefined {
+  const text = written.slice(0, LONGEST);
+  let nearest: string | undefined;
+  let least = Infinity;
+  for (const name of known) {
+    const most = Math.max(2, Math.floor(name.length / 3));
+    const distance = editDistance(text, name, most);
+    if (distance > most || distance >= least) continue;
+    least = distance;
+    nearest = name;
+  }
+  return nearest;
+}
