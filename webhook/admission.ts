@@ -76,7 +76,7 @@ interface Review {
 
 /** Joins the codec with the pure core. */
 export function createAdmission(options: AdmissionOptions): Admission {
-  const lookUps = createLookUps(options.lookUps ?? {});
+  const lookUps = createLookUps(options.lookUps ?? {}, () => options.metrics.bounded('Waiting'));
   return (entry, body) => {
     const review: Review = { entry, started: performance.now() };
     const failure = (error: unknown): Answer =>
@@ -138,7 +138,11 @@ function answer(
   const { uid, namespace, name } = request;
   const line = { uid, namespace, kind: request.kind.kind, name, policy, outcome, ms: Math.round(ms * 1000) / 1000 };
   if (reason === undefined) logger.debug(line, 'reviewed');
-  else logger.info({ ...line, reason }, 'denied');
+  else {
+    logger.info({ ...line, reason }, 'denied');
+    metrics.denied(reason);
+  }
+  if (isTooLarge(result)) metrics.bounded('Size');
   // without a name the API server refuses it: nothing has happened
   if (!request.dryRun && name !== '') onReviewed?.(reviewedOf(request, result));
   return { status: 200, contentType: 'application/json', body: json };
@@ -155,12 +159,17 @@ function reviewedOf(
   return { ...about, outcome, skipped, ...(policy && { policy }), ...(denial && { denial }) };
 }
 
+function isTooLarge(result: MutationResult | typeof SKIPPED): boolean {
+  if (result.outcome === 'Skipped') return false;
+  return (result.denial ?? result.held)?.reason === 'WorkloadTooLarge';
+}
+
 interface Decision {
   readonly outcome: ReviewOutcome;
   readonly response: ReviewResponse;
   readonly policy?: string | undefined;
   /** Why it was denied. */
-  readonly reason?: string;
+  readonly reason?: Denial['reason'];
 }
 
 const SKIPPED = { outcome: 'Skipped' } as const;
