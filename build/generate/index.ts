@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
 import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
+import { dashboard, DASHBOARD_FILE } from './dashboard.ts';
 import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
@@ -34,6 +35,7 @@ export const GENERATED: readonly Generated[] = [
   { file: RIGHTS_FILE, text: rightsPage },
   { file: ANNOTATIONS_FILE, text: annotationsPage },
   { file: ARCHITECTURE_FILE, text: architecturePage },
+  { file: DASHBOARD_FILE, text: dashboard },
 ];
 
 /** Whether the file is missing or has another text than it should have. */
