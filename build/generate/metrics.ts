@@ -18,7 +18,8 @@ const INTRODUCTION = `# Metrics
 
 The operator answers \`GET /metrics\` in Prometheus' text format on the address of \`--health-host\` and \`--health-port\`
 ([settings.md](settings.md)), without TLS and without authentication. No label holds the name of an object or of a
-namespace, so the number of series does not grow with the cluster.
+namespace, so the number of series does not grow with the cluster. [monitoring.md](../guides/monitoring.md) says how to
+scrape them, and which alerts and which dashboard there are.
 
 Every replica has metrics of its own:
 
