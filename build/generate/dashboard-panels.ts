@@ -16,7 +16,7 @@ export interface PanelText {
   /** One of Grafana's units. */
   readonly unit: 'short' | 's' | 'reqps' | 'bytes' | 'percentunit' | 'dtdurations';
   readonly queries: readonly Query[];
-  /** From this value on it is shown in red. */
+  /** From this value on it is shown in red; lines have a red line there. */
   readonly bad?: number;
   /** Below this value, too. */
   readonly least?: number;

@@ -2,6 +2,8 @@
 import {
   BigValueColorMode,
   GraphDrawStyle,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode as Style,
   StackingConfigBuilder,
   StackingMode,
   VizOrientation,
@@ -72,7 +74,7 @@ function drawStat(text: PanelText): Builder<Panel> {
 }
 
 function drawLines(text: PanelText): Builder<Panel> {
-  const { title, description, unit, shape, queries } = text;
+  const { title, description, unit, shape, bad, queries } = text;
   const isStacked = shape === 'stacked';
   const panel = new LinesBuilder()
     .title(title)
@@ -84,7 +86,8 @@ function drawLines(text: PanelText): Builder<Panel> {
     .drawStyle(GraphDrawStyle.Line)
     .fillOpacity(isStacked ? 30 : 0)
     .stacking(new StackingConfigBuilder().mode(isStacked ? StackingMode.Normal : StackingMode.None))
-    .thresholds(thresholds(text));
+    .thresholds(thresholds(text))
+    .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(bad === undefined ? Style.Off : Style.Dashed));
   queries.forEach((query, index) => panel.withTarget(target(query, index)));
   return panel;
 }
