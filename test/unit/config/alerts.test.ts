@@ -36,7 +36,7 @@ describe('the alerts', () => {
       });
 
       it('has a runbook: meaning, impact, diagnosis with commands or queries, what to do', () => {
-        expect(annotations.runbook_url).to.match(/^https:\/\/vaultinjection\.dev\/docs\/runbooks\/[a-z-]+$/);
+        expect(annotations.runbook_url).to.match(/^https:\/\/docs\.vaultinjection\.dev\/runbooks\/[a-z-]+$/);
         const text = readFileSync(join(RUNBOOKS, page), 'utf8');
         expect(text).to.match(new RegExp(`^# ${alert}\n`));
         for (const part of ['**Meaning.**', '**Impact.**', '## Diagnosis', '## What to do'])
