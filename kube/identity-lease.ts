@@ -11,6 +11,7 @@ import { OutageLog } from './outage-log.ts';
 import type { ObjectClient } from './object-client.ts';
 import { isGoing, Restartable } from './restartable.ts';
 import { Sightings } from './sightings.ts';
+import type { WatchAges } from './watch-ages.ts';
 import { shortHash } from '../core/hash.ts';
 import { keyOf } from '../core/object.ts';
 import type { Resource } from '../core/object.ts';
@@ -35,6 +36,7 @@ export interface IdentityLeasesOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly outages?: OutageLog | undefined;
+  readonly watchAges?: Pick<WatchAges, 'began'> | undefined;
 }
 
 /** Another process, by its Lease. */
@@ -90,6 +92,7 @@ export class IdentityLeases {
       random,
       logger,
       outages: options.outages,
+      watchAges: options.watchAges,
       onChange: (key, lease) => this.#noticed(key, lease),
       onSynced: () => {
         this.#synced.resolve(undefined);

@@ -14,6 +14,7 @@ import type { Change, Store } from './object-store.ts';
 import { ObjectStore } from './object-store.ts';
 import { isGoing, Restartable } from './restartable.ts';
 import { Slice } from './slices.ts';
+import type { WatchAges } from './watch-ages.ts';
 
 export interface InformerOptions<T extends KubernetesObject> {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;
@@ -52,6 +53,8 @@ export interface InformerOptions<T extends KubernetesObject> {
   readonly onSynced?: () => void;
   /** For metrics. */
   readonly observer?: InformerObserver;
+  /** Told of the copy while it runs. */
+  readonly watchAges?: Pick<WatchAges, 'began'> | undefined;
 }
 
 export interface InformerObserver {
@@ -95,6 +98,8 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
   #failedStep: 'list' | 'watch' = 'list';
   #synced = false;
   #lastSeen: number | undefined;
+  #startedAt = 0;
+  #ended: (() => void) | undefined;
   readonly #work = new Restartable((signal) => this.#run(signal));
 
   constructor(options: InformerOptions<T>) {
@@ -140,6 +145,10 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   /** Starts, or does nothing if it has started. After stop() it resumes where it was. */
   start(): void {
+    if (!this.#work.isStarted) {
+      this.#startedAt = this.#options.clock.elapsed();
+      this.#ended = this.#options.watchAges?.began(this.#options.resource.plural, () => this.#ageMs);
+    }
     this.#work.start();
   }
 
@@ -156,7 +165,14 @@ export class Informer<T extends KubernetesObject = KubernetesObject> {
 
   /** Resolves when the watch is closed and onChange will not be called any more. */
   stop(): Promise<void> {
+    this.#ended?.();
+    this.#ended = undefined;
     return this.#work.stop();
+  }
+
+  /** Since the API server last confirmed the copy, or since start() if it has not done so since then. */
+  get #ageMs(): number {
+    return this.#options.clock.elapsed() - Math.max(this.#startedAt, this.#lastSeen ?? -Infinity);
   }
 
   async #run(signal: AbortSignal): Promise<void> {

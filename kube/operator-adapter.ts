@@ -25,6 +25,7 @@ import type { ObjectClient } from './object-client.ts';
 import { describeError, isNotFound } from './errors.ts';
 
 import type { OutageLog } from './outage-log.ts';
+import type { WatchAges } from './watch-ages.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export interface OperatorAdapterOptions {
@@ -38,6 +39,8 @@ export interface OperatorAdapterOptions {
   readonly outages?: OutageLog;
   readonly relistMs?: number;
   readonly observer?: InformerObserver;
+  /** See InformerOptions. */
+  readonly watchAges?: Pick<WatchAges, 'began'>;
   /** The shortest duration of a watch; see InformerOptions. */
   readonly watchSeconds?: number;
 }
@@ -210,7 +213,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
   }
 
   #watch(resource: Resource, onEvent: EventHandler): Watched {
-    const { client, clock, random, logger, outages, relistMs, observer, watchSeconds } = this.#options;
+    const { client, clock, random, logger, outages, relistMs, observer, watchAges, watchSeconds } = this.#options;
     const feed = new EventFeed({ plural: resource.plural, current: (key) => informer.get(key), onEvent });
     const queue = new WorkQueue({
       process: (key) => feed.tell(key),
@@ -227,6 +230,7 @@ export abstract class OperatorAdapter extends OperatorModule.default {
       random,
       logger,
       outages,
+      watchAges,
       pageSize: PAGE,
       ...(relistMs === undefined ? {} : { relistMs }),
       ...(observer === undefined ? {} : { observer }),

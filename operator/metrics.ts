@@ -2,16 +2,40 @@ import { collectDefaultMetrics, Counter, Gauge, type Registry as Register } from
 
 import type { EventRecorderOptions } from '../kube/event-recorder.ts';
 import type { InformerObserver } from '../kube/informer.ts';
+import type { ConditionCounts } from './policies/condition-counts.ts';
+import { VERSION } from './version.ts';
 
 export interface OperatorMetrics extends InformerObserver {
-  /** Sets the source of when the API server last confirmed the policies, in milliseconds since the epoch. Call it once. */
-  show(lastSeen: () => number | undefined): void;
+  /** Sets the source of how many policies have each status of each condition. Call it once. */
+  showConditions(read: () => ConditionCounts): void;
 }
 
-/** Registers metrics of requests to the API server and of the process in `register`. */
-export function createOperatorMetrics(register: Register): OperatorMetrics {
+/**
+ * Registers metrics of the process, of its copies of what the API server has, and of policies in `register`.
+ * @param ages returns the milliseconds since the API server last confirmed the copy of each resource
+ */
+export function createOperatorMetrics(register: Register, ages: () => ReadonlyMap<string, number>): OperatorMetrics {
   const registers = [register];
   collectDefaultMetrics({ register });
+  const build = new Gauge({
+    name: 'vault_injection_build_info',
+    help: 'Always 1; its labels say which version of the operator this is.',
+    labelNames: ['version'] as const,
+    registers,
+  });
+  build.set({ version: VERSION }, 1);
+  new Gauge({
+    name: 'vault_injection_watch_age_seconds',
+    help:
+      "Seconds since the API server last confirmed this replica's copy of a resource (by a list, an event, a bookmark or " +
+      'the end of a watch), or since the watch began, by resource; only while the resource is watched. Up to 120 is normal.',
+    labelNames: ['resource'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const [resource, ms] of ages()) this.set({ resource }, ms / 1000);
+    },
+  });
   const relists = new Counter({
     name: 'vault_injection_relists_total',
     help: 'Times that all policies were listed: at start, every relist interval, and after a lost watch.',
@@ -22,18 +46,19 @@ export function createOperatorMetrics(register: Register): OperatorMetrics {
     help: 'Failed lists and watches of policies that were retried.',
     registers,
   });
-  const show = (lastSeen: () => number | undefined): Gauge =>
+  const showConditions = (read: () => ConditionCounts): Gauge<'condition' | 'status'> =>
     new Gauge({
-      name: 'vault_injection_policies_last_seen_seconds',
-      help: 'When the API server last confirmed that the known policies are current, in seconds since the epoch.',
+      name: 'vault_injection_policy_condition',
+      help:
+        'Policies whose status has a condition with this status, by condition; every replica counts all policies, so do ' +
+        'not add up replicas. Reconciling and Stalled are in a status only while they are True.',
+      labelNames: ['condition', 'status'] as const,
       registers,
       collect() {
-        const ms = lastSeen();
-        if (ms === undefined) this.reset();
-        else this.set(ms / 1000);
+        for (const { condition, status, count } of read()) this.set({ condition, status }, count);
       },
     });
-  return { onRelist: () => relists.inc(), onRetry: () => retries.inc(), show };
+  return { onRelist: () => relists.inc(), onRetry: () => retries.inc(), showConditions };
 }
 
 /** The outcome of an event: kube/event-recorder.ts. */

@@ -83,7 +83,7 @@ interface Review {
 export function createAdmission(settings: AdmissionOptions): Admission {
   const { clock = systemClock, logger } = settings;
   const options = { ...settings, decisions: new DecisionLog({ clock, logger }) };
-  const lookUps = createLookUps(options.lookUps ?? {});
+  const lookUps = createLookUps(options.lookUps ?? {}, () => options.metrics.bounded('Waiting'));
   return (entry, body) => {
     const review: Review = { entry, started: performance.now() };
     const failure = (error: unknown): Answer =>
@@ -146,6 +146,8 @@ function answer(
   const about = { uid, namespace, kind: request.kind.kind, name, operation, dryRun, policy, reason };
   const { wrapped, patch } = result.outcome === 'Skipped' ? UNTOUCHED : result;
   decisions.note({ ...about, outcome, wrapped, isChanged: patch.length > 0, ms });
+  if (reason !== undefined) metrics.denied(reason);
+  if (isTooLarge(result)) metrics.bounded('Size');
   // without a name the API server refuses it: nothing has happened
   if (!request.dryRun && name !== '') onReviewed?.(reviewedOf(request, result));
   return { status: 200, contentType: 'application/json', body: json };
@@ -162,12 +164,17 @@ function reviewedOf(
   return { ...about, outcome, skipped, ...(policy && { policy }), ...(denial && { denial }) };
 }
 
+function isTooLarge(result: MutationResult | typeof SKIPPED): boolean {
+  if (result.outcome === 'Skipped') return false;
+  return (result.denial ?? result.held)?.reason === 'WorkloadTooLarge';
+}
+
 interface Decision {
   readonly outcome: ReviewOutcome;
   readonly response: ReviewResponse;
   readonly policy?: string | undefined;
   /** Why it was denied. */
-  readonly reason?: string;
+  readonly reason?: Denial['reason'];
 }
 
 const SKIPPED = { outcome: 'Skipped' } as const;

@@ -48,8 +48,14 @@ const WAITING_BYTES_OF_NAMESPACE = 2 * 2 ** 20;
 const TOO_MANY_FOR_REGISTRIES: ImageAnswer = { why: 'too many reviews are waiting for registries; try again' };
 const TOO_MANY: SourceAnswer = { unreadable: 'too many reviews are waiting; try again' };
 
-/** Returns a function that returns the Ask for one review of a namespace, whose body has `bytes` bytes. */
-export function createLookUps({ images, sources }: LookUps): (namespace: string, bytes: number) => Ask {
+/**
+ * Returns a function that returns the Ask for one review of a namespace, whose body has `bytes` bytes.
+ * @param onNoRoom called when a review could not wait for what it needs
+ */
+export function createLookUps(
+  { images, sources }: LookUps,
+  onNoRoom: () => void = () => undefined,
+): (namespace: string, bytes: number) => Ask {
   const waiting = new Waiting();
   return (namespace, bytes) => {
     let askedAt: number | undefined;
@@ -61,6 +67,7 @@ export function createLookUps({ images, sources }: LookUps): (namespace: string,
         return isNothing ? undefined : joined(before, ofImages.known, ofSources.known);
       }
       if (!waiting.hasRoom(namespace, bytes)) {
+        onNoRoom();
         return joined(before, ofImages.known ?? ofImages.refusal, ofSources.known ?? ofSources.refusal);
       }
       const now = performance.now();

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
 import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
+import { dashboard, DASHBOARD_FILE } from './dashboard.ts';
 import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
 import { LOGS_FILE, logsPage } from './logs.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
@@ -38,6 +39,7 @@ export const GENERATED: readonly Generated[] = [
   { file: RIGHTS_LIST_FILE, text: rightsList },
   { file: ANNOTATIONS_FILE, text: annotationsPage },
   { file: ARCHITECTURE_FILE, text: architecturePage },
+  { file: DASHBOARD_FILE, text: dashboard },
 ];
 
 /** Whether the file is missing or has another text than it should have. */

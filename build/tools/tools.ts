@@ -63,6 +63,8 @@ const onPath: Partial<Record<ToolName, readonly InstalledProgram[]>> = {
   runc: [{ name: 'runc', serves: runsWith('--version') }],
   busybox: [{ name: 'busybox', serves: isStatic }],
   postgres: [{ name: 'postgres', elsewhere: '/usr/lib/postgresql/*/bin/postgres', serves: isWithInitdbAndPsql }],
+  prometheus: [{ name: 'prometheus', serves: runsWith('--version') }],
+  promtool: [{ name: 'promtool', serves: runsWith('--version') }],
   // some systems call it just "registry"
   'docker-registry': [
     { name: 'docker-registry', serves: runsWith('--version') },

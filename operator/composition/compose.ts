@@ -11,6 +11,7 @@ import { Group } from '../../kube/group.ts';
 import type { Logger } from '../../kube/log.ts';
 import { whileLeading } from '../../kube/while-leading.ts';
 import { createAdmission } from '../../webhook/admission.ts';
+import type { Answer } from '../../webhook/admission.ts';
 import type { Entry } from '../../webhook/configuration/configuration.ts';
 import type { InjectedCopy } from '../../webhook/configuration/injected-workloads.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
@@ -159,7 +160,7 @@ function createServer(
     ...context,
     admission,
     // a pod's host name is its name
-    probe: createProbeAnswer(hostname()),
+    probe: timed(createProbeAnswer(hostname()), metrics),
     place: webhookPlace(context.settings),
     certificate: () => certificates.servingPair(),
     metrics,
@@ -218,8 +219,20 @@ function showFigures(metrics: WebhookMetrics, rules: RuleCache, { certificates }
   metrics.show({
     rules: () => rules.size,
     leafNotAfter: () => certificates.certificateStatus().leafNotAfter,
+    leafRenewAt: () => certificates.certificateStatus().leafRenewAt,
     authorityNotAfter: () => certificates.certificateStatus().authorityNotAfter,
+    authorityRenewAt: () => certificates.certificateStatus().authorityRenewAt,
   });
+}
+
+/** Returns the same answerer of reviews, whose durations are measured as those of other reviews are. */
+function timed(answer: (body: Buffer) => Answer, metrics: WebhookMetrics): (body: Buffer) => Answer {
+  return (body) => {
+    const started = performance.now();
+    const answered = answer(body);
+    metrics.probed((performance.now() - started) / 1000);
+    return answered;
+  };
 }
 
 async function drain({ settings, logger }: Context, server: WebhookServer): Promise<void> {

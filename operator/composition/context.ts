@@ -7,6 +7,7 @@ import type { PooledKubeConfig } from '../../kube/kube-config.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
 import type { Logger } from '../../kube/log.ts';
 import { OutageLog } from '../../kube/outage-log.ts';
+import { WatchAges } from '../../kube/watch-ages.ts';
 import type { Settings } from '../settings.ts';
 import { hintOf } from './hints.ts';
 
@@ -34,6 +35,8 @@ export interface Context {
   readonly logger: Logger;
   /** One for all parts: what several of them need and nobody has installed is told once. */
   readonly outages: OutageLog;
+  /** Of all watches of the process. */
+  readonly watchAges: WatchAges;
   /** Labels of every object that the operator owns. */
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -47,6 +50,7 @@ export function createContext(settings: Settings, outside: Pick<Context, 'clock'
   return {
     ...outside,
     outages: new OutageLog({ clock, logger, explain: (error) => hintOf(error, settings) }),
+    watchAges: new WatchAges(),
     settings,
     kubeConfig,
     client: clientWithin(),

@@ -75,7 +75,7 @@ export function createControllers(
   });
   const history = new RuleHistory(context);
   const nodes = new NodeVersions(context);
-  const metrics = createOperatorMetrics(register);
+  const metrics = createOperatorMetrics(register, () => context.watchAges.oldest());
   const policies = new PolicyController({
     ...context,
     relistMs: milliseconds(settings.relistInterval),
@@ -106,10 +106,7 @@ export function createControllers(
     authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
   });
-  metrics.show(() => {
-    const { lastSeen } = policies;
-    return lastSeen && context.clock.now() - (context.clock.elapsed() - lastSeen);
-  });
+  metrics.showConditions(() => policies.conditionCounts);
 
   const freshness = new Freshness({
     clock: context.clock,

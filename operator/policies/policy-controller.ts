@@ -6,6 +6,8 @@ import { keyOf } from '../../core/object.ts';
 import type { AuthorityOf } from '../vault/authorities.ts';
 import { HealthMonitor } from '../vault/health-monitor.ts';
 import type { VaultPort } from '../vault/vault-port.ts';
+import type { ConditionCounts } from './condition-counts.ts';
+import { countConditions } from './condition-counts.ts';
 import { Enforcer } from './enforcer.ts';
 import type { EnforcerOptions } from './enforcer.ts';
 import type { RuleHistory } from './rule-history.ts';
@@ -87,6 +89,11 @@ export class PolicyController extends OperatorAdapter {
   /** The resourceVersion of the newest change of a policy that is in force; undefined if none is known. */
   get newest(): string | undefined {
     return this.#loaded ? this.#policies().newest : undefined;
+  }
+
+  /** How many policies have each status of each condition, by what the API server has. */
+  get conditionCounts(): ConditionCounts {
+    return countConditions(this.#loaded ? this.#policies().list() : []);
   }
 
   /** Something else shows that the API server answers: a pause after an error ends. */

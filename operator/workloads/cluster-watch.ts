@@ -8,6 +8,7 @@ import type { Logger } from '../../kube/log.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Store } from '../../kube/object-store.ts';
+import type { WatchAges } from '../../kube/watch-ages.ts';
 
 export interface ClusterWatchOptions {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;
@@ -15,6 +16,7 @@ export interface ClusterWatchOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly outages?: OutageLog | undefined;
+  readonly watchAges?: Pick<WatchAges, 'began'> | undefined;
   readonly observer?: InformerObserver;
   /** Approximate milliseconds between two lists. */
   readonly relistMs?: number;
@@ -41,6 +43,7 @@ export class ClusterWatch {
       random,
       logger,
       outages,
+      watchAges,
       observer,
       relistMs = RELIST_MS,
       storeOf,
@@ -56,6 +59,7 @@ export class ClusterWatch {
           random,
           logger,
           outages,
+          watchAges,
           relistMs,
           pageSize: PAGE,
           store: storeOf(kind),

@@ -17,6 +17,7 @@ import { Refetch } from './refetch.ts';
 import { RuledNamespace } from './ruled-namespace.ts';
 import type { Entry } from './ruled-namespace.ts';
 import { WorkloadStore } from './workload-store.ts';
+import { isNewcomer } from '../../core/workload/standing.ts';
 import type { Standing } from '../../core/workload/standing.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 import { partsOfWorkloadKey, workloadKey, workloadOf } from '../../core/workload/workload.ts';
@@ -78,6 +79,7 @@ export class Inventory {
   readonly #slices: Slices;
   readonly #settling: Slices;
   readonly #counts = new Map<Standing['state'], number>();
+  #newcomers = 0;
   readonly #watch: ClusterWatch;
   readonly #refetch: Refetch;
   #isGoing = false;
@@ -190,6 +192,11 @@ export class Inventory {
   /** Returns how many are in each state. */
   counts(): Readonly<Partial<Record<Standing['state'], number>>> {
     return Object.fromEntries(this.#counts);
+  }
+
+  /** How many of those that are Missed ran before their policy, which leaves them to its rollout. */
+  get newcomers(): number {
+    return this.#newcomers;
   }
 
   /** Judges a workload again, because what is known about its images or other objects has changed. */
@@ -335,6 +342,7 @@ export class Inventory {
 
   /** Counts what was in one state and is in another now. */
   #count(before: Standing | undefined, after: Standing | undefined): void {
+    this.#newcomers += newcomersIn(after) - newcomersIn(before);
     if (before !== undefined) {
       const left = (this.#counts.get(before.state) ?? 0) - 1;
       if (left > 0) this.#counts.set(before.state, left);
@@ -371,4 +379,9 @@ export function orderOf({ metadata: a }: Workload, { metadata: b }: Workload): n
   if (a.uid !== b.uid) return 1;
   // a version that cannot be compared counts as newer
   return compareVersions(a.resourceVersion, b.resourceVersion) ?? 1;
+}
+
+/** 1 for a newcomer, else 0. */
+function newcomersIn(standing: Standing | undefined): number {
+  return standing !== undefined && isNewcomer(standing) ? 1 : 0;
 }

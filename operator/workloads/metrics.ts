@@ -9,6 +9,8 @@ import type { State } from '../../core/workload/standing.ts';
 /** Read when a scrape asks. */
 export interface WorkloadFigures {
   readonly counts: () => Readonly<Partial<Record<State, number>>>;
+  /** Of those that are Missed, how many ran before their policy. */
+  readonly newcomers: () => number;
   /** Workloads whose rollout the operator is waiting for. */
   readonly rolling: () => number;
   /** Policies with workloads that wait for a slot of the whole cluster. */
@@ -25,12 +27,22 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
   const registers = [register];
   new Gauge({
     name: 'vault_injection_workloads',
-    help: 'Workloads that a policy applies to, by state.',
+    help: 'Workloads that a policy applies to, by state; every replica counts all of them, so do not add up replicas.',
     labelNames: ['state'],
     registers,
     collect() {
       const counts = figures.counts();
       for (const state of STATE_NAMES) this.set({ state }, counts[state] ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'vault_injection_workloads_not_adopted',
+    help:
+      'Workloads in state Missed that ran before their policy: they are left to its rollout, and are missed on purpose. ' +
+      'Every replica counts all of them.',
+    registers,
+    collect() {
+      this.set(figures.newcomers());
     },
   });
   new Gauge({

@@ -177,6 +177,7 @@ export class WorkloadController {
     options.replicas.onChange(() => this.#denials.look());
     this.#metrics = createWorkloadMetrics(register, {
       counts: () => this.#inventory.counts(),
+      newcomers: () => this.#inventory.newcomers,
       rolling: () => this.#slots.rolling,
       waiting: () => this.#slots.waiting,
       unanswered: () => (this.#images?.open ?? 0) + (this.#sources?.open ?? 0),

@@ -11,12 +11,13 @@ import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
+import type { WatchAges } from '../../kube/watch-ages.ts';
 import { FIELD_MANAGER } from '../configuration/configuration.ts';
 import type { Paths } from '../paths/keeper.ts';
 import type { PathSet } from '../paths/rotation.ts';
-import { certificatesIn, fingerprintOf, issuerOf, validityOf } from './inspect.ts';
+import { certificatesIn, fingerprintOf, issuerOf, renewalTime, validityOf } from './inspect.ts';
 import type { ServingPair, Validity } from './inspect.ts';
-import { isServable, issueLeaf } from './leaf.ts';
+import { isServable, issueLeaf, leafRenewalTime } from './leaf.ts';
 import { NeededAuthorities } from './needed.ts';
 import type { OtherReplicas } from './needed.ts';
 import { planRenewal } from './renewal.ts';
@@ -33,6 +34,7 @@ export interface CertificateKeeperOptions extends SettledOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly outages?: OutageLog;
+  readonly watchAges?: Pick<WatchAges, 'began'>;
   /** Namespace of the Secret. */
   readonly namespace: string;
   readonly secretName?: string;
@@ -55,8 +57,13 @@ export interface CertificateStatus {
   readonly ready: boolean;
   /** The stage of the rotation of authorities. */
   readonly stage: 'None' | 'Steady' | 'Publishing' | 'Retiring';
+  /** Milliseconds since the epoch, like the following ones. */
   readonly leafNotAfter?: number;
+  /** From when on what is served is to be replaced. */
+  readonly leafRenewAt?: number;
   readonly authorityNotAfter?: number;
+  /** From when on the authority is to be replaced. */
+  readonly authorityRenewAt?: number;
 }
 
 // Renewal goes by the wall clock, checked this often: timers stop while a machine is suspended.
@@ -115,6 +122,7 @@ export class CertificateKeeper {
       random,
       logger,
       outages: options.outages,
+      watchAges: options.watchAges,
       onChange: () => this.wake(),
     });
   }
@@ -158,12 +166,13 @@ export class CertificateKeeper {
   certificateStatus(): CertificateStatus {
     const set = this.#set;
     const leafNotAfter = this.#pair && validityOfPem(this.#pair.cert)?.notAfter;
-    const authorityNotAfter = set && validityOfPem(set.current.certificate)?.notAfter;
+    const authority = set && validityOfPem(set.current.certificate);
     return {
       ready: this.#pair !== undefined,
       stage: stageOf(set),
-      ...(leafNotAfter !== undefined && { leafNotAfter }),
-      ...(authorityNotAfter !== undefined && { authorityNotAfter }),
+      ...(this.#pair !== undefined &&
+        leafNotAfter !== undefined && { leafNotAfter, leafRenewAt: leafRenewalTime(this.#pair, this.#jitter) }),
+      ...(authority && { authorityNotAfter: authority.notAfter, authorityRenewAt: renewalTime(authority) }),
     };
   }
 

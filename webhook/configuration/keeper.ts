@@ -26,6 +26,7 @@ import {
 } from './observed.ts';
 import type { InjectedCopy } from './injected-workloads.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
+import type { WatchAges } from '../../kube/watch-ages.ts';
 import type { Published } from './published.ts';
 import { Repairs } from './repairs.ts';
 import { UNGUARDED } from '../paths/path.ts';
@@ -36,6 +37,7 @@ export interface ConfigurationKeeperOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly outages?: OutageLog;
+  readonly watchAges?: Pick<WatchAges, 'began'>;
   readonly target: WebhookTarget;
   /** The operator's own namespace, which names its installation. */
   readonly installation: string;
@@ -142,6 +144,7 @@ export class ConfigurationKeeper {
       random,
       logger,
       outages: options.outages,
+      watchAges: options.watchAges,
       onChange: (_, object, previous) => this.#noticed(object, previous),
       onSynced: () => {
         this.#keeping.notify();

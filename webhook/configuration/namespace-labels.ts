@@ -3,6 +3,7 @@ import { Informer } from '../../kube/informer.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
+import type { WatchAges } from '../../kube/watch-ages.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 
 export interface NamespaceLabelsOptions {
@@ -11,6 +12,7 @@ export interface NamespaceLabelsOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly outages?: OutageLog | undefined;
+  readonly watchAges?: Pick<WatchAges, 'began'> | undefined;
   /** Called when `of` returns something else for some namespace. */
   readonly onChange: () => void;
 }

@@ -7,6 +7,7 @@ import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Store } from '../../kube/object-store.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { WatchAges } from '../../kube/watch-ages.ts';
 
 export interface WatchOptions {
   readonly client: Pick<ObjectClient, 'list' | 'watch'>;
@@ -14,6 +15,7 @@ export interface WatchOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly outages?: OutageLog | undefined;
+  readonly watchAges?: Pick<WatchAges, 'began'> | undefined;
 }
 
 /**

@@ -3,11 +3,11 @@ import type { Registry as Register } from 'prom-client';
 
 /**
  * How a look-up of an object ended. Remembered: from the cache; Kept: it could not be read now, so the previous answer
- * still counts; Failed: it could not be read and nothing was known; TooSlow: the same, because the review's time was
- * up.
+ * still counts; Failed: it could not be read and nothing was known; Busy: the same, because too many were being read;
+ * TooSlow: the same, because the review's time was up.
  */
 export type ReadResult = (typeof READ_RESULTS)[number];
-const READ_RESULTS = ['Remembered', 'Read', 'Missing', 'Forbidden', 'Kept', 'Failed', 'TooSlow'] as const;
+const READ_RESULTS = ['Remembered', 'Read', 'Missing', 'Forbidden', 'Kept', 'Failed', 'Busy', 'TooSlow'] as const;
 
 export interface SourceMetrics {
   asked(result: ReadResult): void;
@@ -24,6 +24,7 @@ export function createSourceMetrics(register: Register): SourceMetrics {
     labelNames: ['result'],
     registers,
   });
+  for (const result of READ_RESULTS) reads.inc({ result }, 0);
   for (const result of READ_RESULTS) reads.inc({ result }, 0);
   return {
     asked: (result) => reads.inc({ result }),

@@ -33,6 +33,7 @@ const MEMORY_BYTES = 8 * 2 ** 20;
 const BYTES_PER_ENTRY = 300;
 const BYTES_PER_KEY = 100;
 const SLOTS = { active: 16, activeOfGroup: 4, waiting: 1024 };
+const BUSY = 'Busy';
 const TOO_MANY: SourceAnswer = {
   unreadable: `only the first ${MOST_OBJECTS} ConfigMaps and Secrets of a workload are read`,
 };
@@ -43,7 +44,7 @@ export class SourceMemory {
   readonly #flights = new Map<string, Promise<SourceAnswer>>();
   /** Objects that a caller gave up waiting for before the answer arrived. */
   readonly #overdue = new Set<string>();
-  readonly #slots = slots(SLOTS, () => new ApiError(0, 'Busy', 'too many objects are being read; try again'));
+  readonly #slots = slots(SLOTS, () => new ApiError(0, BUSY, 'too many objects are being read; try again'));
   #onAnswer: (namespace: string, ref: SourceRef) => void = () => undefined;
 
   constructor(options: SourceMemoryOptions) {
@@ -119,12 +120,8 @@ export class SourceMemory {
     return flight;
   }
 
-  #keep(
-    namespace: string,
-    ref: SourceRef,
-    { answer, version, isFailure }: SourceReading,
-    isNews: boolean,
-  ): SourceAnswer {
+  #keep(namespace: string, ref: SourceRef, reading: SourceReading, isNews: boolean): SourceAnswer {
+    const { answer, version, isFailure } = reading;
     const key = keyOf(namespace, ref);
     const isOverdue = this.#overdue.delete(key);
     const before = this.#remembered.get(key);
@@ -133,7 +130,7 @@ export class SourceMemory {
       this.#remembered.set(key, { ...before, isDoubtful: true }, namespace);
       return before.answer;
     }
-    this.#count(isFailure ? 'Failed' : 'data' in answer ? 'Read' : 'missing' in answer ? 'Missing' : 'Forbidden');
+    this.#count(resultOf(reading));
     const readAt = this.#options.clock.elapsed();
     this.#remembered.set(key, { answer, version, readAt, isDoubtful: isFailure }, namespace);
     // For an object that was unknown before, the callers get the answer, if they had the time to wait for it.
@@ -163,7 +160,13 @@ function knownOf(objects: readonly SourceRef[], answers: ReadonlyMap<string, Sou
 
 function refused(error: unknown): SourceReading {
   if (!(error instanceof ApiError)) throw error;
-  return { answer: { unreadable: error.message }, isFailure: true };
+  return { answer: { unreadable: error.message }, isFailure: true, isBusy: error.reason === BUSY };
+}
+
+function resultOf({ answer, isFailure, isBusy }: SourceReading): ReadResult {
+  if (isBusy === true) return 'Busy';
+  if (isFailure) return 'Failed';
+  return 'data' in answer ? 'Read' : 'missing' in answer ? 'Missing' : 'Forbidden';
 }
 
 function keyOf(namespace: string, ref: SourceRef): string {

@@ -18,6 +18,8 @@ export interface SourceReading {
   readonly version?: string;
   /** The read failed: what was known before is better. */
   readonly isFailure: boolean;
+  /** It was not even tried: too many others are being read. */
+  readonly isBusy?: boolean;
 }
 
 /** Never rejects: why something cannot be read is a result too. */

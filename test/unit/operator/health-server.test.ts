@@ -71,15 +71,19 @@ describe('the health server', () => {
   it('serves metrics, without those that are not known yet', async () => {
     const [, early] = await get('/metrics');
     expect(early).to.contain('vault_injection_rules 3\n');
-    expect(early).not.to.match(/^vault_injection_certificate_not_after_seconds /m);
+    expect(early).not.to.match(/^vault_injection_certificate_expiration_timestamp_seconds /m);
     notAfter = 5000;
-    expect((await get('/metrics'))[1]).to.contain('vault_injection_certificate_not_after_seconds 5\n');
+    expect((await get('/metrics'))[1]).to.contain('vault_injection_certificate_expiration_timestamp_seconds 5\n');
   });
 
   it('has every series of refusals and repairs from the start', async () => {
     const [, text] = await get('/metrics');
     expect(text).to.contain('vault_injection_requests_refused_total{code="413"} 0');
     expect(text).to.contain('vault_injection_repairs_total{object="configuration"} 0');
+    expect(text).to.contain('vault_injection_denials_total{reason="WorkloadTooLarge"} 0');
+    expect(text).to.contain('vault_injection_review_bounds_total{bound="Waiting"} 0');
+    for (const entry of ['ignore', 'fail', 'probe'])
+      expect(text).to.contain(`vault_injection_review_duration_seconds_bucket{le="1",entry="${entry}"} 0`);
   });
 
   it('answers nothing else', async () => {

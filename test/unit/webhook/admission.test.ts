@@ -291,13 +291,14 @@ describe('admission', () => {
 
     it('lets reviews of another namespace wait although one namespace has too many', async () => {
       const find = (): Promise<KnownImages> => new Promise(() => undefined);
-      const { admit } = admission({ lookUps: lookUp({ find }) });
+      const { admit, metrics } = admission({ lookUps: lookUp({ find }) });
       const padding = 'x'.repeat(2 ** 20);
       const waits: boolean[] = [];
       for (const namespace of ['a', 'a', 'a', 'b', 'b']) {
         waits.push(await isWaiting(admit('fail', body({ namespace, padding }))));
       }
       expect(waits).to.deep.equal([true, false, false, true, false]);
+      expect(await metrics.register.metrics()).to.contain('vault_injection_review_bounds_total{bound="Waiting"} 3\n');
       expect(warningsOf(await admit('fail', body({ namespace: 'a', padding })))).to.deep.equal([
         '{"why":"too many reviews are waiting for registries; try again"}',
       ]);

@@ -42,6 +42,28 @@ describe('what is done about workloads without a slot for each, and with one', (
       await bare('old', { createdAt: BEFORE });
     });
 
+    it('counts them apart from those that are missed by accident, until they are injected', async () => {
+      await bare('new', { createdAt: AFTER });
+      scene.rule({ since: SINCE });
+      scene.isLeader = false;
+      await start();
+      const figures = async (): Promise<string[]> =>
+        (await scene.register.metrics()).match(/^vault_injection_workloads(_not_adopted|\{state="Missed"\}) \d+$/gm) ??
+        [];
+      expect(await figures()).to.deep.equal([
+        'vault_injection_workloads{state="Missed"} 2',
+        'vault_injection_workloads_not_adopted 1',
+      ]);
+      scene.edit('old', 'kubectl-edit', ({ metadata }) => {
+        (metadata as { annotations?: object }).annotations = { [annotation.inject]: 'false' };
+      });
+      await scene.clock.advance(1_000);
+      expect(await figures()).to.deep.equal([
+        'vault_injection_workloads{state="Missed"} 1',
+        'vault_injection_workloads_not_adopted 0',
+      ]);
+    });
+
     it('lists them with the command that injects them, and repairs what came later', async () => {
       await bare('new', { createdAt: AFTER });
       scene.rule({ since: SINCE });

@@ -9,7 +9,8 @@ import { decodeSet } from '../../../../webhook/certificates/secret.ts';
 import { CertificateWorld, SECRETS, serves, settle, WAIT_MS } from '../../../support/certificate-world.ts';
 import type { ManualClock } from '../../../support/manual-clock.ts';
 
-const DAY = 24 * 3600_000;
+const HOUR = 3600_000;
+const DAY = 24 * HOUR;
 
 describe('the keeper of certificates', () => {
   it('creates an authority and a certificate if there are none, and stores them before it serves', async () => {
@@ -25,7 +26,10 @@ describe('the keeper of certificates', () => {
       ready: true,
       stage: 'Steady',
       leafNotAfter: world.clock.now() + LEAF_LIFE_MS,
+      // after two thirds of their lives, which begin an hour before they are issued
+      leafRenewAt: world.clock.now() - HOUR + ((LEAF_LIFE_MS + HOUR) * 2) / 3,
       authorityNotAfter: world.clock.now() + 365 * DAY,
+      authorityRenewAt: world.clock.now() - HOUR + ((365 * DAY + HOUR) * 2) / 3,
     });
     expect(world.repairs).to.equal(0);
   });

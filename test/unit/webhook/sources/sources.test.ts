@@ -121,6 +121,28 @@ describe('Sources', () => {
     expect(reads()).to.equal(1);
   });
 
+  it('reads a few at a time, refuses what there is no room for, and counts that as Busy', async () => {
+    const hanging = new Sources({
+      read: () => new Promise(() => undefined),
+      client: api,
+      clock,
+      random: () => 0.5,
+      logger: testLog().logger,
+      metrics: createSourceMetrics((register = new Register())),
+      rereadMs: 60_000,
+    });
+    // 4 of a namespace are read, and 1,024 wait
+    for (let first = 0; first < 1_100; first += 50) {
+      const objects = Array.from({ length: 50 }, (_, index): SourceRef => ({
+        kind: 'Secret',
+        name: `s${first + index}`,
+      }));
+      void hanging.find('shop', { objects }, 2_500);
+    }
+    await settle();
+    expect([await counted('Busy'), await counted('Failed')]).to.deep.equal([1_100 - 4 - 1_024, 0]);
+  });
+
   it('reads 64 objects of a workload, and says so if there are more', async () => {
     const objects = Array.from({ length: 66 }, (_, index): SourceRef => ({ kind: 'ConfigMap', name: `c${index}` }));
     const answers = await sources.find('shop', { objects }, 2_500);

@@ -1,0 +1,268 @@
+/**
+ * Alerts that fire and resolve in a real Prometheus, which scrapes the real API server and the real operator.
+ *
+ * The rules are those that are shipped, hastened: see hastened(). VaultInjectionCertificateNotRenewed is not among them,
+ * because the certificate of this operator is due in days; promtool alone tests it, as docs/guides/monitoring.md says.
+ */
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+
+import { ensureTools } from '../../build/tools/tools.ts';
+import { BUILDING_MS } from '../support/building.ts';
+import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { ALERTS, ALERTS_FILE, dashboardExpressions, metricsIn, seriesIn } from '../support/monitoring.ts';
+import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
+import { startPrometheus, type Alert, type Prometheus } from '../support/prometheus.ts';
+import { Cluster } from './cluster.ts';
+import { container, deployment, policy, type Workload } from './manifests.ts';
+
+const FASTER = 30;
+/** Above the 13 s in which a dead watch of policies is noticed. Those of other resources may be older and well. */
+const STALE_SECONDS = 20;
+const POLICIES = 'vaultinjectionpolicies';
+/** As long as anything may take on a busy machine. */
+const PATIENCE_MS = 120_000;
+
+/**
+ * The rules with all windows, offsets and `for` a thirtieth as long, and an age of 20 s instead of 300 s from which on a
+ * watch is stale. Nothing else is changed.
+ */
+function hastened(rules: string): string {
+  return rules
+    .replace(/(?<=\[|offset |for: )(\d+)m\b/g, (_, minutes: string) => `${(Number(minutes) * 60) / FASTER}s`)
+    .replace(/(?<=vault_injection_watch_age_seconds > )\d+/, String(STALE_SECONDS));
+}
+
+describe('the alerts, provoked', function () {
+  this.timeout(4 * PATIENCE_MS);
+  let plane: ControlPlane;
+  let cluster: Cluster;
+  let operator: RunningOperator;
+  let prometheus: Prometheus;
+  let registry: { readonly host: string; stop(): Promise<void> };
+  const seen = new Set<string>();
+
+  before(async function () {
+    this.timeout(BUILDING_MS);
+    registry = await startSilentRegistry();
+    plane = await startControlPlane({ controllers: false });
+    cluster = new Cluster(plane);
+    operator = await start();
+    prometheus = await startPrometheus({ controlPlane: plane, rules: hastened(readFileSync(ALERTS_FILE, 'utf8')) });
+    prometheus.scrape([scrapedAt(operator)]);
+    for (const [namespace, failurePolicy] of [
+      ['strict', 'Fail'],
+      ['lenient', 'Ignore'],
+    ] as const) {
+      await cluster.namespace(namespace);
+      await cluster.policy(policy(namespace, 'shop', { failurePolicy }));
+    }
+  });
+  after(async () => {
+    await prometheus.stop();
+    await operator.stop();
+    await plane.stop();
+    await registry.stop();
+  });
+
+  const start = (): Promise<RunningOperator> =>
+    startOperator({
+      controlPlane: plane,
+      flags: ['--registries', registry.host, '--registry-plain-http', registry.host],
+    });
+  const scrapedAt = ({ healthUrl }: RunningOperator): string => new URL(healthUrl).host;
+
+  async function firing(name: string): Promise<readonly Alert[]> {
+    const alerts = await prometheus.alerts();
+    return alerts.filter(
+      ({ state, labels: { alertname, resource = POLICIES } }) =>
+        state === 'firing' && alertname === name && resource === POLICIES,
+    );
+  }
+
+  /** Waits until the alert fires, provoking it again and again; resolves with its labels. */
+  async function fires(
+    name: string,
+    provoke: () => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<Alert['labels']> {
+    const found = await eventually(
+      `${name} to fire`,
+      async () => {
+        await provoke();
+        return (await firing(name))[0];
+      },
+      PATIENCE_MS,
+      async () => JSON.stringify(await prometheus.alerts()),
+    );
+    seen.add(name);
+    expect(found.annotations.runbook_url).to.be.a('string');
+    return found.labels;
+  }
+
+  const resolves = (name: string): Promise<true> =>
+    eventually(
+      `${name} to resolve`,
+      async () => ((await firing(name)).length === 0 ? true : undefined),
+      PATIENCE_MS,
+      async () => JSON.stringify(await prometheus.alerts()),
+    );
+
+  /** Creates a workload and says nothing of what comes of it. */
+  const attempt = (workload: Workload, ...flags: string[]): Promise<unknown> =>
+    plane.kubectl(['create', ...flags, '-f', '-'], JSON.stringify(workload));
+
+  let count = 0;
+  const name = (): string => `app-${count++}`;
+
+  it('are silent while all is well', async () => {
+    await eventually('everything to be scraped', async () => {
+      const up = await prometheus.query('up == 1');
+      const leaders = await prometheus.query('vault_injection_leader == 1');
+      return up.length === 2 && leaders.length === 1 ? true : undefined;
+    });
+    await cluster.apply(deployment('strict', name()));
+    for (const { alert } of ALERTS) expect(await firing(alert), alert).to.deep.equal([]);
+  });
+
+  it('have runbooks whose commands of kubectl the API server understands', async () => {
+    const { kubectl } = await ensureTools(['kubectl']);
+    const commands = runbookCommands();
+    expect(commands.length).to.be.above(12);
+    const failures = commands.map((command) => {
+      const { status, stderr } = spawnSync('bash', ['-c', command.replace(/^kubectl/, kubectl.path)], {
+        env: { PATH: process.env.PATH, HOME: plane.dir, KUBECONFIG: plane.kubeconfig },
+        encoding: 'utf8',
+      });
+      // "no" is an answer: this operator has no ServiceAccount
+      const isAnswered = status === 0 || (command.includes('auth can-i') && stderr === '');
+      return isAnswered ? '' : `${command}: ${stderr}`;
+    });
+    expect(failures.filter((failure) => failure !== '')).to.deep.equal([]);
+  });
+
+  it('VaultInjectionReviewsSlow: reviews wait for a registry that says nothing', async () => {
+    const waiting = (): Promise<unknown> => {
+      const app = container('app', { image: `${registry.host}/shop:${count++}` });
+      delete app.command;
+      delete app.args;
+      return attempt(deployment('lenient', name(), [app]), '--dry-run=server');
+    };
+    expect(await fires('VaultInjectionReviewsSlow', waiting)).to.include({ entry: 'ignore', severity: 'warning' });
+    await resolves('VaultInjectionReviewsSlow');
+  });
+
+  it('VaultInjectionConfigurationContested: somebody keeps changing the webhook configuration', async () => {
+    const change = JSON.stringify([{ op: 'replace', path: '/webhooks/0/timeoutSeconds', value: 7 }]);
+    const patch = ['mutatingwebhookconfiguration', 'vault-injection-operator', '--type=json', '-p', change];
+    await fires('VaultInjectionConfigurationContested', () => cluster.kubectl('patch', ...patch));
+    await resolves('VaultInjectionConfigurationContested');
+  });
+
+  it('VaultInjectionFailOpen, VaultInjectionReviewsFailing, VaultInjectionNoLeader: the operator is killed', async () => {
+    await operator.stop('SIGKILL');
+    prometheus.scrape([]);
+    await cluster.apply(deployment('lenient', 'missed'));
+    expect(await fires('VaultInjectionFailOpen', () => attempt(deployment('lenient', name())))).to.include({
+      name: 'ignore.vaultinjection.dev',
+    });
+    expect(await fires('VaultInjectionReviewsFailing', () => attempt(deployment('strict', name())))).to.include({
+      name: 'fail.vaultinjection.dev',
+      error_type: 'calling_webhook_error',
+      severity: 'critical',
+    });
+    await fires('VaultInjectionNoLeader');
+  });
+
+  it('VaultInjectionWorkloadsMissed: repairs are refused by a policy of the cluster', async () => {
+    for (const manifest of REFUSING) await cluster.apply(manifest);
+    const annotate = ['annotate', '--overwrite', 'deployment', 'missed', '-n', 'lenient'];
+    const isRefused = async (): Promise<boolean> => (await plane.kubectl([...annotate, `tried=${count++}`])).code !== 0;
+    await eventually('changes to be refused', async () => (await isRefused()) || undefined);
+    operator = await start();
+    prometheus.scrape([scrapedAt(operator)]);
+    await fires('VaultInjectionWorkloadsMissed');
+    for (const quiet of ['VaultInjectionFailOpen', 'VaultInjectionReviewsFailing', 'VaultInjectionNoLeader'])
+      await resolves(quiet);
+    await cluster.kubectl('delete', 'validatingadmissionpolicybinding', REFUSING[0].metadata.name);
+    // admission injects what is changed
+    await eventually('changes to be let through', async () => ((await isRefused()) ? undefined : true));
+    await resolves('VaultInjectionWorkloadsMissed');
+  });
+
+  it('VaultInjectionWatchStale: the API server is away', async () => {
+    const scrapes = [operator.health('/metrics').then(({ body }) => body), cluster.kubectl('get', '--raw', '/metrics')];
+    const series = seriesIn((await Promise.all(scrapes)).join('\n'));
+    await plane.stopApiServer();
+    expect(await fires('VaultInjectionWatchStale')).to.include({ resource: POLICIES });
+    await plane.startApiServer();
+    await resolves('VaultInjectionWatchStale');
+    // what was scraped before holds all that was provoked until then
+    for (const { alert, expr } of ALERTS)
+      for (const metric of metricsIn(expr)) expect(series, `${alert} asks for ${metric}`).to.include(metric);
+    for (const { title, expr } of dashboardExpressions())
+      for (const metric of metricsIn(expr)) expect(series, `"${title}" asks for ${metric}`).to.include(metric);
+  });
+
+  it('were all of them but the one whose time does not come here', () => {
+    const others = ALERTS.map(({ alert }) => alert).filter((alert) => !seen.has(alert));
+    expect(others).to.deep.equal(['VaultInjectionCertificateNotRenewed']);
+  });
+});
+
+/** The commands of the runbooks that only ask, about the example namespace where one has to be named. */
+function runbookCommands(): readonly string[] {
+  const folder = join(import.meta.dirname, '../../docs/runbooks');
+  return readdirSync(folder)
+    .flatMap((page) => readFileSync(join(folder, page), 'utf8').match(/^ *kubectl .+$/gm) ?? [])
+    .map((line) => line.trim().replace('NAMESPACE', 'strict'))
+    .filter((line) => /^kubectl (get|auth can-i) |--dry-run=server$/.test(line))
+    .map((line) => line.replace(/ \| .*$/, ''));
+}
+
+/** Refuses every change of the Deployment `missed`. */
+const REFUSING = [
+  {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingAdmissionPolicyBinding',
+    metadata: { name: 'nobody-changes-it' },
+    spec: { policyName: 'nobody-changes-it', validationActions: ['Deny'] },
+  },
+  {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingAdmissionPolicy',
+    metadata: { name: 'nobody-changes-it' },
+    spec: {
+      matchConstraints: {
+        resourceRules: [
+          { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['deployments'] },
+        ],
+      },
+      validations: [{ expression: "object.metadata.name != 'missed'", message: 'nobody changes this one' }],
+    },
+  },
+] as const;
+
+/** Takes connections, and answers nothing. */
+async function startSilentRegistry(): Promise<{ readonly host: string; stop(): Promise<void> }> {
+  const open = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    open.add(socket.on('error', () => undefined).on('close', () => open.delete(socket)));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of open) socket.destroy();
+      await closed;
+    },
+  };
+}
