@@ -61,6 +61,12 @@ export const REASONS = {
     action:
       'Change what the message names: compare the configuration with config/external-webhook, copy the CA into it, or label the namespace (config/README.md).',
   },
+  Uninstalling: {
+    usedBy: ['Programmed', 'Ready', 'Stalled'],
+    meaning:
+      'The operator is being removed: uninstall was run, or its namespace is being deleted. Nothing is injected any more.',
+    action: 'Remove the rest of the operator (docs/guides/uninstall.md), or keep it with the command in the message.',
+  },
   WebhookReached: {
     usedBy: ['WebhookReachable'],
     meaning: 'The operator had the API server review an object of its own, and the review arrived at the webhook.',

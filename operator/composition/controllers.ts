@@ -45,12 +45,14 @@ export function createControllers(
     readonly rules: RuleCache;
     readonly trust: Trust;
     readonly leader: Leadership;
+    /** Who writes statuses: also while the operator is being removed, when nobody leads. */
+    readonly reporter: Leadership;
     readonly replicas: Replicas;
     readonly audiences: Pick<ApiAudiences, 'known'>;
   } & Answerers,
 ): Controllers {
   const { settings, client, register } = context;
-  const { rules, trust, leader, replicas, images, sources } = parts;
+  const { rules, trust, leader, reporter, replicas, images, sources } = parts;
   const { configuration: webhook } = trust;
   const leaderMetrics = createLeaderMetrics(register, () => leader.isLeader);
   const events = new EventRecorder({
@@ -96,7 +98,7 @@ export function createControllers(
     onLoaded: () => workloads.start(),
     certificateReady: () => trust.certificateReady(),
     webhookReachable: () => trust.prober.finding,
-    isLeader: () => leader.isLeader,
+    isLeader: () => reporter.isLeader,
     inForceEverywhere: (version) => replicas.known && allHave(replicas.others(), version),
     policyEvents: new PolicyEvents(events),
     summaryOf: (policy) => workloads.summaryOf(policy),
@@ -129,7 +131,8 @@ export function createControllers(
   });
   trust.prober.onChange(() => policies.reconcileAll());
   nodes.onChange(() => policies.reconcileAll());
-  leader.onChange((leading) => {
+  trust.departure?.onChange(() => policies.reconcileAll());
+  reporter.onChange((leading) => {
     history.doubt();
     if (leading) policies.reconcileAll();
   });

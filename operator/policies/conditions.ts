@@ -31,6 +31,8 @@ export interface PolicyFacts {
   readonly narrowedBy?: string | undefined;
   /** What the webhook configuration lacks that the installer keeps. */
   readonly lacking?: string | undefined;
+  /** Why nothing is injected any more, if the operator is being removed. */
+  readonly leaving?: string | undefined;
   /** API servers reach the webhook. */
   readonly webhook: Statement;
   /** There is a certificate to serve. */
@@ -101,9 +103,10 @@ function acceptedOf({ verdict, inForce, refuses, consents }: PolicyFacts): State
 }
 
 function programmedOf(facts: PolicyFacts): Statement {
-  const { verdict, inForce, everywhere, programmed, excluded, excludedBy, narrowedBy, lacking } = facts;
+  const { verdict, inForce, everywhere, programmed, excluded, excludedBy, narrowedBy, lacking, leaving } = facts;
   if (verdict.ok && verdict.suspended) return isFalse('Suspended', 'the policy is suspended: nothing is injected');
   if (inForce === undefined) return isFalse('NotAccepted', 'no valid generation of the policy is known');
+  if (leaving !== undefined) return isFalse('Uninstalling', leaving);
   if (excluded) return isFalse('NamespaceExcluded', 'workloads of this namespace are never injected');
   if (excludedBy !== undefined) {
     return isFalse(
@@ -155,6 +158,7 @@ const ON_PURPOSE: ReadonlySet<ReasonCode> = new Set([
   'NamespaceExcluded',
   'ExcludedByPlatform',
   'ConfigurationLacking',
+  'Uninstalling',
 ]);
 
 // What a person has to fix is stalled; what is in progress is reconciling; what is suspended is neither.

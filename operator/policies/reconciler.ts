@@ -40,6 +40,8 @@ export interface WebhookProgramming {
   lackingFor(namespace: string): string | undefined;
   /** Returns what somebody has added to it that may keep single workloads out, in words. */
   narrowedByPlatform(): string | undefined;
+  /** Returns that the operator is being removed, in words. */
+  leaving?(): string | undefined;
 }
 
 /** What the reconciler needs from the checks of Vault. */
@@ -191,6 +193,7 @@ export class Reconciler {
       excludedBy: webhook.excludedByPlatform(namespace),
       lacking: webhook.lackingFor(namespace),
       narrowedBy: webhook.narrowedByPlatform(),
+      leaving: webhook.leaving?.(),
       webhook: this.#options.webhookReachable() ?? knownReachability(known),
       certificateReady: certificateReady(),
       vault: vault.health(key),

@@ -35,6 +35,16 @@ describe('conditions of a policy', () => {
     expect(message).to.match(/^admission uses generation 3; somebody has added matchConditions not-by-me to /);
   });
 
+  it('say that nothing is injected any more while the operator is being removed, whatever else is', () => {
+    const facts = { ...ALL_WELL, leaving: 'the operator is being uninstalled' };
+    expect(summary({ ...facts, programmed: false, everywhere: false })).to.include.members([
+      'Programmed=False/Uninstalling',
+      'Ready=False/Uninstalling',
+      'Stalled=True/Uninstalling',
+    ]);
+    expect(messageOf(facts, 'Ready')).to.equal('the operator is being uninstalled');
+  });
+
   const cases: Readonly<Record<string, { facts: Partial<PolicyFacts>; expected: string[] }>> = {
     'in force': {
       facts: {},
