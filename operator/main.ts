@@ -9,6 +9,7 @@ import { run } from '../kube/run.ts';
 import { compose } from './composition/compose.ts';
 import { createContext } from './composition/context.ts';
 import { createLogger } from './composition/logger.ts';
+import { uninstallCommand } from './composition/uninstall.ts';
 import { readSettings, SettingsError, settingsHelp } from './settings.ts';
 
 // Hardly anything survives in a small young generation, so there is nothing to share among threads; waiting for threads
@@ -22,6 +23,10 @@ const MOST_LINES = 50;
 const LONGEST_LINE = 1_000;
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'uninstall') {
+    process.exitCode = await uninstallCommand(process.argv.slice(3), process);
+    return;
+  }
   const settings = readSettings(process.argv.slice(2), process.env);
   if (settings === 'help') {
     process.stdout.write(settingsHelp());

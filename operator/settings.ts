@@ -307,6 +307,7 @@ export function settingsHelp(): string {
     return `  --${flagOf(name)}\n      ${spec.help}\n      default: ${shown}; ${spec.allowed}; environment: ${variableOf(name)}; file: ${name}`;
   });
   return `Usage: vault-injection-operator [--SETTING VALUE ...]
+       vault-injection-operator uninstall [--restore] [--SETTING VALUE ...]
 
 Puts Vault secrets into the environment of programs on Kubernetes, as VaultInjectionPolicy objects say.
 A flag wins over the environment, the environment over the file given by --config.
