@@ -91,6 +91,12 @@ export const REASONS = {
     action:
       'Wait a few seconds. If it persists, look for errors about the Secret of the certificates in the log of the operator.',
   },
+  CRDOutdated: {
+    usedBy: ['CRDOutdated'],
+    meaning:
+      'The CRD in the cluster lacks fields that this version of the operator knows, so API servers drop them from policies and statuses. The condition is there only while it is so; everything else works.',
+    action: 'Update the CRD: kubectl apply --server-side -f crds/ of this version of the operator.',
+  },
 
   // the policy is not valid
   SchemaInvalid: {

@@ -81,7 +81,7 @@ export function compose(context: Context): Group {
   const health = createHealth(context, { trust, controllers, server, turnedAway });
   showFigures(metrics, rules, trust);
 
-  const { events, authorities, rotation, workloads, policies, nodes } = controllers;
+  const { events, authorities, rotation, workloads, policies, nodes, crd } = controllers;
   const { images, sources } = answerers;
   const connections: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
   return new Group(
@@ -95,6 +95,7 @@ export function compose(context: Context): Group {
       [
         named('events', events),
         named('authorities of Vaults', authorities),
+        named('schema of policies', crd),
         // known when policies are compiled
         named('audiences of the API server', audiences),
       ],

@@ -8,6 +8,7 @@ import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
 import { tokenAudienceOf } from '../settings.ts';
 import type { Settings } from '../settings.ts';
+import { CrdWatch } from '../policies/crd-watch.ts';
 import { Freshness } from '../policies/freshness.ts';
 import { NodeVersions } from '../policies/node-versions.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
@@ -35,6 +36,7 @@ export interface Controllers {
   readonly workloads: WorkloadController;
   readonly policies: PolicyController;
   readonly nodes: NodeVersions;
+  readonly crd: CrdWatch;
   readonly freshness: Freshness;
 }
 
@@ -78,11 +80,13 @@ export function createControllers(
   const history = new RuleHistory(context);
   const nodes = new NodeVersions(context);
   const metrics = createOperatorMetrics(register);
-  const policies = new PolicyController({
+  const own = readCrd();
+  const crd = new CrdWatch({ ...context, own, onChange: () => policies.reconcileAll() });
+  const policies: PolicyController = new PolicyController({
     ...context,
     relistMs: milliseconds(settings.relistInterval),
     observer: metrics,
-    validate: policyValidator(readCrd()),
+    validate: policyValidator(own),
     compile: (policy) =>
       compilePolicy(policy, {
         injectorImage: settings.injectorImage,
@@ -104,6 +108,7 @@ export function createControllers(
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
     delivery: () => nodes.choice,
+    crdLack: () => crd.lack,
     vault: new NodeVaultClient({ hosts: checkHosts(settings) }),
     authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
@@ -136,7 +141,7 @@ export function createControllers(
     history.doubt();
     if (leading) policies.reconcileAll();
   });
-  return { events, authorities, rotation, workloads, policies, nodes, freshness };
+  return { events, authorities, rotation, workloads, policies, nodes, crd, freshness };
 }
 
 /** Where the operator may log in, it may also ask. */

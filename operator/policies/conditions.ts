@@ -38,6 +38,8 @@ export interface PolicyFacts {
   /** There is a certificate to serve. */
   readonly certificateReady: boolean;
   readonly vault: Statement;
+  /** What the CRD in the cluster lacks of the operator's, in words; undefined: nothing. */
+  readonly crdOutdated?: string | undefined;
   /** Whether new versions of secrets are noticed; only if the policy asks for it. */
   readonly rotating?: Statement | undefined;
   /** Why workloads do not get to the desired state although the policy is in force. */
@@ -72,8 +74,8 @@ export interface PolicyStatus extends WorkloadStatus, TableStatus, InjectorStatu
 }
 
 /**
- * Returns the conditions of a policy. VaultReachable and Rotating only inform. Reconciling and Stalled are those of
- * kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): present only while they are true.
+ * Returns the conditions of a policy. VaultReachable and Rotating only inform. CRDOutdated, and
+ * Reconciling and Stalled of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus), are present only while they are true.
  */
 export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
   const accepted = acceptedOf(facts);
@@ -86,6 +88,9 @@ export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
     { type: 'WebhookReachable', ...facts.webhook },
     { type: 'VaultReachable', ...facts.vault },
     { type: 'CertificateReady', ...certificate },
+    ...(facts.crdOutdated === undefined
+      ? []
+      : [{ type: 'CRDOutdated' as const, ...isTrue('CRDOutdated', facts.crdOutdated) }]),
     ...(facts.rotating === undefined ? [] : [{ type: 'Rotating' as const, ...facts.rotating }]),
     { type: 'Ready', ...ready },
     ...progressOf(facts, ready),
