@@ -6,6 +6,7 @@ export const CONDITION_TYPES = [
   'VaultReachable',
   'Rotating',
   'CertificateReady',
+  'CRDOutdated',
   'Ready',
   'Reconciling',
   'Stalled',

@@ -25,4 +25,6 @@ export const mark = {
   /** On the object that proves that the webhook is called: that it is one ('true'), and which replica has reviewed it. */
   probe: 'vaultinjection.dev/probe',
   probedBy: 'vaultinjection.dev/probed-by',
+  /** On the Secret of the certificates: that the installation is being removed (core/uninstalling.ts). */
+  uninstalling: 'vaultinjection.dev/uninstalling',
 } as const;

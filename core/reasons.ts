@@ -61,6 +61,12 @@ export const REASONS = {
     action:
       'Change what the message names: compare the configuration with config/external-webhook, copy the CA into it, or label the namespace (config/README.md).',
   },
+  Uninstalling: {
+    usedBy: ['Programmed', 'Ready', 'Stalled'],
+    meaning:
+      'The operator is being removed: uninstall was run, or its namespace is being deleted. Nothing is injected any more.',
+    action: 'Remove the rest of the operator (docs/guides/uninstall.md), or keep it with the command in the message.',
+  },
   WebhookReached: {
     usedBy: ['WebhookReachable'],
     meaning: 'The operator had the API server review an object of its own, and the review arrived at the webhook.',
@@ -84,6 +90,12 @@ export const REASONS = {
     meaning: 'The webhook has no certificate to serve yet.',
     action:
       'Wait a few seconds. If it persists, look for errors about the Secret of the certificates in the log of the operator.',
+  },
+  CRDOutdated: {
+    usedBy: ['CRDOutdated'],
+    meaning:
+      'The CRD in the cluster lacks fields that this version of the operator knows, so API servers drop them from policies and statuses. The condition is there only while it is so; everything else works.',
+    action: 'Update the CRD: kubectl apply --server-side -f crds/ of this version of the operator.',
   },
 
   // the policy is not valid

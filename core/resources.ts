@@ -4,6 +4,7 @@ import type { Resource } from './object.ts';
 const PLURALS = {
   ConfigMap: 'configmaps',
   Event: 'events',
+  Namespace: 'namespaces',
   Node: 'nodes',
   Secret: 'secrets',
   ServiceAccount: 'serviceaccounts',

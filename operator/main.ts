@@ -26,6 +26,7 @@ const MISUSED = 2;
 /** What the executable does instead of being the operator: each resolves with the exit status. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ run(argv: readonly string[]): Promise<number> }>>> = {
   check: () => import('./check/command.ts'),
+  uninstall: () => import('./composition/uninstall.ts'),
 };
 
 const MOST_LINES = 50;

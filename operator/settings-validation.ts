@@ -9,6 +9,26 @@ export interface AllowedValues {
   readonly allowed: string;
 }
 
+/** A row of the table of settings. */
+export interface SettingSpec extends AllowedValues {
+  readonly default: string | number | boolean;
+  readonly help: string;
+}
+
+// What values look like, as schemas and as parts of their patterns.
+export const PORT = { type: 'integer', minimum: 0, maximum: 65535 } as const;
+export const DNS_LABEL = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' } as const;
+export const DURATION = { type: 'string', format: 'duration-go' } as const;
+export const INTERVAL = { type: 'string', format: 'duration-of-interval' } as const;
+export const TEXT = { type: 'string' } as const;
+export const HOST = '[a-zA-Z0-9.*-]+(:\\d{1,5})?';
+export const VAULT_HOST = '(\\[[0-9a-fA-F:.]+\\]|[a-zA-Z0-9.*_-]+)(:\\d{1,5})?';
+/** Items separated by commas; none at all is fine. */
+export const listOf = (item: string): { type: 'string'; pattern: string } => ({
+  type: 'string',
+  pattern: `^\\s*(${item}(\\s*,\\s*${item})*)?\\s*$`,
+});
+
 // A second less than timeoutSeconds of the webhook configuration, for the network and the review itself.
 const LONGEST_WAIT_MS = 4000;
 

@@ -17,8 +17,18 @@ import {
   variableOf,
   withoutServiceLinks,
 } from './settings-sources.ts';
-import type { AllowedValues } from './settings-validation.ts';
-import { validate } from './settings-validation.ts';
+import type { SettingSpec } from './settings-validation.ts';
+import {
+  DNS_LABEL,
+  DURATION,
+  HOST,
+  INTERVAL,
+  listOf,
+  PORT,
+  TEXT,
+  validate,
+  VAULT_HOST,
+} from './settings-validation.ts';
 import type { VaultIdentity } from './vault-identities.ts';
 import { IdentityError, readIdentities } from './vault-identities.ts';
 
@@ -30,6 +40,7 @@ export interface Settings {
   readonly webhookService: string;
   readonly webhookServicePort: number;
   readonly webhookConfiguration: 'Managed' | 'External';
+  readonly clusterRole: string;
   readonly webhookClientCa: string;
   readonly webhookClientNames: string;
   readonly webhookTokenFile: string;
@@ -63,11 +74,6 @@ export interface Settings {
 
 export { SettingsError };
 
-interface SettingSpec extends AllowedValues {
-  readonly default: string | number | boolean;
-  readonly help: string;
-}
-
 // A variable cannot say it by an empty text, which counts as no setting.
 const API_SERVER = 'APIServer';
 
@@ -75,19 +81,6 @@ const API_SERVER = 'APIServer';
 export function tokenAudienceOf({ tokenAudience }: Pick<Settings, 'tokenAudience'>): string {
   return tokenAudience === API_SERVER ? '' : tokenAudience;
 }
-
-const PORT = { type: 'integer', minimum: 0, maximum: 65535 } as const;
-const DNS_LABEL = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' } as const;
-const DURATION = { type: 'string', format: 'duration-go' } as const;
-const INTERVAL = { type: 'string', format: 'duration-of-interval' } as const;
-const TEXT = { type: 'string' } as const;
-const HOST = '[a-zA-Z0-9.*-]+(:\\d{1,5})?';
-const VAULT_HOST = '(\\[[0-9a-fA-F:.]+\\]|[a-zA-Z0-9.*_-]+)(:\\d{1,5})?';
-/** Items separated by commas; none at all is fine. */
-const listOf = (item: string): { type: 'string'; pattern: string } => ({
-  type: 'string',
-  pattern: `^\\s*(${item}(\\s*,\\s*${item})*)?\\s*$`,
-});
 
 const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
   kubeconfig: {
@@ -131,6 +124,12 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     schema: { enum: ['Managed', 'External'] },
     allowed: 'Managed or External',
     help: 'who keeps the MutatingWebhookConfiguration. External: the person who installs it (config/external-webhook); the operator only reads it, needs no right to write it, and says what it lacks',
+  },
+  clusterRole: {
+    default: 'vault-injection-operator',
+    schema: { type: 'string', pattern: '^[^\\s/%]{1,253}$' },
+    allowed: 'a ClusterRole name',
+    help: "the operator's ClusterRole, which owns the MutatingWebhookConfiguration: when it is deleted with the installation, the cluster removes the configuration too. One that does not exist owns nothing",
   },
   webhookClientCa: {
     default: '',
@@ -321,6 +320,7 @@ export function settingsHelp(): string {
   });
   return `Usage: vault-injection-operator [--SETTING VALUE ...]
        vault-injection-operator check [--SETTING VALUE ...]   what an installation lacks; check --help says more
+       vault-injection-operator uninstall [--restore] [--SETTING VALUE ...]
 
 Puts Vault secrets into the environment of programs on Kubernetes, as VaultInjectionPolicy objects say.
 A flag wins over the environment, the environment over the file given by --config.

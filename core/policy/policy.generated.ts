@@ -532,9 +532,9 @@ export interface VaultInjectionPolicyStatus {
   /**
    * Accepted (the policy is valid), Programmed (admission uses it), WebhookReachable (API
    * servers reach the webhook), VaultReachable (informational), CertificateReady and Ready (the
-   * summary); Rotating (informational) if rotation.strategy is Restart; Reconciling and Stalled
-   * while they are true. Stalled is also set when a repair was undone repeatedly or a rollout
-   * has failed, while Ready says that the policy is in force.
+   * summary); Rotating (informational) if rotation.strategy is Restart; CRDOutdated,
+   * Reconciling and Stalled while they are true. Stalled is also set when a repair was undone
+   * repeatedly or a rollout has failed, while Ready says that the policy is in force.
    */
   readonly conditions?: readonly Condition[];
 }

@@ -67,9 +67,14 @@ export function compose(context: Context): Group {
     () => configuration.isKeeping,
     (listener) => configuration.onKeeping(listener),
   );
+  const reporter = leadingWhile(
+    elected,
+    () => configuration.isOurs,
+    (listener) => configuration.onKeeping(listener),
+  );
   const answerers = createAnswerers(context);
   const audiences = new ApiAudiences({ ...context, onChange: () => void known.policies?.compileAgain() });
-  const parts = { rules, trust, leader, replicas, audiences, ...answerers };
+  const parts = { rules, trust, leader, reporter, replicas, audiences, ...answerers };
   const controllers: Controllers = createControllers(context, parts);
   known.policies = controllers.policies;
   const turnedAway = createTurnedAway(context);
@@ -78,7 +83,7 @@ export function compose(context: Context): Group {
   const health = createHealth(context, { trust, controllers, server, turnedAway });
   showFigures(metrics, rules, trust);
 
-  const { events, authorities, rotation, workloads, policies, nodes } = controllers;
+  const { events, authorities, rotation, workloads, policies, nodes, crd } = controllers;
   const { images, sources } = answerers;
   const connections: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
   return new Group(
@@ -92,6 +97,7 @@ export function compose(context: Context): Group {
       [
         named('events', events),
         named('authorities of Vaults', authorities),
+        named('schema of policies', crd),
         // known when policies are compiled
         named('audiences of the API server', audiences),
       ],
@@ -99,6 +105,7 @@ export function compose(context: Context): Group {
       [
         named('certificates', certificates),
         named('policies', policies),
+        ...(trust.departure === undefined ? [] : [named('removal of the operator', trust.departure)]),
         named('image look-up', images),
         ...(callers === undefined ? [] : [named('authentication of API servers', callers)]),
       ],
@@ -134,9 +141,10 @@ function createServer(
   },
 ): WebhookServer {
   const { rules, metrics, answerers, controllers } = parts;
-  const { certificates, configuration } = parts.trust;
+  const { certificates, configuration, departure } = parts.trust;
   const { policies } = controllers;
   const written = new WrittenConfigs();
+  const none = new RuleCache().snapshot();
   const admission = createAdmission({
     ...context,
     ignorance: (entry, namespace) => {
@@ -147,7 +155,8 @@ function createServer(
       // which entry a namespace is in is then the installer's choice, and says nothing about policies
       return context.settings.webhookConfiguration === 'External' ? undefined : unknownAt(entry, namespace, rules);
     },
-    rules: () => rules.snapshot(),
+    // without any rule, a workload gets the template back that its users meant
+    rules: () => (departure?.state === 'Restore' ? none : rules.snapshot()),
     mutate: (input) => mutateWorkload(input, written),
     metrics,
     lookUps: lookUpsOf(answerers, context),

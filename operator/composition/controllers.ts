@@ -8,6 +8,7 @@ import { readCrd } from '../crd.ts';
 import { createLeaderMetrics, createOperatorMetrics } from '../metrics.ts';
 import { tokenAudienceOf } from '../settings.ts';
 import type { Settings } from '../settings.ts';
+import { CrdWatch } from '../policies/crd-watch.ts';
 import { Freshness } from '../policies/freshness.ts';
 import { NodeVersions } from '../policies/node-versions.ts';
 import { PolicyController } from '../policies/policy-controller.ts';
@@ -35,6 +36,7 @@ export interface Controllers {
   readonly workloads: WorkloadController;
   readonly policies: PolicyController;
   readonly nodes: NodeVersions;
+  readonly crd: CrdWatch;
   readonly freshness: Freshness;
 }
 
@@ -45,12 +47,14 @@ export function createControllers(
     readonly rules: RuleCache;
     readonly trust: Trust;
     readonly leader: Leadership;
+    /** Who writes statuses: also while the operator is being removed, when nobody leads. */
+    readonly reporter: Leadership;
     readonly replicas: Replicas;
     readonly audiences: Pick<ApiAudiences, 'known'>;
   } & Answerers,
 ): Controllers {
   const { settings, client, register } = context;
-  const { rules, trust, leader, replicas, images, sources } = parts;
+  const { rules, trust, leader, reporter, replicas, images, sources } = parts;
   const { configuration: webhook } = trust;
   const leaderMetrics = createLeaderMetrics(register, () => leader.isLeader);
   const events = new EventRecorder({
@@ -76,11 +80,13 @@ export function createControllers(
   const history = new RuleHistory(context);
   const nodes = new NodeVersions(context);
   const metrics = createOperatorMetrics(register, () => context.watchAges.oldest());
-  const policies = new PolicyController({
+  const own = readCrd();
+  const crd = new CrdWatch({ ...context, own, onChange: () => policies.reconcileAll() });
+  const policies: PolicyController = new PolicyController({
     ...context,
     relistMs: milliseconds(settings.relistInterval),
     observer: metrics,
-    validate: policyValidator(readCrd()),
+    validate: policyValidator(own),
     compile: (policy) =>
       compilePolicy(policy, {
         injectorImage: settings.injectorImage,
@@ -96,12 +102,13 @@ export function createControllers(
     onLoaded: () => workloads.start(),
     certificateReady: () => trust.certificateReady(),
     webhookReachable: () => trust.prober.finding,
-    isLeader: () => leader.isLeader,
+    isLeader: () => reporter.isLeader,
     inForceEverywhere: (version) => replicas.known && allHave(replicas.others(), version),
     policyEvents: new PolicyEvents(events),
     summaryOf: (policy) => workloads.summaryOf(policy),
     rotationOf: (policy) => rotation.stateOf(policy),
     delivery: () => nodes.choice,
+    crdLack: () => crd.lack,
     vault: new NodeVaultClient({ hosts: checkHosts(settings) }),
     authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
@@ -126,11 +133,12 @@ export function createControllers(
   });
   trust.prober.onChange(() => policies.reconcileAll());
   nodes.onChange(() => policies.reconcileAll());
-  leader.onChange((leading) => {
+  trust.departure?.onChange(() => policies.reconcileAll());
+  reporter.onChange((leading) => {
     history.doubt();
     if (leading) policies.reconcileAll();
   });
-  return { events, authorities, rotation, workloads, policies, nodes, freshness };
+  return { events, authorities, rotation, workloads, policies, nodes, crd, freshness };
 }
 
 /** Where the operator may log in, it may also ask. */

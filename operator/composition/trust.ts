@@ -2,8 +2,10 @@ import type { Clock } from '../../kube/clock.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
 import { isTrusted } from '../../webhook/certificates/inspect.ts';
 import { CertificateKeeper } from '../../webhook/certificates/keeper.ts';
+import { Departure } from '../../webhook/configuration/departure.ts';
 import { ConfigurationKeeper } from '../../webhook/configuration/keeper.ts';
 import { NamespaceLabels } from '../../webhook/configuration/namespace-labels.ts';
+import { Owner } from '../../webhook/configuration/owner.ts';
 import { Published } from '../../webhook/configuration/published.ts';
 import type { InjectedCopy } from '../../webhook/configuration/injected-workloads.ts';
 import type { WebhookMetrics } from '../../webhook/metrics.ts';
@@ -25,6 +27,8 @@ export interface Trust {
   readonly published: Published;
   readonly certificates: CertificateKeeper;
   readonly configuration: ConfigurationKeeper;
+  /** Whether the installation is being removed; undefined if somebody else keeps the configuration. */
+  readonly departure: Departure | undefined;
   /** The paths at which this replica answers. */
   readonly paths: AcceptedPaths;
   /** Finds out whether API servers reach the webhook; for the leader to start. */
@@ -104,6 +108,8 @@ export function createTrust(
     isProgrammed: () => published.isInForce('probe', namespace),
     metrics: createProbeMetrics(register),
   });
+  const owner = new Owner({ ...context, name: settings.clusterRole });
+  const departure = isExternal ? undefined : new Departure({ ...context, namespace, owner });
   const configuration: ConfigurationKeeper = new ConfigurationKeeper({
     ...context,
     target,
@@ -112,6 +118,7 @@ export function createTrust(
     injected,
     namespaceLabels,
     isExternal,
+    ...(departure && { owner, departure }),
     mayWrite: () => elected.isLeader && !isExternal,
     isReached: () => prober.hasBeenReached,
     areFresh,
@@ -161,7 +168,7 @@ export function createTrust(
     const pair = certificates.servingPair();
     return pair !== undefined && trusts(pair.cert, published.bundle ?? certificates.bundlePem());
   };
-  return { published, certificates, configuration, paths: accepted, prober, certificateReady };
+  return { published, certificates, configuration, departure, paths: accepted, prober, certificateReady };
 }
 
 /** What replicas accept that say nothing about tokens: the paths without one. */

@@ -31,11 +31,15 @@ export interface PolicyFacts {
   readonly narrowedBy?: string | undefined;
   /** What the webhook configuration lacks that the installer keeps. */
   readonly lacking?: string | undefined;
+  /** Why nothing is injected any more, if the operator is being removed. */
+  readonly leaving?: string | undefined;
   /** API servers reach the webhook. */
   readonly webhook: Statement;
   /** There is a certificate to serve. */
   readonly certificateReady: boolean;
   readonly vault: Statement;
+  /** What the CRD in the cluster lacks of the operator's, in words; undefined: nothing. */
+  readonly crdOutdated?: string | undefined;
   /** Whether new versions of secrets are noticed; only if the policy asks for it. */
   readonly rotating?: Statement | undefined;
   /** Why workloads do not get to the desired state although the policy is in force. */
@@ -70,8 +74,8 @@ export interface PolicyStatus extends WorkloadStatus, TableStatus, InjectorStatu
 }
 
 /**
- * Returns the conditions of a policy. VaultReachable and Rotating only inform. Reconciling and Stalled are those of
- * kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): present only while they are true.
+ * Returns the conditions of a policy. VaultReachable and Rotating only inform. CRDOutdated, and
+ * Reconciling and Stalled of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus), are present only while they are true.
  */
 export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
   const accepted = acceptedOf(facts);
@@ -84,6 +88,9 @@ export function conditionsOf(facts: PolicyFacts): readonly DesiredCondition[] {
     { type: 'WebhookReachable', ...facts.webhook },
     { type: 'VaultReachable', ...facts.vault },
     { type: 'CertificateReady', ...certificate },
+    ...(facts.crdOutdated === undefined
+      ? []
+      : [{ type: 'CRDOutdated' as const, ...isTrue('CRDOutdated', facts.crdOutdated) }]),
     ...(facts.rotating === undefined ? [] : [{ type: 'Rotating' as const, ...facts.rotating }]),
     { type: 'Ready', ...ready },
     ...progressOf(facts, ready),
@@ -101,9 +108,10 @@ function acceptedOf({ verdict, inForce, refuses, consents }: PolicyFacts): State
 }
 
 function programmedOf(facts: PolicyFacts): Statement {
-  const { verdict, inForce, everywhere, programmed, excluded, excludedBy, narrowedBy, lacking } = facts;
+  const { verdict, inForce, everywhere, programmed, excluded, excludedBy, narrowedBy, lacking, leaving } = facts;
   if (verdict.ok && verdict.suspended) return isFalse('Suspended', 'the policy is suspended: nothing is injected');
   if (inForce === undefined) return isFalse('NotAccepted', 'no valid generation of the policy is known');
+  if (leaving !== undefined) return isFalse('Uninstalling', leaving);
   if (excluded) return isFalse('NamespaceExcluded', 'workloads of this namespace are never injected');
   if (excludedBy !== undefined) {
     return isFalse(
@@ -155,6 +163,7 @@ const ON_PURPOSE: ReadonlySet<ReasonCode> = new Set([
   'NamespaceExcluded',
   'ExcludedByPlatform',
   'ConfigurationLacking',
+  'Uninstalling',
 ]);
 
 // What a person has to fix is stalled; what is in progress is reconciling; what is suspended is neither.

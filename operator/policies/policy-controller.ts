@@ -28,6 +28,7 @@ export interface PolicyControllerOptions
       | 'inForceEverywhere'
       | 'policyEvents'
       | 'delivery'
+      | 'crdLack'
     >,
     Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces'> {
   /** Where the last good rules are kept; left out if nowhere. */

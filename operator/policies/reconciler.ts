@@ -8,7 +8,10 @@ import type { TurnsOptions } from '../../kube/turns.ts';
 import type { VaultHealth } from '../vault/vault-port.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
 import { consentsOf } from '../../core/policy/consents.ts';
+import { withoutLacking } from '../../core/policy/crd-lack.ts';
+import type { Lack } from '../../core/policy/crd-lack.ts';
 import { identityOf, isUsable } from '../../core/policy/governing.ts';
+import { crdOutdated } from './crd-watch.ts';
 import type { PolicyStatus, Statement, Verdict } from './conditions.ts';
 import { conditionsOf, isSameStatus, isUrgent, knownReachability, nextStatus } from './conditions.ts';
 import type { Enforcer } from './enforcer.ts';
@@ -41,6 +44,8 @@ export interface WebhookProgramming {
   lackingFor(namespace: string): string | undefined;
   /** Returns what somebody has added to it that may keep single workloads out, in words. */
   narrowedByPlatform(): string | undefined;
+  /** Returns that the operator is being removed, in words. */
+  leaving?(): string | undefined;
 }
 
 /** What the reconciler needs from the checks of Vault. */
@@ -72,6 +77,8 @@ export interface ReconcilerOptions {
   readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
   /** Returns the condition Rotating of a policy that asks for rotation. */
   readonly rotationOf?: (key: string) => Statement | undefined;
+  /** Returns what the CRD in the cluster lacks of the operator's (default: nothing). */
+  readonly crdLack?: () => Lack;
   /** Returns how vault-env gets into pods where the policy leaves that to the operator; undefined if not known yet. */
   readonly delivery?: () => DeliveryChoice | undefined;
   /** Told of each status that was written, and of policies that are gone. */
@@ -183,6 +190,7 @@ export class Reconciler {
     if (everywhere) this.#waiting.delete(key);
     else this.#waiting.add(key);
     const known = this.#knownStatus(key, object);
+    const lack = this.#options.crdLack?.() ?? [];
     const conditions = conditionsOf({
       verdict,
       inForce: inForce?.policy.generation,
@@ -194,9 +202,11 @@ export class Reconciler {
       excludedBy: webhook.excludedByPlatform(namespace),
       lacking: webhook.lackingFor(namespace),
       narrowedBy: webhook.narrowedByPlatform(),
+      leaving: webhook.leaving?.(),
       webhook: this.#options.webhookReachable() ?? knownReachability(known),
       certificateReady: certificateReady(),
       vault: vault.health(key),
+      crdOutdated: lack.length === 0 ? undefined : crdOutdated(lack),
       rotating: inForce && this.#rotating(key, inForce),
       stalled: summary === undefined ? inForce && keptStall(known) : summary.stalled,
     });
@@ -205,7 +215,7 @@ export class Reconciler {
     const before = governor === undefined ? {} : keptWorkloadStatus(known);
     const workloads = summary === undefined ? before : workloadStatusOf(known, summary, now);
     const injector = this.#injectorStatus(inForce, known);
-    const status = nextStatus(known, conditions, generation, now, { ...injector, ...workloads });
+    const status = withoutLacking(nextStatus(known, conditions, generation, now, { ...injector, ...workloads }), lack);
     if (isSameStatus(known, status)) return;
     const waitMs = this.#waitMs(key, isUrgent(known, status));
     if (waitMs > 0) again(key, waitMs);

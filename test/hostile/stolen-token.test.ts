@@ -69,7 +69,11 @@ const FORBIDDEN: Readonly<Record<string, Theft>> = {
     path: `${RBAC}/namespaces/${SYSTEM}/roles/${OWN}`,
     body: { rules: [] },
   },
-  'delete its webhook configuration': { method: 'DELETE', path: CONFIGURATION },
+  'delete another webhook configuration': {
+    method: 'DELETE',
+    path: `${ADMISSION}/mutatingwebhookconfigurations/evil`,
+  },
+  'read another ClusterRole': { method: 'GET', path: `${RBAC}/clusterroles/cluster-admin` },
   'write another one': apply(`${ADMISSION}/mutatingwebhookconfigurations/evil`, { metadata: { name: 'evil' } }),
   'create one by a POST': { method: 'POST', path: `${ADMISSION}/mutatingwebhookconfigurations`, body: binding },
   'write a validating one': apply(`${ADMISSION}/validatingwebhookconfigurations/${OWN}`, { metadata: { name: OWN } }),
@@ -130,6 +134,15 @@ const entry = (changes: object): object => ({
 });
 const reviewing = (group: string, ...resources: string[]): object =>
   entry({ rules: [{ apiGroups: [group], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], resources }] });
+const ROLE = {
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  ...{ kind: 'ClusterRole', name: OWN, uid: '0e6f6d1a-0000-4000-8000-000000000000' },
+};
+const owned = (...ownerReferences: object[]): object => ({
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'MutatingWebhookConfiguration',
+  metadata: { name: OWN, ownerReferences },
+});
 const event = (name: string, reportingComponent: string): object => ({
   apiVersion: 'v1',
   kind: 'Event',
@@ -159,6 +172,25 @@ const GUARDED: Readonly<Record<string, readonly [says: string, theft: Theft]>> =
     apply(CONFIGURATION, entry({ clientConfig: { service: { name: 'evil', namespace: 'shop' } } })),
   ],
   'add an entry of another name': ['may send reviews only', apply(CONFIGURATION, entry({ name: 'evil.example.com' }))],
+  'have another object own the configuration': [
+    'make only a ClusterRole the owner',
+    apply(CONFIGURATION, owned({ ...ROLE, apiVersion: 'apps/v1', kind: 'Deployment' })),
+  ],
+  'have a ClusterRole wait for the configuration': [
+    'make only a ClusterRole the owner',
+    apply(CONFIGURATION, owned({ ...ROLE, blockOwnerDeletion: true })),
+  ],
+  'have a ClusterRole control the configuration': [
+    'make only a ClusterRole the owner',
+    apply(CONFIGURATION, owned({ ...ROLE, controller: true })),
+  ],
+  'keep its configuration from being removed': [
+    'add no finalizer',
+    apply(CONFIGURATION, {
+      ...{ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingWebhookConfiguration' },
+      metadata: { name: OWN, finalizers: ['example.com/never'] },
+    }),
+  ],
   'have Secrets reviewed': ['may have only', apply(CONFIGURATION, reviewing('', 'secrets'))],
   'have ConfigMaps reviewed': ['may have only', apply(CONFIGURATION, reviewing('', 'configmaps'))],
   'have everything reviewed': ['may have only', apply(CONFIGURATION, reviewing('*', '*'))],

@@ -55,6 +55,16 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
         namespace: NAMESPACE,
         namePrefix: 'acme-',
         resources: ['../config/default'],
+        // config/README.md
+        patches: [
+          {
+            target: { kind: 'ClusterRole', name: 'vault-injection-operator' },
+            patch: JSON.stringify([
+              { op: 'test', path: '/rules/10/resources/0', value: 'clusterroles' },
+              { op: 'replace', path: '/rules/10/resourceNames/0', value: NAME },
+            ]),
+          },
+        ],
         configMapGenerator: [
           {
             name: 'vault-injection-operator-settings',
@@ -85,6 +95,8 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
     expect(all('ServiceAccount').map(({ metadata }) => metadata.name)).to.have.members([NAME, `${NAME}-vault`]);
     expect(all('Service').map(({ metadata }) => metadata.name)).to.deep.equal([NAME]);
     expect(env('VAULT_INJECTION_WEBHOOK_SERVICE')?.value).to.equal(NAME);
+    expect(env('VAULT_INJECTION_CLUSTER_ROLE')?.value).to.equal(NAME);
+    expect(all('ClusterRole').map(({ metadata }) => metadata.name)).to.include(NAME);
   });
 
   it('gives the operator the settings file of the overlay, and rolls it when the file changes', () => {
@@ -109,6 +121,8 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
       'configmaps vault-injection-operator-probe',
       'leases vault-injection-operator-leader',
       'mutatingwebhookconfigurations vault-injection-operator',
+      `clusterroles ${NAME}`,
+      'customresourcedefinitions vaultinjectionpolicies.vaultinjection.dev',
     ]);
   });
 
@@ -149,7 +163,7 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
       },
       service: NAME,
       prepare: false,
-      flags: ['--namespace', NAMESPACE, '--vault-service-account', `${NAME}-vault`],
+      flags: ['--namespace', NAMESPACE, '--vault-service-account', `${NAME}-vault`, '--cluster-role', NAME],
     });
     const running = operator;
     await eventually(
@@ -173,6 +187,9 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
     );
     await eventually('its configuration', async () => (await configuration()).includes(`name: ${NAME}`) || undefined);
     expect(await configuration()).to.contain(`namespace: ${NAMESPACE}`);
+    const owner = ['-o', 'jsonpath={.metadata.ownerReferences[*].name}'];
+    const configured = ['get', 'mutatingwebhookconfiguration', 'vault-injection-operator', ...owner];
+    expect(await plane.kubectlOk(configured)).to.equal(NAME);
     expect(running.log()).not.to.contain('403');
   });
 });

@@ -19,6 +19,7 @@ import { exposeLoopback } from '../support/loopback-service.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { pretendKubelet, type PretendedKubelet } from '../support/pretended-kubelet.ts';
 import { rightsAudit, rightsUsed, type Right } from '../support/rights-used.ts';
+import { runUninstall } from '../support/uninstall.ts';
 import { OPERATOR } from '../support/vault.ts';
 import { Cluster } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
@@ -35,6 +36,7 @@ describe('the rights of config/rbac', function () {
   this.timeout(180_000);
   let dir: string;
   let log: string;
+  let kubeconfig: string;
   let plane: ControlPlane;
   let cluster: Cluster;
   let registry: Server;
@@ -51,7 +53,7 @@ describe('the rights of config/rbac', function () {
     await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
     await plane.kubectlOk(['scale', 'deployment', OPERATOR.name, '-n', OPERATOR.namespace, '--replicas=0']);
     const token = (await plane.kubectlOk(['create', 'token', OPERATOR.name, '-n', OPERATOR.namespace])).trim();
-    const kubeconfig = plane.kubeconfigWithToken('operator', token);
+    kubeconfig = plane.kubeconfigWithToken('operator', token);
     registry = createServer((_, response) => {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="registry"' }).end();
     }).listen(0, '127.0.0.1');
@@ -184,6 +186,9 @@ describe('the rights of config/rbac', function () {
     await operator.terminate();
     operator = await start();
     await cluster.policyIs('shop', 'shop', 'Programmed', 'True');
+
+    // and it is removed
+    expect(await runUninstall(kubeconfig)).to.include({ status: 0 });
     await eventually('nothing to be left over', () => (leftOver().length === 0 ? true : undefined), 60_000).catch(
       () => undefined,
     );

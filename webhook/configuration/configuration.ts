@@ -2,13 +2,18 @@ import { toBase64 } from '../../core/base64.ts';
 import { asObject, equal } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import { mark } from '../../core/marks.ts';
-import type { KubernetesObject } from '../../core/object.ts';
+import type { KubernetesObject, ObjectMeta, Resource } from '../../core/object.ts';
 import { pathOf, tokenIn, UNGUARDED } from '../paths/path.ts';
 import { templateDiffers, workloadRules } from './workload-rules.ts';
 
 /** The MutatingWebhookConfiguration that the operator owns, as data: what it should be. */
 
 export const CONFIGURATION_NAME = 'vault-injection-operator';
+export const CONFIGURATIONS: Resource = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'mutatingwebhookconfigurations',
+};
 export const FIELD_MANAGER = 'vault-injection-operator-webhook';
 
 /** The two entries of the MutatingWebhookConfiguration for workloads, by failure policy. */
@@ -43,6 +48,17 @@ export interface ConfigurationInput {
   readonly token?: string;
   readonly namespaces: Readonly<Record<Entry, readonly string[]>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** What the configuration is removed with; left out: nothing. */
+  readonly owner?: OwnerReference | undefined;
+}
+
+/** In metadata.ownerReferences. Nothing waits for the configuration when the owner is deleted in the foreground. */
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly blockOwnerDeletion?: boolean;
 }
 
 export interface WebhookEntry extends RawObject {
@@ -50,6 +66,7 @@ export interface WebhookEntry extends RawObject {
 }
 
 export interface WebhookConfiguration extends KubernetesObject {
+  readonly metadata: ObjectMeta & { readonly ownerReferences?: readonly OwnerReference[] };
   readonly webhooks?: readonly WebhookEntry[];
 }
 
@@ -98,6 +115,7 @@ export function buildConfiguration(input: ConfigurationInput): WebhookConfigurat
       name: CONFIGURATION_NAME,
       labels: input.labels,
       annotations: { [mark.installation]: input.installation },
+      ...(input.owner && { ownerReferences: [input.owner] }),
     },
     webhooks: [
       ...entries.filter((entry) => input.namespaces[entry].length > 0).map((entry) => buildEntry(entry, input)),

@@ -2,14 +2,20 @@ import type { Clock } from '../../kube/clock.ts';
 import { Informer } from '../../kube/informer.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { Listeners } from '../../kube/listeners.ts';
-import type { Resource } from '../../core/object.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
-import { buildConfiguration, CONFIGURATION_NAME, excludedNamespaces, FIELD_MANAGER } from './configuration.ts';
-import type { Entry, WebhookConfiguration, WebhookTarget } from './configuration.ts';
+import {
+  buildConfiguration,
+  CONFIGURATION_NAME,
+  CONFIGURATIONS,
+  excludedNamespaces,
+  FIELD_MANAGER,
+} from './configuration.ts';
+import type { Entry, OwnerReference, WebhookConfiguration, WebhookTarget } from './configuration.ts';
 import { SECRET_NAME } from '../certificates/secret.ts';
 import { untrustedAuthorities } from './external.ts';
+import type { Departure } from './departure.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { NamespaceLabels } from './namespace-labels.ts';
 import { NamespaceLedger } from './namespaces.ts';
@@ -25,6 +31,7 @@ import {
   withNarrowing,
 } from './observed.ts';
 import type { InjectedCopy } from './injected-workloads.ts';
+import type { Owner } from './owner.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
 import type { WatchAges } from '../../kube/watch-ages.ts';
 import type { Published } from './published.ts';
@@ -61,15 +68,13 @@ export interface ConfigurationKeeperOptions {
   readonly injected?: InjectedCopy;
   /** The installer keeps the configuration: it is only read. Default: false. */
   readonly isExternal?: boolean;
+  /** What the configuration is removed with; left out: nothing. */
+  readonly owner?: Pick<Owner, 'look' | 'referenceIn'> | undefined;
+  /** Whether the installation is being removed; left out: it never is. */
+  readonly departure?: Pick<Departure, 'state' | 'confirm' | 'describe' | 'onChange'> | undefined;
   /** Called if somebody else had changed or deleted the configuration. */
   readonly onRepaired?: () => void;
 }
-
-const RESOURCE: Resource = {
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  plural: 'mutatingwebhookconfigurations',
-};
 
 const EVERY_MS = 60_000;
 // A burst of policies (kubectl apply -f of a directory) becomes a few writes.
@@ -138,7 +143,7 @@ export class ConfigurationKeeper {
     });
     this.#informer = new Informer<WebhookConfiguration>({
       client,
-      resource: RESOURCE,
+      resource: CONFIGURATIONS,
       fieldSelector: `metadata.name=${CONFIGURATION_NAME}`,
       clock,
       random,
@@ -150,6 +155,10 @@ export class ConfigurationKeeper {
         this.#keeping.notify();
         this.wake();
       },
+    });
+    options.departure?.onChange(() => {
+      this.#keeping.notify();
+      this.wake();
     });
   }
 
@@ -222,12 +231,22 @@ export class ConfigurationKeeper {
     );
   }
 
-  /** Whether this installation is known to be the one that keeps the configuration, so the one that may act. */
+  /** Whether this installation is known to be the one that keeps the configuration, and stays: so the one that may act. */
   get isKeeping(): boolean {
+    return this.isOurs && this.#options.departure?.state === undefined;
+  }
+
+  /** Whether the configuration is known to be of no other installation: this one may say how policies are. */
+  get isOurs(): boolean {
     return this.#informer.synced && this.#other() === undefined;
   }
 
-  /** Calls `listener` after changes of `isKeeping`. */
+  /** Returns that the installation is being removed, for people; undefined: it stays. */
+  leaving(): string | undefined {
+    return this.#options.departure?.describe();
+  }
+
+  /** Calls `listener` after changes of `isKeeping` and `isOurs`. */
   onKeeping(listener: () => void): void {
     this.#keeping.add(listener);
   }
@@ -246,6 +265,7 @@ export class ConfigurationKeeper {
     if (!this.#informer.synced) return undefined;
     const caBundle = this.#options.bundlePem();
     this.#sayWhoKeepsIt();
+    if (this.#options.departure?.state === 'NamespaceDeleted') await this.#remove();
     if (!this.isKeeping) {
       this.#settled = '';
       return this.#look(caBundle);
@@ -259,7 +279,9 @@ export class ConfigurationKeeper {
     const { target, installation, labels, mayWrite, pathToken } = this.#options;
     const token = pathToken();
     if (token === undefined) return undefined;
-    const desired = buildConfiguration({ target, installation, caBundle, token, namespaces, labels });
+    const input = { target, installation, caBundle, token, namespaces, labels };
+    const desired = await this.#desired((owner) => buildConfiguration({ ...input, owner }));
+    if (desired === undefined) return this.#look(caBundle);
     if (!isAsDesired(this.#observed, desired)) {
       const untilMs = this.#look(caBundle);
       if (!mayWrite()) return untilMs;
@@ -269,6 +291,48 @@ export class ConfigurationKeeper {
     }
     this.#settled = JSON.stringify(desired);
     return this.#look(caBundle);
+  }
+
+  /**
+   * Returns what there should be; undefined if nothing may be written, because the installation is being removed. What
+   * decides about that is asked again before each write: else the configuration would come back after its removal.
+   */
+  async #desired(
+    build: (owner: OwnerReference | undefined) => WebhookConfiguration,
+  ): Promise<WebhookConfiguration | undefined> {
+    const { departure, mayWrite } = this.#options;
+    if (!mayWrite()) return build(undefined);
+    const known = await this.#owner(false);
+    if (known !== 'Gone' && isAsDesired(this.#observed, build(known))) return build(known);
+    const owner = await this.#owner(true);
+    return owner === 'Gone' || (await departure?.confirm()) !== undefined ? undefined : build(owner);
+  }
+
+  async #owner(isFresh: boolean): Promise<OwnerReference | 'Gone' | undefined> {
+    const { owner } = this.#options;
+    const ownership = await owner?.look(this.#observed, isFresh);
+    switch (ownership?.is) {
+      case 'Present':
+        return ownership.reference;
+      case 'Gone':
+        return 'Gone';
+      case 'Unreadable':
+        return owner?.referenceIn(this.#observed);
+      case 'None':
+      case undefined:
+        return undefined;
+    }
+  }
+
+  /** Whichever replica sees it first: soon nobody answers reviews, and the tokens of all replicas are void. */
+  async #remove(): Promise<void> {
+    const { client, logger, isExternal } = this.#options;
+    if (isExternal === true || this.#observed === undefined || this.#other() !== undefined) return;
+    await client.delete(CONFIGURATIONS, CONFIGURATION_NAME).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+    this.#observed = undefined;
+    logger.warn('the namespace of the operator is being deleted, so the webhook configuration has been removed');
   }
 
   /** Returns the namespace of another installation to which the configuration belongs. */
@@ -381,7 +445,7 @@ export class ConfigurationKeeper {
     this.#wroteAt = clock.elapsed();
     // what another installation has added to its selectors is not for this one
     const object = this.#isTakingOver ? desired : withNarrowing(desired, this.#observed);
-    let written = await client.apply<WebhookConfiguration>(RESOURCE, object, { fieldManager: FIELD_MANAGER });
+    let written = await client.apply<WebhookConfiguration>(CONFIGURATIONS, object, { fieldManager: FIELD_MANAGER });
     if (!isAsDesired(written, desired)) {
       // apply reverts fields, but does not remove those that this version does not know
       const replaced = await this.#replace(withExactEntries(written, object));
@@ -397,7 +461,7 @@ export class ConfigurationKeeper {
 
   async #replace(object: WebhookConfiguration): Promise<WebhookConfiguration | undefined> {
     try {
-      return await this.#options.client.replace<WebhookConfiguration>(RESOURCE, object);
+      return await this.#options.client.replace<WebhookConfiguration>(CONFIGURATIONS, object);
     } catch (error) {
       if (isConflict(error) || isNotFound(error)) return undefined;
       throw error;

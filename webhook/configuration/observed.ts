@@ -25,14 +25,17 @@ export function otherInstallation(observed: WebhookConfiguration, installation: 
 }
 
 /**
- * Whether the cluster's object is as it should be in what the operator owns: its labels, its mark and its entries.
- * Additions that only narrow an entry are fine.
+ * Whether the cluster's object is as it should be in what the operator owns: its labels, its mark, its owner and its
+ * entries. Additions that only narrow an entry are fine, and so are further owners.
  */
 export function isAsDesired(observed: WebhookConfiguration | undefined, desired: WebhookConfiguration): boolean {
   if (observed === undefined) return false;
   return (
     includes(observed.metadata.labels, desired.metadata.labels) &&
     includes(observed.metadata.annotations, desired.metadata.annotations) &&
+    (desired.metadata.ownerReferences ?? []).every((owner) =>
+      observed.metadata.ownerReferences?.some((other) => equal(other, owner)),
+    ) &&
     OWN_NAMES.every((name) => isEntryAsDesired(entryNamed(observed, name), entryNamed(desired, name)))
   );
 }

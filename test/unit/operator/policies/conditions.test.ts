@@ -35,6 +35,25 @@ describe('conditions of a policy', () => {
     expect(message).to.match(/^admission uses generation 3; somebody has added matchConditions not-by-me to /);
   });
 
+  it('say that nothing is injected any more while the operator is being removed, whatever else is', () => {
+    const facts = { ...ALL_WELL, leaving: 'the operator is being uninstalled' };
+    expect(summary({ ...facts, programmed: false, everywhere: false })).to.include.members([
+      'Programmed=False/Uninstalling',
+      'Ready=False/Uninstalling',
+      'Stalled=True/Uninstalling',
+    ]);
+    expect(messageOf(facts, 'Ready')).to.equal('the operator is being uninstalled');
+  });
+
+  it('say that the CRD is outdated only while it is, which takes nothing away', () => {
+    const message = 'the CRD in the cluster is older than the operator';
+    const before = summary(ALL_WELL);
+    const after = summary({ ...ALL_WELL, crdOutdated: message });
+    expect(after.filter((line) => !before.includes(line))).to.deep.equal(['CRDOutdated=True/CRDOutdated']);
+    expect(before.filter((line) => !after.includes(line))).to.deep.equal([]);
+    expect(messageOf({ ...ALL_WELL, crdOutdated: message }, 'CRDOutdated')).to.equal(message);
+  });
+
   const cases: Readonly<Record<string, { facts: Partial<PolicyFacts>; expected: string[] }>> = {
     'in force': {
       facts: {},

@@ -4,6 +4,7 @@ import { CONFIGURATION_NAME } from '../../../../webhook/configuration/configurat
 import type { WebhookConfiguration } from '../../../../webhook/configuration/configuration.ts';
 import { NamespaceLabels } from '../../../../webhook/configuration/namespace-labels.ts';
 import { ConfigurationKeeper } from '../../../../webhook/configuration/keeper.ts';
+import type { ConfigurationKeeperOptions } from '../../../../webhook/configuration/keeper.ts';
 import { testLog } from '../../../support/test-log.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
@@ -22,7 +23,7 @@ export const deployments = (namespace: string): Resource => ({
 });
 
 const TARGET = { url: 'https://127.0.0.1:9443' };
-const INSTALLATION = 'vault-injection-system';
+export const INSTALLATION = 'vault-injection-system';
 export const MARK = { 'vaultinjection.dev/installation': INSTALLATION };
 export const NAMESPACES: Resource = { group: '', version: 'v1', plural: 'namespaces' };
 
@@ -43,7 +44,12 @@ export class World {
   published = this.#newPublished();
   readonly #started: ConfigurationKeeper[] = [];
 
-  keeper(mayWrite = (): boolean => this.leading, installation = INSTALLATION, isExternal = false): ConfigurationKeeper {
+  keeper(
+    mayWrite = (): boolean => this.leading,
+    installation = INSTALLATION,
+    isExternal = false,
+    more: Partial<ConfigurationKeeperOptions> = {},
+  ): ConfigurationKeeper {
     const namespaceLabels = new NamespaceLabels({
       client: this.api,
       clock: this.clock,
@@ -72,6 +78,7 @@ export class World {
       onRepaired: () => {
         this.repairs += 1;
       },
+      ...more,
     });
     keeper.start();
     this.#started.push(keeper);

@@ -1,0 +1,150 @@
+/** The command `uninstall`: what the chart's hook runs before the installation is removed, and people run by hand. */
+import { shownText } from '../../core/shown.ts';
+import { systemClock } from '../../kube/clock.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { ObjectClient } from '../../kube/object-client.ts';
+import { announce, findConfiguration, removeConfiguration } from '../../webhook/configuration/removal.ts';
+import type { RemovalOptions } from '../../webhook/configuration/removal.ts';
+import { Owner } from '../../webhook/configuration/owner.ts';
+import { readSettings, SettingsError } from '../settings.ts';
+import type { Settings } from '../settings.ts';
+import { restoreAll } from '../workloads/restoration.ts';
+import { createContext } from './context.ts';
+import { hintOf } from './hints.ts';
+import { createLogger } from './logger.ts';
+
+const REQUEST_TIMEOUT_MS = 5_000;
+const RESTORE_TIMEOUT_MS = 30_000;
+// helm waits 5 minutes for a hook: enough for 1,500 workloads.
+const RATE = 5;
+const MOST_LEFT = 20;
+const LONGEST_LINE = 1_000;
+
+const HELP = `Usage: vault-injection-operator uninstall [--restore [--rate N]] [--SETTING VALUE ...]
+
+Removes the MutatingWebhookConfiguration, so that no admission waits for a webhook that is gone, and sees to it that
+replicas that still run do not write it again. It takes at most a minute, may be run again, and is content if there is
+nothing to remove. Remove the rest of the installation afterwards (docs/guides/uninstall.md).
+
+  --restore
+      first have admission give all injected workloads their templates back, which replaces their pods. The operator has
+      to run. Prints progress; if workloads are left, they are named, nothing is removed, and the exit status is 1
+  --rate
+      workloads to restore in a second, 1 to 100
+      default: ${RATE}
+  -h, --help
+      this text
+
+All settings of the operator count: give it the same flags, variables and file. vault-injection-operator --help lists them.
+`;
+
+interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: { write(text: string): unknown };
+}
+
+/** Runs the command; resolves with the exit status. Throws SettingsError for flags that cannot be used. */
+export async function run(argv: readonly string[], { env, stdout }: Host = process): Promise<number> {
+  const { isHelp, restore, rate, rest } = readFlags(argv);
+  const settings = isHelp ? 'help' : readSettings(rest, env);
+  if (settings === 'help') {
+    stdout.write(HELP);
+    return 0;
+  }
+  const logger = createLogger({ logLevel: 'error', logFormat: settings.logFormat });
+  const context = createContext(settings, { clock: systemClock, random: Math.random, logger });
+  const say = (line: string): void => void stdout.write(`${shownText(line, LONGEST_LINE)}\n`);
+  const client = context.clientWithin(REQUEST_TIMEOUT_MS);
+  try {
+    const owner = new Owner({ client, clock: systemClock, logger, name: settings.clusterRole });
+    return await uninstall({
+      client,
+      patient: context.clientWithin(RESTORE_TIMEOUT_MS),
+      clock: systemClock,
+      owner,
+      settings,
+      restore,
+      rate,
+      say,
+    });
+  } finally {
+    await context.kubeConfig.close();
+  }
+}
+
+export interface UninstallOptions extends Pick<RemovalOptions, 'owner' | 'say'> {
+  readonly client: ObjectClient;
+  /** For what takes longer: lists of all workloads, and patches that admission reviews. */
+  readonly patient: ObjectClient;
+  readonly clock: Clock;
+  readonly settings: Pick<Settings, 'namespace' | 'webhookConfiguration'>;
+  readonly restore: boolean;
+  /** Workloads in a second. */
+  readonly rate: number;
+}
+
+/** Resolves with the exit status. */
+export async function uninstall(options: UninstallOptions): Promise<number> {
+  const { settings, say } = options;
+  try {
+    return await steps({ ...options, installation: settings.namespace });
+  } catch (error) {
+    const texts = [error instanceof Error ? error.message : typeof error, hintOf(error, settings)];
+    say(`failed: ${texts.filter((text) => text !== undefined).join('; ')}`);
+    return 1;
+  }
+}
+
+async function steps(options: UninstallOptions & RemovalOptions): Promise<number> {
+  const { client, settings, restore, say } = options;
+  if (settings.webhookConfiguration === 'External') {
+    if ((await findConfiguration(client)) === undefined) return 0;
+    say(
+      'the webhook configuration belongs to the installer (--webhook-configuration External), who removes it: ' +
+        'kubectl delete mutatingwebhookconfiguration vault-injection-operator',
+    );
+    if (!restore) return 0;
+    say('--restore is for installations that keep the webhook configuration themselves: nothing was restored');
+    return 1;
+  }
+  if (restore) {
+    await announce(options, 'Restore');
+    const left = await restoreAll({ ...options, client: options.patient });
+    if (left.length > 0) {
+      for (const { workload, why } of left.slice(0, MOST_LEFT)) say(`left: ${workload}: ${why}`);
+      if (left.length > MOST_LEFT) say(`left: ${left.length - MOST_LEFT} more`);
+      say(
+        'nothing was removed: run it again when the cause is fixed, or without --restore to leave workloads as they are',
+      );
+      return 1;
+    }
+  }
+  await announce(options, 'Remove');
+  await removeConfiguration(options);
+  return 0;
+}
+
+function readFlags(argv: readonly string[]): {
+  readonly isHelp: boolean;
+  readonly restore: boolean;
+  readonly rate: number;
+  readonly rest: readonly string[];
+} {
+  const flags = new Map<string, string | undefined>();
+  const rest: string[] = [];
+  for (let index = 0; index < argv.length; index += 1) {
+    const [flag = '', value] = (argv[index] ?? '').split(/=(.*)/s);
+    if (flag === '--rate') flags.set(flag, value ?? argv[++index]);
+    else if (flag === '-h') flags.set('--help', value);
+    else if (flag === '--restore' || flag === '--help') flags.set(flag, value);
+    else rest.push(argv[index] ?? '');
+  }
+  const rate = flags.has('--rate') ? Number(flags.get('--rate')) : RATE;
+  if (!Number.isInteger(rate) || rate < 1 || rate > 100)
+    throw new SettingsError(
+      `--rate: ${JSON.stringify(flags.get('--rate') ?? '')} is not allowed; write a whole number, 1 to 100`,
+    );
+  for (const flag of ['--restore', '--help'])
+    if (flags.get(flag) !== undefined) throw new SettingsError(`${flag} takes no value`);
+  return { isHelp: flags.has('--help'), restore: flags.has('--restore'), rate, rest };
+}

@@ -1,0 +1,174 @@
+import { expect } from 'chai';
+
+import { mark } from '../../../../core/marks.ts';
+import { coreResource } from '../../../../core/resources.ts';
+import { ApiError } from '../../../../kube/object-client.ts';
+import { uninstall, run } from '../../../../operator/composition/uninstall.ts';
+import { SettingsError } from '../../../../operator/settings.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
+import { MemoryApi } from '../../../support/memory-api.ts';
+
+const NAMESPACE = 'vault-injection-system';
+const SECRETS = coreResource('Secret', NAMESPACE);
+const SECRET = 'vault-injection-operator-webhook';
+const CONFIGURATIONS = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'mutatingwebhookconfigurations',
+};
+const CONFIGURATION = {
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'MutatingWebhookConfiguration',
+  metadata: { name: 'vault-injection-operator', annotations: { [mark.installation]: NAMESPACE } },
+};
+const WORKLOAD = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { namespace: 'shop', name: 'web' },
+  spec: { template: { metadata: { annotations: { 'vaultinjection.dev/injected': 'shop/1/abc' } } } },
+};
+
+describe('the command uninstall', () => {
+  let api: MemoryApi;
+  let clock: ManualClock;
+  let lines: string[];
+
+  beforeEach(async () => {
+    api = new MemoryApi();
+    clock = new ManualClock();
+    lines = [];
+    await api.create(SECRETS, { apiVersion: 'v1', kind: 'Secret', metadata: { name: SECRET, namespace: NAMESPACE } });
+    await api.create(CONFIGURATIONS, CONFIGURATION);
+  });
+
+  async function run(restore = false, webhookConfiguration: 'Managed' | 'External' = 'Managed'): Promise<number> {
+    const state: { status?: number } = {};
+    const work = uninstall({
+      client: api,
+      patient: api,
+      clock,
+      owner: { uid: () => Promise.resolve('uid-of-the-role') },
+      settings: { namespace: NAMESPACE, webhookConfiguration },
+      restore,
+      rate: 5,
+      say: (line) => lines.push(line),
+    }).then((status) => {
+      state.status = status;
+    });
+    for (let seconds = 0; seconds < 120 && state.status === undefined; seconds += 1) await clock.advance(1_000);
+    await work;
+    return state.status ?? -1;
+  }
+  const exists = async (): Promise<boolean> =>
+    (await api.get(CONFIGURATIONS, 'vault-injection-operator')) !== undefined;
+  const marked = async (): Promise<unknown> =>
+    (await api.get(SECRETS, SECRET))?.metadata.annotations?.[mark.uninstalling];
+
+  it('tells replicas first, and then removes the webhook configuration', async () => {
+    expect(await run()).to.equal(0);
+    expect([await exists(), await marked()]).to.deep.equal([false, 'Remove/uid-of-the-role']);
+    const changes = api.calls.filter((call) => /^(patch|delete)/.test(call));
+    expect(changes).to.deep.equal([`patch ${SECRET}`, 'delete vault-injection-operator']);
+  });
+
+  it('is content where there is nothing to remove', async () => {
+    await run();
+    await api.delete(SECRETS, SECRET);
+    expect(await run()).to.equal(0);
+  });
+
+  it('leaves workloads alone unless it is told to restore them', async () => {
+    await api.create({ group: 'apps', version: 'v1', plural: 'deployments', namespace: 'shop' }, WORKLOAD);
+    expect(await run()).to.equal(0);
+    expect(api.calls.filter((call) => call.startsWith('patch'))).to.deep.equal([`patch ${SECRET}`]);
+  });
+
+  it('removes nothing while a workload is left, and names it', async () => {
+    await api.create({ group: 'apps', version: 'v1', plural: 'deployments', namespace: 'shop' }, WORKLOAD);
+    expect(await run(true)).to.equal(1);
+    expect([await exists(), await marked()]).to.deep.equal([true, 'Restore/uid-of-the-role']);
+    expect(lines.slice(-2).join('\n')).to.match(
+      /^left: shop\/web \(Deployment\): admission has not .*\nnothing was removed/,
+    );
+  });
+
+  it('removes it when all are restored', async () => {
+    expect(await run(true)).to.equal(0);
+    expect([await exists(), await marked()]).to.deep.equal([false, 'Remove/uid-of-the-role']);
+  });
+
+  it('says what it may not do, and who grants that', async () => {
+    const { group, plural: resource } = CONFIGURATIONS;
+    const lack = { kind: 'Right', verb: 'delete', group, resource, namespace: '' } as const;
+    api.before = (operation) => {
+      if (operation === 'delete') throw new ApiError(403, 'Forbidden', 'may not delete', undefined, lack);
+    };
+    expect(await run()).to.equal(1);
+    expect(lines.at(-1)).to.match(
+      /^failed: may not delete; the operator lacks rights on .*kubectl apply -k config\/rbac/,
+    );
+  });
+
+  it('tries again what may pass', async () => {
+    let failures = 5;
+    api.before = (operation) => {
+      if (operation !== 'patch' && failures-- > 0) throw new ApiError(503, 'ServiceUnavailable', 'busy');
+    };
+    expect(await run()).to.equal(0);
+    expect(await exists()).to.equal(false);
+  });
+
+  for (const hanging of ['patch', 'list', 'delete'] as const)
+    it(`ends within a minute if the API server does not answer to ${hanging}`, async () => {
+      const began = clock.elapsed();
+      api.before = async (operation) => {
+        if (operation !== hanging) return;
+        await clock.sleep(5_000);
+        throw new ApiError(0, 'Timeout', 'no answer within 5 s');
+      };
+      expect(await run()).to.equal(1);
+      expect(clock.elapsed() - began).to.be.at.most(60_000);
+      expect(lines.at(-1)).to.equal('failed: no answer within 5 s');
+    });
+
+  it('removes nothing that belongs to the installer, and says who does', async () => {
+    expect(await run(false, 'External')).to.equal(0);
+    expect(await exists()).to.equal(true);
+    expect(lines.join()).to.contain('kubectl delete mutatingwebhookconfiguration vault-injection-operator');
+    expect(await run(true, 'External')).to.equal(1);
+    expect(await marked()).to.equal(undefined);
+  });
+
+  describe('reads', () => {
+    const help = async (...argv: string[]): Promise<string> => {
+      let text = '';
+      const stdout = { write: (piece: string) => (text += piece) };
+      expect(await run(argv, { env: {}, stdout })).to.equal(0);
+      return text;
+    };
+    const refused = async (...argv: string[]): Promise<string> => {
+      const error = await run(argv, { env: {}, stdout: { write: () => true } }).catch(
+        (one: unknown) => one,
+      );
+      expect(error).to.be.instanceOf(SettingsError);
+      return (error as SettingsError).message;
+    };
+
+    it('--help', async () => {
+      for (const argv of [['--help'], ['--restore', '--help', '--namespace', 'x']])
+        expect(await help(...argv)).to.match(/^Usage: vault-injection-operator uninstall/);
+    });
+
+    for (const rate of ['0', '101', '1.5', 'fast', ''])
+      it(`no --rate ${JSON.stringify(rate)}`, async () => {
+        expect(await refused('--restore', '--rate', rate)).to.contain('write a whole number, 1 to 100');
+        expect(await refused(`--rate=${rate}`)).to.contain('1 to 100');
+      });
+
+    it('no flag that neither it nor the operator knows', async () => {
+      expect(await refused('--restore=yes')).to.equal('--restore takes no value');
+      expect(await refused('--purge')).to.contain('--purge');
+      expect(await refused('--namespace', 'NOT A NAME')).to.contain('--namespace: ');
+    });
+  });
+});
