@@ -79,7 +79,21 @@ export const RULES: readonly RightsRule[] = [
     group: 'admissionregistration.k8s.io',
     resources: ['mutatingwebhookconfigurations'],
     names: ['vault-injection-operator'],
-    verbs: ['create', 'list', 'watch', 'update', 'patch'],
+    verbs: ['create', 'list', 'watch', 'update', 'patch', 'delete'],
+  },
+  {
+    isOwn: false,
+    group: 'rbac.authorization.k8s.io',
+    resources: ['clusterroles'],
+    names: ['vault-injection-operator'],
+    verbs: ['get'],
+  },
+  {
+    isOwn: false,
+    group: 'apiextensions.k8s.io',
+    resources: ['customresourcedefinitions'],
+    names: ['vaultinjectionpolicies.vaultinjection.dev'],
+    verbs: ['list', 'watch'],
   },
   {
     isOwn: true,

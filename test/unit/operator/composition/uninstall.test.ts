@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { mark } from '../../../../core/marks.ts';
 import { coreResource } from '../../../../core/resources.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
-import { uninstall, run } from '../../../../operator/composition/uninstall.ts';
+import { uninstall, run as runUninstall } from '../../../../operator/composition/uninstall.ts';
 import { SettingsError } from '../../../../operator/settings.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
@@ -143,11 +143,11 @@ describe('the command uninstall', () => {
     const help = async (...argv: string[]): Promise<string> => {
       let text = '';
       const stdout = { write: (piece: string) => (text += piece) };
-      expect(await run(argv, { env: {}, stdout })).to.equal(0);
+      expect(await runUninstall(argv, { env: {}, stdout })).to.equal(0);
       return text;
     };
     const refused = async (...argv: string[]): Promise<string> => {
-      const error = await run(argv, { env: {}, stdout: { write: () => true } }).catch(
+      const error = await runUninstall(argv, { env: {}, stdout: { write: () => true } }).catch(
         (one: unknown) => one,
       );
       expect(error).to.be.instanceOf(SettingsError);
