@@ -31,6 +31,16 @@ export interface CheckHost {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
   readonly clock: Clock;
+  readonly bounds: CheckBounds;
+}
+
+/** Milliseconds. */
+export interface CheckBounds {
+  /** For one call of the API server. */
+  readonly call: number;
+  /** For the dry run, for which it calls the webhook itself. */
+  readonly dryRun: number;
+  readonly check: number;
 }
 
 const HELP = `Usage: vault-injection-operator check [-o text|json] [--service-account NAME] [--SETTING VALUE ...]
@@ -57,17 +67,16 @@ What is looked at:
                          operator runs outside of the cluster; else what the operator says of it
 `;
 
-// One call of the API server; of the probe, for which it calls the webhook itself (timeoutSeconds 5).
-const CALL_MS = 5_000;
-const PROBE_MS = 10_000;
-// A page of policies, some rounds of reviews of rights, or of Vaults that do not answer.
-const CHECK_MS = 30_000;
+// API servers wait 5 s for the webhook (timeoutSeconds). A check may be some pages of policies, some rounds of reviews of
+// rights, or of Vaults that do not answer.
+const BOUNDS: CheckBounds = { call: 5_000, dryRun: 10_000, check: 30_000 };
 
 const DEFAULT_HOST: CheckHost = {
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
   clock: systemClock,
+  bounds: BOUNDS,
 };
 
 /** Runs the command. Resolves with the exit status. Rejects with SettingsError or KubeConfigError. */
@@ -78,14 +87,14 @@ export async function run(argv: readonly string[], host: CheckHost = DEFAULT_HOS
     host.stdout.write(HELP);
     return 0;
   }
-  const { stdout, stderr, clock } = host;
+  const { stdout, stderr, clock, bounds } = host;
   const isJson = own.output === 'json';
   const kubeConfig = loadKubeConfig({ file: settings.kubeconfig, context: settings.context, clock }, host.env);
   const clear = stderr.isTTY === true ? '\r\u001b[K' : '';
   try {
-    const lines = await runChecks(checksOf(settings, own.serviceAccount, kubeConfig, clock), {
+    const lines = await runChecks(checksOf(settings, own.serviceAccount, kubeConfig, host), {
       clock,
-      timeoutMs: CHECK_MS,
+      timeoutMs: bounds.check,
       hintOf: (error) => hintOf(error, settings),
       onBegin: (check) => {
         if (clear !== '') stderr.write(`${clear}… ${check}`);
@@ -106,11 +115,11 @@ function checksOf(
   settings: Settings,
   serviceAccount: string | undefined,
   kubeConfig: PooledKubeConfig,
-  clock: Clock,
+  { clock, bounds }: Pick<CheckHost, 'clock' | 'bounds'>,
 ): readonly Check[] {
   const clientWithin = (timeoutMs: number): ApiClient =>
     new ApiClient({ kubeConfig, userAgent: `${OPERATOR_NAME}/${VERSION} check`, timeoutMs });
-  const client = clientWithin(CALL_MS);
+  const client = clientWithin(bounds.call);
   const { namespace, injectorImage } = settings;
   const crd = readCrd();
   const known: { policies?: Promise<readonly Policy[]>; me?: Promise<string> } = {};
@@ -149,7 +158,7 @@ function checksOf(
     {
       name: 'webhook-reached',
       needs: ['kubernetes-api', 'namespace'],
-      run: () => reachedFindings(clientWithin(PROBE_MS), namespace, OPERATOR_LABELS),
+      run: () => reachedFindings(clientWithin(bounds.dryRun), namespace, OPERATOR_LABELS),
     },
     { name: 'policies', needs: ['kubernetes-api', 'crd'], run: async () => policyFindings(await policies()) },
     {

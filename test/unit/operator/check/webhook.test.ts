@@ -52,11 +52,10 @@ describe('what check says of the webhook configuration', function () {
   }: Cluster): Promise<string[]> {
     const findings = await configurationFindings({
       client: {
-        list: <T extends KubernetesObject>(_resource: Resource) =>
-          Promise.resolve({
-            metadata: { resourceVersion: '1' },
-            items: (configuration === undefined ? [] : [configuration]) as unknown as T[],
-          }),
+        list: () => {
+          const items = configuration === undefined ? [] : [configuration];
+          return Promise.resolve({ metadata: { resourceVersion: '1' }, items } as never);
+        },
         get: <T extends KubernetesObject>(_resource: Resource, name: string) => {
           if (secret instanceof ApiError) return Promise.reject(secret);
           const object = { apiVersion: 'v1', kind: 'Secret', metadata: { name }, data: secret };
