@@ -28,9 +28,12 @@ const TABLE = {
   'core/workload': { files: '^core/workload/', imports: ['core', 'core/policy', 'core/injection'] },
   kube: { files: '^kube/', imports: ['core'] },
   webhook: { files: '^webhook/', imports: [...CORE, 'kube'] },
-  operator: { files: '^operator/(?!main\\.ts$|composition/)', imports: [...CORE, 'kube'] },
-  // the only place that knows all parts of the program
-  composition: { files: '^operator/(main\\.ts$|composition/)', imports: [...CORE, 'kube', 'webhook', 'operator'] },
+  operator: { files: '^operator/(?!main\\.ts$|composition/|check/)', imports: [...CORE, 'kube'] },
+  // the only place that knows all parts of the program: it puts them together, and checks an installation of them
+  composition: {
+    files: '^operator/(main\\.ts$|composition/|check/)',
+    imports: [...CORE, 'kube', 'webhook', 'operator'],
+  },
   build: { files: '^build/(?!generate/)', imports: CORE },
   generators: { files: '^build/generate/', imports: [...CORE, 'build', 'kube', 'webhook', 'operator', 'composition'] },
   test: { files: '^test/', imports: [...CORE, 'kube', 'webhook', 'operator', 'composition', 'build', 'generators'] },

@@ -17,6 +17,7 @@ export const READERS: Readonly<Record<string, string>> = {
   'kube/credentials.ts': 'expirationTimestamp of credentials, which exec plugins write',
   'kube/identity-lease.ts': 'acquireTime and renewTime of the lease',
   'kube/leader-election.ts': 'acquireTime and renewTime of the lease',
+  'operator/check/command.ts': 'notAfter of the CA of the webhook',
   'operator/composition/controllers.ts':
     'when policies were last seen, which the metrics show in seconds since the epoch',
   'operator/composition/trust.ts': 'notBefore and notAfter of certificates',

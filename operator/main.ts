@@ -1,6 +1,10 @@
-/** The process: reads the settings, creates the operator (composition/), and runs it until it gets a signal to stop. */
+/**
+ * The process: reads the settings, creates the operator (composition/), and runs it until it gets a signal to stop. With the
+ * name of a command it does that instead.
+ */
 import { setFlagsFromString } from 'node:v8';
 
+import { nearestOf } from '../core/edit-distance.ts';
 import { shownText } from '../core/shown.ts';
 import { systemClock } from '../kube/clock.ts';
 import { KubeConfigError } from '../kube/kube-config.ts';
@@ -19,10 +23,20 @@ const GARBAGE_COLLECTION = '--no-parallel-scavenge';
 // The exit status for wrong usage in shells and in Go's flag package; sysexits(3) has another.
 const MISUSED = 2;
 
+/** What the executable does instead of being the operator: each resolves with the exit status. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ run(argv: readonly string[]): Promise<number> }>>> = {
+  check: () => import('./check/command.ts'),
+};
+
 const MOST_LINES = 50;
 const LONGEST_LINE = 1_000;
 
 async function main(argv: readonly string[]): Promise<void> {
+  const [command = ''] = argv;
+  if (command !== '' && !command.startsWith('-')) {
+    process.exitCode = await (await commandNamed(command)).run(argv.slice(1));
+    return;
+  }
   if (argv.includes('--version')) {
     process.stdout.write(`${VERSION}\n`);
     return;
@@ -39,6 +53,15 @@ async function main(argv: readonly string[]): Promise<void> {
   const clock = systemClock;
   const group = compose(createContext(settings, { clock, random: Math.random, logger }));
   await run(group, { process, clock, logger });
+}
+
+function commandNamed(name: string): ReturnType<NonNullable<(typeof COMMANDS)[string]>> {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command !== undefined) return command();
+  const known = Object.keys(COMMANDS);
+  const nearest = nearestOf(name, known);
+  const instead = nearest === undefined ? `there is: ${known.join(', ')}` : `did you mean ${nearest}?`;
+  throw new SettingsError(`there is no command ${JSON.stringify(name)}; ${instead}`);
 }
 
 /**

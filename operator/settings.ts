@@ -320,6 +320,7 @@ export function settingsHelp(): string {
     return `  --${flagOf(name)}\n      ${spec.help}\n      default: ${shown}; ${spec.allowed}; environment: ${variableOf(name)}; file: ${name}`;
   });
   return `Usage: vault-injection-operator [--SETTING VALUE ...]
+       vault-injection-operator check [--SETTING VALUE ...]   what an installation lacks; check --help says more
 
 Puts Vault secrets into the environment of programs on Kubernetes, as VaultInjectionPolicy objects say.
 A flag wins over the environment, the environment over the file given by --config.

@@ -14,6 +14,7 @@ import { LOGS_FILE, logsPage } from './logs.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
 import { reasonsPage, REASONS_FILE } from './reasons.ts';
+import { RIGHTS_LIST_FILE, rightsList } from './rights-list.ts';
 import { RIGHTS_FILE, rightsPage } from './rights.ts';
 import { settingsPage, SETTINGS_FILE } from './settings.ts';
 
@@ -34,6 +35,7 @@ export const GENERATED: readonly Generated[] = [
   { file: METRICS_FILE, text: metricsPage },
   { file: LOGS_FILE, text: logsPage },
   { file: RIGHTS_FILE, text: rightsPage },
+  { file: RIGHTS_LIST_FILE, text: rightsList },
   { file: ANNOTATIONS_FILE, text: annotationsPage },
   { file: ARCHITECTURE_FILE, text: architecturePage },
 ];

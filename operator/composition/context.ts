@@ -13,6 +13,12 @@ import { hintOf } from './hints.ts';
 /** The name of the process: to API servers and registries, in events, leases and labels. */
 export const OPERATOR_NAME = 'vault-injection-operator';
 
+/** Labels of every object that the operator owns. */
+export const OPERATOR_LABELS: Readonly<Record<string, string>> = {
+  'app.kubernetes.io/name': OPERATOR_NAME,
+  'app.kubernetes.io/managed-by': OPERATOR_NAME,
+};
+
 /** What all parts are created with. */
 export interface Context {
   readonly settings: Settings;
@@ -46,7 +52,7 @@ export function createContext(settings: Settings, outside: Pick<Context, 'clock'
     client: clientWithin(),
     clientWithin,
     register: new Register(),
-    labels: { 'app.kubernetes.io/name': OPERATOR_NAME, 'app.kubernetes.io/managed-by': OPERATOR_NAME },
+    labels: OPERATOR_LABELS,
   };
 }
 

@@ -137,7 +137,10 @@ export function createControllers(
 }
 
 /** Where the operator may log in, it may also ask. */
-function checkHosts({ vaultCheckHosts, vaultIdentities }: Settings): CheckHosts {
+export function checkHosts({
+  vaultCheckHosts,
+  vaultIdentities,
+}: Pick<Settings, 'vaultCheckHosts' | 'vaultIdentities'>): CheckHosts {
   return new CheckHosts(
     vaultCheckHosts,
     vaultIdentities.flatMap(({ address, aliases }) => [address, ...aliases]),

@@ -91,10 +91,7 @@ export class Authorities {
     const used = this.#used.get(namespace)?.get(id);
     if (used === undefined) return;
     const { ref } = used;
-    const authority = await client
-      .get(coreResource(ref.kind, namespace), ref.name)
-      .then((object) => authorityIn(object, ref))
-      .catch((error: unknown) => ifForbidden(error, ref));
+    const authority = await readAuthority(client, namespace, ref);
     if (this.#used.get(namespace)?.get(id) !== used) return;
     this.#queue.addAfter(id, jittered('unread' in authority ? UNREAD_MS : REREAD_MS, random));
     const before = used.authority;
@@ -116,6 +113,18 @@ export class Authorities {
       }) => (caRef === undefined ? [] : [{ policyKey: keyOf(policy), id: idOf(namespace, caRef), ref: caRef }]),
     );
   }
+}
+
+/** Reads the object that a policy of the namespace refers to, once. Rejects with ApiError unless it is forbidden. */
+export async function readAuthority(
+  client: Pick<ObjectClient, 'get'>,
+  namespace: string,
+  ref: CaRef,
+): Promise<Authority> {
+  return client
+    .get(coreResource(ref.kind, namespace), ref.name)
+    .then((object) => authorityIn(object, ref))
+    .catch((error: unknown) => ifForbidden(error, ref));
 }
 
 function idOf(namespace: string, { kind, name, key }: CaRef): string {

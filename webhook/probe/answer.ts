@@ -22,8 +22,13 @@ export function probeObject(namespace: string, labels: Readonly<Record<string, s
 }
 
 /** Whether a replica has reviewed the created object. */
-export function isReviewed({ metadata }: KubernetesObject): boolean {
-  return (metadata.annotations?.[mark.probedBy] ?? '') !== '';
+export function isReviewed(created: KubernetesObject): boolean {
+  return reviewerOf(created) !== '';
+}
+
+/** Returns the name of the replica that has reviewed it; '' if none has. */
+export function reviewerOf({ metadata }: KubernetesObject): string {
+  return metadata.annotations?.[mark.probedBy] ?? '';
 }
 
 /**

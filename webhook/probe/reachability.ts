@@ -47,6 +47,15 @@ export function afterProbe(known: Reachability, { result, text }: Probed, now: n
   return isSaid ? next : { ...next, cause, finding };
 }
 
+/**
+ * Returns what a single dry run shows, for who does not wait for a second one; undefined if it shows nothing, because the
+ * API server gave no answer.
+ */
+export function findingOfOne({ result, text }: Probed): Finding | undefined {
+  if (result === 'Reached') return REACHED;
+  return result === 'Unanswered' ? undefined : findingOf(result, text, NOTHING_KNOWN).finding;
+}
+
 function findingOf(
   result: Exclude<Probed['result'], 'Reached' | 'Unanswered'>,
   text: string,
