@@ -9,19 +9,14 @@ import { join } from 'node:path';
 
 import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
 import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
+import { CHART } from './chart.ts';
+import type { Generated } from './generated.ts';
 import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
 import { reasonsPage, REASONS_FILE } from './reasons.ts';
 import { RIGHTS_FILE, rightsPage } from './rights.ts';
 import { settingsPage, SETTINGS_FILE } from './settings.ts';
-
-export interface Generated {
-  /** Path from the root of the repository. */
-  readonly file: string;
-  /** Returns the text that it should have. */
-  readonly text: () => string | Promise<string>;
-}
 
 const root = join(import.meta.dirname, '../..');
 
@@ -34,6 +29,7 @@ export const GENERATED: readonly Generated[] = [
   { file: RIGHTS_FILE, text: rightsPage },
   { file: ANNOTATIONS_FILE, text: annotationsPage },
   { file: ARCHITECTURE_FILE, text: architecturePage },
+  ...CHART,
 ];
 
 /** Whether the file is missing or has another text than it should have. */
