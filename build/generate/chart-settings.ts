@@ -58,8 +58,8 @@ function identitySchema(): Schema {
   };
 }
 
-function withoutText({ pattern: _pattern, format: _format, ...schema }: Schema): Schema {
-  return schema;
+function withoutText(schema: Schema): Schema {
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== 'pattern' && key !== 'format'));
 }
 
 /** Returns the text of the file by which a template checks texts among the settings. */

@@ -41,6 +41,9 @@ const TEMPLATES: readonly Template[] = [
 
 const included = (name: string): string => `{{ include "vault-injection-operator.${name}" . }}`;
 
+/** Who keeps the webhook configuration: the value, or text that is none. */
+const KEEPER = '(toString .Values.settings.webhookConfiguration)';
+
 /** What the chart lets its user choose, each where it stands in the sources. */
 const CHOICES: readonly (readonly [where: RegExp, instead: string])[] = [
   // of objects, and of the roles that bindings name; other names of the operator's are fixed
@@ -54,11 +57,15 @@ const CHOICES: readonly (readonly [where: RegExp, instead: string])[] = [
     /^( {2}labels:\n) {4}app\.kubernetes\.io\/name: vault-injection-operator$/gm,
     '$1    {{- include "vault-injection-operator.labels" . | nindent 4 }}',
   ],
-  [/^( +resources: \[clusterroles\]\n +resourceNames: \[)vault-injection-operator\]$/gm, `$1${included('fullname')}]`],
-  // who keeps the webhook configuration himself lets the operator only read it (config/external-webhook)
+  // the right to make the operator's ClusterRole the owner of the webhook configuration, which an installer's has not
+  [
+    /^((?: {2}# .*\n)*.*\n {4}resources: \[clusterroles\]\n {4}resourceNames: \[)vault-injection-operator(\]\n {4}verbs: .*\n)/gm,
+    `  {{- if ne ${KEEPER} "External" }}\n$1${included('fullname')}$2  {{- end }}\n`,
+  ],
+  // where the installer keeps the webhook configuration, the operator only reads it (config/external-webhook)
   [
     /^( +resources: \[mutatingwebhookconfigurations\]\n(?: +resourceNames: .*\n)? +verbs: )(\[.*\])$/gm,
-    '$1{{ if eq (toString .Values.settings.webhookConfiguration) "External" }}[list, watch]{{ else }}$2{{ end }}',
+    `$1{{ if eq ${KEEPER} "External" }}[list, watch]{{ else }}$2{{ end }}`,
   ],
   [
     /^(kind: CustomResourceDefinition\nmetadata:\n)/gm,

@@ -111,6 +111,11 @@ describe('templateOf', () => {
     expect(text).to.contain('"External" }}[list, watch]{{ else }}[list, watch, patch]{{ end }}');
   });
 
+  it('leaves out the right about the ClusterRole where the installer keeps the webhook configuration', () => {
+    const [, rule] = /"External" \}\}\n([^]*?) {2}\{\{- end \}\}/.exec(templateOf('role.yaml', ROLE)) ?? [];
+    expect(rule).to.match(/^ {2}# why\n {2}- apiGroups: .*\n.*\[clusterroles\]\n.*fullname.*\n {4}verbs: \[get\]\n$/);
+  });
+
   it('leaves the names that are fixed', () => {
     expect(templateOf('role.yaml', ROLE)).to.contain('resourceNames: [vault-injection-operator-webhook]');
     const rule = templateOf('role.yaml', ROLE).split('mutatingwebhookconfigurations]')[1];
