@@ -159,7 +159,7 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     default: 9443,
     schema: PORT,
     allowed: 'a port, 0 to 65535 (0: any free one)',
-    help: 'port the webhook listens on: above 1023, so that no capability is needed',
+    help: 'port the webhook listens on: above 1023, so that no capability is needed. The manifests say 10250, which firewalls of private clusters let through; on a node, the kubelet has that one',
   },
   healthHost: {
     default: '',
@@ -308,6 +308,9 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     help: "ServiceAccount in the operator's namespace whose token the operator logs in to Vault with, unless an entry of vaultIdentities names another: not its own, and without any right in the cluster",
   },
 };
+
+/** Returns the table of all settings by their names in the file, from which the chart's schema is made. */
+export const settingSpecs = (): Readonly<Record<keyof Settings, SettingSpec>> => SPECS;
 
 const NAMES = Object.keys(SPECS) as (keyof Settings)[];
 

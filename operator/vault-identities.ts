@@ -39,7 +39,8 @@ export class IdentityError extends Error {
   override readonly name = 'IdentityError';
 }
 
-interface Field {
+/** A key of an entry. */
+export interface Field {
   readonly schema: Readonly<Record<string, unknown>>;
   /** What to write. */
   readonly allowed: string;
@@ -98,6 +99,9 @@ const FIELDS: Readonly<Record<string, Field>> = {
     allowed: 'a list of Kubernetes namespaces, * as wildcard, such as [shop, team-a-*]',
   },
 };
+
+/** Returns the table of the keys of an entry, from which the chart's schema is made. */
+export const identityFields = (): Readonly<Record<string, Field>> => FIELDS;
 
 interface Written {
   readonly name: string;

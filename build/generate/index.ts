@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
 import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
 import { dashboard, DASHBOARD_FILE } from './dashboard.ts';
+import { CHART } from './chart.ts';
+import type { Generated } from './generated.ts';
 import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
 import { LOGS_FILE, logsPage } from './logs.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
@@ -18,13 +20,6 @@ import { reasonsPage, REASONS_FILE } from './reasons.ts';
 import { RIGHTS_LIST_FILE, rightsList } from './rights-list.ts';
 import { RIGHTS_FILE, rightsPage } from './rights.ts';
 import { settingsPage, SETTINGS_FILE } from './settings.ts';
-
-export interface Generated {
-  /** Path from the root of the repository. */
-  readonly file: string;
-  /** Returns the text that it should have. */
-  readonly text: () => string | Promise<string>;
-}
 
 const root = join(import.meta.dirname, '../..');
 
@@ -40,6 +35,7 @@ export const GENERATED: readonly Generated[] = [
   { file: ANNOTATIONS_FILE, text: annotationsPage },
   { file: ARCHITECTURE_FILE, text: architecturePage },
   { file: DASHBOARD_FILE, text: dashboard },
+  ...CHART,
 ];
 
 /** Whether the file is missing or has another text than it should have. */

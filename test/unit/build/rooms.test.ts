@@ -25,7 +25,7 @@ const IMPORTS: readonly (readonly [file: string, from: string, says: string])[] 
   ['operator/composition/parts.ts', '../settings.ts', ''],
   ['build/lint.ts', '../operator/settings.ts', 'build imports from core'],
   ['build/generate/settings.ts', '../../operator/settings.ts', ''],
-  ['build/generate/reasons.ts', '../../operator/settings.ts', 'of the generators only settings.ts and metrics.ts'],
+  ['build/generate/reasons.ts', '../../operator/settings.ts', 'of the generators only settings.ts, metrics.ts and'],
   ['build/images.ts', './generate/settings.ts', 'build imports from core'],
   ['build/image.ts', '../test/support/ports.ts', 'build imports from core'],
   ['operator/vault/transport.ts', '../../test/support/ports.ts', 'operator imports from core'],
