@@ -105,11 +105,16 @@ function downloadByApt(url: string, path: string, sha256: string): Buffer {
   return readFileSync(path);
 }
 
+/** What `update` would ask, which apt knows without root and before it has ever asked. */
 function mirrorsOfApt(): readonly string[] {
   if (!existsSync('/usr/lib/apt/apt-helper')) return [];
-  const args = ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Origin: Debian'];
-  const uris = execFileSync('apt-get', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  return [...new Set(uris.split('\n').filter(Boolean))];
+  const args = ['update', '--print-uris'];
+  return mirrorsIn(execFileSync('apt-get', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+/** Returns the mirrors in what `apt-get update --print-uris` prints: 'URL/dists/SUITE/InRelease' NAME 0. */
+export function mirrorsIn(uris: string): readonly string[] {
+  return [...new Set(Array.from(uris.matchAll(/^'(\S+?)dists\/[^']*InRelease'/gm), ([, mirror = '']) => mirror))];
 }
 
 function withSlash(url: string): string {

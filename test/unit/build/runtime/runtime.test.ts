@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
-import { debianArchive } from '../../../../build/runtime/fetch.ts';
+import { debianArchive, mirrorsIn } from '../../../../build/runtime/fetch.ts';
 import { filesOfDebianPackage } from '../../../../build/runtime/debian-package.ts';
 import { ARCHITECTURES, archiveName, pins, type DebianPin } from '../../../../build/runtime/pins.ts';
 import { runtimeFiles } from '../../../../build/runtime/runtime.ts';
@@ -133,6 +133,19 @@ describe('what the operator runs on', () => {
       writeFileSync(kept, 'something else');
       expect(await fetch(PIN)).to.equal(PACKAGE.toString('latin1'));
       expect(readFileSync(kept)).to.deep.equal(PACKAGE);
+    });
+
+    it('come from the mirrors that apt would ask, each once', () => {
+      const said = `'http://mirror.example.com/debian/dists/bookworm/InRelease' mirror.example.com_debian_dists_x 0 
+'http://mirror.example.com/debian/dists/bookworm-updates/InRelease' mirror.example.com_debian_dists_y 0 
+'http://mirror.example.com/debian-security/dists/bookworm-security/InRelease' z 0 
+'http://mirror.example.com/debian/dists/bookworm/main/binary-amd64/Packages.xz' p 0 
+`;
+      expect(mirrorsIn(said)).to.deep.equal([
+        'http://mirror.example.com/debian/',
+        'http://mirror.example.com/debian-security/',
+      ]);
+      expect(mirrorsIn('')).to.deep.equal([]);
     });
 
     it('are refused if they are not what is pinned, and not kept', async () => {
