@@ -49,7 +49,7 @@ interface Manifest {
   readonly rules?: readonly object[];
 }
 
-// docs: "Packaging an operator", olm.operatorframework.io
+// Source: olm.operatorframework.io, "Packaging an operator".
 const SUPPORTED = new Set([
   ...['ClusterServiceVersion', 'CustomResourceDefinition', 'ClusterRole', 'ConfigMap', 'PodDisruptionBudget'],
   ...['PriorityClass', 'PrometheusRule', 'Secret', 'Service', 'ServiceAccount', 'ServiceMonitor'],
