@@ -27,7 +27,7 @@ build: setup ## build dist/: the operator as one file, vault-env as a static exe
 	@node build/bundle.ts
 
 .PHONY: images
-images: build ## build dist/images/: OCI archives of the operator and vault-env, to push to your registry
+images: build ## build dist/images/: OCI archives for amd64 and arm64, with bills of materials. IMAGE_PREFIX=ghcr.io/acme names them
 	@node build/images.ts
 
 .PHONY: generate

@@ -1,13 +1,15 @@
 /**
  * Builds dist/: the operator as one JavaScript file, which is what its image runs, and vault-env, for this machine and
- * for linux/arm64.
+ * for the images. The same sources yield the same bytes, wherever they are and whoever builds them.
  */
 import { build, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { bundledPackages, noticesOf } from './bundled.ts';
 import { VAULT_ENV_LINKER } from './go-modules.ts';
+import { ARCHITECTURES } from './runtime/pins.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -85,10 +87,14 @@ const leanDependencies: Plugin = {
 
 mkdirSync(dist, { recursive: true });
 let begun = Date.now();
-await build({
+const { metafile } = await build({
+  absWorkingDir: root,
+  metafile: true,
   entryPoints: [join(root, 'operator/main.ts')],
   outfile: join(dist, 'operator.mjs'),
   bundle: true,
+  // a checkout whose node_modules is a link yields the same
+  preserveSymlinks: true,
   platform: 'node',
   target: 'node24',
   format: 'esm',
@@ -107,19 +113,32 @@ await build({
   external: ['bufferutil', 'utf-8-validate'],
 });
 built('operator.mjs');
+const bundled = bundledPackages(metafile, root);
+writeFileSync(join(dist, 'bundled.json'), JSON.stringify(bundled, undefined, 2));
+const legalComments = readFileSync(join(dist, 'operator.mjs.LEGAL.txt'), 'utf8');
+writeFileSync(join(dist, 'bundled-licenses.txt'), `${noticesOf(bundled, root)}\n\n\n${legalComments}`);
 copyFileSync(join(root, 'crds/vaultinjectionpolicies.yaml'), join(dist, 'vaultinjectionpolicies.yaml'));
+
+/**
+ * What would let a build differ from one machine to the next: the user's flags, workspace and settings (go env -w), and
+ * levels of processors. Beside it -trimpath leaves out paths, and -buildvcs=false whether this is a checkout.
+ */
+const SAME_EVERYWHERE = {
+  ...{ CGO_ENABLED: '0', GOENV: 'off', GOFLAGS: '', GOWORK: 'off', GOEXPERIMENT: '', GOFIPS140: 'off' },
+  ...{ GOAMD64: 'v1', GOARM64: 'v8.0' },
+};
 
 /** Builds vault-env into dist/`name`, for this machine unless `platform` (GOOS, GOARCH) says otherwise. */
 function buildVaultEnv(name: string, platform: NodeJS.ProcessEnv = {}): void {
   const { error, status } = spawnSync(
     'go',
     [
-      ...['build', '-trimpath', '-ldflags', `${VAULT_ENV_LINKER} -X main.version=${version}`],
+      ...['build', '-trimpath', '-buildvcs=false', '-ldflags', `${VAULT_ENV_LINKER} -X main.version=${version}`],
       // 60 kB less: what takes time here is in Go's own packages, or waits for Vault
       ...['-gcflags', 'vaultinjection.dev/...=-l'],
       ...['-o', join(dist, name), '.'],
     ],
-    { cwd: join(root, 'vault-env'), env: { ...process.env, CGO_ENABLED: '0', ...platform }, stdio: 'inherit' },
+    { cwd: join(root, 'vault-env'), env: { ...process.env, ...SAME_EVERYWHERE, ...platform }, stdio: 'inherit' },
   );
   if (error) throw new Error(`go could not be run (${error.message}): install Go 1.26 or newer`);
   if (status === 0) built(name);
@@ -134,4 +153,6 @@ function built(name: string): void {
 }
 
 buildVaultEnv('vault-env');
-buildVaultEnv('vault-env-linux-arm64', { GOOS: 'linux', GOARCH: 'arm64' });
+for (const architecture of ARCHITECTURES) {
+  buildVaultEnv(`vault-env-linux-${architecture}`, { GOOS: 'linux', GOARCH: architecture });
+}

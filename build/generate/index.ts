@@ -4,8 +4,8 @@
  *     node build/generate/index.ts           writes the files
  *     node build/generate/index.ts --check   exits with 1 and names the stale ones
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { annotationsPage, ANNOTATIONS_FILE } from './annotations.ts';
 import { architecturePage, ARCHITECTURE_FILE } from './architecture.ts';
@@ -15,6 +15,7 @@ import type { Generated } from './generated.ts';
 import { GO_DEFAULTS_FILE, goDefaults } from './go-defaults.ts';
 import { LOGS_FILE, logsPage } from './logs.ts';
 import { metricsPage, METRICS_FILE } from './metrics.ts';
+import { olmBundle } from './olm.ts';
 import { policyTypes, TYPES_FILE } from './policy-types.ts';
 import { reasonsPage, REASONS_FILE } from './reasons.ts';
 import { RIGHTS_LIST_FILE, rightsList } from './rights-list.ts';
@@ -36,6 +37,7 @@ export const GENERATED: readonly Generated[] = [
   { file: ARCHITECTURE_FILE, text: architecturePage },
   { file: DASHBOARD_FILE, text: dashboard },
   ...CHART,
+  ...olmBundle(),
 ];
 
 /** Whether the file is missing or has another text than it should have. */
@@ -45,6 +47,7 @@ export async function isStale({ file, text }: Generated): Promise<boolean> {
 }
 
 async function write({ file, text }: Generated): Promise<void> {
+  mkdirSync(dirname(join(root, file)), { recursive: true });
   writeFileSync(join(root, file), await text());
 }
 

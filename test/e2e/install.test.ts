@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { operatorImage } from '../../build/images.ts';
+import { buildImage, ownArchitecture } from '../../build/image.ts';
+import { operatorSpec } from '../../build/images.ts';
+import type { Architecture } from '../../build/runtime/pins.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { exposeLoopback } from '../support/loopback-service.ts';
 import { startNode, skipWithoutNode, type Node } from '../support/node.ts';
@@ -30,7 +32,8 @@ describe('an operator installed by config/default, from the image of make images
     cluster = new Cluster(plane);
     const folder = join(node.dir, 'images');
     mkdirSync(folder, { recursive: true });
-    await node.importImage(operatorImage(folder, IMAGE));
+    const spec = await operatorSpec(IMAGE, ownArchitecture() as Architecture);
+    await node.importImage(buildImage({ ...spec, compress: false }, join(folder, 'operator.tar')));
     await install();
   });
   after(async () => {
