@@ -32,8 +32,14 @@ export function probeImage(dir: string): Promise<Image> {
   return scratchImage('probe', dir);
 }
 
-/** localhost/busybox:1: a static busybox, also under the names of the commands that scripts want; CMD is sh. */
-export async function busyboxImage(dir: string, options: { readonly log?: Log } = {}): Promise<Image> {
+/**
+ * A static busybox, also under the names of the commands that scripts want; CMD is sh.
+ * @param options.name of the image; default: localhost/busybox:1
+ */
+export async function busyboxImage(
+  dir: string,
+  { name = 'localhost/busybox:1', ...options }: { readonly name?: string; readonly log?: Log } = {},
+): Promise<Image> {
   const { busybox } = await ensureTools(['busybox'], options);
   const commands = ['sh', 'cat', 'echo', 'env', 'false', 'id', 'ls', 'mkdir', 'printenv', 'sleep', 'touch', 'true'];
   const files: ImageFile[] = [
@@ -43,7 +49,7 @@ export async function busyboxImage(dir: string, options: { readonly log?: Log } 
     { path: '/etc/passwd', mode: 0o644, content: 'root:x:0:0:root:/:/bin/sh\n' },
   ];
   const config = { cmd: ['sh'], env: ['PATH=/bin'] };
-  return buildImage({ name: 'localhost/busybox:1', files, config }, join(dir, 'busybox.tar'));
+  return buildImage({ name, files, config }, join(dir, 'busybox.tar'));
 }
 
 /** localhost/glibc:1: this machine's bash, with the shared libraries that it asks for; CMD is bash. */

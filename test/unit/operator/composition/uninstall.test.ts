@@ -147,9 +147,7 @@ describe('the command uninstall', () => {
       return text;
     };
     const refused = async (...argv: string[]): Promise<string> => {
-      const error = await runUninstall(argv, { env: {}, stdout: { write: () => true } }).catch(
-        (one: unknown) => one,
-      );
+      const error = await runUninstall(argv, { env: {}, stdout: { write: () => true } }).catch((one: unknown) => one);
       expect(error).to.be.instanceOf(SettingsError);
       return (error as SettingsError).message;
     };
