@@ -58,6 +58,10 @@ test-cluster: setup ## starts during leader changes of a Vault cluster, and 500 
 test-charts: setup ## run all eight charts on a real kubelet (3.5 minutes; `make test` runs two of them)
 	@CHARTS=all npx --no-install mocha test/e2e/charts.test.ts
 
+.PHONY: test-alerts
+test-alerts: setup ## provoke each alert in a real Prometheus (4 minutes; `make test` has the tests of promtool)
+	@npx --no-install mocha test/integration/alerts-provoked.ts
+
 .PHONY: test
 test: setup ## run all tests: unit, Go, integration and hostile (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts

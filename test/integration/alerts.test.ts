@@ -1,4 +1,4 @@
-/** The alerts and the dashboard as the real promtool reads them; what provokes alerts is in alerts-provoked.test.ts. */
+/** The alerts and the dashboard as the real promtool reads them; what provokes alerts is in alerts-provoked.ts. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
