@@ -12,10 +12,14 @@ export type Lack = readonly string[];
  * @param version of the API that the operator uses
  */
 export function lackIn(installed: unknown, own: unknown, version = 'v1alpha1'): Lack {
-  const wanted = schemaOf(own, version);
   const found = schemaOf(installed, version);
-  if (wanted === undefined) return [];
-  return found === undefined ? [`version ${version}`] : lackOf(found, wanted, '');
+  return found === undefined ? [`version ${version}`] : lackOfSchema(found, own, version);
+}
+
+/** The same, for a schema that an API server serves. */
+export function lackOfSchema(installed: RawObject, own: unknown, version = 'v1alpha1'): Lack {
+  const wanted = schemaOf(own, version);
+  return wanted === undefined ? [] : lackOf(installed, wanted, '');
 }
 
 function schemaOf(crd: unknown, version: string): RawObject | undefined {

@@ -1,14 +1,15 @@
 /** What the operator needs of the cluster itself: a version, the CRD, a namespace. */
 import { listed } from '../../core/shown.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { lackOfSchema } from '../../core/policy/crd-lack.ts';
 import type { ApiClient } from '../../kube/api-client.ts';
 import { isForbidden, isNotFound } from '../../kube/errors.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { serverVersion } from '../../kube/server-version.ts';
 import { POLICIES } from '../policies/reconciler.ts';
-import { lackingIn, schemaOfCrd, schemaOfServer } from './crd-schema.ts';
 import { failed, ok, warning } from './report.ts';
 import type { Finding } from './report.ts';
+import { schemaOfServer } from './served-schema.ts';
 
 /** The minor version of Kubernetes 1 that has matchConditions, and the admission policies of config/guard. */
 export const OLDEST_MINOR = 30;
@@ -37,7 +38,7 @@ export async function crdFindings(client: Pick<ApiClient, 'document'>, crd: unkn
   });
   const installed = schemaOfServer(document);
   if (installed === undefined) return [failed(`the CRD ${name} is not installed`, INSTALL_CRD)];
-  const lacking = lackingIn(installed, schemaOfCrd(crd));
+  const lacking = lackOfSchema(installed, crd);
   if (lacking.length === 0) return [ok(`the CRD ${name} has all that this version uses`)];
   return [failed(`the CRD ${name} is older than the operator: it lacks ${listed(lacking)}`, INSTALL_CRD)];
 }

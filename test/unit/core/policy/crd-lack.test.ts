@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 
-import { describeLack, lackIn, withoutLacking } from '../../../../core/policy/crd-lack.ts';
+import { describeLack, lackIn, lackOfSchema, withoutLacking } from '../../../../core/policy/crd-lack.ts';
 
 type Json = Record<string, unknown>;
 
@@ -67,6 +67,13 @@ describe('what the CRD in the cluster lacks', () => {
   ];
   for (const [what, installed, lack] of rows)
     it(`is ${what}`, () => expect(lackIn(installed, read())).to.deep.equal(lack));
+
+  it('is the same of a schema that an API server serves', () => {
+    for (const [, installed, lack] of rows) {
+      const served = (installed as Crd).spec.versions[0]?.schema.openAPIV3Schema;
+      expect(lackOfSchema(served as unknown as Record<string, unknown>, read())).to.deep.equal(lack);
+    }
+  });
 
   it('is the whole version if that is not there, or not served', () => {
     const renamed = read() as unknown as Crd;
