@@ -203,7 +203,8 @@ describe('the chart on an API server', function () {
       });
 
     it('says what to do next', async () => {
-      const values = { webhook: { port: 9443 }, uninstall: { enabled: false }, replicas: 1 };
+      const image = { registry: '' };
+      const values = { webhook: { port: 9443 }, uninstall: { enabled: false }, replicas: 1, image };
       const { stdout, stderr } = await helm('helm4', ['install', RELEASE, CHART, ...IN, '-f', '-'], values);
       expect(stderr).to.equal('');
       for (const text of [

@@ -56,15 +56,15 @@ export const POD_CASES: Readonly<Record<string, Case>> = {
     seen: twice(`r.example.com:5000/vault-injection-operator:${VERSION}`),
   },
   'image.repository': {
-    value: 'team/operator',
+    value: 'r.example.com/team/operator', // a host in it wins over the registry
     look: bothContainers('image'),
-    seen: twice(`team/operator:${VERSION}`),
+    seen: twice(`r.example.com/team/operator:${VERSION}`),
   },
-  'image.tag': { value: 'v2', look: bothContainers('image'), seen: twice('vault-injection-operator:v2') },
+  'image.tag': { value: 'v2', look: bothContainers('image'), seen: twice('localhost/vault-injection-operator:v2') },
   'image.digest': {
     value: DIGEST,
     look: bothContainers('image'),
-    seen: twice(`vault-injection-operator@${DIGEST}`),
+    seen: twice(`localhost/vault-injection-operator@${DIGEST}`),
     also: { 'image.tag': 'v2' },
   },
   'image.pullPolicy': { value: 'Always', look: bothContainers('imagePullPolicy'), seen: twice('Always') },
@@ -76,13 +76,17 @@ export const POD_CASES: Readonly<Record<string, Case>> = {
   'injector.image.repository': {
     value: 'team/env',
     look: variable('VAULT_INJECTION_INJECTOR_IMAGE'),
-    seen: `team/env:${VERSION}`,
+    seen: `localhost/team/env:${VERSION}`,
   },
-  'injector.image.tag': { value: 'v2', look: variable('VAULT_INJECTION_INJECTOR_IMAGE'), seen: 'vault-env:v2' },
+  'injector.image.tag': {
+    value: 'v2',
+    look: variable('VAULT_INJECTION_INJECTOR_IMAGE'),
+    seen: 'localhost/vault-env:v2',
+  },
   'injector.image.digest': {
     value: DIGEST,
     look: variable('VAULT_INJECTION_INJECTOR_IMAGE'),
-    seen: `vault-env@${DIGEST}`,
+    seen: `localhost/vault-env@${DIGEST}`,
   },
   imagePullSecrets: {
     value: [{ name: 'regcred' }],

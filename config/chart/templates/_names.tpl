@@ -35,7 +35,7 @@ app.kubernetes.io/name: vault-injection-operator
 {{- /* An image by digest if there is one, else by tag. Takes the values of the image and the version of the chart. */ -}}
 {{- define "vault-injection-operator.image" -}}
 {{- $image := .image -}}
-{{- with $image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- if not (regexMatch "^(localhost|[^/]*[.:][^/]*)/" $image.repository) }}{{ with $image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ end -}}
 {{- $image.repository -}}
 {{- if $image.digest -}}
 @{{ $image.digest }}
