@@ -84,6 +84,8 @@ const GAP_MS = 100;
 const WRITE_GAP_MS = 1_000;
 // How soon a leader looks again whether its policies are fresh.
 const UNFRESH_MS = 2_000;
+// How soon it looks again whether an installation that was being removed has come back: rights that are applied again.
+const GONE_MS = 5_000;
 
 /**
  * Writes the MutatingWebhookConfiguration whenever it is not as it should be, and knows which parts are in force. Only
@@ -281,7 +283,7 @@ export class ConfigurationKeeper {
     if (token === undefined) return undefined;
     const input = { target, installation, caBundle, token, namespaces, labels };
     const desired = await this.#desired((owner) => buildConfiguration({ ...input, owner }));
-    if (desired === undefined) return this.#look(caBundle);
+    if (desired === undefined) return Math.min(this.#look(caBundle) ?? GONE_MS, GONE_MS);
     if (!isAsDesired(this.#observed, desired)) {
       const untilMs = this.#look(caBundle);
       if (!mayWrite()) return untilMs;
