@@ -117,8 +117,12 @@ describe('the owner of the webhook configuration', () => {
     await world.api.delete(CLUSTER_ROLES, NAME);
     const before = world.writes().length;
     keeping({ bank: 'Fail' });
-    await world.clock.advance(60_000);
+    await world.clock.advance(61_000);
     expect(world.writes().length).to.equal(before);
+    // rights that are applied again count within seconds
+    await world.api.create(CLUSTER_ROLES, role);
+    await world.clock.advance(7_000);
+    expect(await references()).to.deep.equal([reference(await uidOf(world.api))]);
   });
 
   it('stays as it is where RBAC does not allow to look, which is said once at warn', async () => {
