@@ -44,6 +44,8 @@ export interface Failure {
    * the balancer knew. Other: anything else.
    */
   readonly cause: 'InFlight' | 'Lag' | 'Other';
+  /** From each death of a replica until it was sent, in milliseconds: what there is to know of one that should not be. */
+  readonly msAfterDeaths: readonly number[];
 }
 
 export interface LoadResult {
@@ -112,7 +114,7 @@ export async function loadAlone(options: Load, seconds: number): Promise<LoadRes
   await sleep(seconds * 1000);
   over.abort();
   const updates = await load;
-  const failures = updates.failures.map((one) => ({ ...one, cause: 'Other' as const }));
+  const failures = updates.failures.map((one) => ({ ...one, cause: 'Other' as const, msAfterDeaths: [] }));
   return { ...figuresOf('nothing, no webhook', begun, updates), ended: 0, postponed: 0, failures, bare: 0 };
 }
 
@@ -264,7 +266,11 @@ async function underLoad(
   }
   const figures = figuresOf(act, begun, updates);
   await note();
-  const failures = updates.failures.map((one) => ({ ...one, cause: causeOf(one, deaths, scene.lagMs ?? 0) }));
+  const failures = updates.failures.map((one) => ({
+    ...one,
+    cause: causeOf(one, deaths, scene.lagMs ?? 0),
+    msAfterDeaths: deaths.map(({ goneAt }) => one.sentAt - goneAt),
+  }));
   return { ...figures, ended, postponed: total() - before, failures, bare: updates.bare };
 }
 
@@ -287,7 +293,7 @@ async function noteUntil(signal: AbortSignal, note: () => Promise<unknown>): Pro
 }
 
 interface Updates {
-  readonly failures: Omit<Failure, 'cause'>[];
+  readonly failures: Omit<Failure, 'cause' | 'msAfterDeaths'>[];
   readonly times: number[];
   bare: number;
 }
@@ -338,7 +344,7 @@ async function update(
 }
 
 function causeOf(
-  { sentAt, failedAt, message }: Omit<Failure, 'cause'>,
+  { sentAt, failedAt, message }: Omit<Failure, 'cause' | 'msAfterDeaths'>,
   deaths: readonly Death[],
   lagMs: number,
 ): Failure['cause'] {
