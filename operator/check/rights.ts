@@ -21,14 +21,15 @@ export interface Right {
   readonly namespace: string;
 }
 
+/** The settings that decide which rights are used, and on what. */
+export type RightsSettings = Pick<Settings, 'namespace' | 'webhookConfiguration' | 'vaultIdentities' | 'clusterRole'>;
+
 /** Returns every right that an operator with these settings uses. */
-export function neededRights(
-  settings: Pick<Settings, 'namespace' | 'webhookConfiguration' | 'vaultIdentities'>,
-): readonly Right[] {
+export function neededRights(settings: RightsSettings): readonly Right[] {
   return RULES.flatMap(({ isOwn, group, resources, names, verbs }) =>
     resources.flatMap((full) => {
       const [resource = '', subresource = ''] = full.split('/');
-      const needed = full === 'serviceaccounts/token' ? accountsOf(settings) : names.length === 0 ? [''] : names;
+      const needed = namesOf(full, settings) ?? (names.length === 0 ? [''] : names);
       const namespace = isOwn ? settings.namespace : '';
       const used = full === 'mutatingwebhookconfigurations' ? verbs.filter((verb) => isUsed(verb, settings)) : verbs;
       return needed.flatMap((name) => used.map((verb) => ({ verb, group, resource, subresource, name, namespace })));
@@ -36,9 +37,16 @@ export function neededRights(
   );
 }
 
-/** An overlay may give them other names; without entries the operator asks for no token. */
-function accountsOf({ vaultIdentities }: Pick<Settings, 'vaultIdentities'>): readonly string[] {
-  return [...new Set(vaultIdentities.map(({ serviceAccount }) => serviceAccount))];
+/** The names that settings give to objects of a kind: an overlay or a chart may have others. undefined: it gives none. */
+function namesOf(resource: string, settings: RightsSettings): readonly string[] | undefined {
+  switch (resource) {
+    case 'serviceaccounts/token': // without entries the operator asks for no token
+      return [...new Set(settings.vaultIdentities.map(({ serviceAccount }) => serviceAccount))];
+    case 'clusterroles': // it owns no configuration that somebody else keeps
+      return settings.webhookConfiguration === 'Managed' ? [settings.clusterRole] : [];
+    default:
+      return undefined;
+  }
 }
 
 /** A configuration that somebody else keeps is only read. */
@@ -52,7 +60,7 @@ const AT_ONCE = 8;
 export async function rightsFindings(
   client: Pick<ObjectClient, 'create'>,
   subject: Subject,
-  settings: Pick<Settings, 'namespace' | 'webhookConfiguration' | 'vaultIdentities'>,
+  settings: RightsSettings,
 ): Promise<readonly Finding[]> {
   const rights = neededRights(settings);
   const run = slots({ active: AT_ONCE, activeOfGroup: AT_ONCE, waiting: Infinity }, () => new Error('unreachable'));

@@ -41,6 +41,16 @@ describe('the rights that check asks for', () => {
     expect(verbs).to.deep.equal(['list', 'watch']);
   });
 
+  // config/external-webhook and a chart or overlay with another name grant exactly this
+  it('are about the ClusterRole that owns the configuration: by its own name, and none where the installer keeps it', () => {
+    const roles = (...argv: string[]): readonly string[] =>
+      texts(settingsWith(argv)).filter((text) => text.includes('clusterroles'));
+    expect(roles('--cluster-role', 'team-operator')).to.deep.equal([
+      'get clusterroles.rbac.authorization.k8s.io "team-operator"',
+    ]);
+    expect(roles('--webhook-configuration', 'External')).to.deep.equal([]);
+  });
+
   it('are asked for in the namespace of the operator', () => {
     const places = new Set(neededRights(settingsWith(['--namespace', 'elsewhere'])).map(({ namespace }) => namespace));
     expect([...places]).to.have.members(['', 'elsewhere']);
