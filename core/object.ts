@@ -42,6 +42,15 @@ export interface ObjectName {
   readonly name: string;
 }
 
+/** Returns what a watch needs of an object's metadata, where the rest is not kept. */
+export function identityOf({
+  name,
+  uid,
+  resourceVersion,
+}: ObjectMeta): Pick<ObjectMeta, 'name' | 'uid' | 'resourceVersion'> {
+  return { name, ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) };
+}
+
 /**
  * Returns `namespace/name`, or `name` alone if it is cluster-scoped: the key by which objects are kept, queued and
  * reported.

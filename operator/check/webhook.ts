@@ -9,6 +9,7 @@ import { decodeSet, SECRET_NAME } from '../../webhook/certificates/secret.ts';
 import type { Secret } from '../../webhook/certificates/secret.ts';
 import { CONFIGURATION_NAME, ENTRY_NAMES, FIELD_MANAGER } from '../../webhook/configuration/configuration.ts';
 import type { WebhookConfiguration, WebhookTarget } from '../../webhook/configuration/configuration.ts';
+import { findConfiguration } from '../../webhook/configuration/find.ts';
 import { otherInstallation, publishedBundle, servedEntries } from '../../webhook/configuration/observed.ts';
 import { probeObject, reviewerOf } from '../../webhook/probe/answer.ts';
 import { findingOfOne } from '../../webhook/probe/reachability.ts';
@@ -16,12 +17,6 @@ import { shownBy, shownByError } from '../../webhook/probe/result.ts';
 import { shownTarget } from '../composition/webhook-address.ts';
 import { counted, failed, ok, warning } from './report.ts';
 import type { Finding } from './report.ts';
-
-const CONFIGURATIONS = {
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  plural: 'mutatingwebhookconfigurations',
-};
 
 const IS_IT_RUNNING = 'is the operator running? kubectl get pods, and its log, say more';
 
@@ -41,9 +36,7 @@ export interface WebhookContext {
 /** Looks at the configuration and at the CA in the Secret. Rejects with ApiError. */
 export async function configurationFindings(context: WebhookContext): Promise<readonly Finding[]> {
   const { client, namespace, target, isExternal } = context;
-  const options = { fieldSelector: `metadata.name=${CONFIGURATION_NAME}` };
-  const { items } = await client.list<WebhookConfiguration>(CONFIGURATIONS, options);
-  const [observed] = items;
+  const observed = await findConfiguration(client);
   if (observed === undefined) {
     const hint = isExternal ? 'kubectl apply -k config/external-webhook' : IS_IT_RUNNING;
     return [failed(`there is no MutatingWebhookConfiguration ${CONFIGURATION_NAME}`, hint)];

@@ -1,5 +1,6 @@
 import { Gauge, type Registry as Register } from 'prom-client';
 
+import { identityOf } from '../../core/object.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import { describeLack, lackIn } from '../../core/policy/crd-lack.ts';
 import type { Lack } from '../../core/policy/crd-lack.ts';
@@ -90,15 +91,5 @@ export function crdOutdated(lack: Lack): string {
 }
 
 function keptOf({ apiVersion, kind, metadata, ...rest }: KubernetesObject, own: unknown): KeptCrd {
-  const { name, uid, resourceVersion } = metadata;
-  return {
-    apiVersion,
-    kind,
-    metadata: {
-      name,
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-    },
-    lack: lackIn(rest, own),
-  };
+  return { apiVersion, kind, metadata: identityOf(metadata), lack: lackIn(rest, own) };
 }

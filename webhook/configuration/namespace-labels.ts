@@ -4,6 +4,7 @@ import type { OutageLog } from '../../kube/outage-log.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { WatchAges } from '../../kube/watch-ages.ts';
+import { identityOf } from '../../core/object.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 
 export interface NamespaceLabelsOptions {
@@ -63,15 +64,6 @@ export class NamespaceLabels {
 }
 
 function labelsAlone({ apiVersion, kind, metadata }: KubernetesObject): KubernetesObject {
-  const { name, uid, resourceVersion, labels } = metadata;
-  return {
-    apiVersion,
-    kind,
-    metadata: {
-      name,
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-      ...(labels === undefined ? {} : { labels }),
-    },
-  };
+  const { labels } = metadata;
+  return { apiVersion, kind, metadata: { ...identityOf(metadata), ...(labels !== undefined && { labels }) } };
 }

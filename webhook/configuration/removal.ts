@@ -7,7 +7,7 @@ import { isNotFound, isRefusal } from '../../kube/errors.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { SECRET_NAME } from '../certificates/secret.ts';
 import { CONFIGURATION_NAME, CONFIGURATIONS, FIELD_MANAGER } from './configuration.ts';
-import type { WebhookConfiguration } from './configuration.ts';
+import { findConfiguration } from './find.ts';
 import { otherInstallation } from './observed.ts';
 import type { Owner } from './owner.ts';
 
@@ -48,12 +48,6 @@ export async function announce(
     }
     return true;
   });
-}
-
-/** Resolves with the configuration as it is now; undefined if there is none. Rejects with ApiError. */
-export async function findConfiguration(client: Pick<ObjectClient, 'list'>): Promise<WebhookConfiguration | undefined> {
-  const fieldSelector = `metadata.name=${CONFIGURATION_NAME}`;
-  return (await client.list<WebhookConfiguration>(CONFIGURATIONS, { fieldSelector })).items[0];
 }
 
 /**
