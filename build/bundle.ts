@@ -1,6 +1,6 @@
 /**
  * Builds dist/: the operator as one JavaScript file, which is what its image runs, and vault-env, for this machine and
- * for the images. The same sources yield the same bytes, wherever they are and whoever builds them.
+ * for the images. The same sources yield the same bytes, on every machine.
  */
 import { build, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,4 @@
 /** `vault-injection-operator check`: what an installation lacks, seen from inside of its pod or from a person's machine. */
-import { parseArgs } from 'node:util';
 
 import { systemClock } from '../../kube/clock.ts';
 import type { Clock } from '../../kube/clock.ts';
@@ -11,6 +10,7 @@ import { checkHosts } from '../composition/controllers.ts';
 import { OPERATOR_LABELS, OPERATOR_NAME } from '../composition/context.ts';
 import { hintOf } from '../composition/hints.ts';
 import { targetOf } from '../composition/webhook-address.ts';
+import { takeFlags } from '../command-flags.ts';
 import { readSettings, SettingsError } from '../settings.ts';
 import type { Settings } from '../settings.ts';
 import { NodeVaultClient } from '../vault/node-vault-client.ts';
@@ -182,15 +182,7 @@ interface Own {
 /** Takes the flags of the command itself out of argv; the rest is for readSettings(). */
 function split(argv: readonly string[]): { readonly own: Own; readonly rest: readonly string[] } {
   const options = { output: { type: 'string', short: 'o' }, 'service-account': { type: 'string' } } as const;
-  const { tokens, values } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
-  const taken = new Set<number>();
-  for (const token of tokens) {
-    if (token.kind !== 'option' || !Object.hasOwn(options, token.name)) continue;
-    taken.add(token.index);
-    // `-o json` are two arguments, `--output=json` and `-ojson` one
-    if (token.value !== undefined && !token.inlineValue) taken.add(token.index + 1);
-    if (token.value === undefined) throw new SettingsError(`${token.rawName}: write a value after it`);
-  }
+  const { values, rest } = takeFlags(argv, options);
   const { output = 'text', 'service-account': serviceAccount } = values;
   if (output !== 'text' && output !== 'json') {
     throw new SettingsError(`--output: ${JSON.stringify(output)} is not allowed; write text or json`);
@@ -198,7 +190,7 @@ function split(argv: readonly string[]): { readonly own: Own; readonly rest: rea
   if (serviceAccount !== undefined && !isAccountName(serviceAccount)) {
     throw new SettingsError('--service-account: write the name of a ServiceAccount');
   }
-  return { own: { output, serviceAccount }, rest: argv.filter((_, index) => !taken.has(index)) };
+  return { own: { output, serviceAccount }, rest };
 }
 
 function isAccountName(value: unknown): value is string {

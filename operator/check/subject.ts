@@ -21,7 +21,7 @@ export interface SubjectOptions {
 
 /**
  * Returns whose rights count, for somebody whom the API server calls `me`. An operator outside of the cluster has those of
- * its kubeconfig, one in the cluster those of its ServiceAccount, whoever asks.
+ * its kubeconfig, one in the cluster those of its ServiceAccount, for all who ask.
  */
 export function subjectOf(me: string, { namespace, serviceAccount, fallback, isOutside }: SubjectOptions): Subject {
   const prefix = `system:serviceaccount:${namespace}:`;

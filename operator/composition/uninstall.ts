@@ -7,6 +7,7 @@ import { findConfiguration } from '../../webhook/configuration/find.ts';
 import { announce, removeConfiguration } from '../../webhook/configuration/removal.ts';
 import type { RemovalOptions } from '../../webhook/configuration/removal.ts';
 import { Owner } from '../../webhook/configuration/owner.ts';
+import { takeFlags } from '../command-flags.ts';
 import { readSettings, SettingsError } from '../settings.ts';
 import type { Settings } from '../settings.ts';
 import { restoreAll } from '../workloads/restoration.ts';
@@ -18,6 +19,11 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const RESTORE_TIMEOUT_MS = 30_000;
 // helm waits 5 minutes for a hook: enough for 1,500 workloads.
 const RATE = 5;
+const FLAGS = {
+  restore: { type: 'boolean' },
+  rate: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 const MOST_LEFT = 20;
 const LONGEST_LINE = 1_000;
 
@@ -131,21 +137,10 @@ function readFlags(argv: readonly string[]): {
   readonly rate: number;
   readonly rest: readonly string[];
 } {
-  const flags = new Map<string, string | undefined>();
-  const rest: string[] = [];
-  for (let index = 0; index < argv.length; index += 1) {
-    const [flag = '', value] = (argv[index] ?? '').split(/=(.*)/s);
-    if (flag === '--rate') flags.set(flag, value ?? argv[++index]);
-    else if (flag === '-h') flags.set('--help', value);
-    else if (flag === '--restore' || flag === '--help') flags.set(flag, value);
-    else rest.push(argv[index] ?? '');
-  }
-  const rate = flags.has('--rate') ? Number(flags.get('--rate')) : RATE;
+  const { values, rest } = takeFlags(argv, FLAGS);
+  const { rate: text = String(RATE) } = values;
+  const rate = Number(text);
   if (!Number.isInteger(rate) || rate < 1 || rate > 100)
-    throw new SettingsError(
-      `--rate: ${JSON.stringify(flags.get('--rate') ?? '')} is not allowed; write a whole number, 1 to 100`,
-    );
-  for (const flag of ['--restore', '--help'])
-    if (flags.get(flag) !== undefined) throw new SettingsError(`${flag} takes no value`);
-  return { isHelp: flags.has('--help'), restore: flags.has('--restore'), rate, rest };
+    throw new SettingsError(`--rate: ${JSON.stringify(text)} is not allowed; write a whole number, 1 to 100`);
+  return { isHelp: values.help === true, restore: values.restore === true, rate, rest };
 }
