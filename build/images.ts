@@ -23,7 +23,10 @@ const dist = join(root, 'dist');
 // the nonroot user of distroless images
 const USER = '65532:65532';
 
-const licence = { path: '/licenses/vault-injection-operator', mode: 0o444, source: join(root, 'LICENSE') };
+const licences = [
+  { path: '/licenses/vault-injection-operator', mode: 0o444, source: join(root, 'LICENSE') },
+  { path: '/licenses/notice', mode: 0o444, source: join(root, 'NOTICE') },
+];
 
 /** Resolves with the operator's image, from the output of `make build`. */
 export async function operatorSpec(
@@ -45,7 +48,7 @@ export async function operatorSpec(
         mode: 0o444,
         source: join(dist, file),
       })),
-      licence,
+      ...licences,
       { path: '/licenses/bundled', mode: 0o444, source: join(dist, 'bundled-licenses.txt') },
     ],
     config: {
@@ -71,7 +74,7 @@ export function vaultEnvSpec(
     created: facts.created,
     files: [
       { path: '/vault-env', mode: 0o555, source: join(dist, `vault-env-linux-${architecture}`) },
-      licence,
+      ...licences,
       { path: '/licenses/go', mode: 0o444, source: join(root, 'build/runtime/go-license.txt') },
     ],
     config: { entrypoint: ['/vault-env'], user: USER, labels: labelsOf({ title, description }, facts) },

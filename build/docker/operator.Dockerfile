@@ -15,6 +15,7 @@ LABEL org.opencontainers.image.title="vault-injection-operator" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --chmod=444 dist/operator.mjs dist/vaultinjectionpolicies.yaml /
 COPY --chmod=444 LICENSE /licenses/vault-injection-operator
+COPY --chmod=444 NOTICE /licenses/notice
 COPY --chmod=444 dist/bundled-licenses.txt /licenses/bundled
 # where distroless has node, and where Node's own image has it
 ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin

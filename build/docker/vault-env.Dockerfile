@@ -13,6 +13,7 @@ LABEL org.opencontainers.image.title="vault-env" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --chmod=555 dist/vault-env-linux-${TARGETARCH} /vault-env
 COPY --chmod=444 LICENSE /licenses/vault-injection-operator
+COPY --chmod=444 NOTICE /licenses/notice
 COPY --chmod=444 build/runtime/go-license.txt /licenses/go
 USER 65532:65532
 ENTRYPOINT ["/vault-env"]

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { CHART_README_FILE, chartReadme } from './chart-readme.ts';
 import { CHART_SCHEMA_FILE, chartSchema } from './chart-schema.ts';
 import { CHART_SETTINGS_FILE, chartSettings } from './chart-settings.ts';
 import { chartTemplates } from './chart-templates.ts';
@@ -20,6 +21,7 @@ function chartFile(): string {
 export const CHART: readonly Generated[] = [
   { file: 'config/chart/Chart.yaml', text: chartFile },
   { file: CHART_SCHEMA_FILE, text: () => chartSchema() },
+  { file: CHART_README_FILE, text: () => chartReadme() },
   { file: CHART_SETTINGS_FILE, text: chartSettings },
   {
     file: 'config/chart/files/alerts.yaml',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 
+import { releaseChart } from '../../build/release-chart.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { CHART, HELM_VERSIONS, idOf, manifestsIn, NAMESPACE, openHelm, RELEASE } from '../support/helm.ts';
 import type { Helm, Manifest, Values } from '../support/helm.ts';
@@ -195,6 +196,28 @@ describe('the chart', function () {
 
   it('passes the lint of both versions of Helm', async () => {
     for (const helm of helms) expect(await helm.ok(['lint', '--strict', chart])).to.contain('0 chart(s) failed');
+  });
+
+  it('of a release is packaged by both versions of Helm, and asks for its images by digest', async () => {
+    const released = join(dir, 'released');
+    const { version } = parse(readFileSync(join(CHART, 'Chart.yaml'), 'utf8')) as { version: string };
+    const images = ['vault-injection-operator', 'vault-env'].map((name, i) => ({
+      name: `registry.example.com/acme/${name}:${version}`,
+      digest: `sha256:${String(i + 1).repeat(64)}`,
+      archive: `${name}.tar`,
+      platforms: {},
+    }));
+    releaseChart(released, images, {
+      notes: '### Added\n\n- all of it',
+      source: 'https://git.example.com/acme/operator',
+    });
+    for (const helm of helms) {
+      await helm.ok(['lint', '--strict', released]);
+      await helm.ok(['package', released, '--destination', join(dir, helm.version)]);
+      const text = await helm.template(join(dir, helm.version, `${RELEASE}-${version}.tgz`));
+      for (const { name, digest } of images) expect(text).to.contain(`${name.replace(/:[^:]*$/, '')}@${digest}`);
+      expect(text).not.to.contain('localhost/');
+    }
   });
 
   it('works as a dependency of another chart, with a condition and global values', async () => {

@@ -157,8 +157,8 @@ describe('the images of make images', function () {
   it('have the licenses of all that is in them', () => {
     const licenses = (program: string): string[] =>
       globSync('*', { cwd: join(scratch, `${program}-amd64/licenses`) }).sort();
-    expect(licenses('vault-env')).to.deep.equal(['go', 'vault-injection-operator']);
-    expect(licenses('node')).to.deep.equal(['bundled', 'gcc', 'glibc', 'node', 'vault-injection-operator']);
+    expect(licenses('vault-env')).to.deep.equal(['go', 'notice', 'vault-injection-operator']);
+    expect(licenses('node')).to.deep.equal(['bundled', 'gcc', 'glibc', 'node', 'notice', 'vault-injection-operator']);
     const bundled = readFileSync(join(scratch, 'node-amd64/licenses/bundled'), 'utf8');
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>;

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 
+import { chartReadme } from '../../../../build/generate/chart-readme.ts';
 import { chartSchema } from '../../../../build/generate/chart-schema.ts';
 import { chartSettings, SET_BY_CHART } from '../../../../build/generate/chart-settings.ts';
 import { templateOf } from '../../../../build/generate/chart-templates.ts';
@@ -135,4 +136,38 @@ describe('templateOf', () => {
     it(`refuses ${what}`, () => {
       expect(() => templateOf('role.yaml', yaml)).to.throw(message);
     });
+});
+
+describe('the README of the chart', () => {
+  const cellsOf = (page: string): readonly (readonly string[])[] =>
+    page
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((line) =>
+        line
+          .split(/(?<!\\)\|/)
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+
+  it('has each value with its default and its reason', async () => {
+    const whole = readFileSync(VALUES, 'utf8');
+    const example = whole
+      .replace(/^replicas: .*$/m, 'replicas: 7')
+      .replace(/^nodeOptions: .*$/m, `nodeOptions: '--a | --b'`);
+    const cells = new Map(cellsOf(await chartReadme(example)).map(([name = '', ...rest]) => [name, rest]));
+    expect(cells.get('`replicas`')?.[0]).to.equal('`7`');
+    expect(cells.get('`replicas`')?.[1]).to.match(/^Both replicas answer reviews/);
+    expect(cells.get('`nodeOptions`')?.[0]).to.equal('`--a \\| --b`');
+    expect(cells.get('`resources`')?.[0]).to.equal('`{requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 512Mi}}`');
+    expect(cells.get('`podMonitor.enabled`')).to.deep.equal(['`false`', '']);
+    expect(cells.get('`uninstall`')?.[1]).to.match(/^helm uninstall first runs a Job/);
+  });
+
+  it('leaves no value out', async () => {
+    const names = cellsOf(await chartReadme()).map(([name = '']) => name.replaceAll('`', ''));
+    const top = Object.keys(parse(readFileSync(VALUES, 'utf8')) as object);
+    expect(new Set(names.map((name) => name.split('.')[0]))).to.deep.equal(new Set(top));
+    expect(new Set(names).size).to.equal(names.length);
+  });
 });
