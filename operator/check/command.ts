@@ -158,7 +158,11 @@ function checksOf(
     {
       name: 'webhook-reached',
       needs: ['kubernetes-api', 'namespace'],
-      run: () => reachedFindings(clientWithin(bounds.dryRun), namespace, OPERATOR_LABELS),
+      run: async () => {
+        // elsewhere the settings here need not be those of the operator
+        const port = (await subject()).isSelf ? settings.webhookPort : undefined;
+        return reachedFindings(clientWithin(bounds.dryRun), namespace, OPERATOR_LABELS, port);
+      },
     },
     { name: 'policies', needs: ['kubernetes-api', 'crd'], run: async () => policyFindings(await policies()) },
     {

@@ -117,11 +117,15 @@ async function authorityOf(
   return { authority: certificate, findings: [ok(`the CA of the webhook is valid until ${until}`)] };
 }
 
-/** Has the API server call the webhook, with the dry run by which the operator itself finds out. Never rejects. */
+/**
+ * Has the API server call the webhook, with the dry run by which the operator itself finds out. `port` is that of the
+ * webhook, if it is known. Never rejects.
+ */
 export async function reachedFindings(
   client: Pick<ObjectClient, 'apply'>,
   namespace: string,
   labels: Readonly<Record<string, string>>,
+  port?: number,
 ): Promise<readonly Finding[]> {
   let reviewer = '';
   const shown = await client
@@ -133,7 +137,7 @@ export async function reachedFindings(
       reviewer = reviewerOf(created);
       return shownBy(created);
     }, shownByError);
-  const finding = findingOfOne(shown);
+  const finding = findingOfOne(shown, port);
   if (finding === undefined) return [failed(`the API server did not answer the dry run: ${shown.text}`)];
   const { status, message } = finding;
   if (status === 'True') return [ok(`${message}; a dry run was reviewed by ${reviewer}`)];

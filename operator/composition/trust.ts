@@ -106,6 +106,7 @@ export function createTrust(
     client: clientWithin(PROBE_TIMEOUT_MS),
     namespace,
     isProgrammed: () => published.isInForce('probe', namespace),
+    port: settings.webhookPort,
     metrics: createProbeMetrics(register),
   });
   const owner = new Owner({ ...context, name: settings.clusterRole });

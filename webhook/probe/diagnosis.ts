@@ -76,13 +76,17 @@ const TABLE: readonly (readonly [texts: RegExp, cause: string, advice: string])[
   ],
 ];
 
-/** Returns the cause and the advice for the API server's error text. */
-export function diagnose(text: string): Diagnosis {
+const OTHER = ['', 'other', 'check what is between the control plane and --webhook-port of the operator'] as const;
+const PORT = '--webhook-port';
+
+/**
+ * Returns the cause and the advice for the API server's error text. `port` is the webhook's, if it is known: who writes a
+ * firewall rule needs the number.
+ */
+export function diagnose(text: string, port?: number): Diagnosis {
   // the URL contains `timeout=`
   const reason = text.replace(/^\w+ "[^"]*": /, '');
   const found = TABLE.find(([texts]) => texts.test(reason));
-  if (found === undefined) {
-    return { cause: 'other', advice: 'check what is between the control plane and --webhook-port of the operator' };
-  }
-  return { cause: found[1], advice: found[2] };
+  const [, cause, advice] = found ?? OTHER;
+  return { cause, advice: port === undefined ? advice : advice.replace(PORT, `${PORT} (${port})`) };
 }

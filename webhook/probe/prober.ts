@@ -23,6 +23,8 @@ export interface ProberOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Whether API servers have the entry of the probe. */
   readonly isProgrammed: () => boolean;
+  /** Where the webhook listens, for people who write firewall rules. */
+  readonly port: number;
   readonly metrics: ProbeMetrics;
 }
 
@@ -122,7 +124,7 @@ export class Prober {
   #note(probed: Probed): void {
     const { clock, logger } = this.#options;
     const before = this.#known;
-    this.#known = afterProbe(before, probed, clock.elapsed());
+    this.#known = afterProbe(before, probed, { now: clock.elapsed(), port: this.#options.port });
     const { finding, hasBeenReached } = this.#known;
     if (finding !== undefined && finding !== before.finding && finding.message !== before.finding?.message) {
       const line = { reason: finding.reason };

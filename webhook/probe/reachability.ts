@@ -31,8 +31,12 @@ const FAILING_MS = 5_000;
 // After the configuration was written, API servers need up to a second until they call; this long is never that.
 const NOT_CALLED_MS = 10_000;
 
-/** Returns what is known after a result; `now` is from Clock.elapsed(). */
-export function afterProbe(known: Reachability, { result, text }: Probed, now: number): Reachability {
+/** Returns what is known after a result; `now` is from Clock.elapsed(), and `port` that of the webhook. */
+export function afterProbe(
+  known: Reachability,
+  { result, text }: Probed,
+  { now, port }: { readonly now: number; readonly port: number },
+): Reachability {
   if (result === 'Reached') {
     return { finding: REACHED, cause: result, hasBeenReached: true, failures: 0, since: now };
   }
@@ -42,27 +46,27 @@ export function afterProbe(known: Reachability, { result, text }: Probed, now: n
   const next = { ...known, failures, since };
   const forMs = result === 'NotCalled' || result === 'NotProgrammed' ? NOT_CALLED_MS : FAILING_MS;
   if (failures < FAILURES || now - since < forMs) return next;
-  const { cause, finding } = findingOf(result, text, known);
+  const { cause, finding } = findingOf(result, { text, port }, known);
   const isSaid = known.cause === cause && known.finding?.status === finding.status;
   return isSaid ? next : { ...next, cause, finding };
 }
 
 /**
  * Returns what a single dry run shows, for who does not wait for a second one; undefined if it shows nothing, because the
- * API server gave no answer.
+ * API server gave no answer. `port` is that of the webhook, if it is known.
  */
-export function findingOfOne({ result, text }: Probed): Finding | undefined {
+export function findingOfOne({ result, text }: Probed, port?: number): Finding | undefined {
   if (result === 'Reached') return REACHED;
-  return result === 'Unanswered' ? undefined : findingOf(result, text, NOTHING_KNOWN).finding;
+  return result === 'Unanswered' ? undefined : findingOf(result, { text, port }, NOTHING_KNOWN).finding;
 }
 
 function findingOf(
   result: Exclude<Probed['result'], 'Reached' | 'Unanswered'>,
-  text: string,
+  { text, port }: { readonly text: string; readonly port: number | undefined },
   { finding, hasBeenReached }: Reachability,
 ): { readonly cause: string; readonly finding: Finding } {
   if (result === 'Unreachable') {
-    const { cause, advice } = diagnose(text);
+    const { cause, advice } = diagnose(text, port);
     return { cause, finding: found('False', 'WebhookUnreachable', `the API server says: ${text}; ${advice}`) };
   }
   if (result === 'NotCalled') return { cause: result, finding: found('False', 'WebhookUnreachable', NOT_CALLED) };

@@ -23,6 +23,14 @@ const TEXTS: readonly [text: string, cause: string, advice: RegExp][] = [
 ]; // prettier-ignore
 
 describe('why an API server cannot call the webhook', () => {
+  it('names the port, for a firewall rule, where it is known', () => {
+    const text = 'Post "https://a.b.svc:443/x": dial tcp 10.0.0.9:443: i/o timeout';
+    expect(diagnose(text, 10250).advice).to.include('allow the control plane to reach --webhook-port (10250) of');
+    expect(diagnose('anything', 10250).advice).to.include('--webhook-port (10250)');
+    expect(diagnose(text).advice).to.not.include('(');
+  });
+
+
   for (const [text, cause, advice] of TEXTS) {
     it(`${cause}: ${text.replace(/^Post "[^"]*": /, '')}`, () => {
       expect(diagnose(text).cause).to.equal(cause);

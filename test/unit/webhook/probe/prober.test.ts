@@ -56,6 +56,7 @@ describe('probing the webhook', () => {
       namespace: 'system',
       labels: { app: 'operator' },
       isProgrammed: () => programmed,
+      port: 10250,
       metrics: createProbeMetrics(register),
     });
     prober.onChange(() => (changes += 1));
@@ -115,7 +116,7 @@ describe('probing the webhook', () => {
       .to.match(
         /^the API server says: Post "https:\/\/127\.0\.0\.1:9443\/mutate\/probe\?timeout=5s": dial tcp .*refused; /,
       )
-      .and.match(/--webhook-port$/);
+      .and.match(/--webhook-port \(10250\)$/);
     expect(await metric('vault_injection_webhook_reachable')).to.equal('vault_injection_webhook_reachable 0');
     expect(prober.hasBeenReached).to.equal(false);
     const before = probes();
@@ -147,7 +148,7 @@ describe('probing the webhook', () => {
     api.admit = failing('dial tcp 10.0.0.2:9443: i/o timeout');
     prober.start();
     await clock.advance(20_000);
-    expect(prober.finding?.message).to.include('firewall');
+    expect(prober.finding?.message).to.include('firewall').and.include('reach --webhook-port (10250) of the operator');
     api.admit = failing('no endpoints available for service "a"');
     await clock.advance(20_000);
     expect(prober.finding?.message).to.include('Service');
