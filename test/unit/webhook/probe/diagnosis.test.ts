@@ -30,7 +30,6 @@ describe('why an API server cannot call the webhook', () => {
     expect(diagnose(text).advice).to.not.include('(');
   });
 
-
   for (const [text, cause, advice] of TEXTS) {
     it(`${cause}: ${text.replace(/^Post "[^"]*": /, '')}`, () => {
       expect(diagnose(text).cause).to.equal(cause);
