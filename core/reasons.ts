@@ -241,7 +241,7 @@ export const REASONS = {
   NotInjected: {
     usedBy: ['Workload', 'Event'],
     meaning:
-      'A container that should be injected is not: the workload was stored or changed while the webhook was away.',
+      'A container that should be injected is not: the workload was stored or changed while the webhook was unavailable.',
     action:
       'None: the operator asks admission to inject it. If it persists, the log of the operator says what was tried.',
   },

@@ -36,7 +36,10 @@ export function parseFlags(
     const help = { type: 'boolean' as const, short: 'h' };
     return parseArgs({ args: [...argv], options: { ...options, help }, strict: true }).values;
   } catch (error) {
-    const said = (error as Error).message.split('. ')[0] ?? '';
+    const { message } = error as Error;
+    const bare = /^Option '(?:-h, )?(--[^' ]+)[^']*' argument (?:missing|is ambiguous)/.exec(message)?.[1];
+    if (bare !== undefined) throw new SettingsError(`${bare} needs a value: write ${bare}=VALUE. ${ALL}.`);
+    const said = message.split('. ')[0] ?? '';
     throw new SettingsError(`${said}. ${meant(said, argv, [...flags, 'help', 'version'])}${ALL}.`);
   }
 }

@@ -177,6 +177,7 @@ function review(
   }
 
   const options = optionsOf(rule, wishes, warn);
+  const said = warnings.length;
   const selection = select(podSpecOf(restored.template) ?? {}, {
     rule,
     options,
@@ -236,6 +237,10 @@ function review(
     reason: notInjected === '' ? undefined : `not injected: ${notInjected}`,
   };
   if (wrapped.length === 0) {
+    // what is not read is said already, and may refer to Vault
+    if (skipped.length === 0 && wishes.inject === true && warnings.length === said) {
+      warn(`${annotation.inject}: nothing is injected, no container that the policy selects refers to Vault`);
+    }
     return withoutInjection('Unchanged', skipped.length === 0 ? { ...about, exclusion: 'NothingToInject' } : about);
   }
   const oversize = oversizeOf(injected.template);

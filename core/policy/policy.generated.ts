@@ -471,8 +471,8 @@ export interface VaultInjectionPolicyStatus {
     /** Injected, but admission would change the template today. */
     readonly outdated: number;
     /**
-     * At least one container that should be injected is not: stored while the webhook was away,
-     * or older than the policy.
+     * At least one container that should be injected is not: stored while the webhook was
+     * unavailable, or older than the policy.
      */
     readonly missed: number;
     /** Admission would refuse the workload as it is stored. */

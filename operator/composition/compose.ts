@@ -105,17 +105,17 @@ export function compose(context: Context): Group {
       [
         named('certificates', certificates),
         named('policies', policies),
+        // started by the policies once they are loaded, which may be long before a later stage begins; nothing waits for it
+        { name: 'workloads', stop: () => workloads.stop() },
         ...(trust.departure === undefined ? [] : [named('removal of the operator', trust.departure)]),
         named('image look-up', images),
         ...(callers === undefined ? [] : [named('authentication of API servers', callers)]),
       ],
       [serving('webhook server', server, logger, { names: namesOf(targetOf(settings)) })],
-      // Only now, so that API servers learn of a webhook that answers. The inventory of workloads starts when all
-      // policies are loaded, and nothing waits for it.
+      // Only now, so that API servers learn of a webhook that answers.
       [
         named('sources', sources),
         named('webhook configuration', configuration),
-        { name: 'workloads', stop: () => workloads.stop() },
         whileLeading(leader, { name: 'rotation', start: () => rotation.start(), stop: () => rotation.stop() }, logger),
         whileLeading(leader, { name: 'node versions', start: () => nodes.start(), stop: () => nodes.stop() }, logger),
         whileLeading(leader, { name: 'probe', start: () => prober.start(), stop: () => prober.stop() }, logger),

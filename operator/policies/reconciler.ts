@@ -222,7 +222,7 @@ export class Reconciler {
     else await this.#write(key, object, known, status);
   }
 
-  /** Says nothing of a policy that injects nothing; what is not known anew stays. */
+  /** Says nothing of a policy that injects nothing; what cannot be determined again stays. */
   #injectorStatus(rule: Rule | undefined, known: PolicyStatus | undefined): Pick<PolicyStatus, 'injector'> {
     if (rule === undefined) return {};
     const { isAuto, delivery } = rule.injector;

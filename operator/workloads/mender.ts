@@ -1,10 +1,11 @@
 import type { Clock } from '../../kube/clock.ts';
 import { backoffDelay } from '../../kube/backoff.ts';
 import type { BackoffLimits } from '../../kube/backoff.ts';
-import { describeError, isNotFound, isRefusal, retryAfterOf } from '../../kube/errors.ts';
+import { isNotFound, isRefusal, retryAfterOf } from '../../kube/errors.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
+import { OutageLog } from '../../kube/outage-log.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import { KINDS } from '../../core/kinds.ts';
 import type { Action } from '../../core/workload/plan.ts';
@@ -16,6 +17,8 @@ export interface MenderOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Where failures are logged (default: a log of its own). */
+  readonly outages?: OutageLog | undefined;
   /** Checked before each write: only one of several replicas may write, and not forever. */
   readonly mayAct: () => boolean;
   /** Called with the workload as stored after the action, which admission has seen. */
@@ -42,6 +45,9 @@ const FAILED: BackoffLimits = { initialMs: 1_000, maxMs: 60_000 };
 // Refused by an admission or RBAC, and will be again until somebody changes something.
 const REFUSED: BackoffLimits = { initialMs: 10_000, maxMs: 300_000 };
 
+// What it does, in the log.
+const REQUESTING = 'requesting admissions';
+
 /** Carries out the plans of policies on their workloads, at a bounded rate. It decides nothing. */
 export class Mender {
   readonly #options: MenderOptions;
@@ -50,11 +56,13 @@ export class Mender {
   readonly #underWay = new Map<string, { readonly wanted: Wanted; readonly done: Promise<void> }>();
   readonly #failed = new Map<string, { readonly failures: number; readonly notBefore: number }>();
   readonly #bucket: TokenBucket;
+  readonly #outages: OutageLog;
   #alarm: AbortController | undefined;
   #isStopped = false;
 
   constructor(options: MenderOptions) {
     this.#options = options;
+    this.#outages = options.outages ?? new OutageLog(options);
     this.#bucket = new TokenBucket({ clock: options.clock, burst: BURST, everyMs: EVERY_MS });
   }
 
@@ -73,6 +81,7 @@ export class Mender {
   /** Forgets a workload that is gone. */
   forget(key: string): void {
     this.#failed.delete(key);
+    this.#outages.forget(REQUESTING, key);
   }
 
   /** Starts nothing more; resolves when writes in progress have ended. */
@@ -135,6 +144,7 @@ export class Mender {
       const resource = { ...KINDS[workload.kind].resource, namespace };
       const object = await client.patch(resource, name, changes, { fieldManager: REQUEST_FIELD_MANAGER });
       this.#failed.delete(action.key);
+      this.#outages.worked(REQUESTING, action.key);
       logger.info({ workload: action.key, action: action.kind }, 'requested an admission');
       onResult?.(action.kind, 'Done');
       onDone(action, object);
@@ -144,17 +154,16 @@ export class Mender {
   }
 
   #noteFailure(action: Action, error: unknown): RequestResult {
-    const { clock, random, logger } = this.#options;
+    const { clock, random } = this.#options;
     if (isNotFound(error)) {
-      this.#failed.delete(action.key);
+      this.forget(action.key);
       return 'Gone';
     }
     const isRefused = isRefusal(error);
     const failures = (this.#failed.get(action.key)?.failures ?? 0) + 1;
     const delayMs = Math.max(backoffDelay(failures, isRefused ? REFUSED : FAILED, random), retryAfterOf(error));
     this.#failed.set(action.key, { failures, notBefore: clock.elapsed() + delayMs });
-    const line = { workload: action.key, action: action.kind, failures, delayMs, error: describeError(error) };
-    logger.warn(line, 'could not request an admission');
+    this.#outages.failed(REQUESTING, action.key, error, { workload: action.key, action: action.kind, delayMs });
     return isRefused ? 'Refused' : 'Failed';
   }
 

@@ -6,6 +6,7 @@ import type { Leadership } from '../../kube/leader-election.ts';
 import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
+import type { OutageLog } from '../../kube/outage-log.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import { ownTurn } from '../../kube/slices.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
@@ -82,6 +83,8 @@ export interface WorkloadControllerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Where failures to request an admission are logged (default: a log of its own). */
+  readonly outages?: OutageLog | undefined;
   /** For metrics. */
   readonly register: Register;
   readonly observer?: InformerObserver;
@@ -161,6 +164,7 @@ export class WorkloadController {
       clock,
       random,
       logger,
+      outages: options.outages,
       mayAct: () => leader.isLeader,
       onDone: (action, object) => this.#done(action, object),
       onResult: (kind, result) => this.#metrics.requested(kind, result),

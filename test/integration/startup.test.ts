@@ -167,6 +167,18 @@ describe('starting the operator', function () {
       expect(operator.log()).to.match(/works again/);
     });
 
+    it('ends by itself at a signal while it waits for a certificate, although it watches workloads already', async () => {
+      await installPrerequisites(plane);
+      operator = await startOperator({ controlPlane: plane, prepare: false, flags: ['--namespace', 'nowhere'] });
+      await eventually('it to watch workloads', () =>
+        /"resource":"vaultinjectionpolicies".*"msg":"synced"/.test(operator.log()) ? true : undefined,
+      );
+      expect((await operator.health('/readyz')).body).to.contain('[-] webhook: not listening yet');
+      await operator.terminate();
+      expect(operator.log()).to.contain('"msg":"stopped"');
+      expect(operator.exitCode()).to.equal(0);
+    });
+
     it('without any rights, it says once for each what grants it, keeps running, and works once they are granted', async () => {
       await installPrerequisites(plane);
       await plane.kubectlOk(['delete', '-k', join(ROOT, 'config/rbac'), '--ignore-not-found']);

@@ -38,8 +38,8 @@ const TABLE: readonly (readonly [texts: RegExp, cause: string, advice: string])[
   [
     /connection refused/i,
     'refused',
-    'nothing listens at that address and port: make the port of --webhook-url, or the target port of the Service, the ' +
-      'same as --webhook-port',
+    'nothing listens at that address and port: see whether the operator runs; if it does, make the port of --webhook-url, ' +
+      'or the target port of the Service, the same as --webhook-port',
   ],
   [
     /i\/o timeout|deadline exceeded|Client\.Timeout|timed? ?out/i,

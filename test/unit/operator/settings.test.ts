@@ -42,6 +42,20 @@ describe('settings', () => {
   });
 
   const refusals: [what: string, argv: string[], env: Record<string, string>, file: string, message: RegExp][] = [
+    [
+      'a flag without its value',
+      ['--log-level'],
+      {},
+      '',
+      /^--log-level needs a value: write --log-level=VALUE\. --help lists all settings\.$/,
+    ],
+    [
+      'a flag before another',
+      ['--log-level', '--port'],
+      {},
+      '',
+      /^--log-level needs a value: write --log-level=VALUE\. --help lists all settings\.$/,
+    ],
     ['an unknown flag', ['--colour', 'red'], {}, '', /^Unknown option '--colour'\. --help lists all settings\.$/],
     ['a misspelt flag', ['--webhook-urll', 'x'], {}, '', /'--webhook-urll'\. Did you mean --webhook-url\? --help/],
     ['a misspelt flag with its value', ['--log-levle=debug'], {}, '', /Did you mean --log-level\?/],

@@ -166,6 +166,19 @@ describe('annotations', () => {
     ]);
   });
 
+  it('ask in vain for injection if no container refers to Vault, and say so', () => {
+    const object = deployment({ containers: [container({ env: [] })] }, { 'vaultinjection.dev/inject': 'true' });
+    for (const when of ['References', 'Annotation'] as const) {
+      const { outcome, warnings } = mutate(object, ruleWith({ when }));
+      expect(outcome).to.equal('Unchanged');
+      expect(warnings).to.deep.equal([
+        'vaultinjection.dev/inject: nothing is injected, no container that the policy selects refers to Vault',
+      ]);
+    }
+    expect(mutate(object, ruleWith({ when: 'Always' })).warnings).to.deep.equal([]);
+    expect(mutate(deployment({ containers: [container({ env: [] })] }), ruleWith()).warnings).to.deep.equal([]);
+  });
+
   it('narrow the containers, and say which of them does not exist', () => {
     const object = deployment(
       { containers: [container(), container({ name: 'b' })] },

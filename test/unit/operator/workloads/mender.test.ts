@@ -3,6 +3,7 @@ import { KINDS } from '../../../../core/kinds.ts';
 
 import { ApiError } from '../../../../kube/object-client.ts';
 import type { KubernetesObject, Resource } from '../../../../core/object.ts';
+import { OutageLog } from '../../../../kube/outage-log.ts';
 import { Mender } from '../../../../operator/workloads/mender.ts';
 import type { Wanted } from '../../../../operator/workloads/mender.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
@@ -42,11 +43,15 @@ describe('Mender', () => {
   let answer: (name: string) => Promise<unknown>;
   let mayAct: boolean;
   let mender: Mender;
+  let log: ReturnType<typeof testLog>;
 
   beforeEach(() => {
     clock = new ManualClock();
     [patched, done, results, mayAct] = [[], [], [], true];
     answer = () => Promise.resolve();
+    log = testLog();
+    const explain = (error: unknown): string | undefined =>
+      error instanceof ApiError && error.message.includes('cannot patch') ? 'the operator lacks rights' : undefined;
     const began = clock.now();
     const patch = async <T extends KubernetesObject>(
       resource: Resource,
@@ -62,7 +67,8 @@ describe('Mender', () => {
       client: { patch },
       clock,
       random: () => 1,
-      logger: testLog().logger,
+      logger: log.logger,
+      outages: new OutageLog({ clock, logger: log.logger, explain }),
       mayAct: () => mayAct,
       onDone: ({ key }) => done.push(key),
       onResult: (kind, result) => results.push(`${kind} ${result}`),
@@ -185,6 +191,24 @@ describe('Mender', () => {
     mender.want('shop/policy', [wanted('bad'), wanted('good')]);
     await settle();
     expect(done).to.deep.equal(['Deployment/shop/good']);
+  });
+
+  it('says once, as an error, what somebody has to do about refusals, and when that is over', async () => {
+    answer = () =>
+      Promise.reject(new ApiError(403, 'Forbidden', 'User "operator" cannot patch resource "deployments"'));
+    const all = ['a', 'b', 'c'].map((name) => wanted(name));
+    mender.want('shop/policy', all);
+    await settle();
+    mender.want('shop/policy', all);
+    await clock.advance(10_000);
+    expect(log.lines.filter(({ level }) => level === 'error').map(({ message }) => message)).to.deep.equal([
+      'the operator lacks rights',
+    ]);
+    answer = () => Promise.resolve();
+    mender.want('shop/policy', all);
+    await clock.advance(300_000);
+    expect(done).to.have.length(3);
+    expect(log.lines.map(({ message }) => message)).to.include('requesting admissions works again');
   });
 
   it('forgets one that is gone', async () => {

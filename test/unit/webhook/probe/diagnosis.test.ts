@@ -4,7 +4,7 @@ import { diagnose } from '../../../../webhook/probe/diagnosis.ts';
 
 // what an API server 1.37 says after `failed to call webhook: `
 const TEXTS: readonly [text: string, cause: string, advice: RegExp][] = [
-  ['Post "https://127.0.0.1:1/mutate/probe?timeout=5s": dial tcp 127.0.0.1:1: connect: connection refused', 'refused', /--webhook-port/],
+  ['Post "https://127.0.0.1:1/mutate/probe?timeout=5s": dial tcp 127.0.0.1:1: connect: connection refused', 'refused', /see whether the operator runs.*--webhook-port/],
   ['Post "https://a.b.svc:443/mutate/probe?timeout=5s": dial tcp 10.0.0.9:443: i/o timeout', 'timeout', /firewall or NetworkPolicy/],
   ['Post "https://a.b.svc:443/mutate/probe?timeout=5s": context deadline exceeded', 'timeout', /GKE and EKS/],
   ['Post "https://a.b.svc:443/mutate/probe?timeout=5s": net/http: request canceled (Client.Timeout exceeded)', 'timeout', /firewall/],
