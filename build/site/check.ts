@@ -18,12 +18,16 @@ export interface Page {
   readonly inline: number;
   /** Its Content-Security-Policy. */
   readonly policy: string;
+  /** Whether that comes before all that is loaded: it says nothing of what is above it. */
+  readonly isFirst: boolean;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" };
 
 const text = (value: string): string =>
   value.replaceAll(/&(amp|lt|gt|quot|#39);/g, (_, name: string) => ENTITIES[name] ?? '');
+
+const LOADING: ReadonlySet<string> = new Set(['link', 'script', 'style', 'img']);
 
 /** Returns what is checked of a page. It is for HTML as VitePress writes it: attributes in double quotes. */
 export function parsePage(html: string): Page {
@@ -39,6 +43,7 @@ export function parsePage(html: string): Page {
   }));
   const all = (name: string, key: string): readonly string[] =>
     read.flatMap((tag) => (tag.name === name && tag.attributes.has(key) ? [tag.attributes.get(key) ?? ''] : []));
+  const at = read.findIndex(({ attributes }) => attributes.get('http-equiv') === 'Content-Security-Policy');
   return {
     ids: new Set(read.flatMap(({ attributes }) => (attributes.has('id') ? [attributes.get('id') ?? ''] : []))),
     links: all('a', 'href'),
@@ -47,10 +52,8 @@ export function parsePage(html: string): Page {
       ...['script', 'img', 'iframe', 'source', 'video'].flatMap((tag) => all(tag, 'src')),
     ],
     inline: read.filter(({ name, attributes }) => name === 'script' && !attributes.has('src')).length,
-    policy:
-      read
-        .find(({ attributes }) => attributes.get('http-equiv') === 'Content-Security-Policy')
-        ?.attributes.get('content') ?? '',
+    policy: read[at]?.attributes.get('content') ?? '',
+    isFirst: at >= 0 && !read.slice(0, at).some(({ name }) => LOADING.has(name)),
   };
 }
 
@@ -97,7 +100,8 @@ export function checkSite(site: string, base: string, files: readonly string[]):
       if (why !== '') faults.push(`${name}: ${href} ${why}`);
     }
     if (page.inline > 0) faults.push(`${name}: ${page.inline} scripts stand in the page`);
-    if (!page.policy.includes("default-src 'self'")) faults.push(`${name}: has no Content-Security-Policy`);
+    if (!page.policy.includes("default-src 'self'") || !page.isFirst)
+      faults.push(`${name}: has no Content-Security-Policy before what it loads`);
   }
   for (const name of globSync('**/*.css', { cwd: site }))
     for (const [, href = ''] of readFileSync(join(site, name), 'utf8').matchAll(

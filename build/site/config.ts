@@ -101,6 +101,11 @@ function linkFiles(markdown: Markdown, files: readonly string[], { source, revis
   });
 }
 
+/** Before anything that a page loads. Styles in attributes are the colors of code. */
+const POLICY =
+  `<meta http-equiv="Content-Security-Policy" content="default-src 'self'; ` +
+  `img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'">`;
+
 /**
  * Returns the configuration. What VitePress writes into each page as a script becomes a file, so that a page works where
  * its policy (Content-Security-Policy, in its head) forbids scripts in the page, and everything from other hosts.
@@ -122,16 +127,6 @@ export function siteConfig(around: Surroundings): object {
     cleanUrls: true,
     vite: { build: { target: 'es2022' } },
     metaChunk: true,
-    head: [
-      [
-        'meta',
-        {
-          'http-equiv': 'Content-Security-Policy',
-          // styles in attributes are the colors of code
-          content: "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'",
-        },
-      ],
-    ],
     markdown: {
       anchor: { slugify: slug },
       // {braces} at the end of a heading, :names: and [[toc]] are text on GitHub
@@ -152,11 +147,14 @@ export function siteConfig(around: Surroundings): object {
         socialLinks: [],
       }),
     },
+    // of what is built only: the development server writes scripts into its pages
     transformHtml: (html: string) =>
-      html.replaceAll(/<script id="([\w-]+)">([^]*?)<\/script>/g, (_, id: string, script: string) => {
-        scripts.set(id, script);
-        return `<script id="${id}" src="${base}assets/${id}.js"></script>`;
-      }),
+      html
+        .replace('<meta charset="utf-8">', `$&\n    ${POLICY}`)
+        .replaceAll(/<script id="([\w-]+)">([^]*?)<\/script>/g, (_, id: string, script: string) => {
+          scripts.set(id, script);
+          return `<script id="${id}" src="${base}assets/${id}.js"></script>`;
+        }),
     buildEnd: ({ outDir }: { readonly outDir: string }) => {
       const folder = join(outDir, 'assets');
       mkdirSync(folder, { recursive: true });

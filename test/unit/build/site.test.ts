@@ -171,6 +171,7 @@ describe('a site that was built', () => {
     'a script that is not there': ['/base/assets/app.js', '/base/assets/ap.js', '/base/assets/ap.js leads nowhere'],
     'a script in the page': [' src="/base/assets/app.js"', '', 'scripts stand in the page'],
     'no policy against such': [policy, '', 'has no Content-Security-Policy'],
+    'a policy below a script': [policy, '<script src="/base/assets/app.js"></script>' + policy, 'before what it loads'],
   };
   for (const [name, [before, after, expected]] of Object.entries(cases))
     it(`has a fault: ${name}`, () => {
