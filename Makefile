@@ -30,6 +30,14 @@ build: setup ## build dist/: the operator as one file, vault-env as a static exe
 images: build ## build dist/images/: OCI archives for amd64 and arm64, with bills of materials. IMAGE_PREFIX=ghcr.io/acme names them
 	@node build/images.ts
 
+.PHONY: docs
+docs: setup ## build dist/site/: the documentation as a site, and check every link. DOCS_BASE=/path/: where it will be published
+	@node build/site/build.ts
+
+.PHONY: docs-serve
+docs-serve: setup ## show the documentation site on loopback while you write
+	@node build/site/build.ts --serve
+
 .PHONY: generate
 generate: setup ## update generated files: types and defaults from the CRD, reference pages, the graph of imports
 	@node build/generate/index.ts

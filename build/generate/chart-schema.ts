@@ -168,7 +168,11 @@ const VALUE_TYPES: Readonly<Record<string, Schema>> = {
   uninstall: closed({ enabled: FLAG, restore: FLAG, timeoutSeconds: { type: 'integer', minimum: 1 } }),
   serviceMonitor: closed(MONITOR),
   podMonitor: closed(MONITOR),
-  prometheusRule: closed({ enabled: FLAG, labels: TEXTS }),
+  prometheusRule: closed({
+    enabled: FLAG,
+    labels: TEXTS,
+    runbooks: { type: 'string', pattern: '^https?://[-\\w.:/~%]+$' },
+  }),
 };
 
 /** What charts that have this one as a dependency pass to it. */

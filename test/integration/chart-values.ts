@@ -190,4 +190,10 @@ export const CASES: Readonly<Record<string, Case>> = {
     seen: 'prometheus',
     also: { 'prometheusRule.enabled': true },
   },
+  'prometheusRule.runbooks': {
+    value: 'https://wiki.example.com/vault/runbooks/',
+    look: into('PrometheusRule', RELEASE, 'spec', 'groups', 0, 'rules', 0, 'annotations', 'runbook_url'),
+    seen: 'https://wiki.example.com/vault/runbooks/a-page',
+    also: { 'prometheusRule.enabled': true },
+  },
 };

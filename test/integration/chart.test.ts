@@ -13,7 +13,14 @@ import type { Helm, Manifest, Values } from '../support/helm.ts';
 import { CASES } from './chart-values.ts';
 
 /** Rules as a release may have them; braces are Prometheus', not Helm's. */
-const ALERTS = 'groups: [{ name: example, rules: [{ alert: A, annotations: { summary: "{{ $labels.pod }}" } }] }]\n';
+const ALERTS = `groups:
+  - name: example
+    rules:
+      - alert: A
+        annotations:
+          summary: '{{ $labels.pod }}'
+          runbook_url: https://docs.vaultinjection.dev/runbooks/a-page
+`;
 
 /** Of the API of Kubernetes: nothing of the chart may be of these kinds. */
 const WRITTEN_BY_OTHERS = [

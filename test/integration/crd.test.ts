@@ -6,6 +6,7 @@ import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
 import { eventually, installPrerequisites } from '../support/operator.ts';
+import { REFUSED } from '../support/policy-guide.ts';
 import { BAD_POLICIES, GOOD_POLICIES, LARGEST_POLICY } from './policy-tables.ts';
 
 const CRD_FILE = new URL('../../crds/vaultinjectionpolicies.yaml', import.meta.url);
@@ -47,6 +48,13 @@ describe('the CRD on a real API server', function () {
         expect(causes, stderr).to.have.length(1);
         expect(causes[0]?.split(': ')[0]).to.equal(field);
         expect(causes[0]).to.contain(says);
+      });
+
+    for (const { what, spec, says } of REFUSED)
+      it(`what docs/guides/write-a-policy.md says that it refuses: ${what}`, async () => {
+        const { code, stderr } = await tryOut(spec);
+        expect(code).to.equal(1);
+        expect(stderr.replaceAll('\\"', '"')).to.contain(says);
       });
 
     it('fields that do not exist, unless told to drop them', async () => {

@@ -9,6 +9,7 @@ const PAGES = globSync(
   '{*.md,docs/**/*.md,{build,config,core,crds,kube,operator,samples,test,vault-env,webhook}/**/*.md}',
   {
     cwd: root,
+    exclude: (path) => path.includes('node_modules'),
   },
 ).sort();
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { compilePolicy } from '../../../core/policy/compile.ts';
 import { matchingRules } from '../../../core/policy/match.ts';
 import { RuleCache } from '../../../operator/policies/rule-cache.ts';
@@ -42,4 +42,45 @@ describe('in the samples', () => {
       const [winner] = matchingRules(rules, kind as WorkloadKind, metadata?.labels ?? {});
       expect(winner?.policy.name).to.equal(policy);
     });
+});
+
+describe('samples/kind', () => {
+  const text = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+  const cluster = parse(text('samples/kind/cluster.yaml')) as { nodes: readonly Record<string, unknown>[] };
+
+  // kind refuses any field that it does not know. Source: pkg/apis/config/v1alpha4/types.go of kind 0.33.0
+  it('has only fields of kind.x-k8s.io/v1alpha4', () => {
+    expect(cluster).to.include({ kind: 'Cluster', apiVersion: 'kind.x-k8s.io/v1alpha4' });
+    const ofCluster = [
+      'name',
+      'networking',
+      'featureGates',
+      'runtimeConfig',
+      'kubeadmConfigPatches',
+      'containerdConfigPatches',
+    ];
+    expect(['kind', 'apiVersion', 'nodes', ...ofCluster]).to.include.members(Object.keys(cluster));
+    const ofNode = ['role', 'image', 'labels', 'extraMounts', 'extraPortMappings', 'kubeadmConfigPatches'];
+    for (const node of cluster.nodes) {
+      expect(ofNode).to.include.members(Object.keys(node));
+      expect(node.role).to.be.oneOf(['control-plane', 'worker']);
+    }
+    expect(cluster.nodes.filter(({ role }) => role === 'control-plane')).to.have.length(1);
+  });
+
+  it('has the version of Kubernetes that the API server of the tests has, by digest', () => {
+    const tools = JSON.parse(text('build/tools/tools.json')) as Record<string, { version: string }>;
+    const [minor] = /^v1\.\d+/.exec(tools['kube-apiserver']?.version ?? '') ?? [];
+    for (const { image } of cluster.nodes)
+      expect(image)
+        .to.match(/^kindest\/node:v[\d.]+@sha256:[0-9a-f]{64}$/)
+        .and.contain(`:${minor ?? 'none'}.`);
+  });
+
+  it('is what getting started begins with, and its README adds nodes of the same image', () => {
+    expect(text('docs/getting-started.md')).to.contain('kind create cluster --config samples/kind/cluster.yaml\n');
+    const images = Array.from(text('samples/kind/README.md').matchAll(/image: (\S+)/g), ([, image]) => image);
+    expect(images).to.have.length(2);
+    for (const image of images) expect(image).to.equal(cluster.nodes[0]?.image);
+  });
 });
