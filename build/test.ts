@@ -1,5 +1,5 @@
 /**
- * `make test`: every suite, and a last line that counts all tests. `node build/test.ts [SUITE…]`
+ * `make test`: every suite, a table of their times, and a last line that counts all tests. `node build/test.ts [SUITE…]`
  * runs some of them; `make test-unit` is the suite unit.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { goModules } from './go-modules.ts';
+import { testFiles } from './test-files.ts';
+import { summaryOf, type SuiteSummary, type TimedFile } from './test-summary.ts';
 import { allTools } from './tools/table.ts';
 import { ensureTools } from './tools/tools.ts';
 
@@ -18,6 +20,7 @@ interface Counts {
   skipped: number;
   /** What failed, a line each. */
   failures?: readonly string[];
+  files?: readonly TimedFile[];
 }
 
 const root = join(import.meta.dirname, '..');
@@ -40,7 +43,7 @@ async function mocha(folder: string, flags: readonly string[] = [], output?: num
   const print = output ?? 'inherit';
   const child = spawn(
     'mocha',
-    [...flags, ...PLAIN, '--reporter', 'build/counting-reporter.ts', '--exit', `test/${folder}/**/*.test.ts`],
+    [...flags, ...PLAIN, '--reporter', 'build/counting-reporter.ts', '--exit', ...testFiles(folder)],
     { cwd: root, stdio: ['ignore', print, print], env: { ...process.env, COUNTS_FILE: countsFile } },
   );
   const status = await new Promise<number | null>((resolve) => {
@@ -58,6 +61,7 @@ async function mocha(folder: string, flags: readonly string[] = [], output?: num
 
 interface GoCounts extends Counts {
   failures: string[];
+  files: TimedFile[];
 }
 
 interface GoEvent {
@@ -72,12 +76,14 @@ interface GoEvent {
 async function goTests(env: Record<string, string>): Promise<Counts> {
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const failures: string[] = [];
+  const files: TimedFile[] = [];
   for (const module of goModules()) {
     const counts = await goTestsOf(module, env);
     add(total, counts);
     failures.push(...counts.failures);
+    files.push(...counts.files);
   }
-  return { ...total, failures };
+  return { ...total, failures, files };
 }
 
 function add(total: Counts, { passed, failed, skipped }: Counts): void {
@@ -88,7 +94,7 @@ function add(total: Counts, { passed, failed, skipped }: Counts): void {
 
 /** Runs the Go tests of one module; prints a line per package and the whole output of what fails. */
 async function goTestsOf(module: string, env: Record<string, string>): Promise<GoCounts> {
-  const counts: GoCounts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const counts: GoCounts = { passed: 0, failed: 0, skipped: 0, failures: [], files: [] };
   const outputs = new Map<string, string>();
   const child = spawn('go', ['test', '-json', './...'], {
     cwd: join(root, module),
@@ -118,9 +124,11 @@ function count(event: GoEvent, counts: GoCounts, outputs: Map<string, string>): 
     return;
   }
   if (event.Test === undefined) {
-    const time = `(${(event.Elapsed ?? 0).toFixed(1)} s)`;
-    if (['pass', 'fail', 'skip'].includes(event.Action))
-      console.log(`  ${event.Action} ${event.Package ?? ''} ${time}`);
+    const { Action, Package = '', Elapsed = 0 } = event;
+    if (['pass', 'fail', 'skip'].includes(Action)) {
+      console.log(`  ${Action} ${Package} (${Elapsed.toFixed(1)} s)`);
+      counts.files.push({ file: `Go package ${Package}`, ms: Elapsed * 1000 });
+    }
     if (event.Action === 'fail') console.log(outputs.get(key) ?? '');
     return;
   }
@@ -170,15 +178,16 @@ const SUITES: Readonly<Record<string, () => Promise<Counts>>> = {
 
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 const failures: string[] = [];
+const summaries: SuiteSummary[] = [];
 
 /** Counts a suite that has ended. */
 function ended(name: string, counts: Counts, started: number): void {
   add(total, counts);
   failures.push(...(counts.failures ?? []).map((line) => `${name}: ${line}`));
+  const { passed, failed, skipped, files = [] } = counts;
   const seconds = Math.round((Date.now() - started) / 1000);
-  console.log(
-    `== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${seconds} s`,
-  );
+  summaries.push({ name, passed, failed, skipped, seconds, files });
+  console.log(`== ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds} s`);
 }
 
 /** Pods wait for each other, and leave the processors to the tests of the other suite; what they print follows it. */
@@ -216,6 +225,7 @@ for (const [name, run] of runs) {
   ended(name, await run(), started);
 }
 rmSync(scratch, { recursive: true, force: true });
+console.log(`\n${summaryOf(summaries).join('\n')}`);
 // Last, since who reads only the end of a long output wants to know just this.
 if (failures.length > 0) console.log(`\nWhat failed:\n${failures.map((line) => `  ${line}`).join('\n')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

@@ -20,6 +20,10 @@ export interface PanelText {
   readonly bad?: number;
   /** Below this value, too. */
   readonly least?: number;
+  /** Said where there is no line, because all is well. */
+  readonly nothing?: string;
+  /** What a figure means, in place of it. */
+  readonly words?: Readonly<Record<number, string>>;
 }
 
 export interface RowText {
@@ -51,7 +55,7 @@ export const ROWS: readonly RowText[] = [
         bad: 2,
       },
       {
-        title: 'Policies that are not ready',
+        title: 'Policies not ready',
         description: 'kubectl get vip -A says which, and why.',
         shape: 'stat',
         unit: 'short',
@@ -61,7 +65,7 @@ export const ROWS: readonly RowText[] = [
         bad: 1,
       },
       {
-        title: 'Workloads that are missed',
+        title: 'Workloads missed',
         description:
           'They should be injected and are not, without those that ran before their policy: docs/runbooks/workloads-missed.md.',
         shape: 'stat',
@@ -75,18 +79,21 @@ export const ROWS: readonly RowText[] = [
         bad: 1,
       },
       {
-        title: 'API servers reach the webhook',
-        description: 'Only the leader finds out: 1 if they do.',
+        title: 'Webhook reached',
+        description: 'Whether API servers reach the webhook. Only the leader finds out.',
         shape: 'stat',
         unit: 'short',
         queries: [{ expr: 'max(vault_injection_webhook_reachable)', legend: 'reached' }],
         least: 1,
+        words: { 0: 'no', 1: 'yes' },
       },
       {
-        title: 'First certificate to expire in',
-        description: 'Of all replicas, and of the authority.',
+        title: 'Certificates end in',
+        description:
+          'Of all replicas, and of the authority. Red on its last day: docs/runbooks/certificate-not-renewed.md.',
         shape: 'stat',
         unit: 'dtdurations',
+        least: 86_400,
         queries: [
           {
             expr: 'min(vault_injection_certificate_expiration_timestamp_seconds) - time()',
@@ -143,6 +150,7 @@ export const ROWS: readonly RowText[] = [
             legend: '{{reason}}',
           },
         ],
+        nothing: 'Nothing is denied',
       },
       {
         title: 'Not reviewed, as API servers count',
@@ -159,6 +167,7 @@ export const ROWS: readonly RowText[] = [
             legend: 'refused, {{name}}, {{error_type}}',
           },
         ],
+        nothing: 'Everything is reviewed, or API servers are not scraped',
       },
       {
         title: 'Bounds that reviews met, and requests refused',
@@ -167,11 +176,11 @@ export const ROWS: readonly RowText[] = [
         unit: 'reqps',
         queries: [
           {
-            expr: 'sum by (bound) (rate(vault_injection_review_bounds_total[$__rate_interval]))',
+            expr: 'sum by (bound) (rate(vault_injection_review_bounds_total[$__rate_interval])) > 0',
             legend: 'bound: {{bound}}',
           },
           {
-            expr: 'sum by (code) (rate(vault_injection_requests_refused_total[$__rate_interval]))',
+            expr: 'sum by (code) (rate(vault_injection_requests_refused_total[$__rate_interval])) > 0',
             legend: 'HTTP {{code}}',
           },
           {
@@ -179,6 +188,7 @@ export const ROWS: readonly RowText[] = [
             legend: 'turned away by {{server}}: {{reason}}',
           },
         ],
+        nothing: 'Nothing is refused',
       },
     ],
   },
@@ -194,19 +204,20 @@ export const ROWS: readonly RowText[] = [
       },
       {
         title: 'Policies, by what keeps them from being well',
-        description: 'False or Unknown conditions, and those that are Stalled.',
-        shape: 'lines',
+        description: 'False or Unknown conditions, and those that are Stalled. A policy may be in several.',
+        shape: 'stacked',
         unit: 'short',
         queries: [
           {
-            expr: 'max by (condition, status) (vault_injection_policy_condition{condition!~"Reconciling|Stalled", status!="True"})',
+            expr: 'max by (condition, status) (vault_injection_policy_condition{condition!~"Reconciling|Stalled", status!="True"}) > 0',
             legend: '{{condition}} {{status}}',
           },
           {
-            expr: 'max by (condition) (vault_injection_policy_condition{condition="Stalled", status="True"})',
+            expr: 'max by (condition) (vault_injection_policy_condition{condition="Stalled", status="True"}) > 0',
             legend: '{{condition}}',
           },
         ],
+        nothing: 'All policies are well',
       },
       {
         title: 'What the operator asks admission for',
@@ -219,6 +230,7 @@ export const ROWS: readonly RowText[] = [
             legend: '{{kind}}, {{result}}',
           },
         ],
+        nothing: 'Nothing is asked for',
       },
       {
         title: 'Rollouts',
@@ -237,16 +249,16 @@ export const ROWS: readonly RowText[] = [
     panels: [
       {
         title: 'Share of the renewal window that has passed',
-        description: 'Below 0: renewal is not due. Above 0.25: docs/runbooks/certificate-not-renewed.md. 1: expired.',
+        description: '0%: renewal is not due. Above 25%: docs/runbooks/certificate-not-renewed.md. 100%: expired.',
         shape: 'lines',
         unit: 'percentunit',
         queries: [
           {
-            expr: 'max((time() - vault_injection_certificate_renewal_timestamp_seconds) / (vault_injection_certificate_expiration_timestamp_seconds - vault_injection_certificate_renewal_timestamp_seconds))',
+            expr: 'clamp_min(max((time() - vault_injection_certificate_renewal_timestamp_seconds) / (vault_injection_certificate_expiration_timestamp_seconds - vault_injection_certificate_renewal_timestamp_seconds)), 0)',
             legend: 'serving',
           },
           {
-            expr: 'max((time() - vault_injection_authority_renewal_timestamp_seconds) / (vault_injection_authority_expiration_timestamp_seconds - vault_injection_authority_renewal_timestamp_seconds))',
+            expr: 'clamp_min(max((time() - vault_injection_authority_renewal_timestamp_seconds) / (vault_injection_authority_expiration_timestamp_seconds - vault_injection_authority_renewal_timestamp_seconds)), 0)',
             legend: 'authority',
           },
         ],
@@ -304,6 +316,7 @@ export const ROWS: readonly RowText[] = [
             legend: '{{result}}',
           },
         ],
+        nothing: 'No image is looked up',
       },
       {
         title: 'Look-ups of ConfigMaps and Secrets',
@@ -316,6 +329,7 @@ export const ROWS: readonly RowText[] = [
             legend: '{{result}}',
           },
         ],
+        nothing: 'Nothing is looked up',
       },
       {
         title: 'Reads of versions of secrets, and logins for them',
@@ -324,14 +338,15 @@ export const ROWS: readonly RowText[] = [
         unit: 'reqps',
         queries: [
           {
-            expr: 'sum by (result) (rate(vault_injection_rotation_polls_total[$__rate_interval]))',
+            expr: 'sum by (result) (rate(vault_injection_rotation_polls_total[$__rate_interval])) > 0',
             legend: 'read: {{result}}',
           },
           {
-            expr: 'sum by (result) (rate(vault_injection_rotation_logins_total[$__rate_interval]))',
+            expr: 'sum by (result) (rate(vault_injection_rotation_logins_total[$__rate_interval])) > 0',
             legend: 'login: {{result}}',
           },
         ],
+        nothing: 'Rotation is not used',
       },
     ],
   },

@@ -30,7 +30,7 @@ export function fetchFromDebian(name: ToolName, tool: DebianTool, log: Log): voi
  */
 export function fetchWholeFromDebian(name: ToolName, tool: DebianTool, log: Log): void {
   unpacking(name, tool, log, (dir, attempt) => {
-    attempt(() => download(missingPackages(tool.debianPackage), dir));
+    attempt(() => download(missingPackages([tool.debianPackage, ...(tool.beside ?? [])]), dir));
     unpack(dir);
     const [program] = globSync(join('root', tool.path), { cwd: dir });
     if (program === undefined) throw new Error(`the Debian package ${tool.debianPackage} has no ${tool.path}`);
@@ -80,11 +80,11 @@ function download(packages: readonly string[], dir: string): void {
 }
 
 /**
- * Returns what apt would install for a package, including the package: its simulation prints `Inst NAME (…)`, and needs
- * no root.
+ * Returns what apt would install for packages, including these: its simulation prints `Inst NAME (…)`, and needs no
+ * root.
  */
-function missingPackages(debianPackage: string): string[] {
-  const args = ['-s', '-o', 'APT::Install-Recommends=false', 'install', debianPackage];
+function missingPackages(packages: readonly string[]): string[] {
+  const args = ['-s', '-o', 'APT::Install-Recommends=false', 'install', ...packages];
   const said = execFileSync('apt-get', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   return [...said.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name);
 }

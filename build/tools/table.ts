@@ -21,6 +21,8 @@ export interface DebianTool {
   readonly path: string;
   /** The program needs other files: the whole package is kept, with all its dependencies that are not installed. */
   readonly whole?: boolean;
+  /** Packages that it does not depend on, and needs here: kept with it, if they are not installed. */
+  readonly beside?: readonly string[];
   readonly use?: ToolUse;
 }
 

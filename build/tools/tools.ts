@@ -70,6 +70,11 @@ const onPath: Partial<Record<ToolName, readonly InstalledProgram[]>> = {
     { name: 'docker-registry', serves: runsWith('--version') },
     { name: 'registry', serves: runsWith('--version') },
   ],
+  // any of them photographs a page; what it is called depends on who packaged it
+  chromium: ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'].map((name) => ({
+    name,
+    serves: runsWith('--version'),
+  })),
   'qemu-aarch64': [{ name: 'qemu-aarch64-static', serves: runsWith('--version') }],
 };
 

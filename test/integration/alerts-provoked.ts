@@ -5,10 +5,7 @@
  * because the certificate of this operator is due in days; promtool alone tests it, as docs/guides/monitoring.md says.
  */
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -19,6 +16,7 @@ import { startControlPlane, type ControlPlane } from '../support/control-plane.t
 import { ALERTS, ALERTS_FILE, dashboardExpressions, metricsIn, seriesIn } from '../support/monitoring.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { startPrometheus, type Alert, type Prometheus } from '../support/prometheus.ts';
+import { startSilentRegistry, type SilentRegistry } from '../support/silent-registry.ts';
 import { Cluster } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
 
@@ -45,7 +43,7 @@ describe('the alerts, provoked', function () {
   let cluster: Cluster;
   let operator: RunningOperator;
   let prometheus: Prometheus;
-  let registry: { readonly host: string; stop(): Promise<void> };
+  let registry: SilentRegistry;
   const seen = new Set<string>();
 
   before(async function () {
@@ -247,22 +245,3 @@ const REFUSING = [
     },
   },
 ] as const;
-
-/** Takes connections, and answers nothing. */
-async function startSilentRegistry(): Promise<{ readonly host: string; stop(): Promise<void> }> {
-  const open = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    open.add(socket.on('error', () => undefined).on('close', () => open.delete(socket)));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of open) socket.destroy();
-      await closed;
-    },
-  };
-}

@@ -58,9 +58,18 @@ describe('removing the operator', function () {
     for (const replica of replicas.splice(0)) await replica.stop(signal);
   }
 
+  /**
+   * As it is half a minute after replicas were killed: their Leases have expired. Without this, whoever comes next waits
+   * until it may lead.
+   */
+  async function letLeasesExpire(): Promise<void> {
+    await plane.kubectlOk(['delete', 'leases', '--all', '-n', SYSTEM, '--ignore-not-found']);
+  }
+
   /** config/default, with replicas that run here, and a policy with Fail in the namespace shop that is Ready. */
   async function install(howMany = 1): Promise<void> {
     await stopReplicas('SIGKILL');
+    await letLeasesExpire();
     await plane.kubectlOk(['apply', '--server-side', '--force-conflicts', '-k', join(ROOT, 'config/default')]);
     await plane.kubectlOk(['scale', 'deployment', NAME, '-n', SYSTEM, '--replicas=0']);
     await plane.kubectlOk(['delete', 'service', NAME, '-n', SYSTEM]);
@@ -162,6 +171,7 @@ describe('removing the operator', function () {
       await plane.kubectlOk(['delete', 'clusterrole', NAME]);
       await plane.kubectlOk(['apply', '--server-side', '-k', join(ROOT, 'config/rbac')]);
       await isGone();
+      await letLeasesExpire();
       await startReplica();
       await isOwned();
       await isInForce();
