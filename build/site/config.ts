@@ -125,7 +125,7 @@ export function siteConfig(around: Surroundings): object {
     srcExclude: otherMarkdown(files),
     rewrites: Object.fromEntries(files.map((file) => [file, sitePath(file)])),
     cleanUrls: true,
-    vite: { build: { target: 'es2022' } },
+    vite: { build: { target: 'es2022' }, optimizeDeps: { esbuildOptions: { target: 'es2022' } } },
     metaChunk: true,
     markdown: {
       anchor: { slugify: slug },
