@@ -62,6 +62,10 @@ test-charts: setup ## run all eight charts on a real kubelet (3.5 minutes; `make
 test-alerts: setup ## provoke each alert in a real Prometheus (4 minutes; `make test` has the tests of promtool)
 	@npx --no-install mocha test/integration/alerts-provoked.ts
 
+.PHONY: dashboard-picture
+dashboard-picture: setup ## draw docs/guides/dashboard.png with the data of a real Prometheus (6 minutes; fetches Chromium). AGAIN=1: with those of the last run
+	@node test/dashboard/run.ts $(if $(AGAIN),--again)
+
 .PHONY: test
 test: setup ## run all tests: unit, Go, integration and hostile (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts

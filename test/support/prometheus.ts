@@ -22,9 +22,23 @@ export interface Prometheus {
   alerts(): Promise<readonly Alert[]>;
   /** Resolves with the result of a query: labels and value of each series. */
   query(expr: string): Promise<readonly { readonly labels: Record<string, string>; readonly value: number }[]>;
+  /** Resolves with the values of a query over time: labels of each series, and its points as seconds since 1970 and value. */
+  queryRange(expr: string, range: TimeRange): Promise<readonly SeriesOverTime[]>;
   /** Sets the operators to scrape, as host:port. Those that are gone are forgotten, as pods are. */
   scrape(operators: readonly string[]): void;
   stop(): Promise<void>;
+}
+
+/** In seconds; `from` and `to` since 1970. */
+export interface TimeRange {
+  readonly from: number;
+  readonly to: number;
+  readonly step: number;
+}
+
+export interface SeriesOverTime {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly points: readonly (readonly [at: number, value: number])[];
 }
 
 export interface PrometheusOptions {
@@ -79,6 +93,17 @@ export async function startPrometheus({ controlPlane, rules }: PrometheusOptions
           path,
         );
         return result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
+      },
+      queryRange: async (expr, { from, to, step }) => {
+        const parameters = new URLSearchParams({ query: expr, start: `${from}`, end: `${to}`, step: `${step}` });
+        const { result } = await ask<{ result: { metric: Record<string, string>; values: [number, string][] }[] }>(
+          address,
+          `/api/v1/query_range?${parameters.toString()}`,
+        );
+        return result.map(({ metric, values }) => ({
+          labels: metric,
+          points: values.map(([at, value]) => [at, Number(value)] as const),
+        }));
       },
       scrape,
       stop: async () => {
