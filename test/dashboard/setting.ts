@@ -49,7 +49,10 @@ export async function set(): Promise<Setting> {
   };
   try {
     const dir = mkdtempSync(join(tmpdir(), 'dashboard-'));
-    stops.push(() => void rmSync(dir, { recursive: true }));
+    stops.push(() => {
+      rmSync(dir, { recursive: true });
+      return undefined;
+    });
     const plane = await startControlPlane();
     stops.push(() => plane.stop());
     const vault = await startVault();

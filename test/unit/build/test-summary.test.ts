@@ -13,7 +13,10 @@ function suite(name: string, seconds: number, files: readonly TimedFile[] = []):
   return { name, passed: 12, failed: 0, skipped: 1, seconds, files };
 }
 
-describe('the summary of make test', () => {
+describe('the summary of make test', function () {
+  // two of its tests start a mocha of their own
+  this.timeout(120_000);
+
   it('has a line for each suite, with counts and time', () => {
     expect(summaryOf([suite('unit', 31.6), { ...suite('integration', 942), passed: 1003, failed: 2 }])).to.deep.equal([
       '  suite        passed  failed  skipped   time',
