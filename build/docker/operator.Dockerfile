@@ -13,7 +13,7 @@ LABEL org.opencontainers.image.title="vault-injection-operator" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --chmod=444 dist/operator.mjs dist/vaultinjectionpolicies.yaml /
+COPY --chmod=444 dist/operator.mjs dist/tracing.mjs dist/vaultinjectionpolicies.yaml /
 COPY --chmod=444 LICENSE /licenses/vault-injection-operator
 COPY --chmod=444 dist/bundled-licenses.txt /licenses/bundled
 # where distroless has node, and where Node's own image has it
