@@ -7,6 +7,7 @@ import { gzip } from 'node:zlib';
 import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 
+import { codeOf, tlsFaultOf } from '../../core/network-error.ts';
 import { retryAfterMs } from '../../core/retry-after.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { refusedBy, SpansLost, unreachable } from './failure.ts';
@@ -97,7 +98,8 @@ export class SpanSender implements SpanExporter {
       const answer = await this.#post(body, headers, agent, signal).catch((error: unknown) => ({ error }));
       if ('status' in answer && answer.status < 300) return rejectedIn(answer.body, serializer);
       const failure = 'status' in answer ? refusedBy(answer.status) : answer.error;
-      if (signal.aborted || attempt === RETRIES || ('status' in answer && !RETRYABLE.has(answer.status))) throw failure;
+      const mayWork = 'status' in answer ? RETRYABLE.has(answer.status) : mayBeOver(answer.error);
+      if (signal.aborted || attempt === RETRIES || !mayWork) throw failure;
       await clock.sleep(Math.max(pauseMs, 'status' in answer ? answer.retryAfterMs : 0), signal);
       if (signal.aborted) throw failure;
     }
@@ -172,6 +174,12 @@ function rejectedIn(
   } catch {
     return 0;
   }
+}
+
+/** Whether the same connection may succeed a second later: not with the wrong certificate, or another protocol. */
+function mayBeOver(error: unknown): boolean {
+  const code = codeOf(error);
+  return tlsFaultOf(code) === undefined && !code.startsWith('HPE_');
 }
 
 async function contentOf(file: NamedFile | undefined): Promise<string | undefined> {

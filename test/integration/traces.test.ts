@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
-import { eventually, startOperator } from '../support/operator.ts';
+import { startOperator } from '../support/operator.ts';
 import type { RunningOperator } from '../support/operator.ts';
 import { startCollector } from '../support/otel-collector.ts';
 import { startSpanReceiver } from '../support/span-receiver.ts';
@@ -165,12 +165,9 @@ describe('traces, with a real API server and a real OpenTelemetry Collector', fu
     expect(operator.log()).not.to.contain(TOKEN);
   });
 
-  it('end with the operator: the last spans arrive, and nothing waits for more', async () => {
-    await cluster.apply(deployment('shop', 'last'));
+  it('end with the operator, which ends as it does without them', async () => {
     await operator.terminate();
-    await reviewOf('last');
     expect(operator.exitCode()).to.equal(0);
-    expect(operator.log()).to.contain('spans are exported').and.not.contain('did not take all spans');
-    await eventually('the log to end', () => (operator.log().includes('"stopped"') ? true : undefined));
+    expect(operator.log()).to.contain('spans are exported').and.contain('"msg":"stopped"');
   });
 });

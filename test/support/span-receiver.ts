@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, RequestListener, Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 
@@ -23,7 +24,7 @@ export interface ReceivedSpan {
 }
 
 export interface SpanReceiver {
-  /** http://127.0.0.1:PORT */
+  /** http://127.0.0.1:PORT, or https:// */
   readonly endpoint: string;
   readonly spans: readonly ReceivedSpan[];
   /** Every byte of every body, to look for what must not be there. */
@@ -39,13 +40,17 @@ export interface SpanReceiver {
 /**
  * Starts a receiver on loopback.
  * @param answer answers the requests instead, whose bodies are read and kept all the same
+ * @param tls the certificate to serve; left out: it speaks HTTP without TLS
  */
-export async function startSpanReceiver(answer?: RequestListener): Promise<SpanReceiver> {
+export async function startSpanReceiver(
+  answer?: RequestListener,
+  tls?: { readonly certificate: string; readonly key: string },
+): Promise<SpanReceiver> {
   const spans: ReceivedSpan[] = [];
   const headers: IncomingHttpHeaders[] = [];
   const paths: string[] = [];
   let text = '';
-  const server = createServer((request, response) => {
+  const serve: RequestListener = (request, response) => {
     headers.push(request.headers);
     paths.push(request.url ?? '');
     const chunks: Buffer[] = [];
@@ -58,10 +63,12 @@ export async function startSpanReceiver(answer?: RequestListener): Promise<SpanR
       if (answer === undefined) response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
       else answer(request, response);
     });
-  });
+  };
+  const server =
+    tls === undefined ? createServer(serve) : createTlsServer({ cert: tls.certificate, key: tls.key }, serve);
   const { port } = await listening(server);
   return {
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: `http${tls === undefined ? '' : 's'}://127.0.0.1:${port}`,
     spans,
     headers,
     paths,

@@ -1,20 +1,29 @@
 import { expect } from 'chai';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { OutageLog } from '../../../../kube/outage-log.ts';
 import { systemClock } from '../../../../kube/clock.ts';
+import type { Clock } from '../../../../kube/clock.ts';
 import { createSdk } from '../../../../operator/tracing/sdk.ts';
 import type { Tracing } from '../../../../operator/tracing/sdk.ts';
 import { readTracing } from '../../../../operator/tracing/settings.ts';
 import { eventually } from '../../../support/operator.ts';
 import { HOSTILE, hiddenIn } from '../../../support/hostile-text.ts';
-import { freePort } from '../../../support/ports.ts';
+import { createAuthority } from '../../../support/pki.ts';
 import { startSpanReceiver } from '../../../support/span-receiver.ts';
 import type { SpanReceiver } from '../../../support/span-receiver.ts';
 import { testLog } from '../../../support/test-log.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const SPAN = 'b7ad6b7169203331';
+
+/** On which pauses between attempts, and the time to send the last spans, take a hundredth. */
+const QUICK: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 100, signal) };
+/** On which they take twenty times as long, for a slow machine. */
+const PATIENT: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms * 20, signal) };
 
 describe('the SDK of OpenTelemetry', function () {
   this.timeout(30_000);
@@ -35,7 +44,7 @@ describe('the SDK of OpenTelemetry', function () {
     receiver = await startSpanReceiver(answer);
     stops.push(() => receiver.close());
   };
-  const sdk = (env: Record<string, string> = {}): Tracing => {
+  const sdk = (env: Record<string, string> = {}, clock = systemClock): Tracing => {
     const { settings } = readTracing({
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
@@ -43,7 +52,6 @@ describe('the SDK of OpenTelemetry', function () {
       ...env,
     });
     if (settings === undefined) throw new Error('traces are off');
-    const clock = systemClock;
     const { logger } = log;
     const outages = new OutageLog({ clock, logger });
     const tracing = createSdk({ settings, version: '1.2.3', instance: 'pod-1', clock, logger, outages });
@@ -170,11 +178,12 @@ describe('the SDK of OpenTelemetry', function () {
       'no answer in time',
       300,
     ],
+    ['something else than HTTP', (request) => request.socket.end('\u0000\u0000\u0012'), 'does not speak HTTP/1.1'],
     [
       'a wish to wait for a day',
       (_request, response) => response.writeHead(503, { 'retry-after': '86400' }).end(),
       'the collector answers 503',
-      3_000,
+      1_500,
     ],
     [
       'spans that it rejects',
@@ -188,7 +197,7 @@ describe('the SDK of OpenTelemetry', function () {
   for (const [what, answer, says, timeoutMs = 10_000] of failures) {
     it(`loses the batch and says why, if the collector has for it ${what}`, async () => {
       await receive(answer);
-      one(sdk({ OTEL_EXPORTER_OTLP_TIMEOUT: String(timeoutMs) }));
+      one(sdk({ OTEL_EXPORTER_OTLP_TIMEOUT: String(timeoutMs) }, QUICK));
       const { error, droppedSpans } = await warning();
       expect(error).to.contain(says);
       expect(droppedSpans).to.equal(1);
@@ -203,25 +212,28 @@ describe('the SDK of OpenTelemetry', function () {
     });
     const tracing = sdk();
     one(tracing);
+    await eventually('the batch', () => (receiver.headers.length === 1 ? true : undefined));
+    // the next batch is sent when this one is delivered
     one(tracing);
-    await eventually('both batches', () => (receiver.spans.length === 2 ? true : undefined));
-    await tracing.stop();
+    await eventually('the next', () => (receiver.headers.length === 2 ? true : undefined));
     expect(log.lines).to.deep.equal([]);
   });
 
   it('sends again what a collector that is busy asks for', async () => {
     let calls = 0;
     await receive((_request, response) => response.writeHead(calls++ === 0 ? 503 : 200).end());
-    const tracing = sdk();
+    const tracing = sdk({}, QUICK);
     one(tracing);
     await eventually('the second try', () => (receiver.headers.length === 2 ? true : undefined));
-    await tracing.stop();
+    // the next batch is sent when this one is delivered
+    one(tracing);
+    await eventually('the next', () => (receiver.headers.length === 3 ? true : undefined));
     expect(log.lines).to.deep.equal([]);
   });
 
   it('holds no more spans than the bound, and counts the others', async () => {
     await receive(() => undefined);
-    const tracing = sdk({ OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '4' });
+    const tracing = sdk({ OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '4' }, QUICK);
     for (let count = 0; count < 1_000; count++) one(tracing);
     const { error, droppedSpans } = await warning();
     expect(error).to.contain('more spans than 10 wait').and.contain('OTEL_TRACES_SAMPLER');
@@ -244,7 +256,7 @@ describe('the SDK of OpenTelemetry', function () {
 
   it('sends at the end what waits, and nothing afterwards', async () => {
     await receive();
-    const tracing = sdk({ OTEL_BSP_SCHEDULE_DELAY: '600000' });
+    const tracing = sdk({ OTEL_BSP_SCHEDULE_DELAY: '600000' }, PATIENT);
     one(tracing);
     await tracing.stop();
     expect(receiver.spans).to.have.length(1);
@@ -253,16 +265,27 @@ describe('the SDK of OpenTelemetry', function () {
     expect(receiver.spans).to.have.length(1);
   });
 
-  it('names the file with certificates that it cannot read, and what is not trusted', async () => {
-    await receive();
-    const port = await freePort();
-    one(
-      sdk({
-        OTEL_EXPORTER_OTLP_ENDPOINT: `https://127.0.0.1:${port}`,
-        OTEL_EXPORTER_OTLP_CERTIFICATE: '/nowhere/ca.crt',
-      }),
-    );
+  it('trusts the authority in a file, which may be renewed, and says what is wrong with it', async () => {
+    const authority = await createAuthority('collectors');
+    receiver = await startSpanReceiver(undefined, await authority.server('collector', ['127.0.0.1']));
+    stops.push(() => receiver.close());
+    const folder = mkdtempSync(join(tmpdir(), 'traces-'));
+    stops.push(() => Promise.resolve(rmSync(folder, { recursive: true })));
+    const file = join(folder, 'ca.crt');
+    const tracing = sdk({ OTEL_EXPORTER_OTLP_CERTIFICATE: file });
+    one(tracing);
     expect((await warning()).error).to.equal('the file that OTEL_EXPORTER_OTLP_CERTIFICATE names: ENOENT');
+    writeFileSync(file, (await createAuthority('others')).certificate);
+    one(sdk({ OTEL_EXPORTER_OTLP_CERTIFICATE: file }));
+    await eventually('the other warning', () =>
+      log.lines.find(({ fields }) =>
+        String(fields.error).startsWith('TLS with the collector failed (UNABLE_TO_VERIFY_LEAF_SIGNATURE): check OTEL_'),
+      ),
+    );
+    writeFileSync(file, authority.certificate);
+    one(tracing);
+    await receiver.span('the span', ({ name }) => name === 'review');
+    await eventually('the end', () => log.lines.find(({ message }) => message === 'exporting spans works again'));
   });
 });
 
