@@ -67,7 +67,7 @@ export const SPAN_ATTRIBUTES = {
 export type AttributeName = keyof typeof SPAN_ATTRIBUTES;
 
 /** Values of attributes. Those that are undefined are left out. */
-export type SpanAttributes = { readonly [Name in AttributeName]?: string | number | boolean | undefined };
+export type SpanAttributes = Readonly<Partial<Record<AttributeName, string | number | boolean | undefined>>>;
 
 const NAME_ATTRIBUTES = {
   Deployment: 'k8s.deployment.name',

@@ -58,7 +58,7 @@ export class SpanSender implements SpanExporter {
     const { onSent, onLost, settings } = this.#options;
     const delivery = this.#deliver(spans)
       .then(
-        (rejected) => onSent(spans.length, rejected),
+        (rejected) => onSent(spans.length, Math.min(rejected, spans.length)),
         (error: unknown) => onLost(spans.length, unreachable(error, settings)),
       )
       .finally(() => {
@@ -93,15 +93,16 @@ export class SpanSender implements SpanExporter {
       ...(settings.isCompressed && { 'content-encoding': 'gzip' }),
     };
     const signal = AbortSignal.any([AbortSignal.timeout(settings.timeoutMs), this.#stopped.signal]);
+    const isOver = (): boolean => signal.aborted;
     const agent = await this.#connections();
     for (let attempt = 0, pauseMs = FIRST_PAUSE_MS; ; attempt++, pauseMs *= 2) {
       const answer = await this.#post(body, headers, agent, signal).catch((error: unknown) => ({ error }));
       if ('status' in answer && answer.status < 300) return rejectedIn(answer.body, serializer);
       const failure = 'status' in answer ? refusedBy(answer.status) : answer.error;
       const mayWork = 'status' in answer ? RETRYABLE.has(answer.status) : mayBeOver(answer.error);
-      if (signal.aborted || attempt === RETRIES || !mayWork) throw failure;
+      if (isOver() || attempt === RETRIES || !mayWork) throw failure;
       await clock.sleep(Math.max(pauseMs, 'status' in answer ? answer.retryAfterMs : 0), signal);
-      if (signal.aborted) throw failure;
+      if (isOver()) throw failure;
     }
   }
 
@@ -169,7 +170,9 @@ function rejectedIn(
 ): number {
   if (body.length === 0) return 0;
   try {
-    const rejected = Number(serializer.deserializeResponse(body).partialSuccess?.rejectedSpans ?? 0);
+    // in JSON an int64 is text
+    const said: unknown = serializer.deserializeResponse(body).partialSuccess?.rejectedSpans;
+    const rejected = Number(said ?? 0);
     return Number.isSafeInteger(rejected) && rejected > 0 ? rejected : 0;
   } catch {
     return 0;

@@ -45,7 +45,9 @@ describe('the trace of a review', () => {
     admission(options)('fail', body, TRACEPARENT);
   const only = (): RecordedSpan => {
     expect(tracer.spans).to.have.length(1);
-    return tracer.spans[0] as RecordedSpan;
+    const [span] = tracer.spans;
+    if (span === undefined) throw new Error('unreachable: there is one');
+    return span;
   };
 
   it('continues that of the API server, and says what was decided', async () => {

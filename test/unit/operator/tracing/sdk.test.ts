@@ -190,7 +190,7 @@ describe('the SDK of OpenTelemetry', function () {
       (_request, response) =>
         response
           .writeHead(200)
-          .end(JSON.stringify({ partialSuccess: { rejectedSpans: 1, errorMessage: 'no\u001b[31m' } })),
+          .end(JSON.stringify({ partialSuccess: { rejectedSpans: '9', errorMessage: 'no\u001b[31m' } })),
       'the collector rejects 1 of 1 spans',
     ],
   ];
@@ -295,7 +295,7 @@ function drip(
   head: string,
 ): void {
   socket.write(head);
-  const timer = setInterval(() => socket.write('x'), 20);
+  const timer = setInterval(() => void socket.write('x'), 20);
   socket.on('close', () => clearInterval(timer));
   socket.on('error', () => clearInterval(timer));
 }

@@ -46,8 +46,8 @@ describe('the variables for traces', () => {
   }
 
   it('have the defaults of the standard', () => {
-    const { url: _url, ...rest } = settingsOf({});
-    expect(rest).to.deep.equal({
+    expect(settingsOf({})).to.deep.equal({
+      url: new URL('http://localhost:4318/v1/traces'),
       protocol: 'http/protobuf',
       headers: {},
       isCompressed: false,
