@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -270,7 +271,7 @@ describe('the SDK of OpenTelemetry', function () {
     receiver = await startSpanReceiver(undefined, await authority.server('collector', ['127.0.0.1']));
     stops.push(() => receiver.close());
     const folder = mkdtempSync(join(tmpdir(), 'traces-'));
-    stops.push(() => Promise.resolve(rmSync(folder, { recursive: true })));
+    stops.push(() => rm(folder, { recursive: true }));
     const file = join(folder, 'ca.crt');
     const tracing = sdk({ OTEL_EXPORTER_OTLP_CERTIFICATE: file });
     one(tracing);
