@@ -1,8 +1,8 @@
 /**
- * Builds dist/: the operator as one JavaScript file, which is what its image runs, and vault-env, for this machine and
- * for the images. The same sources yield the same bytes, on every machine.
+ * Builds dist/: the operator as one JavaScript file, which is what its image runs, a second one that it loads where traces are
+ * on, and vault-env, for this machine and for the images. The same sources yield the same bytes, on every machine.
  */
-import { build, type Plugin } from 'esbuild';
+import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +17,8 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 const modules = join(root, 'node_modules');
 const clientNode = join(modules, '@kubernetes/client-node/dist');
+
+const HTTP = /^(node:)?http$/;
 
 /** Code that replaces a module. `within`: only for imports from this file. */
 interface Stand {
@@ -52,7 +54,7 @@ const stands: readonly Stand[] = [
   { from: /^socks$/, code: 'export class SocksClient {}' },
   // node-vault's transport, which NodeVaultClient replaces
   { from: /^axios$/, code: 'export default {};' },
-  // prom-client reads the current span for exemplars, which are off
+  // prom-client reads the current span for exemplars, which are off; only tracing.mjs uses the real one
   { from: /^@opentelemetry\/api$/, code: 'export const trace = undefined; export const context = undefined;' },
   // Its index.js also loads fetch, WebSocket, caches and mocks. The dispatchers get their methods as they do there.
   {
@@ -66,56 +68,82 @@ const stands: readonly Stand[] = [
   },
   // An import of node:http reads all its exports, including WebSocket, for which Node compiles 760 kB of its own
   // undici.
-  { from: /^(node:)?http$/, code: "module.exports = process.getBuiltinModule('node:http');" },
+  { from: HTTP, code: "module.exports = process.getBuiltinModule('node:http');" },
 ];
+const isHttp = ({ from }: Stand): boolean => from === HTTP;
 
-const leanDependencies: Plugin = {
-  name: 'lean-dependencies',
+/** Replaces modules by code. */
+function replacing(replaced: readonly Stand[]): Plugin {
+  return {
+    name: 'lean-dependencies',
+    setup(bundle) {
+      for (const [index, { from, within }] of replaced.entries()) {
+        bundle.onResolve({ filter: from }, ({ importer }) =>
+          within === undefined || importer === within ? { path: String(index), namespace: 'lean' } : undefined,
+        );
+      }
+      bundle.onLoad({ filter: /.*/, namespace: 'lean' }, ({ path }) => ({
+        contents: replaced[Number(path)]?.code ?? '',
+        resolveDir: root,
+        loader: 'js',
+      }));
+    },
+  };
+}
+
+/** OpenTelemetry's SDK is a file of its own, which a process without traces never reads. */
+const tracingApart: Plugin = {
+  name: 'tracing-apart',
   setup(bundle) {
-    for (const [index, { from, within }] of stands.entries()) {
-      bundle.onResolve({ filter: from }, ({ importer }) =>
-        within === undefined || importer === within ? { path: String(index), namespace: 'lean' } : undefined,
-      );
-    }
-    bundle.onLoad({ filter: /.*/, namespace: 'lean' }, ({ path }) => ({
-      contents: stands[Number(path)]?.code ?? '',
-      resolveDir: root,
-      loader: 'js',
-    }));
+    bundle.onResolve({ filter: /\/tracing\/sdk\.ts$/ }, () => ({ path: './tracing.mjs', external: true }));
   },
 };
 
+/** Bundles a program into dist/`name`; resolves with what esbuild says about it. */
+async function bundle(name: string, source: string, plugins: readonly Plugin[]): Promise<Metafile> {
+  const options = {
+    absWorkingDir: root,
+    metafile: true,
+    entryPoints: [join(root, source)],
+    outfile: join(dist, name),
+    bundle: true,
+    // a checkout whose node_modules is a link yields the same
+    preserveSymlinks: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    // keep names: a stack trace in the log has to be readable
+    minifySyntax: true,
+    minifyWhitespace: true,
+    sourcemap: 'linked',
+    legalComments: 'linked',
+    logLevel: 'warning',
+    plugins: [...plugins],
+    // @dot-i/k8s-operator and node-vault are CommonJS: in an ES module require() has to be created for them.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    // ws loads these by require() if they exist; it works without.
+    external: ['bufferutil', 'utf-8-validate'],
+  } as const satisfies BuildOptions;
+  const { metafile } = await build(options);
+  built(name);
+  return metafile;
+}
+
 mkdirSync(dist, { recursive: true });
 let begun = Date.now();
-const { metafile } = await build({
-  absWorkingDir: root,
-  metafile: true,
-  entryPoints: [join(root, 'operator/main.ts')],
-  outfile: join(dist, 'operator.mjs'),
-  bundle: true,
-  // a checkout whose node_modules is a link yields the same
-  preserveSymlinks: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  // keep names: a stack trace in the log has to be readable
-  minifySyntax: true,
-  minifyWhitespace: true,
-  sourcemap: 'linked',
-  legalComments: 'linked',
-  logLevel: 'warning',
-  plugins: [leanDependencies],
-  // @dot-i/k8s-operator and node-vault are CommonJS: in an ES module require() has to be created for them.
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
-  // ws loads these by require() if they exist; it works without.
-  external: ['bufferutil', 'utf-8-validate'],
-});
-built('operator.mjs');
-const bundled = bundledPackages(metafile, root);
+const outputs = {
+  ...(await bundle('operator.mjs', 'operator/main.ts', [tracingApart, replacing(stands)])).outputs,
+  ...(await bundle('tracing.mjs', 'operator/tracing/sdk.ts', [replacing(stands.filter(isHttp))])).outputs,
+};
+const bundled = bundledPackages({ outputs }, root);
 writeFileSync(join(dist, 'bundled.json'), JSON.stringify(bundled, undefined, 2));
-const legalComments = readFileSync(join(dist, 'operator.mjs.LEGAL.txt'), 'utf8');
+// of the files that have any
+const legalComments = Object.keys(outputs)
+  .filter((file) => file.endsWith('.LEGAL.txt'))
+  .map((file) => readFileSync(join(root, file), 'utf8'))
+  .join('\n\n');
 writeFileSync(join(dist, 'bundled-licenses.txt'), `${noticesOf(bundled, root)}\n\n\n${legalComments}`);
 copyFileSync(join(root, 'crds/vaultinjectionpolicies.yaml'), join(dist, 'vaultinjectionpolicies.yaml'));
 

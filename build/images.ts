@@ -43,7 +43,7 @@ export async function operatorSpec(
     created: facts.created,
     base: await runtimeFiles(architecture),
     files: [
-      ...['operator.mjs', 'vaultinjectionpolicies.yaml'].map((file) => ({
+      ...['operator.mjs', 'tracing.mjs', 'vaultinjectionpolicies.yaml'].map((file) => ({
         path: `/${file}`,
         mode: 0o444,
         source: join(dist, file),

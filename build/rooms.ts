@@ -100,6 +100,20 @@ const FILE_RULES: readonly IForbiddenRuleType[] = [
     to: { path: packageNamed('pino'), dependencyTypesNot: ['type-only'] },
   },
   {
+    name: 'OpenTelemetry',
+    comment: 'only operator/tracing/ imports @opentelemetry: all other parts know kube/tracer.ts (ADR 38)',
+    severity: 'error',
+    from: { path: PROGRAM, pathNot: '^operator/tracing/' },
+    to: { path: packageNamed('@opentelemetry/[^/]+') },
+  },
+  {
+    name: 'traces off',
+    comment: 'what loads OpenTelemetry is imported dynamically, so that nothing of it is loaded where traces are off',
+    severity: 'error',
+    from: { path: PROGRAM, pathNot: '^operator/tracing/' },
+    to: { path: '^operator/tracing/(sdk|sender|queue|failure)\\.ts$', dynamic: false },
+  },
+  {
     name: 'development only',
     comment: 'what the program imports is in dependencies of package.json, not in devDependencies',
     severity: 'error',

@@ -12,7 +12,7 @@ import type { ObjectPath } from '../core/json-trim.ts';
 import { unlessAborted } from './clock.ts';
 import type { KubernetesObject, Resource } from '../core/object.ts';
 import { coreResource } from '../core/resources.ts';
-import type { ListOptions, ObjectClient, ObjectList, WatchEvent, WatchOptions } from './object-client.ts';
+import type { ListOptions, ObjectClient, ObjectList, PatchOptions, WatchEvent, WatchOptions } from './object-client.ts';
 import { ApiError } from './object-client.ts';
 import { NO_BOUNDS, PageSizes } from './page-sizes.ts';
 import type { PageBounds, PageLimits } from './page-sizes.ts';
@@ -37,6 +37,8 @@ interface Call {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** See PatchOptions. */
+  readonly traceparent?: string;
   /** The media type to ask for; default: JSON. */
   readonly accept?: string;
   readonly confidential: boolean;
@@ -117,10 +119,11 @@ export class ApiClient implements ObjectClient {
     resource: Resource,
     name: string,
     changes: Readonly<Record<string, unknown>>,
-    options: { readonly fieldManager: string; readonly subresource?: string },
+    options: PatchOptions,
   ): Promise<T> {
     return (await this.#json({
       method: 'PATCH',
+      ...(options.traceparent !== undefined && { traceparent: options.traceparent }),
       ...target(resource, name, options.subresource),
       ...trims(resource),
       query: { fieldManager: options.fieldManager },
@@ -259,6 +262,7 @@ export class ApiClient implements ObjectClient {
           ...headers,
           accept: call.accept ?? 'application/json',
           'user-agent': this.#options.userAgent,
+          ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
           ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
         },
         body: call.body === undefined ? null : JSON.stringify(call.body),

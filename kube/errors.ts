@@ -47,3 +47,12 @@ export function describeError(error: unknown): string {
   if (error instanceof Error) return error.stack ?? `${error.name}: ${error.message}`;
   return `a ${typeof error} was thrown`;
 }
+
+/**
+ * Returns what kind of failure it is in one word: the reason of the API server, such as Forbidden, else its status, or the
+ * name of the error.
+ */
+export function failureOf(error: unknown): string {
+  if (error instanceof ApiError) return error.reason === '' ? String(error.code) : error.reason;
+  return error instanceof Error ? error.name : typeof error;
+}

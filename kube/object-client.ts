@@ -66,6 +66,13 @@ export class ApiError extends Error {
   }
 }
 
+export interface PatchOptions {
+  readonly fieldManager: string;
+  readonly subresource?: string;
+  /** The header by which the API server, if it records traces, continues one (kube/tracer.ts). */
+  readonly traceparent?: string | undefined;
+}
+
 /** All methods reject with ApiError. */
 export interface ObjectClient {
   /** Resolves with the object, or with undefined if there is none (404). */
@@ -90,7 +97,7 @@ export interface ObjectClient {
     resource: Resource,
     name: string,
     changes: Readonly<Record<string, unknown>>,
-    options: { readonly fieldManager: string; readonly subresource?: string },
+    options: PatchOptions,
   ): Promise<T>;
   delete(resource: Resource, name: string): Promise<void>;
   /**

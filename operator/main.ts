@@ -13,6 +13,7 @@ import { run } from '../kube/run.ts';
 import { compose } from './composition/compose.ts';
 import { createContext } from './composition/context.ts';
 import { createLogger } from './composition/logger.ts';
+import { createTracing } from './composition/tracing.ts';
 import { readSettings, SettingsError, settingsHelp } from './settings.ts';
 import { VERSION } from './version.ts';
 
@@ -52,7 +53,8 @@ async function main(argv: readonly string[]): Promise<void> {
   dieOn('uncaughtException', logger);
   dieOn('unhandledRejection', logger);
   const clock = systemClock;
-  const group = compose(createContext(settings, { clock, random: Math.random, logger }));
+  const tracing = await createTracing(process.env, { clock, logger });
+  const group = compose(createContext(settings, { clock, random: Math.random, logger }, tracing));
   await run(group, { process, clock, logger });
 }
 

@@ -1,6 +1,8 @@
 import type { Clock } from '../kube/clock.ts';
 import { systemClock } from '../kube/clock.ts';
 import type { Logger } from '../kube/log.ts';
+import { NO_TRACER } from '../kube/tracer.ts';
+import type { Span, Tracer } from '../kube/tracer.ts';
 import { KINDS, kindOf } from '../core/kinds.ts';
 import type { WorkloadKind } from '../core/kinds.ts';
 import type { RuleSnapshot } from '../core/policy/rule.ts';
@@ -14,6 +16,7 @@ import { createLookUps } from './look-ups.ts';
 import type { Ask, Known, LookUps } from './look-ups.ts';
 import type { Entry } from './configuration/configuration.ts';
 import type { WebhookMetrics } from './metrics.ts';
+import { endOfReview, whatIsReviewed } from './review-span.ts';
 import { BadReview, decodeLargeReview, decodeReview, encodeReview } from './review.ts';
 import type { ReviewRequest, ReviewResponse } from './review.ts';
 
@@ -32,6 +35,8 @@ export interface AdmissionOptions {
   readonly onReviewed?: (reviewed: Reviewed) => void;
   /** Returns why this replica knows too little to decide on a review; undefined: it knows enough. */
   readonly ignorance?: (entry: Entry, namespace: string) => string | undefined;
+  /** Default: none. */
+  readonly tracer?: Tracer;
 }
 
 /** Skipped: not a workload, or a request that stores no template that may change. */
@@ -66,8 +71,14 @@ export interface Answer {
  * Decides on one review: takes the request's body, returns the response. Synchronous and without I/O, unless it is large,
  * only a registry knows a container's program, its environment comes from ConfigMaps and Secrets, or its ServiceAccount
  * decides whether it gets a token. Neither throws nor rejects.
+ *
+ * `traceparent` is the header by which an API server says which of its spans the review is part of.
  */
-export type Admission = (entry: Entry, body: Buffer) => Answer | Promise<Answer>;
+export type Admission = (
+  entry: Entry,
+  body: Buffer,
+  traceparent?: string | readonly string[],
+) => Answer | Promise<Answer>;
 
 // First for all that a review needs, then for the images of containers that are wrapped because of an object.
 const QUESTIONS = 2;
@@ -76,26 +87,28 @@ interface Review {
   readonly entry: Entry;
   /** Milliseconds, from performance.now(). */
   readonly started: number;
+  readonly span: Span;
   request?: ReviewRequest;
 }
 
 /** Joins the codec with the pure core. */
 export function createAdmission(settings: AdmissionOptions): Admission {
-  const { clock = systemClock, logger } = settings;
+  const { clock = systemClock, logger, tracer = NO_TRACER } = settings;
   const options = { ...settings, decisions: new DecisionLog({ clock, logger }) };
   const lookUps = createLookUps(options.lookUps ?? {}, () => options.metrics.bounded('Waiting'));
-  return (entry, body) => {
-    const review: Review = { entry, started: performance.now() };
+  const admit = (entry: Entry, body: Buffer, span: Span): Answer | Promise<Answer> => {
+    const review: Review = { entry, started: performance.now(), span };
     const failure = (error: unknown): Answer =>
       error instanceof BadReview ? plain(error.status, error.message) : failed(error, review, options);
     const decideFor = (request: ReviewRequest): Answer | Promise<Answer> => {
       review.request = request;
+      if (span.isRecorded) span.set(whatIsReviewed(entry, request, body.length));
       const ignorance = options.ignorance?.(entry, request.namespace);
       if (ignorance !== undefined) return postponed(ignorance, review, options);
       const input = inputOf(request, options.rules, body.length);
       // our configuration sends no others, but somebody else's might
       if (input === undefined) return answer(review, request, SKIPPED, options);
-      const decided = decideOn(input, options, lookUps(request.namespace, body.length));
+      const decided = decideOn(input, options, lookUps(request.namespace, body.length, span));
       if (!(decided instanceof Promise)) return answer(review, request, decided, options);
       return decided.then((result) => answer(review, request, result, options)).catch(failure);
     };
@@ -105,6 +118,12 @@ export function createAdmission(settings: AdmissionOptions): Admission {
     } catch (error) {
       return failure(error);
     }
+  };
+  return (entry, body, traceparent) => {
+    const span = tracer.start('review', traceparent);
+    const answered = admit(entry, body, span);
+    if (!span.isRecorded) return answered;
+    return answered instanceof Promise ? answered.then((late) => endOfReview(span, late)) : endOfReview(span, answered);
   };
 }
 
@@ -133,7 +152,7 @@ function inputOf(request: ReviewRequest, rules: () => RuleSnapshot, characters: 
 
 /** Reports the result to metrics, log and onReviewed, and returns it as a response for the API server. */
 function answer(
-  { entry, started }: Review,
+  { entry, started, span }: Review,
   request: ReviewRequest,
   result: MutationResult | typeof SKIPPED,
   { metrics, decisions, onReviewed }: AdmissionOptions & { readonly decisions: DecisionLog },
@@ -146,6 +165,11 @@ function answer(
   const about = { uid, namespace, kind: request.kind.kind, name, operation, dryRun, policy, reason };
   const { wrapped, patch } = result.outcome === 'Skipped' ? UNTOUCHED : result;
   decisions.note({ ...about, outcome, wrapped, isChanged: patch.length > 0, ms });
+  if (span.isRecorded) {
+    const decided = { 'vaultinjection.outcome': outcome, 'vaultinjection.policy.name': policy } as const;
+    span.set({ ...decided, 'vaultinjection.containers.wrapped': wrapped.length });
+    if (reason !== undefined) span.fail(reason);
+  }
   if (reason !== undefined) metrics.denied(reason);
   if (isTooLarge(result)) metrics.bounded('Size');
   // without a name the API server refuses it: nothing has happened
@@ -211,8 +235,13 @@ function auditOf({ audit, policy, outcome }: MutationResult): Record<string, str
  * A bug in this program. HTTP 500 lets the failurePolicy of the entry decide, as the policy's author chose; the log
  * gets the error's kind and place, not its message, which may quote the object.
  */
-function failed(error: unknown, { entry, started, request }: Review, { metrics, logger }: AdmissionOptions): Answer {
+function failed(
+  error: unknown,
+  { entry, started, request, span }: Review,
+  { metrics, logger }: AdmissionOptions,
+): Answer {
   metrics.reviewed(entry, request?.operation ?? 'other', 'Error', (performance.now() - started) / 1000);
+  span.set({ 'vaultinjection.outcome': 'Error' });
   const { uid, namespace, name } = request ?? {};
   logger.error({ uid, namespace, kind: request?.kind.kind, name, ...placeOf(error) }, 'review failed');
   return plain(500, 'internal error: the review failed; search the log of the operator for its uid');
@@ -232,8 +261,13 @@ const SOON = { 'Retry-After': '1', Connection: 'close' } as const;
  * Asks the API server to repeat the review, here or at another replica. Never an admission: a replica that does not know
  * what the policies say would let through what they refuse.
  */
-function postponed(why: string, { entry, started, request }: Review, { metrics, logger }: AdmissionOptions): Answer {
+function postponed(
+  why: string,
+  { entry, started, request, span }: Review,
+  { metrics, logger }: AdmissionOptions,
+): Answer {
   metrics.reviewed(entry, request?.operation ?? 'other', 'Postponed', (performance.now() - started) / 1000);
+  span.set({ 'vaultinjection.outcome': 'Postponed' });
   const { uid, namespace, name, kind } = request ?? {};
   logger.debug({ uid, namespace, kind: kind?.kind, name, why }, 'postponed');
   return plain(503, why, SOON);

@@ -2,8 +2,12 @@
  * What a review looks up before it is decided: what images start, and what ConfigMaps and Secrets contain. Both at the
  * same time; images a second time if a container is wrapped because of an object.
  */
+import { isKnown } from '../core/injection/images.ts';
 import type { ImageAnswer, ImageNeeds, KnownImages } from '../core/injection/images.ts';
 import type { KnownSources, SourceAnswer, SourceNeeds } from '../core/injection/sources.ts';
+import type { SpanAttributes, SpanName } from '../core/spans.ts';
+import { NO_SPAN } from '../kube/tracer.ts';
+import type { Span } from '../kube/tracer.ts';
 
 /** Something that knows, or can find out. */
 export interface LookUp<Needs, Known> {
@@ -48,20 +52,42 @@ const WAITING_BYTES_OF_NAMESPACE = 2 * 2 ** 20;
 const TOO_MANY_FOR_REGISTRIES: ImageAnswer = { why: 'too many reviews are waiting for registries; try again' };
 const TOO_MANY: SourceAnswer = { unreadable: 'too many reviews are waiting; try again' };
 
+/** What waiting for a look-up is called in traces, and what is said about it. */
+interface Traced<Needs, Known> {
+  readonly name: SpanName;
+  readonly attributes: (needs: Needs, known: Known) => SpanAttributes;
+}
+
+const IMAGES: Traced<ImageNeeds, KnownImages> = {
+  name: 'look up images',
+  attributes: ({ images }, known) => ({
+    'vaultinjection.images': images.length,
+    'vaultinjection.images.unknown': images.filter((image) => !isKnown(known(image))).length,
+  }),
+};
+const SOURCES: Traced<SourceNeeds, KnownSources> = {
+  name: 'read objects',
+  attributes: ({ objects }, known) => ({
+    'vaultinjection.objects': objects.length,
+    'vaultinjection.objects.unreadable': objects.filter((ref) => 'unreadable' in (known(ref) ?? {})).length,
+  }),
+};
+
 /**
- * Returns a function that returns the Ask for one review of a namespace, whose body has `bytes` bytes.
+ * Returns a function that returns the Ask for one review of a namespace, whose body has `bytes` bytes. Each time that the review
+ * waits is a child of its span.
  * @param onNoRoom called when a review could not wait for what it needs
  */
 export function createLookUps(
   { images, sources }: LookUps,
   onNoRoom: () => void = () => undefined,
-): (namespace: string, bytes: number) => Ask {
+): (namespace: string, bytes: number, span?: Span) => Ask {
   const waiting = new Waiting();
-  return (namespace, bytes) => {
+  return (namespace, bytes, span = NO_SPAN) => {
     let askedAt: number | undefined;
     return ({ needs, sourceNeeds }, before) => {
-      const ofImages = outlook(images, namespace, needs, () => TOO_MANY_FOR_REGISTRIES);
-      const ofSources = outlook(sources, namespace, sourceNeeds, () => TOO_MANY);
+      const ofImages = outlook(images, namespace, needs, () => TOO_MANY_FOR_REGISTRIES, IMAGES);
+      const ofSources = outlook(sources, namespace, sourceNeeds, () => TOO_MANY, SOURCES);
       if (ofImages.find === undefined && ofSources.find === undefined) {
         const isNothing = ofImages.known === undefined && ofSources.known === undefined;
         return isNothing ? undefined : joined(before, ofImages.known, ofSources.known);
@@ -73,8 +99,8 @@ export function createLookUps(
       const now = performance.now();
       const waitedMs = now - (askedAt ??= now);
       const finding = Promise.all([
-        ofImages.known ?? ofImages.find?.(waitedMs),
-        ofSources.known ?? ofSources.find?.(waitedMs),
+        ofImages.known ?? ofImages.find?.(waitedMs, span),
+        ofSources.known ?? ofSources.find?.(waitedMs, span),
       ]);
       return waiting.hold(namespace, bytes, finding).then((found) => joined(before, ...found));
     };
@@ -84,7 +110,7 @@ export function createLookUps(
 /** Empty if nothing is needed, or nothing can be looked up. */
 interface Outlook<K> {
   readonly known?: K;
-  readonly find?: (waitedMs: number) => Promise<K>;
+  readonly find?: (waitedMs: number, span: Span) => Promise<K>;
   /** The answer instead of a look-up, if there is no room to wait. */
   readonly refusal?: K;
 }
@@ -94,11 +120,24 @@ function outlook<N, K>(
   namespace: string,
   needs: N | undefined,
   refusal: K,
+  traced: Traced<N, K>,
 ): Outlook<K> {
   if (lookUp === undefined || needs === undefined) return {};
   const known = lookUp.known(namespace, needs);
   if (known !== undefined) return { known };
-  return { find: (waitedMs) => lookUp.find(namespace, needs, waitedMs), refusal };
+  const find = async (waitedMs: number, span: Span): Promise<K> => {
+    const finding = lookUp.find(namespace, needs, waitedMs);
+    if (!span.isRecorded) return finding;
+    const wait = span.child(traced.name);
+    try {
+      const found = await finding;
+      wait.set(traced.attributes(needs, found));
+      return found;
+    } finally {
+      wait.end();
+    }
+  };
+  return { find, refusal };
 }
 
 /** A second look-up is for images that the first one did not include. */

@@ -250,7 +250,8 @@ export class WebhookServer {
       if (received === 'gone') return;
       if ('body' in received) {
         const { admission, probe } = this.#options;
-        const answer = entry === 'probe' ? probe(received.body) : admission(entry, received.body);
+        const { traceparent } = request.headers;
+        const answer = entry === 'probe' ? probe(received.body) : admission(entry, received.body, traceparent);
         // Node drops what is written to a client that has disconnected.
         if (answer instanceof Promise) void answer.then((late) => this.#send(response, late));
         else this.#send(response, answer);

@@ -21,6 +21,7 @@ import { reasonsPage, REASONS_FILE } from './reasons.ts';
 import { RIGHTS_LIST_FILE, rightsList } from './rights-list.ts';
 import { RIGHTS_FILE, rightsPage } from './rights.ts';
 import { settingsPage, SETTINGS_FILE } from './settings.ts';
+import { tracesPage, TRACES_FILE } from './traces.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -31,6 +32,7 @@ export const GENERATED: readonly Generated[] = [
   { file: SETTINGS_FILE, text: settingsPage },
   { file: METRICS_FILE, text: metricsPage },
   { file: LOGS_FILE, text: logsPage },
+  { file: TRACES_FILE, text: tracesPage },
   { file: RIGHTS_FILE, text: rightsPage },
   { file: RIGHTS_LIST_FILE, text: rightsList },
   { file: ANNOTATIONS_FILE, text: annotationsPage },

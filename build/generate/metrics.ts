@@ -6,6 +6,7 @@ import { ApiClient } from '../../kube/api-client.ts';
 import { systemClock } from '../../kube/clock.ts';
 import { OutageLog } from '../../kube/outage-log.ts';
 import { PooledKubeConfig } from '../../kube/kube-config.ts';
+import { NO_TRACER } from '../../kube/tracer.ts';
 import { WatchAges } from '../../kube/watch-ages.ts';
 import { compose } from '../../operator/composition/compose.ts';
 import { readSettings } from '../../operator/settings.ts';
@@ -73,6 +74,7 @@ function allMetrics(): readonly Metric[] {
     logger,
     outages: new OutageLog({ clock: systemClock, logger }),
     watchAges: new WatchAges(),
+    tracer: NO_TRACER,
     labels: {},
   });
   return register.getMetricsAsArray() as unknown as readonly Metric[];

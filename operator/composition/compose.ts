@@ -88,6 +88,8 @@ export function compose(context: Context): Group {
   const connections: Part = { name: 'connections to the API server', stop: () => kubeConfig.close() };
   return new Group(
     [
+      // the last to stop: after the lease is released and all connections are closed, it may take another two seconds
+      ...(context.traces === undefined ? [] : [[context.traces]]),
       [connections, firstLine(context)],
       [serving('health server', health, logger)],
       // before the election, which asks whether another replica is ready; gone once this one serves nothing any more

@@ -3,13 +3,17 @@ import { Registry as Register } from 'prom-client';
 import { parseDuration } from '../../core/duration.ts';
 import { ApiClient } from '../../kube/api-client.ts';
 import type { Clock } from '../../kube/clock.ts';
+import type { Part } from '../../kube/group.ts';
 import type { PooledKubeConfig } from '../../kube/kube-config.ts';
 import { loadKubeConfig } from '../../kube/kube-config.ts';
 import type { Logger } from '../../kube/log.ts';
 import { OutageLog } from '../../kube/outage-log.ts';
+import type { Tracer } from '../../kube/tracer.ts';
 import { WatchAges } from '../../kube/watch-ages.ts';
 import type { Settings } from '../settings.ts';
 import { hintOf } from './hints.ts';
+import { NO_TRACING } from './tracing.ts';
+import type { OperatorTracing } from './tracing.ts';
 
 /** The name of the process: to API servers and registries, in events, leases and labels. */
 export const OPERATOR_NAME = 'vault-injection-operator';
@@ -37,12 +41,20 @@ export interface Context {
   readonly outages: OutageLog;
   /** Of all watches of the process. */
   readonly watchAges: WatchAges;
+  /** Records spans, or does nothing. */
+  readonly tracer: Tracer;
+  /** What has to be stopped so that the last spans are exported; left out if nothing records them. */
+  readonly traces?: Part;
   /** Labels of every object that the operator owns. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Throws KubeConfigError. */
-export function createContext(settings: Settings, outside: Pick<Context, 'clock' | 'random' | 'logger'>): Context {
+export function createContext(
+  settings: Settings,
+  outside: Pick<Context, 'clock' | 'random' | 'logger'>,
+  { tracer, part }: OperatorTracing = NO_TRACING,
+): Context {
   const kubeConfig = loadKubeConfig({ file: settings.kubeconfig, context: settings.context, clock: outside.clock });
   const clientWithin = (timeoutMs?: number): ApiClient =>
     new ApiClient({ kubeConfig, userAgent: OPERATOR_NAME, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
@@ -51,6 +63,8 @@ export function createContext(settings: Settings, outside: Pick<Context, 'clock'
     ...outside,
     outages: new OutageLog({ clock, logger, explain: (error) => hintOf(error, settings) }),
     watchAges: new WatchAges(),
+    tracer,
+    ...(part && { traces: part }),
     settings,
     kubeConfig,
     client: clientWithin(),

@@ -29,6 +29,7 @@ export interface PolicyControllerOptions
       | 'policyEvents'
       | 'delivery'
       | 'crdLack'
+      | 'tracer'
     >,
     Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces'> {
   /** Where the last good rules are kept; left out if nowhere. */

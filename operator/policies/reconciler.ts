@@ -1,8 +1,11 @@
 import type { Clock } from '../../kube/clock.ts';
+import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { failureOf, isNotFound } from '../../kube/errors.ts';
 import type { Logger } from '../../kube/log.ts';
+import { NO_TRACER } from '../../kube/tracer.ts';
+import type { Span, Tracer } from '../../kube/tracer.ts';
 import { Turns } from '../../kube/turns.ts';
 import type { TurnsOptions } from '../../kube/turns.ts';
 import type { VaultHealth } from '../vault/vault-port.ts';
@@ -90,6 +93,8 @@ export interface ReconcilerOptions {
   readonly client: Pick<ObjectClient, 'apply'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Default: none. */
+  readonly tracer?: Tracer;
 }
 
 // While a thousand workloads are rolled, their counts change all the time; nobody reads them faster than this.
@@ -139,6 +144,15 @@ export class Reconciler {
 
   /** Reconciles one policy (`namespace/name`). Rejects with ApiError. */
   async reconcile(key: string): Promise<void> {
+    const { tracer = NO_TRACER } = this.#options;
+    const { namespace, name } = partsOfKey(key);
+    await traced(tracer.start('reconcile policy'), async (span) => {
+      span.set({ 'k8s.namespace.name': namespace, 'vaultinjection.policy.name': name });
+      await this.#reconcile(key, span);
+    });
+  }
+
+  async #reconcile(key: string, span: Span): Promise<void> {
     const { policies, enforcer, isLeader, vault, rules } = this.#options;
     enforcer.enforce(key);
     const object = policies.get(key);
@@ -154,7 +168,7 @@ export class Reconciler {
     const inForce = governor !== undefined && isUsable(governor) ? governor : undefined;
     vault.watch(key, inForce?.vault);
     if (isLeader()) {
-      await this.#report(key, object, verdict, governor);
+      await this.#report(key, object, verdict, governor, span);
       if (inForce !== undefined) await this.#keep(key, inForce);
     }
     if (unread) throw unread.error;
@@ -181,6 +195,7 @@ export class Reconciler {
     object: KubernetesObject,
     verdict: Verdict,
     governor: Governor | undefined,
+    span: Span,
   ): Promise<void> {
     const { webhook, certificateReady, vault, clock, again, inForceEverywhere = () => true } = this.#options;
     const { namespace = '', generation = 0 } = object.metadata;
@@ -219,7 +234,7 @@ export class Reconciler {
     if (isSameStatus(known, status)) return;
     const waitMs = this.#waitMs(key, isUrgent(known, status));
     if (waitMs > 0) again(key, waitMs);
-    else await this.#write(key, object, known, status);
+    else await traced(span.child('write status'), () => this.#write(key, object, known, status));
   }
 
   /** Says nothing of a policy that injects nothing; what cannot be determined again stays. */
@@ -284,5 +299,17 @@ export class Reconciler {
       // Deleted in the meantime: the informer will report it.
       if (!isNotFound(error)) throw error;
     }
+  }
+}
+
+/** Does something as a span, which fails as it does. */
+async function traced(span: Span, work: (span: Span) => Promise<void>): Promise<void> {
+  try {
+    await work(span);
+  } catch (error) {
+    span.fail(failureOf(error));
+    throw error;
+  } finally {
+    span.end();
   }
 }

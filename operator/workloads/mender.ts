@@ -1,13 +1,20 @@
 import type { Clock } from '../../kube/clock.ts';
 import { backoffDelay } from '../../kube/backoff.ts';
 import type { BackoffLimits } from '../../kube/backoff.ts';
+<<<<<<< HEAD
 import { isNotFound, isRefusal, retryAfterOf } from '../../kube/errors.ts';
+=======
+import { failureOf, isNotFound, isRefusal, retryAfterOf } from '../../kube/errors.ts';
+>>>>>>> traces
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { OutageLog } from '../../kube/outage-log.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
+import { NO_TRACER } from '../../kube/tracer.ts';
+import type { Tracer } from '../../kube/tracer.ts';
 import { KINDS } from '../../core/kinds.ts';
+import { workloadAttributes } from '../../core/spans.ts';
 import type { Action } from '../../core/workload/plan.ts';
 import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
 import type { Workload } from '../../core/workload/workload.ts';
@@ -25,6 +32,8 @@ export interface MenderOptions {
   readonly onDone: (action: Action, object: KubernetesObject) => void;
   /** Called with each outcome, for metrics. */
   readonly onResult?: (kind: Action['kind'], result: RequestResult) => void;
+  /** Default: none. */
+  readonly tracer?: Tracer;
 }
 
 export type RequestResult = 'Done' | 'Gone' | 'Refused' | 'Failed';
@@ -135,21 +144,30 @@ export class Mender {
   }
 
   async #act({ action, workload }: Wanted): Promise<void> {
-    const { client, onDone, onResult, logger } = this.#options;
+    const { client, onDone, onResult, logger, tracer = NO_TRACER } = this.#options;
     const { namespace, name, uid } = workload.metadata;
+    const span = tracer.start('request admission');
+    span.set({ ...workloadAttributes(workload.kind, namespace, name), 'vaultinjection.action': action.kind });
     // With the uid: a new workload of that name is judged separately. Without a version: others may write at the same
     // time.
     const changes = { metadata: { uid, annotations: action.annotations } };
     try {
       const resource = { ...KINDS[workload.kind].resource, namespace };
-      const object = await client.patch(resource, name, changes, { fieldManager: REQUEST_FIELD_MANAGER });
+      const { traceparent } = span;
+      const object = await client.patch(resource, name, changes, { fieldManager: REQUEST_FIELD_MANAGER, traceparent });
+      span.set({ 'vaultinjection.result': 'Done' });
       this.#failed.delete(action.key);
       this.#outages.worked(REQUESTING, action.key);
       logger.info({ workload: action.key, action: action.kind }, 'requested an admission');
       onResult?.(action.kind, 'Done');
       onDone(action, object);
     } catch (error) {
-      onResult?.(action.kind, this.#noteFailure(action, error));
+      const result = this.#noteFailure(action, error);
+      span.set({ 'vaultinjection.result': result });
+      if (result !== 'Gone') span.fail(failureOf(error));
+      onResult?.(action.kind, result);
+    } finally {
+      span.end();
     }
   }
 

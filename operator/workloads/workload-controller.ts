@@ -11,6 +11,7 @@ import { Listeners } from '../../kube/listeners.ts';
 import { ownTurn } from '../../kube/slices.ts';
 import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
+import type { Tracer } from '../../kube/tracer.ts';
 import type { Replicas } from '../replicas/replicas.ts';
 import { newestDenials } from '../replicas/state.ts';
 import type { PublishedDenial } from '../replicas/state.ts';
@@ -89,6 +90,7 @@ export interface WorkloadControllerOptions {
   readonly register: Register;
   readonly observer?: InformerObserver;
   readonly turn?: () => Promise<unknown>;
+  readonly tracer?: Tracer;
 }
 
 interface Looked {
@@ -168,6 +170,7 @@ export class WorkloadController {
       mayAct: () => leader.isLeader,
       onDone: (action, object) => this.#done(action, object),
       onResult: (kind, result) => this.#metrics.requested(kind, result),
+      ...(options.tracer && { tracer: options.tracer }),
     });
     this.#denials = new Denials({
       client,

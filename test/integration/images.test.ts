@@ -200,6 +200,14 @@ describe('the images of make images', function () {
       expect(status).to.equal(0);
     });
 
+    it('on nothing but a kernel: what the operator loads where traces are on', () => {
+      const load = "import('/tracing.mjs').then(({ createSdk }) => console.log(typeof createSdk))";
+      const { status, stdout, stderr } = inImage(`node-${ARCHITECTURE}`, '/node', '-e', load);
+      expect(stderr).to.equal('');
+      expect(stdout).to.equal('function\n');
+      expect(status).to.equal(0);
+    });
+
     it('on nothing but a kernel: vault-env', () => {
       const { stderr } = inImage(`vault-env-${ARCHITECTURE}`, '/vault-env', '--no-such-flag');
       expect(stderr).to.match(/^vault-env: /);

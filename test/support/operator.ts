@@ -26,6 +26,8 @@ export interface OperatorOptions {
   readonly bundled?: boolean;
   /** The folder in which `make build` made the bundle, where it is not dist/ of this checkout. */
   readonly dist?: string;
+  /** Variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
   /** Called with its process as soon as that exists. */
@@ -91,7 +93,8 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     ...['--injector-image', options.injectorImage ?? 'localhost/vault-env:test'],
     ...(options.flags ?? []),
   ];
-  const daemon = workspace.start('operator', command, options.bundled === true ? shippedEnvironment() : {});
+  const shipped = options.bundled === true ? shippedEnvironment() : {};
+  const daemon = workspace.start('operator', command, { ...shipped, ...options.env });
   options.onStarted?.(daemon.pid);
   try {
     if (prepare)

@@ -11,6 +11,7 @@ import { Reconciler } from '../../operator/policies/reconciler.ts';
 import { RuleCache } from '../../operator/policies/rule-cache.ts';
 import type { VaultHealth } from '../../operator/vault/vault-port.ts';
 import { ManualClock, settle } from './manual-clock.ts';
+import { RecordingTracer } from './recorded-spans.ts';
 import { testLog } from './test-log.ts';
 
 export const KEY = 'shop/web';
@@ -97,6 +98,7 @@ export class ReconcilerScene {
   delivery: DeliveryChoice | undefined;
   leading = true;
   everywhere: (version: string) => boolean = () => true;
+  readonly tracer = new RecordingTracer();
   readonly enforcer: Enforcer;
   readonly reconciler: Reconciler;
 
@@ -160,6 +162,7 @@ export class ReconcilerScene {
       },
       clock,
       logger,
+      tracer: this.tracer,
     });
   }
 
