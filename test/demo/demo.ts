@@ -33,6 +33,11 @@ const say = (text: string): void => console.log(text);
 const onPath = await run('kubectl', ['version', '--client']);
 const kubectl = onPath.code === undefined ? (findTool('kubectl')?.path ?? 'kubectl') : 'kubectl';
 
+if (options.context === undefined && process.env.CONTEXT !== undefined)
+  say(
+    `The environment has CONTEXT=${process.env.CONTEXT}, which is not used. To use it: make demo CONTEXT=${process.env.CONTEXT}`,
+  );
+
 /** @returns the exit status */
 async function main(): Promise<number> {
   const choice: Choice = options.here

@@ -3,7 +3,7 @@
  * what there is to see. It stays until Ctrl-C, so that one can try kubectl on it, unless it is to run once.
  */
 import { writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 
 import { Cluster } from '../integration/cluster.ts';
 import { whyNoNode } from '../support/node.ts';
@@ -153,7 +153,8 @@ async function stay(stage: Stage, steps: Steps): Promise<void> {
   steps.say(
     howToGoOn({
       kubectl: 'kubectl',
-      vault: 'vault',
+      // OpenBao will do, whose program is bao
+      vault: basename(vault.path),
       first: [
         `export PATH=${[...new Set([kubectl, vault].map(({ path }) => dirname(path)))].join(delimiter)}:$PATH`,
         `export KUBECONFIG=${stage.plane.kubeconfig}`,

@@ -62,7 +62,8 @@ describe('make demo, in a cluster that is at hand', function () {
       ...process.env,
       PATH: `${bin}:${process.env.PATH ?? ''}`,
       KUBECONFIG: plane.kubeconfig,
-      HOME: node.dir,
+      // HOME stays: the demo builds with the caches that are there
+      ...{ KUBECACHEDIR: join(bin, 'kube'), HELM_CACHE_HOME: bin, HELM_CONFIG_HOME: bin, HELM_DATA_HOME: bin },
       NEWCOMER: JSON.stringify(newcomer),
     };
     untouched = await clusterWide();
