@@ -120,14 +120,14 @@ async function applySamples(demo: ClusterDemo): Promise<void> {
     'vaultinjectionpolicies',
     '--all',
     '--for=condition=Ready',
-    '--timeout=120s',
+    '--timeout=300s',
   );
   const before = await templateWithoutPolicies(cluster, web);
   steps.next('samples/: workloads');
   steps.detail((await cluster.apply(workloads)).all);
   for (const { kind, metadata } of workloads.filter((one) => one.kind !== 'Service')) {
     const name = `${kind.toLowerCase()}/${metadata.name}`;
-    await cluster.kubectl('rollout', 'status', name, '-n', SHOP, '--timeout=180s');
+    await cluster.kubectl('rollout', 'status', name, '-n', SHOP, '--timeout=300s');
     steps.detail(`${name} is running`);
   }
   await cluster.kubectl('wait', '-n', SHOP, 'vaultinjectionpolicies', '--all', ...COUNTED);

@@ -21,7 +21,7 @@ interface Container {
 /** @param withCrd false: there is a CRD already, which stays as it is */
 export async function installWithHelm(cluster: TrialCluster, images: ImageNames, withCrd: boolean): Promise<void> {
   const values = chartValues(images, withCrd);
-  const target = ['--namespace', SYSTEM, '--wait', '--timeout', '180s', '--values', '-'];
+  const target = ['--namespace', SYSTEM, '--wait', '--timeout', '300s', '--values', '-'];
   await cluster.helm(JSON.stringify(values), 'upgrade', '--install', OPERATOR, join(CONFIG, 'chart'), ...target);
 }
 
@@ -51,7 +51,7 @@ export async function installWithKubectl(cluster: TrialCluster, images: ImageNam
       (kind !== 'CustomResourceDefinition' || withCrd),
   );
   await cluster.apply(objects, '--server-side');
-  await cluster.kubectl('rollout', 'status', `deployment/${OPERATOR}`, '-n', SYSTEM, '--timeout=180s');
+  await cluster.kubectl('rollout', 'status', `deployment/${OPERATOR}`, '-n', SYSTEM, '--timeout=300s');
 }
 
 /** The objects of a text of YAML, with other images of the operator and of vault-env. */

@@ -29,7 +29,7 @@ export async function lookAt(cluster: TrialCluster): Promise<Seen> {
   const operators = await others('deployments', '--all-namespaces');
   const webhooks = await others('mutatingwebhookconfigurations');
   const crds = await others('customresourcedefinitions');
-  const named = (kind: string, name: string): boolean => ofDemo.includes(SYSTEM) === false && kind.endsWith(`/${name}`);
+  const named = (kind: string, name: string): boolean => !ofDemo.includes(SYSTEM) && kind.endsWith(`/${name}`);
   return {
     version: (JSON.parse(version) as { serverVersion: { gitVersion: string } }).serverVersion.gitVersion,
     architectures: architectures.split(' ').filter(Boolean),

@@ -50,14 +50,19 @@ async function deleteNamespaces(
 ): Promise<void> {
   if (names.length === 0) return;
   say(`the namespaces ${names.join(', ')}, with all that is in them`);
-  await cluster.kubectl('delete', 'namespace', ...names, '--ignore-not-found', '--timeout=180s');
+  await cluster.kubectl('delete', 'namespace', ...names, '--ignore-not-found', '--timeout=300s');
 }
 
 /** By helm if it has installed it. Without helm the labels are enough. */
 async function uninstall(cluster: TrialCluster, say: (line: string) => void): Promise<void> {
   if (!(await cluster.hasHelm())) return;
-  const releases = (await cluster.helm('', 'list', '--all', '--short', '--namespace', SYSTEM)).stdout.split('\n');
-  if (!releases.includes(OPERATOR)) return;
+  // `helm list --all` is no more in Helm 4, and without it Helm 3 lists no release that has failed
+  const status = cluster.helm('', 'status', OPERATOR, '--namespace', SYSTEM);
+  const installed = await status.then(
+    () => true,
+    () => false,
+  );
+  if (!installed) return;
   say(`the release ${OPERATOR}`);
   try {
     await cluster.helm('', 'uninstall', OPERATOR, '--namespace', SYSTEM, '--wait', '--timeout', '120s');

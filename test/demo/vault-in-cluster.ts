@@ -11,7 +11,7 @@ export const DEMO_SECRETS = {
 } as const;
 
 export async function prepareVault(cluster: TrialCluster): Promise<void> {
-  await cluster.kubectl('rollout', 'status', 'deployment/vault', '-n', 'vault', '--timeout=180s');
+  await cluster.kubectl('rollout', 'status', 'deployment/vault', '-n', 'vault', '--timeout=300s');
   const exec = ['exec', '-i', '-n', 'vault', 'deployment/vault', '--', 'vault'];
   const vault = (stdin: string, ...args: string[]): Promise<unknown> => cluster.kubectlWith(stdin, ...exec, ...args);
   await vault('', 'auth', 'enable', 'kubernetes');

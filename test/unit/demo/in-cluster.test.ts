@@ -156,7 +156,7 @@ describe('make demo-clean', () => {
       .map((command) => command.replace(/^\w+ --\S+ \S+ /, ''));
 
   it('removes workloads first, then the operator, and then what has the label', async () => {
-    const [cluster, commands] = clusterThatSays({ ...OURS, 'list --all': 'vault-injection-operator\n' });
+    const [cluster, commands] = clusterThatSays(OURS);
     await removeDemo(cluster, () => undefined);
     const done = deletions(commands);
     expect(done[0]).to.match(/^delete namespace shop vault /);
@@ -167,7 +167,7 @@ describe('make demo-clean', () => {
   });
 
   it('deletes no webhook configuration and no release where it has not installed the operator', async () => {
-    const [cluster, commands] = clusterThatSays({ 'list --all': 'vault-injection-operator\n' });
+    const [cluster, commands] = clusterThatSays({});
     await removeDemo(cluster, () => undefined);
     for (const command of deletions(commands)) expect(command).to.contain('-l vaultinjection.dev/demo=true');
   });
@@ -193,6 +193,12 @@ describe('make demo-clean', () => {
     const [cluster, commands] = clusterThatSays(OURS, ['delete mutatingadmissionpolic']);
     await removeDemo(cluster, () => undefined);
     expect(commands.at(-1)).to.contain('get crd');
+  });
+
+  it('removes by label what kubectl has installed', async () => {
+    const [cluster, commands] = clusterThatSays(OURS, ['status vault-injection-operator']);
+    await removeDemo(cluster, () => undefined);
+    expect(deletions(commands).join('\n')).to.not.contain('uninstall');
   });
 
   it('does not need helm', async () => {
