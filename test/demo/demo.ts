@@ -71,12 +71,7 @@ async function inCluster(choice: Extract<Choice, { where: 'cluster' }>): Promise
   const cluster = new TrialCluster(run, kubectl, choice.context);
   const { IMAGE_LOADER: loader, IMAGE_PREFIX: prefix = '' } = process.env;
   const images = { origin: choice.origin, loader, prefix };
-  let interrupted = false;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      interrupted = true;
-      cluster.interrupt();
-    });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => cluster.interrupt());
   try {
     const steps = new Steps(STEPS_IN_CLUSTER);
     await playInCluster({ cluster, images, steps, isCurrent: choice.isCurrent, once });
@@ -85,8 +80,8 @@ async function inCluster(choice: Extract<Choice, { where: 'cluster' }>): Promise
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     if (error instanceof NotHere) return refuse(reason);
-    if (!interrupted) console.error(`${reason}\n${await state(cluster)}`);
-    if (interrupted || once) await takeAway(cluster);
+    if (!cluster.interrupted) console.error(`${reason}\n${await state(cluster)}`);
+    if (cluster.interrupted || once) await takeAway(cluster);
     else console.error('What was made is still there, to look at. `make demo-clean` removes it.');
     return 1;
   }

@@ -73,7 +73,7 @@ export async function playInCluster(demo: ClusterDemo): Promise<void> {
 }
 
 function announce(demo: ClusterDemo, version: string, withHelm: boolean, hasCrd: boolean): void {
-  const { cluster, steps } = demo;
+  const { steps } = demo;
   steps.detail(`Kubernetes ${version}. This is made there, with ${withHelm ? 'kubectl and helm' : 'kubectl'}, and nothing else is changed:
 - the namespaces vault (a Vault that forgets everything), ${SYSTEM} (the operator) and ${SHOP} (programs)
 - for the whole cluster: ${hasCrd ? '' : 'a CRD, '}a webhook configuration, admission policies and roles

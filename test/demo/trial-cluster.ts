@@ -30,6 +30,11 @@ export class TrialCluster {
     return this.#commands;
   }
 
+  /** Whether `interrupt` was called, and `resume` was not. */
+  get interrupted(): boolean {
+    return this.#interruption.signal.aborted;
+  }
+
   /** Ends the command that runs. No further one begins until `resume`: each rejects. */
   interrupt(): void {
     this.#interruption.abort();
