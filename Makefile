@@ -19,7 +19,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 setup: node_modules/.package-lock.json ## install the npm packages
 
 .PHONY: tools
-tools: setup ## build the pinned cluster tools into the user's cache (about 20 minutes the first time)
+tools: setup ## build the pinned cluster tools into the user's cache (29 minutes the first time)
 	@node build/tools/tools.ts
 
 .PHONY: build
@@ -95,8 +95,16 @@ chaos: build ## play the long stories of what may go wrong, about two hours: STO
 	@node test/chaos/run.ts $(STORY)
 
 .PHONY: demo
-demo: setup ## start a local cluster with Vault, the operator and the samples; ONCE=1: exit when done
-	@node test/demo/demo.ts $(if $(ONCE),--once)
+demo: setup ## Vault, the operator and the samples in kind, minikube or CONTEXT=name; else the pinned tools (built once: 25 minutes)
+	@node test/demo/demo.ts $(DEMO_FLAGS)
+
+.PHONY: demo-clean
+demo-clean: setup ## remove what the demo has made in a cluster
+	@node test/demo/demo.ts --clean $(DEMO_FLAGS)
+
+# ONCE=1 takes everything away at the end, HERE=1 uses no cluster. CONTEXT counts only on the command line of make: no cluster is
+# used because of a variable that was set for something else.
+DEMO_FLAGS = $(if $(ONCE),--once) $(if $(HERE),--here) $(if $(filter command,$(word 1,$(origin CONTEXT))),--context '$(CONTEXT)')
 
 .PHONY: cluster
 cluster: setup ## start a local API server with the CRD, to run your operator against; Ctrl-C stops it

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { progress } from './pace.ts';
 import { cachedPath, type GoTool, type ToolName } from './table.ts';
 
 export type Log = (line: string) => void;
@@ -9,19 +10,29 @@ export type Log = (line: string) => void;
 const TOOLS = fileURLToPath(new URL('../../test/tools/', import.meta.url));
 const HEARTBEAT_MS = 15_000;
 
-/** Builds one tool into the cache, where it appears complete or not at all. `position` is for example '3 of 11'. */
-export async function buildTool(name: ToolName, tool: GoTool, position: string, log: Log): Promise<void> {
+export interface ToolBuild {
+  readonly name: ToolName;
+  readonly tool: GoTool;
+  /** For example '3 of 11'. */
+  readonly position: string;
+  /** How many seconds it is expected to take on this machine. */
+  readonly expected: number;
+}
+
+/** Builds one tool into the cache, where it appears complete or not at all. Resolves with the seconds that it took. */
+export async function buildTool({ name, tool, position, expected }: ToolBuild, log: Log): Promise<number> {
   const title = `${name} ${tool.version} (${position})`;
   const begun = Date.now();
-  const elapsed = (): string => `${Math.round((Date.now() - begun) / 1000)} s`;
-  log(`building ${title}: takes about ${tool.seconds} s on 2 cores, once`);
-  const heartbeat = setInterval(() => log(`building ${title}: ${elapsed()} of about ${tool.seconds} s`), HEARTBEAT_MS);
+  const elapsed = (): number => Math.round((Date.now() - begun) / 1000);
+  log(`building ${title}: takes about ${expected} s, once`);
+  const heartbeat = setInterval(() => log(`building ${title}: ${progress(elapsed(), expected)}`), HEARTBEAT_MS);
   try {
     await goBuild(`${TOOLS}${tool.module}`, tool.package, cachedPath(name), tool.flags);
   } finally {
     clearInterval(heartbeat);
   }
-  log(`built ${title} in ${elapsed()}`);
+  log(`built ${title} in ${elapsed()} s`);
+  return elapsed();
 }
 
 /**

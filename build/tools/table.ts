@@ -9,7 +9,7 @@ export interface GoTool {
   readonly module: string;
   readonly package: string;
   readonly flags: readonly string[];
-  /** How long a first build takes on 2 cores, to tell the user. */
+  /** How long a first build takes on 2 cores that do nothing else, download of sources included, to tell the user. */
   readonly seconds: number;
   readonly use?: ToolUse;
 }
@@ -40,6 +40,28 @@ export const allTools = names.filter((name) => tools[name].use !== 'on request')
 
 /** What `make demo` needs. */
 export const demoTools = names.filter((name) => tools[name].use === undefined);
+
+/** Those of the demo that run pods, which needs Linux: without it, the demo does without a node. */
+export const nodeTools: readonly ToolName[] = [
+  ...(['kube-scheduler', 'kubelet', 'containerd', 'containerd-shim-runc-v2', 'ctr', 'runc', 'busybox'] as const),
+];
+
+/** How many seconds the table says for these. */
+export function secondsToBuild(names: readonly ToolName[]): number {
+  return names.map((name) => tools[name]).reduce((sum, tool) => sum + ('seconds' in tool ? tool.seconds : 5), 0);
+}
+
+// Measured for all tools of the demo, from nothing: 25 minutes on a quiet machine, 44 beside other work.
+const BUSY = 44 / 25;
+
+/**
+ * How long building these takes on 2 cores, in whole minutes: the one place that says so. README.md, CONTRIBUTING.md and
+ * the Makefile repeat it, and a test compares them.
+ */
+export function minutesToBuild(names: readonly ToolName[]): { readonly quiet: number; readonly busy: number } {
+  const minutes = secondsToBuild(names) / 60;
+  return { quiet: Math.ceil(minutes), busy: Math.ceil(minutes * BUSY) };
+}
 
 export function isToolName(name: string): name is ToolName {
   return Object.hasOwn(table, name);

@@ -9,7 +9,17 @@ import { delimiter, dirname, join } from 'node:path';
 import { buildTool, type Log } from './go-build.ts';
 import { fetchFromDebian, fetchWholeFromDebian } from './debian.ts';
 import { withLock } from './lock.ts';
-import { allTools, cacheDirectory, cachedPath, isToolName, tools, type ToolName } from './table.ts';
+import { inMinutes, Pace } from './pace.ts';
+import {
+  allTools,
+  cacheDirectory,
+  cachedPath,
+  isToolName,
+  minutesToBuild,
+  secondsToBuild,
+  tools,
+  type ToolName,
+} from './table.ts';
 
 export interface FoundTool {
   readonly path: string;
@@ -25,7 +35,7 @@ export async function ensureTools<N extends ToolName>(
   options: { readonly log?: Log } = {},
 ): Promise<Readonly<Record<N, FoundTool>>> {
   const log = options.log ?? ((line) => process.stderr.write(`${line}\n`));
-  const complete = (): boolean => names.every((name) => findTool(name) !== undefined);
+  const complete = (): boolean => missingTools(names).length === 0;
   if (!complete()) {
     const onWait = (pid: number): void => log(`waiting for process ${pid}, which is building tools`);
     const lock = join(cacheDirectory(), 'build.lock');
@@ -33,6 +43,11 @@ export async function ensureTools<N extends ToolName>(
   }
   const found = names.map((name) => [name, findTool(name) ?? failed(name)] as const);
   return Object.fromEntries(found) as Record<N, FoundTool>;
+}
+
+/** Returns which of the programs have to be built. */
+export function missingTools<N extends ToolName>(names: readonly N[]): readonly N[] {
+  return names.filter((name) => findTool(name) === undefined);
 }
 
 /** Returns where a program is, or undefined if it has to be built. */
@@ -120,25 +135,26 @@ function isStatic(path: string): boolean {
 }
 
 async function makeMissing(names: readonly ToolName[], log: Log): Promise<void> {
-  const missing = names.filter((name) => findTool(name) === undefined);
-  const seconds = missing.reduce((sum, name) => sum + secondsOf(name), 0);
-  if (seconds > 60) {
-    log(
-      `${missing.length} tools are to be built from source: about ${Math.ceil(seconds / 60)} minutes on 2 cores, and the download of sources.`,
-    );
+  const missing = missingTools(names);
+  const pace = new Pace();
+  if (secondsToBuild(missing) > 60) {
+    const { quiet, busy } = minutesToBuild(missing);
+    const minutes = `${quiet} minutes on 2 cores, or ${busy} on a busy machine`;
+    log(`${missing.length} tools are built from source, once: about ${minutes}, and the download of sources.`);
     log(`They are kept in ${cacheDirectory()} for the next time.`);
   }
   for (const [i, name] of missing.entries()) {
     const tool = tools[name];
-    if (!('debianPackage' in tool)) await buildTool(name, tool, `${i + 1} of ${missing.length}`, log);
-    else if (tool.whole === true) fetchWholeFromDebian(name, tool, log);
-    else fetchFromDebian(name, tool, log);
+    if ('debianPackage' in tool) {
+      if (tool.whole === true) fetchWholeFromDebian(name, tool, log);
+      else fetchFromDebian(name, tool, log);
+      continue;
+    }
+    const position = `${i + 1} of ${missing.length}`;
+    pace.saw(tool.seconds, await buildTool({ name, tool, position, expected: pace.of(tool.seconds) }, log));
+    const left = pace.of(secondsToBuild(missing.slice(i + 1)));
+    if (left > 60) log(`the other ${missing.length - i - 1} take about ${inMinutes(left)} at this pace`);
   }
-}
-
-function secondsOf(name: ToolName): number {
-  const tool = tools[name];
-  return 'seconds' in tool ? tool.seconds : 5;
 }
 
 function failed(name: ToolName): never {

@@ -1,167 +1,109 @@
 /**
- * `make demo`: everything on this machine, from nothing. Ten steps, each with one line before it, then what there is to
- * see. With --once it ends by itself; else it stays until Ctrl-C, so that one can try kubectl on it.
+ * `make demo` and `make demo-clean`. A cluster that is for trying is used if there is one: kind, minikube, or the context that
+ * was named. Else everything is started on this machine, with tools that are built for it.
+ *
+ *     node test/demo/demo.ts [--context NAME] [--here] [--once] [--clean]
+ *
+ * IMAGE_LOADER is a command that loads an archive onto the nodes of another cluster, IMAGE_PREFIX the registry that its nodes
+ * pull from.
  */
 import { parseArgs } from 'node:util';
 
-import { Cluster } from '../integration/cluster.ts';
-import { whyNoNode } from '../support/node.ts';
-import { eventually } from '../support/operator.ts';
-import { filesHolding, startStage, type Stage } from '../support/stage.ts';
-import { demoTools } from '../../build/tools/table.ts';
-import { ensureTools } from '../../build/tools/tools.ts';
-import { runOnHost } from './host-stand-in.ts';
-import { renderSamples, type Manifest } from './samples.ts';
-import { unifiedDiff } from './diff.ts';
+import { findTool } from '../../build/tools/tools.ts';
+import { chooseCluster, type Choice } from './choose-cluster.ts';
+import { findClusters } from './find-clusters.ts';
+import { playHere, STEPS as STEPS_HERE } from './here.ts';
+import { NotHere, playInCluster, STEPS as STEPS_IN_CLUSTER } from './in-cluster.ts';
+import { run } from './programs.ts';
+import { removeDemo, SYSTEM } from './remove.ts';
+import { Steps } from './steps.ts';
+import { TrialCluster } from './trial-cluster.ts';
 
-const STEPS = 10;
-const NAMESPACE = 'shop';
-// a demo secret: shown on purpose, and searched for in etcd
-const SECRET = { username: 'shop', password: `demo-${Math.random().toString(36).slice(2, 12)}` };
-const WEB = 'web';
+const { values: options } = parseArgs({
+  options: {
+    context: { type: 'string' },
+    here: { type: 'boolean', default: false },
+    once: { type: 'boolean', default: false },
+    clean: { type: 'boolean', default: false },
+  },
+});
+const { once } = options;
+const say = (text: string): void => console.log(text);
+/** As on the command line; a kubectl of the tools will do. */
+const onPath = await run('kubectl', ['version', '--client']);
+const kubectl = onPath.code === undefined ? (findTool('kubectl')?.path ?? 'kubectl') : 'kubectl';
 
-const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
-
-let step = 0;
-const started = Date.now();
-const say = (text = ''): void => console.log(text);
-function next(what: string): void {
-  step += 1;
-  const seconds = String(Math.round((Date.now() - started) / 1000)).padStart(3);
-  say(`[${String(step).padStart(2)}/${STEPS}] ${seconds} s  ${what}`);
-}
-
-async function main(): Promise<void> {
-  next('tools: pinned, built once from source, kept in your cache (about 20 minutes the first time on two cores)');
-  await ensureTools(demoTools, { log: (line) => say(`              ${line}`) });
-  const noNode = whyNoNode();
-  const stage = await startStage({ withNode: noNode === undefined, onStep: next }, SECRET);
-  try {
-    if (noNode !== undefined) next(`no node: ${noNode}. The pod's program will run on this host, by a stand-in`);
-    await play(stage);
-    if (!options.once) await stay(stage);
-  } finally {
-    say('\nstopping what was started');
-    await stage.stop();
-  }
-}
-
-async function play(stage: Stage): Promise<void> {
-  const cluster = new Cluster(stage.plane);
-  const samples = await renderSamples(stage.plane, stage.vault);
-  next('samples/: policies');
-  await applyPolicies(cluster, samples.policies);
-  next('samples/: workloads');
-  const before = await cluster.fresh(withoutPolicies(samples.web));
-  for (const manifest of samples.workloads) say(indent((await cluster.apply(manifest)).trim()));
-  const after = (await cluster.get(NAMESPACE, WEB)).spec.template;
-  next('pods: vault-env logs in as their ServiceAccount, reads, and becomes the program');
-  const line = stage.node === undefined ? await runOnHost(stage, after, NAMESPACE) : await firstLines(stage, cluster);
-  next('etcd: is the secret in it?');
-  const [own, secret] = [
-    filesHolding(stage.plane.etcdDir, 'vault:secret/data/shop/db#password'),
-    filesHolding(stage.plane.etcdDir, SECRET.password),
-  ];
-  if (own === 0 || secret !== 0) throw new Error(`etcd: ${own} files hold the reference, ${secret} hold the secret`);
-  next('done');
-
-  await workloadsAreCounted(cluster, samples.workloads);
-  if (stage.node !== undefined) await noneHasCrashed(cluster);
-  heading(`What \`kubectl get vaultinjectionpolicies -n ${NAMESPACE}\` shows (-o wide shows more)`);
-  say(await cluster.kubectl('get', 'vaultinjectionpolicies', '-n', NAMESPACE));
-  heading(`What admission made of the pod template of deployment/${WEB}`);
-  say(unifiedDiff(before, after, { from: 'as applied', to: 'as stored' }));
-  heading(
-    stage.node === undefined
-      ? 'What the program printed, run on this host by the stand-in'
-      : `What \`kubectl logs deployment/${WEB}\` shows`,
-  );
-  say(line);
-  if (!line.includes(SECRET.password)) throw new Error('the program did not get the secret');
-  heading('Where the secret is');
+if (options.context === undefined && process.env.CONTEXT !== undefined)
   say(
-    `in Vault, and in the program's environment. Of the files of etcd ${own} hold the reference, ${secret} hold the secret.`,
+    `The environment has CONTEXT=${process.env.CONTEXT}, which is not used. To use it: make demo CONTEXT=${process.env.CONTEXT}`,
   );
+
+/** @returns the exit status */
+async function main(): Promise<number> {
+  const choice: Choice = options.here
+    ? { where: 'here', notes: [] }
+    : chooseCluster(await findClusters(run, kubectl), options.context);
+  if (choice.where === 'nowhere') return refuse(choice.message);
+  if (options.clean) return clean(choice);
+  if (choice.where === 'cluster') return inCluster(choice);
+  say('No cluster for trying was found, so one is started on this machine.');
+  for (const note of choice.notes) say(`- ${note}`);
+  await playHere(new Steps(STEPS_HERE), { once });
+  return 0;
 }
 
-async function applyPolicies(cluster: Cluster, policies: readonly Manifest[]): Promise<void> {
-  for (const manifest of policies) {
-    if (manifest.kind === 'VaultInjectionPolicy') await cluster.policy(manifest);
-    else await cluster.apply(manifest);
+function refuse(message: string): number {
+  console.error(message);
+  return 2;
+}
+
+async function clean(choice: Exclude<Choice, { where: 'nowhere' }>): Promise<number> {
+  if (choice.where === 'here')
+    return refuse('No cluster for trying was found. To remove the demo from another: make demo-clean CONTEXT=NAME');
+  const cluster = new TrialCluster(run, kubectl, choice.context);
+  say(`Removing from the cluster of context ${choice.context} what the demo has made:`);
+  await removeDemo(cluster, say);
+  say('Nothing of the demo is left there.');
+  return 0;
+}
+
+async function inCluster(choice: Extract<Choice, { where: 'cluster' }>): Promise<number> {
+  const cluster = new TrialCluster(run, kubectl, choice.context);
+  const { IMAGE_LOADER: loader, IMAGE_PREFIX: prefix = '' } = process.env;
+  const images = { origin: choice.origin, loader, prefix };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => cluster.interrupt());
+  try {
+    const steps = new Steps(STEPS_IN_CLUSTER);
+    await playInCluster({ cluster, images, steps, isCurrent: choice.isCurrent, once });
+    if (once) await takeAway(cluster);
+    return 0;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (error instanceof NotHere) return refuse(reason);
+    if (!cluster.interrupted) console.error(`${reason}\n${await state(cluster)}`);
+    if (cluster.interrupted || once) await takeAway(cluster);
+    else console.error('What was made is still there, to look at. `make demo-clean` removes it.');
+    return 1;
   }
 }
 
-/** The counts in statuses are up to ten seconds old. */
-async function workloadsAreCounted(cluster: Cluster, manifests: readonly Manifest[]): Promise<void> {
-  const wanted = manifests.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet').length;
-  await eventually('the policies to count their workloads', async () => {
-    const path = '{range .items[*]}{.status.workloads.injected}{" "}{end}';
-    const counts = await cluster.kubectl('get', 'vip', '-n', NAMESPACE, '-o', `jsonpath=${path}`);
-    const injected = counts.split(' ').reduce((sum, count) => sum + Number(count), 0);
-    return injected >= wanted ? true : undefined;
-  });
+/** What helps to see why something did not get ready. */
+async function state(cluster: TrialCluster): Promise<string> {
+  const seen = await Promise.all(
+    ['vault', SYSTEM, 'shop'].map((namespace) =>
+      cluster.kubectl('get', 'pods,events', '-n', namespace, '--request-timeout=15s').catch(() => ''),
+    ),
+  );
+  return seen.join('');
 }
 
-/** A container is available for a moment before it crashes. */
-async function noneHasCrashed(cluster: Cluster): Promise<void> {
-  const path = '{range .items[*].status.containerStatuses[*]}{.restartCount} {.name}{"\\n"}{end}';
-  const lines = await cluster.kubectl('get', 'pods', '-n', NAMESPACE, '-o', `jsonpath=${path}`);
-  const crashed = lines.split('\n').filter((line) => /^[1-9]/.test(line));
-  if (crashed.length > 0) throw new Error(`containers have crashed: ${crashed.join(', ')}`);
+async function takeAway(cluster: TrialCluster): Promise<void> {
+  cluster.resume();
+  say('\nRemoving what the demo has made:');
+  await removeDemo(cluster, say);
 }
 
-/** The same workload in a namespace without policies: what the API server makes of it by itself. */
-function withoutPolicies(web: Manifest): Manifest {
-  return { ...web, metadata: { ...web.metadata, namespace: 'default' } };
-}
-
-async function firstLines(stage: Stage, cluster: Cluster): Promise<string> {
-  const names = await cluster.kubectl('get', 'deployments,statefulsets', '-n', NAMESPACE, '-o', 'name');
-  for (const name of names.trim().split('\n')) {
-    await cluster.kubectl('rollout', 'status', name, '-n', NAMESPACE, '--timeout=120s');
-    say(indent(`${name} is running`));
-  }
-  const pod = (
-    await cluster.kubectl(
-      'get',
-      'pods',
-      '-n',
-      NAMESPACE,
-      '-l',
-      `app.kubernetes.io/name=${WEB}`,
-      '-o',
-      'jsonpath={.items[0].metadata.name}',
-    )
-  ).trim();
-  const log = (): string => stage.node?.podLog(NAMESPACE, pod, WEB) ?? '';
-  return eventually('the program to print', () => (log() === '' ? undefined : log().trim()), 60_000);
-}
-
-async function stay(stage: Stage): Promise<void> {
-  heading('It is all still running. In another terminal:');
-  say(`  export KUBECONFIG=${stage.plane.kubeconfig}`);
-  say(`  kubectl get vip -A; kubectl -n ${NAMESPACE} get deployment ${WEB} -o yaml`);
-  say('Ctrl-C ends it and takes everything away.');
-  await new Promise<void>((resolve) => {
-    const alive = setInterval(() => undefined, 60_000);
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        clearInterval(alive);
-        resolve();
-      });
-    }
-  });
-}
-
-function heading(text: string): void {
-  say(`\n${text}\n${'-'.repeat(text.length)}`);
-}
-
-function indent(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => `              ${line}`)
-    .join('\n');
-}
-
-await main();
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  return 1;
+});

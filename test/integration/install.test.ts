@@ -216,16 +216,17 @@ describe('kubectl apply -k config/default', function () {
   });
 
   describe('then kubectl apply -k', () => {
-    it('samples/demo is accepted without a warning', async () => {
+    it('samples/demo is accepted without a warning, on one node and in a cluster', async () => {
       // a dry run sees the namespace as it is, and the samples are for a stricter one
       await plane.kubectlOk(['apply', '-f', join(ROOT, 'samples/policies/namespace.yaml')]);
       const lenient = 'pod-security.kubernetes.io/warn=privileged';
       // no operator runs, so that nothing is injected, which config/warnings would say
       const silent = 'vaultinjection.dev/warnings=off';
       await plane.kubectlOk(['label', '--overwrite', 'namespace', 'shop', lenient, silent]);
-      const dryRun = ['apply', '-k', join(ROOT, 'samples/demo'), '--dry-run=server'];
-      const { code, stderr } = await plane.kubectl(dryRun);
-      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+      for (const folder of ['samples/demo', 'samples/demo/in-cluster']) {
+        const { code, stderr } = await plane.kubectl(['apply', '-k', join(ROOT, folder), '--dry-run=server']);
+        expect({ folder, code, stderr }).to.deep.equal({ folder, code: 0, stderr: '' });
+      }
     });
 
     for (const folder of ['samples/policies', 'samples/workloads', 'samples'])

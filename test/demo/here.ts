@@ -1,0 +1,179 @@
+/**
+ * The demo where no cluster is at hand: everything on this machine, from nothing. Ten steps, each with one line before it, then
+ * what there is to see. It stays until Ctrl-C, so that one can try kubectl on it, unless it is to run once.
+ */
+import { writeFileSync } from 'node:fs';
+import { basename, delimiter, dirname, join } from 'node:path';
+
+import { Cluster } from '../integration/cluster.ts';
+import { whyNoNode } from '../support/node.ts';
+import { eventually } from '../support/operator.ts';
+import { filesHolding, startStage, type Stage } from '../support/stage.ts';
+import { demoTools, minutesToBuild, nodeTools } from '../../build/tools/table.ts';
+import { ensureTools, missingTools } from '../../build/tools/tools.ts';
+import { howToGoOn } from './how-to-go-on.ts';
+import { runOnHost } from './host-stand-in.ts';
+import { renderSamples, type Manifest } from './samples.ts';
+import type { Steps } from './steps.ts';
+import { unifiedDiff } from './diff.ts';
+
+const NAMESPACE = 'shop';
+// a demo secret: shown on purpose, and searched for in etcd
+const SECRET = { username: 'shop', password: `demo-${Math.random().toString(36).slice(2, 12)}` };
+const WEB = 'web';
+export const STEPS = 10;
+
+/** @param options.once false: stays until Ctrl-C. */
+export async function playHere(steps: Steps, options: { readonly once: boolean }): Promise<void> {
+  const noNode = whyNoNode();
+  const tools = demoTools.filter((name) => noNode === undefined || !nodeTools.includes(name));
+  steps.next('tools: pinned, built once from source, kept in your cache');
+  if (missingTools(tools).length > 0) steps.detail(meanwhile(noNode));
+  await ensureTools(tools, { log: (line) => steps.detail(line) });
+  const onStep = (what: string): void => steps.next(what);
+  const stage = await startStage({ withNode: noNode === undefined, onStep }, SECRET);
+  try {
+    if (noNode !== undefined) steps.next(`no node: ${noNode}. The pod's program will run on this host, by a stand-in`);
+    await play(stage, steps);
+    if (!options.once) await stay(stage, steps);
+  } finally {
+    steps.say('\nstopping what was started');
+    await stage.stop();
+  }
+}
+
+/** What one can do while the tools are built. */
+function meanwhile(noNode: string | undefined): string {
+  const { quiet } = minutesToBuild(demoTools);
+  const pods = noNode === undefined ? '' : ' and with pods, which this machine cannot run by itself';
+  return `Without waiting ${quiet} minutes${pods}: \`kind create cluster\`, and \`make demo\` again (two minutes).
+Meanwhile, in another terminal:
+- make test-unit                     the unit tests need none of these tools
+- docs/getting-started.md            the same by hand, in a cluster of kind
+- docs/architecture.md, samples/     how it works, and what one writes`;
+}
+
+async function play(stage: Stage, steps: Steps): Promise<void> {
+  const cluster = new Cluster(stage.plane);
+  const samples = await renderSamples(stage.plane, stage.vault);
+  steps.next('samples/: policies');
+  await applyPolicies(cluster, samples.policies);
+  steps.next('samples/: workloads');
+  const before = await cluster.fresh(withoutPolicies(samples.web));
+  for (const manifest of samples.workloads) steps.detail(await cluster.apply(manifest));
+  const after = (await cluster.get(NAMESPACE, WEB)).spec.template;
+  steps.next('pods: vault-env logs in as their ServiceAccount, reads, and becomes the program');
+  const line =
+    stage.node === undefined ? await runOnHost(stage, after, NAMESPACE) : await firstLines(stage, cluster, steps);
+  steps.next('etcd: is the secret in it?');
+  const [own, secret] = [
+    filesHolding(stage.plane.etcdDir, 'vault:secret/data/shop/db#password'),
+    filesHolding(stage.plane.etcdDir, SECRET.password),
+  ];
+  if (own === 0 || secret !== 0) throw new Error(`etcd: ${own} files hold the reference, ${secret} hold the secret`);
+  steps.next('done');
+
+  await workloadsAreCounted(cluster, samples.workloads);
+  if (stage.node !== undefined) await noneHasCrashed(cluster);
+  steps.heading(`What \`kubectl get vaultinjectionpolicies -n ${NAMESPACE}\` shows (-o wide shows more)`);
+  steps.say(await cluster.kubectl('get', 'vaultinjectionpolicies', '-n', NAMESPACE));
+  steps.heading(`What admission made of the pod template of deployment/${WEB}`);
+  steps.say(unifiedDiff(before, after, { from: 'as applied', to: 'as stored' }));
+  steps.heading(
+    stage.node === undefined
+      ? 'What the program printed, run on this host by the stand-in'
+      : `What \`kubectl logs deployment/${WEB}\` shows`,
+  );
+  steps.say(line);
+  if (!line.includes(SECRET.password)) throw new Error('the program did not get the secret');
+  steps.heading('Where the secret is');
+  steps.say(
+    `in Vault, and in the program's environment. Of the files of etcd ${own} hold the reference, ${secret} hold the secret.`,
+  );
+}
+
+async function applyPolicies(cluster: Cluster, policies: readonly Manifest[]): Promise<void> {
+  for (const manifest of policies) {
+    if (manifest.kind === 'VaultInjectionPolicy') await cluster.policy(manifest);
+    else await cluster.apply(manifest);
+  }
+}
+
+/** The counts in statuses are up to ten seconds old. */
+async function workloadsAreCounted(cluster: Cluster, manifests: readonly Manifest[]): Promise<void> {
+  const wanted = manifests.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet').length;
+  await eventually('the policies to count their workloads', async () => {
+    const path = '{range .items[*]}{.status.workloads.injected}{" "}{end}';
+    const counts = await cluster.kubectl('get', 'vip', '-n', NAMESPACE, '-o', `jsonpath=${path}`);
+    const injected = counts.split(' ').reduce((sum, count) => sum + Number(count), 0);
+    return injected >= wanted ? true : undefined;
+  });
+}
+
+/** A container is available for a moment before it crashes. */
+async function noneHasCrashed(cluster: Cluster): Promise<void> {
+  const path = '{range .items[*].status.containerStatuses[*]}{.restartCount} {.name}{"\\n"}{end}';
+  const lines = await cluster.kubectl('get', 'pods', '-n', NAMESPACE, '-o', `jsonpath=${path}`);
+  const crashed = lines.split('\n').filter((line) => /^[1-9]/.test(line));
+  if (crashed.length > 0) throw new Error(`containers have crashed: ${crashed.join(', ')}`);
+}
+
+/** The same workload in a namespace without policies: what the API server makes of it by itself. */
+function withoutPolicies(web: Manifest): Manifest {
+  return { ...web, metadata: { ...web.metadata, namespace: 'default' } };
+}
+
+async function firstLines(stage: Stage, cluster: Cluster, steps: Steps): Promise<string> {
+  const names = await cluster.kubectl('get', 'deployments,statefulsets', '-n', NAMESPACE, '-o', 'name');
+  for (const name of names.trim().split('\n')) {
+    await cluster.kubectl('rollout', 'status', name, '-n', NAMESPACE, '--timeout=120s');
+    steps.detail(`${name} is running`);
+  }
+  const pod = (
+    await cluster.kubectl(
+      'get',
+      'pods',
+      '-n',
+      NAMESPACE,
+      '-l',
+      `app.kubernetes.io/name=${WEB}`,
+      '-o',
+      'jsonpath={.items[0].metadata.name}',
+    )
+  ).trim();
+  const log = (): string => stage.node?.podLog(NAMESPACE, pod, WEB) ?? '';
+  return eventually('the program to print', () => (log() === '' ? undefined : log().trim()), 60_000);
+}
+
+async function stay(stage: Stage, steps: Steps): Promise<void> {
+  const { kubectl, vault } = await ensureTools(['kubectl', 'vault']);
+  const ca = join(stage.plane.dir, 'vault-ca.crt');
+  writeFileSync(ca, stage.vault.caPem);
+  steps.heading('It is all still running. Commands to copy, in another terminal:');
+  steps.say(
+    howToGoOn({
+      kubectl: 'kubectl',
+      // OpenBao will do, whose program is bao
+      vault: basename(vault.path),
+      first: [
+        `export PATH=${[...new Set([kubectl, vault].map(({ path }) => dirname(path)))].join(delimiter)}:$PATH`,
+        `export KUBECONFIG=${stage.plane.kubeconfig}`,
+        `export VAULT_ADDR=${stage.vault.tlsAddress} VAULT_CACERT=${ca} VAULT_TOKEN=${stage.vault.token}`,
+      ],
+      aboutVault: [
+        `is at ${stage.vault.tlsAddress}, with the root token "${stage.vault.token}". It forgets everything at the end.`,
+      ],
+      pods: stage.node !== undefined,
+      end: ['Ctrl-C ends it and takes everything away.'],
+    }),
+  );
+  await new Promise<void>((resolve) => {
+    const alive = setInterval(() => undefined, 60_000);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        clearInterval(alive);
+        resolve();
+      });
+    }
+  });
+}
