@@ -7,8 +7,8 @@ import Mocha from 'mocha';
 const SLOW_MS = 5_000;
 
 /**
- * mocha's spec reporter that also names slow files, and writes its counts and the names of what failed, each with the
- * first line of its error, to the file named by COUNTS_FILE.
+ * mocha's spec reporter that also names slow files, and writes its counts, the names of what failed, each with the first line of
+ * its error, and of what was skipped to the file named by COUNTS_FILE.
  */
 export default class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
@@ -20,6 +20,8 @@ export default class CountingReporter extends Mocha.reporters.Spec {
       const [message = ''] = (error?.message ?? '').split('\n', 1);
       failures.push(`${test.fullTitle()}: ${message}`);
     });
+    const skips: string[] = [];
+    runner.on('pending', (test) => skips.push(test.fullTitle()));
     runner.once('end', () => {
       const slow = [...times].filter(([, ms]) => ms > SLOW_MS).sort(([, a], [, b]) => b - a);
       for (const [file, ms] of slow) {
@@ -28,7 +30,7 @@ export default class CountingReporter extends Mocha.reporters.Spec {
       const file = process.env.COUNTS_FILE;
       if (file === undefined) return;
       const { passes = 0, failures: failed = 0, pending = 0 } = runner.stats ?? {};
-      writeFileSync(file, JSON.stringify({ passed: passes, failed, skipped: pending, failures }));
+      writeFileSync(file, JSON.stringify({ passed: passes, failed, skipped: pending, failures, skips }));
     });
   }
 }

@@ -8,6 +8,7 @@ import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type CommandResult, type ControlPlane } from '../support/control-plane.ts';
 import { CHART, NAMESPACE, openHelm, RELEASE } from '../support/helm.ts';
 import type { Helm, HelmVersion, Values } from '../support/helm.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { policy } from './manifests.ts';
 
@@ -189,7 +190,7 @@ describe('the chart on an API server', function () {
 
     for (const [version, ...force] of [['helm3'], ['helm4', '--force-conflicts']] as const)
       it(`takes over what kubectl apply -k has installed: ${version}`, async () => {
-        await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
+        await plane.kubectlOk(['apply', '-k', defaultConfig()]);
         const uid = await get(['deployment', RELEASE, ...IN], '.metadata.uid');
         const take = ['install', RELEASE, CHART, ...IN, '--take-ownership', ...force, '-f', '-'];
         const { code, stderr } = await helm(version, take);

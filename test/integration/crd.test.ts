@@ -5,6 +5,7 @@ import { policyValidator } from '../../core/policy/schema.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
+import { needs } from '../support/kubernetes-versions.ts';
 import { eventually, installPrerequisites } from '../support/operator.ts';
 import { BAD_POLICIES, GOOD_POLICIES, LARGEST_POLICY } from './policy-tables.ts';
 
@@ -208,8 +209,12 @@ describe('the CRD on a real API server', function () {
       ]);
     });
 
-    it('in the category vault, and by role', async () => {
+    it('in the category vault', async () => {
       expect((await kubectl('get vault -o name')).stdout).to.contain('vaultinjectionpolicy.vaultinjection.dev/test');
+    });
+
+    it('by role', async function () {
+      needs(this, 'selectableFields');
       const by = (role: string): Promise<CommandResult> =>
         kubectl(`get vip -o name --field-selector spec.vault.auth.role=${role}`);
       expect((await by('shop')).stdout).to.contain('/test');

@@ -9,6 +9,7 @@ import { expect } from 'chai';
 
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { exposeLoopback } from '../support/loopback-service.ts';
 import { eventually as within, startOperator, type RunningOperator } from '../support/operator.ts';
 import { runUninstall } from '../support/uninstall.ts';
@@ -61,7 +62,7 @@ describe('removing the operator', function () {
   /** config/default, with replicas that run here, and a policy with Fail in the namespace shop that is Ready. */
   async function install(howMany = 1): Promise<void> {
     await stopReplicas('SIGKILL');
-    await plane.kubectlOk(['apply', '--server-side', '--force-conflicts', '-k', join(ROOT, 'config/default')]);
+    await plane.kubectlOk(['apply', '--server-side', '--force-conflicts', '-k', defaultConfig()]);
     await plane.kubectlOk(['scale', 'deployment', NAME, '-n', SYSTEM, '--replicas=0']);
     await plane.kubectlOk(['delete', 'service', NAME, '-n', SYSTEM]);
     await exposeLoopback(plane, SYSTEM, NAME);
@@ -287,7 +288,7 @@ describe('removing the operator', function () {
 
     it('leaves no webhook configuration behind', async () => {
       await isAdmitted();
-      await plane.kubectlOk(['delete', '-k', join(ROOT, 'config/default'), '--ignore-not-found']);
+      await plane.kubectlOk(['delete', '-k', defaultConfig(), '--ignore-not-found']);
       await isGone();
       await isAdmitted();
     });
