@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { OLDEST_MINOR } from '../../operator/kubernetes-versions.ts';
+import { OLDEST_MINOR } from '../../core/kubernetes-versions.ts';
 import { CHART_SCHEMA_FILE, chartSchema } from './chart-schema.ts';
 import { CHART_SETTINGS_FILE, chartSettings } from './chart-settings.ts';
 import { chartTemplates } from './chart-templates.ts';

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
 
-import { OLDEST_MINOR } from '../../operator/kubernetes-versions.ts';
+import { OLDEST_MINOR } from '../../core/kubernetes-versions.ts';
 import { DEFAULT_PREFIX, imageName } from '../image-name.ts';
 import { formatted } from './format.ts';
 

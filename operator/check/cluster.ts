@@ -6,7 +6,7 @@ import type { ApiClient } from '../../kube/api-client.ts';
 import { isForbidden, isNotFound } from '../../kube/errors.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { serverVersion } from '../../kube/server-version.ts';
-import { isTooOld, lackingLines, USE_A_NEWER_ONE } from '../kubernetes-versions.ts';
+import { isTooOld, lackingLines, USE_A_NEWER_ONE } from '../../core/kubernetes-versions.ts';
 import { POLICIES } from '../policies/reconciler.ts';
 import { failed, ok, warning } from './report.ts';
 import type { Finding } from './report.ts';

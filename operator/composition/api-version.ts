@@ -1,7 +1,7 @@
 import { describeError } from '../../kube/errors.ts';
 import type { ApiClient } from '../../kube/api-client.ts';
 import { serverVersion } from '../../kube/server-version.ts';
-import { isTooOld, LACKING, lackingLines, minorOf, USE_A_NEWER_ONE } from '../kubernetes-versions.ts';
+import { isTooOld, LACKING, lackingLines, minorOf, USE_A_NEWER_ONE } from '../../core/kubernetes-versions.ts';
 import type { Context } from './context.ts';
 
 // Policies wait for the first answer, once.

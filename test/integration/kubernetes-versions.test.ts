@@ -8,7 +8,7 @@ import { expect } from 'chai';
 
 import { systemClock } from '../../kube/clock.ts';
 import { run } from '../../operator/check/command.ts';
-import { lackingLines } from '../../operator/kubernetes-versions.ts';
+import { lackingLines } from '../../core/kubernetes-versions.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { changesIn, chosenMinor, has } from '../support/kubernetes-versions.ts';

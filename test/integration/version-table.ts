@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 
 import { addCounts, bundleOperator, runMocha, type Counts } from '../../build/mocha.ts';
 import { ensureTools } from '../../build/tools/tools.ts';
-import { CHOICE, chosenMinor, OLDER_MINORS, toolOf, type OlderMinor } from '../support/kubernetes-versions.ts';
+import { CHOICE, minorNamed, OLDER_MINORS, toolOf, type OlderMinor } from '../support/kubernetes-versions.ts';
 
 /** What depends on the API server, with what it shows of it. Everything else is the same on each. */
 const FILES: Readonly<Record<string, string>> = {
@@ -85,7 +85,7 @@ function text({ passed, failed, skipped }: Counts): string {
 function chosen(): readonly OlderMinor[] {
   const words = (process.env.VERSIONS ?? '').split(/[\s,]+/).filter(Boolean);
   if (words.length === 0) return OLDER_MINORS;
-  return words.map((word) => chosenMinor({ [CHOICE]: word })).filter((minor) => minor !== undefined);
+  return words.map((word) => minorNamed('VERSIONS', word));
 }
 
 const minors = chosen();

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 
 import type { ToolName } from '../../build/tools/table.ts';
-import { LACKING, OLDEST_MINOR } from '../../operator/kubernetes-versions.ts';
+import { LACKING, OLDEST_MINOR } from '../../core/kubernetes-versions.ts';
 
 /** Minor versions of Kubernetes 1 older than the pinned one that have tools of their own. The first is the oldest supported. */
 export const OLDER_MINORS = [OLDEST_MINOR, 31, 34] as const;
@@ -15,10 +15,14 @@ export const CHOICE = 'KUBERNETES_VERSION';
 /** Returns undefined for the pinned version. Throws for a version that there are no tools of. */
 export function chosenMinor(env: NodeJS.ProcessEnv = process.env): OlderMinor | undefined {
   const text = env[CHOICE] ?? '';
-  if (text === '') return undefined;
+  return text === '' ? undefined : minorNamed(CHOICE, text);
+}
+
+/** Returns the minor version in a text such as 1.30 of the variable `name`. Throws for one that there are no tools of. */
+export function minorNamed(name: string, text: string): OlderMinor {
   const minor = OLDER_MINORS.find((one) => text === `1.${one}`);
   if (minor !== undefined) return minor;
-  throw new Error(`${CHOICE}: ${JSON.stringify(text)} is none of ${OLDER_MINORS.map((one) => `1.${one}`).join(', ')}`);
+  throw new Error(`${name}: ${JSON.stringify(text)} is none of ${OLDER_MINORS.map((one) => `1.${one}`).join(', ')}`);
 }
 
 /** Returns the tool of a program of the control plane, in the chosen version if it depends on that. */

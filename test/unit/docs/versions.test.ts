@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 
 import table from '../../../build/tools/tools.json' with { type: 'json' };
-import { LACKING, NEWEST_TESTED_MINOR, OLDEST_MINOR } from '../../../operator/kubernetes-versions.ts';
+import { LACKING, NEWEST_TESTED_MINOR, OLDEST_MINOR } from '../../../core/kubernetes-versions.ts';
 import { OLDER_MINORS, toolOf } from '../../support/kubernetes-versions.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');

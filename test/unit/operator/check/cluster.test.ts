@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { versionFindings } from '../../../../operator/check/cluster.ts';
-import { NEWEST_TESTED_MINOR, OLDEST_MINOR } from '../../../../operator/kubernetes-versions.ts';
+import { NEWEST_TESTED_MINOR, OLDEST_MINOR } from '../../../../core/kubernetes-versions.ts';
 
 describe('what check says of the version of the API server', () => {
   const findings = (gitVersion: string): ReturnType<typeof versionFindings> =>
@@ -17,9 +17,10 @@ describe('what check says of the version of the API server', () => {
   it('is what an older one lacks, each with the version that has it', async () => {
     const [first, ...lacking] = await findings(`v1.${OLDEST_MINOR}.14`);
     expect(first).to.deep.include({ level: 'Ok' });
-    expect(lacking.map(({ level }) => level)).to.deep.equal(['Ok', 'Ok', 'Ok']);
+    expect(lacking.map(({ level }) => level)).to.deep.equal(['Ok', 'Ok', 'Ok', 'Ok']);
     expect(lacking.map(({ message }) => message.split(',')[0])).to.deep.equal([
       'before Kubernetes 1.31',
+      'before Kubernetes 1.33',
       'before Kubernetes 1.35',
       'before Kubernetes 1.36',
     ]);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { ApiError } from '../../../../kube/object-client.ts';
 import { ApiVersion } from '../../../../operator/composition/api-version.ts';
-import { OLDEST_MINOR } from '../../../../operator/kubernetes-versions.ts';
+import { OLDEST_MINOR } from '../../../../core/kubernetes-versions.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { testLog, type LogLine } from '../../../support/test-log.ts';
 

@@ -29,6 +29,11 @@ export const LACKING = {
     since: 31,
     message: 'policies cannot be selected by --field-selector spec.vault.auth.role=ROLE',
   },
+  // kubernetes/apiextensions-apiserver: its strategy for the status compares nothing with what was stored
+  statusRatcheting: {
+    since: 33,
+    message: 'the status stays as it is of a stored policy that the CRD has forbidden since',
+  },
   imageVolumes: {
     since: 35,
     message: 'policies with delivery ImageVolume get an init container instead',
