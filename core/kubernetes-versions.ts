@@ -29,7 +29,7 @@ export const LACKING = {
     since: 31,
     message: 'policies cannot be selected by --field-selector spec.vault.auth.role=ROLE',
   },
-  // kubernetes/apiextensions-apiserver: its strategy for the status compares nothing with what was stored
+  // before, API servers compare no status with what was stored (statusStrategy of apiextensions-apiserver)
   statusRatcheting: {
     since: 33,
     message: 'the status stays as it is of a stored policy that the CRD has forbidden since',

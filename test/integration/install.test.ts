@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { expect } from 'chai';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane } from '../support/control-plane.ts';
@@ -42,7 +42,7 @@ describe('kubectl apply -k config/default', function () {
     mkdirSync(overlay);
     const config = relative(overlay, join(ROOT, 'config'));
     const components = [`${config}/network/api-servers`, `${config}/network/egress`];
-    const resources = [`${config}/default`];
+    const resources = [`${config}/${basename(defaultConfig())}`];
     writeFileSync(
       join(overlay, 'kustomization.yaml'),
       JSON.stringify({ kind: 'Kustomization', resources, components }),
