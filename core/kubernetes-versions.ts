@@ -32,7 +32,7 @@ export const LACKING = {
   // before, API servers compare no status with what was stored (statusStrategy of apiextensions-apiserver)
   statusRatcheting: {
     since: 33,
-    message: 'the status stays as it is of a stored policy that the CRD has forbidden since',
+    message: 'the status stays as it is of a stored policy that a newer CRD would refuse',
   },
   imageVolumes: {
     since: 35,

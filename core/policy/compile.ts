@@ -187,9 +187,9 @@ function hashedEnvironment({ writes, literals, ...environment }: Rule['environme
 }
 
 /** What the operator chooses is no change of the policy: pods stay as they are until it changes. */
-function hashedInjector({ isAuto, insteadBecause: _, ...injector }: RuleInjector): object {
+function hashedInjector({ isAuto, ...injector }: RuleInjector): object {
   const delivery = isAuto ? 'InitContainer' : injector.delivery;
-  return { ...injector, delivery, resources: injector.resources ?? FIRST_RESOURCES };
+  return { ...without({ ...injector }, 'insteadBecause'), delivery, resources: injector.resources ?? FIRST_RESOURCES };
 }
 
 /** Returns how vault-env gets into pods: as the policy says, or as the operator has chosen, which the status says. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
@@ -7,7 +6,6 @@ import { eventually, startOperator, type RunningOperator } from '../support/oper
 import { Cluster, WRAPPER } from './cluster.ts';
 import { container, deployment, policy } from './manifests.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const ACCOUNT = ['vault-injection-operator', '-n', 'vault-injection-system'];
 
 describe('pods that opted out of tokens for the API server, on a real one', function () {

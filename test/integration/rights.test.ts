@@ -25,7 +25,6 @@ import { OPERATOR } from '../support/vault.ts';
 import { Cluster } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const USER = `system:serviceaccount:${OPERATOR.namespace}:${OPERATOR.name}`;
 const CONFIGURATION = ['mutatingwebhookconfiguration', 'vault-injection-operator'];
 const SECRET = ['secret', 'vault-injection-operator-webhook', '-n', OPERATOR.namespace];

@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-
 import { expect } from 'chai';
 
 import { BUILDING_MS } from '../support/building.ts';
