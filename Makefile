@@ -74,6 +74,10 @@ test-alerts: setup ## provoke each alert in a real Prometheus (4 minutes; `make 
 dashboard-picture: setup ## draw docs/guides/dashboard.png with the data of a real Prometheus (6 minutes; fetches Chromium). AGAIN=1: with those of the last run
 	@node test/dashboard/run.ts $(if $(AGAIN),--again)
 
+.PHONY: test-versions
+test-versions: setup ## run tests on older API servers, which are built once; VERSIONS=1.30 runs one of them
+	@node test/integration/version-table.ts
+
 .PHONY: test
 test: setup ## run all tests: unit, Go, integration and hostile (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts

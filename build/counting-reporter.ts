@@ -7,8 +7,9 @@ import Mocha from 'mocha';
 const SLOW_MS = 5_000;
 
 /**
- * mocha's spec reporter that also names slow files, and writes its counts, the time of each file and the names of what
- * failed, each with the first line of its error, to the file named by COUNTS_FILE. Hooks count: they start the servers.
+ * mocha's spec reporter that also names slow files, and writes its counts, the time of each file, the names of what failed,
+ * each with the first line of its error, and of what was skipped to the file named by COUNTS_FILE. Hooks count: they start the
+ * servers.
  */
 export default class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
@@ -24,6 +25,8 @@ export default class CountingReporter extends Mocha.reporters.Spec {
       const [message = ''] = (error?.message ?? '').split('\n', 1);
       failures.push(`${test.fullTitle()}: ${message}`);
     });
+    const skips: string[] = [];
+    runner.on('pending', (test) => skips.push(test.fullTitle()));
     runner.once('end', () => {
       const slow = [...times].filter(([, ms]) => ms > SLOW_MS).sort(([, a], [, b]) => b - a);
       for (const [file, ms] of slow) {
@@ -33,7 +36,8 @@ export default class CountingReporter extends Mocha.reporters.Spec {
       if (file === undefined) return;
       const { passes = 0, failures: failed = 0, pending = 0 } = runner.stats ?? {};
       const files = Array.from(times, ([name, ms]) => ({ file: name, ms }));
-      writeFileSync(file, JSON.stringify({ passed: passes, failed, skipped: pending, failures, files }));
+      const counts = { passed: passes, failed, skipped: pending, failures, skips, files };
+      writeFileSync(file, JSON.stringify(counts));
     });
   }
 }

@@ -2,26 +2,18 @@
  * `make test`: every suite, a table of their times, and a last line that counts all tests. `node build/test.ts [SUITE…]`
  * runs some of them; `make test-unit` is the suite unit.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, cpSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { goModules } from './go-modules.ts';
+import { addCounts, bundleOperator, runMocha, type Counts } from './mocha.ts';
 import { testFiles } from './test-files.ts';
 import { summaryOf, type SuiteSummary, type TimedFile } from './test-summary.ts';
 import { allTools } from './tools/table.ts';
 import { ensureTools } from './tools/tools.ts';
-
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-  /** What failed, a line each. */
-  failures?: readonly string[];
-  files?: readonly TimedFile[];
-}
 
 const root = join(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'vault-injection-test-'));
@@ -31,32 +23,10 @@ const TWO_FILES_AT_ONCE = ['--parallel', '--jobs', '2'];
 // would remove the other's containers as strays.
 const THREE_FILES_AT_ONCE = ['--parallel', '--jobs', '3'];
 
-// mocha takes CI=true for a terminal with colors
-const PLAIN = process.stdout.isTTY ? [] : ['--no-color'];
-
-/**
- * Runs mocha on one folder; a run that dies before it counts is one failure. Resolves with the counts.
- * @param output file descriptor for what it prints; default: the terminal
- */
-async function mocha(folder: string, flags: readonly string[] = [], output?: number): Promise<Counts> {
+/** Runs mocha on one folder. Resolves with the counts. */
+function mocha(folder: string, flags: readonly string[] = [], output?: number): Promise<Counts> {
   const countsFile = join(scratch, `${folder}.json`);
-  const print = output ?? 'inherit';
-  const child = spawn(
-    'mocha',
-    [...flags, ...PLAIN, '--reporter', 'build/counting-reporter.ts', '--exit', ...testFiles(folder)],
-    { cwd: root, stdio: ['ignore', print, print], env: { ...process.env, COUNTS_FILE: countsFile } },
-  );
-  const status = await new Promise<number | null>((resolve) => {
-    child.once('error', () => resolve(null));
-    child.once('close', resolve);
-  });
-  try {
-    const counts = JSON.parse(readFileSync(countsFile, 'utf8')) as Counts;
-    return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
-  } catch {
-    console.error(`${folder}: mocha ended with status ${status ?? 'none'} before it counted its tests`);
-    return { passed: 0, failed: 1, skipped: 0 };
-  }
+  return runMocha(testFiles(folder), { flags, output, countsFile });
 }
 
 interface GoCounts extends Counts {
@@ -79,17 +49,11 @@ async function goTests(env: Record<string, string>): Promise<Counts> {
   const files: TimedFile[] = [];
   for (const module of goModules()) {
     const counts = await goTestsOf(module, env);
-    add(total, counts);
+    addCounts(total, counts);
     failures.push(...counts.failures);
     files.push(...counts.files);
   }
   return { ...total, failures, files };
-}
-
-function add(total: Counts, { passed, failed, skipped }: Counts): void {
-  total.passed += passed;
-  total.failed += failed;
-  total.skipped += skipped;
 }
 
 /** Runs the Go tests of one module; prints a line per package and the whole output of what fails. */
@@ -149,22 +113,8 @@ async function withVault(): Promise<Record<string, string>> {
   return { VAULT_ENV_TEST_VAULT: vault.path };
 }
 
-/**
- * Bundles the operator for the suites that start it many times: from its sources, each start takes 1.2 s of a processor
- * longer. The copy stays as it is, although tests build dist/ as well. Returns whether it worked.
- */
-function bundleOperator(): boolean {
-  const dist = join(scratch, 'dist');
-  if (process.env.OPERATOR_DIST === dist) return true;
-  const { status } = spawnSync('node', [join(root, 'build/bundle.ts')], { cwd: root, stdio: 'inherit' });
-  if (status !== 0) return false;
-  cpSync(join(root, 'dist'), dist, { recursive: true });
-  process.env.OPERATOR_DIST = dist;
-  return true;
-}
-
 async function withBundle(suite: () => Promise<Counts>): Promise<Counts> {
-  return bundleOperator() ? suite() : { passed: 0, failed: 1, skipped: 0 };
+  return bundleOperator(scratch) ? suite() : { passed: 0, failed: 1, skipped: 0 };
 }
 
 const SUITES: Readonly<Record<string, () => Promise<Counts>>> = {
@@ -182,7 +132,7 @@ const summaries: SuiteSummary[] = [];
 
 /** Counts a suite that has ended. */
 function ended(name: string, counts: Counts, started: number): void {
-  add(total, counts);
+  addCounts(total, counts);
   failures.push(...(counts.failures ?? []).map((line) => `${name}: ${line}`));
   const { passed, failed, skipped, files = [] } = counts;
   const seconds = Math.round((Date.now() - started) / 1000);
@@ -193,7 +143,7 @@ function ended(name: string, counts: Counts, started: number): void {
 /** Pods wait for each other, and leave the processors to the tests of the other suite; what they print follows it. */
 async function besideEachOther(): Promise<void> {
   console.log('\n== integration tests, and end to end beside them: those are printed when they have ended');
-  if (!bundleOperator()) throw new Error('the operator could not be bundled');
+  if (!bundleOperator(scratch)) throw new Error('the operator could not be bundled');
   const started = Date.now();
   const output = openSync(join(scratch, 'e2e.log'), 'w+');
   const e2e = mocha('e2e', [], output).then((counts) => ({ counts, endedAt: Date.now() }));

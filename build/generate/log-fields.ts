@@ -39,6 +39,7 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   lease: 'name of a Lease',
   leftOut: 'number of lines that were left out',
   message: 'message of the condition',
+  missing: 'what an older API server lacks, and what that means',
   ms: 'milliseconds that the review took',
   name: 'name of the workload; its generateName if it has no name yet',
   names: 'names for which the certificate is valid',

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
 
+import { OLDEST_MINOR } from '../../core/kubernetes-versions.ts';
 import { DEFAULT_PREFIX, imageName } from '../image-name.ts';
 import { formatted } from './format.ts';
 
@@ -97,7 +98,7 @@ function serviceVersion(clusterRules: unknown, rules: unknown): object {
         'A VaultInjectionPolicy selects Deployments and StatefulSets in its namespace. Their programs get secrets of HashiCorp Vault or OpenBao in their environment. No Kubernetes Secret has them, and no pod has a sidecar.',
       version,
       maturity: 'alpha',
-      minKubeVersion: '1.30.0',
+      minKubeVersion: `1.${OLDEST_MINOR}.0`,
       keywords: ['vault', 'openbao', 'secrets', 'injection', 'webhook'],
       provider: { name: NAME },
       icon: [{ base64data: Buffer.from(ICON).toString('base64'), mediatype: 'image/svg+xml' }],

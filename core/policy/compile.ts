@@ -20,6 +20,8 @@ export interface InjectorDefaults {
   readonly tokenAudience: string;
   /** Other names of the API server's audience, as far as they are known. */
   readonly apiAudiences: readonly string[];
+  /** Why API servers take no image volumes, such as `Kubernetes v1.30.14 has none`; undefined if they do. */
+  readonly noImageVolumes?: string | undefined;
 }
 
 /** The rule; or none, because the policy is suspended; or the fault, with a message that names the field. */
@@ -187,7 +189,7 @@ function hashedEnvironment({ writes, literals, ...environment }: Rule['environme
 /** What the operator chooses is no change of the policy: pods stay as they are until it changes. */
 function hashedInjector({ isAuto, ...injector }: RuleInjector): object {
   const delivery = isAuto ? 'InitContainer' : injector.delivery;
-  return { ...injector, delivery, resources: injector.resources ?? FIRST_RESOURCES };
+  return { ...without({ ...injector }, 'insteadBecause'), delivery, resources: injector.resources ?? FIRST_RESOURCES };
 }
 
 /** Returns how vault-env gets into pods: as the policy says, or as the operator has chosen, which the status says. */
@@ -200,11 +202,14 @@ export function deliveryOf({ spec, status }: Pick<VaultInjectionPolicy, 'spec' |
 function injectorOf(policy: VaultInjectionPolicy, defaults: InjectorDefaults): RuleInjector {
   const { image = '', imagePullPolicy, delivery, resources, securityContext = {} } = policy.spec.injector;
   const { runAsUser, runAsGroup } = securityContext;
+  const wanted = deliveryOf(policy);
+  const insteadBecause = wanted === 'ImageVolume' ? defaults.noImageVolumes : undefined;
   return {
     image: image === '' ? defaults.injectorImage : image,
     imagePullPolicy: imagePullPolicy ?? defaults.injectorImagePullPolicy,
-    delivery: deliveryOf(policy),
+    delivery: insteadBecause === undefined ? wanted : 'InitContainer',
     isAuto: delivery === 'Auto',
+    ...(insteadBecause !== undefined && { insteadBecause }),
     ...(resources && { resources: resourcesOf(resources) }),
     securityContext: { ...(runAsUser !== undefined && { runAsUser }), ...(runAsGroup !== undefined && { runAsGroup }) },
   };

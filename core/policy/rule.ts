@@ -78,6 +78,8 @@ export interface RuleInjector {
   readonly delivery: Exclude<Spec['injector']['delivery'], 'Auto'>;
   /** The operator has chosen the delivery: a pod for which it is not made gets an init container. */
   readonly isAuto: boolean;
+  /** Why an init container takes the place of the image volume that was asked for; undefined: none does. */
+  readonly insteadBecause?: string;
   /** Undefined: they follow those of the pod. */
   readonly resources?: {
     readonly requests?: Readonly<Record<string, string>>;

@@ -6,13 +6,11 @@ import type { ApiClient } from '../../kube/api-client.ts';
 import { isForbidden, isNotFound } from '../../kube/errors.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { serverVersion } from '../../kube/server-version.ts';
+import { isTooOld, lackingLines, USE_A_NEWER_ONE } from '../../core/kubernetes-versions.ts';
 import { POLICIES } from '../policies/reconciler.ts';
 import { failed, ok, warning } from './report.ts';
 import type { Finding } from './report.ts';
 import { schemaOfServer } from './served-schema.ts';
-
-/** The minor version of Kubernetes 1 that has matchConditions, and the admission policies of config/guard. */
-export const OLDEST_MINOR = 30;
 
 const INSTALL_CRD = 'kubectl apply --server-side -f crds/';
 
@@ -22,10 +20,9 @@ export async function versionFindings(
   server: string,
 ): Promise<readonly Finding[]> {
   const version = await serverVersion(client);
-  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
-  const isOld = Number(major) === 1 && Number(minor) < OLDEST_MINOR;
   const answers = `Kubernetes ${version} answers at ${server}`;
-  return [isOld ? failed(`${answers}, which is too old`, `use Kubernetes 1.${OLDEST_MINOR} or newer`) : ok(answers)];
+  if (isTooOld(version)) return [failed(`${answers}, which is too old`, USE_A_NEWER_ONE)];
+  return [ok(answers), ...lackingLines(version).map((line) => ok(line))];
 }
 
 /** Compares what the API server publishes about policies with the CRD of this version. Rejects with ApiError. */

@@ -23,6 +23,7 @@ import { HealthServer } from '../health-server.ts';
 import type { PolicyController } from '../policies/policy-controller.ts';
 import { RuleCache } from '../policies/rule-cache.ts';
 import { ApiAudiences } from './api-audiences.ts';
+import { ApiVersion } from './api-version.ts';
 import type { Context } from './context.ts';
 import { milliseconds } from './context.ts';
 import type { Controllers } from './controllers.ts';
@@ -74,7 +75,8 @@ export function compose(context: Context): Group {
   );
   const answerers = createAnswerers(context);
   const audiences = new ApiAudiences({ ...context, onChange: () => void known.policies?.compileAgain() });
-  const parts = { rules, trust, leader, reporter, replicas, audiences, ...answerers };
+  const version = new ApiVersion({ ...context, onChange: () => void known.policies?.compileAgain() });
+  const parts = { rules, trust, leader, reporter, replicas, audiences, version, ...answerers };
   const controllers: Controllers = createControllers(context, parts);
   known.policies = controllers.policies;
   const turnedAway = createTurnedAway(context);
@@ -102,6 +104,7 @@ export function compose(context: Context): Group {
         named('schema of policies', crd),
         // known when policies are compiled
         named('audiences of the API server', audiences),
+        named('version of the API server', version),
       ],
       // Admission needs only these: a certificate, all rules, the platforms of the nodes, and to know API servers.
       [

@@ -24,6 +24,7 @@ import { CheckHosts } from '../vault/check-hosts.ts';
 import { NodeVaultClient } from '../vault/node-vault-client.ts';
 import { WorkloadController } from '../workloads/workload-controller.ts';
 import type { ApiAudiences } from './api-audiences.ts';
+import type { ApiVersion } from './api-version.ts';
 import type { Context } from './context.ts';
 import { milliseconds, OPERATOR_NAME } from './context.ts';
 import type { Answerers } from './look-ups.ts';
@@ -51,6 +52,7 @@ export function createControllers(
     readonly reporter: Leadership;
     readonly replicas: Replicas;
     readonly audiences: Pick<ApiAudiences, 'known'>;
+    readonly version: Pick<ApiVersion, 'noImageVolumes'>;
   } & Answerers,
 ): Controllers {
   const { settings, client, register } = context;
@@ -93,6 +95,7 @@ export function createControllers(
         injectorImagePullPolicy: 'IfNotPresent',
         tokenAudience: tokenAudienceOf(settings),
         apiAudiences: parts.audiences.known,
+        noImageVolumes: parts.version.noImageVolumes,
       }),
     rules,
     history,

@@ -240,8 +240,12 @@ export class Reconciler {
   /** Says nothing of a policy that injects nothing; what cannot be determined again stays. */
   #injectorStatus(rule: Rule | undefined, known: PolicyStatus | undefined): Pick<PolicyStatus, 'injector'> {
     if (rule === undefined) return {};
-    const { isAuto, delivery } = rule.injector;
-    const asWritten = { delivery, message: `spec.injector.delivery is ${delivery}` };
+    const { isAuto, delivery, insteadBecause } = rule.injector;
+    const message =
+      insteadBecause === undefined
+        ? `spec.injector.delivery is ${delivery}`
+        : `spec.injector.delivery is ImageVolume, but ${insteadBecause}`;
+    const asWritten = { delivery, message };
     const injector = isAuto ? (this.#options.delivery?.() ?? known?.injector) : asWritten;
     return injector === undefined ? {} : { injector: { delivery: injector.delivery, message: injector.message } };
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Cluster } from '../integration/cluster.ts';
 import { deployment, policy, type Workload } from '../integration/manifests.ts';
 import { startControlPlane, type CommandResult, type ControlPlane } from '../support/control-plane.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { exposeLoopback } from '../support/loopback-service.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { OPERATOR } from '../support/vault.ts';
@@ -46,7 +47,7 @@ export interface Scene {
 export async function openScene(): Promise<Scene> {
   const plane = await startControlPlane();
   const cluster = new Cluster(plane);
-  await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
+  await plane.kubectlOk(['apply', '-k', defaultConfig()]);
   await plane.kubectlOk(['scale', 'deployment', OPERATOR.name, '-n', SYSTEM, '--replicas=0']);
   const token = await tokenOf(plane, OPERATOR.name);
   const kubeconfig = plane.kubeconfigWithToken('stolen', token);

@@ -77,6 +77,7 @@ describe('the chart and the kustomize base', function () {
 
   const cases: readonly (readonly [folder: string, values: Values, only?: readonly string[]])[] = [
     ['config/default', {}],
+    ['config/before-1.36', { guard: { marks: false } }],
     // with its webhook configuration, which a chart that an operator writes to could not have
     [
       'config/external-webhook',

@@ -9,6 +9,7 @@ import { parseAllDocuments } from 'yaml';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { buildImage } from '../../build/image.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { createAuthority, type Authority } from '../support/pki.ts';
 import { pushImage } from '../support/registry-push.ts';
@@ -70,7 +71,7 @@ describe('containers without a command on a real API server', function () {
     await pushImage(open, 'shop', '1', image);
     await pushImage({ ...closed, authorization: `Basic ${credentials}` }, 'shop', '1', image);
     // As the ServiceAccount that the manifests make: what it may not read, it does not read here.
-    await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
+    await plane.kubectlOk(['apply', '-k', defaultConfig()]);
     const token = (await plane.kubectlOk(['create', 'token', ...ACCOUNT, '--duration=1h'])).trim();
     const kubeconfig = plane.kubeconfigWithToken('operator', token);
     const labels = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'arm64' };

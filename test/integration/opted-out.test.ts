@@ -1,12 +1,11 @@
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { Cluster, WRAPPER } from './cluster.ts';
 import { container, deployment, policy } from './manifests.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const ACCOUNT = ['vault-injection-operator', '-n', 'vault-injection-system'];
 
 describe('pods that opted out of tokens for the API server, on a real one', function () {
@@ -20,7 +19,7 @@ describe('pods that opted out of tokens for the API server, on a real one', func
     plane = await startControlPlane({ controllers: false });
     cluster = new Cluster(plane);
     // with the rights of the manifests, and the ServiceAccount's token, which names the API server's audience
-    await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
+    await plane.kubectlOk(['apply', '-k', defaultConfig()]);
     const token = (await plane.kubectlOk(['create', 'token', ...ACCOUNT, '--duration=1h'])).trim();
     const [own = ''] = audiencesOf(token);
     const kubeconfig = plane.kubeconfigWithToken('operator', token);

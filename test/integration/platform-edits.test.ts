@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { needs } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { Cluster, WRAPPER } from './cluster.ts';
 import { deployment, policy } from './manifests.ts';
@@ -146,7 +147,8 @@ describe('the webhook configuration, which others see as well', function () {
       expect(live.spec.template.spec.containers[0]?.command).to.deep.equal([WRAPPER]);
     });
 
-    it('at admission, it settles as well', async () => {
+    it('at admission, it settles as well', async function () {
+      needs(this, 'mutatingAdmissionPolicies');
       await cluster.apply(ENFORCER);
       await cluster.apply(ENFORCER_BINDING);
       others.push(async () => {

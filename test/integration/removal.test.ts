@@ -9,6 +9,7 @@ import { expect } from 'chai';
 
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { exposeLoopback } from '../support/loopback-service.ts';
 import { eventually as within, startOperator, type RunningOperator } from '../support/operator.ts';
 import { runUninstall } from '../support/uninstall.ts';
@@ -70,7 +71,7 @@ describe('removing the operator', function () {
   async function install(howMany = 1): Promise<void> {
     await stopReplicas('SIGKILL');
     await letLeasesExpire();
-    await plane.kubectlOk(['apply', '--server-side', '--force-conflicts', '-k', join(ROOT, 'config/default')]);
+    await plane.kubectlOk(['apply', '--server-side', '--force-conflicts', '-k', defaultConfig()]);
     await plane.kubectlOk(['scale', 'deployment', NAME, '-n', SYSTEM, '--replicas=0']);
     await plane.kubectlOk(['delete', 'service', NAME, '-n', SYSTEM]);
     await exposeLoopback(plane, SYSTEM, NAME);
@@ -297,7 +298,7 @@ describe('removing the operator', function () {
 
     it('leaves no webhook configuration behind', async () => {
       await isAdmitted();
-      await plane.kubectlOk(['delete', '-k', join(ROOT, 'config/default'), '--ignore-not-found']);
+      await plane.kubectlOk(['delete', '-k', defaultConfig(), '--ignore-not-found']);
       await isGone();
       await isAdmitted();
     });

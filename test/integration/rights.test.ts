@@ -15,6 +15,7 @@ import { expect } from 'chai';
 import { readRights } from '../../build/generate/rights.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { exposeLoopback } from '../support/loopback-service.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { pretendKubelet, type PretendedKubelet } from '../support/pretended-kubelet.ts';
@@ -24,7 +25,6 @@ import { OPERATOR } from '../support/vault.ts';
 import { Cluster } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const USER = `system:serviceaccount:${OPERATOR.namespace}:${OPERATOR.name}`;
 const CONFIGURATION = ['mutatingwebhookconfiguration', 'vault-injection-operator'];
 const SECRET = ['secret', 'vault-injection-operator-webhook', '-n', OPERATOR.namespace];
@@ -50,7 +50,7 @@ describe('the rights of config/rbac', function () {
     log = join(dir, 'audit.log');
     plane = await startControlPlane({ apiServerArgs: rightsAudit(dir, log, USER) });
     cluster = new Cluster(plane);
-    await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
+    await plane.kubectlOk(['apply', '-k', defaultConfig()]);
     await plane.kubectlOk(['scale', 'deployment', OPERATOR.name, '-n', OPERATOR.namespace, '--replicas=0']);
     const token = (await plane.kubectlOk(['create', 'token', OPERATOR.name, '-n', OPERATOR.namespace])).trim();
     kubeconfig = plane.kubeconfigWithToken('operator', token);

@@ -1,9 +1,8 @@
-import { join } from 'node:path';
-
 import { expect } from 'chai';
 
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import {
   allowRotation,
@@ -44,7 +43,7 @@ describe('new versions of secrets', function () {
     [plane, vault] = await Promise.all([startControlPlane(), startVault()]);
     wire = await layWire(vault.tlsAddress);
     cluster = new Cluster(plane);
-    await plane.kubectlOk(['apply', '-k', join(import.meta.dirname, '../../config/default')]);
+    await plane.kubectlOk(['apply', '-k', defaultConfig()]);
     await enableKubernetesAuth(vault, plane);
     await allowRotation(vault);
     await mountKvVersion1(vault, 'old');

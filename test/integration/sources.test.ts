@@ -14,6 +14,7 @@ import { sourceReader } from '../../webhook/sources/source-reader.ts';
 import { Sources } from '../../webhook/sources/sources.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { startStallingProxy, type StallingProxy } from '../support/stalling-proxy.ts';
 import { testLog } from '../support/test-log.ts';
@@ -47,7 +48,7 @@ describe('environment from ConfigMaps and Secrets on a real API server', functio
     plane = await startControlPlane();
     cluster = new Cluster(plane);
     // As the ServiceAccount that the manifests make: what it may not read, it does not read here.
-    await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
+    await plane.kubectlOk(['apply', '-k', defaultConfig()]);
     const token = (await plane.kubectlOk(['create', 'token', ...ACCOUNT, '--duration=1h'])).trim();
     kubeconfig = plane.kubeconfigWithToken('operator', token);
     proxy = await startStallingProxy(plane, kubeconfig);

@@ -8,6 +8,7 @@ import { mark } from '../../core/marks.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
 import { startControlPlane } from '../support/control-plane.ts';
+import { defaultConfig } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator } from '../support/operator.ts';
 import type { RunningOperator } from '../support/operator.ts';
 import { openWorkspace } from '../support/workspace.ts';
@@ -54,7 +55,7 @@ describe('references that nothing resolves', function () {
       apiServerArgs: [`--audit-policy-file=${file}`, `--audit-log-path=${join(workspace.dir, 'audit.log')}`],
     });
     cluster = new Cluster(plane);
-    await plane.kubectlOk(['apply', '-k', join(ROOT, 'config/default')]);
+    await plane.kubectlOk(['apply', '-k', defaultConfig()]);
     operator = await startOperator({ controlPlane: plane });
     for (const namespace of ['plain', 'quiet', 'shop']) {
       await cluster.namespace(namespace);

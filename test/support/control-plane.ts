@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { kubeconfigFor } from './kubeconfig.ts';
+import { toolOf } from './kubernetes-versions.ts';
 import { createAuthority, createKeys, type Authority } from './pki.ts';
 import { freePorts } from './ports.ts';
 import type { Log } from '../../build/tools/go-build.ts';
@@ -66,16 +67,22 @@ const ADMINISTRATORS = 'system:masters';
 const FEW_COLLECTIONS = { GOGC: '400' } as const;
 const PROGRAMS = ['etcd', 'kube-apiserver', 'kubectl', 'kube-controller-manager', 'kube-scheduler'] as const;
 
-/** Starts a control plane and resolves when it serves; with controllers, when they have made the default ServiceAccount. */
+/**
+ * Starts a control plane and resolves when it serves; with controllers, when they have made the default ServiceAccount. The
+ * environment may choose an older version (kubernetes-versions.ts).
+ */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const { controllers = true, scheduler = false } = options;
   const needed = PROGRAMS.filter(
     (name) => (controllers || name !== 'kube-controller-manager') && (scheduler || name !== 'kube-scheduler'),
   );
-  const programs: Partial<Record<string, FoundTool>> = await ensureTools(needed, options);
+  const programs: Partial<Record<string, FoundTool>> = await ensureTools(
+    needed.map((name) => toolOf(name)),
+    options,
+  );
   const workspace = await openWorkspace('cp');
   try {
-    const plane = await prepare(workspace, (name) => programs[name]?.path ?? name, options.apiServerArgs ?? []);
+    const plane = await prepare(workspace, (name) => programs[toolOf(name)]?.path ?? name, options.apiServerArgs ?? []);
     await plane.startEtcd();
     await plane.controlPlane.startApiServer();
     if (controllers) await plane.startControllers();
@@ -96,7 +103,7 @@ interface Prepared {
 
 async function prepare(
   workspace: Workspace,
-  program: (name: string) => string,
+  program: (name: (typeof PROGRAMS)[number]) => string,
   apiServerArgs: readonly string[],
 ): Promise<Prepared> {
   const [etcdPort = 0, peerPort = 0, apiPort = 0] = await freePorts(3);

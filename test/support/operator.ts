@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
 
 import type { ControlPlane } from './control-plane.ts';
+import { has } from './kubernetes-versions.ts';
 import { freePorts } from './ports.ts';
 import { openWorkspace, type Daemon } from './workspace.ts';
 
@@ -143,7 +144,9 @@ function shippedEnvironment(): Record<string, string> {
 
 /** What the operator needs to find in a cluster: its CRD, established, and its namespace. */
 export async function installPrerequisites({ kubectlOk }: Pick<ControlPlane, 'kubectlOk'>): Promise<void> {
-  await kubectlOk(['apply', '--server-side', '-f', join(root, 'crds')]);
+  // of the list without selectableFields, an earlier client-side apply is another owner
+  const force = has('selectableFields') ? [] : ['--force-conflicts'];
+  await kubectlOk(['apply', '--server-side', ...force, '-f', join(root, 'crds')]);
   await kubectlOk(['apply', '--server-side', '-f', join(root, 'config/operator/namespace.yaml')]);
   const crd = 'crd/vaultinjectionpolicies.vaultinjection.dev';
   // kubectl fails at once if the CRD has no status yet

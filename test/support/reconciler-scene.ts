@@ -51,8 +51,10 @@ export function compile({ metadata, spec }: VaultInjectionPolicy): CompiledPolic
     failurePolicy = 'Ignore',
     rotation = { strategy: 'None' },
     auto = false,
+    insteadBecause,
   } = spec as {
     auto?: boolean;
+    insteadBecause?: string;
     suspend?: boolean;
     fault?: boolean;
     failurePolicy?: Rule['failurePolicy'];
@@ -67,7 +69,7 @@ export function compile({ metadata, spec }: VaultInjectionPolicy): CompiledPolic
     failurePolicy,
     vault: { address: `https://vault.${name}:8200`, auth: {} },
     rotation,
-    injector: { delivery: 'InitContainer', isAuto: auto },
+    injector: { delivery: 'InitContainer', isAuto: auto, ...(insteadBecause !== undefined && { insteadBecause }) },
   };
   return { ok: true, suspended: false, rule: rule as unknown as Rule };
 }

@@ -109,14 +109,14 @@ describe('the workflows of continuous integration', () => {
     });
   }
 
-  it('update themselves, and everything that is pinned', () => {
+  it('update themselves, and everything that is pinned but older versions of Kubernetes, which people have', () => {
     const { updates } = parse(read('.github/dependabot.yml')) as {
       updates: { 'package-ecosystem': string; directories?: string[] }[];
     };
     expect(updates.map((one) => one['package-ecosystem'])).to.deep.equal(['npm', 'gomod', 'github-actions']);
-    const modules = globSync('{vault-env,test}/**/go.mod', { cwd: ROOT }).map(
-      (path) => `/${path.replace('/go.mod', '')}`,
-    );
+    const modules = globSync('{vault-env,test}/**/go.mod', { cwd: ROOT })
+      .map((path) => `/${path.replace('/go.mod', '')}`)
+      .filter((module) => !module.includes('/kubernetes-1.'));
     const patterns = (updates[1]?.directories ?? []).map((glob) => new RegExp(`^${glob.replaceAll('*', '[^/]+')}$`));
     for (const module of modules)
       expect(

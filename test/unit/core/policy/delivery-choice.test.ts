@@ -68,4 +68,27 @@ describe('the delivery that the operator chooses', () => {
     expect(unknown.injector.delivery).to.equal('InitContainer');
     expect(new Set([volume.hash, container.hash, ruleOf({}).hash])).to.have.property('size', 1);
   });
+
+  describe('where API servers take no image volumes', () => {
+    const noImageVolumes = 'Kubernetes v1.30.14 has none';
+    const compiled = (delivery: string, more: object = {}): ReturnType<typeof ruleOf> => {
+      const status = { injector: { delivery: 'ImageVolume', message: 'm' } };
+      const policy = { ...policyOf({ injector: { delivery, ...more } }), status };
+      const result = compilePolicy(policy, { ...defaults, noImageVolumes });
+      if (!result.ok || result.suspended) throw new Error('not compiled');
+      return result.rule;
+    };
+
+    it('is an init container, with the reason, whatever the policy says', () => {
+      const instead = { delivery: 'InitContainer', insteadBecause: noImageVolumes };
+      expect(compiled('ImageVolume').injector).to.deep.include({ ...instead, isAuto: false });
+      expect(compiled('Auto').injector).to.deep.include({ ...instead, isAuto: true });
+      expect(compiled('InitContainer').injector).not.to.have.property('insteadBecause');
+    });
+
+    it('is that of a policy that asks for an init container: pods change when image volumes are there, not before', () => {
+      expect(compiled('ImageVolume').hash).to.equal(ruleOf({ injector: { delivery: 'InitContainer' } }).hash);
+      expect(compiled('ImageVolume').hash).not.to.equal(ruleOf({ injector: { delivery: 'ImageVolume' } }).hash);
+    });
+  });
 });

@@ -39,6 +39,15 @@ describe('reconciling a policy', () => {
     expect(told()).to.equal(undefined);
   });
 
+  it('says why pods get an init container where the policy asks for an image volume', async () => {
+    scene.put(policy({ spec: { insteadBecause: 'Kubernetes v1.30.14 has none' } }));
+    await scene.reconcile(KEY);
+    expect((scene.applied.at(-1)?.object.status as { injector?: unknown }).injector).to.deep.equal({
+      delivery: 'InitContainer',
+      message: 'spec.injector.delivery is ImageVolume, but Kubernetes v1.30.14 has none',
+    });
+  });
+
   it('writes the status by server-side apply, and nothing else', async () => {
     scene.put(policy());
     await scene.reconcile(KEY);

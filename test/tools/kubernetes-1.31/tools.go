@@ -1,0 +1,9 @@
+//go:build tools
+
+// Package tools pins the programs of Kubernetes 1.31 that `make test-versions` runs.
+package tools
+
+import (
+	_ "k8s.io/kubernetes/cmd/kube-apiserver"
+	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
+)
