@@ -1,11 +1,7 @@
 import type { Clock } from '../../kube/clock.ts';
 import { backoffDelay } from '../../kube/backoff.ts';
 import type { BackoffLimits } from '../../kube/backoff.ts';
-<<<<<<< HEAD
-import { isNotFound, isRefusal, retryAfterOf } from '../../kube/errors.ts';
-=======
 import { failureOf, isNotFound, isRefusal, retryAfterOf } from '../../kube/errors.ts';
->>>>>>> traces
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
