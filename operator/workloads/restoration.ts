@@ -56,6 +56,9 @@ const NOT_RESTORED = 'admission has not restored it: no replica of the operator 
 const AGAIN =
   'it was restored, and is injected again: something writes the injected template back, or a replica is not told to restore';
 
+// What a workload without annotations of the operator is touched with.
+const REQUEST = 'Uninstall';
+
 /** What the operator has written on workloads; gone afterwards. */
 const OWN: readonly string[] = (Object.keys(ANNOTATIONS) as AnnotationName[])
   .filter(
@@ -172,7 +175,9 @@ async function listed(
       const isTried = (one: Injected): number => Number(progress.why.has(nameOf(one)));
       return found.toSorted((a, b) => isTried(a) - isTried(b));
     } catch (error) {
-      if (isRefusal(error) || clock.elapsed() >= deadline || signal?.aborted === true) throw error;
+      // one that has just come back does not know its roles yet, and refuses everything
+      const isFinal = isRefusal(error) && !progress.isWaiting;
+      if (isFinal || clock.elapsed() >= deadline || signal?.aborted === true) throw error;
       tellWaiting(describeError(error), progress, say);
     }
     await clock.sleep(PAUSE_MS, signal);
@@ -183,7 +188,10 @@ async function injected(client: Pick<ObjectClient, 'list'>): Promise<readonly In
   const found: Injected[] = [];
   for (const kind of WORKLOAD_KINDS) {
     for await (const object of itemsOf(client, KINDS[kind].resource, { limit: PAGE })) {
-      if (isInjected(kind, object)) found.push({ kind, object: { ...object, spec: undefined, status: undefined } });
+      // an earlier run may have been ended between its two requests
+      const isHalfDone = object.metadata.annotations?.[annotation.requested] === REQUEST;
+      if (isHalfDone || isInjected(kind, object))
+        found.push({ kind, object: { ...object, spec: undefined, status: undefined } });
     }
   }
   return found;
@@ -213,7 +221,7 @@ async function restoreOne(
   try {
     // API servers ask the webhook about changes of annotations: to remove ours is one, if there are any
     const hasOwn = OWN.some((key) => metadata.annotations?.[key] !== undefined);
-    if (!hasOwn) await write({ [annotation.requested]: 'Uninstall' });
+    if (!hasOwn) await write({ [annotation.requested]: REQUEST });
     return isInjected(kind, await write(none)) ? { text: NOT_RESTORED, isAway: false } : undefined;
   } catch (error) {
     if (isNotFound(error)) return undefined;
