@@ -62,6 +62,10 @@ test-charts: setup ## run all eight charts on a real kubelet (3.5 minutes; `make
 test-alerts: setup ## provoke each alert in a real Prometheus (4 minutes; `make test` has the tests of promtool)
 	@npx --no-install mocha test/integration/alerts-provoked.ts
 
+.PHONY: test-upgrade
+test-upgrade: build ## upgrade two replicas from another commit under load, and back: FROM=COMMIT, or a checkout after make build (5 minutes)
+	@FROM=$(FROM) npx --no-install mocha test/integration/upgrade-from.ts
+
 .PHONY: test
 test: setup ## run all tests: unit, Go, integration and hostile (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts
