@@ -63,7 +63,7 @@ test-alerts: setup ## provoke each alert in a real Prometheus (4 minutes; `make 
 	@npx --no-install mocha test/integration/alerts-provoked.ts
 
 .PHONY: test-upgrade
-test-upgrade: build ## upgrade two replicas from another commit under load, and back: FROM=COMMIT, or a checkout after make build (5 minutes)
+test-upgrade: build ## upgrade two replicas from another commit under load: FROM=COMMIT, or a checkout after make build (5 minutes)
 	@FROM=$(FROM) npx --no-install mocha test/integration/upgrade-from.ts
 
 .PHONY: test
