@@ -78,6 +78,10 @@ dashboard-picture: setup ## draw docs/guides/dashboard.png with the data of a re
 test-versions: setup ## run tests on older API servers, which are built once; VERSIONS=1.30 runs one of them
 	@node test/integration/version-table.ts
 
+.PHONY: test-upgrade
+test-upgrade: build ## upgrade two replicas from another commit under load: FROM=COMMIT, or a checkout after make build (5 minutes)
+	@FROM=$(FROM) npx --no-install mocha test/integration/upgrade-from.ts
+
 .PHONY: test
 test: setup ## run all tests: unit, Go, integration and hostile (real API server and Vault), e2e (real kubelet, root on Linux)
 	@node build/test.ts

@@ -14,6 +14,7 @@ const LONGEST: readonly string[] = [
   'test/integration/removal.test.ts',
   'test/integration/inventory.test.ts',
   'test/integration/chart-install.test.ts',
+  'test/integration/removal-interrupted.test.ts',
   'test/integration/chart.test.ts',
   'test/integration/workloads.test.ts',
   'test/integration/frozen-replica.test.ts',

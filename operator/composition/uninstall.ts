@@ -1,8 +1,11 @@
 /** The command `uninstall`: what the chart's hook runs before the installation is removed, and people run by hand. */
+import { parseDuration } from '../../core/duration.ts';
+import { mark } from '../../core/marks.ts';
 import { shownText } from '../../core/shown.ts';
 import { systemClock } from '../../kube/clock.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
+import { SECRET_NAME } from '../../webhook/certificates/secret.ts';
 import { findConfiguration } from '../../webhook/configuration/find.ts';
 import { announce, removeConfiguration } from '../../webhook/configuration/removal.ts';
 import type { RemovalOptions } from '../../webhook/configuration/removal.ts';
@@ -10,7 +13,8 @@ import { Owner } from '../../webhook/configuration/owner.ts';
 import { takeFlags } from '../command-flags.ts';
 import { readSettings, SettingsError } from '../settings.ts';
 import type { Settings } from '../settings.ts';
-import { restoreAll } from '../workloads/restoration.ts';
+import { NO_TURN, restoreAll } from '../workloads/restoration.ts';
+import type { Left } from '../workloads/restoration.ts';
 import { createContext } from './context.ts';
 import { hintOf } from './hints.ts';
 import { createLogger } from './logger.ts';
@@ -22,12 +26,13 @@ const RATE = 5;
 const FLAGS = {
   restore: { type: 'boolean' },
   rate: { type: 'string' },
+  'restore-timeout': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 const MOST_LEFT = 20;
 const LONGEST_LINE = 1_000;
 
-const HELP = `Usage: vault-injection-operator uninstall [--restore [--rate N]] [--SETTING VALUE ...]
+const HELP = `Usage: vault-injection-operator uninstall [--restore [--rate N] [--restore-timeout T]] [--SETTING VALUE ...]
 
 Removes the MutatingWebhookConfiguration, so that no admission waits for a webhook that is gone, and sees to it that
 replicas that still run do not write it again. It takes at most a minute, may be run again, and is content if there is
@@ -39,6 +44,10 @@ nothing to remove. Remove the rest of the installation afterwards (docs/guides/u
   --rate
       workloads to restore in a second, 1 to 100
       default: ${RATE}
+  --restore-timeout
+      how long workloads are restored, such as 10m. What is left then is named, nothing is removed, and the exit status is 1:
+      run it again, and it goes on. So it does after SIGTERM and SIGINT
+      default: as long as it takes
   -h, --help
       this text
 
@@ -48,11 +57,14 @@ All settings of the operator count: give it the same flags, variables and file. 
 interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: { write(text: string): unknown };
+  /** For the signals after which --restore says what is left; left out: there are none. */
+  once?(signal: NodeJS.Signals, listener: () => void): unknown;
 }
 
 /** Runs the command; resolves with the exit status. Throws SettingsError for flags that cannot be used. */
-export async function run(argv: readonly string[], { env, stdout }: Host = process): Promise<number> {
-  const { isHelp, restore, rate, rest } = readFlags(argv);
+export async function run(argv: readonly string[], host: Host = process): Promise<number> {
+  const { env, stdout } = host;
+  const { isHelp, restore, rate, restoreWithinMs, rest } = readFlags(argv);
   const settings = isHelp ? 'help' : readSettings(rest, env);
   if (settings === 'help') {
     stdout.write(HELP);
@@ -72,6 +84,8 @@ export async function run(argv: readonly string[], { env, stdout }: Host = proce
       settings,
       restore,
       rate,
+      restoreWithinMs,
+      ...(restore ? { signal: signalsOf(host) } : {}),
       say,
     });
   } finally {
@@ -88,6 +102,20 @@ export interface UninstallOptions extends Pick<RemovalOptions, 'owner' | 'say'> 
   readonly restore: boolean;
   /** Workloads in a second. */
   readonly rate: number;
+  /** How long workloads are restored, in milliseconds; left out: as long as it takes. */
+  readonly restoreWithinMs?: number | undefined;
+  /** When it aborts, no other workload is restored. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Aborts with the first SIGTERM or SIGINT; a second one ends the process. The first process of a container would not get
+ * them otherwise, and be killed later without a word.
+ */
+function signalsOf(host: Host): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) host.once?.(signal, () => stop.abort());
+  return stop.signal;
 }
 
 /** Resolves with the exit status. */
@@ -97,6 +125,7 @@ export async function uninstall(options: UninstallOptions): Promise<number> {
     return await steps({ ...options, installation: settings.namespace });
   } catch (error) {
     const texts = [error instanceof Error ? error.message : typeof error, hintOf(error, settings)];
+    if (options.restore) texts.push('run it again, and it goes on with what is left');
     say(`failed: ${texts.filter((text) => text !== undefined).join('; ')}`);
     return 1;
   }
@@ -116,13 +145,11 @@ async function steps(options: UninstallOptions & RemovalOptions): Promise<number
   }
   if (restore) {
     await announce(options, 'Restore');
-    const left = await restoreAll({ ...options, client: options.patient });
+    const withinMs = options.restoreWithinMs;
+    const left = await restoreAll({ ...options, client: options.patient, withinMs });
     if (left.length > 0) {
-      for (const { workload, why } of left.slice(0, MOST_LEFT)) say(`left: ${workload}: ${why}`);
-      if (left.length > MOST_LEFT) say(`left: ${left.length - MOST_LEFT} more`);
-      say(
-        'nothing was removed: run it again when the cause is fixed, or without --restore to leave workloads as they are',
-      );
+      sayWhatIsLeft(left, say);
+      if ((await findConfiguration(client)) === undefined) say(notCalled(settings.namespace));
       return 1;
     }
   }
@@ -131,10 +158,29 @@ async function steps(options: UninstallOptions & RemovalOptions): Promise<number
   return 0;
 }
 
+/** What to do where an `uninstall` without --restore came first. */
+function notCalled(namespace: string): string {
+  return (
+    'admission cannot restore without the MutatingWebhookConfiguration, which has been removed before. The operator writes it ' +
+    `again after: kubectl annotate secret ${SECRET_NAME} -n ${namespace} ${mark.uninstalling}-`
+  );
+}
+
+function sayWhatIsLeft(left: readonly Left[], say: (line: string) => void): void {
+  for (const { workload, why } of left.slice(0, MOST_LEFT)) say(`left: ${workload}: ${why}`);
+  if (left.length > MOST_LEFT) say(`left: ${left.length - MOST_LEFT} more`);
+  const isCutShort = left.some(({ why }) => why === NO_TURN);
+  const again = isCutShort ? 'run it again, and it goes on with these' : 'run it again when the cause is fixed';
+  say(
+    `nothing was removed: ${again}, or without --restore to leave workloads as they are. Nothing is injected meanwhile`,
+  );
+}
+
 function readFlags(argv: readonly string[]): {
   readonly isHelp: boolean;
   readonly restore: boolean;
   readonly rate: number;
+  readonly restoreWithinMs: number | undefined;
   readonly rest: readonly string[];
 } {
   const { values, rest } = takeFlags(argv, FLAGS);
@@ -142,5 +188,11 @@ function readFlags(argv: readonly string[]): {
   const rate = Number(text);
   if (!Number.isInteger(rate) || rate < 1 || rate > 100)
     throw new SettingsError(`--rate: ${JSON.stringify(text)} is not allowed; write a whole number, 1 to 100`);
-  return { isHelp: values.help === true, restore: values.restore === true, rate, rest };
+  const timeout = values['restore-timeout'];
+  const restoreWithinMs = typeof timeout === 'string' ? parseDuration(timeout) : undefined;
+  if (timeout !== undefined && restoreWithinMs === undefined)
+    throw new SettingsError(
+      `--restore-timeout: ${JSON.stringify(timeout)} is not allowed; write a duration such as 10m`,
+    );
+  return { isHelp: values.help === true, restore: values.restore === true, rate, restoreWithinMs, rest };
 }

@@ -23,8 +23,10 @@ export interface ReplicaSetOptions extends BalancerOptions {
   readonly lagMs?: number;
   /** The bundle of `make build` in place of the sources; see startOperator(). */
   readonly bundled?: boolean;
-  /** Where the bundle is, if not in this checkout; see startOperator(). */
-  readonly dist?: string;
+  /** Where the bundle is, if not in this checkout, or what says where that of the next replica is; see startOperator(). */
+  readonly dist?: string | (() => string);
+  /** What is installed already: each replica runs with the kubeconfig, and is called by the Service. */
+  readonly installed?: { readonly kubeconfig: string; readonly service: string };
 }
 
 export interface Replica {
@@ -66,8 +68,8 @@ const READY_MS = 120_000;
 
 /** Installs the CRD and starts the replicas; resolves when all are ready and get connections. */
 export async function startReplicas(options: ReplicaSetOptions): Promise<ReplicaSet> {
-  const { plane, count, proxied } = options;
-  await installPrerequisites(plane);
+  const { plane, count, proxied, installed, dist } = options;
+  if (installed === undefined) await installPrerequisites(plane);
   const balancer = await startBalancer(options);
   const replicas: Replica[] = [];
   const endpoints = followReadiness(balancer, () => replicas, options.lagMs ?? 0);
@@ -76,15 +78,19 @@ export async function startReplicas(options: ReplicaSetOptions): Promise<Replica
   const startUnseen = async (): Promise<Replica> => {
     const name = `replica-${++started}`;
     const throughProxy = started === proxied;
-    const kubeconfig = throughProxy ? await kubeconfigByToken(plane, name) : plane.kubeconfig;
+    const kubeconfig = throughProxy
+      ? await kubeconfigByToken(plane, name)
+      : (installed?.kubeconfig ?? plane.kubeconfig);
+    // the Service leads to loopback, at the port that the configuration names
+    const byService = installed === undefined ? [] : ['--webhook-service-port', String(balancer.port)];
     const proxy = throughProxy ? await startStallingProxy(plane, kubeconfig) : undefined;
     const operator = await startOperator({
       controlPlane: { kubeconfig, kubectlOk: (args, stdin) => plane.kubectlOk(args, stdin) },
-      url: balancer.url,
-      flags: ['--drain', options.drain ?? '0s', ...(options.flags ?? [])],
+      ...(installed === undefined ? { url: balancer.url } : { service: installed.service }),
+      flags: ['--drain', options.drain ?? '0s', ...byService, ...(options.flags ?? [])],
       prepare: false,
       bundled: options.bundled ?? false,
-      ...(options.dist === undefined ? {} : { dist: options.dist }),
+      ...(dist === undefined ? {} : { dist: typeof dist === 'string' ? dist : dist() }),
     });
     const replica = { name, operator, proxy, isLeader: () => isLeading(operator) };
     replicas.push(replica);

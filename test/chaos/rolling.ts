@@ -65,7 +65,7 @@ export interface LoadResult {
   readonly bare: number;
 }
 
-const NAMESPACE = 'busy';
+export const NAMESPACE = 'busy';
 /** It has no policy, so API servers call nobody for it. */
 const FREE_NAMESPACE = 'free';
 // Each has its own Deployment, so that updates never conflict. More than the rate asks for: those that wait for a
@@ -123,14 +123,24 @@ export function leaveAlone(scene: Scene, seconds: number): Promise<LoadResult> {
   return underLoad(scene, 'nothing', seconds, () => Promise.resolve([]));
 }
 
+interface Rolls {
+  readonly rolls: number;
+  readonly seconds: number;
+  /** What is rolled, for the table. */
+  readonly what?: string;
+  /** Under the load, before the first replica is replaced: what else belongs to an upgrade. */
+  readonly first?: () => Promise<void>;
+}
+
 /**
  * Rolls all replicas, so many times: each is replaced by one that is ready before it gets its SIGTERM (maxSurge 1), and
  * drains while the next is replaced.
  */
-export function roll(scene: Scene, { rolls, seconds }: { rolls: number; seconds: number }): Promise<LoadResult> {
+export function roll(scene: Scene, { rolls, seconds, what = '', first }: Rolls): Promise<LoadResult> {
   const { set, drain = '0s', lagMs = 0 } = scene;
-  const act = `${rolls} × rolled, --drain ${drain}, endpoints ${lagMs / 1000} s late`;
+  const act = `${what}${rolls} × rolled, --drain ${drain}, endpoints ${lagMs / 1000} s late`;
   return underLoad(scene, act, seconds, async (end, begun) => {
+    await first?.();
     const drains: Promise<void>[] = [];
     for (let turn = 0; turn < rolls; turn += 1) {
       await sleep(Math.max(0, begun + (turn * seconds * 1000) / rolls - Date.now()));
@@ -357,7 +367,7 @@ function causeOf(
   return 'Other';
 }
 
-async function createDeployments(cluster: Cluster, namespace: string, load: Load): Promise<void> {
+export async function createDeployments(cluster: Cluster, namespace: string, load: Load): Promise<void> {
   const items = Array.from({ length: workersOf(load) }, (_, index) => deployment(namespace, nameOf(index)));
   await cluster.apply({ apiVersion: 'v1', kind: 'List', items });
 }

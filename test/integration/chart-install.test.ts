@@ -188,7 +188,7 @@ describe('the chart on an API server', function () {
         const { code, stderr } = await helm(version, take);
         expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
         expect(await get(['deployment', RELEASE, ...IN], '.metadata.uid')).to.equal(uid);
-        // as install.md says
+        // as upgrade.md says
         await plane.kubectlOk(['delete', 'configmap', ...IN, '-l', `${LABEL},app.kubernetes.io/managed-by!=Helm`]);
         const settings = await plane.kubectlOk(['get', 'configmap', ...IN, '-l', LABEL, '-o', 'name']);
         expect(settings.trim()).to.equal(`configmap/${RELEASE}-settings`);

@@ -143,7 +143,11 @@ export const CASES: Readonly<Record<string, Case>> = {
     also: { 'networkPolicy.egress.enabled': true },
   },
   'uninstall.enabled': { value: false, look: count('Job'), seen: 0 },
-  'uninstall.restore': { value: true, look: job(...CONTAINER, 'args'), seen: ['uninstall', '--restore'] },
+  'uninstall.restore': {
+    value: true,
+    look: job(...CONTAINER, 'args'),
+    seen: ['uninstall', '--restore', '--restore-timeout=40s'],
+  },
   'uninstall.timeoutSeconds': { value: 3600, look: job('spec', 'activeDeadlineSeconds'), seen: 3600 },
   'serviceMonitor.enabled': {
     value: true,

@@ -11,6 +11,7 @@ import { untar } from '../../build/tar.ts';
 import { cacheDirectory } from '../../build/tools/table.ts';
 import { findTool } from '../../build/tools/tools.ts';
 import { parseReference } from '../../webhook/image-config/reference.ts';
+import { imageIn } from '../support/image-archive.ts';
 import { startContainerd, type Containerd } from '../support/containerd.ts';
 import { pushIndex } from '../support/registry-push.ts';
 import { startRegistry, type LocalRegistry } from '../support/registry.ts';
@@ -38,24 +39,6 @@ function build(dir: string, umask: string, env: Readonly<Record<string, string>>
     env: { ...process.env, XDG_CACHE_HOME: join(cacheDirectory(), '..'), ...FACTS, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-}
-
-/** Reads from an archive what `buildMultiImage` returned when it wrote it. */
-function imageIn(archive: string): MultiImage {
-  const files = untar(readFileSync(archive));
-  interface Index {
-    manifests: { digest: string; annotations: Record<string, string>; platform: { architecture: string } }[];
-  }
-  const indexAt = (path: string): Index => JSON.parse(String(files.get(path))) as Index;
-  const [top] = indexAt('index.json').manifests;
-  const { digest = '', annotations: { 'io.containerd.image.name': name = '' } = {} } = top ?? {};
-  const images = indexAt(`blobs/${digest.replace(':', '/')}`).manifests.map((one) => ({
-    name,
-    digest: one.digest,
-    architecture: one.platform.architecture,
-    archive: archive.replace(/\.tar$/, `-${one.platform.architecture}.tar`),
-  }));
-  return { name, digest, archive, images };
 }
 
 /** What a kubelet asks its container runtime for when a pod names this image. */

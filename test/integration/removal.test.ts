@@ -9,8 +9,8 @@ import { expect } from 'chai';
 
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { installDefault } from '../support/installed.ts';
 import { defaultConfig } from '../support/kubernetes-versions.ts';
-import { exposeLoopback } from '../support/loopback-service.ts';
 import { eventually as within, startOperator, type RunningOperator } from '../support/operator.ts';
 import { runUninstall } from '../support/uninstall.ts';
 import { OPERATOR } from '../support/vault.ts';
@@ -71,12 +71,7 @@ describe('removing the operator', function () {
   async function install(howMany = 1): Promise<void> {
     await stopReplicas('SIGKILL');
     await letLeasesExpire();
-    await plane.kubectlOk(['apply', '--server-side', '--force-conflicts', '-k', defaultConfig()]);
-    await plane.kubectlOk(['scale', 'deployment', NAME, '-n', SYSTEM, '--replicas=0']);
-    await plane.kubectlOk(['delete', 'service', NAME, '-n', SYSTEM]);
-    await exposeLoopback(plane, SYSTEM, NAME);
-    const token = (await plane.kubectlOk(['create', 'token', NAME, '-n', SYSTEM])).trim();
-    kubeconfig = plane.kubeconfigWithToken(`operator-${(count += 1)}`, token);
+    kubeconfig = await installDefault(plane, `operator-${(count += 1)}`);
     for (let index = 0; index < howMany; index += 1) await startReplica();
     // the CRD may have been installed just now
     await eventually('the policy', async () =>

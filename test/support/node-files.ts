@@ -36,6 +36,9 @@ state = "${dir}/containerd-state"
   snapshotter = "${snapshotter(dir)}"
   [plugins.'io.containerd.cri.v1.images'.pinned_images]
     sandbox = "${pauseImage}"
+  [plugins.'io.containerd.cri.v1.images'.registry]
+    # hosts.toml of each registry, read at each pull
+    config_path = "${dir}/certs.d"
 
 [plugins.'io.containerd.cri.v1.runtime']
   # without CAP_SYS_RESOURCE no process may lower its score, and every sandbox would fail

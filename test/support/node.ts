@@ -18,6 +18,8 @@ export interface Node {
   readonly dir: string;
   /** Makes an image known to the node; pods refer to it by its name, with imagePullPolicy Never or IfNotPresent. */
   importImage(image: Pick<Image, 'archive'>): Promise<void>;
+  /** Has the node pull from a registry whose certificate this authority (PEM) signed. `host` is as in the names of images. */
+  trustRegistry(host: string, ca: string): void;
   /** What a container printed in all its runs so far, also after its pod is gone; '' when it has not started. */
   podLog(namespace: string, pod: string, container: string): string;
   /** Kills the node with all that runs on it; it does not wait for pods to end as they would like to. */
@@ -79,6 +81,11 @@ export async function startNode(cluster: ControlPlane, options: { readonly log?:
       name: NAME,
       dir: workspace.dir,
       importImage,
+      trustRegistry: (host, ca) => {
+        const file = workspace.write(`certs.d/${host}/ca.crt`, ca);
+        const hosts = `server = "https://${host}"\n[host."https://${host}"]\n  ca = "${file}"\n`;
+        workspace.write(`certs.d/${host}/hosts.toml`, hosts);
+      },
       podLog: (namespace, pod, container) => readPodLog(paths.podLogs, namespace, pod, container),
       stop: () => workspace.close(),
     };

@@ -84,16 +84,18 @@ export async function removeConfiguration(options: RemovalOptions): Promise<void
 
 /**
  * Repeats `step` until it resolves with true, and resolves with true then; with false after `withinMs`. Rejects if the
- * last attempt did, and at once with a refusal, which does not pass.
+ * last attempt did, and at once with a refusal, which does not pass; but for an API server that has just come back, and
+ * refuses everything for a moment, because it does not know its roles yet.
  */
 async function persisting(clock: Clock, withinMs: number, step: () => Promise<boolean>): Promise<boolean> {
   const deadline = clock.elapsed() + withinMs;
-  for (;;) {
+  for (let wasAway = false; ;) {
     try {
       if (await step()) return true;
       if (clock.elapsed() >= deadline) return false;
     } catch (error) {
-      if (isRefusal(error) || clock.elapsed() >= deadline) throw error;
+      if ((isRefusal(error) && !wasAway) || clock.elapsed() >= deadline) throw error;
+      wasAway = true;
     }
     await clock.sleep(EVERY_MS);
   }

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { mark } from '../../../../core/marks.ts';
 import { coreResource } from '../../../../core/resources.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
+import type { UninstallOptions } from '../../../../operator/composition/uninstall.ts';
 import { uninstall, run as runUninstall } from '../../../../operator/composition/uninstall.ts';
 import { SettingsError } from '../../../../operator/settings.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
@@ -41,7 +42,11 @@ describe('the command uninstall', () => {
     await api.create(CONFIGURATIONS, CONFIGURATION);
   });
 
-  async function run(restore = false, webhookConfiguration: 'Managed' | 'External' = 'Managed'): Promise<number> {
+  async function run(
+    restore = false,
+    webhookConfiguration: 'Managed' | 'External' = 'Managed',
+    more: Pick<UninstallOptions, 'restoreWithinMs' | 'signal'> = {},
+  ): Promise<number> {
     const state: { status?: number } = {};
     const work = uninstall({
       client: api,
@@ -51,6 +56,7 @@ describe('the command uninstall', () => {
       settings: { namespace: NAMESPACE, webhookConfiguration },
       restore,
       rate: 5,
+      ...more,
       say: (line) => lines.push(line),
     }).then((status) => {
       state.status = status;
@@ -92,6 +98,35 @@ describe('the command uninstall', () => {
     );
   });
 
+  for (const [how, more] of [
+    ['its time is over', { restoreWithinMs: 0 }],
+    ['it gets a signal', { signal: AbortSignal.abort() }],
+  ] as const)
+    it(`says how to go on when ${how} before all are restored`, async () => {
+      await api.create({ group: 'apps', version: 'v1', plural: 'deployments', namespace: 'shop' }, WORKLOAD);
+      expect(await run(true, 'Managed', more)).to.equal(1);
+      expect([await exists(), await marked()]).to.deep.equal([true, 'Restore/uid-of-the-role']);
+      expect(lines.slice(-2).join('\n')).to.match(
+        /^left: shop\/web \(Deployment\): it had no turn\nnothing was removed: run it again, and it goes on with these/,
+      );
+    });
+
+  it('says how to go on where the webhook configuration has been removed before', async () => {
+    await api.create({ group: 'apps', version: 'v1', plural: 'deployments', namespace: 'shop' }, WORKLOAD);
+    expect(await run()).to.equal(0);
+    expect(await run(true)).to.equal(1);
+    expect(lines.at(-1)).to.match(/^admission cannot restore without .*kubectl annotate secret \S+ -n \S+ \S+-$/);
+  });
+
+  it('says how to go on when the API server went away meanwhile', async () => {
+    let lists = 0;
+    api.before = (operation) => {
+      if (operation === 'list' && (lists += 1) > 1) throw new ApiError(0, 'ECONNREFUSED', 'connection refused');
+    };
+    expect(await run(true)).to.equal(1);
+    expect(lines.at(-1)).to.equal('failed: connection refused; run it again, and it goes on with what is left');
+  });
+
   it('removes it when all are restored', async () => {
     expect(await run(true)).to.equal(0);
     expect([await exists(), await marked()]).to.deep.equal([false, 'Remove/uid-of-the-role']);
@@ -113,6 +148,19 @@ describe('the command uninstall', () => {
     let failures = 5;
     api.before = (operation) => {
       if (operation !== 'patch' && failures-- > 0) throw new ApiError(503, 'ServiceUnavailable', 'busy');
+    };
+    expect(await run()).to.equal(0);
+    expect(await exists()).to.equal(false);
+  });
+
+  it('takes no refusal for final from an API server that has just come back, and does not know its roles yet', async () => {
+    const answers = [
+      new ApiError(0, 'ECONNREFUSED', 'refused'),
+      new ApiError(403, 'Forbidden', 'no clusterrole found'),
+    ];
+    api.before = (operation) => {
+      const error = operation === 'delete' ? answers.shift() : undefined;
+      if (error !== undefined) throw error;
     };
     expect(await run()).to.equal(0);
     expect(await exists()).to.equal(false);
@@ -161,6 +209,11 @@ describe('the command uninstall', () => {
       it(`no --rate ${JSON.stringify(rate)}`, async () => {
         expect(await refused('--restore', '--rate', rate)).to.contain('write a whole number, 1 to 100');
         expect(await refused(`--rate=${rate}`)).to.contain('1 to 100');
+      });
+
+    for (const timeout of ['fast', '10', ''])
+      it(`no --restore-timeout ${JSON.stringify(timeout)}`, async () => {
+        expect(await refused('--restore', '--restore-timeout', timeout)).to.contain('write a duration such as 10m');
       });
 
     it('no flag that neither it nor the operator knows', async () => {

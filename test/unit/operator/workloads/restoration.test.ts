@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { KINDS } from '../../../../core/kinds.ts';
 import type { KubernetesObject } from '../../../../core/object.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
-import { restoreAll } from '../../../../operator/workloads/restoration.ts';
-import type { Left } from '../../../../operator/workloads/restoration.ts';
+import { NO_TURN, restoreAll } from '../../../../operator/workloads/restoration.ts';
+import type { Left, RestorationOptions } from '../../../../operator/workloads/restoration.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
 
@@ -50,9 +50,12 @@ describe('restoring all workloads', () => {
     api.get({ ...KINDS.Deployment.resource, namespace: 'shop' }, name);
 
   /** Lets time pass until it has ended; resolves with what is left and the seconds that it took. */
-  async function restored(rate = 5): Promise<{ readonly left: readonly Left[]; readonly seconds: number }> {
+  async function restored(
+    rate = 5,
+    more: Partial<RestorationOptions> = {},
+  ): Promise<{ readonly left: readonly Left[]; readonly seconds: number }> {
     const state: { left?: readonly Left[] } = {};
-    const work = restoreAll({ client: api, clock, rate, say: (line) => lines.push(line) }).then((left) => {
+    const work = restoreAll({ client: api, clock, rate, say: (line) => lines.push(line), ...more }).then((left) => {
       state.left = left;
     });
     let seconds = 0;
@@ -74,6 +77,14 @@ describe('restoring all workloads', () => {
     expect((await stored('web'))?.metadata.annotations).to.deep.equal({});
     expect((await stored('asked'))?.metadata.annotations).to.deep.equal({ theirs: 'stays' });
     expect(lines).to.deep.equal(['restoring 3 workloads, 5 in a second', 'restored 3 of 3, 0 left']);
+  });
+
+  it('removes the request that an earlier run, which was killed, has left behind', async () => {
+    await workload('web', { [REQUESTED]: 'Uninstall' });
+    const place = { ...KINDS.Deployment.resource, namespace: 'shop' };
+    api.edit(place, 'web', 'admission', (object) => Object.assign(object, { spec: { template: {} } }));
+    expect((await restored()).left).to.deep.equal([]);
+    expect((await stored('web'))?.metadata.annotations).to.deep.equal({});
   });
 
   it('keeps to the rate, and tells how far it is', async () => {
@@ -130,5 +141,99 @@ describe('restoring all workloads', () => {
     const { left } = await restored();
     expect(left.map(({ why }) => why).join()).to.contain('is injected again');
     expect(lines.at(-1)).to.equal('restored 0 of 1, 1 left');
+  });
+
+  it('says how long many will take', async () => {
+    for (let index = 0; index < 300; index += 1) await workload(`web-${index}`);
+    await restored(2);
+    expect(lines[0]).to.equal('restoring 300 workloads, 2 in a second: about 3 min');
+  });
+
+  it('ends when its time is over, and names what is left', async () => {
+    for (let index = 0; index < 60; index += 1) await workload(`web-${index}`);
+    const { left, seconds } = await restored(5, { withinMs: 4_000 });
+    expect(seconds).to.be.at.most(5);
+    expect(left).to.have.length(40);
+    expect(new Set(left.map(({ why }) => why))).to.deep.equal(new Set([NO_TURN]));
+    expect(lines.slice(-2)).to.deep.equal(['the time that it may take is over', 'restored 20 of 60, 40 left']);
+    expect((await restored()).left).to.deep.equal([]);
+    expect(lines.at(-1)).to.equal('restored 40 of 40, 0 left');
+  });
+
+  it('ends when it is told to, and names what is left', async () => {
+    for (let index = 0; index < 60; index += 1) await workload(`web-${index}`);
+    const stop = new AbortController();
+    let asked = 0;
+    // two requests for each
+    admit = () => {
+      if ((asked += 1) === 20) stop.abort();
+      return true;
+    };
+    const { left } = await restored(5, { signal: stop.signal });
+    expect(left).to.have.length(50);
+    expect(lines.slice(-2)).to.deep.equal(['stopped by a signal', 'restored 10 of 60, 50 left']);
+  });
+
+  it('waits for an API server that is away for a moment, and says so once', async () => {
+    for (let index = 0; index < 20; index += 1) await workload(`web-${index}`);
+    let calls = 0;
+    api.before = () => {
+      calls += 1;
+      if (calls >= 20 && calls < 30) throw new ApiError(0, 'ECONNREFUSED', 'PATCH …: connection refused');
+    };
+    expect((await restored()).left).to.deep.equal([]);
+    expect(lines.slice(1)).to.deep.equal([
+      'waiting for the API server: PATCH …: connection refused',
+      'restored 20 of 20, 0 left',
+    ]);
+  });
+
+  it('takes no refusal for final from an API server that has just come back, and does not know its roles yet', async () => {
+    await workload('web');
+    let lists = 0;
+    api.before = (operation) => {
+      if (operation === 'patch' && lists < 6) throw new ApiError(0, 'ECONNREFUSED', 'connection refused');
+      // two kinds are listed
+      if (operation === 'list' && (lists += 1) > 2 && lists < 6)
+        throw new ApiError(403, 'Forbidden', 'clusterrole "vault-injection-operator" not found');
+    };
+    expect((await restored()).left).to.deep.equal([]);
+    expect(lines.at(-1)).to.equal('restored 1 of 1, 0 left');
+  });
+
+  it('waits a minute for an API server', async () => {
+    await workload('web');
+    const began = clock.elapsed();
+    api.before = (operation) => {
+      if (operation === 'list' && clock.elapsed() - began > 1_000)
+        throw new ApiError(503, 'ServiceUnavailable', 'away');
+    };
+    admit = () => false;
+    const work = restoreAll({ client: api, clock, rate: 5, say: (line) => lines.push(line) }).catch(
+      (one: unknown) => one,
+    );
+    await clock.advance(90_000);
+    expect(await work).to.be.instanceOf(ApiError);
+    expect(lines.at(-1)).to.equal('waiting for the API server: away');
+  });
+
+  it('does not let one that gets no answer keep others from their turn', async () => {
+    for (const name of ['a', 'b', 'c']) await workload(name);
+    admit = (name) => {
+      if (name === 'a') throw new ApiError(0, 'Timeout', 'no answer within 30 s');
+      return true;
+    };
+    const { left } = await restored();
+    expect(left).to.deep.equal([{ workload: 'shop/a (Deployment)', why: 'no answer within 30 s' }]);
+  });
+
+  it('tells of so many failures, and counts the rest', async () => {
+    for (let index = 0; index < 60; index += 1) await workload(`web-${index}`);
+    admit = () => {
+      throw new ApiError(403, 'Forbidden', 'denied');
+    };
+    await restored(100);
+    expect(lines.filter((line) => line.startsWith('not restored: '))).to.have.length(50);
+    expect(lines).to.include('more failures are not told one by one');
   });
 });
