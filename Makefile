@@ -19,7 +19,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 setup: node_modules/.package-lock.json ## install the npm packages
 
 .PHONY: tools
-tools: setup ## build the pinned cluster tools into the user's cache (29 minutes the first time)
+tools: setup ## build the pinned cluster tools into the user's cache (30 minutes the first time)
 	@node build/tools/tools.ts
 
 .PHONY: build

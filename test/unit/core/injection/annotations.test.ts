@@ -63,7 +63,9 @@ describe('the table of annotations', () => {
     const unknown = files.flatMap((file) =>
       namesIn(file)
         .filter((name) => !known.includes(name))
-        .map((name) => `${file}: ${name}`),
+        .map((name) => `${file}: ${name}`)
+        // the guide shows what is said about a misspelt one
+        .filter((found) => found !== 'docs/guides/write-a-policy.md: rolle'),
     );
     expect(files.length).to.be.greaterThan(100);
     expect(unknown).to.deep.equal([]);
