@@ -147,6 +147,12 @@ export const REASONS = {
     meaning: 'The operator did not ask Vault.',
     action: 'The message says why. Pods connect to Vault themselves, so this does not keep them from starting.',
   },
+  VaultCAUnusable: {
+    usedBy: ['VaultReachable', 'Event'],
+    meaning:
+      'The object that spec.vault.tls.caRef names does not exist, or its key holds no CA certificates. Pods wait for it, or do not trust Vault.',
+    action: 'Create or correct the object as the message says.',
+  },
   VaultSealed: { usedBy: ['VaultReachable', 'Event'], meaning: 'Vault is sealed.', action: 'Unseal it.' },
   VaultNotInitialized: {
     usedBy: ['VaultReachable', 'Event'],

@@ -449,7 +449,7 @@ export interface VaultInjectionPolicyStatus {
   readonly reason?: string;
   /**
    * The condition VaultReachable in one word: OK, Standby, Sealed, NotInitialized, TLSFailed,
-   * Timeout, NameUnknown, Unreachable, Unexpected or NotChecked.
+   * CAUnusable, Timeout, NameUnknown, Unreachable, Unexpected or NotChecked.
    */
   readonly vault?: string;
   /** How vault-env gets into new pods. */

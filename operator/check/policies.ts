@@ -12,6 +12,7 @@ import { slots } from '../../kube/slots.ts';
 import type { PolicyStatus } from '../policies/conditions.ts';
 import { POLICIES } from '../policies/reconciler.ts';
 import { readAuthority } from '../vault/authorities.ts';
+import { healthWithout } from '../vault/health-monitor.ts';
 import type { VaultHealth, VaultPort } from '../vault/vault-port.ts';
 import { counted, failed, ok, warning } from './report.ts';
 import type { Finding } from './report.ts';
@@ -135,7 +136,7 @@ async function healthOf(
 ): Promise<VaultHealth> {
   if (caRef === undefined) return vault.health({ address, caBundle, serverName });
   const authority = await readAuthority(client, namespace, caRef);
-  if ('unread' in authority) return { status: 'Unknown', reason: 'VaultNotChecked', message: authority.unread };
+  if (!('caBundle' in authority)) return healthWithout(authority);
   return vault.health({ address, caBundle: authority.caBundle, serverName });
 }
 

@@ -8,6 +8,7 @@ export type TableStatus = Pick<VaultInjectionPolicyStatus, 'reason' | 'vault'>;
 const VAULT: Readonly<Record<ReasonOf<'VaultReachable'>, string>> = {
   VaultReachable: 'OK',
   VaultStandby: 'Standby',
+  VaultCAUnusable: 'CAUnusable',
   VaultSealed: 'Sealed',
   VaultNotInitialized: 'NotInitialized',
   VaultTLSFailed: 'TLSFailed',

@@ -19,7 +19,9 @@ import type { CaRef } from '../../core/policy/rule.ts';
 export type Authority =
   /** PEM. */
   | { readonly caBundle: string }
-  /** Why, and what to do, for users. */
+  /** What is wrong with the object, which keeps pods from starting as well, and what to do. For users. */
+  | { readonly unusable: string }
+  /** Why the operator cannot read it, which says nothing of pods, and what to do. For users. */
   | { readonly unread: string };
 
 /** Returns undefined if it has not been read yet. */
@@ -93,7 +95,7 @@ export class Authorities {
     const { ref } = used;
     const authority = await readAuthority(client, namespace, ref);
     if (this.#used.get(namespace)?.get(id) !== used) return;
-    this.#queue.addAfter(id, jittered('unread' in authority ? UNREAD_MS : REREAD_MS, random));
+    this.#queue.addAfter(id, jittered('caBundle' in authority ? REREAD_MS : UNREAD_MS, random));
     const before = used.authority;
     used.authority = authority;
     if (equal(before, authority)) return;
@@ -137,11 +139,15 @@ function namespaceOf(id: string): string {
 
 function authorityIn(object: KubernetesObject | undefined, { kind, name, key }: CaRef): Authority {
   const which = `${kind} ${name}`;
-  if (object === undefined) return { unread: `${which} with the CA certificates of Vault does not exist: create it` };
+  if (object === undefined) {
+    return { unusable: `${which} with the CA certificates of Vault does not exist: create it` };
+  }
   const caBundle = textIn(object, kind, key);
-  if (caBundle === undefined) return { unread: `${which} has no key ${key} with the CA certificates of Vault: add it` };
+  if (caBundle === undefined) {
+    return { unusable: `${which} has no key ${key} with the CA certificates of Vault: add it` };
+  }
   const fault = faultOfCertificates(caBundle);
-  return fault === undefined ? { caBundle } : { unread: `key ${key} of ${which}: ${fault}` };
+  return fault === undefined ? { caBundle } : { unusable: `key ${key} of ${which}: ${fault}` };
 }
 
 /** Returns what pods find in the file of this key. */

@@ -6,7 +6,7 @@ import { WorkQueue } from '../../kube/work-queue.ts';
 import type { Logger } from '../../kube/log.ts';
 import { partsOfKey } from '../../core/object.ts';
 import type { RuleVault } from '../../core/policy/rule.ts';
-import type { AuthorityOf } from './authorities.ts';
+import type { Authority, AuthorityOf } from './authorities.ts';
 import type { VaultHealth, VaultPort, VaultTarget } from './vault-port.ts';
 
 export interface HealthMonitorOptions {
@@ -138,8 +138,15 @@ export class HealthMonitor {
     const authority = this.#options.authorityOf(namespace, caRef);
     if (authority === undefined) return NOT_YET;
     if ('caBundle' in authority) return { address, caBundle: authority.caBundle, serverName };
-    return { status: 'Unknown', reason: 'VaultNotChecked', message: authority.unread };
+    return healthWithout(authority);
   }
+}
+
+/** Returns what is said of a Vault that cannot be asked for want of its authority. */
+export function healthWithout(authority: Exclude<Authority, { readonly caBundle: string }>): VaultHealth {
+  return 'unusable' in authority
+    ? { status: 'False', reason: 'VaultCAUnusable', message: authority.unusable }
+    : { status: 'Unknown', reason: 'VaultNotChecked', message: authority.unread };
 }
 
 /** Returns whose turn a check is: that of the namespace of the policies, or of all together that share a Vault. */

@@ -112,7 +112,7 @@ describe('what check says of Vaults', () => {
     it('trusts what the policy refers to in its namespace, or says what is missing there', async () => {
       const tls = { caRef: { kind: 'ConfigMap', name: 'vault-ca', key: 'ca.crt' } };
       const [missing] = await vaultFindings([at('a/a', { tls })], options);
-      expect(missing?.level).to.equal('Warning');
+      expect(missing?.level).to.equal('Failed');
       expect(missing?.message).to.match(/^ConfigMap vault-ca .* does not exist: create it \(a\/a\)$/);
       configMaps.set('vault-ca', { data: { 'ca.crt': CA } });
       expect((await vaultFindings([at('a/a', { tls })], options))[0]?.level).to.equal('Ok');

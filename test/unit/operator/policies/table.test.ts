@@ -26,6 +26,11 @@ describe('what the table of policies shows', () => {
     ],
     [
       'a CA that is missing',
+      { vault: { status: 'False', reason: 'VaultCAUnusable', message: '' } },
+      { reason: 'Active', vault: 'CAUnusable' },
+    ],
+    [
+      'a CA that may not be read',
       { vault: { status: 'Unknown', reason: 'VaultNotChecked', message: '' } },
       { reason: 'Active', vault: 'NotChecked' },
     ],

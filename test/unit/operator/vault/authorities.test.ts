@@ -123,7 +123,7 @@ describe('Authorities', () => {
       if (data !== undefined) await store(data);
       use(CONFIG_MAP);
       await settle();
-      expect(authorities.of('shop', CONFIG_MAP)).to.deep.equal({ unread: message });
+      expect(authorities.of('shop', CONFIG_MAP)).to.deep.equal({ unusable: message });
     });
   }
 

@@ -178,15 +178,27 @@ describe('HealthMonitor', () => {
       expect(asked, 'and no longer by the former one').to.have.length(3);
     });
 
-    it('asks nobody if there is none to read, and says why', async () => {
-      authority = { unread: 'there is no ConfigMap vault-ca' };
+    it('asks nobody without one, and says that pods lack it too', async () => {
+      authority = { unusable: 'there is no ConfigMap vault-ca' };
+      monitor.watch('shop/a', vault);
+      await settle();
+      expect(asked).to.deep.equal([]);
+      expect(monitor.health('shop/a')).to.deep.equal({
+        status: 'False',
+        reason: 'VaultCAUnusable',
+        message: 'there is no ConfigMap vault-ca',
+      });
+    });
+
+    it('asks nobody if it may not be read, which is not known to be wrong, and says why', async () => {
+      authority = { unread: 'the operator may not read Secret vault-ca' };
       monitor.watch('shop/a', vault);
       await settle();
       expect(asked).to.deep.equal([]);
       expect(monitor.health('shop/a')).to.deep.equal({
         status: 'Unknown',
         reason: 'VaultNotChecked',
-        message: 'there is no ConfigMap vault-ca',
+        message: 'the operator may not read Secret vault-ca',
       });
     });
   });
