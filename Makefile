@@ -78,6 +78,10 @@ dashboard-picture: setup ## draw docs/guides/dashboard.png with the data of a re
 test-versions: setup ## run tests on older API servers, which are built once; VERSIONS=1.30 runs one of them
 	@node test/integration/version-table.ts
 
+.PHONY: test-demo
+test-demo: setup ## run make demo in a cluster at hand, with a real kubelet and helm (4 minutes; `make test` installs it without pods)
+	@npx --no-install mocha test/e2e/demo-at-hand.ts
+
 .PHONY: test-upgrade
 test-upgrade: build ## upgrade two replicas from another commit under load: FROM=COMMIT, or a checkout after make build (5 minutes)
 	@FROM=$(FROM) npx --no-install mocha test/integration/upgrade-from.ts

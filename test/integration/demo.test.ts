@@ -15,7 +15,7 @@ const KINDS = [
   ...['mutatingadmissionpolicies', 'mutatingadmissionpolicybindings'],
 ].join(',');
 
-/** Without helm, on a real API server. There is no node, so nothing waits for pods; test/e2e/demo.test.ts has some, and helm. */
+/** Without helm, on a real API server. There is no node, so nothing waits for pods; test/e2e/demo-at-hand.ts has some, and helm. */
 describe('make demo without helm', function () {
   this.timeout(BUILDING_MS);
   let plane: ControlPlane;
