@@ -8,7 +8,7 @@ import { mark } from '../../core/marks.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
 import { startControlPlane } from '../support/control-plane.ts';
-import { defaultConfig } from '../support/kubernetes-versions.ts';
+import { chosenMinor, defaultConfig } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator } from '../support/operator.ts';
 import type { RunningOperator } from '../support/operator.ts';
 import { openWorkspace } from '../support/workspace.ts';
@@ -276,8 +276,11 @@ describe('references that nothing resolves', function () {
       expect(text).to.contain('container app (V0, V1, V2 and 997 more): ');
     });
 
-    it('ten values of 100 KB cause a warning', async () => {
-      expect((await tried(sized(10, inline)))[0]).to.contain('container app (V0, V1, V2 and 7 more): ');
+    // older API servers count more units for the same expressions, and end at 0.95 MB
+    const most = chosenMinor() === undefined ? 10 : 9;
+
+    it('ten values of 100 KB cause a warning, or nine on an older API server', async () => {
+      expect((await tried(sized(most, inline)))[0]).to.contain(`container app (V0, V1, V2 and ${most - 3} more): `);
     });
 
     it('what would take long is left alone: 2.5 MB of text, 20,000 variables', async () => {

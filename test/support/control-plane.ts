@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { kubeconfigFor } from './kubeconfig.ts';
-import { toolOf } from './kubernetes-versions.ts';
+import { chosenMinor, toolOf } from './kubernetes-versions.ts';
 import { createAuthority, createKeys, type Authority } from './pki.ts';
 import { freePorts } from './ports.ts';
 import type { Log } from '../../build/tools/go-build.ts';
@@ -201,6 +201,8 @@ function etcdFlags(dataDir: string, endpoint: string, peerPort: number): string[
     `--initial-advertise-peer-urls=${peer}`,
     `--initial-cluster=default=${peer}`,
     '--unsafe-no-fsync', // a test's data need not outlive the machine
+    // As kubeadm sets it. Without it, API servers before 1.34 confirm a watch only when one of its objects changes.
+    ...(chosenMinor() === undefined ? [] : ['--watch-progress-notify-interval=5s']),
     '--logger=zap',
     '--log-level=warn',
   ];
