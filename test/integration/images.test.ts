@@ -24,8 +24,19 @@ const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch;
 /** Copies what the build reads; the packages are a link. */
 function checkout(dir: string): string {
   mkdirSync(dir);
-  const entries = ['build', 'core', 'kube', 'webhook', 'operator', 'crds', 'vault-env', 'package.json', 'tsconfig.json'];
-  for (const entry of [...entries, 'LICENSE', 'NOTICE']) cpSync(join(ROOT, entry), join(dir, entry), { recursive: true });
+  const entries = [
+    'build',
+    'core',
+    'kube',
+    'webhook',
+    'operator',
+    'crds',
+    'vault-env',
+    'package.json',
+    'tsconfig.json',
+  ];
+  for (const entry of [...entries, 'LICENSE', 'NOTICE'])
+    cpSync(join(ROOT, entry), join(dir, entry), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
   return dir;
 }
