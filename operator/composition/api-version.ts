@@ -39,9 +39,16 @@ export class ApiVersion {
     return `Kubernetes ${version} may not have image volumes, which are on since 1.${since}`;
   }
 
-  /** Asks, and goes on until the answer is final. Never rejects. */
+  /** Takes the version that another request has found, so that start() need not ask. */
+  learn(version: string): void {
+    if (this.#version !== undefined && (minorOf(version) ?? 0) <= (minorOf(this.#version) ?? 0)) return;
+    this.#version = version;
+    this.#tell(version);
+  }
+
+  /** Asks unless it has been learned, and goes on until the answer is final. Never rejects. */
   async start(): Promise<void> {
-    await this.#look();
+    if (this.#version === undefined) await this.#look();
     if (!this.#isFinal) void this.#goOn();
   }
 
@@ -68,10 +75,7 @@ export class ApiVersion {
   async #look(): Promise<void> {
     const { clientWithin, logger } = this.#options;
     try {
-      const version = await serverVersion(clientWithin(TIMEOUT_MS));
-      if (this.#version !== undefined && (minorOf(version) ?? 0) <= (minorOf(this.#version) ?? 0)) return;
-      this.#version = version;
-      this.#tell(version);
+      this.learn(await serverVersion(clientWithin(TIMEOUT_MS)));
     } catch (error) {
       logger.debug({ error: describeError(error) }, 'the version of the API server is not known');
     }

@@ -92,7 +92,7 @@ export function compose(context: Context): Group {
     [
       // the last to stop: after the lease is released and all connections are closed, it may take another two seconds
       ...(context.traces === undefined ? [] : [[context.traces]]),
-      [connections, firstLine(context)],
+      [connections, firstLine(context, (found) => version.learn(found))],
       [serving('health server', health, logger)],
       // before the election, which asks whether another replica is ready; gone once this one serves nothing any more
       [named('replicas', replicas)],

@@ -23,7 +23,12 @@ describe('the version of the API server', () => {
     for (const { version } of scenes.splice(0)) version.stop();
   });
 
-  async function started(...answers: (string | Error)[]): Promise<Scene> {
+  function started(...answers: (string | Error)[]): Promise<Scene> {
+    return startedWith(undefined, ...answers);
+  }
+
+  /** @param learned what another request has found before the start */
+  async function startedWith(learned: string | undefined, ...answers: (string | Error)[]): Promise<Scene> {
     const { logger, lines } = testLog();
     const clock = new ManualClock();
     let [changes, asked] = [0, 0];
@@ -34,6 +39,7 @@ describe('the version of the API server', () => {
     };
     const onChange = (): void => void (changes += 1);
     const version = new ApiVersion({ logger, clock, onChange, clientWithin: () => ({ document }) });
+    if (learned !== undefined) version.learn(learned);
     await version.start();
     const scene = { version, clock, answers, lines, changes: () => changes, asked: () => asked };
     scenes.push(scene);
@@ -46,6 +52,15 @@ describe('the version of the API server', () => {
     expect(version.noImageVolumes).to.equal(undefined);
     expect(lines).to.deep.equal([]);
     expect(asked()).to.equal(1);
+  });
+
+  it('is not asked for at the start where another request has found it', async () => {
+    const { version, clock, asked, lines, changes } = await startedWith('v1.34.4', 'v1.36.0');
+    expect(asked()).to.equal(0);
+    expect(version.noImageVolumes).to.contain('v1.34.4');
+    expect(lines).to.have.length(1);
+    await clock.advance(600_000);
+    expect([asked(), changes(), version.noImageVolumes]).to.deep.equal([1, 1, undefined]);
   });
 
   it('says in the log what an older one lacks, by age', async () => {

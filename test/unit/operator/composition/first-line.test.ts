@@ -30,6 +30,17 @@ describe('the first line of the log', () => {
     });
   });
 
+  it('passes the version on, so that nobody asks again, and nothing where it is not known', async () => {
+    const learned: string[] = [];
+    const { logger } = testLog();
+    const settings = readSettings([], {}) as Settings;
+    for (const answer of [VERSION, Promise.reject(new ApiError(503, 'ServiceUnavailable', 'later'))]) {
+      const clientWithin = (): ApiClient => ({ document: () => answer }) as unknown as ApiClient;
+      await firstLine({ settings, logger, clientWithin }, (version) => learned.push(version)).start?.();
+    }
+    expect(learned).to.deep.equal(['v1.37.2']);
+  });
+
   it('says that policies have to name an image if nothing else does, and by which URL the webhook is called', async () => {
     const [line, warning] = await lines(['--webhook-url', 'https://host:9443'], VERSION);
     expect(line?.fields.webhook).to.equal('https://host:9443');
