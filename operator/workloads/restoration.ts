@@ -83,8 +83,8 @@ export async function restoreAll(options: RestorationOptions): Promise<readonly 
   };
   const progress: Progress = { why: new Map(), restored: new Set(), total: 0, failuresTold: 0, isWaiting: false };
   let left = await listed(options, progress, deadline - clock.elapsed());
-  const total = left.length;
-  progress.total = total;
+  progress.total = left.length;
+  const { total } = progress;
   say(
     total === 0
       ? 'no workload is injected'
@@ -100,7 +100,7 @@ export async function restoreAll(options: RestorationOptions): Promise<readonly 
   }
   const over = left.length === 0 ? undefined : whyOver();
   if (over !== undefined) say(over);
-  const all = Math.max(total, progress.restored.size);
+  const all = allOf(progress);
   if (total > 0) say(`restored ${all - left.length} of ${all}, ${left.length} left`);
   const untried = over === undefined ? NOT_RESTORED : NO_TURN;
   return left.map((one) => ({ workload: nameOf(one), why: progress.why.get(nameOf(one)) ?? untried }));
@@ -115,6 +115,11 @@ interface Progress {
   failuresTold: number;
   /** It has been told that the API server is away. */
   isWaiting: boolean;
+}
+
+/** How many there are, those included that were injected meanwhile. */
+function allOf({ total, restored }: Progress): number {
+  return Math.max(total, restored.size);
 }
 
 function forHowLong(seconds: number): string {
@@ -135,8 +140,7 @@ async function restoreRound(
     const name = nameOf(one);
     if (failure === undefined && !restored.has(name)) {
       restored.add(name);
-      if (restored.size % TELL_EACH === 0)
-        say(`restored ${restored.size} of ${Math.max(progress.total, restored.size)}`);
+      if (restored.size % TELL_EACH === 0) say(`restored ${restored.size} of ${allOf(progress)}`);
     }
     const isNew = why.get(name) !== failure?.text;
     why.set(name, failure?.text ?? AGAIN);
