@@ -4,6 +4,7 @@
  */
 import { startControlPlane } from '../support/control-plane.ts';
 import { installPrerequisites } from '../support/operator.ts';
+import { untilStopped } from './until-stopped.ts';
 
 const plane = await startControlPlane({ log: console.log });
 try {
@@ -12,15 +13,7 @@ try {
   export KUBECONFIG=${plane.kubeconfig}
   npm start -- --webhook-url https://127.0.0.1:9443 --injector-image registry.example.com/vault-env:dev --log-level debug
 Ctrl-C ends the cluster.`);
-  await new Promise<void>((resolve) => {
-    const alive = setInterval(() => undefined, 60_000);
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        clearInterval(alive);
-        resolve();
-      });
-    }
-  });
+  await untilStopped();
 } finally {
   await plane.stop();
 }

@@ -16,6 +16,7 @@ import { runOnHost } from './host-stand-in.ts';
 import { renderSamples, type Manifest } from './samples.ts';
 import type { Steps } from './steps.ts';
 import { unifiedDiff } from './diff.ts';
+import { untilStopped } from './until-stopped.ts';
 
 const NAMESPACE = 'shop';
 // a demo secret: shown on purpose, and searched for in etcd
@@ -167,13 +168,5 @@ async function stay(stage: Stage, steps: Steps): Promise<void> {
       end: ['Ctrl-C ends it and takes everything away.'],
     }),
   );
-  await new Promise<void>((resolve) => {
-    const alive = setInterval(() => undefined, 60_000);
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        clearInterval(alive);
-        resolve();
-      });
-    }
-  });
+  await untilStopped();
 }

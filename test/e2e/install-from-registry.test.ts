@@ -19,6 +19,7 @@ import { startRegistry, type LocalRegistry } from '../support/registry.ts';
 import { busyboxImage } from '../support/test-images.ts';
 import { allowReading, createRole, enableKubernetesAuth, OPERATOR, startVault, writeSecret } from '../support/vault.ts';
 import type { Vault } from '../support/vault.ts';
+import { valuesForThisNode } from './newcomer.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const { name: NAME, namespace: SYSTEM } = OPERATOR;
@@ -107,7 +108,7 @@ describe('docs/guides/install.md, with chart and images from a registry, on a re
     mkdirSync(bin);
     const [webhook = 0, health = 0] = await freePorts(2);
     const forThisNode = join(bin, 'this-node.yaml');
-    writeFileSync(forThisNode, stringify(valuesForThisNode(webhook, health)));
+    writeFileSync(forThisNode, stringify(valuesForThisNode(plane, { webhook, health })));
     const service = {
       apiVersion: 'v1',
       kind: 'Service',
@@ -132,20 +133,6 @@ else exec ${helm4.path} "$@"; fi`,
     writeFileSync(ca, registry.ca);
     const path = `${bin}:${process.env.PATH ?? ''}`;
     env = { ...process.env, PATH: path, KUBECONFIG: plane.kubeconfig, HOME: cwd, SSL_CERT_FILE: ca };
-  }
-
-  function valuesForThisNode(webhook: number, health: number): Record<string, unknown> {
-    return {
-      hostNetwork: true,
-      replicas: 1, // both would want the same ports
-      webhook: { port: webhook },
-      metrics: { port: health },
-      extraEnv: [
-        { name: 'KUBERNETES_SERVICE_HOST', value: '127.0.0.1' },
-        { name: 'KUBERNETES_SERVICE_PORT', value: new URL(plane.server).port },
-        { name: 'VAULT_INJECTION_WEBHOOK_SERVICE_PORT', value: String(webhook) },
-      ],
-    };
   }
 
   async function makeImages(): Promise<void> {

@@ -96,7 +96,8 @@ esac`,
   );
 }
 
-function valuesForThisNode(
+/** Values of the chart by which the operator runs on the one node of a test. */
+export function valuesForThisNode(
   plane: ControlPlane,
   { webhook, health }: { readonly webhook: number; readonly health: number },
 ): object {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Cluster } from '../integration/cluster.ts';
 import { deployment, policy, type Workload } from '../integration/manifests.ts';
 import { startControlPlane, type CommandResult, type ControlPlane } from '../support/control-plane.ts';
-import { defaultConfig, has } from '../support/kubernetes-versions.ts';
-import { exposeLoopback } from '../support/loopback-service.ts';
+import { installDefault } from '../support/installed.ts';
+import { has } from '../support/kubernetes-versions.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { OPERATOR } from '../support/vault.ts';
 
@@ -47,12 +47,8 @@ export interface Scene {
 export async function openScene(): Promise<Scene> {
   const plane = await startControlPlane();
   const cluster = new Cluster(plane);
-  await plane.kubectlOk(['apply', '-k', defaultConfig()]);
-  await plane.kubectlOk(['scale', 'deployment', OPERATOR.name, '-n', SYSTEM, '--replicas=0']);
+  const kubeconfig = await installDefault(plane, 'stolen');
   const token = await tokenOf(plane, OPERATOR.name);
-  const kubeconfig = plane.kubeconfigWithToken('stolen', token);
-  await plane.kubectlOk(['delete', 'service', OPERATOR.name, '-n', SYSTEM]);
-  await exposeLoopback(plane, SYSTEM, OPERATOR.name);
   const operator = await startOperator({
     controlPlane: { kubeconfig, kubectlOk: (args, stdin) => plane.kubectlOk(args, stdin) },
     service: OPERATOR.name,

@@ -60,7 +60,7 @@ describe('removing the operator', function () {
   }
 
   /**
-   * As it is half a minute after replicas were killed: their Leases have expired. Without this, whoever comes next waits
+   * As it is half a minute after replicas were killed: their Leases have expired. Without this, the next replica waits
    * until it may lead.
    */
   async function letLeasesExpire(): Promise<void> {

@@ -15,8 +15,7 @@ import { expect } from 'chai';
 import { readRights } from '../../build/generate/rights.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
-import { defaultConfig } from '../support/kubernetes-versions.ts';
-import { exposeLoopback } from '../support/loopback-service.ts';
+import { installDefault } from '../support/installed.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { pretendKubelet, type PretendedKubelet } from '../support/pretended-kubelet.ts';
 import { rightsAudit, rightsUsed, type Right } from '../support/rights-used.ts';
@@ -50,10 +49,7 @@ describe('the rights of config/rbac', function () {
     log = join(dir, 'audit.log');
     plane = await startControlPlane({ apiServerArgs: rightsAudit(dir, log, USER) });
     cluster = new Cluster(plane);
-    await plane.kubectlOk(['apply', '-k', defaultConfig()]);
-    await plane.kubectlOk(['scale', 'deployment', OPERATOR.name, '-n', OPERATOR.namespace, '--replicas=0']);
-    const token = (await plane.kubectlOk(['create', 'token', OPERATOR.name, '-n', OPERATOR.namespace])).trim();
-    kubeconfig = plane.kubeconfigWithToken('operator', token);
+    kubeconfig = await installDefault(plane, 'operator');
     registry = createServer((_, response) => {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="registry"' }).end();
     }).listen(0, '127.0.0.1');
@@ -61,8 +57,6 @@ describe('the rights of config/rbac', function () {
     const identities = join(dir, 'identities.yaml');
     writeFileSync(identities, '[{ name: main, address: "https://127.0.0.1:1", paths: [secret/data/*] }]');
     const host = `127.0.0.1:${(registry.address() as AddressInfo).port}`;
-    await plane.kubectlOk(['delete', 'service', OPERATOR.name, '-n', OPERATOR.namespace]);
-    await exposeLoopback(plane, OPERATOR.namespace, OPERATOR.name);
     start = () =>
       startOperator({
         controlPlane: { kubeconfig, kubectlOk: (args, stdin) => plane.kubectlOk(args, stdin) },
