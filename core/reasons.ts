@@ -317,6 +317,11 @@ export const REASONS = {
     meaning: 'No container of the workload refers to Vault.',
     action: '',
   },
+  Finished: {
+    usedBy: ['Workload'],
+    meaning: 'The Job has ended, so nothing of it will be injected.',
+    action: '',
+  },
   Repaired: {
     usedBy: ['Event'],
     meaning: 'The operator asked admission to inject a workload that was not injected, and now it is.',

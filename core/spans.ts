@@ -44,6 +44,9 @@ export const SPAN_ATTRIBUTES = {
   'k8s.namespace.name': 'namespace of the workload or policy',
   'k8s.deployment.name': 'name of the Deployment; its generateName if it has no name yet',
   'k8s.statefulset.name': 'the same for a StatefulSet',
+  'k8s.daemonset.name': 'the same for a DaemonSet',
+  'k8s.cronjob.name': 'the same for a CronJob',
+  'k8s.job.name': 'the same for a Job',
   'http.response.status_code': 'status of the answer to the API server: 200 for every review that was decided',
   'error.type':
     'why it failed: a reason of a denial, a reason or status of the API server, or a status of HTTP; left out otherwise',
@@ -72,6 +75,9 @@ export type SpanAttributes = Readonly<Partial<Record<AttributeName, string | num
 const NAME_ATTRIBUTES = {
   Deployment: 'k8s.deployment.name',
   StatefulSet: 'k8s.statefulset.name',
+  DaemonSet: 'k8s.daemonset.name',
+  CronJob: 'k8s.cronjob.name',
+  Job: 'k8s.job.name',
 } as const satisfies Record<WorkloadKind, AttributeName>;
 
 /** Returns the attributes that say which workload a span is about. */

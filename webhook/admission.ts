@@ -3,7 +3,7 @@ import { systemClock } from '../kube/clock.ts';
 import type { Logger } from '../kube/log.ts';
 import { NO_TRACER } from '../kube/tracer.ts';
 import type { Span, Tracer } from '../kube/tracer.ts';
-import { KINDS, kindOf } from '../core/kinds.ts';
+import { kindOf } from '../core/kinds.ts';
 import type { WorkloadKind } from '../core/kinds.ts';
 import type { RuleSnapshot } from '../core/policy/rule.ts';
 import { asObject, asString } from '../core/json.ts';
@@ -39,7 +39,7 @@ export interface AdmissionOptions {
   readonly tracer?: Tracer;
 }
 
-/** Skipped: not a workload, or a request that stores no template that may change. */
+/** Skipped: not a workload, or a request that stores none. */
 export type ReviewOutcome = Outcome | 'Skipped';
 
 /** What was decided about one object. Contains nothing of the object but the names of skipped containers. */
@@ -222,8 +222,7 @@ function decide(uid: string, result: MutationResult | typeof SKIPPED): Decision 
 
 function workloadKind({ kind, operation }: ReviewRequest): WorkloadKind | undefined {
   if (operation !== 'CREATE' && operation !== 'UPDATE') return undefined;
-  const known = kindOf(kind.group, kind.version, kind.kind);
-  return known !== undefined && (operation === 'CREATE' || KINDS[known].templateMayChange) ? known : undefined;
+  return kindOf(kind.group, kind.version, kind.kind);
 }
 
 function auditOf({ audit, policy, outcome }: MutationResult): Record<string, string> {

@@ -4,7 +4,7 @@
  */
 import { choose, governorsOf, isUsable } from '../policy/governing.ts';
 import { matchingRules } from '../policy/match.ts';
-import { keepsPods, KINDS, templateOf } from '../kinds.ts';
+import { keepsPods, KINDS, makersOf, templateOf } from '../kinds.ts';
 import type { WorkloadKind } from '../kinds.ts';
 import type { Governor, Rule, RuleSnapshot } from '../policy/rule.ts';
 import { apiTokenFor, needsWith, skippedForToken, tokenUnwanted, warnOfToken } from './api-token.ts';
@@ -17,9 +17,9 @@ import { oversizedOf } from '../oversized.ts';
 import type { KnownImages } from './images.ts';
 import { inject } from './inject.ts';
 import type { InjectionContext } from './inject.ts';
-import { asList, asObject, equal } from '../json.ts';
+import { asList, asObject, asString, equal, own } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { annotation } from './annotations.ts';
+import { annotation, asBoolean } from './annotations.ts';
 import type { Denial, Details, MutationResult, Outcome } from './outcome.ts';
 import { readWishes, optionsOf } from './overrides.ts';
 import type { Wishes } from './overrides.ts';
@@ -30,6 +30,7 @@ import { isSelectedByLabel } from './policy-label.ts';
 import { positionEdit } from './position-edits.ts';
 import { allReadsOf } from './reads.ts';
 import { ANNOTATIONS_LIMIT } from './record.ts';
+import { reproduce } from './reproduce.ts';
 import { restore } from './restore.ts';
 import type { Restored } from './restore.ts';
 import { denied, result } from './result.ts';
@@ -78,7 +79,8 @@ export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): 
   const governors = governorsOf(rules, namespace);
   const oversized = oversizedOf(workload);
   if (oversized !== undefined) return leaveUnread(oversized, governors, workload, input);
-  const matching = matchingRules(governors, kind, labelsOfWorkload(workload));
+  const makers = makersOf(kind, workload);
+  const matching = matchingRules(governors, kind, labelsOfWorkload(workload), makers);
   const template = templateOf(kind, workload);
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation reports what is missing.
@@ -86,11 +88,15 @@ export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): 
   const { characters } = input;
   const isTooLarge = excessOf(workload, template, STORED, characters);
   if (isTooLarge !== undefined) return leaveAlone(isTooLarge, matching, workload, template, input);
+  const isMade = makers.length > 0 && annotationsOf(template)?.[annotation.injected] !== undefined;
+  if (isMade)
+    return result('Unchanged', { reason: `it was made from the injected template of a ${makers.join(' or ')}` });
+  const before = templateOf(kind, asObject(input.stored));
+  if (!KINDS[kind].templateMayChange && before !== undefined) return reproduced(before, template, workload, input);
   const restored = restore(template, isSelectedByLabel(workload));
   const excess = excessOf(workload, restored.template, WRITTEN, characters);
   if (excess !== undefined) return leaveAlone(excess, matching, workload, template, input);
   const stored = asObject(input.stored);
-  const before = templateOf(kind, stored);
   // what was too large may become smaller, and is not compared
   const isComparable = stored && before && excessOf(stored, before, STORED, characters) === undefined;
   return review(workload, template, restored, matching, {
@@ -116,7 +122,7 @@ function review(
     written,
   }: MutationInput & { readonly governors: readonly Governor[]; readonly written: WrittenConfigs | undefined },
 ): MutationResult {
-  const templatePath = `/${KINDS[kind].template.join('/')}`;
+  const templatePath = pathOf(kind);
   const warnings: string[] = [];
   const warn = (text: string): void => void warnings.push(text);
   const detailsOf = (rule: Governor | undefined, known: Partial<Details> = {}): Details | undefined => {
@@ -287,6 +293,28 @@ function unwrappedOf(live: RawObject, selected: readonly Selected[], wrapped: re
   return selected
     .filter(({ name, container }) => wrapped.includes(name) && commands.get(name) === container.command)
     .map(({ name }) => name);
+}
+
+/** An update of what was injected on creation, or never will be. */
+function reproduced(
+  stored: RawObject,
+  edited: RawObject,
+  workload: RawObject,
+  { kind, characters, stored: before }: MutationInput,
+): MutationResult {
+  const reason = `the template of a ${kind} cannot change`;
+  if (excessOf(asObject(before) ?? {}, stored, STORED, characters) !== undefined)
+    return result('Unchanged', { reason });
+  const template = reproduce(stored, edited, isSelectedByLabel(workload));
+  const isUnwanted = asBoolean(asString(own(annotationsOf(workload), annotation.inject)) ?? '') === false;
+  const stays = `${annotation.inject}: what is injected stays, ${reason}; delete it, and create it again`;
+  const isKept = isUnwanted && annotationsOf(stored)?.[annotation.injected] !== undefined;
+  const patch = diff(edited, template, pathOf(kind));
+  return result('Unchanged', { patch, reason, ...(isKept && { warnings: [stays] }) });
+}
+
+function pathOf(kind: WorkloadKind): string {
+  return `/${KINDS[kind].template.join('/')}`;
 }
 
 /** What the operator requested; any other value was written by somebody else and rolls nothing. */

@@ -61,13 +61,21 @@ export function matchesSelector(selector: Rule['selector'], labels: Labels): boo
   );
 }
 
-/** Returns those of `rules` (of the workload's namespace) that match such a workload, in the order given. */
+/**
+ * Returns those of `rules` (of the workload's namespace) that match such a workload, in the order given.
+ *
+ * @param makers kinds that have made it from a template: a rule that is for one of them has decided there
+ */
 export function matchingRules<T extends Pick<Rule, 'targets' | 'selector'>>(
   rules: readonly T[],
   kind: WorkloadKind,
   labels: Labels,
+  makers: readonly WorkloadKind[] = [],
 ): readonly T[] {
-  return rules.filter((rule) => rule.targets.includes(kind) && matchesSelector(rule.selector, labels));
+  return rules.filter(
+    ({ targets, selector }) =>
+      targets.includes(kind) && !makers.some((maker) => targets.includes(maker)) && matchesSelector(selector, labels),
+  );
 }
 
 function meets({ key, operator, values }: LabelRequirement, labels: Labels): boolean {

@@ -24,8 +24,11 @@ export interface VaultInjectionPolicySpec {
    * oldest, then the first by name.
    */
   readonly priority: number;
-  /** The kinds of workloads that the policy is for. */
-  readonly targets: readonly ('Deployment' | 'StatefulSet')[];
+  /**
+   * The kinds of workloads that the policy is for. A CronJob's Jobs and a Job's pods belong to
+   * what makes them: they need not be named.
+   */
+  readonly targets: readonly ('Deployment' | 'StatefulSet' | 'DaemonSet' | 'CronJob' | 'Job')[];
   /**
    * Selects workloads of the namespace by their own labels (not those of their pods). Empty
    * selects all.
@@ -559,7 +562,7 @@ export interface Condition {
 export const DEFAULTS = {
   suspend: false,
   priority: 0,
-  targets: ['Deployment', 'StatefulSet'],
+  targets: ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job'],
   inject: {
     when: 'References',
     containers: { include: ['*'] },
@@ -590,7 +593,7 @@ export const DEFAULTS = {
 
 /** What the fields of a policy's spec may hold, where that is one of a few words. */
 export const ENUMS = {
-  targets: ['Deployment', 'StatefulSet'],
+  targets: ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job'],
   selector: { matchExpressions: { operator: ['In', 'NotIn', 'Exists', 'DoesNotExist'] } },
   inject: {
     when: ['References', 'Annotation', 'Always'],

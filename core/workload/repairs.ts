@@ -39,7 +39,7 @@ export function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   // new pods would not start, and those that run may
   if (willNotStart(standing) || !mayChange(one)) return;
   if (isMissed(one) || isAsked) askUrgently(one, rule, draft, isAsked);
-  else if (workload.rollout.idle && isRolled(one)) bringBack(one, rule, draft);
+  else if (workload.rollout.idle && (isRolled(one) || !replacesPods(one))) bringBack(one, rule, draft);
 }
 
 function askUrgently(one: Tracked, rule: Rule, draft: Draft, isAsked: boolean): void {
@@ -74,7 +74,8 @@ function bringBack(one: Tracked, rule: Rule, draft: Draft): void {
   if (!draft.isOver(youngestMs, FRESH_MS)) return;
   const attempt = nextAttempt(one, rule.hash, draft);
   if (attempt === undefined) return;
-  const message = 'asked admission to bring it up to date: none of its pods is available';
+  const why = replacesPods(one) ? 'none of its pods is available' : 'its next run takes it';
+  const message = `asked admission to bring it up to date: ${why}`;
   draft.request(key, { kind: 'Repair', hash: rule.hash, attempt }, message);
 }
 
@@ -97,7 +98,11 @@ export function restartHash({ workload }: Tracked, rule: Rule): string {
 /** Whether a change of the template replaces its pods right away. */
 export function isRolled(one: Tracked): boolean {
   const { paused, onDelete } = one.workload.rollout;
-  return mayChange(one) && !paused && !onDelete;
+  return mayChange(one) && replacesPods(one) && !paused && !onDelete;
+}
+
+function replacesPods({ workload }: Tracked): boolean {
+  return KINDS[workload.kind].replacesPods;
 }
 
 /** Whether admission can change its template. */

@@ -4,7 +4,7 @@
  */
 import type { ImageNeeds, KnownImages } from '../injection/images.ts';
 import type { RawObject } from '../json.ts';
-import { templateOf } from '../kinds.ts';
+import { KINDS, templateOf } from '../kinds.ts';
 import { mutateWorkload } from '../injection/mutate.ts';
 import { annotation } from '../injection/annotations.ts';
 import { EXECUTABLE } from '../injection/names.ts';
@@ -116,6 +116,9 @@ type Verdict = Pick<Standing, 'state' | 'reason' | 'message'>;
 
 function judged(result: MutationResult, workload: Workload, governor: Governor): Verdict {
   const { outcome, patch, denial, held, exclusion, wrapped, skipped, details } = result;
+  if (workload.rollout.finished === true) {
+    return details?.isTraced === true ? { state: 'Injected' } : { state: 'Excluded', reason: 'Finished' };
+  }
   if (denial !== undefined) return { state: 'Denied', reason: denial.reason, message: denial.message };
   if (held !== undefined) return { state: 'Failed', reason: held.reason, message: held.message };
   const how = wayOut(workload, governor);
@@ -130,7 +133,7 @@ function judged(result: MutationResult, workload: Workload, governor: Governor):
             reason: 'NotAdopted',
             message: `ran before the policy, not injected: container ${names}; ${how}`,
           }
-        : { state: 'Missed', reason: 'NotInjected', message: `not injected: container ${names}` })
+        : { state: 'Missed', reason: 'NotInjected', message: `not injected: container ${names}${lastWay(workload)}` })
     );
   }
   const isUnwanted = outcome === 'Excluded' || exclusion !== undefined;
@@ -166,10 +169,19 @@ function faulty(state: State, { details }: MutationResult, outcome: string): Ver
 
 /** Returns what brings a workload up to date that the operator leaves to the policy's rollout. */
 function wayOut({ kind, metadata, rollout }: Workload, governor: Governor): string {
+  if (!KINDS[kind].templateMayChange) return RECREATE;
+  if (!KINDS[kind].replacesPods) return 'its next run takes what the operator has it injected with';
   const isAutomatic = isUsable(governor) && governor.rollout.strategy === 'Automatic';
   const isInTurn = isAutomatic && !rollout.paused && !rollout.onDelete;
   if (isInTurn) return 'rolled out in its turn (rollout.strategy is Automatic)';
   return `${applyCommand(kind, metadata)} replaces its pods`;
+}
+
+const RECREATE = 'its template cannot change: delete it, and create it again';
+
+/** Returns what people can do where the operator can do nothing. */
+function lastWay({ kind }: Workload): string {
+  return KINDS[kind].templateMayChange ? '' : `; ${RECREATE}`;
 }
 
 /** Whether it ran before the policy and has never been injected. */

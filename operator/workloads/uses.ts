@@ -1,3 +1,4 @@
+import { KINDS } from '../../core/kinds.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import { settleMs } from '../../core/policy/start-time.ts';
 import type { Use } from '../../core/workload/restarts.ts';
@@ -42,7 +43,9 @@ export class WorkloadUses {
       if (standing.policy.name !== rule.policy.name) continue;
       const { state, reads, hiddenReads, isPartial } = standing;
       const isInjected = state === 'Injected' || state === 'Outdated';
-      if (rule.rotation.strategy !== 'Restart' || !isInjected || reads.length === 0) {
+      // pods of later read what is newest then
+      const isRestarted = rule.rotation.strategy === 'Restart' && KINDS[workload.kind].replacesPods;
+      if (!isRestarted || !isInjected || reads.length === 0) {
         this.#seen.delete(key);
         continue;
       }
