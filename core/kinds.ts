@@ -2,18 +2,19 @@
  * The kinds of workloads, one row each: all that differs between them. Adding one takes a row here, its name in
  * `targets` of the CRD (and what is generated from it), and access to its resource in config/rbac/operator.yaml.
  */
-import { asList, asObject } from './json.ts';
+import { asList, asObject, asString } from './json.ts';
 import type { RawObject } from './json.ts';
 import type { KubernetesObject, Resource } from './object.ts';
 import type { VaultInjectionPolicySpec } from './policy/policy.generated.ts';
 import {
-  cronJobRollout,
+  nothingToRoll,
   daemonSetKeepsPods,
   daemonSetRollout,
   deploymentKeepsPods,
   deploymentRollout,
   jobRollout,
   number,
+  replicaSetRollout,
   statefulSetRollout,
 } from './rollout-state.ts';
 import type { RolloutState } from './rollout-state.ts';
@@ -22,8 +23,8 @@ export type { RolloutState } from './rollout-state.ts';
 
 export interface Kind {
   readonly resource: Resource;
-  /** The fields that lead from the object to its pod template. */
-  readonly template: readonly ['spec', ...string[]];
+  /** The fields that lead from the object to its pod template; none if the object is a pod itself. */
+  readonly template: readonly string[];
   /**
    * Whether the containers of a stored object's template may change. If not, it is injected on creation or never, and an
    * update gets the injection that is stored.
@@ -31,12 +32,18 @@ export interface Kind {
   readonly templateMayChange: boolean;
   /** Whether a change of its template replaces pods that run. If not, only pods of later have it. */
   readonly replacesPods: boolean;
+  /** Whether the inventory knows all of them. If not, they are counted when they are admitted. */
+  readonly isWatched: boolean;
+  /**
+   * What becomes of an object that a controller has made from a template of its own. Own: it counts like any other.
+   * ByTargets: it is left to that template by a policy that is also for the kind of its maker (makersOf()). Left: its
+   * maker compares it with that template, so it is never injected itself.
+   */
+  readonly whenMade: 'Own' | 'ByTargets' | 'Left';
   /** Whether its controller itself says when a rollout has taken too long. */
   readonly hasDeadline: boolean;
   /** Whether, by its spec, a rollout keeps pods that work until new ones are available. */
   readonly keepsPods: (spec: RawObject) => boolean;
-  /** The kind whose controller makes such objects from a template of its own, which is the one that is injected. */
-  readonly madeBy?: WorkloadKind;
   /**
    * Reads the rollout from spec and status; a missing field counts as the API server's default. `isSeen`: the
    * controller has seen the newest spec.
@@ -52,6 +59,8 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
     template: ['spec', 'template'],
     templateMayChange: true,
     replacesPods: true,
+    isWatched: true,
+    whenMade: 'Own',
     hasDeadline: true,
     keepsPods: deploymentKeepsPods,
     rollout: deploymentRollout,
@@ -61,6 +70,8 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
     template: ['spec', 'template'],
     templateMayChange: true,
     replacesPods: true,
+    isWatched: true,
+    whenMade: 'Own',
     hasDeadline: false,
     // one pod at a time is always replaced, and the next one only when it is available
     keepsPods: () => true,
@@ -71,6 +82,8 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
     template: ['spec', 'template'],
     templateMayChange: true,
     replacesPods: true,
+    isWatched: true,
+    whenMade: 'Own',
     hasDeadline: false,
     keepsPods: daemonSetKeepsPods,
     rollout: daemonSetRollout,
@@ -80,23 +93,62 @@ export const KINDS: Readonly<Record<WorkloadKind, Kind>> = {
     template: ['spec', 'jobTemplate', 'spec', 'template'],
     templateMayChange: true,
     replacesPods: false,
+    isWatched: true,
+    whenMade: 'Own',
     hasDeadline: false,
     keepsPods: () => true,
-    rollout: cronJobRollout,
+    rollout: nothingToRoll,
   },
   Job: {
     resource: { group: 'batch', version: 'v1', plural: 'jobs', trimmed: true },
     template: ['spec', 'template'],
     templateMayChange: false,
     replacesPods: false,
+    isWatched: true,
+    whenMade: 'ByTargets',
     hasDeadline: false,
     keepsPods: () => true,
-    madeBy: 'CronJob',
     rollout: jobRollout,
+  },
+  ReplicaSet: {
+    resource: { group: 'apps', version: 'v1', plural: 'replicasets', trimmed: true },
+    template: ['spec', 'template'],
+    templateMayChange: true,
+    replacesPods: false,
+    isWatched: true,
+    whenMade: 'Left',
+    hasDeadline: false,
+    keepsPods: () => true,
+    rollout: replicaSetRollout,
+  },
+  ReplicationController: {
+    resource: { group: '', version: 'v1', plural: 'replicationcontrollers', trimmed: true },
+    template: ['spec', 'template'],
+    templateMayChange: true,
+    replacesPods: false,
+    isWatched: true,
+    whenMade: 'Left',
+    hasDeadline: false,
+    keepsPods: () => true,
+    rollout: replicaSetRollout,
+  },
+  Pod: {
+    resource: { group: '', version: 'v1', plural: 'pods', trimmed: true },
+    template: [],
+    templateMayChange: false,
+    replacesPods: false,
+    isWatched: false,
+    whenMade: 'ByTargets',
+    hasDeadline: false,
+    keepsPods: () => true,
+    rollout: nothingToRoll,
   },
 };
 
 export const WORKLOAD_KINDS = Object.keys(KINDS) as readonly WorkloadKind[];
+
+/** Those that the inventory knows. */
+export const WATCHED_KINDS = WORKLOAD_KINDS.filter((kind) => KINDS[kind].isWatched);
 
 /** Returns the kind with that name, group and version, or undefined if the table has none. */
 export function kindOf(group: string, version: string, name: string): WorkloadKind | undefined {
@@ -110,30 +162,41 @@ export function kindOf(group: string, version: string, name: string): WorkloadKi
  * Returns the kind of a stored object. Throws if the table does not have it: nothing asks the API server for any other.
  */
 export function kindOfObject({ apiVersion, kind }: Pick<KubernetesObject, 'apiVersion' | 'kind'>): WorkloadKind {
-  const [group = '', version = ''] = apiVersion.split('/');
-  const known = kindOf(group, version, kind);
+  const known = kindOf(...partsOfVersion(apiVersion), kind);
   if (known === undefined) throw new Error(`unreachable: ${apiVersion} ${kind} is no kind of workload`);
   return known;
 }
 
-/**
- * Returns the kinds whose controllers may have made a raw object from a template of theirs, by its owners. Who forges an
- * owner keeps their own pods from being injected, which the annotation `inject` does as well.
- */
-export function makersOf(kind: WorkloadKind, object: RawObject): readonly WorkloadKind[] {
-  const { madeBy } = KINDS[kind];
-  if (madeBy === undefined) return NO_KINDS;
-  const owners = (asList(asObject(object.metadata)?.ownerReferences) ?? []).map(asObject);
-  const isIt = owners.some((owner) => owner?.kind === madeBy && owner.apiVersion === apiVersionOf(madeBy));
-  return isIt ? [madeBy] : NO_KINDS;
+/** Returns the group, '' for the core group, and the version. */
+function partsOfVersion(apiVersion: string): readonly [group: string, version: string] {
+  const slash = apiVersion.indexOf('/');
+  return [apiVersion.slice(0, Math.max(0, slash)), apiVersion.slice(slash + 1)];
 }
 
-const NO_KINDS: readonly WorkloadKind[] = [];
+/** Which controller has made an object from a template of its own; Other: one of a kind that the table does not have. */
+export type Maker = WorkloadKind | 'Other';
 
-/** `group/version` of the kind. */
+/**
+ * Returns which controller has made a raw object, by its owners and labels; undefined if none has, or if its kind counts
+ * by itself all the same. Anybody who forges an owner keeps their own pods from being injected, which the annotation
+ * `inject` does as well.
+ */
+export function makerOf(kind: WorkloadKind, object: RawObject): Maker | undefined {
+  if (KINDS[kind].whenMade === 'Own') return undefined;
+  const metadata = asObject(object.metadata);
+  const owners = (asList(metadata?.ownerReferences) ?? []).map(asObject);
+  const owner = owners.find((one) => one?.controller === true) ?? owners[0];
+  if (owner === undefined) return undefined;
+  const known = kindOf(...partsOfVersion(asString(owner.apiVersion) ?? ''), asString(owner.kind) ?? '');
+  // a pod names the ReplicaSet alone, and this label is what the controller of Deployments adds
+  const isOfDeployment = known === 'ReplicaSet' && asObject(metadata?.labels)?.['pod-template-hash'] !== undefined;
+  return isOfDeployment ? 'Deployment' : (known ?? 'Other');
+}
+
+/** `group/version` of the kind, or `version` for the core group. */
 export function apiVersionOf(kind: WorkloadKind): string {
   const { group, version } = KINDS[kind].resource;
-  return `${group}/${version}`;
+  return group === '' ? version : `${group}/${version}`;
 }
 
 /** Returns the pod template of a raw object, or undefined if there is none. */

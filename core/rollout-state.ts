@@ -130,8 +130,8 @@ const NOTHING_TO_ROLL: RolloutState = {
   ...{ phase: 'Complete', paused: false, onDelete: false, idle: true, available: true, started: false, progress: '' },
 };
 
-/** See Kind.rollout: a change of its template is for the next run. */
-export function cronJobRollout(): RolloutState {
+/** See Kind.rollout: a change of its template is for the next run, if it may change at all. */
+export function nothingToRoll(): RolloutState {
   return NOTHING_TO_ROLL;
 }
 
@@ -140,6 +140,11 @@ export function jobRollout(_: RawObject, status: RawObject): RolloutState {
   const ends = (asList(status.conditions) ?? []).map(asObject).filter((condition) => condition?.status === 'True');
   const isOver = ends.some((condition) => condition?.type === 'Complete' || condition?.type === 'Failed');
   return { ...NOTHING_TO_ROLL, idle: isOver, ...(isOver && { finished: true }) };
+}
+
+/** See Kind.rollout. Pods that run stay as they are, as with OnDelete. */
+export function replicaSetRollout(spec: RawObject, status: RawObject, isSeen: boolean): RolloutState {
+  return { ...NOTHING_TO_ROLL, onDelete: true, ...podsOf(spec, status, isSeen) };
 }
 
 /** Whether a complete rollout has brought any pod: scaled to 0, or with a partition above all pods, it has not. */

@@ -47,6 +47,9 @@ export const SPAN_ATTRIBUTES = {
   'k8s.daemonset.name': 'the same for a DaemonSet',
   'k8s.cronjob.name': 'the same for a CronJob',
   'k8s.job.name': 'the same for a Job',
+  'k8s.replicaset.name': 'the same for a ReplicaSet',
+  'k8s.replicationcontroller.name': 'the same for a ReplicationController',
+  'k8s.pod.name': 'the same for a Pod',
   'http.response.status_code': 'status of the answer to the API server: 200 for every review that was decided',
   'error.type':
     'why it failed: a reason of a denial, a reason or status of the API server, or a status of HTTP; left out otherwise',
@@ -78,6 +81,9 @@ const NAME_ATTRIBUTES = {
   DaemonSet: 'k8s.daemonset.name',
   CronJob: 'k8s.cronjob.name',
   Job: 'k8s.job.name',
+  ReplicaSet: 'k8s.replicaset.name',
+  ReplicationController: 'k8s.replicationcontroller.name',
+  Pod: 'k8s.pod.name',
 } as const satisfies Record<WorkloadKind, AttributeName>;
 
 /** Returns the attributes that say which workload a span is about. */

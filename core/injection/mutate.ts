@@ -4,7 +4,7 @@
  */
 import { choose, governorsOf, isUsable } from '../policy/governing.ts';
 import { matchingRules } from '../policy/match.ts';
-import { keepsPods, KINDS, makersOf, templateOf } from '../kinds.ts';
+import { keepsPods, KINDS, makerOf, templateOf } from '../kinds.ts';
 import type { WorkloadKind } from '../kinds.ts';
 import type { Governor, Rule, RuleSnapshot } from '../policy/rule.ts';
 import { apiTokenFor, needsWith, skippedForToken, tokenUnwanted, warnOfToken } from './api-token.ts';
@@ -79,8 +79,8 @@ export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): 
   const governors = governorsOf(rules, namespace);
   const oversized = oversizedOf(workload);
   if (oversized !== undefined) return leaveUnread(oversized, governors, workload, input);
-  const makers = makersOf(kind, workload);
-  const matching = matchingRules(governors, kind, labelsOfWorkload(workload), makers);
+  const maker = makerOf(kind, workload);
+  const matching = matchingRules(governors, kind, labelsOfWorkload(workload), maker);
   const template = templateOf(kind, workload);
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation reports what is missing.
@@ -88,9 +88,8 @@ export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): 
   const { characters } = input;
   const isTooLarge = excessOf(workload, template, STORED, characters);
   if (isTooLarge !== undefined) return leaveAlone(isTooLarge, matching, workload, template, input);
-  const isMade = makers.length > 0 && annotationsOf(template)?.[annotation.injected] !== undefined;
-  if (isMade)
-    return result('Unchanged', { reason: `it was made from the injected template of a ${makers.join(' or ')}` });
+  const isMade = maker !== undefined && annotationsOf(template)?.[annotation.injected] !== undefined;
+  if (isMade) return result('Unchanged', { reason: 'it was made from a template that is injected' });
   const before = templateOf(kind, asObject(input.stored));
   if (!KINDS[kind].templateMayChange && before !== undefined) return reproduced(before, template, workload, input);
   const restored = restore(template, isSelectedByLabel(workload));

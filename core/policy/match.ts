@@ -1,5 +1,6 @@
 /** Small predicates that decide which rules match a workload. Pure; none can fail, whatever a user wrote. */
-import type { WorkloadKind } from '../kinds.ts';
+import { KINDS } from '../kinds.ts';
+import type { Maker, WorkloadKind } from '../kinds.ts';
 import type { LabelRequirement, Rule } from './rule.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -64,18 +65,24 @@ export function matchesSelector(selector: Rule['selector'], labels: Labels): boo
 /**
  * Returns those of `rules` (of the workload's namespace) that match such a workload, in the order given.
  *
- * @param makers kinds that have made it from a template: a rule that is for one of them has decided there
+ * @param maker what has made it from a template of its own: there a rule that is for both has decided
  */
 export function matchingRules<T extends Pick<Rule, 'targets' | 'selector'>>(
   rules: readonly T[],
   kind: WorkloadKind,
   labels: Labels,
-  makers: readonly WorkloadKind[] = [],
+  maker?: Maker,
 ): readonly T[] {
   return rules.filter(
     ({ targets, selector }) =>
-      targets.includes(kind) && !makers.some((maker) => targets.includes(maker)) && matchesSelector(selector, labels),
+      targets.includes(kind) && !isLeftTo(maker, kind, targets) && matchesSelector(selector, labels),
   );
+}
+
+/** Whether what a controller has made is injected at the template that it was made from, or never. */
+function isLeftTo(maker: Maker | undefined, kind: WorkloadKind, targets: readonly WorkloadKind[]): boolean {
+  if (maker === undefined) return false;
+  return KINDS[kind].whenMade === 'Left' || targets.some((target) => target === maker);
 }
 
 function meets({ key, operator, values }: LabelRequirement, labels: Labels): boolean {

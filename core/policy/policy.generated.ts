@@ -25,10 +25,15 @@ export interface VaultInjectionPolicySpec {
    */
   readonly priority: number;
   /**
-   * The kinds of workloads that the policy is for. A CronJob's Jobs and a Job's pods belong to
-   * what makes them: they need not be named.
+   * The kinds of objects that the policy is for. What a controller makes from the template of
+   * another kind in this list is injected there, as are the Jobs of a CronJob. ReplicaSets and
+   * ReplicationControllers that have an owner are never injected themselves. Pod is for those
+   * that are made from no template of another kind in this list: bare pods, and those of other
+   * operators.
    */
-  readonly targets: readonly ('Deployment' | 'StatefulSet' | 'DaemonSet' | 'CronJob' | 'Job')[];
+  readonly targets: readonly (
+    'Deployment' | 'StatefulSet' | 'DaemonSet' | 'CronJob' | 'Job' | 'ReplicaSet' | 'ReplicationController' | 'Pod'
+  )[];
   /**
    * Selects workloads of the namespace by their own labels (not those of their pods). Empty
    * selects all.
@@ -593,7 +598,7 @@ export const DEFAULTS = {
 
 /** What the fields of a policy's spec may hold, where that is one of a few words. */
 export const ENUMS = {
-  targets: ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job'],
+  targets: ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job', 'ReplicaSet', 'ReplicationController', 'Pod'],
   selector: { matchExpressions: { operator: ['In', 'NotIn', 'Exists', 'DoesNotExist'] } },
   inject: {
     when: ['References', 'Annotation', 'Always'],

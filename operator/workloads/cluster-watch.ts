@@ -1,4 +1,4 @@
-import { KINDS, WORKLOAD_KINDS } from '../../core/kinds.ts';
+import { KINDS, WATCHED_KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { Clock } from '../../kube/clock.ts';
@@ -50,7 +50,7 @@ export class ClusterWatch {
       whenReady,
       onSynced,
     } = options;
-    this.#informers = WORKLOAD_KINDS.map(
+    this.#informers = WATCHED_KINDS.map(
       (kind) =>
         new Informer({
           client,

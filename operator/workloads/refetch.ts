@@ -1,4 +1,4 @@
-import { KINDS, WORKLOAD_KINDS } from '../../core/kinds.ts';
+import { KINDS, WATCHED_KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { compareVersions } from '../../core/resource-version.ts';
@@ -104,7 +104,7 @@ export class Refetch {
   async #listAll(namespace: string, ruled: RuledNamespace): Promise<void> {
     const { rules } = ruled;
     if (ruled.covered === rules) return;
-    for (const kind of WORKLOAD_KINDS) {
+    for (const kind of WATCHED_KINDS) {
       // those of a kind of which none is known are judged by these rules when they come
       const isKnown = ruled.isKnown && this.#options.isSynced();
       if (isKnown && !ruled.has(kind)) continue;

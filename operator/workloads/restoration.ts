@@ -1,7 +1,7 @@
 import { ANNOTATIONS, annotation } from '../../core/injection/annotations.ts';
 import type { AnnotationName } from '../../core/injection/annotations.ts';
 import { isInjected } from '../../core/injection/injected.ts';
-import { KINDS, WORKLOAD_KINDS } from '../../core/kinds.ts';
+import { KINDS, WATCHED_KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
@@ -190,7 +190,7 @@ async function listed(
 
 async function injected(client: Pick<ObjectClient, 'list'>): Promise<readonly Injected[]> {
   const found: Injected[] = [];
-  for (const kind of WORKLOAD_KINDS) {
+  for (const kind of WATCHED_KINDS) {
     for await (const object of itemsOf(client, KINDS[kind].resource, { limit: PAGE })) {
       // an earlier run may have been ended between its two requests
       const isHalfDone = object.metadata.annotations?.[annotation.requested] === REQUEST;
