@@ -69,7 +69,8 @@ async function play(stage: Stage, steps: Steps): Promise<void> {
     stage.node === undefined
       ? await runOnHost(stage, after, NAMESPACE)
       : await firstLines(stage, cluster, samples.workloads, steps);
-  if (stage.node === undefined) steps.detail(`without pods, the other programs are not seen: those of ${others(samples)}`);
+  if (stage.node === undefined)
+    steps.detail(`without pods, the other programs are not seen: those of ${others(samples)}`);
   const backup = stage.node === undefined ? undefined : await backUp(stage, cluster, steps);
   steps.next('etcd: is the secret in it?');
   const [own, secret] = [

@@ -178,7 +178,9 @@ async function show(demo: ClusterDemo, before: object, backup: string): Promise<
   steps.say(unifiedDiff(before, after, { from: 'as applied', to: 'as stored' }));
   steps.heading('What `kubectl logs deployment/web` shows');
   steps.say(printed.trim());
-  steps.heading(`What \`kubectl logs job/${BACKUP_JOB}\` shows, which \`kubectl create job --from=cronjob/backup\` has made`);
+  steps.heading(
+    `What \`kubectl logs job/${BACKUP_JOB}\` shows, which \`kubectl create job --from=cronjob/backup\` has made`,
+  );
   steps.say(backup.trim());
   steps.heading('What another process in the same container sees: `kubectl exec deployment/web -- env`');
   steps.say(inPod.split('\n').find((line) => line.startsWith('DB_PASSWORD=')));
