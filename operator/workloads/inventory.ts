@@ -6,6 +6,7 @@ import { Slice, Slices } from '../../kube/slices.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { RawObject } from '../../core/json.ts';
 import { isInjected } from '../../core/injection/injected.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { governorsOf } from '../../core/policy/governing.ts';
@@ -156,15 +157,16 @@ export class Inventory {
   }
 
   /**
-   * Whether any workload of the namespace, with or without rules, is stored injected; undefined: not all are known yet.
+   * Whether any workload of the kind in the namespace, with or without rules, is stored injected; undefined: not all are
+   * known yet.
    */
-  holdsInjected(namespace: string): boolean | undefined {
-    return this.#watch.synced ? this.#injected.has(namespace) : undefined;
+  holdsInjected(namespace: string, kind: WorkloadKind): boolean | undefined {
+    return this.#watch.synced ? this.#injected.has(namespace, kind) : undefined;
   }
 
-  /** Returns all namespaces for which holdsInjected() returns true; undefined: not all workloads are known yet. */
-  namespacesWithInjected(): ReadonlySet<string> | undefined {
-    return this.#watch.synced ? this.#injected.namespaces : undefined;
+  /** Returns the kinds for which holdsInjected() returns true, by namespace; undefined: not all are known yet. */
+  injectedKinds(): ReadonlyMap<string, ReadonlySet<WorkloadKind>> | undefined {
+    return this.#watch.synced ? this.#injected.kinds : undefined;
   }
 
   /** When the API server last confirmed that the workloads are current, by Clock.elapsed(); undefined: not yet. */

@@ -199,7 +199,7 @@ export class WorkloadController {
   }
 
   /** What is known of injected workloads, also in namespaces without policies. */
-  get injected(): Pick<Inventory, 'holdsInjected' | 'namespacesWithInjected' | 'lastSeen'> {
+  get injected(): Pick<Inventory, 'holdsInjected' | 'injectedKinds' | 'lastSeen'> {
     return this.#inventory;
   }
 
