@@ -59,6 +59,9 @@ const AGAIN =
 // What a workload without annotations of the operator is touched with.
 const REQUEST = 'Uninstall';
 
+/** A Job keeps its template until it is gone: nothing can be given back. */
+const RESTORED_KINDS = WATCHED_KINDS.filter((kind) => KINDS[kind].templateMayChange);
+
 /** What the operator has written on workloads; gone afterwards. */
 const OWN: readonly string[] = (Object.keys(ANNOTATIONS) as AnnotationName[])
   .filter(
@@ -190,7 +193,7 @@ async function listed(
 
 async function injected(client: Pick<ObjectClient, 'list'>): Promise<readonly Injected[]> {
   const found: Injected[] = [];
-  for (const kind of WATCHED_KINDS) {
+  for (const kind of RESTORED_KINDS) {
     for await (const object of itemsOf(client, KINDS[kind].resource, { limit: PAGE })) {
       // an earlier run may have been ended between its two requests
       const isHalfDone = object.metadata.annotations?.[annotation.requested] === REQUEST;
