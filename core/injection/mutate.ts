@@ -139,7 +139,9 @@ function review(
       if (literal !== undefined) warnOfUnresolved(container, literal, warn, literals);
       warnOfLookalikes(container, warn, literals);
     }
-    warnOfForeignAnnotations(workload, restored.template, wrapped.length > 0, warn);
+    // a pod is its own template: what is injected there is nobody's mistake
+    const written = template === workload ? restored.template : workload;
+    warnOfForeignAnnotations(written, restored.template, wrapped.length > 0, warn);
   };
   const withoutInjection: WithoutInjection = (outcome, { literal, ...about } = {}) => {
     advise(podSpecOf(restored.template) ?? {}, [], literal);

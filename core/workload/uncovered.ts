@@ -51,7 +51,7 @@ export function uncoveredBy(workload: Workload, object: RawObject, rules: RuleSn
   const maker = makerOf(kind, object);
   const gap = gapOf(governors, { kind, labels: labelsOfWorkload(object), maker });
   // with another kind, its maker counts
-  if (gap === undefined || gap.kind !== kind || rollout.finished === true) return undefined;
+  if (gap?.kind !== kind || rollout.finished === true) return undefined;
   const template = templateOf(kind, object);
   const podSpec = template && podSpecOf(template);
   if (template === undefined || podSpec === undefined) return undefined;

@@ -3,7 +3,7 @@ import { asList, asObject, asString } from '../../core/json.ts';
 import type { VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 import { toKubernetesTime } from '../../core/time.ts';
 import type { PodOutcome, PublishedPods } from '../replicas/state.ts';
-import type { ReviewedWorkload } from './workload-controller.ts';
+import type { ReviewedWorkload } from './reviewed.ts';
 
 /** As in the CRD. */
 export type PodStatus = NonNullable<VaultInjectionPolicyStatus['pods']>;

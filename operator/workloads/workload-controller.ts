@@ -36,6 +36,7 @@ import type { WorkloadMetrics } from './metrics.ts';
 import type { Action, Plan, Tracked } from '../../core/workload/plan.ts';
 import { plan as planOf } from '../../core/workload/plan.ts';
 import { RequestOutcomes } from './request-outcomes.ts';
+import type { ReviewedWorkload } from './reviewed.ts';
 import { RolloutSlots } from './rollout-slots.ts';
 import { WorkloadAges } from './ages.ts';
 import type { RestartWishes } from '../../core/workload/restarts.ts';
@@ -49,23 +50,6 @@ import { WorkloadEvents } from './workload-events.ts';
 import type { EventSink } from './workload-events.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 import { workloadOf } from '../../core/workload/workload.ts';
-
-/** A decided admission. */
-export interface ReviewedWorkload {
-  readonly namespace: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly policy?: { readonly name: string } | undefined;
-  readonly denial?: { readonly reason: string; readonly message: string } | undefined;
-  readonly operation?: string;
-  readonly outcome?: string;
-  /** Set if nothing was injected although the policy wants it. */
-  readonly held?: unknown;
-  /** Containers that were left alone although the policy wants them injected. */
-  readonly skipped?: readonly unknown[];
-  /** It came as the policy wants it. */
-  readonly cameInjected?: true;
-}
 
 /** Knows ConfigMaps and Secrets, and when they change. */
 export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {

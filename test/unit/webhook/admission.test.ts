@@ -211,25 +211,6 @@ describe('admission', () => {
     expect(told).to.deep.equal([{ ...workload, ...about, outcome: 'Denied', skipped }]);
   });
 
-  it('reports what was let in although the policy wanted it injected, and what came injected', () => {
-    const told: Reviewed[] = [];
-    const policy = { name: 'default', generation: 7 };
-    const held = { reason: 'PolicyUnusable', message: 'why' } as const;
-    const results: MutationResult[] = [
-      { ...NOTHING, outcome: 'Unchanged', policy, held },
-      { ...NOTHING, outcome: 'Unchanged', policy, wrapped: ['app'] },
-      { ...NOTHING, outcome: 'Injected', policy, wrapped: ['app'] },
-    ];
-    const mutate = (): MutationResult => results[told.length] ?? NOTHING;
-    const { admit } = start({ mutate, onReviewed: (reviewed) => void told.push(reviewed) });
-    for (const [index] of results.entries()) admit('ignore', body({ uid: `uid-${index}` }));
-    expect(told.map((one) => [one.outcome, one.held?.reason, one.cameInjected])).to.deep.equal([
-      ['Unchanged', 'PolicyUnusable', undefined],
-      ['Unchanged', undefined, true],
-      ['Injected', undefined, undefined],
-    ]);
-  });
-
   it('counts by entry, operation and outcome, and invents no series for unknown operations', async () => {
     const { admit, metrics } = start();
     admit('ignore', body());

@@ -30,10 +30,8 @@ describe('Inventory', () => {
   let lines: ReturnType<typeof testLog>['lines'];
   let inventory: Inventory;
   let clock: ManualClock;
-  let wouldApply: string | undefined;
 
   beforeEach(() => {
-    wouldApply = 'shop-secrets';
     api = new MemoryApi();
     clock = new ManualClock();
     rules = new RuleCache();
@@ -47,14 +45,12 @@ describe('Inventory', () => {
       judge: (key, { metadata }) => {
         judged.push(key);
         if (metadata.name === 'defect') throw new Error('secret/of/a/manifest');
-        if (metadata.name === 'unmatched') return undefined;
         const policy = { name: 'shop-secrets', uid: 'uid-1', hash: 'aaaaaaaaaaaa' };
         return { state, policy, yielding: ['other'], reads: [], restartPending: false };
       },
       clock,
       random: () => 0.5,
       logger: log.logger,
-      uncoveredBy: ({ kind }) => (kind === 'StatefulSet' ? wouldApply : undefined),
       onJudged: (judgement) => judgements.push(judgement),
       onGone: (key) => gone.push(key),
       onChanged: (policyKey) => changed.push(policyKey),
@@ -87,42 +83,6 @@ describe('Inventory', () => {
       'Deployment/shop/web',
       'StatefulSet/shop/db',
     ]);
-  });
-
-  it('knows what no policy names, and tells the policies that would apply when that changes', async () => {
-    await create('unmatched', 'shop', 'statefulsets');
-    await create('unmatched', 'shop');
-    await create('db', 'shop', 'statefulsets');
-    rule('shop');
-    inventory.start();
-    await settle();
-    const found = [{ kind: 'StatefulSet', name: 'unmatched', policy: 'shop-secrets' }];
-    expect(inventory.uncovered.of('shop')).to.deep.equal(found);
-    expect(inventory.uncovered.counts()).to.deep.equal({ StatefulSet: 1 });
-    expect(inventory.uncovered.of('bank')).to.deep.equal([]);
-    changed.length = 0;
-    inventory.judgeAgain('StatefulSet/shop/unmatched');
-    await settle();
-    expect(changed, 'nothing has changed').to.deep.equal([]);
-    wouldApply = 'other';
-    inventory.judgeAgain('StatefulSet/shop/unmatched');
-    await settle();
-    expect(changed).to.deep.equal(['shop/shop-secrets', 'shop/other']);
-    await api.delete(resourceOf('statefulsets', 'shop'), 'unmatched');
-    await settle();
-    expect(changed.slice(2)).to.deep.equal(['shop/other']);
-    expect(inventory.uncovered.counts()).to.deep.equal({});
-  });
-
-  it('forgets what no policy names with the last policy of the namespace', async () => {
-    await create('unmatched', 'shop', 'statefulsets');
-    rule('shop');
-    inventory.start();
-    await settle();
-    rules.delete('shop', 'shop-secrets');
-    await settle();
-    expect(inventory.uncovered.of('shop')).to.deep.equal([]);
-    expect(inventory.uncovered.counts()).to.deep.equal({});
   });
 
   it('does not start when it has been stopped before', async () => {
