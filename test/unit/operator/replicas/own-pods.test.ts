@@ -58,7 +58,9 @@ describe('what a replica tells of pods that it reviewed', () => {
     let turns = 0;
     while (seen.size < names.length && turns++ < 200) {
       const list = pods.list(true);
-      expect(JSON.stringify(list.map((one) => Object.values<string | number>({ ...one }))).length).to.be.at.most(16_400);
+      expect(JSON.stringify(list.map((one) => Object.values<string | number>({ ...one }))).length).to.be.at.most(
+        16_400,
+      );
       for (const { policy } of list) seen.add(policy);
       await clock.advance(10_000);
     }
