@@ -1,6 +1,6 @@
 /** Why references of a workload stay text that no policy selects. Pure. */
 import type { RawObject } from '../json.ts';
-import { gapOf, madeFrom, pluralOf } from '../policy/coverage.ts';
+import { gapOf, isForWhatIsMade, pluralOf } from '../policy/coverage.ts';
 import type { Subject } from '../policy/coverage.ts';
 import { matchesSelector } from '../policy/match.ts';
 import type { Governor } from '../policy/rule.ts';
@@ -14,19 +14,20 @@ import { annotationsOf, labelsOf } from './pod.ts';
  * @param governors all policies of the namespace, the winner first
  * @param template as it is stored or sent: an earlier injection has left its annotation there
  */
-export function unselected(governors: readonly Governor[], subject: Subject, template: RawObject): string | undefined {
-  const { kind, labels, maker } = subject;
+export function unselected(
+  governors: readonly Governor[],
+  workload: Omit<Subject, 'podLabels'>,
+  template: RawObject,
+): string | undefined {
+  const { kind, labels, maker } = workload;
+  const subject = { ...workload, podLabels: (labelsOf(template) ?? {}) as Subject['labels'] };
   const gap = gapOf(governors, subject);
   const [first] = gap?.governors ?? [];
   if (gap !== undefined && first !== undefined) {
     // warnings are short: the name, which may be long, comes last
     return `no policy here is for ${pluralOf(gap.kind)}; add ${gap.kind} to targets of ${first.policy.name}`;
   }
-  const templateLabels = (labelsOf(template) ?? {}) as Subject['labels'];
-  const selects = ({ selector }: Governor): boolean =>
-    matchesSelector(selector, labels) || matchesSelector(selector, templateLabels);
-  const made = madeFrom(kind);
-  if (governors.some((one) => made.some((way) => one.targets.includes(way)) && selects(one))) return undefined;
+  if (isForWhatIsMade(governors, subject)) return undefined;
   const injected = annotationsOf(template)?.[annotation.injected];
   const before = typeof injected === 'string' ? injected.split('/')[0] : undefined;
   if (before !== undefined) {

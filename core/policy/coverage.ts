@@ -8,6 +8,8 @@ import type { Governor } from './rule.ts';
 export interface Subject {
   readonly kind: WorkloadKind;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of its pod template: selectors of policies for pods look at these. */
+  readonly podLabels?: Readonly<Record<string, string>>;
   /** See makerOf() of core/kinds.ts. */
   readonly maker?: Maker | undefined;
 }
@@ -26,22 +28,29 @@ export interface Gap {
  *
  * @param governors all policies of the namespace, the winner first
  */
-export function gapOf(governors: readonly Governor[], { kind, labels, maker }: Subject): Gap | undefined {
+export function gapOf(governors: readonly Governor[], subject: Subject): Gap | undefined {
+  const { kind, labels, maker } = subject;
   if (maker === 'Other' && KINDS[kind].whenMade === 'Left') return undefined;
   const named = maker === undefined || maker === 'Other' ? kind : maker;
-  const ways: readonly WorkloadKind[] = [kind, named, ...madeFrom(kind)];
-  const isNamed = ({ targets }: Governor): boolean => ways.some((way) => targets.includes(way));
-  if (governors.length === 0 || governors.some(isNamed)) return undefined;
+  const isNamed = ({ targets }: Governor): boolean => targets.includes(kind) || targets.includes(named);
+  if (governors.length === 0 || governors.some(isNamed) || isForWhatIsMade(governors, subject)) return undefined;
   return { kind: named, governors: governors.filter(({ selector }) => matchesSelector(selector, labels)) };
 }
 
 /**
- * Returns the kinds of what controllers make from the template of a workload: a policy that names such a kind, and not the
- * workload's, injects that instead (makerOf() of core/kinds.ts).
+ * Whether a policy that names the kind of what controllers make from the template of a workload, and not the workload's,
+ * injects that instead (makerOf() of core/kinds.ts).
  */
-export function madeFrom(kind: WorkloadKind): readonly WorkloadKind[] {
-  if (kind === 'Pod') return [];
-  return kind === 'CronJob' ? ['Job', 'Pod'] : ['Pod'];
+export function isForWhatIsMade(
+  governors: readonly Governor[],
+  { kind, labels, podLabels = labels }: Subject,
+): boolean {
+  const made: readonly WorkloadKind[] = kind === 'Pod' ? [] : kind === 'CronJob' ? ['Job', 'Pod'] : ['Pod'];
+  return governors.some(
+    ({ targets, selector }) =>
+      made.some((way) => targets.includes(way)) &&
+      (matchesSelector(selector, labels) || matchesSelector(selector, podLabels)),
+  );
 }
 
 /** Returns the plural of a kind, for sentences: `CronJobs`. */

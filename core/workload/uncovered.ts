@@ -49,10 +49,11 @@ export function uncoveredBy(workload: Workload, object: RawObject, rules: RuleSn
   const { kind, metadata, rollout } = workload;
   const governors = governorsOf(rules, metadata.namespace);
   const maker = makerOf(kind, object);
-  const gap = gapOf(governors, { kind, labels: labelsOfWorkload(object), maker });
+  const template = templateOf(kind, object);
+  const labels = labelsOfWorkload(object);
+  const gap = gapOf(governors, { kind, labels, podLabels: labelsOfWorkload(template ?? {}), maker });
   // with another kind, its maker counts
   if (gap?.kind !== kind || rollout.finished === true) return undefined;
-  const template = templateOf(kind, object);
   const podSpec = template && podSpecOf(template);
   if (template === undefined || podSpec === undefined) return undefined;
   const isTooLarge = oversizedOf(object) !== undefined || excessOf(object, template, STORED, undefined) !== undefined;

@@ -22,6 +22,13 @@ describe('a kind that no policy of a namespace names', () => {
     ['none names it', both, 'CronJob', undefined, 'CronJob a b'],
     ['none whose selector matches', other, 'CronJob', undefined, 'CronJob'],
     ['what is made from it is injected instead', [named('a', ['Pod'])], 'Deployment', undefined, undefined],
+    [
+      'not where that policy selects others',
+      [named('a', ['Pod'], { app: 'other' })],
+      'Deployment',
+      undefined,
+      'Deployment',
+    ],
     ['its Jobs are', [named('a', ['Job'])], 'CronJob', undefined, undefined],
     ['the Jobs of no other kind are', [named('a', ['Job'])], 'DaemonSet', undefined, 'DaemonSet a'],
     ['its maker has to be named', both, 'Job', 'CronJob', 'CronJob a b'],
@@ -31,4 +38,11 @@ describe('a kind that no policy of a namespace names', () => {
   ];
   for (const [what, governors, kind, maker, expected] of table)
     it(what, () => expect(gap(governors, kind, maker)).to.equal(expected));
+
+  it('the labels of its pods count for a policy that is for pods', () => {
+    const governors = [named('a', ['Pod'], { tier: 'web' }), named('b', ['CronJob'])];
+    const subject = { kind: 'Deployment', labels: { app: 'web' } } as const;
+    expect(gapOf(governors, { ...subject, podLabels: { tier: 'web' } })).to.equal(undefined);
+    expect(gapOf(governors, subject)?.governors.map(({ policy }) => policy.name)).to.deep.equal(['b']);
+  });
 });
