@@ -56,7 +56,8 @@ describe('admission of every kind', () => {
     it(`puts vault-env in front of the program of a ${kind}, and a second time changes nothing`, () => {
       const stored = admittedAs(kind, objectOf(kind), all);
       expect(commandOf(kind, stored)).to.deep.equal(['/vault-env/vault-env']);
-      expect(review(kind, stored, [all]).patch).to.deep.equal([]);
+      const again = review(kind, stored, [all]);
+      expect([again.patch, again.warnings], 'nor does it warn of what it has added').to.deep.equal([[], []]);
     });
 
     it(`leaves a ${kind} alone that the policy does not name`, () => {
