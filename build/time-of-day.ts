@@ -21,6 +21,7 @@ export const READERS: Readonly<Record<string, string>> = {
   'operator/composition/trust.ts': 'notBefore and notAfter of certificates',
   'operator/policies/reconciler.ts': 'lastTransitionTime of conditions',
   'operator/replicas/own-denials.ts': 'when a workload was denied, which the leader writes into a status',
+  'operator/replicas/own-pods.ts': 'when pods were reviewed, which the leader writes into a status',
   'operator/rotation/vault-session.ts': 'deletion_time of versions, which Vault writes',
   'operator/workloads/ages.ts': 'times of requests in annotations',
   'operator/workloads/applied-times.ts': 'lastAppliedTime of a policy, compared with the times in annotations',

@@ -20,6 +20,8 @@ export const mark = {
   webhookUrl: 'vaultinjection.dev/webhook-url',
   /** On a namespace, by people: the entry of config/external-webhook that its workloads are sent through. */
   webhook: 'vaultinjection.dev/webhook',
+  /** The same for the entries of its other-kinds.yaml. */
+  webhookOtherKinds: 'vaultinjection.dev/webhook-other-kinds',
   /** On the webhook configuration: the namespace of the installation that keeps it. */
   installation: 'vaultinjection.dev/installation',
   /** On the object that proves that the webhook is called: that it is one ('true'), and which replica has reviewed it. */

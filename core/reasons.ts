@@ -251,6 +251,13 @@ export const REASONS = {
     action:
       'None: the operator asks admission to inject it. If it persists, the log of the operator says what was tried.',
   },
+  KindNotCovered: {
+    usedBy: ['Event'],
+    meaning:
+      'Workloads of the namespace refer to Vault, and no policy there names their kind in targets: their programs get the text of the references.',
+    action:
+      'Add the kind to spec.targets of the policy, or annotate the workloads with vaultinjection.dev/inject=false if they are meant so.',
+  },
   NotAdopted: {
     usedBy: ['Workload', 'Event'],
     meaning: 'The workload ran before the policy, without injection: its template is older than the policy’s spec.',

@@ -56,7 +56,7 @@ export const SPAN_ATTRIBUTES = {
   'vaultinjection.action': 'why admission is asked for again, such as `Repair` or `Restart`',
   'vaultinjection.containers.wrapped': 'number of containers that vault-env is put in front of',
   'vaultinjection.dry_run': 'whether nothing is stored (`kubectl diff`, `--dry-run=server`)',
-  'vaultinjection.entry': 'entry of the webhook configuration that the review came by: `ignore` or `fail`',
+  'vaultinjection.entry': 'sort of entry of the webhook configuration that the review came by: `ignore` or `fail`',
   'vaultinjection.images': 'number of images that are looked up',
   'vaultinjection.images.unknown': 'how many of them nothing is known about in the end',
   'vaultinjection.objects': 'number of ConfigMaps, Secrets and ServiceAccounts that are read',

@@ -56,6 +56,10 @@ export interface Reviewed {
   /** The policy that applies. */
   readonly policy?: { readonly name: string; readonly generation: number };
   readonly denial?: Denial;
+  /** Why nothing was injected by a policy that ignores failures. */
+  readonly held?: Denial;
+  /** It came injected, as the policy wants it: as a second review of the same request does. */
+  readonly cameInjected?: true;
   readonly skipped: readonly Skipped[];
 }
 
@@ -184,8 +188,17 @@ function reviewedOf(
   const uid = asString(asObject(object?.metadata)?.uid);
   const about = { kind: kind.kind, namespace, name, operation, ...(uid === undefined ? {} : { uid }) };
   if (result.outcome === 'Skipped') return { ...about, outcome: 'Skipped', skipped: [] };
-  const { outcome, policy, denial, skipped } = result;
-  return { ...about, outcome, skipped, ...(policy && { policy }), ...(denial && { denial }) };
+  const { outcome, policy, denial, held, skipped, wrapped } = result;
+  const cameInjected = outcome === 'Unchanged' && wrapped.length > 0;
+  return {
+    ...about,
+    outcome,
+    skipped,
+    ...(policy && { policy }),
+    ...(denial && { denial }),
+    ...(held && { held }),
+    ...(cameInjected && { cameInjected }),
+  };
 }
 
 function isTooLarge(result: MutationResult | typeof SKIPPED): boolean {

@@ -8,7 +8,8 @@ const INTRODUCTION = `# Reasons
 
 The one word that a condition of a \`VaultInjectionPolicy\`, a refusal of the webhook, an audit annotation and a log line
 give as the cause, and what to do about it. Conditions are shown by \`kubectl describe vip NAME\`; the outcome of an
-admission stands in the API server's audit log as \`ignore.vaultinjection.dev/result\` or \`fail.vaultinjection.dev/result\`.
+admission stands in the API server's audit log as \`ignore.vaultinjection.dev/result\` or \`fail.vaultinjection.dev/result\`, with the
+kinds before it where a policy is for others than the default ones (\`pods.fail.vaultinjection.dev/result\`).
 
 This page is made from \`core/reasons.ts\`.
 `;

@@ -42,6 +42,7 @@ import { deniedSource, skippedSource, warnOfSource } from './source-notes.ts';
 import type { KnownSources } from './sources.ts';
 import { startFaults } from './start-faults.ts';
 import { warnOfLookalikes, warnOfUnresolved } from './unresolved.ts';
+import { unselected } from './unselected.ts';
 import { labelsOfWorkload, leaveAlone, leaveUnread } from './too-large.ts';
 import type { WrittenConfigs } from './written-configs.ts';
 
@@ -138,7 +139,9 @@ function review(
       if (literal !== undefined) warnOfUnresolved(container, literal, warn, literals);
       warnOfLookalikes(container, warn, literals);
     }
-    warnOfForeignAnnotations(workload, restored.template, wrapped.length > 0, warn);
+    // a pod is its own template: what is injected there is nobody's mistake
+    const written = template === workload ? restored.template : workload;
+    warnOfForeignAnnotations(written, restored.template, wrapped.length > 0, warn);
   };
   const withoutInjection: WithoutInjection = (outcome, { literal, ...about } = {}) => {
     advise(podSpecOf(restored.template) ?? {}, [], literal);
@@ -155,7 +158,8 @@ function review(
   const damage = positionEdit(before, template, rule && isUsable(rule) ? rule.injector.image : undefined, warn);
   if (damage !== undefined) return denied(damage, { warnings, rule, details: detailsOf(rule) });
   if (rule === undefined) {
-    const literal = unselected(annotationsOf(template)?.[annotation.injected], governors);
+    const subject = { kind, labels: labelsOfWorkload(workload), maker: makerOf(kind, workload) };
+    const literal = unselected(governors, subject, template);
     return noRule(matching, wishes, literal, warn, withoutInjection);
   }
   if (wishes.inject === false) {
@@ -342,29 +346,18 @@ function patternsOf({ environment }: Rule): readonly string[] {
 function noRule(
   matching: readonly Governor[],
   wishes: Wishes,
-  literal: string,
+  literal: string | undefined,
   warn: (text: string) => void,
   withoutInjection: WithoutInjection,
 ): MutationResult {
   if (matching.length === 0) {
     if (wishes.inject === true) warn(`${annotation.inject}: no policy applies to this workload; nothing is injected`);
-    return withoutInjection('NoPolicy', { literal });
+    return withoutInjection('NoPolicy', literal === undefined ? {} : { literal });
   }
   const names = matching.map(({ policy }) => policy.name).join(', ');
   warn(`${annotation.policy}: no such policy for this workload, nothing is injected; choose one of ${names}`);
   const reason = 'the named policy does not apply to this workload';
   return withoutInjection('Excluded', { reason, literal: reason, exclusion: 'OtherPolicyNamed' });
-}
-
-/**
- * Returns why no policy selects a workload.
- * @param injected the annotation of that name, which an earlier injection left
- */
-function unselected(injected: unknown, governors: readonly Governor[]): string {
-  const before = typeof injected === 'string' ? injected.split('/')[0] : undefined;
-  if (before === undefined) return 'no VaultInjectionPolicy selects it';
-  const isThere = governors.some(({ policy }) => policy.name === before);
-  return isThere ? `policy ${before} does not select it` : `policy ${before} is deleted or suspended`;
 }
 
 /** A StatefulSet's claims become volumes of its pods and replace those of the template that have the same name. */

@@ -38,6 +38,18 @@ export function asksToFail(rules: Rules, namespace: string): boolean {
   return rules.rulesFor(namespace).some(isFail) || rules.unusableFor(namespace).some(isFail);
 }
 
+/**
+ * Returns the kinds that the policies of a namespace name, each with what is to happen to it while the webhook cannot
+ * answer: Fail if any of those that name it says so.
+ */
+export function failurePoliciesOf(rules: Rules, namespace: string): ReadonlyMap<WorkloadKind, Rule['failurePolicy']> {
+  const all = new Map<WorkloadKind, Rule['failurePolicy']>();
+  for (const { targets, failurePolicy } of [...rules.rulesFor(namespace), ...rules.unusableFor(namespace)]) {
+    for (const kind of targets) if (all.get(kind) !== 'Fail') all.set(kind, failurePolicy);
+  }
+  return all;
+}
+
 /** Returns what identifies a policy, from an object as the API server sent it. */
 export function identityOf({ metadata }: KubernetesObject): Rule['policy'] {
   const { namespace = '', name, uid = '', generation = 0, creationTimestamp } = metadata;

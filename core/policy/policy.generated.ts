@@ -495,6 +495,71 @@ export interface VaultInjectionPolicyStatus {
     readonly problems?: number;
     /** Workloads that this policy and another one match, whichever of them applies. */
     readonly conflicts?: number;
+    /**
+     * The same by kind, of each kind that this policy applies to a workload of. Pods are not
+     * here: they are counted when they are created (pods).
+     */
+    readonly kinds?: readonly {
+      /** The kind. */
+      readonly kind: string;
+      /** As in workloads, of this kind. */
+      readonly matched: number;
+      /** As in workloads, of this kind. */
+      readonly injected: number;
+      /** As in workloads, of this kind. */
+      readonly outdated: number;
+      /** As in workloads, of this kind. */
+      readonly missed: number;
+      /** As in workloads, of this kind. */
+      readonly denied: number;
+      /** As in workloads, of this kind. */
+      readonly failed: number;
+      /** As in workloads, of this kind. */
+      readonly excluded: number;
+    }[];
+  };
+  /**
+   * Workloads that refer to Vault and that this policy would apply to, if it named their kind
+   * in targets: no policy of the namespace does, so their programs get the text of the
+   * references. By kind, of the kinds that the operator watches. It changes no condition.
+   */
+  readonly uncovered?: readonly {
+    /** The kind. */
+    readonly kind: string;
+    /** How many there are. */
+    readonly count: number;
+    /** The name of one of them. */
+    readonly example: string;
+    /** What that means and what to do, as a sentence. */
+    readonly message: string;
+  }[];
+  /**
+   * Creations of pods that were reviewed because of this policy since it has been counted, if
+   * targets names Pod. It counts what API servers asked for, not pods that run: also those that
+   * something else refused afterwards, and again what an API server asks twice because an
+   * answer was lost. Each replica of the operator counts, and tells every ten seconds; the
+   * leader adds up, at most every thirty seconds. What a replica counted in its last ten
+   * seconds is lost if it is killed, and so the sums are what there was at least. Neither a
+   * restart nor another leader counts anything twice.
+   */
+  readonly pods?: {
+    /** Injected. */
+    readonly injected: number;
+    /** Refused. */
+    readonly denied: number;
+    /** Created with a container that could not be injected. */
+    readonly failed: number;
+    /** Created as they were, because they are excluded or do not refer to Vault. */
+    readonly unchanged: number;
+    /** When the first one was reviewed. */
+    readonly since: string;
+    /** When the last one was reviewed, as far as it has been told. */
+    readonly lastTime: string;
+    /**
+     * For the operator: what of each process is in the sums, as ID
+     * INJECTED/DENIED/FAILED/UNCHANGED, so that nothing is added twice.
+     */
+    readonly counted?: readonly string[];
   };
   /** When a workload of the policy was last injected. */
   readonly lastAppliedTime?: string;

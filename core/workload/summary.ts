@@ -1,4 +1,5 @@
 /** What the status of a policy says about its workloads. Pure. */
+import { WORKLOAD_KINDS } from '../kinds.ts';
 import { compareText } from '../order.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -6,10 +7,15 @@ import { shownText } from '../shown.ts';
 import type { Plan, Stall, Tracked } from './plan.ts';
 import { isToldOf, STATE_NAMES, STATES } from './standing.ts';
 import type { State } from './standing.ts';
+import { uncoveredKindsOf } from './uncovered.ts';
+import type { UncoveredKind, UncoveredWorkload } from './uncovered.ts';
 import { partsOfWorkloadKey } from './workload.ts';
 
 /** Each has the same name in the status; `matched` is the sum of the others. */
 export type WorkloadCounts = Readonly<Record<'matched' | Uncapitalize<State>, number>>;
+
+/** The same for those of one kind. */
+export type KindCounts = WorkloadCounts & { readonly kind: string };
 
 /** A workload that somebody should look at. */
 export interface Attention {
@@ -32,6 +38,10 @@ export interface Conflict {
 
 export interface WorkloadSummary {
   readonly counts: WorkloadCounts;
+  /** Of each kind that there is a workload of, in the order of core/kinds.ts; left out if there is none. */
+  readonly kinds?: readonly KindCounts[];
+  /** What the policy would apply to if it named more kinds; left out if there is nothing. */
+  readonly uncovered?: readonly UncoveredKind[];
   readonly attention: readonly Attention[];
   /** How many more there are. */
   readonly attentionOmitted: number;
@@ -47,13 +57,18 @@ export interface WorkloadSummary {
 // As in the CRD.
 const MAX_ATTENTION = 20;
 const MAX_CONFLICTS = 10;
+const MAX_KINDS = 32;
 const LONGEST_MESSAGE = 512;
 
-/** @param namespace all workloads of the namespace that any policy applies to */
+/**
+ * @param namespace all workloads of the namespace that any policy applies to
+ * @param others those of kinds that no policy of the namespace names
+ */
 export function summaryOf(
   { policy }: Pick<Rule, 'policy'>,
   namespace: readonly Tracked[],
   { stalls }: Pick<Plan, 'stalls'>,
+  others: readonly UncoveredWorkload[] = [],
 ): WorkloadSummary {
   const { name } = policy;
   const own = namespace.filter(({ standing }) => standing.policy.name === name);
@@ -63,9 +78,13 @@ export function summaryOf(
     .filter((one) => one !== undefined)
     .sort((a, b) => a.rank - b.rank || compareText(idOf(a.attention), idOf(b.attention)));
   const conflicting = namespace.filter(({ standing }) => isContested(name, standing)).length;
+  const kinds = kindCountsOf(own);
+  const uncovered = uncoveredKindsOf(name, others);
   const [first] = stalls;
   return {
     counts: countsOf(own),
+    ...(kinds.length > 0 && { kinds }),
+    ...(uncovered.length > 0 && { uncovered }),
     attention: attention.slice(0, MAX_ATTENTION).map(({ attention: one }) => one),
     attentionOmitted: Math.max(0, attention.length - MAX_ATTENTION),
     conflicts: conflictsOf(name, namespace),
@@ -80,6 +99,19 @@ function countsOf(own: readonly Tracked[]): WorkloadCounts {
   const of = (state: State): number => own.filter(({ standing }) => standing.state === state).length;
   const counts = Object.fromEntries(STATE_NAMES.map((state) => [state.toLowerCase(), of(state)]));
   return { matched: own.length, ...counts } as WorkloadCounts;
+}
+
+function kindCountsOf(own: readonly Tracked[]): readonly KindCounts[] {
+  const byKind = new Map<string, Tracked[]>();
+  for (const one of own) {
+    const known = byKind.get(one.workload.kind);
+    if (known === undefined) byKind.set(one.workload.kind, [one]);
+    else known.push(one);
+  }
+  return WORKLOAD_KINDS.flatMap((kind) => {
+    const those = byKind.get(kind);
+    return those === undefined ? [] : [{ kind, ...countsOf(those) }];
+  }).slice(0, MAX_KINDS);
 }
 
 interface Ranked {

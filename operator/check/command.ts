@@ -16,7 +16,7 @@ import type { Settings } from '../settings.ts';
 import { NodeVaultClient } from '../vault/node-vault-client.ts';
 import { VERSION } from '../version.ts';
 import { crdFindings, namespaceFindings, versionFindings } from './cluster.ts';
-import { allPolicies, healthFindings, isReady, policyFindings, vaultFindings } from './policies.ts';
+import { allPolicies, healthFindings, policyFindings, readyTargets, vaultFindings } from './policies.ts';
 import type { Policy } from './policies.ts';
 import { isWell, lineText, reportJson, summaryText } from './report.ts';
 import { rightsFindings } from './rights.ts';
@@ -136,9 +136,7 @@ function checksOf(
     namespace,
     target: targetOf(settings),
     isExternal: settings.webhookConfiguration === 'External',
-    readyNamespaces: async () => [
-      ...new Set((await policies()).filter(isReady).map(({ metadata }) => metadata.namespace ?? '')),
-    ],
+    readyTargets: async () => readyTargets(await policies()),
   };
   const vault = new NodeVaultClient({ hosts: checkHosts(settings) });
   const api = ['kubernetes-api'];

@@ -1,5 +1,6 @@
 /** Whether API servers are told to call the webhook, trust it, and reach it. */
 import { parseCertificate } from '../../core/pem.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import { coreResource } from '../../core/resources.ts';
 import { listed } from '../../core/shown.ts';
 import { isForbidden } from '../../kube/errors.ts';
@@ -27,8 +28,8 @@ export interface WebhookContext {
   readonly target: WebhookTarget;
   /** Somebody else keeps the configuration. */
   readonly isExternal: boolean;
-  /** Namespaces with a policy that is ready; rejects with ApiError. */
-  readonly readyNamespaces: () => Promise<readonly string[]>;
+  /** The kinds that policies name which are ready, by namespace; rejects with ApiError. */
+  readonly readyTargets: () => Promise<ReadonlyMap<string, ReadonlySet<WorkloadKind>>>;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -52,14 +53,15 @@ export async function configurationFindings(context: WebhookContext): Promise<re
   }
   const { authority, findings } = await authorityOf(context, observed);
   if (authority === undefined) return findings;
-  const namespaces = await context.readyNamespaces();
+  const targets = await context.readyTargets();
+  const namespaces = [...targets.keys()];
   const served = servedEntries(
     observed,
     { target, installation: namespace },
     authority,
     isExternal ? namespaces : undefined,
   );
-  if (served.probe === undefined) {
+  if (!served.some(({ key }) => key === 'probe')) {
     return [
       ...findings,
       failed(
@@ -68,8 +70,12 @@ export async function configurationFindings(context: WebhookContext): Promise<re
       ),
     ];
   }
-  const sent = new Set([...(served.ignore?.namespaces ?? []), ...(served.fail?.namespaces ?? [])]);
-  const absent = namespaces.filter((name) => !sent.has(name));
+  const absent = [...targets].flatMap(([name, kinds]) => {
+    const sending = served.filter((entry) => entry.namespaces.includes(name));
+    const missing = [...kinds].filter((kind) => !sending.some((entry) => entry.kinds.includes(kind)));
+    if (missing.length === 0) return [];
+    return [missing.length === kinds.size ? name : `${name} (${missing.join(', ')})`];
+  });
   if (absent.length > 0) {
     return [
       ...findings,

@@ -49,8 +49,8 @@ export function compose(context: Context): Group {
   const metrics = createWebhookMetrics(context.register);
   // The keeper of the configuration asks the inventory, which asks the keeper what is programmed.
   const injected: InjectedCopy = {
-    holdsInjected: (namespace) => controllers.workloads.injected.holdsInjected(namespace),
-    namespacesWithInjected: () => controllers.workloads.injected.namespacesWithInjected(),
+    holdsInjected: (namespace, kind) => controllers.workloads.injected.holdsInjected(namespace, kind),
+    injectedKinds: () => controllers.workloads.injected.injectedKinds(),
     get lastSeen() {
       return controllers.workloads.injected.lastSeen;
     },

@@ -78,6 +78,7 @@ export function createControllers(
     sources,
     rotation,
     maxRollouts: settings.maxRollouts,
+    crdLack: () => crd.lack,
   });
   const history = new RuleHistory(context);
   const nodes = new NodeVersions(context);

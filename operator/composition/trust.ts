@@ -105,7 +105,7 @@ export function createTrust(
     ...context,
     client: clientWithin(PROBE_TIMEOUT_MS),
     namespace,
-    isProgrammed: () => published.isInForce('probe', namespace),
+    isProgrammed: () => published.isProbeInForce,
     port: settings.webhookPort,
     metrics: createProbeMetrics(register),
   });

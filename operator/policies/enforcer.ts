@@ -29,11 +29,8 @@ export interface EnforcerOptions {
   readonly rules: RuleCache;
   /** Where the last good rules are; left out if nowhere. */
   readonly history?: { lastGood(policy: Rule['policy']): Promise<Rule | undefined> };
-  /**
-   * Takes all namespaces that policies govern, and their failure policy while the webhook is unavailable: any Fail makes
-   * it Fail.
-   */
-  readonly onNamespaces: (policies: ReadonlyMap<string, Rule['failurePolicy']>) => void;
+  /** Takes what all policies name: see RuleCache.namespaces(). */
+  readonly onNamespaces: (policies: ReturnType<RuleCache['namespaces']>) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -1,4 +1,4 @@
-import type { EventRecorder } from '../../kube/event-recorder.ts';
+import type { EventRecorder, Regarding } from '../../kube/event-recorder.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { Condition } from '../../core/policy/policy.generated.ts';
@@ -16,7 +16,10 @@ interface Said {
   readonly message: string;
 }
 
-/** Events on policies when a condition turns: once per turn, by the replica that writes the statuses. */
+/**
+ * Events on policies when a condition turns, once per turn, and when workloads are found that refer to Vault and are of a
+ * kind that no policy of the namespace names; by the replica that writes the statuses.
+ */
 export class PolicyEvents {
   readonly #events: Pick<EventRecorder, 'record'>;
   /** By policy: what was said last, for as long as the stored status says nothing definite. */
@@ -48,6 +51,7 @@ export class PolicyEvents {
       told.add(id);
     }
     this.#said.set(key, said);
+    this.#tellUncovered(policy, known, next);
   }
 
   /** Forgets a policy (`namespace/name`) that is gone. */
@@ -55,16 +59,31 @@ export class PolicyEvents {
     this.#said.delete(key);
   }
 
-  #tell({ apiVersion, kind, metadata }: KubernetesObject, type: Turning, said: Said): void {
-    const { namespace = '', name, uid = '' } = metadata;
+  /** Once for each kind: of those that the status named before, people know. */
+  #tellUncovered(policy: KubernetesObject, known: PolicyStatus | undefined, next: PolicyStatus): void {
+    const before = new Set((known?.uncovered ?? []).map(({ kind }) => kind));
+    for (const { kind, count, example, message } of next.uncovered ?? []) {
+      if (before.has(kind)) continue;
+      const what = `${kind} ${example}${count > 1 ? ` (and ${count - 1} more)` : ''} refers to Vault`;
+      const text = `${what}, and ${message}`;
+      this.#events.record({ regarding: regardingOf(policy), type: 'Warning', reason: 'KindNotCovered', message: text });
+    }
+  }
+
+  #tell(policy: KubernetesObject, type: Turning, said: Said): void {
     const isExpected = isWell(type, said) || said.reason === 'Suspended';
     this.#events.record({
-      regarding: { apiVersion, kind, namespace, name, uid },
+      regarding: regardingOf(policy),
       type: isExpected ? 'Normal' : 'Warning',
       reason: said.reason as ReasonCode,
       message: `${said.isTrue ? type : `not ${type}`}: ${said.message}`,
     });
   }
+}
+
+function regardingOf({ apiVersion, kind, metadata }: KubernetesObject): Regarding {
+  const { namespace = '', name, uid = '' } = metadata;
+  return { apiVersion, kind, namespace, name, uid };
 }
 
 function isWell(type: Turning, { isTrue }: Said): boolean {

@@ -1,6 +1,6 @@
 import { Listeners } from '../../kube/listeners.ts';
 import { equal } from '../../core/json.ts';
-import { asksToFail, isUsable, winnerFirst } from '../../core/policy/governing.ts';
+import { failurePoliciesOf, isUsable, winnerFirst } from '../../core/policy/governing.ts';
 import type { Governor, Rule, Rules, RuleSnapshot, UnusablePolicy } from '../../core/policy/rule.ts';
 
 /** What governs one namespace, each list with the winner first. */
@@ -74,11 +74,12 @@ export class RuleCache implements Rules {
     this.#listeners.add(listener);
   }
 
-  /** Returns the namespaces that policies govern, in no order, and what is to happen if the webhook cannot answer. */
-  namespaces(): ReadonlyMap<string, Rule['failurePolicy']> {
-    const all = new Map<string, Rule['failurePolicy']>();
-    for (const name of this.#governed.keys()) all.set(name, asksToFail(this, name) ? 'Fail' : 'Ignore');
-    return all;
+  /**
+   * Returns the namespaces that policies govern, in no order, with the kinds that they name there, and what is to happen
+   * to each kind if the webhook cannot answer.
+   */
+  namespaces(): ReadonlyMap<string, ReturnType<typeof failurePoliciesOf>> {
+    return new Map([...this.#governed.keys()].map((name) => [name, failurePoliciesOf(this, name)]));
   }
 
   /** Returns how many policies have a rule. */

@@ -5,9 +5,12 @@ import type { Reason, ReasonCode } from '../../core/reasons.ts';
 import type { Attention, WorkloadSummary } from '../../core/workload/summary.ts';
 import type { VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 
-const FIELDS = ['workloads', 'lastAppliedTime', 'attention', 'attentionOmitted', 'conflicts'] as const;
+const FIELDS = ['workloads', 'uncovered', 'lastAppliedTime', 'attention', 'attentionOmitted', 'conflicts'] as const;
 
-/** What the status of a policy says about its workloads. Without lastDenial, which workloads/denials.ts writes. */
+/**
+ * What the status of a policy says about its workloads. Without lastDenial and pods, which workloads/denials.ts and
+ * workloads/pod-counts.ts write.
+ */
 export type WorkloadStatus = Pick<VaultInjectionPolicyStatus, (typeof FIELDS)[number]>;
 
 /**
@@ -19,14 +22,16 @@ export function workloadStatusOf(
   summary: WorkloadSummary,
   now: number,
 ): WorkloadStatus {
-  const { counts, attention, attentionOmitted, conflicts } = summary;
+  const { counts, kinds, uncovered, attention, attentionOmitted, conflicts } = summary;
   const lastAppliedTime = newest(known?.lastAppliedTime, summary.lastAppliedTime);
   return {
     workloads: {
       ...counts,
       problems: counts.missed + counts.failed + counts.denied,
       conflicts: summary.conflicting ?? 0,
+      ...(kinds !== undefined && { kinds: kinds.map((one) => ({ ...one })) }),
     },
+    ...(uncovered !== undefined && { uncovered: uncovered.map((one) => ({ ...one })) }),
     ...(lastAppliedTime !== undefined && { lastAppliedTime }),
     ...(attention.length > 0 && { attention: attention.map((one) => withSince(one, known, now)) }),
     ...(attentionOmitted > 0 && { attentionOmitted }),

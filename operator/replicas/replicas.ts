@@ -4,7 +4,8 @@ import type { Clock } from '../../kube/clock.ts';
 import { OwnDenials } from './own-denials.ts';
 import type { DeniedWorkload } from './own-denials.ts';
 import { decodeState, encodeState } from './state.ts';
-import type { ReplicaState } from './state.ts';
+import { OwnPods } from './own-pods.ts';
+import type { PodOutcome, ReplicaState } from './state.ts';
 
 export interface ReplicasOptions {
   readonly leases: Pick<IdentityLeases, 'start' | 'stop' | 'publish' | 'others' | 'onChange' | 'sweep' | 'synced'>;
@@ -26,6 +27,7 @@ export class Replicas {
   readonly #options: ReplicasOptions;
   readonly #listeners = new Listeners();
   readonly #denials: OwnDenials;
+  readonly #pods: OwnPods;
   #own: ReplicaState;
   /** Of #own. */
   #document: string;
@@ -36,6 +38,7 @@ export class Replicas {
     const { identity, leases, policies } = options;
     this.#options = options;
     this.#denials = new OwnDenials(options.clock);
+    this.#pods = new OwnPods(options.clock);
     this.#own = { identity, ready: false, policies: policies(), authorities: [], serves: '', paths: [], denials: [] };
     this.#document = encodeState(this.#own);
     leases.onChange(() => this.#listeners.notify());
@@ -58,13 +61,15 @@ export class Replicas {
   }
 
   /**
-   * Tells the others what has changed. Without changes, only what changes by itself: what options.policies() returns, and
-   * denials that are too old. Call it every few seconds at least.
+   * Tells the others what has changed. Without changes, only what changes by itself: what options.policies() returns,
+   * denials that are too old, and how many pods were reviewed. Call it every few seconds at least.
    */
   publish(changes: Publication): void {
     const { leases, policies } = this.#options;
     const before = this.#document;
-    this.#own = { ...this.#own, ...changes, policies: policies(), denials: this.#denials.list() };
+    const { ready } = { ...this.#own, ...changes };
+    const [denials, pods] = [this.#denials.list(), this.#pods.list(ready)];
+    this.#own = { ...this.#own, ...changes, policies: policies(), denials, ...(pods.length > 0 && { pods }) };
     this.#document = encodeState(this.#own);
     leases.publish(this.#document);
     if (this.#document !== before) this.#listeners.notify();
@@ -73,6 +78,15 @@ export class Replicas {
   /** Tells the others that a workload of this policy (`namespace/name`) was just denied here. */
   denied(policyKey: string, denied: DeniedWorkload): void {
     if (this.#denials.note(policyKey, denied)) this.publish({});
+  }
+
+  /**
+   * Counts a pod that was reviewed here because of this policy (`namespace/name`, and its uid). The others are told with
+   * the next publish(), and at once when this replica is not ready: it may be ending.
+   */
+  podReviewed(policyKey: string, uid: string, outcome: PodOutcome): void {
+    this.#pods.note(policyKey, uid, outcome);
+    if (!this.#own.ready) this.publish({});
   }
 
   /** Returns the states of the other replicas that are alive. */

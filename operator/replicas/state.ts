@@ -15,6 +15,19 @@ export interface PublishedDenial {
   readonly message: string;
 }
 
+/** What may become of a pod that is created under a policy. */
+export type PodOutcome = 'injected' | 'denied' | 'failed' | 'unchanged';
+
+/** How many pods of a policy a replica's admission has decided on, since its process began. */
+export interface PublishedPods extends Readonly<Record<PodOutcome, number>> {
+  /** Key of the policy: `namespace/name`. */
+  readonly policy: string;
+  readonly uid: string;
+  /** When the first and the last of them were reviewed, in seconds since the epoch, by the clock of the replica. */
+  readonly first: number;
+  readonly last: number;
+}
+
 export interface ReplicaState {
   readonly identity: string;
   /** Whether reviews may be sent to it: what its /readyz says. */
@@ -26,6 +39,8 @@ export interface ReplicaState {
   /** Fingerprint of the authority that the certificate which it serves chains to; '' if it serves none. */
   readonly serves: string;
   readonly denials: readonly PublishedDenial[];
+  /** Of some policies (own-pods.ts); left out if there are none. */
+  readonly pods?: readonly PublishedPods[];
   /** Names of the tokens in paths at which it answers; left out by versions that know no tokens. */
   readonly paths?: readonly string[];
 }
@@ -36,6 +51,9 @@ export const UNKNOWN_AUTHORITY = 'unknown';
 // Annotations of an object share 256 KiB; this leaves room, and one write per second stays small.
 const LONGEST_DOCUMENT = 65_536;
 
+// Of a row of the document.
+const PODS = ['policy', 'uid', 'injected', 'denied', 'failed', 'unchanged', 'first', 'last'] as const;
+
 /** Returns the document of a state; the oldest denials are left out if it would be too long. */
 export function encodeState({
   ready,
@@ -44,8 +62,10 @@ export function encodeState({
   serves,
   paths,
   denials,
+  pods = [],
 }: Omit<ReplicaState, 'identity'>): string {
-  const head = JSON.stringify({ ready, policies, authorities, serves, paths }).slice(0, -1);
+  const rows = pods.length === 0 ? undefined : pods.map((one) => PODS.map((field) => one[field]));
+  const head = JSON.stringify({ ready, policies, authorities, serves, paths, pods: rows }).slice(0, -1);
   const told: string[] = [];
   // with the end of the document
   let bytes = Buffer.byteLength(head) + ',"denials":[]}'.length;
@@ -66,6 +86,7 @@ export function decodeState(identity: string, document: string | undefined): Rep
   const found = asObject(parseJson(document ?? ''));
   const authorities = asList(found?.authorities);
   const paths = asList(found?.paths);
+  const pods = (asList(found?.pods) ?? []).flatMap(podsOf);
   if (found === undefined || authorities === undefined) {
     return { identity, ready: true, policies: '', authorities: [], serves: UNKNOWN_AUTHORITY, denials: [] };
   }
@@ -77,6 +98,7 @@ export function decodeState(identity: string, document: string | undefined): Rep
     serves: asString(found.serves) ?? UNKNOWN_AUTHORITY,
     ...(paths === undefined ? {} : { paths: paths.filter((one) => typeof one === 'string') }),
     denials: (asList(found.denials) ?? []).flatMap(denialOf),
+    ...(pods.length > 0 && { pods }),
   };
 }
 
@@ -85,6 +107,18 @@ function denialOf(value: unknown): PublishedDenial[] {
   const fields = { policy, time, kind, name, reason, message };
   const isWhole = Object.values(fields).every((field) => typeof field === 'string');
   return isWhole && !Number.isNaN(Date.parse(String(time))) ? [fields as PublishedDenial] : [];
+}
+
+function podsOf(value: unknown): PublishedPods[] {
+  const row = asList(value) ?? [];
+  const [policy, uid, ...numbers] = row;
+  const isWhole =
+    typeof policy === 'string' &&
+    typeof uid === 'string' &&
+    numbers.length === PODS.length - 2 &&
+    numbers.every((one) => Number.isSafeInteger(one) && Number(one) >= 0);
+  if (!isWhole) return [];
+  return [Object.fromEntries(PODS.map((field, index) => [field, row[index]])) as unknown as PublishedPods];
 }
 
 /** Orders denials by time; those of the same second, which statuses cannot tell apart, by what was denied. */

@@ -6,6 +6,7 @@ import { Slice, Slices } from '../../kube/slices.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { RawObject } from '../../core/json.ts';
 import { isInjected } from '../../core/injection/injected.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { governorsOf } from '../../core/policy/governing.ts';
@@ -16,6 +17,7 @@ import { InjectedNamespaces } from './injected-namespaces.ts';
 import { Refetch } from './refetch.ts';
 import { RuledNamespace } from './ruled-namespace.ts';
 import type { Entry } from './ruled-namespace.ts';
+import { Uncovered } from './uncovered.ts';
 import { WorkloadStore } from './workload-store.ts';
 import { isNewcomer } from '../../core/workload/standing.ts';
 import type { Standing } from '../../core/workload/standing.ts';
@@ -46,6 +48,8 @@ export interface InventoryOptions {
   readonly excludes: (namespace: string) => boolean;
   /** The pure core, with what is known about images and other objects. */
   readonly judge: (key: string, workload: Workload, object: RawObject, rules: RuleSnapshot) => Standing | undefined;
+  /** Returns the policy that would apply to a workload that none does, if it named its kind. Default: none would. */
+  readonly uncoveredBy?: (workload: Workload, object: RawObject, rules: RuleSnapshot) => string | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -59,6 +63,12 @@ export interface InventoryOptions {
   readonly onChanged: (policyKey: string) => void;
   /** Called when all of this namespace is known and judged; again after each time that some of it was not. */
   readonly onSettled: (namespace: string) => void;
+}
+
+/** What judging a workload has found. */
+interface Found {
+  readonly standing?: Standing;
+  readonly uncoveredBy?: string | undefined;
 }
 
 // Workloads that may wait to be judged before no more are taken from a watch.
@@ -79,6 +89,7 @@ export class Inventory {
   readonly #slices: Slices;
   readonly #settling: Slices;
   readonly #counts = new Map<Standing['state'], number>();
+  readonly #uncovered = new Uncovered();
   #newcomers = 0;
   readonly #watch: ClusterWatch;
   readonly #refetch: Refetch;
@@ -156,15 +167,16 @@ export class Inventory {
   }
 
   /**
-   * Whether any workload of the namespace, with or without rules, is stored injected; undefined: not all are known yet.
+   * Whether any workload of the kind in the namespace, with or without rules, is stored injected; undefined: not all are
+   * known yet.
    */
-  holdsInjected(namespace: string): boolean | undefined {
-    return this.#watch.synced ? this.#injected.has(namespace) : undefined;
+  holdsInjected(namespace: string, kind: WorkloadKind): boolean | undefined {
+    return this.#watch.synced ? this.#injected.has(namespace, kind) : undefined;
   }
 
-  /** Returns all namespaces for which holdsInjected() returns true; undefined: not all workloads are known yet. */
-  namespacesWithInjected(): ReadonlySet<string> | undefined {
-    return this.#watch.synced ? this.#injected.namespaces : undefined;
+  /** Returns the kinds for which holdsInjected() returns true, by namespace; undefined: not all are known yet. */
+  injectedKinds(): ReadonlyMap<string, ReadonlySet<WorkloadKind>> | undefined {
+    return this.#watch.synced ? this.#injected.kinds : undefined;
   }
 
   /** When the API server last confirmed that the workloads are current, by Clock.elapsed(); undefined: not yet. */
@@ -192,6 +204,11 @@ export class Inventory {
   /** Returns how many are in each state. */
   counts(): Readonly<Partial<Record<Standing['state'], number>>> {
     return Object.fromEntries(this.#counts);
+  }
+
+  /** Workloads that would be injected if a policy of their namespace named their kind. */
+  get uncovered(): Pick<Uncovered, 'of' | 'counts'> {
+    return this.#uncovered;
   }
 
   /** How many of those that are Missed ran before their policy, which leaves them to its rollout. */
@@ -304,22 +321,31 @@ export class Inventory {
     const entry = ruled.entries.get(key);
     if (entry === undefined) return;
     const { workload, standing: before, judgedBy } = entry;
-    const standing = ruled.judged(entry, this.#standing(key, workload, object));
+    const { standing: found, uncoveredBy } = this.#standing(key, workload, object);
+    const standing = ruled.judged(entry, found);
     this.#count(before, standing);
     const isNew = entry.isNew && judgedBy === undefined;
     this.#options.onJudged?.({ key, workload, standing, before, isNew });
     this.#tellPolicies(key, before, standing);
+    this.#noteUncovered(key, uncoveredBy);
   }
 
-  #standing(key: string, workload: Workload, object: KubernetesObject): Standing | undefined {
-    const { judge, rules, logger } = this.#options;
+  #standing(key: string, workload: Workload, object: KubernetesObject): Found {
+    const { judge, uncoveredBy, rules, logger } = this.#options;
     try {
-      return judge(key, workload, object, rules.snapshot());
+      const snapshot = rules.snapshot();
+      const standing = judge(key, workload, object, snapshot);
+      return standing === undefined ? { uncoveredBy: uncoveredBy?.(workload, object, snapshot) } : { standing };
     } catch (error) {
       // A bug, but no reason to skip all other workloads. Its message may quote the manifest.
       logger.error({ workload: key, error: error instanceof Error ? error.name : typeof error }, 'cannot be judged');
-      return undefined;
+      return {};
     }
+  }
+
+  #noteUncovered(key: string, policy: string | undefined): void {
+    const namespace = namespaceOf(key);
+    for (const name of this.#uncovered.note(key, policy)) this.#options.onChanged(keyOf({ namespace, name }));
   }
 
   /** The API server has it no more. */
@@ -336,6 +362,7 @@ export class Inventory {
     ruled.drop(key);
     this.#count(entry?.standing, undefined);
     this.#tellPolicies(key, entry?.standing, undefined);
+    this.#noteUncovered(key, undefined);
     this.#options.onGone?.(key);
     return hasWaited;
   }

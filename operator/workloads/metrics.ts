@@ -1,5 +1,7 @@
 import { Counter, Gauge, type Registry as Register } from 'prom-client';
 
+import { WATCHED_KINDS } from '../../core/kinds.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import type { RequestResult } from './mender.ts';
 import type { Action } from '../../core/workload/plan.ts';
 import { REQUEST_KINDS } from '../../core/workload/request.ts';
@@ -11,6 +13,8 @@ export interface WorkloadFigures {
   readonly counts: () => Readonly<Partial<Record<State, number>>>;
   /** Of those that are Missed, how many ran before their policy. */
   readonly newcomers: () => number;
+  /** Workloads that would be injected if a policy of their namespace named their kind; by kind. */
+  readonly uncovered: () => Readonly<Partial<Record<WorkloadKind, number>>>;
   /** Workloads whose rollout the operator is waiting for. */
   readonly rolling: () => number;
   /** Policies with workloads that wait for a slot of the whole cluster. */
@@ -43,6 +47,18 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
     registers,
     collect() {
       this.set(figures.newcomers());
+    },
+  });
+  new Gauge({
+    name: 'vault_injection_uncovered_workloads',
+    help:
+      'Workloads that refer to Vault, of kinds that no policy of their namespace names in targets: their programs get the ' +
+      'text of the references. By kind; every replica counts all of them.',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      const counts = figures.uncovered();
+      for (const kind of WATCHED_KINDS) this.set({ kind }, counts[kind] ?? 0);
     },
   });
   new Gauge({

@@ -15,6 +15,8 @@ import type { Tracer } from '../../kube/tracer.ts';
 import type { Replicas } from '../replicas/replicas.ts';
 import { newestDenials } from '../replicas/state.ts';
 import type { PublishedDenial } from '../replicas/state.ts';
+import { withoutLacking } from '../../core/policy/crd-lack.ts';
+import type { Lack } from '../../core/policy/crd-lack.ts';
 import { governorsOf, isUsable } from '../../core/policy/governing.ts';
 import type { Governor, Rule } from '../../core/policy/rule.ts';
 import type { ImageNeeds, KnownImages } from '../../core/injection/images.ts';
@@ -27,16 +29,20 @@ import { Inventory } from './inventory.ts';
 import type { InventoryOptions, Judged, Judgement } from './inventory.ts';
 import { createJudge } from './judge.ts';
 import { Mender } from './mender.ts';
+import { PodCounts } from './pod-counts.ts';
+import { podOutcomeOf } from './pod-sums.ts';
 import { createWorkloadMetrics } from './metrics.ts';
 import type { WorkloadMetrics } from './metrics.ts';
 import type { Action, Plan, Tracked } from '../../core/workload/plan.ts';
 import { plan as planOf } from '../../core/workload/plan.ts';
 import { RequestOutcomes } from './request-outcomes.ts';
+import type { ReviewedWorkload } from './reviewed.ts';
 import { RolloutSlots } from './rollout-slots.ts';
 import { WorkloadAges } from './ages.ts';
 import type { RestartWishes } from '../../core/workload/restarts.ts';
 import type { WorkloadSummary } from '../../core/workload/summary.ts';
 import { summaryOf } from '../../core/workload/summary.ts';
+import { uncoveredBy } from '../../core/workload/uncovered.ts';
 import { WorkloadUses } from './uses.ts';
 import { Warming } from './warming.ts';
 import type { Answerer } from './warming.ts';
@@ -44,15 +50,6 @@ import { WorkloadEvents } from './workload-events.ts';
 import type { EventSink } from './workload-events.ts';
 import type { Workload } from '../../core/workload/workload.ts';
 import { workloadOf } from '../../core/workload/workload.ts';
-
-/** A decided admission. */
-export interface ReviewedWorkload {
-  readonly namespace: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly policy?: { readonly name: string } | undefined;
-  readonly denial?: { readonly reason: string; readonly message: string } | undefined;
-}
 
 /** Knows ConfigMaps and Secrets, and when they change. */
 export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {
@@ -74,8 +71,10 @@ export interface WorkloadControllerOptions {
   /** Only the leader asks for admissions and records events. */
   readonly leader: Leadership;
   readonly events: EventSink;
-  /** What this replica denied is told to the leader, who reports what all of them tell. */
-  readonly replicas: Pick<Replicas, 'denied' | 'all' | 'onChange'>;
+  /** What this replica denied and counted is told to the leader, who reports what all of them tell. */
+  readonly replicas: Pick<Replicas, 'denied' | 'podReviewed' | 'all' | 'onChange'>;
+  /** Returns what the CRD in the cluster lacks of the operator's (default: nothing). */
+  readonly crdLack?: () => Lack;
   readonly images?: Answerer<ImageNeeds, KnownImages>;
   readonly sources?: SourceLookUp;
   readonly rotation?: RestartWishes;
@@ -112,6 +111,7 @@ export class WorkloadController {
   readonly #inventory: Inventory;
   readonly #mender: Mender;
   readonly #denials: Denials;
+  readonly #pods: PodCounts;
   readonly #events: WorkloadEvents;
   readonly #outcomes = new RequestOutcomes();
   readonly #applied: AppliedTimes;
@@ -156,6 +156,7 @@ export class WorkloadController {
       rules,
       excludes: (namespace) => webhook.excludes(namespace),
       judge: createJudge({ images: this.#images, sources: this.#sources }),
+      uncoveredBy,
       onJudged: (judgement) => this.#judged(judgement),
       onGone: (key) => this.#gone(key),
       onChanged: (policyKey) => this.#queue.addAfter(policyKey, GATHER_MS),
@@ -181,10 +182,24 @@ export class WorkloadController {
       random,
       logger,
     });
-    options.replicas.onChange(() => this.#denials.look());
+    this.#pods = new PodCounts({
+      client,
+      isLeader: () => leader.isLeader,
+      states: () => options.replicas.all(),
+      uidOf: (policyKey) => this.#governor(policyKey)?.policy.uid,
+      isKnownField: () => 'pods' in withoutLacking({ pods: {} }, options.crdLack?.() ?? []),
+      clock,
+      random,
+      logger,
+    });
+    options.replicas.onChange(() => {
+      this.#denials.look();
+      this.#pods.look();
+    });
     this.#metrics = createWorkloadMetrics(register, {
       counts: () => this.#inventory.counts(),
       newcomers: () => this.#inventory.newcomers,
+      uncovered: () => this.#inventory.uncovered.counts(),
       rolling: () => this.#slots.rolling,
       waiting: () => this.#slots.waiting,
       unanswered: () => (this.#images?.open ?? 0) + (this.#sources?.open ?? 0),
@@ -199,7 +214,7 @@ export class WorkloadController {
   }
 
   /** What is known of injected workloads, also in namespaces without policies. */
-  get injected(): Pick<Inventory, 'holdsInjected' | 'namespacesWithInjected' | 'lastSeen'> {
+  get injected(): Pick<Inventory, 'holdsInjected' | 'injectedKinds' | 'lastSeen'> {
     return this.#inventory;
   }
 
@@ -211,7 +226,8 @@ export class WorkloadController {
   async stop(): Promise<void> {
     this.#images?.stop();
     this.#sources?.stop();
-    await Promise.all([this.#inventory.stop(), this.#mender.stop(), this.#denials.stop(), this.#queue.stop()]);
+    const reporters = [this.#denials.stop(), this.#pods.stop()];
+    await Promise.all([this.#inventory.stop(), this.#mender.stop(), ...reporters, this.#queue.stop()]);
   }
 
   /** Returns what the status of this policy (`namespace/name`) says about its workloads; undefined: not known yet. */
@@ -233,10 +249,13 @@ export class WorkloadController {
   /** Notes an admission that this replica decided. */
   reviewed(reviewed: ReviewedWorkload): void {
     const { namespace, kind, name, policy, denial } = reviewed;
-    if (denial === undefined || policy === undefined) return;
+    const podOutcome = podOutcomeOf(reviewed);
+    if (policy === undefined || (denial === undefined && podOutcome === undefined)) return;
     const policyKey = keyOf({ namespace, name: policy.name });
-    if (this.#governor(policyKey) === undefined) return;
-    this.#options.replicas.denied(policyKey, { kind, name, ...denial });
+    const governor = this.#governor(policyKey);
+    if (governor === undefined) return;
+    if (podOutcome !== undefined) this.#options.replicas.podReviewed(policyKey, governor.policy.uid, podOutcome);
+    if (denial !== undefined) this.#options.replicas.denied(policyKey, { kind, name, ...denial });
   }
 
   /** The leader has reported a denial of some replica. */
@@ -253,6 +272,7 @@ export class WorkloadController {
   #leads(isLeader: boolean): void {
     if (isLeader) for (const { workload, standing } of this.#inventory.list()) this.#events.stands(workload, standing);
     this.#denials.look();
+    this.#pods.look();
     this.lookAtAll();
   }
 
@@ -289,7 +309,8 @@ export class WorkloadController {
     if (mayAct) this.#carryOut(policyKey, plan);
     else this.#mender.want(policyKey, []);
     const lastAppliedTime = this.#applied.newest(policyKey, own);
-    const summary = { ...summaryOf(rule, tracked, plan), ...(lastAppliedTime && { lastAppliedTime }) };
+    const uncovered = this.#inventory.uncovered.of(namespace);
+    const summary = { ...summaryOf(rule, tracked, plan, uncovered), ...(lastAppliedTime && { lastAppliedTime }) };
     this.#keep(policyKey, summary);
     const isWaiting = mayAct && plan.isWaiting;
     this.#wake(this.#slots.note(policyKey, plan.rolling.length - plan.stuck, isWaiting && this.#isCounted));
@@ -300,11 +321,12 @@ export class WorkloadController {
 
   /** Nothing is done about the workloads of a policy that cannot be used, and they are counted. */
   #lookOn(policyKey: string, governor: Governor): void {
-    const tracked = this.#inventory.ofNamespace(governor.policy.namespace).map((one) => this.#tracked(one));
+    const { namespace } = governor.policy;
+    const tracked = this.#inventory.ofNamespace(namespace).map((one) => this.#tracked(one));
     this.#mender.want(policyKey, []);
     this.#options.rotation?.want(policyKey, undefined, []);
     this.#wake(this.#slots.forget(policyKey));
-    this.#keep(policyKey, summaryOf(governor, tracked, { stalls: [] }));
+    this.#keep(policyKey, summaryOf(governor, tracked, { stalls: [] }, this.#inventory.uncovered.of(namespace)));
   }
 
   /** Adds what this process knows: a request whose annotation was removed again still counts. */
@@ -388,6 +410,7 @@ export class WorkloadController {
     this.#mender.want(policyKey, []);
     this.#options.rotation?.want(policyKey, undefined, []);
     this.#denials.forget(policyKey);
+    this.#pods.forget(policyKey);
     this.#applied.forget(policyKey);
     const { namespace } = partsOfKey(policyKey);
     const others = this.#lookedIn.get(namespace);

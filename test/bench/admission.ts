@@ -34,7 +34,7 @@ interface Contender {
   readonly name: string;
   readonly url: string;
   readonly pid: number;
-  readonly body: 'deployment' | 'deployment-noref';
+  readonly body: 'deployment' | 'deployment-noref' | 'pod' | 'pod-noref';
   readonly expect: 'patch' | 'nopatch';
 }
 
@@ -59,7 +59,8 @@ export async function benchAdmission(): Promise<string> {
           { ...bare, body: 'deployment-noref', expect: 'nopatch' },
         ],
       ]);
-      return `${rows}\n\n${starts}\n`;
+      const pods = await benchPods(plane, operator, path, scratch, bare, echoes);
+      return `${rows}\n\n${pods}\n\n${starts}\n`;
     } finally {
       await operator.stop();
     }
@@ -68,6 +69,29 @@ export async function benchAdmission(): Promise<string> {
     rmSync(scratch, { recursive: true, force: true });
     await plane.stop();
   }
+}
+
+/** The same for pods that a ReplicaSet creates, under a policy that names Pod and not the kind of their owner. */
+async function benchPods(
+  plane: ControlPlane,
+  operator: RunningOperator,
+  path: string,
+  scratch: string,
+  bare: Omit<Contender, 'body' | 'expect'>,
+  echoes: ChildProcess[],
+): Promise<string> {
+  await new Cluster(plane).policy(policy('payments', 'payments', { targets: ['Pod'] }));
+  const size = await eventually('pods to be injected', async () => {
+    const sized = await load({ ...contenderOf(operator, path, 'pod', 'patch'), name: 'size' }, 1, 1).catch(
+      () => undefined,
+    );
+    return sized !== undefined && sized.patchBytes > 0 ? sized.patchBytes : undefined;
+  });
+  const echo = await startEcho(scratch, size, echoes);
+  return await compare([
+    [contenderOf(operator, path, 'pod', 'patch'), { ...echo, body: 'pod', expect: 'patch' }],
+    [contenderOf(operator, path, 'pod-noref', 'nopatch'), { ...bare, body: 'pod-noref', expect: 'nopatch' }],
+  ]);
 }
 
 /**

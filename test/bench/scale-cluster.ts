@@ -130,7 +130,12 @@ export class ScaleCluster {
     await this.api.create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   }
 
-  async makePolicy(namespace: string, name: string, matchLabels: Record<string, string>): Promise<void> {
+  async makePolicy(
+    namespace: string,
+    name: string,
+    matchLabels: Record<string, string>,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
     await this.api.create(`${VIPS}/namespaces/${namespace}/vaultinjectionpolicies`, {
       apiVersion: 'vaultinjection.dev/v1alpha1',
       kind: 'VaultInjectionPolicy',
@@ -139,8 +144,19 @@ export class ScaleCluster {
         selector: { matchLabels },
         vault: { address: this.#vault, allowPlaintext: true, auth: { role: 'bench' } },
         failurePolicy: 'Fail',
+        ...more,
       },
     });
+  }
+
+  /** A pod with a reference, as long as a workload's template. */
+  pod(index: number, namespace: string): Record<string, unknown> {
+    const name = `pod-${index}`;
+    const workload = this.#workload({ name, namespace, group: 'pods' }, true) as {
+      readonly metadata: Readonly<Record<string, unknown>>;
+      readonly spec: { readonly template: { readonly spec: Readonly<Record<string, unknown>> } };
+    };
+    return { apiVersion: 'v1', kind: 'Pod', metadata: workload.metadata, spec: workload.spec.template.spec };
   }
 
   /** Waits until so many policies are like this. */

@@ -17,6 +17,8 @@ import type { Blocked, Memory } from './operator-figures.ts';
 import { BlockLog, memoryOf, Watcher } from './operator-figures.ts';
 import type { PolicyObject, Shape } from './scale-cluster.ts';
 import { deploymentsOf, progress, ScaleCluster } from './scale-cluster.ts';
+import type { PodFigures } from './scale-pods.ts';
+import { measurePods } from './scale-pods.ts';
 import { fixed, median, table } from './table.ts';
 
 const SMALL: Shape = { namespaces: 50, policies: 500, workloads: 5000, padding: 0 };
@@ -27,6 +29,8 @@ const SHRINK = sizeOf('BENCH_SHRINK', 1);
 const SHAPES = (process.env.BENCH_SHAPES ?? 'small,large').split(',');
 const CHANGES = sizeOf('BENCH_CHANGES', 50);
 const IDLE_SECONDS = sizeOf('BENCH_IDLE_SECONDS', 60);
+// Created within a minute.
+const PODS = sizeOf('BENCH_PODS', 5000);
 const ARRIVALS = 300;
 const ARRIVALS_PER_SECOND = 10;
 // It is idle when everything that is written once (statuses, Events, the rules of policies) has been written, at the
@@ -56,6 +60,7 @@ interface Figures {
   readonly inStatusMs: readonly number[];
   readonly writesPerSecond: number;
   readonly arrivalsPerSecond: number;
+  readonly pods: PodFigures;
 }
 
 /** Markdown with one table. */
@@ -100,12 +105,14 @@ async function measure(shape: Shape): Promise<Figures> {
     const idleMiB = memoryOf(operator.pid).rssMiB;
     const changes = await measureChanges(cluster);
     const arrivals = await measureArrivals(cluster, auditLog);
+    const pods = await measurePods(cluster, PODS);
     await later.stop();
     return {
       shape,
       ...start.figures,
       ...changes,
       ...arrivals,
+      pods,
       idle,
       idleMiB,
       workloadBytes: await cluster.workloadBytes(),
@@ -312,6 +319,14 @@ function report(all: readonly Figures[]): string {
       'configuration writes per second, namespaces arriving',
       '1',
       ({ writesPerSecond, arrivalsPerSecond }) => `${fixed(writesPerSecond, 2)} (${fixed(arrivalsPerSecond)}/s arrive)`,
+    ),
+    row('creation of a pod under a policy with target Pod, p50 / p99 (pods per minute)', '–', ({ pods }) => {
+      return `${percentiles(pods.createMs)} (${fixed(pods.podsPerMinute, 0)})`;
+    }),
+    row(
+      'writes of that policy’s status meanwhile (pods counted of those created)',
+      '3',
+      ({ pods }) => `${pods.writes} (${pods.counted} of ${pods.createMs.length})`,
     ),
   ])}\n\nRequests per minute, idle: ${kinds.join('; ')}. Changes: ${CHANGES}, one after the other; p99 is nearest-rank. A block is measured by a timer of 10 ms, which is subtracted.\n`;
 }

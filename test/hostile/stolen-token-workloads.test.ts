@@ -1,9 +1,10 @@
-/** Somebody has stolen a token of the operator, which may patch every Deployment and StatefulSet of the cluster. */
+/** Somebody has stolen a token of the operator, which may patch every workload of the cluster whose template may change. */
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 
 import { deployment } from '../integration/manifests.ts';
+import { workload } from '../integration/workload-manifests.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { APPLY, guarded, MARKED, NAMESPACES, openScene, ROOT, UNMARKED, type Scene, type Theft } from './thief.ts';
 
@@ -13,6 +14,63 @@ const REQUESTED = { 'vaultinjection.dev/requested': 'Repair/8ec4d63f7b15/1/2026-
 const container = (changes: object): object => pod({ containers: [{ name: 'app', ...changes }] });
 const pod = (changes: object): object => ({ spec: { template: { spec: changes } } });
 const UID = 'b1c9e1b4-2b1a-4f64-9c7e-2a1c6d0f0c11';
+
+/** Of every kind that has a pod template, wherever it is. */
+const TEMPLATE_CHANGES: Readonly<Record<string, { readonly template: object } | { readonly metadata: object }>> = {
+  'change an image': { template: { spec: { containers: [{ name: 'app', image: 'registry.example.com/evil:1' }] } } },
+  'make a container privileged': {
+    template: { spec: { containers: [{ name: 'app', securityContext: { privileged: true } }] } },
+  },
+  'add a container': { template: { spec: { containers: [{ name: 'evil', image: 'evil:1' }] } } },
+  'take another ServiceAccount': { template: { spec: { serviceAccountName: 'admin' } } },
+  'label its pods': { template: { metadata: { labels: { team: 'evil' } } } },
+  'label it': { metadata: { labels: { team: 'evil' } } },
+};
+
+interface Other {
+  readonly plural: string;
+  readonly name: string;
+  /** Returns the spec of a change of its template. */
+  readonly within: (template: object) => object;
+  /** What only this kind has. */
+  readonly own: Readonly<Record<string, { readonly spec: object }>>;
+}
+
+const inSpec = (template: object): object => ({ template });
+const APPS = '/apis/apps/v1/namespaces/shop';
+
+/** The other kinds that the operator may patch. */
+const OTHERS = {
+  daemonset: {
+    plural: `${APPS}/daemonsets`,
+    name: 'agent',
+    within: inSpec,
+    own: { 'change how it is rolled': { spec: { minReadySeconds: 77 } } },
+  },
+  replicaset: {
+    plural: `${APPS}/replicasets`,
+    name: 'alone',
+    within: inSpec,
+    own: { 'scale it': { spec: { replicas: 7 } } },
+  },
+  replicationcontroller: {
+    plural: '/api/v1/namespaces/shop/replicationcontrollers',
+    name: 'old',
+    within: inSpec,
+    own: { 'scale it': { spec: { replicas: 7 } } },
+  },
+  cronjob: {
+    plural: '/apis/batch/v1/namespaces/shop/cronjobs',
+    name: 'nightly',
+    within: (template) => ({ jobTemplate: { spec: { template } } }),
+    own: {
+      'run it each minute': { spec: { schedule: '* * * * *' } },
+      'suspend it': { spec: { suspend: true } },
+      'run many of its pods': { spec: { jobTemplate: { spec: { parallelism: 99 } } } },
+      'label its Jobs': { spec: { jobTemplate: { metadata: { labels: { team: 'evil' } } } } },
+    },
+  },
+} satisfies Readonly<Record<string, Other>>;
 
 /** Strategic merge patches. */
 const CHANGES: Readonly<Record<string, object>> = {
@@ -49,9 +107,16 @@ describe('a stolen token of the operator, against workloads', function () {
   before(async function () {
     this.timeout(BUILDING_MS);
     scene = await openScene();
+    for (const [kind, { name }] of [
+      ['DaemonSet', OTHERS.daemonset],
+      ['ReplicaSet', OTHERS.replicaset],
+      ['ReplicationController', OTHERS.replicationcontroller],
+      ['CronJob', OTHERS.cronjob],
+    ] as const)
+      await scene.cluster.apply(workload(kind, { name, namespace: 'shop' }));
     for (const namespace of NAMESPACES)
-      for (const workload of ['deployment/web', 'statefulset/db'])
-        await scene.cluster.kubectl('annotate', workload, '-n', namespace, 'example.com/theirs=1');
+      for (const one of ['deployment/web', 'statefulset/db'])
+        await scene.cluster.kubectl('annotate', one, '-n', namespace, 'example.com/theirs=1');
   });
   after(() => scene.stop());
 
@@ -99,6 +164,20 @@ describe('a stolen token of the operator, against workloads', function () {
               expect(status).to.be.within(403, 422);
               expect(await scene.cluster.get(namespace, name, kind)).to.deep.equal(before);
             });
+
+      for (const [kind, { plural, name, within, own }] of Object.entries<Other>(OTHERS))
+        for (const [does, change] of Object.entries({ ...TEMPLATE_CHANGES, ...own }))
+          it(`cannot ${does}: a ${kind}`, async () => {
+            const path = `${plural}/${name}`;
+            const nested = 'template' in change ? { spec: within(change.template) } : change;
+            const read = (): Promise<string> => scene.cluster.kubectl('get', kind, name, '-n', 'shop', '-o', 'json');
+            const before = await read();
+            const theft = { method: 'PATCH', path, body: withRequest(nested), type: STRATEGIC } as const;
+            const { status, message } = await scene.thief(theft);
+            expect(message).to.match(/vault-injection-operator-workloads.*the operator's account may/);
+            expect(status).to.be.within(403, 422);
+            expect(await read()).to.equal(before);
+          });
 
       it('cannot change one by server-side apply either, nor by a JSON patch', async () => {
         const [apiVersion, kind] = ['apps/v1', 'Deployment'];
@@ -163,7 +242,9 @@ describe('a stolen token of the operator, against workloads', function () {
     'delete one': { method: 'DELETE', path: pathOf('shop') },
     'delete all': { method: 'DELETE', path: `${all}/deployments` },
     'create a DaemonSet': { method: 'POST', path: `${all}/daemonsets`, body: { ...evil, kind: 'DaemonSet' } },
-    'patch a ReplicaSet': { method: 'PATCH', path: `${all}/replicasets/any`, body: {} },
+    'patch a Job': { method: 'PATCH', path: '/apis/batch/v1/namespaces/shop/jobs/any', body: {} },
+    'create a Job': { method: 'POST', path: '/apis/batch/v1/namespaces/shop/jobs', body: { ...evil, kind: 'Job' } },
+    'patch a pod': { method: 'PATCH', path: '/api/v1/namespaces/shop/pods/any', body: {} },
     'create a pod': { method: 'POST', path: '/api/v1/namespaces/shop/pods', body: { metadata: { name: 'evil' } } },
     'exec into a pod': { method: 'POST', path: '/api/v1/namespaces/shop/pods/any/exec?command=sh' },
     'read the log of a pod': { method: 'GET', path: '/api/v1/namespaces/shop/pods/any/log' },

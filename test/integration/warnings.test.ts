@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
+import { WORKLOAD_KINDS } from '../../core/kinds.ts';
 import { mark } from '../../core/marks.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import type { CommandResult, ControlPlane } from '../support/control-plane.ts';
@@ -26,10 +27,13 @@ const ANNOTATION = 'validation.policy.admission.k8s.io/validation_failure';
 
 const TEXT = 'nothing resolves the references to Vault in ';
 const MEANT = 'If they are meant as text, annotate it with vaultinjection.dev/inject: "false"';
-const notInjected = (kind: string): string =>
-  `no VaultInjectionPolicy has injected this ${kind}; see kubectl get vaultinjectionpolicies -n plain. ${MEANT}`;
-const neverInjected = (kind: string): string =>
-  `only Deployments and StatefulSets are injected, not a ${kind}; start its program with vault-env, or let it read Vault. ${MEANT}`;
+const NOT_BY_DEFAULT = ['Pod', 'ReplicaSet', 'ReplicationController'];
+const notInjected = (kind: string): string => {
+  const isAdded = NOT_BY_DEFAULT.includes(kind);
+  const how = isAdded ? 'has to be added to spec.targets' : 'has to be in spec.targets, as it is by default';
+  const where = 'see kubectl get vaultinjectionpolicies -n plain';
+  return `no VaultInjectionPolicy has injected this ${kind}: ${kind} ${how}; ${where}. ${MEANT}`;
+};
 
 interface AuditEvent {
   readonly verb: string;
@@ -62,7 +66,7 @@ describe('references that nothing resolves', function () {
       await plane.kubectlOk(['wait', '--for=create', 'serviceaccount/default', '-n', namespace, '--timeout=30s']);
     }
     await plane.kubectlOk(['label', 'namespace', 'quiet', `${mark.warnings}=off`]);
-    await cluster.policy(policy('shop', 'shop'));
+    await cluster.policy(policy('shop', 'shop', { targets: [...WORKLOAD_KINDS] }));
     await eventually('the warnings', async () => ((await tried(workload('Job'))).length > 0 ? true : undefined));
   });
 
@@ -94,9 +98,7 @@ describe('references that nothing resolves', function () {
   describe('of every kind cause a warning', () => {
     for (const kind of WORKLOADS)
       it(kind, async () => {
-        const isInjected = kind === 'Deployment' || kind === 'StatefulSet';
-        const reason = isInjected ? notInjected(kind) : neverInjected(kind);
-        expect(await tried(workload(kind))).to.deep.equal([`${TEXT}container app (DB_PASSWORD): ${reason}`]);
+        expect(await tried(workload(kind))).to.deep.equal([`${TEXT}container app (DB_PASSWORD): ${notInjected(kind)}`]);
       });
 
     it('which passes the check of expressions against the schema of each kind', async () => {
@@ -122,6 +124,8 @@ describe('references that nothing resolves', function () {
 
     silent('in a Deployment that is injected', workload('Deployment', { namespace: 'shop' }));
     silent('in a StatefulSet that is injected', workload('StatefulSet', { namespace: 'shop' }));
+    for (const kind of ['DaemonSet', 'CronJob', 'Job', 'ReplicaSet', 'ReplicationController', 'Pod'] as const)
+      silent(`in a ${kind} that is injected`, workload(kind, { namespace: 'shop' }));
     for (const kind of ['Deployment', 'Job'] as const)
       silent(`in a ${kind} of a namespace with the label`, workload(kind, { namespace: 'quiet' }));
     silent('in a namespace of the cluster', workload('DaemonSet', { namespace: 'kube-system' }));
@@ -259,7 +263,7 @@ describe('references that nothing resolves', function () {
     const short = `${'V'.repeat(63)}...`;
     const listed = `(${short}, ${short}, ${short} and 17 more)`;
     expect(text.split(listed)).to.have.length(3);
-    expect(text).to.contain(' and 48 more: only Deployments');
+    expect(text).to.contain(' and 48 more: no VaultInjectionPolicy');
     expect(text).not.to.contain('secret/data');
     expect([text.length < 1024, others]).to.deep.equal([true, []]);
   });

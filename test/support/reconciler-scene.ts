@@ -10,6 +10,7 @@ import { Enforcer } from '../../operator/policies/enforcer.ts';
 import { Reconciler } from '../../operator/policies/reconciler.ts';
 import { RuleCache } from '../../operator/policies/rule-cache.ts';
 import type { VaultHealth } from '../../operator/vault/vault-port.ts';
+import { DEFAULT_KINDS } from './kind-policies.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { RecordingTracer } from './recorded-spans.ts';
 import { testLog } from './test-log.ts';
@@ -66,6 +67,7 @@ export function compile({ metadata, spec }: VaultInjectionPolicy): CompiledPolic
   const rule = {
     policy: { namespace, name, uid, generation, createdAt: 0 },
     priority: 0,
+    targets: DEFAULT_KINDS,
     failurePolicy,
     vault: { address: `https://vault.${name}:8200`, auth: {} },
     rotation,
@@ -80,7 +82,7 @@ export class ReconcilerScene {
   readonly rules = new RuleCache();
   readonly programmed = new Set(['shop']);
   readonly excluded = new Set<string>();
-  readonly told: ReadonlyMap<string, string>[] = [];
+  readonly told: ReturnType<RuleCache['namespaces']>[] = [];
   readonly watched = new Map<string, string | undefined>();
   readonly applied: Applied[] = [];
   readonly later: [key: string, ms: number][] = [];

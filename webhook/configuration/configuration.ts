@@ -1,10 +1,14 @@
 import { toBase64 } from '../../core/base64.ts';
+import { KINDS } from '../../core/kinds.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import { asObject, equal } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import { mark } from '../../core/marks.ts';
 import type { KubernetesObject, ObjectMeta, Resource } from '../../core/object.ts';
 import { pathOf, tokenIn, UNGUARDED } from '../paths/path.ts';
-import { templateDiffers, workloadRules } from './workload-rules.ts';
+import { areDefault, groupsOf } from './groups.ts';
+import type { Group, Sent } from './groups.ts';
+import { matchConditions, rowsOf, workloadRules } from './workload-rules.ts';
 
 /** The MutatingWebhookConfiguration that the operator owns, as data: what it should be. */
 
@@ -16,18 +20,40 @@ export const CONFIGURATIONS: Resource = {
 };
 export const FIELD_MANAGER = 'vault-injection-operator-webhook';
 
-/** The two entries of the MutatingWebhookConfiguration for workloads, by failure policy. */
+/** The two sorts of entries of the MutatingWebhookConfiguration for workloads, by failure policy. */
 export type Entry = 'ignore' | 'fail';
 
-/** Every entry of the operator: `probe` is for the one object that shows whether API servers reach the webhook. */
+/** Every sort of entry: `probe` is for the one object that shows whether API servers reach the webhook. */
 export type EntryKey = Entry | 'probe';
 
-/** The names of the entries; the API server also prefixes each audit annotation with them. */
+/**
+ * The names of the entries, for workloads of all kinds that a policy is for by default; those for others begin with their
+ * kinds (entryNameOf()). The API server also prefixes each audit annotation with them.
+ */
 export const ENTRY_NAMES = {
   ignore: 'ignore.vaultinjection.dev',
   fail: 'fail.vaultinjection.dev',
   probe: 'probe.vaultinjection.dev',
 } as const satisfies Record<EntryKey, string>;
+
+/** Returns the name of the entry for these kinds, such as `deployments-statefulsets.fail.vaultinjection.dev`. */
+export function entryNameOf(entry: Entry, kinds: readonly WorkloadKind[]): string {
+  if (areDefault(kinds)) return ENTRY_NAMES[entry];
+  // the API server takes names of DNS, and groups with a dot in them may have the same resources
+  const labels = kinds.map((kind) => {
+    const { group, plural } = KINDS[kind].resource;
+    return group.includes('.') ? `${plural}-${group.replaceAll('.', '-')}` : plural;
+  });
+  return `${labels.join('-')}.${ENTRY_NAMES[entry]}`;
+}
+
+/** Returns which sort of entry the name is that of; undefined: none of the operator's. */
+export function entryKeyOf(name: string): EntryKey | undefined {
+  if (name === ENTRY_NAMES.probe) return 'probe';
+  return WORKLOAD_ENTRIES.find((entry) => name === ENTRY_NAMES[entry] || name.endsWith(`.${ENTRY_NAMES[entry]}`));
+}
+
+export const WORKLOAD_ENTRIES: readonly Entry[] = ['ignore', 'fail'];
 
 /** The ConfigMap in the operator's namespace that is created as a dry run, so never stored. */
 export const PROBE_NAME = 'vault-injection-operator-probe';
@@ -46,7 +72,7 @@ export interface ConfigurationInput {
   readonly caBundle: string;
   /** In the paths; left out: paths without one. */
   readonly token?: string;
-  readonly namespaces: Readonly<Record<Entry, readonly string[]>>;
+  readonly sent: Readonly<Record<Entry, Sent>>;
   readonly labels: Readonly<Record<string, string>>;
   /** What the configuration is removed with; left out: nothing. */
   readonly owner?: OwnerReference | undefined;
@@ -79,18 +105,6 @@ const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'];
 // Admission takes about a millisecond here; the rest is for opening a connection, with one retry.
 const TIMEOUT_SECONDS = 5;
 
-// CEL, evaluated by the API server before it calls: most updates of a Deployment are its controllers' and change
-// nothing that injection looks at (replicas, paused, finalizers). Absent and empty maps mean the same.
-const orEmpty = (owner: string, map: string): string => `(has(${owner}.${map}) ? ${owner}.${map} : {})`;
-const differs = (map: string): string => `${orEmpty('object.metadata', map)} != ${orEmpty('oldObject.metadata', map)}`;
-const MATCH_CONDITIONS = [
-  { name: 'is-not-being-deleted', expression: '!has(object.metadata.deletionTimestamp)' },
-  {
-    name: 'changes-what-injection-reads',
-    expression: `request.operation == 'CREATE' || ${templateDiffers()} || ${differs('labels')} || ${differs('annotations')}`,
-  },
-];
-
 /**
  * Returns the namespaces that are never sent here, whatever policies they have: the cluster's, and the operator's own.
  */
@@ -107,7 +121,6 @@ export function excludedNamespaces(target: WebhookTarget): readonly string[] {
  * Every field of an entry is set, including defaults: server-side apply then reverts whatever another writer sets.
  */
 export function buildConfiguration(input: ConfigurationInput): WebhookConfiguration {
-  const entries: readonly Entry[] = ['ignore', 'fail'];
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
@@ -118,28 +131,38 @@ export function buildConfiguration(input: ConfigurationInput): WebhookConfigurat
       ...(input.owner && { ownerReferences: [input.owner] }),
     },
     webhooks: [
-      ...entries.filter((entry) => input.namespaces[entry].length > 0).map((entry) => buildEntry(entry, input)),
+      ...WORKLOAD_ENTRIES.flatMap((entry) =>
+        groupsOf(input.sent[entry]).map((group) => buildEntry(entry, { ...input, ...group })),
+      ),
       buildProbeEntry(input),
     ],
   };
 }
 
-/** Returns the entry for the workloads of these namespaces. */
+/** Returns the entry for the workloads of these kinds in these namespaces. */
 export function buildEntry(
   entry: Entry,
-  { target, caBundle, token, namespaces }: Pick<ConfigurationInput, 'target' | 'caBundle' | 'token' | 'namespaces'>,
+  {
+    target,
+    caBundle,
+    token,
+    kinds,
+    namespaces,
+    name = entryNameOf(entry, kinds),
+  }: Pick<ConfigurationInput, 'target' | 'caBundle' | 'token'> & Group & { readonly name?: string },
 ): WebhookEntry {
+  const rows = rowsOf(kinds);
   return {
-    ...commonOf(entry, target, caBundle, token),
-    rules: workloadRules(),
+    ...commonOf(name, entry, target, caBundle, token),
+    rules: workloadRules(rows),
     namespaceSelector: {
       matchExpressions: [
-        { key: NAMESPACE_LABEL, operator: 'In', values: [...namespaces[entry]].sort() },
+        { key: NAMESPACE_LABEL, operator: 'In', values: namespaces },
         { key: NAMESPACE_LABEL, operator: 'NotIn', values: excludedNamespaces(target) },
       ],
     },
     objectSelector: {},
-    matchConditions: MATCH_CONDITIONS,
+    matchConditions: matchConditions(rows),
     // a later webhook may add containers or variables
     reinvocationPolicy: 'IfNeeded',
     failurePolicy: entry === 'fail' ? 'Fail' : 'Ignore',
@@ -157,7 +180,7 @@ export function buildProbeEntry({
   installation,
 }: Pick<ConfigurationInput, 'target' | 'caBundle' | 'token' | 'installation'>): WebhookEntry {
   return {
-    ...commonOf('probe', target, caBundle, token),
+    ...commonOf(ENTRY_NAMES.probe, 'probe', target, caBundle, token),
     rules: [
       // an update only where somebody has stored an object of that name
       {
@@ -176,9 +199,15 @@ export function buildProbeEntry({
   };
 }
 
-function commonOf(entry: EntryKey, target: WebhookTarget, caBundle: string, token = UNGUARDED): WebhookEntry {
+function commonOf(
+  name: string,
+  entry: EntryKey,
+  target: WebhookTarget,
+  caBundle: string,
+  token = UNGUARDED,
+): WebhookEntry {
   return {
-    name: ENTRY_NAMES[entry],
+    name,
     admissionReviewVersions: ['v1'],
     clientConfig: { ...clientConfigOf(target, pathOf(entry, token)), caBundle: toBase64(caBundle) },
     matchPolicy: 'Equivalent',

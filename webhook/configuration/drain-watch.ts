@@ -1,10 +1,10 @@
 import type { Clock } from '../../kube/clock.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
-import { holdsInjected, namespacesWithInjected } from './injected-workloads.ts';
+import { holdsInjected, injectedKinds } from './injected-workloads.ts';
 import type { InjectedCopy } from './injected-workloads.ts';
 import { RECHECK_MS } from './namespaces.ts';
-import type { NamespaceLedger } from './namespaces.ts';
+import type { NamespaceLedger, Place } from './namespaces.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
 
 export interface DrainWatchOptions {
@@ -15,7 +15,7 @@ export interface DrainWatchOptions {
   readonly ledger: NamespaceLedger;
   /** What is known without a list; left out: each look is a list. */
   readonly copy?: InjectedCopy;
-  /** Called when the ledger returns other namespaces than before. */
+  /** Called when the ledger returns less than before. */
   readonly onDropped: () => void;
 }
 
@@ -23,7 +23,7 @@ export interface DrainWatchOptions {
 const UNSYNCED_MS = 5_000;
 
 /**
- * Checks draining namespaces until they have no injected workload. Separate from the writer, which must not wait for
+ * Checks what is draining until it has no injected workload. Separate from the writer, which must not wait for
  * lists.
  */
 export class DrainWatch {
@@ -66,28 +66,33 @@ export class DrainWatch {
   async #pass(): Promise<number | undefined> {
     const { client, clock, ledger, copy, onDropped } = this.#options;
     if (this.#isSweepDue) {
-      const found = copy === undefined ? await namespacesWithInjected(client) : copy.namespacesWithInjected();
+      const found = copy === undefined ? await injectedKinds(client) : copy.injectedKinds();
       // the copy is being listed: a second list of the whole cluster would not be sooner
       if (found === undefined) return UNSYNCED_MS;
       ledger.remember(found, clock.elapsed());
       this.#isSweepDue = false;
       onDropped();
     }
-    for (const namespace of ledger.due(clock.elapsed())) await this.#check(namespace);
+    // what may not be listed of one kind keeps no other here
+    const failures: unknown[] = [];
+    for (const place of ledger.due(clock.elapsed()))
+      await this.#check(place).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
     const next = ledger.nextCheckAt();
     return next === undefined ? undefined : Math.max(0, next - clock.elapsed());
   }
 
   /** What a copy knows is as of when the API server last confirmed it, and what a list says as of when it begins. */
-  async #check(namespace: string): Promise<void> {
+  async #check(place: Place): Promise<void> {
     const { client, clock, ledger, logger, copy, onDropped } = this.#options;
-    const known = copy?.holdsInjected(namespace);
+    const { namespace, kind } = place;
+    const known = copy?.holdsInjected(namespace, kind);
     const seenAt = known === undefined ? clock.elapsed() : (copy?.lastSeen ?? 0);
-    const isHeld = known ?? (await holdsInjected(client, namespace));
-    if (!ledger.checked(namespace, isHeld, seenAt, clock.elapsed())) return;
+    const isHeld = known ?? (await holdsInjected(client, namespace, kind));
+    if (!ledger.checked(place, isHeld, seenAt, clock.elapsed())) return;
     logger.info(
-      { namespace },
-      'no policy and no injected workload left: the webhook is no longer called for this namespace',
+      { namespace, kind },
+      'no policy for this kind and no injected workload left: the webhook is no longer called for it in this namespace',
     );
     onDropped();
   }

@@ -1,11 +1,14 @@
 import { equal } from '../../core/json.ts';
 import { certificateBlocks } from '../../core/pem.ts';
 import { SECRET_NAME } from '../certificates/secret.ts';
-import { buildEntry, CONFIGURATION_NAME, ENTRY_NAMES, hasPath, tokenOf } from './configuration.ts';
+import { KINDS } from '../../core/kinds.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
+import { buildEntry, CONFIGURATION_NAME, ENTRY_NAMES, hasPath, tokenOf, WORKLOAD_ENTRIES } from './configuration.ts';
 import type { Entry, WebhookConfiguration, WebhookEntry, WebhookTarget } from './configuration.ts';
 import { UNGUARDED } from '../paths/path.ts';
 import { describeTerm, excludingTerm, narrowingOf } from './narrowing.ts';
-import { bundleIn, entryNamed } from './observed.ts';
+import { bundleIn, ownEntries } from './observed.ts';
+import { kindsIn } from './workload-rules.ts';
 
 /** What is missing in a MutatingWebhookConfiguration that the installer keeps. Pure. */
 
@@ -16,23 +19,36 @@ export interface Demand {
   readonly ownBundle: string;
   readonly entry: Entry;
   readonly namespace: string;
+  readonly kind: WorkloadKind;
   /** Undefined: not known. */
   readonly labels: Readonly<Record<string, string>> | undefined;
 }
 
 const KEPT = 'the webhook configuration is kept by the installer (--webhook-configuration External)';
 
-/** Returns what keeps the workloads of the namespace from being sent here, in words; undefined: nothing. */
+/** Returns what keeps the namespace's workloads of the kind from being sent here, in words; undefined: nothing. */
 export function lackOf(demand: Demand): string | undefined {
   const lack = lackIn(demand);
   return lack && `${KEPT}, and ${lack}`;
 }
 
-function lackIn({ observed, target, ownBundle, entry, namespace, labels }: Demand): string | undefined {
+function lackIn(demand: Demand): string | undefined {
+  const { observed, entry, kind } = demand;
   if (observed === undefined) return `there is no MutatingWebhookConfiguration ${CONFIGURATION_NAME}`;
-  const name = ENTRY_NAMES[entry];
-  const found = entryNamed(observed, name);
-  if (found === undefined) return `it has no entry ${name}`;
+  const [first, ...others] = ownEntries(observed, entry);
+  if (first === undefined) return `it has no entry ${ENTRY_NAMES[entry]}`;
+  const all = [first, ...others];
+  const covering = all.filter(({ rules }) => kindsIn(rules).includes(kind));
+  if (covering.length === 0) {
+    const { plural } = KINDS[kind].resource;
+    return `its ${all.length === 1 ? 'entry' : 'entries'} ${all.map(({ name }) => name).join(', ')} lack${all.length === 1 ? 's' : ''} ${plural}`;
+  }
+  const lacks = covering.map((found) => lackOfEntry(found, demand));
+  return lacks.includes(undefined) ? undefined : lacks[0];
+}
+
+function lackOfEntry(found: WebhookEntry, { target, ownBundle, entry, namespace, labels }: Demand): string | undefined {
+  const { name } = found;
   const caBundle = bundleIn(found.clientConfig);
   const [authority = ''] = certificateBlocks(ownBundle);
   if (!certificateBlocks(caBundle).includes(authority))
@@ -42,7 +58,7 @@ function lackIn({ observed, target, ownBundle, entry, namespace, labels }: Deman
   // whatever path it has, with a token or without, is answered
   const token = tokenOf(found.clientConfig, target, entry) ?? UNGUARDED;
   const built: WebhookEntry = {
-    ...buildEntry(entry, { target, caBundle, token, namespaces: { ignore: [], fail: [] } }),
+    ...buildEntry(entry, { target, caBundle, token, kinds: kindsIn(found.rules), namespaces: [], name }),
     namespaceSelector: {},
   };
   const narrowing = narrowingOf(found, built);
@@ -59,9 +75,7 @@ function lackIn({ observed, target, ownBundle, entry, namespace, labels }: Deman
 /** Returns how many authorities of `ownBundle` some entry for workloads does not trust. */
 export function untrustedAuthorities(observed: WebhookConfiguration | undefined, ownBundle: string): number {
   const blocks = certificateBlocks(ownBundle);
-  const entries = (['ignore', 'fail'] as const).flatMap((entry) => {
-    const found = observed && entryNamed(observed, ENTRY_NAMES[entry]);
-    return found === undefined ? [] : [certificateBlocks(bundleIn(found.clientConfig))];
-  });
-  return blocks.filter((block) => entries.some((trusted) => !trusted.includes(block))).length;
+  const entries = WORKLOAD_ENTRIES.flatMap((entry) => (observed === undefined ? [] : ownEntries(observed, entry)));
+  const bundles = entries.map(({ clientConfig }) => certificateBlocks(bundleIn(clientConfig)));
+  return blocks.filter((block) => bundles.some((trusted) => !trusted.includes(block))).length;
 }

@@ -18,6 +18,8 @@ import { untrustedAuthorities } from './external.ts';
 import type { Departure } from './departure.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { NamespaceLabels } from './namespace-labels.ts';
+import { bothOf, exceptFor, namespacesOf, NOTHING } from './groups.ts';
+import type { Sent } from './groups.ts';
 import { NamespaceLedger } from './namespaces.ts';
 import type { NamespacePolicies } from './namespaces.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
@@ -25,8 +27,8 @@ import {
   hasEntry,
   isAsDesired,
   lastOtherManager,
-  namespacesIn,
   otherInstallation,
+  sentBy,
   withExactEntries,
   withNarrowing,
 } from './observed.ts';
@@ -175,7 +177,7 @@ export class ConfigurationKeeper {
     await this.#options.namespaceLabels.stop();
   }
 
-  /** Sets all namespaces that have policies now. Nothing is written before the first call. */
+  /** Sets what all policies name now. Nothing is written before the first call. */
   setPolicies(policies: NamespacePolicies): void {
     this.#ledger.setPolicies(policies, this.#options.clock.elapsed());
     this.#drains.wake();
@@ -193,10 +195,12 @@ export class ConfigurationKeeper {
     this.#loop.wake();
   }
 
-  /** Whether the API server now sends this namespace's workloads here, as its policies ask. */
+  /** Whether the API server now sends this namespace's workloads here, of all kinds that its policies name. */
   programmed(namespace: string): boolean {
-    const entry = this.#ledger.entryOf(namespace);
-    return entry !== undefined && this.#published.isInForce(entry, namespace);
+    const entries = [...this.#ledger.entriesOf(namespace)];
+    return (
+      entries.length > 0 && entries.every(([kind, entry]) => this.#published.isInForce(entry, { namespace, kind }))
+    );
   }
 
   /** Whether policies of this namespace are never programmed. */
@@ -216,8 +220,9 @@ export class ConfigurationKeeper {
 
   /** Returns what the configuration lacks that the installer keeps, for this namespace's policies; undefined: nothing. */
   lackingFor(namespace: string): string | undefined {
-    const entry = this.#ledger.entryOf(namespace);
-    return entry && this.#published.lackOf(entry, namespace);
+    const entries = [...this.#ledger.entriesOf(namespace)];
+    const lacks = entries.map(([kind, entry]) => this.#published.lackOf(entry, { namespace, kind }));
+    return lacks.find((lack) => lack !== undefined);
   }
 
   /**
@@ -274,14 +279,14 @@ export class ConfigurationKeeper {
     }
     if (this.#options.isExternal === true) return this.#lookAtExternal(caBundle);
     this.#remember();
-    const namespaces = this.#namespaces();
-    if (namespaces === undefined || caBundle === '') return undefined;
+    const sent = this.#sent();
+    if (sent === undefined || caBundle === '') return undefined;
     // which token is published depends on the one that is
     this.#look(caBundle);
     const { target, installation, labels, mayWrite, pathToken } = this.#options;
     const token = pathToken();
     if (token === undefined) return undefined;
-    const input = { target, installation, caBundle, token, namespaces, labels };
+    const input = { target, installation, caBundle, token, sent, labels };
     const desired = await this.#desired((owner) => buildConfiguration({ ...input, owner }));
     if (desired === undefined) return Math.min(this.#look(caBundle) ?? GONE_MS, GONE_MS);
     if (!isAsDesired(this.#observed, desired)) {
@@ -362,10 +367,12 @@ export class ConfigurationKeeper {
   /** Looks at what the installer keeps, and says in the log what it lacks. */
   #lookAtExternal(caBundle: string): number | undefined {
     const untilMs = this.#look(caBundle);
-    const { ignore, fail } = this.#ledger.assignment() ?? { ignore: [], fail: [] };
+    const { ignore, fail } = this.#ledger.assignment() ?? { ignore: NOTHING, fail: NOTHING };
     const untrusted = untrustedAuthorities(this.#observed, caBundle);
     const lack =
-      [...fail, ...ignore].map((namespace) => this.lackingFor(namespace)).find((text) => text !== undefined) ??
+      [...namespacesOf(fail), ...namespacesOf(ignore)]
+        .map((namespace) => this.lackingFor(namespace))
+        .find((text) => text !== undefined) ??
       (untrusted > 0
         ? `${untrusted} of the CAs in the Secret ${SECRET_NAME} are not in each caBundle of the webhook configuration`
         : '');
@@ -390,24 +397,24 @@ export class ConfigurationKeeper {
   }
 
   /**
-   * Returns the namespaces by entry. Before API servers have reached the webhook, those of Fail policies are in the
-   * ignoring entry, unless there is a Fail entry already: a webhook that nobody can reach must not keep workloads from
-   * being created that were created before. What is in the Fail entry stays there while this replica may know less about
-   * policies than the one that led before.
+   * Returns what to send here, by failure policy. Before API servers have reached the webhook, what Fail policies name is
+   * in ignoring entries, unless there is a failing one already: a webhook that nobody can reach must not keep workloads
+   * from being created that were created before. What is in a failing entry stays there while this replica may know less
+   * about policies than the one that led before.
    */
-  #namespaces(): Record<Entry, readonly string[]> | undefined {
+  #sent(): Record<Entry, Sent> | undefined {
     const { isReached, areFresh } = this.#options;
     const assigned = this.#ledger.assignment();
     if (assigned === undefined) return undefined;
     const { ignore, fail } = assigned;
-    if (!isReached() && !hasEntry(this.#observed, 'fail')) return { ignore: [...ignore, ...fail].sort(), fail: [] };
+    if (!isReached() && !hasEntry(this.#observed, 'fail')) return { ignore: bothOf(ignore, fail), fail: NOTHING };
     if (areFresh() || this.#observed === undefined || this.#isTakingOver) return assigned;
-    const kept = new Set([...fail, ...namespacesIn(this.#observed).fail]);
-    return { ignore: ignore.filter((namespace) => !kept.has(namespace)), fail: [...kept].sort() };
+    const kept = bothOf(fail, sentBy(this.#observed).fail);
+    return { ignore: exceptFor(ignore, kept), fail: kept };
   }
 
   /**
-   * Takes the namespaces that may have injected workloads from the configuration of before this process; and again when
+   * Takes what may have injected workloads from the configuration of before this process; and again when
    * this one begins to decide, because another replica may have met policies that this one never saw.
    */
   #remember(): void {
@@ -420,8 +427,8 @@ export class ConfigurationKeeper {
       this.#drains.sweep();
       return;
     }
-    const { ignore, fail } = namespacesIn(this.#observed);
-    this.#ledger.remember([...ignore, ...fail], this.#options.clock.elapsed());
+    const { ignore, fail } = sentBy(this.#observed);
+    this.#ledger.remember(bothOf(ignore, fail), this.#options.clock.elapsed());
     this.#drains.wake();
   }
 
@@ -456,8 +463,8 @@ export class ConfigurationKeeper {
     }
     this.#isTakingOver = false;
     this.#observed = written;
-    const { ignore, fail } = namespacesIn(desired);
-    logger.info({ ignore: ignore.length, fail: fail.length }, 'webhook configuration written');
+    const { ignore, fail } = sentBy(desired);
+    logger.info({ ignore: ignore.size, fail: fail.size }, 'webhook configuration written');
     return true;
   }
 

@@ -1,10 +1,24 @@
+import { KINDS } from '../../core/kinds.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import type { Entry } from './configuration.ts';
+import type { Sent } from './groups.ts';
 
-/** The combined failure policy of each namespace's policies: any Fail makes it Fail. */
-export type NamespacePolicies = ReadonlyMap<string, 'Ignore' | 'Fail'>;
+/**
+ * What policies ask for, by namespace and kind: each kind that some policy of the namespace names, with the combined
+ * failure policy of those that do (any Fail makes it Fail).
+ */
+export type NamespacePolicies = ReadonlyMap<string, KindPolicies>;
+export type KindPolicies = ReadonlyMap<WorkloadKind, 'Ignore' | 'Fail'>;
+
+/** The workloads of one kind in one namespace. */
+export interface Place {
+  readonly namespace: string;
+  readonly kind: WorkloadKind;
+}
 
 interface Draining {
-  /** When its last policy was deleted. */
+  readonly place: Place;
+  /** Since when no policy names it any more. */
   since: number;
   /** When to check again whether it still has injected workloads. */
   checkAt: number;
@@ -23,13 +37,15 @@ const UNCONFIRMED_MS = 5_000;
 const AFTER_RESTORE_MS = 2_000;
 
 /**
- * Which namespaces the API server should send here, and through which entry: those with policies, and those that are
- * draining. A namespace that lost its last policy drains for as long as it has injected workloads: if it were left out
- * at once, the next update of such a workload would not come here, and nothing would ever restore it.
+ * What the API server should send here, and through which entry: of each namespace the kinds that policies name, and
+ * those that are draining. A kind drains after its last policy for as long as injected workloads of it are stored: if it
+ * were left out at once, the next update of such a workload would not come here, and nothing would ever restore it. One
+ * that nobody watches cannot be counted, and is left out at once.
  */
 export class NamespaceLedger {
   readonly #excluded: ReadonlySet<string>;
-  readonly #draining = new Map<string, Draining>();
+  /** By namespace and kind. */
+  readonly #draining = new Map<string, Map<WorkloadKind, Draining>>();
   #policies: NamespacePolicies | undefined;
 
   constructor(excluded: readonly string[]) {
@@ -38,72 +54,102 @@ export class NamespaceLedger {
 
   /** Takes all policies; the map must not change afterwards. */
   setPolicies(policies: NamespacePolicies, now: number): void {
-    for (const namespace of this.#policies?.keys() ?? []) {
-      if (!policies.has(namespace)) this.#drain(namespace, now);
+    for (const [namespace, kinds] of this.#policies ?? []) {
+      for (const kind of kinds.keys()) {
+        if (policies.get(namespace)?.has(kind) !== true) this.#drain({ namespace, kind }, now);
+      }
     }
-    for (const namespace of [...this.#draining.keys()]) if (policies.has(namespace)) this.#draining.delete(namespace);
+    for (const { place } of this.#allDraining()) {
+      if (policies.get(place.namespace)?.has(place.kind) === true) this.#forget(place);
+    }
     this.#policies = policies;
   }
 
-  /** Adds namespaces that may have injected workloads from before this process. */
-  remember(namespaces: Iterable<string>, now: number): void {
-    for (const namespace of namespaces) if (!this.#policies?.has(namespace)) this.#drain(namespace, now);
+  /** Adds what may have injected workloads from before this process. */
+  remember(sent: Sent, now: number): void {
+    for (const [namespace, kinds] of sent) {
+      for (const kind of kinds) {
+        if (this.#policies?.get(namespace)?.has(kind) !== true) this.#drain({ namespace, kind }, now);
+      }
+    }
   }
 
   /** Notes that a workload was restored there, perhaps the last one. */
   noteRestored(namespace: string, now: number): void {
-    const draining = this.#draining.get(namespace);
-    if (draining === undefined) return;
-    draining.checkAt = Math.min(draining.checkAt, Math.max(now + AFTER_RESTORE_MS, draining.since + SETTLE_MS));
+    for (const draining of this.#draining.get(namespace)?.values() ?? []) {
+      draining.checkAt = Math.min(draining.checkAt, Math.max(now + AFTER_RESTORE_MS, draining.since + SETTLE_MS));
+    }
   }
 
-  /** Returns the namespaces to check now. */
-  due(now: number): readonly string[] {
-    return [...this.#draining].filter(([, { checkAt }]) => checkAt <= now).map(([namespace]) => namespace);
+  /** Returns what to check now. */
+  due(now: number): readonly Place[] {
+    return this.#allDraining().flatMap(({ place, checkAt }) => (checkAt <= now ? [place] : []));
   }
 
   /** Returns when `due` will return something; undefined while nothing drains. */
   nextCheckAt(): number | undefined {
-    const times = [...this.#draining.values()].map(({ checkAt }) => checkAt);
-    return times.length === 0 ? undefined : Math.min(...times);
+    return this.#allDraining().reduce<number | undefined>(
+      (soonest, { checkAt }) => Math.min(soonest ?? Infinity, checkAt),
+      undefined,
+    );
   }
 
   /**
-   * Notes what a check has found at `seenAt` or later. Returns true if the namespace is dropped: what was found before
-   * the last workload that was admitted under a policy is stored does not count.
+   * Notes what a check has found at `seenAt` or later. Returns true if it is dropped: what was found before the last
+   * workload that was admitted under a policy is stored does not count.
    */
-  checked(namespace: string, holdsInjected: boolean, seenAt: number, now = seenAt): boolean {
-    const draining = this.#draining.get(namespace);
+  checked(place: Place, holdsInjected: boolean, seenAt: number, now = seenAt): boolean {
+    const draining = this.#draining.get(place.namespace)?.get(place.kind);
     if (draining === undefined) return false;
-    if (!holdsInjected && seenAt >= draining.since + SETTLE_MS) return this.#draining.delete(namespace);
+    if (!holdsInjected && seenAt >= draining.since + SETTLE_MS) {
+      this.#forget(place);
+      return true;
+    }
     draining.checkAt = now + (holdsInjected ? RECHECK_MS : UNCONFIRMED_MS);
     return false;
   }
 
   /**
-   * Returns undefined until the policies are known. No namespace is in both entries, or the API server would call twice
-   * for one workload: one with any Fail policy is only in the fail entry. A draining one is in the ignore entry: no
-   * policy asks to reject its workloads any more.
+   * Returns undefined until the policies are known. No kind of a namespace is in entries of both sorts, or the API server
+   * would call twice for one workload: one that any Fail policy names is in a failing entry alone. A draining one is in
+   * an ignoring entry: no policy asks to reject its workloads any more.
    */
-  assignment(): Record<Entry, readonly string[]> | undefined {
+  assignment(): Record<Entry, Sent> | undefined {
     if (this.#policies === undefined) return undefined;
-    const ignore = [...this.#draining.keys()];
-    const fail: string[] = [];
+    const ignore = new Map<string, Set<WorkloadKind>>();
+    const fail = new Map<string, Set<WorkloadKind>>();
+    const add = (to: Map<string, Set<WorkloadKind>>, { namespace, kind }: Place): void => {
+      const kinds = to.get(namespace);
+      if (kinds === undefined) to.set(namespace, new Set([kind]));
+      else kinds.add(kind);
+    };
+    for (const { place } of this.#allDraining()) add(ignore, place);
     for (const namespace of this.#policies.keys()) {
-      const entry = this.entryOf(namespace);
-      if (entry !== undefined) (entry === 'fail' ? fail : ignore).push(namespace);
+      for (const [kind, entry] of this.entriesOf(namespace)) add(entry === 'fail' ? fail : ignore, { namespace, kind });
     }
-    return { ignore: ignore.sort(), fail: fail.sort() };
+    return { ignore, fail };
   }
 
-  /** Returns the entry that a namespace's policies want; undefined if it has none. */
-  entryOf(namespace: string): Entry | undefined {
-    const policy = this.#excluded.has(namespace) ? undefined : this.#policies?.get(namespace);
-    return policy && (policy === 'Fail' ? 'fail' : 'ignore');
+  /** Returns which sort of entry a namespace's policies want for each kind that they name. */
+  entriesOf(namespace: string): ReadonlyMap<WorkloadKind, Entry> {
+    const kinds = this.#excluded.has(namespace) ? undefined : this.#policies?.get(namespace);
+    return new Map([...(kinds ?? [])].map(([kind, policy]) => [kind, policy === 'Fail' ? 'fail' : 'ignore']));
   }
 
-  #drain(namespace: string, now: number): void {
-    if (this.#excluded.has(namespace) || this.#draining.has(namespace)) return;
-    this.#draining.set(namespace, { since: now, checkAt: now + SETTLE_MS });
+  #drain(place: Place, now: number): void {
+    const { namespace, kind } = place;
+    if (this.#excluded.has(namespace) || !KINDS[kind].isWatched) return;
+    const kinds = this.#draining.get(namespace) ?? new Map<WorkloadKind, Draining>();
+    if (!kinds.has(kind)) kinds.set(kind, { place, since: now, checkAt: now + SETTLE_MS });
+    this.#draining.set(namespace, kinds);
+  }
+
+  #forget({ namespace, kind }: Place): void {
+    const kinds = this.#draining.get(namespace);
+    if (kinds?.delete(kind) === true && kinds.size === 0) this.#draining.delete(namespace);
+  }
+
+  #allDraining(): readonly Draining[] {
+    return [...this.#draining.values()].flatMap((kinds) => [...kinds.values()]);
   }
 }

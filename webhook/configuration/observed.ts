@@ -2,14 +2,16 @@ import { fromBase64 } from '../../core/base64.ts';
 import { asObject, asString, equal } from '../../core/json.ts';
 import { mark } from '../../core/marks.ts';
 import { certificateBlocks } from '../../core/pem.ts';
-import { buildEntry, buildProbeEntry, ENTRY_NAMES, FIELD_MANAGER, NAMESPACE_LABEL, tokenOf } from './configuration.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
+import { buildEntry, buildProbeEntry, entryKeyOf, FIELD_MANAGER, NAMESPACE_LABEL, tokenOf } from './configuration.ts';
 import type { Entry, EntryKey, WebhookConfiguration, WebhookEntry, WebhookTarget } from './configuration.ts';
+import { bothOf, NOTHING } from './groups.ts';
+import type { Sent } from './groups.ts';
 import { furtherConditions, keepingNarrowing, narrowingOf } from './narrowing.ts';
 import type { Narrowing } from './narrowing.ts';
+import { kindsIn } from './workload-rules.ts';
 
 /** What the MutatingWebhookConfiguration in the cluster says, and how it differs from what it should be. */
-
-const OWN_NAMES: readonly string[] = Object.values(ENTRY_NAMES);
 
 /**
  * Returns the namespace of the other installation that keeps this configuration; undefined if it is this one's or
@@ -18,9 +20,7 @@ const OWN_NAMES: readonly string[] = Object.values(ENTRY_NAMES);
 export function otherInstallation(observed: WebhookConfiguration, installation: string): string | undefined {
   const marked = observed.metadata.annotations?.[mark.installation];
   // an empty mark is none
-  const owner =
-    (marked === '' ? undefined : marked) ??
-    OWN_NAMES.map((name) => serviceNamespaceOf(entryNamed(observed, name))).find(Boolean);
+  const owner = (marked === '' ? undefined : marked) ?? ownEntries(observed).map(serviceNamespaceOf).find(Boolean);
   return owner === installation ? undefined : owner;
 }
 
@@ -36,11 +36,16 @@ export function isAsDesired(observed: WebhookConfiguration | undefined, desired:
     (desired.metadata.ownerReferences ?? []).every((owner) =>
       observed.metadata.ownerReferences?.some((other) => equal(other, owner)),
     ) &&
-    OWN_NAMES.every((name) => isEntryAsDesired(entryNamed(observed, name), entryNamed(desired, name)))
+    [...ownEntries(observed), ...ownEntries(desired)].every(({ name }) =>
+      isEntryAsDesired(entryNamed(observed, name), entryNamed(desired, name)),
+    )
   );
 }
 
-/** Returns `desired` with what others have added to the selectors of the observed entries. */
+/**
+ * Returns `desired` with what others have added to the selectors of the observed entries. An entry that comes gets what
+ * they have added to one with its failure policy: they would add it, and until then it would send more here.
+ */
 export function withNarrowing(
   desired: WebhookConfiguration,
   observed: WebhookConfiguration | undefined,
@@ -48,7 +53,7 @@ export function withNarrowing(
   if (observed === undefined) return desired;
   return {
     ...desired,
-    webhooks: (desired.webhooks ?? []).map((entry) => keepingNarrowing(entry, entryNamed(observed, entry.name))),
+    webhooks: (desired.webhooks ?? []).map((entry) => keepingNarrowing(entry, likeIn(observed, entry.name))),
   };
 }
 
@@ -57,7 +62,7 @@ export function withNarrowing(
  * the entries of others stay.
  */
 export function withExactEntries(observed: WebhookConfiguration, desired: WebhookConfiguration): WebhookConfiguration {
-  const others = (observed.webhooks ?? []).filter(({ name }) => !OWN_NAMES.includes(name));
+  const others = (observed.webhooks ?? []).filter(({ name }) => entryKeyOf(name) === undefined);
   const own = (desired.webhooks ?? []).map((entry) => ({
     ...entry,
     matchConditions: [
@@ -70,34 +75,43 @@ export function withExactEntries(observed: WebhookConfiguration, desired: Webhoo
   return { ...observed, metadata: { ...observed.metadata, labels, annotations }, webhooks: [...others, ...own] };
 }
 
-/** Returns the namespaces that an object sends here, by entry, whatever else narrows that. */
-export function namespacesIn(observed: WebhookConfiguration): Record<Entry, readonly string[]> {
-  const of = (entry: Entry): readonly string[] => [
-    ...new Set(includedBy(entryNamed(observed, ENTRY_NAMES[entry])).flat()),
-  ];
+/** Returns what an object sends here, by failure policy, whatever else narrows that. */
+export function sentBy(observed: WebhookConfiguration): Record<Entry, Sent> {
+  const of = (entry: Entry): Sent =>
+    ownEntries(observed, entry).reduce((sent, found) => bothOf(sent, sentByEntry(found)), NOTHING);
   return { ignore: of('ignore'), fail: of('fail') };
+}
+
+function sentByEntry(found: WebhookEntry): Sent {
+  const kinds = new Set(kindsIn(found.rules));
+  return new Map(
+    includedBy(found)
+      .flat()
+      .map((namespace) => [namespace, kinds]),
+  );
 }
 
 /** Returns the authorities (PEM) that every entry of the operator trusts; undefined if it has no entry. */
 export function publishedBundle(observed: WebhookConfiguration): string | undefined {
-  const bundles = OWN_NAMES.flatMap((name) => {
-    const entry = entryNamed(observed, name);
-    return entry === undefined ? [] : [bundleIn(entry.clientConfig)];
-  });
+  const bundles = ownEntries(observed).map(({ clientConfig }) => bundleIn(clientConfig));
   const [first] = bundles;
   return bundles.every((bundle) => bundle === first) ? first : '';
 }
 
 /** Returns the tokens in the paths by which the entries of the operator call this webhook. */
 export function publishedTokens(observed: WebhookConfiguration, target: WebhookTarget): readonly string[] {
-  const found = (Object.entries(ENTRY_NAMES) as [EntryKey, string][]).map(([entry, name]) =>
-    tokenOf(entryNamed(observed, name)?.clientConfig, target, entry),
-  );
+  const found = ownEntries(observed).map(({ name, clientConfig }) => {
+    const key = entryKeyOf(name);
+    return key && tokenOf(clientConfig, target, key);
+  });
   return [...new Set(found.filter((token) => token !== undefined))];
 }
 
 /** An entry by which API servers call this webhook and trust it. */
 export interface ServedEntry {
+  readonly key: EntryKey;
+  /** None if it is for the probe. */
+  readonly kinds: readonly WorkloadKind[];
   readonly namespaces: readonly string[];
   /** What somebody has added to it, which may keep some of the namespaces out. */
   readonly narrowing: Narrowing;
@@ -114,27 +128,24 @@ export function servedEntries(
   { target, installation }: { readonly target: WebhookTarget; readonly installation: string },
   authority: string,
   external?: readonly string[],
-): Partial<Record<EntryKey, ServedEntry>> {
-  const served = (entry: EntryKey): Partial<Record<EntryKey, ServedEntry>> => {
-    const found = entryNamed(observed, ENTRY_NAMES[entry]);
-    if (found === undefined) return {};
+): readonly ServedEntry[] {
+  return ownEntries(observed).flatMap((found): readonly ServedEntry[] => {
+    const key = entryKeyOf(found.name);
     const caBundle = bundleIn(found.clientConfig);
-    if (!certificateBlocks(caBundle).includes(authority.trim())) return {};
+    if (key === undefined || !certificateBlocks(caBundle).includes(authority.trim())) return [];
     // of several lists of names the others count as additions, no matter who wrote which
     const [listed = []] = includedBy(found);
-    const token = tokenOf(found.clientConfig, target, entry);
-    if (token === undefined) return {};
-    const namespaces = { ignore: listed, fail: listed };
+    const token = tokenOf(found.clientConfig, target, key);
+    if (token === undefined) return [];
+    const kinds = key === 'probe' ? [] : kindsIn(found.rules);
     const built =
-      entry === 'probe'
+      key === 'probe'
         ? buildProbeEntry({ target, caBundle, token, installation })
-        : buildEntry(entry, { target, caBundle, token, namespaces });
+        : buildEntry(key, { target, caBundle, token, kinds, namespaces: listed, name: found.name });
     const narrowing = narrowingOf(found, external === undefined ? built : { ...built, namespaceSelector: {} });
-    return narrowing === undefined
-      ? {}
-      : { [entry]: { namespaces: entry === 'probe' ? [installation] : (external ?? listed), narrowing } };
-  };
-  return { ...served('ignore'), ...served('fail'), ...served('probe') };
+    if (narrowing === undefined) return [];
+    return [{ key, kinds, namespaces: key === 'probe' ? [installation] : (external ?? listed), narrowing }];
+  });
 }
 
 /** Returns who else wrote last, by managedFields; for the log. */
@@ -145,9 +156,22 @@ export function lastOtherManager(observed: WebhookConfiguration): string | undef
   return others.sort((a, b) => (b.time ?? '').localeCompare(a.time ?? ''))[0]?.manager;
 }
 
-/** Whether the object has this entry of the operator. */
+/** Whether the object has an entry of this sort. */
 export function hasEntry(observed: WebhookConfiguration | undefined, entry: EntryKey): boolean {
-  return observed !== undefined && entryNamed(observed, ENTRY_NAMES[entry]) !== undefined;
+  return observed !== undefined && ownEntries(observed, entry).length > 0;
+}
+
+/** Returns the entries of the operator, or those of one sort. */
+export function ownEntries({ webhooks }: WebhookConfiguration, sort?: EntryKey): readonly WebhookEntry[] {
+  return (webhooks ?? []).filter(({ name }) => {
+    const key = entryKeyOf(name);
+    return key !== undefined && (sort === undefined || key === sort);
+  });
+}
+
+/** Returns the entry of this name; else the first with the same failure policy. */
+function likeIn(observed: WebhookConfiguration, name: string): WebhookEntry | undefined {
+  return entryNamed(observed, name) ?? ownEntries(observed, entryKeyOf(name))[0];
 }
 
 function isEntryAsDesired(observed: WebhookEntry | undefined, desired: WebhookEntry | undefined): boolean {

@@ -1,8 +1,10 @@
 import type { Clock } from '../../kube/clock.ts';
 import { equal } from '../../core/json.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import { certificateBlocks } from '../../core/pem.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import type { Entry, EntryKey, WebhookConfiguration, WebhookTarget } from './configuration.ts';
+import type { Place } from './namespaces.ts';
 import { lackOf } from './external.ts';
 import { describeTerm, excludingTerm, needsLabels, unevaluated } from './narrowing.ts';
 import { publishedBundle, publishedTokens, servedEntries } from './observed.ts';
@@ -25,17 +27,22 @@ export interface PublishedOptions {
   readonly external?: (() => readonly string[]) | undefined;
 }
 
-/** What an entry sends here: each namespace with the time from which it does, by Clock.elapsed(). */
-type Sent = ReadonlyMap<string, number>;
+/** Since when workloads of each kind are sent here, by Clock.elapsed(). */
+type Times = ReadonlyMap<WorkloadKind | typeof PROBE, number>;
 
-const ENTRIES: readonly EntryKey[] = ['ignore', 'fail', 'probe'];
+/** What entries of one sort send here, by namespace. */
+type SentSince = ReadonlyMap<string, Times>;
+
+/** In the place of a kind. */
+const PROBE = 'probe';
+
 const NOTHING = new Map<string, never>() as ReadonlyMap<string, never>;
 
 /** What the cluster's configuration says, and since when. */
 export class Published {
   readonly #options: PublishedOptions;
   readonly #listeners = new Listeners<[namespaces: ReadonlySet<string> | undefined]>();
-  #sent: Readonly<Record<EntryKey, Sent>> = { ignore: NOTHING, fail: NOTHING, probe: NOTHING };
+  #sent: Readonly<Record<EntryKey, SentSince>> = { ignore: NOTHING, fail: NOTHING, probe: NOTHING };
   /** Key: PEM; value: by Clock.elapsed(). */
   readonly #certificates = new Map<string, number>();
   /** What keeps a namespace out although it is listed. */
@@ -85,14 +92,14 @@ export class Published {
   }
 
   /**
-   * Returns what the configuration of somebody else lacks for this entry to send this namespace here, in words; undefined
-   * if nothing, or if the operator itself keeps it.
+   * Returns what the configuration of somebody else lacks to send these workloads here through such an entry, in words;
+   * undefined if nothing, or if the operator itself keeps it.
    */
-  lackOf(entry: Entry, namespace: string): string | undefined {
+  lackOf(entry: Entry, { namespace, kind }: Place): string | undefined {
     const { external, labelsOf } = this.#options;
     if (external === undefined || this.#seen === undefined || this.#seen.ownBundle === '') return undefined;
     const { observed, ownBundle } = this.#seen;
-    return lackOf({ ...this.#options, observed, ownBundle, entry, namespace, labels: labelsOf(namespace) });
+    return lackOf({ ...this.#options, observed, ownBundle, entry, namespace, kind, labels: labelsOf(namespace) });
   }
 
   /** Takes the current configuration; returns the milliseconds until more of it is in force, if there is more. */
@@ -104,9 +111,17 @@ export class Published {
     return this.#tell(now);
   }
 
-  /** Whether that entry has been sending that namespace here for long enough. */
-  isInForce(entry: EntryKey, namespace: string): boolean {
-    const since = this.#sent[entry].get(namespace);
+  /** Whether entries of that sort have been sending these workloads here for long enough. */
+  isInForce(entry: Entry, { namespace, kind }: Place): boolean {
+    return this.#isLongEnough(this.#sent[entry].get(namespace)?.get(kind));
+  }
+
+  /** The same for the probe. */
+  get isProbeInForce(): boolean {
+    return this.#isLongEnough(this.#sent.probe.get(this.#options.installation)?.get(PROBE));
+  }
+
+  #isLongEnough(since: number | undefined): boolean {
     return since !== undefined && this.#options.clock.elapsed() >= since + IN_FORCE_MS;
   }
 
@@ -135,7 +150,7 @@ export class Published {
     this.#seen = { observed, ownBundle };
     const [authority = ''] = certificateBlocks(ownBundle);
     const served =
-      observed === undefined ? {} : servedEntries(observed, this.#options, authority, this.#options.external?.());
+      observed === undefined ? [] : servedEntries(observed, this.#options, authority, this.#options.external?.());
     this.#lookAtNamespaces(served, now);
     this.#bundle = observed && publishedBundle(observed);
     const tokens = observed === undefined ? [] : publishedTokens(observed, this.#options.target);
@@ -146,16 +161,14 @@ export class Published {
     keepSince(this.#certificates, certificateBlocks(trusted), now);
   }
 
-  #lookAtNamespaces(served: Partial<Record<EntryKey, ServedEntry>>, now: number): void {
+  #lookAtNamespaces(served: readonly ServedEntry[], now: number): void {
     const excluded = new Map<string, string>();
-    const sent = (entry: EntryKey): Sent => {
-      const one = served[entry];
-      return this.#changedTo(this.#sent[entry], one === undefined ? [] : this.#sentBy(one, excluded), now);
-    };
+    const sent = (sort: EntryKey): SentSince =>
+      this.#changedTo(this.#sent[sort], served.filter(({ key }) => key === sort), excluded, now); // prettier-ignore
     this.#sent = { ignore: sent('ignore'), fail: sent('fail'), probe: sent('probe') };
     for (const namespace of differencesOf(this.#excluded, excluded)) this.#changed.add(namespace);
     this.#excluded = excluded;
-    const narrowings = ENTRIES.flatMap((entry) => served[entry]?.narrowing ?? []);
+    const narrowings = served.map(({ narrowing }) => narrowing);
     this.#needsLabels = this.#options.external !== undefined || narrowings.some(needsLabels);
     this.#unevaluated = narrowings.map(unevaluated).find((text) => text !== undefined);
   }
@@ -173,11 +186,30 @@ export class Published {
     });
   }
 
-  /** Notes what has changed; returns the namespaces, each with the time since when it has been sent here. */
-  #changedTo(before: Sent, after: readonly string[], now: number): Sent {
-    const sent = new Map(after.map((namespace) => [namespace, before.get(namespace) ?? now]));
-    for (const namespace of after) if (!before.has(namespace)) this.#awaited.set(namespace, now + IN_FORCE_MS);
-    for (const namespace of before.keys()) if (!sent.has(namespace)) this.#changed.add(namespace);
+  /** Notes what has changed; returns what entries of one sort send here, with the time since when they have. */
+  #changedTo(
+    before: SentSince,
+    entries: readonly ServedEntry[],
+    excluded: Map<string, string>,
+    now: number,
+  ): SentSince {
+    const sent = new Map<string, Map<WorkloadKind | typeof PROBE, number>>();
+    for (const entry of entries) {
+      const kinds = entry.key === 'probe' ? ([PROBE] as const) : entry.kinds;
+      for (const namespace of this.#sentBy(entry, excluded)) {
+        const times = sent.get(namespace) ?? new Map<WorkloadKind | typeof PROBE, number>();
+        for (const kind of kinds) times.set(kind, before.get(namespace)?.get(kind) ?? now);
+        sent.set(namespace, times);
+      }
+    }
+    for (const [namespace, times] of sent) {
+      const known = before.get(namespace);
+      if ([...times.keys()].some((kind) => known?.has(kind) !== true)) this.#awaited.set(namespace, now + IN_FORCE_MS);
+    }
+    for (const [namespace, times] of before) {
+      const left = sent.get(namespace);
+      if ([...times.keys()].some((kind) => left?.has(kind) !== true)) this.#changed.add(namespace);
+    }
     return sent;
   }
 

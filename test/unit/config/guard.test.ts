@@ -1,4 +1,3 @@
-import { KINDS } from '../../../core/kinds.ts';
 import { readFileSync } from 'node:fs';
 
 import { expect } from 'chai';
@@ -8,9 +7,9 @@ import { ANNOTATION_PREFIX, ANNOTATIONS } from '../../../core/injection/annotati
 import type { AnnotationName } from '../../../core/injection/annotations.ts';
 import { CONFIG_VARIABLE, INSTALL_DIRECTORY, INSTALL_FLAG, PURPOSES } from '../../../core/injection/names.ts';
 import { POLICY_LABEL } from '../../../core/injection/policy-label.ts';
+import { KINDS, WORKLOAD_KINDS } from '../../../core/kinds.ts';
 import { mark } from '../../../core/marks.ts';
-import { ENTRY_NAMES } from '../../../webhook/configuration/configuration.ts';
-import { workloadRules } from '../../../webhook/configuration/workload-rules.ts';
+import { entryNameOf, ENTRY_NAMES } from '../../../webhook/configuration/configuration.ts';
 
 interface Policy {
   readonly kind: string;
@@ -68,18 +67,30 @@ describe('what guards the operator', () => {
   });
 
   it('is about the kinds that are injected', () => {
-    const plurals = workloadRules().flatMap(({ resources }) => resources);
     // the operator has no right to write what never changes
     const written = Object.values(KINDS).filter(({ templateMayChange }) => templateMayChange);
     for (const policy of [workloads, read('marks/policy.yaml')]) {
       const guarded = policy.spec.matchConstraints.resourceRules.flatMap(({ resources }) => resources);
       expect(guarded).to.have.members(written.map(({ resource }) => resource.plural));
     }
-    expect(lists(objects)).to.include([...plurals].sort().join());
+  });
+
+  it('lets it have exactly these kinds reviewed', () => {
+    const groups = Map.groupBy(WORKLOAD_KINDS, (kind) => KINDS[kind].resource.group);
+    const allowed = [...groups].map(
+      ([group, kinds]) => `'${group}': [${kinds.map((kind) => `'${KINDS[kind].resource.plural}'`).join(', ')}]`,
+    );
+    expect(expressions(objects)).to.contain(`{${allowed.join(', ')}}`);
   });
 
   it('knows the entries of the webhook configuration, and the marks', () => {
-    expect(lists(objects)).to.include(Object.values(ENTRY_NAMES).sort().join());
+    const [, pattern = '$.'] = /w\.name\.matches\('([^']*)'\)/.exec(expressions(objects)) ?? [];
+    const ofKinds = (['ignore', 'fail'] as const).flatMap((entry) =>
+      WORKLOAD_KINDS.map((_, at) => entryNameOf(entry, WORKLOAD_KINDS.slice(at))),
+    );
+    for (const name of [...Object.values(ENTRY_NAMES), ...ofKinds]) expect(name).to.match(new RegExp(pattern));
+    for (const name of ['unfail.vaultinjection.dev', 'a.b.fail.vaultinjection.dev', 'fail.vaultinjection.dev.x'])
+      expect(name).not.to.match(new RegExp(pattern));
     expect(expressions(objects)).to.contain(`'${mark.probe}'`).and.contain(`'${mark.webhookUrl}'`);
     expect(expressions(workloads)).to.contain(`'${mark.altered}'`);
     expect(JSON.stringify(read('marks/policy.yaml'))).to.contain(mark.altered);

@@ -17,8 +17,11 @@ describe('the words of the status', () => {
     expect(statusSchema('attention').items?.properties?.state?.enum).to.deep.equal(STATE_NAMES);
     const counts = statusSchema('workloads');
     const fields = ['matched', ...STATE_NAMES.map((state) => state.toLowerCase())];
-    expect(Object.keys(counts.properties ?? {})).to.deep.equal([...fields, 'problems', 'conflicts']);
+    expect(Object.keys(counts.properties ?? {})).to.deep.equal([...fields, 'problems', 'conflicts', 'kinds']);
     expect(counts.required).to.deep.equal(fields);
+    const { properties = {}, required } = counts.properties?.kinds?.items ?? {};
+    expect(Object.keys(properties), 'of each kind').to.deep.equal(['kind', ...fields]);
+    expect(required).to.deep.equal(['kind', ...fields]);
   });
 
   it('are, for conditions, told by the CRD', () => {

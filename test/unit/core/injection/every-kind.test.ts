@@ -56,7 +56,8 @@ describe('admission of every kind', () => {
     it(`puts vault-env in front of the program of a ${kind}, and a second time changes nothing`, () => {
       const stored = admittedAs(kind, objectOf(kind), all);
       expect(commandOf(kind, stored)).to.deep.equal(['/vault-env/vault-env']);
-      expect(review(kind, stored, [all]).patch).to.deep.equal([]);
+      const again = review(kind, stored, [all]);
+      expect([again.patch, again.warnings], 'nor does it warn of what it has added').to.deep.equal([[], []]);
     });
 
     it(`leaves a ${kind} alone that the policy does not name`, () => {
@@ -123,6 +124,38 @@ describe('an update of what cannot change', () => {
       expect(warnings.join()).to.contain('delete it, and create it again');
     });
   }
+});
+
+describe('a hostile update of a Job', () => {
+  const stored = admittedAs('Job', objectOf('Job'), all);
+
+  it('with very much in a place very deep is compared a few times, and not once for each level', () => {
+    const deep = (last: string): object => {
+      const leaf: unknown = { items: [...Array.from({ length: 19_000 }, (_, index) => `v${index}`), last] };
+      return Array.from({ length: 150 }).reduce<object>((inner) => ({ a: inner }), leaf as object);
+    };
+    const before = admittedAs('Job', objectOf('Job', { livenessProbe: deep('x') }), all);
+    const again = appliedAgain('Job', before, { livenessProbe: deep('y') });
+    const after = applyPatch(again, review('Job', again, [all], before).patch) as RawObject;
+    const [app] = asObject(templateOf('Job', after)?.spec)?.containers as readonly RawObject[];
+    expect(commandOf('Job', after)).to.deep.equal(['/vault-env/vault-env']);
+    expect(app?.livenessProbe).to.deep.equal(deep('y'));
+  });
+
+  it('with lists that have no names, or the same twice, is left to the API server', () => {
+    for (const containers of [[7, 'x'], [{ name: 'app' }, { name: 'app' }], 'none', null, [{ name: 'constructor' }]]) {
+      const again = structuredClone(stored) as { spec: { template: { spec: Record<string, unknown> } } };
+      again.spec.template.spec.containers = containers;
+      expect(review('Job', again, [all], stored)).to.include({ outcome: 'Unchanged' });
+    }
+  });
+
+  it('with names that every object has is merged like any other', () => {
+    const again = structuredClone(stored) as { spec: { template: { metadata: { labels: object } } } };
+    again.spec.template.metadata.labels = JSON.parse('{"app": "it", "__proto__": "x", "constructor": "y"}') as object;
+    const after = applyPatch(again, review('Job', again, [all], stored).patch) as typeof again;
+    expect(Object.keys(after.spec.template.metadata.labels)).to.include.members(['__proto__', 'constructor', 'app']);
+  });
 });
 
 describe('what a controller has made from a template', () => {

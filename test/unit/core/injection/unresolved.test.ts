@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { annotation } from '../../../../core/injection/annotations.ts';
 import { admitted, mutate } from '../../../support/admitted.ts';
-import { ruleWith } from '../../../support/example-rule.ts';
+import { mutateWorkload } from '../../../../core/injection/mutate.ts';
+import type { Rule } from '../../../../core/policy/rule.ts';
+import { ruleWith, snapshotOf } from '../../../support/example-rule.ts';
 import { container, deployment } from '../../../support/example-workload.ts';
 
 const REFERENCE = 'vault:secret/data/shop/db#password';
@@ -24,6 +26,40 @@ describe('what nothing will resolve', () => {
     it('a policy that selects others', () => {
       const selector = { matchLabels: { app: 'other' } };
       expect(warningsOf(plain, { selector })).to.deep.equal([literal('no VaultInjectionPolicy selects it')]);
+    });
+    it('no policy of the namespace that is for the kind: which kind to add to which', () => {
+      const why = 'no policy here is for Deployments; add Deployment to targets of shop-secrets';
+      expect(warningsOf(plain, { targets: ['CronJob'] })).to.deep.equal([literal(why)]);
+      expect(why.length + literal('').length, 'whole for names of some length').to.be.at.most(110);
+      const selector = { matchLabels: { app: 'other' } };
+      expect(warningsOf(plain, { targets: ['CronJob'], selector })).to.deep.equal([
+        literal('no VaultInjectionPolicy selects it'),
+      ]);
+    });
+    it('not where the pods are injected instead', () => {
+      expect(warningsOf(plain, { targets: ['Pod'] })).to.deep.equal([]);
+    });
+    it('a controller’s template that was not injected', () => {
+      const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', controller: true };
+      const labels = { app: 'web', 'pod-template-hash': '1' };
+      const { spec } = plain.spec.template;
+      const object = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'web-1-2', labels, ownerReferences: [owner] },
+        spec,
+      };
+      const reviewed = (...targets: Rule['targets']): readonly string[] =>
+        mutateWorkload({
+          kind: 'Pod',
+          namespace: 'shop',
+          name: 'web-1-2',
+          object,
+          rules: snapshotOf(ruleWith({ targets })),
+        }).warnings;
+      expect(reviewed('Deployment', 'Pod')).to.deep.equal([literal('it is left to the Deployment that made it')]);
+      const why = 'no policy here is for Deployments; add Deployment to targets of shop-secrets';
+      expect(reviewed('CronJob')).to.deep.equal([literal(why)]);
     });
     it('a policy that was deleted or suspended', () => {
       expect(warningsOf(admitted(plain, ruleWith()))).to.deep.equal([

@@ -34,6 +34,26 @@ describe('what the status of a policy says about its workloads', () => {
     expect(summary(all).counts).to.deep.equal(expected);
   });
 
+  it('counts the same by kind, in the order of the table, and no kind without a workload', () => {
+    const states: readonly State[] = ['Injected', 'Missed', 'Injected'];
+    const kinds = ['CronJob', 'Deployment', 'CronJob'] as const;
+    const all = kinds.map((kind, index) => trackedWith(`w${index}`, states[index] ?? 'Denied', { workload: { kind } }));
+    const none = { injected: 0, outdated: 0, missed: 0, denied: 0, failed: 0, excluded: 0 };
+    expect(summary(all).kinds).to.deep.equal([
+      { kind: 'Deployment', matched: 1, ...none, missed: 1 },
+      { kind: 'CronJob', matched: 2, ...none, injected: 2 },
+    ]);
+    expect(summary(all).counts.matched).to.equal(3);
+  });
+
+  it('says what the policy would apply to if it named more kinds', () => {
+    const others = [{ kind: 'CronJob', name: 'dump', policy: 'shop-secrets' }] as const;
+    const { uncovered } = summaryOf(ruleWith(), [], { stalls: [] }, others);
+    expect(uncovered?.map(({ kind, count, example }) => [kind, count, example])).to.deep.equal([
+      ['CronJob', 1, 'dump'],
+    ]);
+  });
+
   it('names what is most urgent first, and nothing that is as it should be', () => {
     const states: readonly State[] = ['Outdated', 'Injected', 'Missed', 'Excluded', 'Failed', 'Denied'];
     const { attention } = summary(states.map((state, index) => one(`w${index}`, state)));

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { toBase64 } from '../../../../core/base64.ts';
+import type { WorkloadKind } from '../../../../core/kinds.ts';
 import type { KubernetesObject, Resource } from '../../../../core/object.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
 import { configurationFindings, reachedFindings } from '../../../../operator/check/webhook.ts';
@@ -8,6 +9,7 @@ import { createAuthority, type Authority } from '../../../../webhook/certificate
 import { encodeSet } from '../../../../webhook/certificates/secret.ts';
 import { buildConfiguration } from '../../../../webhook/configuration/configuration.ts';
 import { mark } from '../../../../core/marks.ts';
+import { kindsIn } from '../../../support/kind-policies.ts';
 
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const NAMESPACE = 'vault-injection-system';
@@ -28,6 +30,7 @@ describe('what check says of the webhook configuration', function () {
     readonly configuration?: KubernetesObject;
     readonly secret?: Readonly<Record<string, string>> | ApiError;
     readonly ready?: readonly string[];
+    readonly kinds?: readonly WorkloadKind[];
     readonly now?: number;
     readonly target?: typeof TARGET;
   }
@@ -37,7 +40,7 @@ describe('what check says of the webhook configuration', function () {
       target: TARGET,
       installation: NAMESPACE,
       caBundle: own.certificate,
-      namespaces: { ignore: ['shop'], fail: [] },
+      sent: { ignore: kindsIn(['shop'], ['Deployment']), fail: kindsIn([]) },
       labels: {},
       ...change,
     });
@@ -47,6 +50,7 @@ describe('what check says of the webhook configuration', function () {
     configuration,
     secret,
     ready = ['shop'],
+    kinds = ['Deployment'],
     now = NOW,
     target = TARGET,
   }: Cluster): Promise<string[]> {
@@ -65,7 +69,7 @@ describe('what check says of the webhook configuration', function () {
       namespace: NAMESPACE,
       target,
       isExternal: false,
-      readyNamespaces: () => Promise.resolve(ready),
+      readyTargets: () => Promise.resolve(kindsIn(ready, kinds)),
       now,
     });
     return findings.map(({ level, message }) => `${level} ${message}`);
@@ -112,6 +116,10 @@ describe('what check says of the webhook configuration', function () {
     const ready = ['shop', 'bank'];
     expect((await said({ configuration: configured(), secret: secretOf(own), ready }))[1]).to.match(
       /^Failed no entry sends the workloads of bank to the webhook/,
+    );
+    const kinds = ['Deployment', 'CronJob'] as const;
+    expect((await said({ configuration: configured(), secret: secretOf(own), kinds }))[1]).to.match(
+      /^Failed no entry sends the workloads of shop \(CronJob\) to the webhook/,
     );
   });
 

@@ -16,7 +16,7 @@ import { testLog } from '../../../support/test-log.ts';
 describe('putting policies in force', () => {
   let objects: Map<string, KubernetesObject>;
   let rules: RuleCache;
-  let told: ReadonlyMap<string, string>[];
+  let told: ReturnType<RuleCache['namespaces']>[];
   let lastGood: () => Promise<Rule | undefined>;
   let clock: ManualClock;
   let enforcer: Enforcer;
@@ -98,7 +98,7 @@ describe('putting policies in force', () => {
     await enforcer.load();
     expect(names()).to.deep.equal(['good']);
     expect(rules.snapshot().unusableFor('shop')[0]?.policy.name).to.equal('bad');
-    expect(told.map((one) => [...one])).to.deep.equal([
+    expect(told.map((one) => [...one].map(([name, kinds]) => [name, kinds.get('Deployment')]))).to.deep.equal([
       [
         ['shop', 'Fail'],
         ['web', 'Ignore'],

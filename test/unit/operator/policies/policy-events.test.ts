@@ -52,6 +52,24 @@ describe('events on a policy', () => {
     return told;
   }
 
+  it('tell once of a kind that no policy names, and not again after a restart', () => {
+    const cronJobs = { kind: 'CronJob', count: 3, example: 'dump', message: 'no policy is for CronJobs' };
+    const jobs = { ...cronJobs, kind: 'Job', count: 1 };
+    const well = status();
+    events.written(POLICY, well, { ...well, uncovered: [cronJobs] });
+    expect(told).to.deep.equal(['Warning KindNotCovered']);
+    expect(last?.message).to.equal('CronJob dump (and 2 more) refers to Vault, and no policy is for CronJobs');
+    expect(last?.regarding).to.include({ kind: 'VaultInjectionPolicy', namespace: 'shop', name: 'web', uid: 'u-1' });
+    restart();
+    events.written(
+      POLICY,
+      { ...well, uncovered: [cronJobs] },
+      { ...well, uncovered: [{ ...cronJobs, count: 4 }, jobs] },
+    );
+    expect(told).to.deep.equal(['Warning KindNotCovered', 'Warning KindNotCovered']);
+    expect(last?.message).to.equal('Job dump refers to Vault, and no policy is for CronJobs');
+  });
+
   it('tell each turn once, with the message of the condition', () => {
     expect(written({}, SEALED, SEALED, {})).to.deep.equal(['Warning VaultSealed', 'Normal VaultReachable']);
     expect(last?.message).to.equal('VaultReachable: it answers');

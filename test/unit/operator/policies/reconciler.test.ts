@@ -5,6 +5,7 @@ import type { VaultInjectionPolicy } from '../../../../core/policy/policy.genera
 import type { Rule } from '../../../../core/policy/rule.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
 import { compile, KEY, policy, ReconcilerScene, summaryWith } from '../../../support/reconciler-scene.ts';
+import { kindPolicies } from '../../../support/kind-policies.ts';
 
 describe('reconciling a policy', () => {
   let scene: ReconcilerScene;
@@ -16,7 +17,7 @@ describe('reconciling a policy', () => {
     scene.put(policy());
     await scene.reconcile(KEY);
     expect(scene.generationInForce()).to.equal(1);
-    expect(scene.told.map((policies) => [...policies])).to.deep.equal([[['shop', 'Ignore']]]);
+    expect(scene.told).to.deep.equal([kindPolicies([['shop', 'Ignore']])]);
     expect([...scene.watched]).to.deep.equal([[KEY, 'https://vault.web:8200']]);
     expect(scene.condition('Ready')).to.equal('True/Active');
   });
@@ -156,7 +157,7 @@ describe('reconciling a policy', () => {
     scene.put(policy({ name: 'strict', uid: 'uid-2', spec: { failurePolicy: 'Fail' } }));
     await scene.reconcile(KEY);
     await scene.reconcile('shop/strict');
-    expect([...(scene.told.at(-1) ?? [])]).to.deep.equal([['shop', 'Fail']]);
+    expect([...(scene.told.at(-1) ?? [])]).to.deep.equal([...kindPolicies([['shop', 'Fail']])]);
   });
 
   it('is not Ready before API servers call the webhook', async () => {
@@ -252,7 +253,7 @@ describe('reconciling a policy', () => {
       scene.put(fault(1, { failurePolicy: 'Fail' }));
       await scene.reconcile(KEY);
       expect(scene.rules.snapshot().unusableFor('shop')).to.have.length(1);
-      expect([...(scene.told.at(-1) ?? [])]).to.deep.equal([['shop', 'Fail']]);
+      expect([...(scene.told.at(-1) ?? [])]).to.deep.equal([...kindPolicies([['shop', 'Fail']])]);
       expect(scene.condition('Programmed')).to.equal('False/NotAccepted');
       expect(scene.writtenStatus().conditions?.[0]?.message).to.match(
         /changed templates are refused until this is fixed$/,

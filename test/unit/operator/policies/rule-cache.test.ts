@@ -3,6 +3,7 @@ import { RuleCache } from '../../../../operator/policies/rule-cache.ts';
 import type { Rule } from '../../../../core/policy/rule.ts';
 import type { KubernetesObject } from '../../../../core/object.ts';
 import { governorsOf, unusablePolicyOf } from '../../../../core/policy/governing.ts';
+import { kindPolicies } from '../../../support/kind-policies.ts';
 import { manifest, ruleOf } from '../../../support/example-policy.ts';
 
 const names = (rules: readonly Rule[]): string[] => rules.map((rule) => rule.policy.name);
@@ -149,10 +150,12 @@ describe('RuleCache', () => {
       cache.set(rule('a'));
       cache.set(unusable('b', { failurePolicy: 'Fail' }));
       cache.set(unusable('c', { namespace: 'web' }));
-      expect([...cache.namespaces()]).to.have.deep.members([
-        ['shop', 'Fail'],
-        ['web', 'Ignore'],
-      ]);
+      expect(cache.namespaces()).to.deep.equal(
+        kindPolicies([
+          ['shop', 'Fail'],
+          ['web', 'Ignore'],
+        ]),
+      );
     });
 
     it('is none of an earlier policy with the same name', () => {
@@ -171,9 +174,25 @@ describe('RuleCache', () => {
     cache.set(rule('d', { namespace: 'batch', failurePolicy: 'Ignore' }));
     cache.set(rule('e', { namespace: 'gone' }));
     cache.delete('gone', 'e');
-    expect([...cache.namespaces()]).to.have.deep.members([
-      ['batch', 'Ignore'],
-      ['web', 'Fail'],
-    ]);
+    expect(cache.namespaces()).to.deep.equal(
+      kindPolicies([
+        ['batch', 'Ignore'],
+        ['web', 'Fail'],
+      ]),
+    );
+  });
+
+  it('names in each namespace the kinds that some policy is for, and Fail for what a failing one names', () => {
+    const cache = new RuleCache();
+    cache.set(rule('a', { failurePolicy: 'Fail', targets: ['Deployment'] }));
+    cache.set(rule('b', { failurePolicy: 'Ignore', targets: ['Deployment', 'Job'] }));
+    cache.set(rule('c', { namespace: 'batch', failurePolicy: 'Fail', targets: ['Job'] }));
+    cache.set(unusable('d', { namespace: 'batch', failurePolicy: 'Ignore', targets: ['Pod'] }));
+    expect(cache.namespaces()).to.deep.equal(
+      new Map([
+        ['shop', new Map([['Deployment', 'Fail'], ['Job', 'Ignore']])], // prettier-ignore
+        ['batch', new Map([['Job', 'Fail'], ['Pod', 'Ignore']])], // prettier-ignore
+      ]),
+    );
   });
 });

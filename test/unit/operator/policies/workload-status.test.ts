@@ -23,6 +23,15 @@ describe('what the status of a policy says about its workloads', () => {
     expect(workloadStatusOf(undefined, summary(), NOON)).to.deep.equal({ workloads: SHOWN });
   });
 
+  it('says the same by kind, and what no policy names', () => {
+    const kinds = [{ kind: 'CronJob', ...COUNTS }];
+    const uncovered = [{ kind: 'Job', count: 1, example: 'dump', message: 'add Job' }];
+    expect(workloadStatusOf(undefined, summary({ kinds, uncovered }), NOON)).to.deep.equal({
+      workloads: { ...SHOWN, kinds },
+      uncovered,
+    });
+  });
+
   it('has all there is', () => {
     const conflicts = [{ policy: 'other', wins: true, workloads: 2, example: 'Deployment/web' }];
     const more = { attentionOmitted: 4, conflicts, conflicting: 2, lastAppliedTime: NOON };

@@ -42,6 +42,20 @@ describe('what replicas tell each other', () => {
     expect(decodeState('x', encodeState(STATE)).paths).to.equal(undefined);
   });
 
+  it('tells of pods, and takes what is no such row for nothing', () => {
+    const pods = [
+      { policy: 'shop/shop', uid: 'u', injected: 5, denied: 1, failed: 0, unchanged: 2, first: 10, last: 20 },
+    ];
+    const document = encodeState({ ...STATE, pods });
+    expect(decodeState('x', document).pods).to.deep.equal(pods);
+    const row = ['shop/shop', 'u', 5, 1, 0, 2, 10, 20];
+    for (const broken of [row.slice(1), [...row, 1], [...row.slice(0, 7), -1], [...row.slice(0, 7), 'x'], 'x', null]) {
+      const edited = JSON.stringify({ ...JSON.parse(document), pods: [broken] });
+      expect(decodeState('x', edited).pods, JSON.stringify(broken)).to.equal(undefined);
+    }
+    expect(decodeState('x', encodeState(STATE)).pods, 'of an earlier version').to.equal(undefined);
+  });
+
   it('fits into an annotation, whatever was denied: the newest denials are told', () => {
     const denials = Array.from({ length: 50 }, (_, index) =>
       denial({

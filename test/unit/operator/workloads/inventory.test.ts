@@ -335,14 +335,14 @@ describe('Inventory', () => {
     };
     inventory.start();
     await settle();
-    expect([inventory.settled('shop'), inventory.holdsInjected('left')]).to.deep.equal([true, true]);
+    expect([inventory.settled('shop'), inventory.holdsInjected('left', 'Deployment')]).to.deep.equal([true, true]);
     await api.delete(resourceOf('deployments', 'shop'), 'gone');
     await api.delete(resourceOf('deployments', 'left'), 'gone');
     await clock.advance(2 * 3_600_000);
     end.resolve(undefined);
     await settle();
     expect(gone).to.deep.equal(['Deployment/shop/gone']);
-    expect(inventory.holdsInjected('left')).to.equal(false);
+    expect(inventory.holdsInjected('left', 'Deployment')).to.equal(false);
     expect(judged, 'the others are not judged again').to.deep.equal(['Deployment/shop/web', 'Deployment/shop/gone']);
   });
 
@@ -373,26 +373,29 @@ describe('Inventory', () => {
     await create('web', 'left');
     await create('bare', 'bare');
     api.edit(resourceOf('deployments', 'left'), 'web', 'webhook', (one) => (one.spec = injected));
-    expect(inventory.holdsInjected('left'), 'before the first list').to.equal(undefined);
+    expect(inventory.holdsInjected('left', 'Deployment'), 'before the first list').to.equal(undefined);
     expect(inventory.lastSeen).to.equal(undefined);
     inventory.start();
     await settle();
-    expect([inventory.holdsInjected('left'), inventory.holdsInjected('bare')]).to.deep.equal([true, false]);
+    expect([
+      inventory.holdsInjected('left', 'Deployment'),
+      inventory.holdsInjected('bare', 'Deployment'),
+    ]).to.deep.equal([true, false]);
     expect(inventory.lastSeen).to.equal(clock.now());
     expect(judged).to.deep.equal([]);
     rule('left');
     await settle();
     rules.delete('left', 'shop-secrets');
-    expect(inventory.holdsInjected('left'), 'when its rules are gone again').to.equal(true);
+    expect(inventory.holdsInjected('left', 'Deployment'), 'when its rules are gone again').to.equal(true);
     api.edit(resourceOf('deployments', 'left'), 'web', 'somebody', (one) => (one.spec = { replicas: 2 }));
     await settle();
-    expect(inventory.holdsInjected('left')).to.equal(false);
+    expect(inventory.holdsInjected('left', 'Deployment')).to.equal(false);
     api.edit(resourceOf('deployments', 'bare'), 'bare', 'somebody', (one) => (one.spec = injected));
     await settle();
-    expect([...(inventory.namespacesWithInjected() ?? [])]).to.deep.equal(['bare']);
+    expect([...(inventory.injectedKinds() ?? [])]).to.deep.equal([['bare', new Set(['Deployment'])]]);
     await api.delete(resourceOf('deployments', 'bare'), 'bare');
     await settle();
-    expect(inventory.holdsInjected('bare')).to.equal(false);
+    expect(inventory.holdsInjected('bare', 'Deployment')).to.equal(false);
   });
 
   it('goes on when one cannot be judged, and logs none of its content', async () => {

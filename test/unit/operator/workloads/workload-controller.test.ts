@@ -265,6 +265,18 @@ describe('WorkloadController', () => {
       expect(scene.events[0]).to.deep.include({ type: 'Warning', reason: 'Denied' });
     });
 
+    it('of a pod that has no name yet, too, and counts it', async () => {
+      scene.rule();
+      await start();
+      const pod = { kind: 'Pod', name: 'web-5d4f8-', operation: 'CREATE', outcome: 'Denied' };
+      scene.workloads.reviewed({ ...reviewed, ...pod });
+      await scene.clock.advance(1_000);
+      expect(scene.events.map(({ reason, message }) => `${reason} ${message}`)).to.deep.equal([
+        'Denied Pod web-5d4f8-: path secret/x is not allowed',
+      ]);
+      expect(scene.replicas.all()[0]?.pods?.map(({ policy, denied }) => [policy, denied])).to.deep.equal([[KEY, 1]]);
+    });
+
     it('of another replica, the leader does so too, once', async () => {
       scene.rule();
       await start();

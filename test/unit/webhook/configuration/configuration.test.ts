@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { buildConfiguration } from '../../../../webhook/configuration/configuration.ts';
+import { WORKLOAD_KINDS } from '../../../../core/kinds.ts';
+import type { WorkloadKind } from '../../../../core/kinds.ts';
+import { buildConfiguration, entryKeyOf } from '../../../../webhook/configuration/configuration.ts';
 import type { ConfigurationInput, WebhookConfiguration } from '../../../../webhook/configuration/configuration.ts';
 import {
   isAsDesired,
@@ -7,12 +9,14 @@ import {
   withExactEntries,
   withNarrowing,
 } from '../../../../webhook/configuration/observed.ts';
+import { matchConditions, rowsOf } from '../../../../webhook/configuration/workload-rules.ts';
+import { DEFAULT_KINDS, kindsIn } from '../../../support/kind-policies.ts';
 
 const input: ConfigurationInput = {
   target: { service: { name: 'webhook', namespace: 'vault', port: 443 } },
   installation: 'vault',
   caBundle: 'PEM\n',
-  namespaces: { ignore: ['shop', 'bank'], fail: ['payments'] },
+  sent: { ignore: kindsIn(['shop', 'bank']), fail: kindsIn(['payments']) },
   labels: { 'app.kubernetes.io/name': 'vault-injection-operator' },
 };
 
@@ -31,7 +35,14 @@ describe('the webhook configuration', () => {
           apiGroups: ['apps'],
           apiVersions: ['v1'],
           operations: ['CREATE', 'UPDATE'],
-          resources: ['deployments', 'statefulsets'],
+          resources: ['deployments', 'statefulsets', 'daemonsets'],
+          scope: 'Namespaced',
+        },
+        {
+          apiGroups: ['batch'],
+          apiVersions: ['v1'],
+          operations: ['CREATE', 'UPDATE'],
+          resources: ['cronjobs', 'jobs'],
           scope: 'Namespaced',
         },
       ],
@@ -46,18 +57,7 @@ describe('the webhook configuration', () => {
         ],
       },
       objectSelector: {},
-      matchConditions: [
-        { name: 'is-not-being-deleted', expression: '!has(object.metadata.deletionTimestamp)' },
-        {
-          name: 'changes-what-injection-reads',
-          expression:
-            "request.operation == 'CREATE' || object.spec.template != oldObject.spec.template || " +
-            '(has(object.metadata.labels) ? object.metadata.labels : {}) != ' +
-            '(has(oldObject.metadata.labels) ? oldObject.metadata.labels : {}) || ' +
-            '(has(object.metadata.annotations) ? object.metadata.annotations : {}) != ' +
-            '(has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})',
-        },
-      ],
+      matchConditions: matchConditions(rowsOf(DEFAULT_KINDS)),
       matchPolicy: 'Equivalent',
       reinvocationPolicy: 'IfNeeded',
       sideEffects: 'None',
@@ -74,12 +74,78 @@ describe('the webhook configuration', () => {
   });
 
   it('has an entry only while it has namespaces', () => {
-    const names = (namespaces: ConfigurationInput['namespaces']): unknown =>
-      buildConfiguration({ ...input, namespaces }).webhooks?.map(({ name, failurePolicy }) => [name, failurePolicy]);
+    const names = (ignore: readonly string[], fail: readonly string[]): unknown =>
+      buildConfiguration({ ...input, sent: { ignore: kindsIn(ignore), fail: kindsIn(fail) } }).webhooks?.map(
+        ({ name, failurePolicy }) => [name, failurePolicy],
+      );
     const probe = ['probe.vaultinjection.dev', 'Fail'];
-    expect(names({ ignore: [], fail: [] })).to.deep.equal([probe]);
-    expect(names({ ignore: [], fail: ['a'] })).to.deep.equal([['fail.vaultinjection.dev', 'Fail'], probe]);
-    expect(names({ ignore: ['a'], fail: [] })).to.deep.equal([['ignore.vaultinjection.dev', 'Ignore'], probe]);
+    expect(names([], [])).to.deep.equal([probe]);
+    expect(names([], ['a'])).to.deep.equal([['fail.vaultinjection.dev', 'Fail'], probe]);
+    expect(names(['a'], [])).to.deep.equal([['ignore.vaultinjection.dev', 'Ignore'], probe]);
+  });
+
+  describe('has entries of exactly the kinds that policies name in their namespaces', () => {
+    const entries = (sent: ConfigurationInput['sent']): unknown =>
+      buildConfiguration({ ...input, sent })
+        .webhooks?.slice(0, -1)
+        .map(({ name, rules, namespaceSelector, failurePolicy }) => [
+          name,
+          failurePolicy,
+          (rules as { resources: string[] }[]).flatMap(({ resources }) => resources).join(),
+          (namespaceSelector as { matchExpressions: Term[] }).matchExpressions[0]?.values?.join(),
+        ]);
+
+    it('with one for namespaces that name the same, whatever the failure policy for other kinds', () => {
+      const fail = new Map([...kindsIn(['old', 'elder'], ['Deployment', 'StatefulSet']), ...kindsIn(['new'])]);
+      expect(entries({ ignore: kindsIn(['old'], ['CronJob']), fail })).to.deep.equal([
+        ['cronjobs.ignore.vaultinjection.dev', 'Ignore', 'cronjobs', 'old'],
+        ['fail.vaultinjection.dev', 'Fail', 'deployments,statefulsets,daemonsets,cronjobs,jobs', 'new'],
+        ['deployments-statefulsets.fail.vaultinjection.dev', 'Fail', 'deployments,statefulsets', 'elder,old'],
+      ]);
+    });
+
+    it('with those that no policy is for by default apart, so that they are an addition', () => {
+      const fail = kindsIn(['shop'], ['Pod', 'ReplicaSet', ...DEFAULT_KINDS]);
+      expect(entries({ ignore: kindsIn([]), fail })).to.deep.equal([
+        ['fail.vaultinjection.dev', 'Fail', 'deployments,statefulsets,daemonsets,cronjobs,jobs', 'shop'],
+        ['replicasets-pods.fail.vaultinjection.dev', 'Fail', 'replicasets,pods', 'shop'],
+      ]);
+    });
+
+    it('which fit into etcd with 5,000 namespaces, whatever they name', () => {
+      const random = numbers();
+      const sent = { ignore: new Map<string, Set<WorkloadKind>>(), fail: new Map<string, Set<WorkloadKind>>() };
+      for (let at = 0; at < 5_000; at++) {
+        const name = `namespace-${at}`.padEnd(40, 'x');
+        const [ignore, fail] = [new Set<WorkloadKind>(), new Set<WorkloadKind>()];
+        for (const kind of WORKLOAD_KINDS) {
+          const one = [ignore, fail, undefined][Math.floor(random() * 3)];
+          one?.add(kind);
+        }
+        sent.ignore.set(name, ignore);
+        sent.fail.set(name, fail);
+      }
+      const caBundle = `-----BEGIN CERTIFICATE-----\n${'A'.repeat(800)}\n-----END CERTIFICATE-----\n`.repeat(2);
+      const configuration = buildConfiguration({ ...input, caBundle, sent });
+      expect(JSON.stringify(configuration).length).to.be.below(1_100_000);
+      const names = configuration.webhooks?.map(({ name }) => name) ?? [];
+      expect(new Set(names).size)
+        .to.equal(names.length)
+        .and.at.most(2 * (31 + 7) + 1);
+      for (const name of names)
+        expect(name)
+          .to.match(/^[a-z-]+(\.[a-z-]+)+$/)
+          .and.have.length.below(254);
+    });
+  });
+
+  it('knows its entries by their names, and no others', () => {
+    const names = ['fail', 'pods.fail', 'deployments-statefulsets.ignore', 'probe'].map(
+      (one) => `${one}.vaultinjection.dev`,
+    );
+    expect(names.map(entryKeyOf)).to.deep.equal(['fail', 'fail', 'ignore', 'probe']);
+    const others = ['pods.probe.vaultinjection.dev', 'other.vaultinjection.dev', 'unfail.vaultinjection.dev', 'fail'];
+    expect(others.map(entryKeyOf)).to.deep.equal(others.map(() => undefined));
   });
 
   it('has an entry that matches the probe and nothing else', () => {
@@ -235,7 +301,7 @@ describe('the webhook configuration', () => {
         termsOf(entry).push(...foreign);
         Object.assign(entry.objectSelector as object, { matchLabels: { a: 'b', ...selected(entry) } });
       });
-      const next = buildConfiguration({ ...input, namespaces: { ignore: ['new'], fail: [] } });
+      const next = buildConfiguration({ ...input, sent: { ignore: kindsIn(['new']), fail: kindsIn([]) } });
       const [ignore] = withNarrowing(next, observed).webhooks ?? [];
       expect(termsOf(ignore ?? {})).to.deep.equal([...termsOf(next.webhooks?.[0] ?? {}), ...foreign]);
       expect(ignore?.objectSelector).to.deep.equal({ matchLabels: { a: 'b' } });
@@ -248,7 +314,7 @@ describe('the webhook configuration', () => {
     it('as another if it is gone, a label is gone, or an entry is there that should not be', () => {
       expect(isAsDesired(undefined, desired)).to.equal(false);
       expect(isAsDesired({ ...desired, metadata: { ...desired.metadata, labels: {} } }, desired)).to.equal(false);
-      const without = buildConfiguration({ ...input, namespaces: { ignore: [], fail: ['payments'] } });
+      const without = buildConfiguration({ ...input, sent: { ignore: kindsIn([]), fail: kindsIn(['payments']) } });
       expect(isAsDesired(desired, without)).to.equal(false);
     });
 
@@ -274,4 +340,13 @@ function termsOf(entry: Readonly<Record<string, unknown>>): Term[] {
 
 function selected(entry: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return (entry.objectSelector as { matchLabels?: Record<string, string> }).matchLabels ?? {};
+}
+
+/** Always the same numbers from 0 to 1. */
+function numbers(): () => number {
+  let state = 1;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
 }

@@ -9,6 +9,7 @@ import type { ConfigurationKeeper } from '../../../../webhook/configuration/keep
 import { Owner } from '../../../../webhook/configuration/owner.ts';
 import { announce, removeConfiguration } from '../../../../webhook/configuration/removal.ts';
 import { CONFIGURATIONS, INSTALLATION, NAMESPACES, World } from './keeper-world.ts';
+import { kindPolicies } from '../../../support/kind-policies.ts';
 
 const SECRET = 'vault-injection-operator-webhook';
 const NAME = 'vault-injection-operator';
@@ -51,7 +52,7 @@ describe('an installation that is being removed', () => {
     departure.start();
     const more = { owner: owner(), departure };
     const keeper = world.keeper(mayWrite, INSTALLATION, isExternal, more);
-    keeper.setPolicies(new Map([['shop', 'Fail']]));
+    keeper.setPolicies(kindPolicies([['shop', 'Fail']]));
     return { keeper, departure };
   }
   const exists = async (): Promise<boolean> => (await world.api.get(CONFIGURATIONS, NAME)) !== undefined;
@@ -135,7 +136,7 @@ describe('an installation that is being removed', () => {
     departure.onChange(() => said.push(departure.state));
     await announced('Remove');
     await world.api.delete(CONFIGURATIONS, NAME);
-    keeper.setPolicies(new Map([['bank', 'Fail']]));
+    keeper.setPolicies(kindPolicies([['bank', 'Fail']]));
     const before = world.writes().length;
     await world.clock.advance(120_000);
     expect(world.writes().length).to.equal(before);

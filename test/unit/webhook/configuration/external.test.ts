@@ -4,19 +4,26 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 
 import { toBase64 } from '../../../../core/base64.ts';
-import { buildEntry, buildProbeEntry, CONFIGURATION_NAME } from '../../../../webhook/configuration/configuration.ts';
-import type { EntryKey, WebhookConfiguration, WebhookEntry } from '../../../../webhook/configuration/configuration.ts';
+import { WORKLOAD_KINDS } from '../../../../core/kinds.ts';
+import {
+  buildEntry,
+  buildProbeEntry,
+  CONFIGURATION_NAME,
+  entryKeyOf,
+} from '../../../../webhook/configuration/configuration.ts';
+import type { WebhookConfiguration, WebhookEntry } from '../../../../webhook/configuration/configuration.ts';
 import { lackOf, untrustedAuthorities } from '../../../../webhook/configuration/external.ts';
 import type { Demand } from '../../../../webhook/configuration/external.ts';
 import { pathOf, UNGUARDED } from '../../../../webhook/paths/path.ts';
 import { CONFIGURATIONS, NAMESPACES, pem, World } from './keeper-world.ts';
+import { DEFAULT_KINDS, kindPolicies } from '../../../support/kind-policies.ts';
 
 const SERVICE = { name: 'vault-injection-operator', namespace: 'vault-injection-system', port: 443 };
 const TARGET = { service: SERVICE };
 const FAIL = { 'vaultinjection.dev/webhook': 'Fail' };
 
-function shipped(): WebhookConfiguration {
-  const url = new URL('../../../../config/external-webhook/configuration.yaml', import.meta.url);
+function shipped(file = 'configuration.yaml'): WebhookConfiguration {
+  const url = new URL(`../../../../config/external-webhook/${file}`, import.meta.url);
   return parse(readFileSync(url, 'utf8')) as WebhookConfiguration;
 }
 
@@ -27,11 +34,12 @@ function installed(
   caPem: string,
   change: (entry: WebhookEntry) => object = () => ({}),
   token = TOKEN,
+  more: readonly WebhookEntry[] = [],
 ): WebhookConfiguration {
   const configuration = shipped();
-  const webhooks = (configuration.webhooks ?? []).map((entry): WebhookEntry => {
+  const webhooks = [...(configuration.webhooks ?? []), ...more].map((entry): WebhookEntry => {
     const { service } = entry.clientConfig as { service: object };
-    const path = pathOf(entry.name.split('.')[0] as EntryKey, token);
+    const path = pathOf(entryKeyOf(entry.name) ?? 'probe', token);
     const clientConfig = { service: { ...service, path }, caBundle: toBase64(caPem) };
     const complete = { ...entry, clientConfig };
     return { ...complete, ...change(complete) };
@@ -46,21 +54,31 @@ function withoutPath(clientConfig: unknown): object {
 
 describe('a webhook configuration that the installer keeps', () => {
   it('is shipped with the entries that the operator would write, but for bundle, path and namespaces', () => {
-    const namespaces = { ignore: [], fail: [] };
+    const entry = { target: TARGET, caBundle: '', token: TOKEN, kinds: DEFAULT_KINDS, namespaces: [] };
     const built = [
-      buildEntry('ignore', { target: TARGET, caBundle: '', token: TOKEN, namespaces }),
-      buildEntry('fail', { target: TARGET, caBundle: '', token: TOKEN, namespaces }),
+      buildEntry('ignore', entry),
+      buildEntry('fail', entry),
       buildProbeEntry({ target: TARGET, caBundle: '', token: TOKEN, installation: 'any' }),
-    ].map((entry) => ({ ...entry, namespaceSelector: 'any' }));
+    ].map((one) => ({ ...one, namespaceSelector: 'any' }));
     const { metadata } = shipped();
     expect(metadata.name).to.equal(CONFIGURATION_NAME);
-    expect(installed('').webhooks?.map((entry) => ({ ...entry, namespaceSelector: 'any' }))).to.deep.equal(built);
+    expect(installed('').webhooks?.map((one) => ({ ...one, namespaceSelector: 'any' }))).to.deep.equal(built);
+  });
+
+  it('is shipped with entries for all other kinds that may be added', () => {
+    const kinds = WORKLOAD_KINDS.filter((kind) => !DEFAULT_KINDS.includes(kind));
+    const entry = { target: TARGET, caBundle: '', token: TOKEN, kinds, namespaces: [] };
+    const built = [buildEntry('ignore', entry), buildEntry('fail', entry)];
+    const added = installed('', undefined, TOKEN, shipped('other-kinds.yaml').webhooks).webhooks?.slice(3);
+    expect(added?.map((one) => ({ ...one, namespaceSelector: 'any' }))).to.deep.equal(
+      built.map((one) => ({ ...one, namespaceSelector: 'any' })),
+    );
   });
 
   const lack = (demand: Partial<Demand>): string | undefined =>
     lackOf({
       ...{ observed: installed(pem('one')), target: TARGET, ownBundle: pem('one') },
-      ...{ entry: 'fail', namespace: 'shop', labels: FAIL, ...demand },
+      ...{ entry: 'fail', namespace: 'shop', kind: 'Job', labels: FAIL, ...demand },
     });
   const without = (name: string): WebhookConfiguration => {
     const { webhooks = [], ...rest } = installed(pem('one'));
@@ -72,6 +90,16 @@ describe('a webhook configuration that the installer keeps', () => {
     expect(lack({ observed: installed(pem('zero') + pem('one')) })).to.equal(undefined);
     expect(lack({ observed: installed(pem('one'), () => ({}), UNGUARDED) })).to.equal(undefined);
     expect(lack({ entry: 'ignore', labels: { 'vaultinjection.dev/webhook': 'Ignore' } })).to.equal(undefined);
+  });
+
+  it('lacks nothing for other kinds with the entries for those, and a label of their own', () => {
+    const observed = installed(pem('one'), undefined, TOKEN, shipped('other-kinds.yaml').webhooks);
+    const name = 'replicasets-replicationcontrollers-pods.fail.vaultinjection.dev';
+    expect(lack({ observed, kind: 'Pod' })).to.contain(
+      `its entry ${name} leaves out namespace shop: it selects vaultinjection.dev/webhook-other-kinds In [Fail]`,
+    );
+    const labels = { 'vaultinjection.dev/webhook-other-kinds': 'Fail' };
+    expect(lack({ observed, kind: 'Pod', labels })).to.equal(undefined);
   });
 
   for (const [what, demand, says] of [
@@ -91,9 +119,10 @@ describe('a webhook configuration that the installer keeps', () => {
     ],
     [
       'differs',
-      { observed: installed(pem('one'), () => ({ timeoutSeconds: 1, rules: [] })) },
-      'differs from config/external-webhook in timeoutSeconds, rules',
+      { observed: installed(pem('one'), () => ({ timeoutSeconds: 1, objectSelector: undefined })) },
+      'differs from config/external-webhook in timeoutSeconds, objectSelector',
     ],
+    ['has no rule for it', { kind: 'Pod' as const }, 'and its entry fail.vaultinjection.dev lacks pods'],
     [
       'calls something else',
       { target: { url: 'https://127.0.0.1:9443' } },
@@ -136,10 +165,10 @@ describe('the keeper of a webhook configuration that the installer keeps', () =>
     world.api.calls.length = 0;
     const keeper = world.keeper(() => true, undefined, true);
     keeper.setPolicies(
-      new Map([
+      kindPolicies([
         ['shop', 'Fail'],
         ['bank', 'Ignore'],
-      ] as const),
+      ]),
     );
     await world.clock.advance(5_000);
     expect(keeper.lackingFor('shop')).to.contain('there is no MutatingWebhookConfiguration');
@@ -161,7 +190,7 @@ describe('the keeper of a webhook configuration that the installer keeps', () =>
   it('says once that paths have no token', async () => {
     await label('shop', FAIL);
     const keeper = world.keeper(() => true, undefined, true);
-    keeper.setPolicies(new Map([['shop', 'Fail']] as const));
+    keeper.setPolicies(kindPolicies([['shop', 'Fail']]));
     await world.api.create(CONFIGURATIONS, installed(pem('one'), atUrl));
     await world.clock.advance(5_000);
     const said = (): number => world.log.lines.filter(({ message }) => message.includes('have no token')).length;
@@ -177,7 +206,7 @@ describe('the keeper of a webhook configuration that the installer keeps', () =>
     await label('shop', {});
     await world.api.create(CONFIGURATIONS, installed(pem('one'), atUrl));
     const keeper = world.keeper(() => true, undefined, true);
-    keeper.setPolicies(new Map([['shop', 'Fail']] as const));
+    keeper.setPolicies(kindPolicies([['shop', 'Fail']]));
     await world.clock.advance(5_000);
     expect(keeper.programmed('shop')).to.equal(false);
     world.api.edit(NAMESPACES, 'shop', 'kubectl-label', (object) => (object.metadata = { name: 'shop', labels: FAIL }));

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { CONFIGURATION_NAME } from '../../../../webhook/configuration/configuration.ts';
 import { CONFIGURATIONS, INJECTED, NAMESPACES, World } from './keeper-world.ts';
+import { kindPolicies } from '../../../support/kind-policies.ts';
 
 describe('the webhook configuration, with others that see it', () => {
   let world: World;
@@ -16,7 +17,7 @@ describe('the webhook configuration, with others that see it', () => {
       world.leading = false;
       world.fresh = false;
       const next = world.keeper(() => true);
-      next.setPolicies(new Map([['bank', 'Ignore'], ['zoo', 'Fail']])); // prettier-ignore
+      next.setPolicies(kindPolicies([['bank', 'Ignore'], ['zoo', 'Fail']])); // prettier-ignore
       await world.clock.advance(60_000);
       expect(await world.entries()).to.deep.equal({ fail: ['bank', 'shop', 'zoo'] });
       world.fresh = true;
@@ -32,28 +33,28 @@ describe('the webhook configuration, with others that see it', () => {
     it('keeps namespaces that lost policies which a new leader never saw, as long as they hold injected workloads', async () => {
       const leader = await world.running({ shop: 'Ignore' });
       const next = world.keeper(() => !world.leading);
-      next.setPolicies(new Map([['shop', 'Ignore']]));
+      next.setPolicies(kindPolicies([['shop', 'Ignore']]));
       await world.clock.advance(1_000);
-      leader.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+      leader.setPolicies(kindPolicies([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
       await world.workload('bank', INJECTED);
       await world.clock.advance(2_000);
-      leader.setPolicies(new Map([['shop', 'Ignore']]));
+      leader.setPolicies(kindPolicies([['shop', 'Ignore']]));
       await world.clock.advance(2_000);
       world.leading = false;
       next.wake();
       await world.clock.advance(120_000);
-      expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
+      expect(await world.entries()).to.deep.equal({ 'deployments.ignore': ['bank'], ignore: ['shop'] });
     });
 
     it('is written by the leader alone, and followed by the others', async () => {
       const leader = await world.running({ shop: 'Ignore' });
       const writes = world.writes().length;
       const follower = world.keeper(() => false);
-      follower.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+      follower.setPolicies(kindPolicies([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
       await world.clock.advance(60_000);
       expect(world.writes()).to.have.length(writes);
       expect(follower.programmed('shop')).to.equal(true);
-      leader.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+      leader.setPolicies(kindPolicies([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
       await world.clock.advance(2000);
       expect(follower.programmed('bank')).to.equal(true);
       expect(world.repairs).to.equal(0);
@@ -62,7 +63,7 @@ describe('the webhook configuration, with others that see it', () => {
     it('is looked at by a new leader at once', async () => {
       let leads = false;
       const keeper = world.keeper(() => leads);
-      keeper.setPolicies(new Map([['shop', 'Ignore']]));
+      keeper.setPolicies(kindPolicies([['shop', 'Ignore']]));
       await world.clock.advance(10_000);
       expect(world.writes()).to.deep.equal([]);
       leads = true;
@@ -72,12 +73,33 @@ describe('the webhook configuration, with others that see it', () => {
     });
   });
 
+  it('takes over what an earlier version wrote, which sent two kinds of each namespace, in one write', async () => {
+    await world.running({ shop: 'Fail', bank: 'Fail' });
+    await world.stop();
+    world.edit((entry) => {
+      if (entry.name !== 'fail.vaultinjection.dev') return;
+      const rule = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], scope: 'Namespaced' };
+      entry.rules = [{ ...rule, resources: ['deployments', 'statefulsets'] }];
+    });
+    const writes = world.writes().length;
+    const keeper = world.keeper();
+    keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Deployment']));
+    await world.clock.advance(1_000);
+    expect(world.writes().length - writes).to.equal(1);
+    expect(await world.entries(), 'what no policy names drains').to.deep.equal({
+      'deployments-statefulsets.ignore': ['bank'],
+      'statefulsets.ignore': ['shop'],
+      'deployments.fail': ['shop'],
+    });
+    expect(keeper.programmed('shop')).to.equal(true);
+  });
+
   describe('that another installation keeps', () => {
     it('is left alone, and named in the log once and for readiness', async () => {
       await world.running({ shop: 'Ignore' });
       const before = await world.configuration();
       const second = world.keeper(() => true, 'elsewhere');
-      second.setPolicies(new Map([['bank', 'Fail']]));
+      second.setPolicies(kindPolicies([['bank', 'Fail']]));
       await world.clock.advance(300_000);
       expect(await world.configuration()).to.deep.equal(before);
       expect(second.isKeeping).to.equal(false);
@@ -94,7 +116,7 @@ describe('the webhook configuration, with others that see it', () => {
     it('is taken over when somebody deletes it, even if the other one still runs and writes it again', async () => {
       const first = await world.running({ shop: 'Ignore' });
       const second = world.keeper(() => true, 'elsewhere');
-      second.setPolicies(new Map([['shop', 'Ignore']]));
+      second.setPolicies(kindPolicies([['shop', 'Ignore']]));
       await world.clock.advance(60_000);
       await world.api.delete(CONFIGURATIONS, CONFIGURATION_NAME);
       await world.clock.advance(10_000);
@@ -112,7 +134,7 @@ describe('the webhook configuration, with others that see it', () => {
     await world.running({ shop: 'Fail' });
     let isLeading = false;
     const second = world.keeper(() => isLeading, 'elsewhere');
-    second.setPolicies(new Map([['bank', 'Fail']]));
+    second.setPolicies(kindPolicies([['bank', 'Fail']]));
     await world.clock.advance(60_000);
     world.fresh = false;
     await world.api.delete(CONFIGURATIONS, CONFIGURATION_NAME);
@@ -166,7 +188,7 @@ describe('the webhook configuration, with others that see it', () => {
       const keeper = await world.running({ shop: 'Ignore' });
       add({ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['zoo'] });
       await world.clock.advance(2000);
-      keeper.setPolicies(new Map([['shop', 'Ignore'], ['zoo', 'Ignore']])); // prettier-ignore
+      keeper.setPolicies(kindPolicies([['shop', 'Ignore'], ['zoo', 'Ignore']])); // prettier-ignore
       await world.clock.advance(2000);
       expect(await world.entries()).to.deep.equal({ ignore: ['shop', 'zoo'] });
       expect(keeper.excludedByPlatform('zoo')).to.equal('kubernetes.io/metadata.name NotIn [zoo]');
@@ -178,7 +200,7 @@ describe('the webhook configuration, with others that see it', () => {
         if (operation === 'apply') add({ key: 'control-plane', operator: 'NotIn', values: ['true'] });
       };
       const keeper = await world.running({ shop: 'Ignore' });
-      keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+      keeper.setPolicies(kindPolicies([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
       await world.clock.advance(5000);
       const writes = world.writes().length;
       await world.clock.advance(60_000);

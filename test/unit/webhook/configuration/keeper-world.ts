@@ -8,6 +8,7 @@ import type { ConfigurationKeeperOptions } from '../../../../webhook/configurati
 import { testLog } from '../../../support/test-log.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
+import { kindPolicies } from '../../../support/kind-policies.ts';
 
 export const CONFIGURATIONS: Resource = {
   group: 'admissionregistration.k8s.io',
@@ -95,7 +96,7 @@ export class World {
 
   async running(policies: Record<string, 'Ignore' | 'Fail'>): Promise<ConfigurationKeeper> {
     const keeper = this.keeper();
-    keeper.setPolicies(new Map(Object.entries(policies)));
+    keeper.setPolicies(kindPolicies(Object.entries(policies)));
     await this.clock.advance(1000);
     return keeper;
   }

@@ -4,6 +4,7 @@ import { CONFIGURATION_NAME } from '../../../../webhook/configuration/configurat
 import { RECHECK_MS, SETTLE_MS } from '../../../../webhook/configuration/namespaces.ts';
 import { IN_FORCE_MS } from '../../../../webhook/configuration/published.ts';
 import { CONFIGURATIONS, deployments, INJECTED, MARK, pem, World } from './keeper-world.ts';
+import { kindPolicies } from '../../../support/kind-policies.ts';
 
 describe('the keeper of the webhook configuration', () => {
   let world: World;
@@ -16,7 +17,7 @@ describe('the keeper of the webhook configuration', () => {
     world.bundle = '';
     const keeper = world.keeper();
     await world.clock.advance(5000);
-    keeper.setPolicies(new Map([['shop', 'Ignore']]));
+    keeper.setPolicies(kindPolicies([['shop', 'Ignore']]));
     await world.clock.advance(5000);
     expect(world.writes()).to.deep.equal([]);
     world.bundle = pem('one');
@@ -35,7 +36,9 @@ describe('the keeper of the webhook configuration', () => {
     const keeper = await world.running({ a: 'Ignore' });
     const before = world.writes().length;
     for (let index = 0; index < 100; index++) {
-      keeper.setPolicies(new Map(Array.from({ length: index + 2 }, (_, at) => [`namespace-${at}`, 'Ignore'])));
+      keeper.setPolicies(
+        kindPolicies(Array.from({ length: index + 2 }, (_, at) => [`namespace-${at}`, 'Ignore'] as const)),
+      );
     }
     await world.clock.advance(500);
     expect(world.writes().length - before).to.be.within(1, 2);
@@ -47,7 +50,7 @@ describe('the keeper of the webhook configuration', () => {
 
   it('says programmed a quarter of a second after the configuration is seen, and then reports it', async () => {
     const keeper = await world.running({ shop: 'Ignore' });
-    keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+    keeper.setPolicies(kindPolicies([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
     let toldAt: number | undefined;
     let writtenAt = 0;
     world.api.after = () => (writtenAt = world.clock.now());
@@ -62,7 +65,7 @@ describe('the keeper of the webhook configuration', () => {
   it('says programmed again when a namespace moves to the other entry', async () => {
     const keeper = await world.running({ shop: 'Ignore' });
     expect(keeper.programmed('shop')).to.equal(true);
-    keeper.setPolicies(new Map([['shop', 'Fail']]));
+    keeper.setPolicies(kindPolicies([['shop', 'Fail']]));
     expect(keeper.programmed('shop')).to.equal(false);
     await world.clock.advance(1000);
     expect(keeper.programmed('shop')).to.equal(true);
@@ -111,7 +114,7 @@ describe('the keeper of the webhook configuration', () => {
     const policies = new Map<string, 'Ignore' | 'Fail'>([['first', 'Ignore']]);
     for (let index = 0; index < 300; index++) {
       policies.set(`namespace-${index}`, 'Ignore');
-      keeper.setPolicies(policies);
+      keeper.setPolicies(kindPolicies(policies));
       await world.clock.advance(100);
     }
     expect(world.writes().length - before).to.be.within(29, 31);
@@ -123,7 +126,7 @@ describe('the keeper of the webhook configuration', () => {
     const keeper = await world.running({ shop: 'Ignore' });
     const told: (readonly string[] | undefined)[] = [];
     world.published.onChange((namespaces) => told.push(namespaces && [...namespaces]));
-    keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
+    keeper.setPolicies(kindPolicies([['shop', 'Ignore'], ['bank', 'Fail']])); // prettier-ignore
     await world.clock.advance(2000);
     expect(told).to.deep.equal([['bank']]);
     world.bundle = pem('one') + pem('two');
@@ -136,7 +139,7 @@ describe('the keeper of the webhook configuration', () => {
     const keeper = await world.running({ shop: 'Ignore' });
     const since = world.published.since(pem('one')) ?? 0;
     world.clock.set(-3600_000);
-    keeper.setPolicies(new Map([['shop', 'Ignore'], ['bank', 'Ignore']])); // prettier-ignore
+    keeper.setPolicies(kindPolicies([['shop', 'Ignore'], ['bank', 'Ignore']])); // prettier-ignore
     await world.clock.advance(2000);
     expect(keeper.programmed('bank')).to.equal(true);
     expect(world.published.since(pem('one'))).to.equal(since);
@@ -241,7 +244,7 @@ describe('the keeper of the webhook configuration', () => {
     world.api.before = () => {
       throw new ApiError(0, 'ConnectionRefused', 'no API server');
     };
-    keeper.setPolicies(new Map([['bank', 'Fail']]));
+    keeper.setPolicies(kindPolicies([['bank', 'Fail']]));
     await world.clock.advance(60_000);
     expect(keeper.programmed('bank')).to.equal(false);
     world.api.before = () => undefined;
@@ -255,7 +258,7 @@ describe('the keeper of the webhook configuration', () => {
       await world.workload('shop', INJECTED);
       keeper.setPolicies(new Map());
       await world.clock.advance(3600_000);
-      expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
+      expect(await world.entries()).to.deep.equal({ 'deployments.ignore': ['shop'] });
       await world.api.delete(deployments('shop'), 'web');
       await world.workload('shop', {});
       keeper.noteRestored('shop');
@@ -269,7 +272,7 @@ describe('the keeper of the webhook configuration', () => {
       keeper.setPolicies(new Map());
       await world.clock.advance(SETTLE_MS - 1000);
       expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
-      await world.clock.advance(3000);
+      await world.clock.advance(6000);
       expect(await world.entries()).to.deep.equal({});
     });
 
@@ -280,7 +283,7 @@ describe('the keeper of the webhook configuration', () => {
       };
       keeper.setPolicies(new Map());
       await world.clock.advance(10 * RECHECK_MS);
-      expect(await world.entries()).to.deep.equal({ ignore: ['shop'] });
+      expect(await world.entries()).to.deep.equal({ 'statefulsets.ignore': ['shop'] });
     });
 
     it('is found again after a restart, in the configuration', async () => {
@@ -290,7 +293,7 @@ describe('the keeper of the webhook configuration', () => {
       const second = await world.running({ bank: 'Ignore' });
       expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
       await world.clock.advance(3600_000);
-      expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank'], 'deployments.ignore': ['shop'] });
       expect(second.programmed('bank')).to.equal(true);
     });
 
@@ -299,7 +302,7 @@ describe('the keeper of the webhook configuration', () => {
       await world.workload('elsewhere', {});
       await world.running({ bank: 'Ignore' });
       await world.clock.advance(5000);
-      expect(await world.entries()).to.deep.equal({ ignore: ['bank', 'shop'] });
+      expect(await world.entries()).to.deep.equal({ ignore: ['bank'], 'deployments.ignore': ['shop'] });
     });
   });
 

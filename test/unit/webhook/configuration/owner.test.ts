@@ -6,6 +6,7 @@ import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryApi } from '../../../support/memory-api.ts';
 import { testLog } from '../../../support/test-log.ts';
 import { INSTALLATION, pem, World } from './keeper-world.ts';
+import { kindPolicies } from '../../../support/kind-policies.ts';
 
 const NAME = 'acme-operator';
 const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: NAME } };
@@ -25,7 +26,7 @@ describe('the owner of the webhook configuration', () => {
   const owned = (): Owner => new Owner({ client: world.api, clock: world.clock, logger: world.log.logger, name: NAME });
   const keeping = (policies: Record<string, 'Ignore' | 'Fail'> = { shop: 'Fail' }) => {
     const keeper = world.keeper(undefined, INSTALLATION, false, { owner: owned() });
-    keeper.setPolicies(new Map(Object.entries(policies)));
+    keeper.setPolicies(kindPolicies(Object.entries(policies)));
     return keeper;
   };
   const references = async (): Promise<unknown> => (await world.configuration()).metadata.ownerReferences;
@@ -63,7 +64,7 @@ describe('the owner of the webhook configuration', () => {
   it('is nobody where there is no such ClusterRole, which is said once', async () => {
     const keeper = keeping();
     await world.clock.advance(1_000);
-    keeper.setPolicies(new Map([['bank', 'Ignore']]));
+    keeper.setPolicies(kindPolicies([['bank', 'Ignore']]));
     await world.clock.advance(300_000);
     expect(await references()).to.equal(undefined);
     const said = world.log.lines.filter(({ message }) => message.includes('no such ClusterRole'));
@@ -84,7 +85,7 @@ describe('the owner of the webhook configuration', () => {
     const keeper = keeping();
     await world.clock.advance(1_000);
     const uid = await recreated(world.api);
-    keeper.setPolicies(new Map([['bank', 'Ignore']]));
+    keeper.setPolicies(kindPolicies([['bank', 'Ignore']]));
     await world.clock.advance(2_000);
     expect(await references()).to.deep.equal([reference(uid)]);
   });
