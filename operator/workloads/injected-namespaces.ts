@@ -1,3 +1,5 @@
+import type { WorkloadKind } from '../../core/kinds.ts';
+
 /**
  * Which workloads are stored with an injected template, by namespace, also where no policy is any more: such a namespace
  * stays in the webhook's configuration until the last of them is restored or gone.
@@ -19,6 +21,12 @@ export class InjectedNamespaces {
 
   get namespaces(): ReadonlySet<string> {
     return new Set(this.#keys.keys());
+  }
+
+  /** Whether there are any of a kind. */
+  some(kind: WorkloadKind): boolean {
+    const prefix = `${kind}/`;
+    return [...this.#keys.values()].some((keys) => [...keys].some((key) => key.startsWith(prefix)));
   }
 
   /** Returns the keys of those in the namespace. */

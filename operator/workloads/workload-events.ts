@@ -75,8 +75,8 @@ export class WorkloadEvents {
   }
 }
 
-function regardingOf({ kind, metadata: { namespace, name, uid } }: Workload): Regarding {
-  return { apiVersion: apiVersionOf(kind), kind, namespace, name, uid };
+function regardingOf({ traits, metadata: { namespace, name, uid } }: Workload): Regarding {
+  return { apiVersion: apiVersionOf(traits), kind: traits.kind, namespace, name, uid };
 }
 
 function regardingPolicy({ policy: { namespace, name, uid } }: Pick<Rule, 'policy'>): Regarding {

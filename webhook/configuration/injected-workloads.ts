@@ -1,5 +1,5 @@
 import { isInjected } from '../../core/injection/injected.ts';
-import { KINDS, WATCHED_KINDS } from '../../core/kinds.ts';
+import { rowOf, watchedKinds } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { itemsOf } from '../../kube/items.ts';
@@ -42,8 +42,8 @@ interface Found {
 }
 
 async function* workloads(client: ObjectClient, namespace?: string): AsyncGenerator<Found> {
-  for (const kind of WATCHED_KINDS) {
-    const resource = { ...KINDS[kind].resource, ...(namespace !== undefined && { namespace }) };
+  for (const kind of watchedKinds()) {
+    const resource = { ...rowOf(kind).resource, ...(namespace !== undefined && { namespace }) };
     for await (const object of itemsOf(client, resource, { limit: PAGE })) yield { kind, object };
   }
 }
