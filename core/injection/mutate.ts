@@ -93,7 +93,8 @@ export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): 
   const isMade = maker !== undefined && annotationsOf(template)?.[annotation.injected] !== undefined;
   if (isMade) return result('Unchanged', { reason: 'it was made from a template that is injected' });
   const before = templateOf(kind, asObject(input.stored), kinds);
-  if (!rowOf(kind, kinds).templateMayChange && before !== undefined) return reproduced(before, template, workload, input);
+  if (!rowOf(kind, kinds).templateMayChange && before !== undefined)
+    return reproduced(before, template, workload, input);
   const restored = restore(template, isSelectedByLabel(workload));
   const excess = excessOf(workload, restored.template, WRITTEN, characters);
   if (excess !== undefined) return leaveAlone(excess, matching, workload, template, input);

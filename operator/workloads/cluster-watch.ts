@@ -65,7 +65,8 @@ export class ClusterWatch {
       watchedKinds(kinds).filter((kind) => (rowOf(kind, kinds).watched === 'Always') === isAlways),
     );
     // the store notes what changes
-    const informerOf = (kind: WorkloadKind): Informer => new Informer({ ...optionsOf(kind), onChange: () => undefined });
+    const informerOf = (kind: WorkloadKind): Informer =>
+      new Informer({ ...optionsOf(kind), onChange: () => undefined });
     this.#always = new Map((always ?? []).map((kind) => [kind, informerOf(kind)]));
     this.#others = new Map((others ?? []).map((kind) => [kind, new KindWatch({ ...optionsOf(kind), onProblem })]));
   }
