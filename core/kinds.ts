@@ -40,7 +40,8 @@ export interface Kind {
    */
   readonly watched: 'Always' | 'WhenTargeted' | 'Never';
   /**
-   * What becomes of an object that a controller has made from a template of its own. Own: it counts like any other.
+   * What becomes of an object that a controller has made from a template of its own. Own: it counts like any other, and
+   * is left only to a kind that the setting `templates` adds.
    * ByTargets: it is left to that template by a policy that is also for the kind of its maker (makersOf()). Left: its
    * maker compares it with that template, so it is never injected itself.
    */
@@ -229,8 +230,7 @@ const LABELS_OF_MAKERS: Readonly<Record<string, Pick<Resource, 'group'> & { read
 
 /**
  * Returns which controller has made a raw object, by its owners and labels; undefined if none has, or if its kind counts
- * by itself all the same. One of a kind that counts by itself is left to a kind of the setting `templates` that has made
- * it. Anybody who forges an owner keeps their own pods from being injected, which the annotation `inject` does as well.
+ * by itself all the same: that is left only to a kind that the setting `templates` adds. Anybody who forges an owner keeps their own pods from being injected, which the annotation `inject` does as well.
  */
 export function makerOf(kind: WorkloadKind, object: RawObject, kinds: Kinds = KINDS): Maker | undefined {
   const metadata = asObject(object.metadata);
@@ -248,7 +248,7 @@ export function makerOf(kind: WorkloadKind, object: RawObject, kinds: Kinds = KI
 
 /** Whether an object is never injected itself, because a controller has made it. */
 export function isLeftToMaker(kind: WorkloadKind, object: RawObject, kinds: Kinds = KINDS): boolean {
-  return rowOf(kind, kinds).whenMade === 'Left' && makerOf(kind, object, kinds) !== undefined;
+  return rowOf(kind, kinds).whenMade !== 'ByTargets' && makerOf(kind, object, kinds) !== undefined;
 }
 
 function byLabelsOf(metadata: RawObject | undefined, kinds: Kinds): Maker | undefined {
@@ -268,7 +268,12 @@ function kindAbove(group: string, ownerKind: string, kinds: Kinds): WorkloadKind
 }
 
 /** `group/version` of a kind, or `version` for the core group. */
-export function apiVersionOf({ resource: { group, version } }: Pick<Kind, 'resource'>): string {
+export function apiVersionOf(kind: WorkloadKind, kinds: Kinds = KINDS): string {
+  return apiVersionIn(rowOf(kind, kinds));
+}
+
+/** The same, for who has the row of the kind. */
+export function apiVersionIn({ resource: { group, version } }: Pick<Kind, 'resource'>): string {
   return group === '' ? version : `${group}/${version}`;
 }
 

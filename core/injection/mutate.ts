@@ -16,6 +16,7 @@ import { hold, unusable, workloadTooLarge } from './hold.ts';
 import { oversizedOf } from '../oversized.ts';
 import type { KnownImages } from './images.ts';
 import { inject } from './inject.ts';
+import { hasInjectedTemplate } from './injected.ts';
 import type { InjectionContext } from './inject.ts';
 import { asList, asObject, asString, equal, own } from '../json.ts';
 import type { RawObject } from '../json.ts';
@@ -90,8 +91,8 @@ export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): 
   const { characters } = input;
   const isTooLarge = excessOf(workload, template, STORED, characters);
   if (isTooLarge !== undefined) return leaveAlone(isTooLarge, matching, workload, template, input);
-  const isMade = maker !== undefined && annotationsOf(template)?.[annotation.injected] !== undefined;
-  if (isMade) return result('Unchanged', { reason: 'it was made from a template that is injected' });
+  if (maker !== undefined && hasInjectedTemplate(kind, workload, kinds))
+    return result('Unchanged', { reason: 'it was made from a template that is injected' });
   const before = templateOf(kind, asObject(input.stored), kinds);
   if (!rowOf(kind, kinds).templateMayChange && before !== undefined)
     return reproduced(before, template, workload, input);
@@ -317,7 +318,9 @@ function reproduced(
 }
 
 function pathOf(kind: WorkloadKind, kinds: Kinds | undefined): string {
-  return `/${rowOf(kind, kinds).template.join('/')}`;
+  return rowOf(kind, kinds)
+    .template.map((field) => `/${field}`)
+    .join('');
 }
 
 /** What the operator requested; any other value was written by somebody else and rolls nothing. */

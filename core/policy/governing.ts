@@ -51,7 +51,8 @@ export function isSuspended(object: KubernetesObject): boolean {
 
 /**
  * Returns what can be read of a policy that cannot be used. What cannot be read counts as the author's widest wish: all
- * workloads, and Fail unless it says Ignore, or nothing, which is the CRD's default.
+ * workloads, and Fail unless it says Ignore, or nothing, which is the CRD's default. Pods are those only of an author who
+ * names them: to refuse them all keeps a namespace from healing.
  *
  * @param fault for users; see UnusablePolicy
  */
@@ -68,10 +69,18 @@ export function unusablePolicyOf(object: KubernetesObject, fault: string): Unusa
   };
 }
 
+/** As the CRD has it: a kind that the operator's setting `templates` may add. */
+const OF_A_GROUP = /^[A-Z][A-Za-z0-9]{0,62}(\.[-a-z0-9]{1,63}){2,8}$/;
+
+const BY_DEFAULT: readonly WorkloadKind[] = DEFAULTS.targets;
+
 function targetsOf(targets: unknown): readonly WorkloadKind[] {
-  const known = WORKLOAD_KINDS.filter((kind) => asList(targets)?.includes(kind));
-  const isReadable = known.length > 0 && known.length === asList(targets)?.length;
-  return isReadable ? known : WORKLOAD_KINDS;
+  const written = asList(targets) ?? [];
+  const added = written.flatMap((name) => (typeof name === 'string' && OF_A_GROUP.test(name) ? [name] : []));
+  const builtIn = WORKLOAD_KINDS.filter((kind) => written.includes(kind));
+  const known = [...builtIn, ...added];
+  if (known.length > 0 && known.length === written.length) return known;
+  return [...WORKLOAD_KINDS.filter((kind) => builtIn.includes(kind) || BY_DEFAULT.includes(kind)), ...added];
 }
 
 /** Returns undefined if any part of it cannot be read: a part left out would select other workloads. */

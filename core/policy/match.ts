@@ -82,9 +82,8 @@ export function matchingRules<T extends Pick<Rule, 'targets' | 'selector'>>(
 /** Whether what a controller has made is injected at the template that it was made from, or never. */
 function isLeftTo(maker: Maker | undefined, kind: WorkloadKind, targets: readonly WorkloadKind[]): boolean {
   if (maker === undefined) return false;
-  // those that the setting adds are never left to their makers altogether
   const builtIn = Object.hasOwn(KINDS, kind) ? KINDS[kind as BuiltInKind] : undefined;
-  return builtIn?.whenMade === 'Left' || targets.some((target) => target === maker);
+  return builtIn?.whenMade !== 'ByTargets' || targets.some((target) => target === maker);
 }
 
 function meets({ key, operator, values }: LabelRequirement, labels: Labels): boolean {

@@ -25,7 +25,7 @@ const FRESH_MS = 5_000;
 /** Plans the next request about one workload, if it needs one that waits for no slot. */
 export function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
   const { key, workload, standing } = one;
-  if (one.pending) return;
+  if (one.pending || !mayChange(one)) return;
   const isAsked = workload.annotations[annotation.apply] === 'now';
   // admission would deny the edit that removes the annotation
   if (standing.state === 'Denied') return;
@@ -36,7 +36,7 @@ export function planRepair(one: Tracked, rule: Rule, draft: Draft): void {
     return;
   }
   // new pods would not start, and those that run may
-  if (willNotStart(standing) || !mayChange(one)) return;
+  if (willNotStart(standing)) return;
   if (isMissed(one) || isAsked) askUrgently(one, rule, draft, isAsked);
   else if (workload.rollout.idle && (isRolled(one) || !replacesPods(one))) bringBack(one, rule, draft);
 }

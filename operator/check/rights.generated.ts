@@ -28,9 +28,30 @@ export const RULES: readonly RightsRule[] = [
   {
     isOwn: false,
     group: 'apps',
-    resources: ['deployments', 'statefulsets'],
+    resources: ['deployments', 'statefulsets', 'daemonsets', 'replicasets'],
     names: [],
     verbs: ['get', 'list', 'watch', 'patch'],
+  },
+  {
+    isOwn: false,
+    group: 'batch',
+    resources: ['cronjobs'],
+    names: [],
+    verbs: ['get', 'list', 'watch', 'patch'],
+  },
+  {
+    isOwn: false,
+    group: '',
+    resources: ['replicationcontrollers'],
+    names: [],
+    verbs: ['get', 'list', 'watch', 'patch'],
+  },
+  {
+    isOwn: false,
+    group: 'batch',
+    resources: ['jobs'],
+    names: [],
+    verbs: ['get', 'list', 'watch'],
   },
   {
     isOwn: false,

@@ -1,6 +1,6 @@
 /** What keeps an operator from injecting kinds that a policy names. Pure. */
 import { PRESETS, targetNameOf } from '../../core/added-kinds.ts';
-import { apiVersionOf, rowOf } from '../../core/kinds.ts';
+import { apiVersionIn, rowOf } from '../../core/kinds.ts';
 import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
 import { listed } from '../../core/shown.ts';
@@ -36,7 +36,7 @@ export function targetLackOf(
     const full = [row.resource.plural, row.resource.group].filter(Boolean).join('.');
     const message =
       problem === 'NotServed'
-        ? `the API server has no ${full} of ${apiVersionOf(row)}: install the CRD of ${name}, or remove it from targets`
+        ? `the API server has no ${full} of ${apiVersionIn(row)}: install the CRD of ${name}, or remove it from targets`
         : `the operator may not list and watch ${full}: grant it get, list, watch and patch of them (docs/guides/other-kinds.md)`;
     return { reason: 'TargetUnavailable', message: `${message}; the other targets are injected` };
   }

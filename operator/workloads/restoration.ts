@@ -61,6 +61,11 @@ const AGAIN =
 // What a workload without annotations of the operator is touched with.
 const REQUEST = 'Uninstall';
 
+/** A Job keeps its template until it is gone: nothing can be given back. */
+function restoredKinds(kinds: Kinds): readonly WorkloadKind[] {
+  return watchedKinds(kinds).filter((kind) => rowOf(kind, kinds).templateMayChange);
+}
+
 /** What the operator has written on workloads; gone afterwards. */
 const OWN: readonly string[] = (Object.keys(ANNOTATIONS) as AnnotationName[])
   .filter(
@@ -192,7 +197,7 @@ async function listed(
 
 async function injected(client: Pick<ObjectClient, 'list'>, kinds: Kinds = KINDS): Promise<readonly Injected[]> {
   const found: Injected[] = [];
-  for (const kind of watchedKinds(kinds)) {
+  for (const kind of restoredKinds(kinds)) {
     for await (const object of served(client, rowOf(kind, kinds).resource)) {
       // an earlier run may have been ended between its two requests
       const isHalfDone = object.metadata.annotations?.[annotation.requested] === REQUEST;

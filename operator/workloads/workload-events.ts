@@ -1,5 +1,5 @@
 import type { EventRecorder, Regarding } from '../../kube/event-recorder.ts';
-import { apiVersionOf } from '../../core/kinds.ts';
+import { apiVersionIn } from '../../core/kinds.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
 import { POLICIES } from '../policies/reconciler.ts';
@@ -76,7 +76,7 @@ export class WorkloadEvents {
 }
 
 function regardingOf({ traits, metadata: { namespace, name, uid } }: Workload): Regarding {
-  return { apiVersion: apiVersionOf(traits), kind: traits.kind, namespace, name, uid };
+  return { apiVersion: apiVersionIn(traits), kind: traits.kind, namespace, name, uid };
 }
 
 function regardingPolicy({ policy: { namespace, name, uid } }: Pick<Rule, 'policy'>): Regarding {

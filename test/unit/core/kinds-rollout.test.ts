@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { rolloutStateOf } from '../../../core/kinds.ts';
+import type { RawObject } from '../../../core/json.ts';
+import { keepsPods, rolloutStateOf } from '../../../core/kinds.ts';
 import type { RolloutState } from '../../../core/kinds.ts';
 
 type Phase = RolloutState['phase'];
@@ -99,6 +100,83 @@ describe('how far the rollout of a StatefulSet is', () => {
   it('tells that its pods are replaced by hand', () => {
     const object = { metadata: { generation: 1 }, spec: { updateStrategy: { type: 'OnDelete' } }, status: {} };
     expect(rolloutStateOf('StatefulSet', object)).to.include({ paused: false, onDelete: true });
+  });
+});
+
+describe('how far the rollout of a DaemonSet is', () => {
+  const nodes = (desired: number, updated: number, available: number): object => ({
+    desiredNumberScheduled: desired,
+    updatedNumberScheduled: updated,
+    numberAvailable: available,
+    numberReady: available,
+  });
+  const cases: readonly [string, object, Phase, Partial<RolloutState>][] = [
+    ['just created: no status yet', { observedGeneration: undefined }, 'Progressing', { idle: false, started: false }],
+    ['the controller has not seen the new template', { observedGeneration: 2, ...nodes(3, 3, 3) }, 'Progressing', {}],
+    ['one of three nodes has a new pod', nodes(3, 1, 2), 'Progressing', { idle: false }],
+    ['all are new, one is not available', nodes(3, 3, 2), 'Progressing', { available: false }],
+    ['all are new and available', nodes(3, 3, 3), 'Complete', { available: true, started: true }],
+    ['there is no node for it', nodes(0, 0, 0), 'Complete', { idle: true, started: false }],
+    ['no pod of it works', nodes(3, 3, 0), 'Progressing', { idle: true }],
+  ];
+  for (const [what, status, phase, more] of cases) {
+    it(`${what}: ${phase}`, () => {
+      const object = { metadata: { generation: 3 }, spec: {}, status: { observedGeneration: 3, ...status } };
+      expect(rolloutStateOf('DaemonSet', object)).to.include({ phase, ...more });
+    });
+  }
+
+  it('tells that its pods are replaced by hand, and whether all of them would go at once', () => {
+    const byHand = { metadata: { generation: 1 }, spec: { updateStrategy: { type: 'OnDelete' } }, status: {} };
+    expect(rolloutStateOf('DaemonSet', byHand)).to.include({ onDelete: true });
+    const rolling = (maxUnavailable: number | string): object => ({
+      spec: { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable } } },
+    });
+    expect(keepsPods('DaemonSet', {})).to.equal(true);
+    expect(keepsPods('DaemonSet', rolling('50%') as RawObject)).to.equal(true);
+    expect(keepsPods('DaemonSet', rolling('100%') as RawObject)).to.equal(false);
+  });
+});
+
+describe('kinds whose pods are not replaced', () => {
+  it('have no rollout', () => {
+    for (const kind of ['CronJob', 'Job', 'Pod'] as const)
+      expect(rolloutStateOf(kind, {})).to.include({
+        phase: 'Complete',
+        paused: false,
+        onDelete: false,
+        started: false,
+      });
+  });
+
+  it('are idle between two runs, so that a change waits for nothing; a Job that runs is not', () => {
+    expect(rolloutStateOf('CronJob', { status: { active: [{ name: 'it-1' }] } })).to.include({ idle: true });
+    expect(rolloutStateOf('Job', { status: { active: 1 } })).to.include({ idle: false });
+  });
+
+  it('say when a Job has ended, well or not', () => {
+    const ended = (type: string, status: string): RolloutState =>
+      rolloutStateOf('Job', {
+        status: {
+          conditions: [
+            { type: 'Suspended', status: 'False' },
+            { type, status },
+          ],
+        },
+      });
+    expect(ended('Complete', 'True').finished).to.equal(true);
+    expect(ended('Failed', 'True').finished).to.equal(true);
+    expect(ended('Complete', 'False').finished).to.equal(undefined);
+    expect(ended('FailureTarget', 'True').finished).to.equal(undefined);
+  });
+
+  it('leave the pods of a ReplicaSet to people, who delete them', () => {
+    const status = { replicas: 2, readyReplicas: 2, availableReplicas: 2, observedGeneration: 1 };
+    const object = { metadata: { generation: 1 }, spec: { replicas: 2 }, status };
+    for (const kind of ['ReplicaSet', 'ReplicationController'] as const) {
+      expect(rolloutStateOf(kind, object)).to.include({ onDelete: true, available: true, idle: false });
+      expect(rolloutStateOf(kind, { ...object, status: { observedGeneration: 1 } })).to.include({ idle: true });
+    }
   });
 });
 

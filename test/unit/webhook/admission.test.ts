@@ -139,7 +139,7 @@ describe('admission', () => {
   });
 
   const strangers: readonly [string, object][] = [
-    ['a Pod', { kind: { group: '', version: 'v1', kind: 'Pod' } }],
+    ['a ConfigMap', { kind: { group: '', version: 'v1', kind: 'ConfigMap' } }],
     ['a Deployment of another group', { kind: { group: 'example.com', version: 'v1', kind: 'Deployment' } }],
     ['a DELETE', { operation: 'DELETE', object: null }],
     ['a CONNECT', { operation: 'CONNECT', object: null }],

@@ -12,7 +12,7 @@ describe('compilePolicy', () => {
       policy: { namespace: 'shop', name: 'shop', uid: 'u-1', generation: 3, createdAt: Date.UTC(2026, 0, 2, 3, 4, 5) },
       since: Date.UTC(2026, 0, 2, 3, 4, 5),
       priority: 0,
-      targets: ['Deployment', 'StatefulSet'],
+      targets: ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job'],
       selector: { matchLabels: {}, matchExpressions: [] },
       when: 'References',
       containers: { include: ['*'], exclude: [] },

@@ -13,6 +13,9 @@ function object(spec: unknown): KubernetesObject {
   };
 }
 
+// pods only where they are named
+const FIVE = ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job'];
+
 describe('what can be read of a policy that cannot be used', () => {
   const read = (spec: unknown) => unusablePolicyOf(object(spec), 'a fault');
   const ALL = { matchLabels: {}, matchExpressions: [] };
@@ -37,15 +40,16 @@ describe('what can be read of a policy that cannot be used', () => {
   });
 
   it('is the defaults of the CRD where the author left them out', () => {
-    const expected = { priority: 0, targets: ['Deployment', 'StatefulSet'], selector: ALL, failurePolicy: 'Ignore' };
+    const expected = { priority: 0, targets: FIVE, selector: ALL, failurePolicy: 'Ignore' };
     for (const spec of [undefined, null, {}, { targets: null, selector: null, failurePolicy: null }])
       expect(read(spec)).to.deep.include(expected);
   });
 
   const wide: readonly [string, object, object][] = [
-    ['targets that do not exist', { targets: ['Pod'] }, { targets: ['Deployment', 'StatefulSet'] }],
-    ['targets of which one does not', { targets: ['Deployment', 'Pod'] }, { targets: ['Deployment', 'StatefulSet'] }],
-    ['targets that are no list', { targets: 'Deployment' }, { targets: ['Deployment', 'StatefulSet'] }],
+    ['targets that do not exist', { targets: ['Node'] }, { targets: FIVE }],
+    ['targets of which one does not', { targets: ['Deployment', 'Node'] }, { targets: FIVE }],
+    ['targets of which one does not, beside pods', { targets: ['Node', 'Pod'] }, { targets: [...FIVE, 'Pod'] }],
+    ['targets that are no list', { targets: 'Deployment' }, { targets: FIVE }],
     ['a selector that is no object', { selector: 'app=web' }, { selector: ALL }],
     ['a label that is no text', { selector: { matchLabels: { app: 7 } } }, { selector: ALL }],
     ['an unknown operator', { selector: { matchExpressions: [{ key: 'a', operator: 'Like' }] } }, { selector: ALL }],

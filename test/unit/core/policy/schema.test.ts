@@ -8,7 +8,7 @@ describe('policyValidator', () => {
     expect(policyOf().spec).to.deep.equal({
       suspend: false,
       priority: 0,
-      targets: ['Deployment', 'StatefulSet'],
+      targets: ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job'],
       inject: {
         when: 'References',
         containers: { include: ['*'] },
@@ -96,7 +96,10 @@ describe('policyValidator', () => {
     [{ priority: -1001 }, 'spec.priority: write a number of at least -1000'],
     [{ targets: [] }, 'spec.targets: write at least 1 entry'],
     [{ targets: 'Deployment' }, 'spec.targets: write a list'],
-    [{ targets: ['Job'] }, 'spec.targets[0]: write one of Deployment, StatefulSet'],
+    [
+      { targets: ['Node'] },
+      'spec.targets[0]: write one of Deployment, StatefulSet, DaemonSet, CronJob, Job, ReplicaSet, ReplicationController, Pod',
+    ],
     [{ failurePolicy: 'fail' }, 'spec.failurePolicy: write one of Ignore, Fail'],
     [{ inject: [] }, 'spec.inject: write fields below it (an object)'],
     [{ environment: { fromPaths: [{ prefix: 'A_' }] } }, 'spec.environment.fromPaths[0].path: is missing'],

@@ -76,7 +76,7 @@ describe('a stored rule', () => {
       'an unknown auth method',
       (content) => ((content.vault as { auth: Record<string, unknown> }).auth.method = 'Magic'),
     ],
-    ['an unknown target', (content) => (content.targets = ['Pod'])],
+    ['an unknown target', (content) => (content.targets = ['Node'])],
   ];
   for (const [what, change] of bad)
     it(`is none with ${what}`, () => expect(decodeRule(stored(change), rule.policy)).to.equal(undefined));

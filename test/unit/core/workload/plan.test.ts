@@ -452,3 +452,40 @@ describe('a rollout or restart without effect', () => {
     expect(attemptOf(planned(manual, one('Missed', { annotations, writers })))).to.equal('1');
   });
 });
+
+describe('kinds whose pods are not replaced', () => {
+  const idle: Partial<RolloutState> = { idle: true, started: false };
+
+  it('have a CronJob brought up to date at once, whatever the rollout says: its next run takes it', () => {
+    for (const rule of [manual, automatic]) {
+      const result = planned(rule, one('Outdated', { kind: 'CronJob', rollout: idle }));
+      expect(kindsOf(result)).to.deep.equal(['Repair web']);
+      expect(result.actions[0]?.message).to.contain('its next run takes it');
+      expect(result.rolling, 'no slot').to.deep.equal([]);
+    }
+  });
+
+  it('have a CronJob adopted that is older than the policy', () => {
+    const newcomer = one('Missed', { kind: 'CronJob', rollout: idle, reason: 'NotAdopted' });
+    expect(kindsOf(planned(manual, newcomer))).to.deep.equal(['Repair web']);
+  });
+
+  it('ask nothing about a Job: nobody could give it another template', () => {
+    for (const state of ['Missed', 'Outdated'] as const)
+      for (const annotations of [{}, { [annotation.apply]: 'now' }])
+        expect(planned(automatic, one(state, { kind: 'Job', annotations }))).to.deep.equal(NOTHING);
+  });
+
+  it('roll no ReplicaSet, and repair one that was missed', () => {
+    const about = { kind: 'ReplicaSet', rollout: { onDelete: true } } as const;
+    expect(planned(automatic, one('Outdated', about))).to.deep.equal(NOTHING);
+    expect(kindsOf(planned(manual, one('Missed', about)))).to.deep.equal(['Repair web']);
+  });
+});
+
+it('a DaemonSet is rolled like a Deployment', () => {
+  expect(kindsOf(planned(automatic, one('Outdated', { kind: 'DaemonSet' })))).to.deep.equal(['Rollout web']);
+  expect(planned(automatic, one('Outdated', { kind: 'DaemonSet', rollout: { onDelete: true } }))).to.deep.equal(
+    NOTHING,
+  );
+});

@@ -335,3 +335,45 @@ describe('a workload whose programs would not start', () => {
     expect(one?.message).to.include('environment.transit.keyID').and.not.to.include('c2VjcmV0');
   });
 });
+
+describe('how a Job stands to its policy', () => {
+  const forJobs = ruleWith({ failurePolicy: 'Ignore', targets: ['Job'] });
+  const jobOf = (object: unknown, status: object = {}): KubernetesObject => {
+    const { spec, metadata } = object as { spec: object; metadata: object };
+    return { ...stored({ metadata, spec }), apiVersion: 'batch/v1', kind: 'Job', status };
+  };
+  const standingOfJob = (object: unknown, rules: readonly Rule[], status: object = {}): Standing | undefined =>
+    standingOfStored(jobOf(object, status), rules);
+  const ended = { conditions: [{ type: 'Complete', status: 'True' }] };
+  const changedRule = ruleWith({ ...forJobs, hash: 'ffffffffffff', vault: { ...forJobs.vault, namespace: 'other' } });
+
+  it('is Injected as long as nothing would be different', () => {
+    expect(standingOfJob(injected, [forJobs])).to.include({ state: 'Injected' });
+  });
+
+  it('is Outdated while it runs with what a policy said before, and says that only a new one changes that', () => {
+    const one = standingOfJob(injected, [changedRule]);
+    expect(one).to.include({ state: 'Outdated', reason: 'InjectionChanged' });
+    expect(one?.message).to.contain('its template cannot change: delete it, and create it again');
+  });
+
+  it('is Missed while it runs without, and says the same', () => {
+    const one = standingOfJob(plain, [forJobs]);
+    expect(one?.state).to.equal('Missed');
+    expect(one?.message).to.contain('delete it, and create it again');
+  });
+
+  it('has ended: it counts as it was, and nothing is to be done', () => {
+    expect(standingOfJob(injected, [changedRule], ended)).to.include({ state: 'Injected' });
+    expect(standingOfJob(plain, [forJobs], ended)).to.include({ state: 'Excluded', reason: 'Finished' });
+    expect(
+      standingOfJob(
+        plain,
+        [ruleWith({ ...forJobs, environment: { ...forJobs.environment, allowedPaths: ['x/*'] } })],
+        ended,
+      ),
+    ).to.include({
+      state: 'Excluded',
+    });
+  });
+});
