@@ -171,6 +171,15 @@ export const KINDS: Readonly<Record<BuiltInKind, Kind>> = {
 
 export const WORKLOAD_KINDS = Object.keys(KINDS) as readonly BuiltInKind[];
 
+// As the CRD has it.
+const OF_A_GROUP = /^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?){2,}$/;
+const LONGEST_NAME = 317;
+
+/** Whether a value is a name that a kind of the setting `templates` may have in `targets`, known or not. */
+export function isNameOfAdded(value: unknown): value is WorkloadKind {
+  return typeof value === 'string' && value.length <= LONGEST_NAME && OF_A_GROUP.test(value);
+}
+
 /** Returns the names of all kinds. */
 export function namesOf(kinds: Kinds): readonly WorkloadKind[] {
   return Object.keys(kinds);
@@ -219,8 +228,8 @@ function partsOfVersion(apiVersion: string): readonly [group: string, version: s
   return [apiVersion.slice(0, Math.max(0, slash)), apiVersion.slice(slash + 1)];
 }
 
-/** Which controller has made an object from a template of its own; Other: one of a kind that the table does not have. */
-export type Maker = WorkloadKind | 'Other';
+/** The kind of a controller that has made an object from a template of its own; 'Other': one that the table does not have. */
+export type Maker = WorkloadKind;
 
 /** What a controller adds to the ReplicaSets that it makes, and to their pods, which name the ReplicaSet alone. */
 const LABELS_OF_MAKERS: Readonly<Record<string, Pick<Resource, 'group'> & { readonly kind: string }>> = {

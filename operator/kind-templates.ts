@@ -9,6 +9,8 @@ import type { AddedKind } from '../core/added-kinds.ts';
 import { KINDS } from '../core/kinds.ts';
 import { nearestOf } from '../core/edit-distance.ts';
 import { shortened } from '../core/shown.ts';
+import { SettingsError } from './settings-sources.ts';
+import type { SettingSpec } from './settings-validation.ts';
 import type { Field } from './vault-identities.ts';
 
 /** What is wrong with an entry, for who has written it: with the place, and what to write instead. */
@@ -54,6 +56,30 @@ const FIELDS: Readonly<Record<keyof Omit<AddedKind, 'between'>, Field>> = {
 
 /** Returns the table of the keys of an entry, from which the chart's schema is made. */
 export const templateFields = (): Readonly<Record<string, Field>> => FIELDS;
+
+/** The row of the table of settings. */
+export const TEMPLATES: SettingSpec = {
+  default: '',
+  // read by readTemplates()
+  schema: {},
+  allowed:
+    'presets separated by commas (ArgoRollout, CloneSet, KnativeService); in the file of --config, a list of them and of entries with group, version, resource, kind, template and rollout',
+  help: 'kinds of other operators that have a pod template, which policies can then name in targets as Kind.group, such as Rollout.argoproj.io (docs/guides/other-kinds.md). The operator needs the rights on each. Empty: none',
+};
+
+/**
+ * Returns the value of the setting. Throws SettingsError.
+ *
+ * @param origin where it was written
+ */
+export function templatesOf(value: unknown, origin: string): readonly AddedKind[] {
+  try {
+    return readTemplates(value);
+  } catch (error) {
+    if (error instanceof TemplateError) throw new SettingsError(`${origin}: ${error.message}`);
+    throw error;
+  }
+}
 
 const MOST = 16;
 const PRESET_NAMES = Object.keys(PRESETS);

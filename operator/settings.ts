@@ -4,9 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 
-import { targetNameOf } from '../core/added-kinds.ts';
 import type { AddedKind } from '../core/added-kinds.ts';
-import { readTemplates, TemplateError } from './kind-templates.ts';
+import { TEMPLATES, templatesOf } from './kind-templates.ts';
 import { removedSetting } from './removed-settings.ts';
 import type { Environment } from './settings-sources.ts';
 import {
@@ -311,14 +310,7 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     allowed: 'a ServiceAccount name',
     help: "ServiceAccount in the operator's namespace whose token the operator logs in to Vault with, unless an entry of vaultIdentities names another: not its own, and without any right in the cluster",
   },
-  templates: {
-    default: '',
-    // read by readTemplates()
-    schema: {},
-    allowed:
-      'presets separated by commas (ArgoRollout, CloneSet, KnativeService); in the file of --config, a list of them and of entries with group, version, resource, kind, template and rollout',
-    help: 'kinds of other operators that have a pod template, which policies can then name in targets as Kind.group, such as Rollout.argoproj.io (docs/guides/other-kinds.md). The operator needs the rights on each. Empty: none',
-  },
+  templates: TEMPLATES,
 };
 
 /** Returns the table of all settings by their names in the file, from which the chart's schema is made. */
@@ -385,17 +377,8 @@ export function readSettings(
     throw new SettingsError(`${origin}: nobody shows a certificate without --webhook-client-ca; write that as well`);
   }
   const identities = identitiesOf(values, origins.get('vaultIdentities') ?? '', readFile);
-  const templates = templatesOf(values, origins.get('templates') ?? '');
+  const templates = templatesOf(values.templates, origins.get('templates') ?? '');
   return { ...values, vaultIdentities: identities, templates } as unknown as Settings;
-}
-
-function templatesOf({ templates }: Record<string, unknown>, origin: string): readonly AddedKind[] {
-  try {
-    return readTemplates(templates);
-  } catch (error) {
-    if (error instanceof TemplateError) throw new SettingsError(`${origin}: ${error.message}`);
-    throw error;
-  }
 }
 
 function identitiesOf(
@@ -433,20 +416,4 @@ function pick(
   if (variable !== undefined && variable !== '') return [convert(variable), variableOf(name)];
   if (name in file) return [file[name], `${name} in the --config file`];
   return [SPECS[name].default, name];
-}
-
-/**
- * Returns the settings that differ from their defaults, as the file of --config has them, for people. None of them holds a
- * secret: credentials are in files, of which only the names are here. Of vaultIdentities and templates it returns the names.
- */
-export function changedSettings(settings: Settings): Readonly<Record<string, unknown>> {
-  const { vaultIdentities, templates, ...plain } = settings;
-  const changed = Object.entries(plain).filter(([name, value]) => value !== SPECS[name as keyof Settings].default);
-  const names = vaultIdentities.map(({ name }) => name);
-  const added = templates.map(targetNameOf);
-  return {
-    ...Object.fromEntries<unknown>(changed),
-    ...(names.length > 0 && { vaultIdentities: names }),
-    ...(added.length > 0 && { templates: added }),
-  };
 }

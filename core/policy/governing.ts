@@ -1,6 +1,6 @@
 /** Which policies govern a namespace, and which of them comes first: those with a rule, and those without one. */
 import { asList, asObject, asString } from '../json.ts';
-import { WORKLOAD_KINDS } from '../kinds.ts';
+import { isNameOfAdded, WORKLOAD_KINDS } from '../kinds.ts';
 import type { WorkloadKind } from '../kinds.ts';
 import type { KubernetesObject } from '../object.ts';
 import { compareText } from '../order.ts';
@@ -69,14 +69,11 @@ export function unusablePolicyOf(object: KubernetesObject, fault: string): Unusa
   };
 }
 
-/** As the CRD has it: a kind that the operator's setting `templates` may add. */
-const OF_A_GROUP = /^[A-Z][A-Za-z0-9]{0,62}(\.[-a-z0-9]{1,63}){2,8}$/;
-
 const BY_DEFAULT: readonly WorkloadKind[] = DEFAULTS.targets;
 
 function targetsOf(targets: unknown): readonly WorkloadKind[] {
   const written = asList(targets) ?? [];
-  const added = written.flatMap((name) => (typeof name === 'string' && OF_A_GROUP.test(name) ? [name] : []));
+  const added = written.flatMap((name) => (isNameOfAdded(name) ? [name] : []));
   const builtIn = WORKLOAD_KINDS.filter((kind) => written.includes(kind));
   const known = [...builtIn, ...added];
   if (known.length > 0 && known.length === written.length) return known;

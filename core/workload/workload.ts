@@ -90,7 +90,7 @@ export function partsOfWorkloadKey(key: string): {
   readonly name: string;
 } {
   const slash = key.indexOf('/');
-  return { kind: key.slice(0, slash) as WorkloadKind, ...partsOfKey(key.slice(slash + 1)) };
+  return { kind: key.slice(0, slash), ...partsOfKey(key.slice(slash + 1)) };
 }
 
 /** Others with our prefix are only warned about, and may be long and many. */

@@ -4,6 +4,7 @@ import { describeError, isForbidden, isNotFound } from '../../kube/errors.ts';
 import { Informer } from '../../kube/informer.ts';
 import type { InformerOptions } from '../../kube/informer.ts';
 import { ApiError } from '../../kube/object-client.ts';
+import { isGoing } from '../../kube/restartable.ts';
 import { OutageLog } from '../../kube/outage-log.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { Store } from '../../kube/object-store.ts';
@@ -78,11 +79,11 @@ export class KindWatch {
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options;
     const backoff = new Backoff(API_SERVER_BACKOFF, random);
-    while (!signal.aborted) {
+    while (isGoing(signal)) {
       if (await this.#isServed(signal)) {
         backoff.reset();
         await this.#watch(signal);
-      } else if (!signal.aborted) await clock.sleep(backoff.next(), signal);
+      } else if (isGoing(signal)) await clock.sleep(backoff.next(), signal);
     }
   }
 

@@ -136,7 +136,7 @@ export class WorkloadController {
   /** Its keys by namespace: a change of one namespace must not cost a look through thousands. */
   readonly #lookedIn = new Map<string, Set<string>>();
   readonly #listeners = new Listeners<[policyKey: string]>();
-  readonly #problems = new Listeners<[]>();
+  readonly #problems = new Listeners();
   readonly #metrics: WorkloadMetrics;
 
   constructor(options: WorkloadControllerOptions) {

@@ -98,6 +98,16 @@ export const POD_CASES: Readonly<Record<string, Case>> = {
     look: SETTINGS,
     seen: 'templates: []\nvaultIdentities:\n- address: https://v\n  name: main\n  paths:\n  - secret/data/*\n',
   },
+  'settings.templates': {
+    value: [
+      'ArgoRollout',
+      { group: 'e.com', version: 'v1', resource: 'as', kind: 'A', template: 'spec.a', rollout: 'None' },
+    ],
+    look: SETTINGS,
+    seen:
+      'templates:\n- ArgoRollout\n- group: e.com\n  kind: A\n  resource: as\n  rollout: None\n  template: spec.a\n  version: v1\n' +
+      'vaultIdentities: []\n',
+  },
   settingsFiles: {
     value: { 'ca.crt': 'a CA\n', 'settings.yaml': 'ignored' },
     look: into('ConfigMap', `${RELEASE}-settings`, 'data'),

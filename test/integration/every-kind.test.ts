@@ -218,7 +218,7 @@ describe('every kind on a real API server', function () {
       const list = JSON.parse(await cluster.kubectl('get', resource, '-n', NAMESPACE, '-o', 'json')) as {
         items: { metadata: { name: string; ownerReferences?: unknown } }[];
       };
-      return list.items.filter(({ metadata }) => metadata.name.startsWith(prefix)) as unknown as readonly RawObject[];
+      return list.items.filter(({ metadata }) => metadata.name.startsWith(prefix));
     };
     const commandsOf = (kind: BuiltInKind, objects: readonly RawObject[]): readonly unknown[] =>
       objects.flatMap((object) =>

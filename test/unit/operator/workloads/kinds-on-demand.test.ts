@@ -66,7 +66,7 @@ describe('kinds that are watched on demand', () => {
     const namespace = 'shop';
     const { template, ...metadata } = more as { template?: object };
     const object = { apiVersion: `${group}/${version}`, kind, metadata: { name, namespace, ...metadata } };
-    return api.create({ ...resource, namespace }, { ...object, spec: { template } } as KubernetesObject);
+    return api.create({ ...resource, namespace }, { ...object, spec: { template } });
   }
 
   const policy = (targets: readonly string[], namespace = 'shop'): void =>
