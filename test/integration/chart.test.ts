@@ -88,7 +88,7 @@ describe('the chart', function () {
       drain: '1m30s',
     };
     const configMap = (await render({ settings })).find(({ kind }) => kind === 'ConfigMap') as unknown as Settings;
-    expect(parse(configMap.data['settings.yaml'])).to.deep.equal({ ...settings, vaultIdentities: [] });
+    expect(parse(configMap.data['settings.yaml'])).to.deep.equal({ ...settings, templates: [], vaultIdentities: [] });
   });
 
   it('rolls the Deployment when a setting or a file changes, and not for anything else', async () => {

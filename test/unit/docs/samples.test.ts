@@ -4,7 +4,6 @@ import { parse, parseAllDocuments } from 'yaml';
 import { compilePolicy } from '../../../core/policy/compile.ts';
 import { matchingRules } from '../../../core/policy/match.ts';
 import { RuleCache } from '../../../operator/policies/rule-cache.ts';
-import type { WorkloadKind } from '../../../core/kinds.ts';
 import type { Rule } from '../../../core/policy/rule.ts';
 import { defaults, validate } from '../../support/example-policy.ts';
 
