@@ -18,6 +18,8 @@ export const mark = {
   altered: 'vaultinjection.dev/altered',
   /** On the operator's ServiceAccount, by people: how URLs of the webhook begin, for config/guard. */
   webhookUrl: 'vaultinjection.dev/webhook-url',
+  /** The same: which resources of the setting `templates` it may have reviewed, as `rollouts.argoproj.io`, separated by commas. */
+  templates: 'vaultinjection.dev/templates',
   /** On a namespace, by people: the entry of config/external-webhook that its workloads are sent through. */
   webhook: 'vaultinjection.dev/webhook',
   /** The same for the entries of its other-kinds.yaml. */

@@ -54,6 +54,19 @@ export const REASONS = {
     action:
       'Move the policy and the workloads to a namespace that the term in the message lets in, or have the platform that adds it leave this webhook alone (docs/adr/0016-proof-that-the-webhook-is-called.md).',
   },
+  TargetUnknown: {
+    usedBy: ['Ready', 'Stalled', 'Event'],
+    meaning: 'spec.targets names a kind that the operator does not know. The policy is in force for its other targets.',
+    action:
+      'Add the kind to the operator’s setting templates (docs/guides/other-kinds.md), or correct or remove its name in spec.targets.',
+  },
+  TargetUnavailable: {
+    usedBy: ['Ready', 'Stalled', 'Event'],
+    meaning:
+      'The API server has no such resource, or does not let the operator watch it. The policy is in force for its other targets. The operator tries again within 30 seconds, and begins when it can.',
+    action:
+      'Do what the message says: install the CRD, or grant the operator the right (docs/guides/other-kinds.md). Or remove the kind from spec.targets.',
+  },
   ConfigurationLacking: {
     usedBy: ['Programmed', 'Ready', 'Stalled'],
     meaning:

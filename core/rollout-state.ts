@@ -152,8 +152,8 @@ function hasStarted(spec: RawObject, status: RawObject, { available }: Pick<Roll
   return available && number(spec.replicas, 1) > 0 && number(status.updatedReplicas) > 0;
 }
 
-/** Until the controller has seen the newest spec, its counts are about another one. */
-function podsOf(
+/** Returns what counts of pods say. Until the controller has seen the newest spec, they are about another one. */
+export function podsOf(
   spec: RawObject,
   status: RawObject,
   isSeen: boolean,

@@ -2,7 +2,7 @@
  * The spans that the operator records, and their attributes: what code, tests and docs/reference/traces.md share. Names are
  * those of OpenTelemetry's semantic conventions where there is one; all others begin with `vaultinjection.`.
  */
-import type { WorkloadKind } from './kinds.ts';
+import type { BuiltInKind, WorkloadKind } from './kinds.ts';
 
 export interface SpanDescription {
   /** Of OpenTelemetry: which side of a call it is. */
@@ -68,6 +68,8 @@ export const SPAN_ATTRIBUTES = {
   'vaultinjection.result': 'what became of the request: `Done`, `Gone`, `Refused` or `Failed`',
   'vaultinjection.review.bytes': 'size of the request in bytes',
   'vaultinjection.review.uid': 'uid of the review, as in the log of the operator',
+  'vaultinjection.workload.kind': 'kind of a workload that the setting `templates` adds, as policies name it',
+  'vaultinjection.workload.name': 'its name; its generateName if it has no name yet',
 } as const;
 
 export type AttributeName = keyof typeof SPAN_ATTRIBUTES;
@@ -84,9 +86,11 @@ const NAME_ATTRIBUTES = {
   ReplicaSet: 'k8s.replicaset.name',
   ReplicationController: 'k8s.replicationcontroller.name',
   Pod: 'k8s.pod.name',
-} as const satisfies Record<WorkloadKind, AttributeName>;
+} as const satisfies Record<BuiltInKind, AttributeName>;
 
 /** Returns the attributes that say which workload a span is about. */
 export function workloadAttributes(kind: WorkloadKind, namespace: string, name: string): SpanAttributes {
-  return { 'k8s.namespace.name': namespace, [NAME_ATTRIBUTES[kind]]: name };
+  const attribute = Object.hasOwn(NAME_ATTRIBUTES, kind) ? NAME_ATTRIBUTES[kind as BuiltInKind] : undefined;
+  const named = { 'vaultinjection.workload.kind': kind, 'vaultinjection.workload.name': name };
+  return { 'k8s.namespace.name': namespace, ...(attribute === undefined ? named : { [attribute]: name }) };
 }

@@ -4,6 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 
+import type { AddedKind } from '../core/added-kinds.ts';
+import { TEMPLATES, templatesOf } from './kind-templates.ts';
 import { removedSetting } from './removed-settings.ts';
 import type { Environment } from './settings-sources.ts';
 import {
@@ -70,6 +72,7 @@ export interface Settings {
   readonly nodePlatforms: string;
   readonly vaultIdentities: readonly VaultIdentity[];
   readonly vaultServiceAccount: string;
+  readonly templates: readonly AddedKind[];
 }
 
 export { SettingsError };
@@ -307,6 +310,7 @@ const SPECS: Readonly<Record<keyof Settings, SettingSpec>> = {
     allowed: 'a ServiceAccount name',
     help: "ServiceAccount in the operator's namespace whose token the operator logs in to Vault with, unless an entry of vaultIdentities names another: not its own, and without any right in the cluster",
   },
+  templates: TEMPLATES,
 };
 
 /** Returns the table of all settings by their names in the file, from which the chart's schema is made. */
@@ -373,7 +377,8 @@ export function readSettings(
     throw new SettingsError(`${origin}: nobody shows a certificate without --webhook-client-ca; write that as well`);
   }
   const identities = identitiesOf(values, origins.get('vaultIdentities') ?? '', readFile);
-  return { ...values, vaultIdentities: identities } as unknown as Settings;
+  const templates = templatesOf(values.templates, origins.get('templates') ?? '');
+  return { ...values, vaultIdentities: identities, templates } as unknown as Settings;
 }
 
 function identitiesOf(
@@ -411,15 +416,4 @@ function pick(
   if (variable !== undefined && variable !== '') return [convert(variable), variableOf(name)];
   if (name in file) return [file[name], `${name} in the --config file`];
   return [SPECS[name].default, name];
-}
-
-/**
- * Returns the settings that differ from their defaults, as the file of --config has them, for people. None of them holds a
- * secret: credentials are in files, of which only the names are here. Of vaultIdentities it returns the names.
- */
-export function changedSettings(settings: Settings): Readonly<Record<string, unknown>> {
-  const { vaultIdentities, ...plain } = settings;
-  const changed = Object.entries(plain).filter(([name, value]) => value !== SPECS[name as keyof Settings].default);
-  const names = vaultIdentities.map(({ name }) => name);
-  return { ...Object.fromEntries<unknown>(changed), ...(names.length > 0 && { vaultIdentities: names }) };
 }

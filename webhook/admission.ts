@@ -4,7 +4,7 @@ import type { Logger } from '../kube/log.ts';
 import { NO_TRACER } from '../kube/tracer.ts';
 import type { Span, Tracer } from '../kube/tracer.ts';
 import { kindOf } from '../core/kinds.ts';
-import type { WorkloadKind } from '../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../core/kinds.ts';
 import type { RuleSnapshot } from '../core/policy/rule.ts';
 import { asObject, asString } from '../core/json.ts';
 import { SHORT_JSON } from '../core/json-trim.ts';
@@ -21,6 +21,8 @@ import { BadReview, decodeLargeReview, decodeReview, encodeReview } from './revi
 import type { ReviewRequest, ReviewResponse } from './review.ts';
 
 export interface AdmissionOptions {
+  /** Those that the operator knows (default: the built-in ones). */
+  readonly kinds?: Kinds;
   /** Returns the current rules; called once per review. */
   readonly rules: () => RuleSnapshot;
   /** The pure core: mutateWorkload of injection/mutate.ts. */
@@ -44,7 +46,7 @@ export type ReviewOutcome = Outcome | 'Skipped';
 
 /** What was decided about one object. Contains nothing of the object but the names of skipped containers. */
 export interface Reviewed {
-  /** From the request: one of core/kinds.ts unless the outcome is Skipped. */
+  /** As policies name it; from the request if the outcome is Skipped. */
   readonly kind: string;
   readonly namespace: string;
   /** Its generateName if it has no name yet. */
@@ -106,10 +108,10 @@ export function createAdmission(settings: AdmissionOptions): Admission {
       error instanceof BadReview ? plain(error.status, error.message) : failed(error, review, options);
     const decideFor = (request: ReviewRequest): Answer | Promise<Answer> => {
       review.request = request;
-      if (span.isRecorded) span.set(whatIsReviewed(entry, request, body.length));
+      if (span.isRecorded) span.set(whatIsReviewed(entry, request, body.length, options.kinds));
       const ignorance = options.ignorance?.(entry, request.namespace);
       if (ignorance !== undefined) return postponed(ignorance, review, options);
-      const input = inputOf(request, options.rules, body.length);
+      const input = inputOf(request, options, body.length);
       // our configuration sends no others, but somebody else's might
       if (input === undefined) return answer(review, request, SKIPPED, options);
       const decided = decideOn(input, options, lookUps(request.namespace, body.length, span));
@@ -147,11 +149,16 @@ function decideOn(
   return known instanceof Promise ? known.then(again) : again(known);
 }
 
-function inputOf(request: ReviewRequest, rules: () => RuleSnapshot, characters: number): MutationInput | undefined {
+function inputOf(
+  request: ReviewRequest,
+  { rules, kinds }: AdmissionOptions,
+  characters: number,
+): MutationInput | undefined {
   const { namespace, name, object, stored } = request;
-  const kind = workloadKind(request);
+  const kind = workloadKind(request, kinds);
   if (kind === undefined || object === undefined) return undefined;
-  return { kind, namespace, name, object, rules: rules(), characters, ...(stored && { stored }) };
+  const input = { kind, namespace, name, object, rules: rules(), characters };
+  return { ...input, ...(kinds && { kinds }), ...(stored && { stored }) };
 }
 
 /** Reports the result to metrics, log and onReviewed, and returns it as a response for the API server. */
@@ -159,14 +166,15 @@ function answer(
   { entry, started, span }: Review,
   request: ReviewRequest,
   result: MutationResult | typeof SKIPPED,
-  { metrics, decisions, onReviewed }: AdmissionOptions & { readonly decisions: DecisionLog },
+  { kinds, metrics, decisions, onReviewed }: AdmissionOptions & { readonly decisions: DecisionLog },
 ): Answer {
   const { outcome, response, policy, reason } = decide(request.uid, result);
   const json = encodeReview(response);
   const ms = performance.now() - started;
   metrics.reviewed(entry, request.operation, outcome, ms / 1000);
   const { uid, namespace, name, operation, dryRun } = request;
-  const about = { uid, namespace, kind: request.kind.kind, name, operation, dryRun, policy, reason };
+  const kind = workloadKind(request, kinds) ?? request.kind.kind;
+  const about = { uid, namespace, kind, name, operation, dryRun, policy, reason };
   const { wrapped, patch } = result.outcome === 'Skipped' ? UNTOUCHED : result;
   decisions.note({ ...about, outcome, wrapped, isChanged: patch.length > 0, ms });
   if (span.isRecorded) {
@@ -177,16 +185,17 @@ function answer(
   if (reason !== undefined) metrics.denied(reason);
   if (isTooLarge(result)) metrics.bounded('Size');
   // without a name the API server refuses it: nothing has happened
-  if (!request.dryRun && name !== '') onReviewed?.(reviewedOf(request, result));
+  if (!request.dryRun && name !== '') onReviewed?.(reviewedOf(kind, request, result));
   return { status: 200, contentType: 'application/json', body: json };
 }
 
 function reviewedOf(
-  { kind, namespace, name, operation, object }: ReviewRequest,
+  kind: string,
+  { namespace, name, operation, object }: ReviewRequest,
   result: MutationResult | typeof SKIPPED,
 ): Reviewed {
   const uid = asString(asObject(object?.metadata)?.uid);
-  const about = { kind: kind.kind, namespace, name, operation, ...(uid === undefined ? {} : { uid }) };
+  const about = { kind, namespace, name, operation, ...(uid === undefined ? {} : { uid }) };
   if (result.outcome === 'Skipped') return { ...about, outcome: 'Skipped', skipped: [] };
   const { outcome, policy, denial, held, skipped, wrapped } = result;
   const cameInjected = outcome === 'Unchanged' && wrapped.length > 0;
@@ -233,9 +242,9 @@ function decide(uid: string, result: MutationResult | typeof SKIPPED): Decision 
   };
 }
 
-function workloadKind({ kind, operation }: ReviewRequest): WorkloadKind | undefined {
+function workloadKind({ kind, operation }: ReviewRequest, kinds: Kinds | undefined): WorkloadKind | undefined {
   if (operation !== 'CREATE' && operation !== 'UPDATE') return undefined;
-  return kindOf(kind.group, kind.version, kind.kind);
+  return kindOf(kind.group, kind.version, kind.kind, kinds);
 }
 
 function auditOf({ audit, policy, outcome }: MutationResult): Record<string, string> {

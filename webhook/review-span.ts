@@ -1,5 +1,6 @@
 /** What the trace of a review says: the same names as the log, and nothing else of the object. */
 import { kindOf } from '../core/kinds.ts';
+import type { Kinds } from '../core/kinds.ts';
 import { workloadAttributes } from '../core/spans.ts';
 import type { SpanAttributes } from '../core/spans.ts';
 import type { Span } from '../kube/tracer.ts';
@@ -7,9 +8,9 @@ import type { Entry } from './configuration/configuration.ts';
 import type { ReviewRequest } from './review.ts';
 
 /** Returns the attributes that are known before anything is decided. */
-export function whatIsReviewed(entry: Entry, request: ReviewRequest, bytes: number): SpanAttributes {
+export function whatIsReviewed(entry: Entry, request: ReviewRequest, bytes: number, kinds?: Kinds): SpanAttributes {
   const { uid, operation, kind, namespace, name, dryRun } = request;
-  const known = kindOf(kind.group, kind.version, kind.kind);
+  const known = kindOf(kind.group, kind.version, kind.kind, kinds);
   return {
     ...(known === undefined ? { 'k8s.namespace.name': namespace } : workloadAttributes(known, namespace, name)),
     'vaultinjection.entry': entry,

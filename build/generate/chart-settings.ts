@@ -1,5 +1,8 @@
 /** What the chart knows of the operator's settings: made from the operator's own table, so that no setting is forgotten. */
+import { PRESETS } from '../../core/added-kinds.ts';
+import { templateFields } from '../../operator/kind-templates.ts';
 import { settingSpecs } from '../../operator/settings.ts';
+import type { Field } from '../../operator/vault-identities.ts';
 import { identityFields } from '../../operator/vault-identities.ts';
 
 export const CHART_SETTINGS_FILE = 'config/chart/files/settings.json';
@@ -32,7 +35,9 @@ export function settingsSchema(): Schema {
     name,
     name === 'vaultIdentities'
       ? { description: help, type: 'array', items: identitySchema() }
-      : { description: `${help} (${allowed})`, ...withoutText(schema) },
+      : name === 'templates'
+        ? { description: help, type: 'array', items: { anyOf: [{ enum: Object.keys(PRESETS) }, templateSchema()] } }
+        : { description: `${help} (${allowed})`, ...withoutText(schema) },
   ]);
   return {
     type: 'object',
@@ -42,8 +47,16 @@ export function settingsSchema(): Schema {
   };
 }
 
+function templateSchema(): Schema {
+  return entrySchema(templateFields());
+}
+
 function identitySchema(): Schema {
-  const fields = Object.entries(identityFields());
+  return entrySchema(identityFields());
+}
+
+function entrySchema(table: Readonly<Record<string, Field>>): Schema {
+  const fields = Object.entries(table);
   const properties = fields.map(([name, { schema, allowed }]) => [
     name,
     {

@@ -63,7 +63,8 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   sampler: 'which traces are recorded: whether as their parent is, and the share of those that begin here',
   secret: 'name of the Secret with the certificates',
   server: 'the server of the operator that clients were turned away from',
-  settings: 'settings that are not defaults, by their names in the `--config` file; of vaultIdentities only the names',
+  settings:
+    'settings that are not defaults, by their names in the `--config` file; of vaultIdentities and templates only the names',
   signal: 'signal that ends the process',
   status: 'status of the condition VaultReachable, or of a version of a secret',
   step: 'step of a rotation of the CA, or of the path of the webhook',

@@ -4,8 +4,8 @@
  */
 import { choose, governorsOf, isUsable } from '../policy/governing.ts';
 import { matchingRules } from '../policy/match.ts';
-import { keepsPods, KINDS, makerOf, templateOf } from '../kinds.ts';
-import type { WorkloadKind } from '../kinds.ts';
+import { keepsPods, makerOf, rowOf, templateOf } from '../kinds.ts';
+import type { Kinds, WorkloadKind } from '../kinds.ts';
 import type { Governor, Rule, RuleSnapshot } from '../policy/rule.ts';
 import { apiTokenFor, needsWith, skippedForToken, tokenUnwanted, warnOfToken } from './api-token.ts';
 import { deniedPath } from './bounds.ts';
@@ -48,6 +48,8 @@ import type { WrittenConfigs } from './written-configs.ts';
 
 export interface MutationInput {
   readonly kind: WorkloadKind;
+  /** Those that the operator knows; default: the built-in ones. */
+  readonly kinds?: Kinds;
   readonly namespace: string;
   /** Empty if the API server has yet to generate it. */
   readonly name: string;
@@ -73,7 +75,7 @@ type WithoutInjection = (outcome: Outcome, about?: About) => MutationResult;
  * @param written remembers what was written for other workloads, which saves time and changes nothing
  */
 export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): MutationResult {
-  const { kind, namespace, object, rules } = input;
+  const { kind, kinds, namespace, object, rules } = input;
   const workload = asObject(object);
   if (workload === undefined) {
     return denied({ reason: 'MalformedObject', message: 'the object under review is not a JSON object' });
@@ -81,19 +83,20 @@ export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): 
   const governors = governorsOf(rules, namespace);
   const oversized = oversizedOf(workload);
   if (oversized !== undefined) return leaveUnread(oversized, governors, workload, input);
-  const maker = makerOf(kind, workload);
+  const maker = makerOf(kind, workload, kinds);
   const matching = matchingRules(governors, kind, labelsOfWorkload(workload), maker);
-  const template = templateOf(kind, workload);
+  const template = templateOf(kind, workload, kinds);
   const podSpec = template && podSpecOf(template);
   // Without a template or containers there is nothing to inject; the API server's validation reports what is missing.
   if (template === undefined || podSpec === undefined) return result(matching[0] ? 'Unchanged' : 'NoPolicy', {});
   const { characters } = input;
   const isTooLarge = excessOf(workload, template, STORED, characters);
   if (isTooLarge !== undefined) return leaveAlone(isTooLarge, matching, workload, template, input);
-  if (maker !== undefined && hasInjectedTemplate(kind, workload))
+  if (maker !== undefined && hasInjectedTemplate(kind, workload, kinds))
     return result('Unchanged', { reason: 'it was made from a template that is injected' });
-  const before = templateOf(kind, asObject(input.stored));
-  if (!KINDS[kind].templateMayChange && before !== undefined) return reproduced(before, template, workload, input);
+  const before = templateOf(kind, asObject(input.stored), kinds);
+  if (!rowOf(kind, kinds).templateMayChange && before !== undefined)
+    return reproduced(before, template, workload, input);
   const restored = restore(template, isSelectedByLabel(workload));
   const excess = excessOf(workload, restored.template, WRITTEN, characters);
   if (excess !== undefined) return leaveAlone(excess, matching, workload, template, input);
@@ -115,6 +118,7 @@ function review(
   matching: readonly Governor[],
   {
     kind,
+    kinds,
     governors,
     stored,
     images,
@@ -123,7 +127,7 @@ function review(
     written,
   }: MutationInput & { readonly governors: readonly Governor[]; readonly written: WrittenConfigs | undefined },
 ): MutationResult {
-  const templatePath = pathOf(kind);
+  const templatePath = pathOf(kind, kinds);
   const warnings: string[] = [];
   const warn = (text: string): void => void warnings.push(text);
   const detailsOf = (rule: Governor | undefined, known: Partial<Details> = {}): Details | undefined => {
@@ -154,7 +158,7 @@ function review(
   }
   const wishes = readWishes(workload, restored.template, warn);
   const rule = choose(matching, wishes.policy);
-  const before = templateOf(kind, asObject(stored));
+  const before = templateOf(kind, asObject(stored), kinds);
   const damage = positionEdit(before, template, rule && isUsable(rule) ? rule.injector.image : undefined, warn);
   if (damage !== undefined) return denied(damage, { warnings, rule, details: detailsOf(rule) });
   if (rule === undefined) {
@@ -255,7 +259,7 @@ function review(
   }
   const oversize = oversizeOf(injected.template);
   if (oversize !== undefined) return refused(oversize);
-  if (isRolledByOperator(rule) && !keepsPods(kind, workload)) warn(LOSES_PODS);
+  if (isRolledByOperator(rule) && !keepsPods(kind, workload, kinds)) warn(LOSES_PODS);
   advise(podSpecOf(restored.template) ?? {}, wrapped);
   const patch = diff(template, injected.template, templatePath);
   const unwrapped = detailed ? unwrappedOf(template, selected, wrapped) : [];
@@ -304,7 +308,7 @@ function reproduced(
   stored: RawObject,
   edited: RawObject,
   workload: RawObject,
-  { kind, characters, stored: before }: MutationInput,
+  { kind, kinds, characters, stored: before }: MutationInput,
 ): MutationResult {
   const reason = `the template of a ${kind} cannot change`;
   if (excessOf(asObject(before) ?? {}, stored, STORED, characters) !== undefined)
@@ -313,12 +317,14 @@ function reproduced(
   const isUnwanted = asBoolean(asString(own(annotationsOf(workload), annotation.inject)) ?? '') === false;
   const stays = `${annotation.inject}: what is injected stays, ${reason}; delete it, and create it again`;
   const isKept = isUnwanted && annotationsOf(stored)?.[annotation.injected] !== undefined;
-  const patch = diff(edited, template, pathOf(kind));
+  const patch = diff(edited, template, pathOf(kind, kinds));
   return result('Unchanged', { patch, reason, ...(isKept && { warnings: [stays] }) });
 }
 
-function pathOf(kind: WorkloadKind): string {
-  return KINDS[kind].template.map((field) => `/${field}`).join('');
+function pathOf(kind: WorkloadKind, kinds: Kinds | undefined): string {
+  return rowOf(kind, kinds)
+    .template.map((field) => `/${field}`)
+    .join('');
 }
 
 /** What the operator requested; any other value was written by somebody else and rolls nothing. */

@@ -5,7 +5,7 @@
 import { asObject, asString, own } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { templateOf } from '../kinds.ts';
-import type { WorkloadKind } from '../kinds.ts';
+import type { Kinds, WorkloadKind } from '../kinds.ts';
 import { oversizedOf } from '../oversized.ts';
 import type { Oversized } from '../oversized.ts';
 import { choose, isUsable } from '../policy/governing.ts';
@@ -21,6 +21,7 @@ import { result } from './result.ts';
 /** What else a decision looks at; of a MutationInput. */
 export interface Circumstances {
   readonly kind: WorkloadKind;
+  readonly kinds?: Kinds;
   /** The workload as it is stored, if it is being updated. */
   readonly stored?: unknown;
   readonly detailed?: boolean;
@@ -32,7 +33,7 @@ export function leaveAlone(
   matching: readonly Governor[],
   workload: RawObject,
   template: RawObject,
-  { kind, stored, detailed = false }: Circumstances,
+  { kind, kinds, stored, detailed = false }: Circumstances,
 ): MutationResult {
   const wish = (key: string): string | undefined =>
     [template, workload].map((holder) => asString(own(annotationsOf(holder), key))?.trim()).find(Boolean);
@@ -45,7 +46,7 @@ export function leaveAlone(
     return result('Excluded', { rule, details, exclusion: 'AnnotationMissing' });
   }
   // ten times as fast as equal(), and the API server writes what is equal in the same order
-  const before = templateOf(kind, asObject(stored));
+  const before = templateOf(kind, asObject(stored), kinds);
   const isChanged = before === undefined || JSON.stringify(template) !== JSON.stringify(before);
   return hold(rule, workloadTooLarge(excess, rule), isChanged, [], details);
 }

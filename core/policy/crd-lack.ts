@@ -36,6 +36,10 @@ function lackOf(found: RawObject, wanted: RawObject, path: string): string[] {
       : (asList(wanted.enum) ?? [])
           .filter((value) => !values.some((other) => equal(other, value)))
           .map((value) => `${path}: ${String(value)}`);
+  // own is open where it was closed
+  if (found.enum !== undefined && wanted.enum === undefined) {
+    missingValues.push(`${path}: more than ${values.map(String).join(', ')}`);
+  }
   const fields = asObject(found.properties) ?? {};
   const inFields = Object.entries(asObject(wanted.properties) ?? {}).flatMap(([name, schema]) => {
     const at = path === '' ? name : `${path}.${name}`;

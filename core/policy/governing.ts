@@ -1,6 +1,6 @@
 /** Which policies govern a namespace, and which of them comes first: those with a rule, and those without one. */
 import { asList, asObject, asString } from '../json.ts';
-import { WORKLOAD_KINDS } from '../kinds.ts';
+import { isNameOfAdded, WORKLOAD_KINDS } from '../kinds.ts';
 import type { WorkloadKind } from '../kinds.ts';
 import type { KubernetesObject } from '../object.ts';
 import { compareText } from '../order.ts';
@@ -84,10 +84,12 @@ export function unusablePolicyOf(object: KubernetesObject, fault: string): Unusa
 const BY_DEFAULT: readonly WorkloadKind[] = DEFAULTS.targets;
 
 function targetsOf(targets: unknown): readonly WorkloadKind[] {
-  const known = WORKLOAD_KINDS.filter((kind) => asList(targets)?.includes(kind));
-  const isReadable = known.length > 0 && known.length === asList(targets)?.length;
-  if (isReadable) return known;
-  return WORKLOAD_KINDS.filter((kind) => known.includes(kind) || BY_DEFAULT.includes(kind));
+  const written = asList(targets) ?? [];
+  const added = written.flatMap((name) => (isNameOfAdded(name) ? [name] : []));
+  const builtIn = WORKLOAD_KINDS.filter((kind) => written.includes(kind));
+  const known = [...builtIn, ...added];
+  if (known.length > 0 && known.length === written.length) return known;
+  return [...WORKLOAD_KINDS.filter((kind) => builtIn.includes(kind) || BY_DEFAULT.includes(kind)), ...added];
 }
 
 /** Returns undefined if any part of it cannot be read: a part left out would select other workloads. */

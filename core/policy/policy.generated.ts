@@ -29,11 +29,10 @@ export interface VaultInjectionPolicySpec {
    * another kind in this list is injected there, as are the Jobs of a CronJob. ReplicaSets and
    * ReplicationControllers that have an owner are never injected themselves. Pod is for those
    * that are made from no template of another kind in this list: bare pods, and those of other
-   * operators.
+   * operators. A kind that the operator's setting templates adds is Kind.group, such as
+   * Rollout.argoproj.io.
    */
-  readonly targets: readonly (
-    'Deployment' | 'StatefulSet' | 'DaemonSet' | 'CronJob' | 'Job' | 'ReplicaSet' | 'ReplicationController' | 'Pod'
-  )[];
+  readonly targets: readonly string[];
   /**
    * Selects workloads of the namespace by their own labels (not those of their pods). Empty
    * selects all.
@@ -665,7 +664,6 @@ export const DEFAULTS = {
 
 /** What the fields of a policy's spec may hold, where that is one of a few words. */
 export const ENUMS = {
-  targets: ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job', 'ReplicaSet', 'ReplicationController', 'Pod'],
   selector: { matchExpressions: { operator: ['In', 'NotIn', 'Exists', 'DoesNotExist'] } },
   inject: {
     when: ['References', 'Annotation', 'Always'],

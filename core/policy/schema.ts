@@ -1,5 +1,6 @@
 import { Ajv } from 'ajv';
 import type { ErrorObject, SchemaObject } from 'ajv';
+import { WORKLOAD_KINDS } from '../kinds.ts';
 import type { VaultInjectionPolicy } from './policy.generated.ts';
 
 /** A valid policy with all defaults filled in, or what is wrong with it, one sentence per field. */
@@ -89,9 +90,12 @@ function unescapePointer(step: string): string {
   return step.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-function adviceFor({ keyword, params, message }: ErrorObject): string {
+function adviceFor({ instancePath, keyword, params, message }: ErrorObject): string {
+  if (keyword === 'pattern' && instancePath.startsWith('/spec/targets/')) return TARGET;
   return ADVICE[keyword]?.(params) ?? message ?? keyword;
 }
+
+const TARGET = `write one of ${WORKLOAD_KINDS.join(', ')}, or Kind.group of the setting templates, such as Rollout.argoproj.io`;
 
 type Params = Readonly<Record<string, unknown>>;
 

@@ -5,7 +5,7 @@
 import { AUTH_METHODS } from '../auth-methods.ts';
 import { asList, asObject, without } from '../json.ts';
 import type { RawObject } from '../json.ts';
-import { WORKLOAD_KINDS } from '../kinds.ts';
+import { isNameOfAdded, KINDS } from '../kinds.ts';
 import { compilePolicy } from './compile.ts';
 import { isPlaintext } from './faults.ts';
 import type { VaultInjectionPolicySpec } from './policy.generated.ts';
@@ -53,7 +53,7 @@ function isSound({ failurePolicy, when, targets, injector, vault }: Rule): boole
     ['References', 'Annotation', 'Always'].includes(when) &&
     ['InitContainer', 'ImageVolume'].includes(injector.delivery) &&
     (injector.resources === undefined || asObject(injector.resources) !== undefined) &&
-    targets.every((kind) => WORKLOAD_KINDS.includes(kind))
+    targets.every((kind) => Object.hasOwn(KINDS, kind) || isNameOfAdded(kind))
   );
 }
 

@@ -1,6 +1,5 @@
 /** What is brought up to date without a slot: missed workloads, those that a user asked for, those without a pod. */
 import { annotation } from '../injection/annotations.ts';
-import { KINDS } from '../kinds.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Draft } from './draft.ts';
 import { parseRequest } from './request.ts';
@@ -102,12 +101,12 @@ export function isRolled(one: Tracked): boolean {
 }
 
 function replacesPods({ workload }: Tracked): boolean {
-  return KINDS[workload.kind].replacesPods;
+  return workload.traits.replacesPods;
 }
 
 /** Whether admission can change its template. */
 function mayChange({ workload }: Tracked): boolean {
-  return KINDS[workload.kind].templateMayChange;
+  return workload.traits.templateMayChange;
 }
 
 /**

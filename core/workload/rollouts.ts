@@ -1,6 +1,5 @@
 /** What is rolled, restarted or adopted in the slots of a policy, and what stops that. */
 import { annotation } from '../injection/annotations.ts';
-import { KINDS } from '../kinds.ts';
 import type { Rule } from '../policy/rule.ts';
 import { settleMs } from '../policy/start-time.ts';
 import type { Draft } from './draft.ts';
@@ -112,7 +111,7 @@ function hasSettled(one: Tracked, request: Request, rule: Rule, draft: Draft): b
 }
 
 function failureOf(one: Tracked, request: Request, rule: Rule, draft: Draft): string | undefined {
-  const { kind, rollout } = one.workload;
+  const { traits, rollout } = one.workload;
   if (rollout.phase === 'Complete') {
     if (rollout.available || !draft.isOver(one.ages?.brokenMs ?? 0, settleMs(rule))) return undefined;
     return 'its new pods were available, and then failed';
@@ -120,7 +119,7 @@ function failureOf(one: Tracked, request: Request, rule: Rule, draft: Draft): st
   if (rollout.phase === 'Failed') {
     return `its new pods did not become available: ${rollout.message ?? 'the controller gave up'}`;
   }
-  if (KINDS[kind].hasDeadline || !isStuck(one, request, draft)) return undefined;
+  if (traits.hasDeadline || !isStuck(one, request, draft)) return undefined;
   return `its new pods have made no progress for ${ROLLOUT_DEADLINE_MS / 60_000} minutes`;
 }
 

@@ -4,7 +4,8 @@
  */
 import type { ImageNeeds, KnownImages } from '../injection/images.ts';
 import type { RawObject } from '../json.ts';
-import { KINDS, templateOf } from '../kinds.ts';
+import { templateIn } from '../kinds.ts';
+import type { Kinds } from '../kinds.ts';
 import { mutateWorkload } from '../injection/mutate.ts';
 import { annotation } from '../injection/annotations.ts';
 import { EXECUTABLE } from '../injection/names.ts';
@@ -81,7 +82,7 @@ export function standingOf(
   workload: Workload,
   object: RawObject,
   rules: RuleSnapshot,
-  known: { readonly images?: KnownImages; readonly sources?: KnownSources } = {},
+  known: { readonly images?: KnownImages; readonly sources?: KnownSources; readonly kinds?: Kinds } = {},
 ): Standing | undefined {
   const { kind, metadata } = workload;
   const { namespace, name } = metadata;
@@ -168,9 +169,9 @@ function faulty(state: State, { details }: MutationResult, outcome: string): Ver
 }
 
 /** Returns what brings a workload up to date that the operator leaves to the policy's rollout. */
-function wayOut({ kind, metadata, rollout }: Workload, governor: Governor): string {
-  if (!KINDS[kind].templateMayChange) return RECREATE;
-  if (!KINDS[kind].replacesPods) return 'its next run takes what the operator has it injected with';
+function wayOut({ kind, traits, metadata, rollout }: Workload, governor: Governor): string {
+  if (!traits.templateMayChange) return RECREATE;
+  if (!traits.replacesPods) return 'its next run takes what the operator has it injected with';
   const isAutomatic = isUsable(governor) && governor.rollout.strategy === 'Automatic';
   const isInTurn = isAutomatic && !rollout.paused && !rollout.onDelete;
   if (isInTurn) return 'rolled out in its turn (rollout.strategy is Automatic)';
@@ -180,8 +181,8 @@ function wayOut({ kind, metadata, rollout }: Workload, governor: Governor): stri
 const RECREATE = 'its template cannot change: delete it, and create it again';
 
 /** Returns what people can do where the operator can do nothing. */
-function lastWay({ kind }: Workload): string {
-  return KINDS[kind].templateMayChange ? '' : `; ${RECREATE}`;
+function lastWay({ traits }: Workload): string {
+  return traits.templateMayChange ? '' : `; ${RECREATE}`;
 }
 
 /** Whether it ran before the policy and has never been injected. */
@@ -202,7 +203,7 @@ export function willNotStart({ reason }: Pick<Standing, 'reason'>): boolean {
 function isRestartPending(workload: Workload, object: RawObject, { wrapped }: MutationResult): boolean {
   const wanted = workload.annotations[annotation.restart];
   if (wanted === undefined || wrapped.length === 0) return false;
-  const template = templateOf(workload.kind, object);
+  const template = templateIn(workload.traits, object);
   return /^[0-9a-f]{12}$/.test(wanted) && annotationsOf(template)?.[annotation.restart] !== wanted;
 }
 

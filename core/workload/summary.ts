@@ -108,10 +108,13 @@ function kindCountsOf(own: readonly Tracked[]): readonly KindCounts[] {
     if (known === undefined) byKind.set(one.workload.kind, [one]);
     else known.push(one);
   }
-  return WORKLOAD_KINDS.flatMap((kind) => {
-    const those = byKind.get(kind);
-    return those === undefined ? [] : [{ kind, ...countsOf(those) }];
-  }).slice(0, MAX_KINDS);
+  const others = [...byKind.keys()].filter((kind) => !(WORKLOAD_KINDS as readonly string[]).includes(kind)).sort();
+  return [...WORKLOAD_KINDS, ...others]
+    .flatMap((kind) => {
+      const those = byKind.get(kind);
+      return those === undefined ? [] : [{ kind, ...countsOf(those) }];
+    })
+    .slice(0, MAX_KINDS);
 }
 
 interface Ranked {

@@ -5,8 +5,8 @@
 import { asList, asObject, asString } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { ANNOTATION_PREFIX, annotationRow } from '../injection/annotations.ts';
-import { KINDS, kindOfObject, rolloutStateOf } from '../kinds.ts';
-import type { RolloutState, WorkloadKind } from '../kinds.ts';
+import { kindOfObject, KINDS, rolloutStateOf, rowOf } from '../kinds.ts';
+import type { Kind, Kinds, RolloutState, WorkloadKind } from '../kinds.ts';
 import { keyOf, partsOfKey } from '../object.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';
 import { compareText } from '../order.ts';
@@ -22,7 +22,10 @@ export interface Writer {
 }
 
 export interface Workload extends KubernetesObject {
+  /** As policies name it. */
   readonly kind: WorkloadKind;
+  /** Its row of the table of kinds. */
+  readonly traits: Kind;
   /** name, namespace, uid, resourceVersion and generation alone. */
   readonly metadata: ObjectMeta & { readonly namespace: string; readonly uid: string };
   /** Of the workload itself, those that we know. */
@@ -44,17 +47,19 @@ export const REQUEST_FIELD_MANAGER = 'vault-injection-operator-requests';
 const MAX_WRITERS = 8;
 
 /** Reduces an object of a kind of the table, as a list or watch returned it, to what is kept. */
-export function workloadOf(object: KubernetesObject): Workload {
+export function workloadOf(object: KubernetesObject, kinds: Kinds = KINDS): Workload {
   const { apiVersion, metadata } = object;
-  const kind = kindOfObject(object);
+  const kind = kindOfObject(object, kinds);
+  const traits = rowOf(kind, kinds);
   const { name, namespace = '', uid = '', resourceVersion, generation } = metadata;
-  const writers = writersOf(kind, metadata.managedFields);
+  const writers = writersOf(traits, metadata.managedFields);
   return {
     apiVersion,
     kind,
+    traits,
     metadata: { name, namespace, uid, ...(resourceVersion && { resourceVersion }), ...(generation && { generation }) },
     annotations: ours(metadata.annotations),
-    rollout: rolloutStateOf(kind, object),
+    rollout: rolloutStateOf(kind, object, kinds),
     writers: writers.slice(0, MAX_WRITERS),
     writtenAt: writtenAt(metadata, writers),
   };
@@ -85,7 +90,7 @@ export function partsOfWorkloadKey(key: string): {
   readonly name: string;
 } {
   const slash = key.indexOf('/');
-  return { kind: key.slice(0, slash) as WorkloadKind, ...partsOfKey(key.slice(slash + 1)) };
+  return { kind: key.slice(0, slash), ...partsOfKey(key.slice(slash + 1)) };
 }
 
 /** Others with our prefix are only warned about, and may be long and many. */
@@ -96,7 +101,7 @@ function ours(annotations: ObjectMeta['annotations']): Readonly<Record<string, s
   return Object.fromEntries(entries);
 }
 
-function writersOf(kind: WorkloadKind, managedFields: unknown): readonly Writer[] {
+function writersOf({ template }: Kind, managedFields: unknown): readonly Writer[] {
   const writers = (asList(managedFields) ?? []).map(asObject).filter((entry) => entry !== undefined);
   return writers
     .filter(({ subresource }) => subresource === undefined || subresource === '')
@@ -104,11 +109,11 @@ function writersOf(kind: WorkloadKind, managedFields: unknown): readonly Writer[
       manager: asString(entry.manager) ?? '',
       operation: asString(entry.operation) ?? '',
       time: asString(entry.time) ?? '',
-      template: ownsTemplate(kind, asObject(entry.fieldsV1)),
+      template: ownsTemplate(template, asObject(entry.fieldsV1)),
     }))
     .sort((a, b) => compareText(b.time, a.time));
 }
 
-function ownsTemplate(kind: WorkloadKind, fields: RawObject | undefined): boolean {
-  return KINDS[kind].template.reduce((at: unknown, field) => asObject(at)?.[`f:${field}`], fields) !== undefined;
+function ownsTemplate(template: Kind['template'], fields: RawObject | undefined): boolean {
+  return template.reduce((at: unknown, field) => asObject(at)?.[`f:${field}`], fields) !== undefined;
 }

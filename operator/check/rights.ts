@@ -22,11 +22,15 @@ export interface Right {
 }
 
 /** The settings that decide which rights are used, and on what. */
-export type RightsSettings = Pick<Settings, 'namespace' | 'webhookConfiguration' | 'vaultIdentities' | 'clusterRole'>;
+export type RightsSettings = Pick<Settings, 'namespace' | 'webhookConfiguration' | 'vaultIdentities' | 'clusterRole'> &
+  Partial<Pick<Settings, 'templates'>>;
 
 /** Returns every right that an operator with these settings uses. */
 export function neededRights(settings: RightsSettings): readonly Right[] {
-  return RULES.flatMap(({ isOwn, group, resources, names, verbs }) =>
+  const added = (settings.templates ?? []).flatMap(({ group, resource }) =>
+    ON_WORKLOADS.map((verb) => ({ verb, group, resource, subresource: '', name: '', namespace: '' })),
+  );
+  const builtIn = RULES.flatMap(({ isOwn, group, resources, names, verbs }) =>
     resources.flatMap((full) => {
       const [resource = '', subresource = ''] = full.split('/');
       const needed = namesOf(full, settings) ?? (names.length === 0 ? [''] : names);
@@ -35,7 +39,11 @@ export function neededRights(settings: RightsSettings): readonly Right[] {
       return needed.flatMap((name) => used.map((verb) => ({ verb, group, resource, subresource, name, namespace })));
     }),
   );
+  return [...builtIn, ...added];
 }
+
+// As config/rbac grants them for the built-in kinds.
+const ON_WORKLOADS = ['get', 'list', 'watch', 'patch'];
 
 /** The names that settings give to objects of a kind: an overlay or a chart may have others. undefined: it gives none. */
 function namesOf(resource: string, settings: RightsSettings): readonly string[] | undefined {

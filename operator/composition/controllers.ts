@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 
+import { kindsWith } from '../../core/added-kinds.ts';
 import { compilePolicy } from '../../core/policy/compile.ts';
 import { policyValidator } from '../../core/policy/schema.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
@@ -15,6 +16,7 @@ import { PolicyController } from '../policies/policy-controller.ts';
 import { PolicyEvents } from '../policies/policy-events.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import { RuleHistory } from '../policies/rule-history.ts';
+import { targetLackOf } from '../policies/target-lack.ts';
 import type { Replicas } from '../replicas/replicas.ts';
 import { allHave, newestPublished } from '../replicas/state.ts';
 import { createRotation } from '../rotation/create.ts';
@@ -56,6 +58,7 @@ export function createControllers(
   } & Answerers,
 ): Controllers {
   const { settings, client, register } = context;
+  const kinds = kindsWith(settings.templates);
   const { rules, trust, leader, reporter, replicas, images, sources } = parts;
   const { configuration: webhook } = trust;
   const leaderMetrics = createLeaderMetrics(register, () => leader.isLeader);
@@ -70,6 +73,9 @@ export function createControllers(
   const workloads = new WorkloadController({
     ...context,
     rules,
+    kinds,
+    // what it says is what an earlier policy may have had injected
+    isSent: (kind) => webhook.sends(kind),
     webhook,
     leader,
     events,
@@ -113,6 +119,7 @@ export function createControllers(
     rotationOf: (policy) => rotation.stateOf(policy),
     delivery: () => nodes.choice,
     crdLack: () => crd.lack,
+    targetLackOf: (targets) => targetLackOf(targets, kinds, (kind) => workloads.problemOf(kind)),
     vault: new NodeVaultClient({ hosts: checkHosts(settings) }),
     authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
@@ -136,6 +143,7 @@ export function createControllers(
     workloads.lookAtAll(namespaces);
   });
   trust.prober.onChange(() => policies.reconcileAll());
+  workloads.onProblem(() => policies.reconcileAll());
   nodes.onChange(() => policies.reconcileAll());
   trust.departure?.onChange(() => policies.reconcileAll());
   reporter.onChange((leading) => {

@@ -1,7 +1,7 @@
 import { describeError } from '../../kube/errors.ts';
 import type { Part } from '../../kube/group.ts';
 import { serverVersion } from '../../kube/server-version.ts';
-import { changedSettings } from '../settings.ts';
+import { changedSettings } from '../changed-settings.ts';
 import { VERSION } from '../version.ts';
 import type { Context } from './context.ts';
 import { shownTarget, targetOf } from './webhook-address.ts';

@@ -11,7 +11,10 @@ const OWN = ['secrets', 'serviceaccounts/token', 'leases'];
  * Returns what is wrong with the installation and what to do, for errors that no retry ends: the operator's namespace,
  * the CRD or a right is missing. Undefined for all others.
  */
-export function hintOf(error: unknown, settings: Pick<Settings, 'namespace'>): string | undefined {
+export function hintOf(
+  error: unknown,
+  settings: Pick<Settings, 'namespace'> & Partial<Pick<Settings, 'templates'>>,
+): string | undefined {
   const lack = error instanceof ApiError ? error.lack : undefined;
   switch (lack?.kind) {
     case undefined:
@@ -20,8 +23,11 @@ export function hintOf(error: unknown, settings: Pick<Settings, 'namespace'>): s
       return hintOfNamespace(lack.name, settings.namespace);
     case 'Resource':
       return lack.group === POLICIES.group ? NO_CRD : undefined;
-    case 'Right':
-      return hintOfRight(lack, settings.namespace);
+    case 'Right': {
+      const { group, resource } = lack;
+      const isAdded = settings.templates?.some((added) => added.group === group && added.resource === resource);
+      return isAdded === true ? hintOfAdded(`${resource}.${group}`) : hintOfRight(lack, settings.namespace);
+    }
   }
 }
 
@@ -32,6 +38,13 @@ function hintOfNamespace(name: string, own: string): string | undefined {
   return (
     `the operator's namespace ${name} does not exist: kubectl apply -k config/default creates it with everything in ` +
     `it, kubectl create namespace ${name} the namespace alone; if the operator runs in another, set --namespace`
+  );
+}
+
+function hintOfAdded(full: string): string {
+  return (
+    `the operator lacks rights on ${full}: the chart grants them for what is in settings.templates; without the chart, ` +
+    'apply the ClusterRole in docs/guides/other-kinds.md'
   );
 }
 

@@ -1,3 +1,4 @@
+import { kindsWith } from '../../core/added-kinds.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
 import { isTrusted } from '../../webhook/certificates/inspect.ts';
@@ -62,11 +63,13 @@ export function createTrust(
   const { metrics, elected, replicas, areFresh, injected } = parts;
   const target = targetOf(settings);
   const isExternal = settings.webhookConfiguration === 'External';
+  const table = kindsWith(settings.templates);
   const namespaceLabels = new NamespaceLabels({ ...context, onChange: () => configuration.wake() });
   const published = new Published({
     clock,
     target,
     installation: namespace,
+    table,
     labelsOf: (name) => namespaceLabels.of(name),
     external: isExternal ? () => namespaceLabels.names() : undefined,
   });
@@ -114,6 +117,7 @@ export function createTrust(
   const configuration: ConfigurationKeeper = new ConfigurationKeeper({
     ...context,
     target,
+    table,
     installation: namespace,
     published,
     injected,

@@ -1,4 +1,5 @@
 /** The command `uninstall`: what the chart's hook runs before the installation is removed, and people run by hand. */
+import { kindsWith } from '../../core/added-kinds.ts';
 import { parseDuration } from '../../core/duration.ts';
 import { mark } from '../../core/marks.ts';
 import { shownText } from '../../core/shown.ts';
@@ -98,7 +99,7 @@ export interface UninstallOptions extends Pick<RemovalOptions, 'owner' | 'say'> 
   /** For what takes longer: lists of all workloads, and patches that admission reviews. */
   readonly patient: ObjectClient;
   readonly clock: Clock;
-  readonly settings: Pick<Settings, 'namespace' | 'webhookConfiguration'>;
+  readonly settings: Pick<Settings, 'namespace' | 'webhookConfiguration'> & Partial<Pick<Settings, 'templates'>>;
   readonly restore: boolean;
   /** Workloads in a second. */
   readonly rate: number;
@@ -146,7 +147,8 @@ async function steps(options: UninstallOptions & RemovalOptions): Promise<number
   if (restore) {
     await announce(options, 'Restore');
     const withinMs = options.restoreWithinMs;
-    const left = await restoreAll({ ...options, client: options.patient, withinMs });
+    const kinds = kindsWith(settings.templates ?? []);
+    const left = await restoreAll({ ...options, kinds, client: options.patient, withinMs });
     if (left.length > 0) {
       sayWhatIsLeft(left, say);
       if ((await findConfiguration(client)) === undefined) say(notCalled(settings.namespace));

@@ -6,6 +6,7 @@ import type { ReasonCode } from '../../core/reasons.ts';
 import { equal } from '../../core/json.ts';
 import type { Condition, VaultInjectionPolicyStatus } from '../../core/policy/policy.generated.ts';
 import { isSameTable, tableOf } from './table.ts';
+import type { TargetLack } from './target-lack.ts';
 import type { TableStatus } from './table.ts';
 import { isSameWorkloadStatus } from './workload-status.ts';
 import type { WorkloadStatus } from './workload-status.ts';
@@ -40,6 +41,8 @@ export interface PolicyFacts {
   readonly vault: Statement;
   /** What the CRD in the cluster lacks of the operator's, in words; undefined: nothing. */
   readonly crdOutdated?: string | undefined;
+  /** What keeps the operator from injecting some of the kinds that the policy names. */
+  readonly targetLack?: TargetLack | undefined;
   /** Whether new versions of secrets are noticed; only if the policy asks for it. */
   readonly rotating?: Statement | undefined;
   /** Why workloads do not get to the desired state although the policy is in force. */
@@ -143,7 +146,7 @@ function certificateOf({ certificateReady }: PolicyFacts): Statement {
  * programmed as its policies ask.
  */
 function readyOf(
-  { inForce, webhook, consents = [] }: PolicyFacts,
+  { verdict, inForce, webhook, targetLack, consents = [] }: PolicyFacts,
   accepted: Statement,
   programmed: Statement,
   certificate: Statement,
@@ -152,9 +155,9 @@ function readyOf(
   const byRelevance = onPurpose ? [accepted, programmed] : [accepted, certificate, webhook, programmed];
   const missing = byRelevance.find(({ status }) => status !== 'True');
   // it is not ready as long as nobody knows
-  return missing === undefined
-    ? isTrue('Active', [`generation ${inForce ?? 0} is in force`, ...consents].join('; '))
-    : { ...missing, status: 'False' };
+  if (missing !== undefined) return { ...missing, status: 'False' };
+  if (verdict.ok && targetLack !== undefined) return isFalse(targetLack.reason, targetLack.message);
+  return isTrue('Active', [`generation ${inForce ?? 0} is in force`, ...consents].join('; '));
 }
 
 /** What does not pass with time. */
@@ -166,12 +169,15 @@ const ON_PURPOSE: ReadonlySet<ReasonCode> = new Set([
   'Uninstalling',
 ]);
 
+/** What only people change, though everything else works. */
+const FOR_PEOPLE: ReadonlySet<ReasonCode> = new Set(['WebhookUnreachable', 'TargetUnknown', 'TargetUnavailable']);
+
 // What a person has to fix is stalled; what is in progress is reconciling; what is suspended is neither.
 function progressOf({ verdict, stalled }: PolicyFacts, { status, reason, message }: Statement): DesiredCondition[] {
   if (verdict.ok && verdict.suspended) return [];
   if (status === 'True')
     return stalled === undefined ? [] : [{ type: 'Stalled', ...isTrue(stalled.reason, stalled.message) }];
-  const isForPeople = !verdict.ok || ON_PURPOSE.has(reason) || reason === 'WebhookUnreachable';
+  const isForPeople = !verdict.ok || ON_PURPOSE.has(reason) || FOR_PEOPLE.has(reason);
   const type = isForPeople ? 'Stalled' : 'Reconciling';
   return [{ type, ...isTrue(reason, message) }];
 }

@@ -29,6 +29,7 @@ export interface PolicyControllerOptions
       | 'policyEvents'
       | 'delivery'
       | 'crdLack'
+      | 'targetLackOf'
       | 'tracer'
     >,
     Pick<EnforcerOptions, 'validate' | 'compile' | 'rules' | 'onNamespaces'> {

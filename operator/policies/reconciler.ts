@@ -1,4 +1,5 @@
 import type { Clock } from '../../kube/clock.ts';
+import type { WorkloadKind } from '../../core/kinds.ts';
 import { partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -24,6 +25,7 @@ import type { DeliveryChoice } from '../../core/policy/delivery-choice.ts';
 import type { Governor, Rule, RuleVault } from '../../core/policy/rule.ts';
 import type { PolicyEvents } from './policy-events.ts';
 import { StatusLog } from './status-log.ts';
+import type { TargetLack } from './target-lack.ts';
 import { keptStall, keptWorkloadStatus, workloadStatusOf } from './workload-status.ts';
 
 export const POLICIES: Resource = {
@@ -80,6 +82,8 @@ export interface ReconcilerOptions {
   readonly summaryOf?: (key: string) => WorkloadSummary | undefined;
   /** Returns the condition Rotating of a policy that asks for rotation. */
   readonly rotationOf?: (key: string) => Statement | undefined;
+  /** Returns what keeps the operator from injecting some of these kinds (default: nothing). */
+  readonly targetLackOf?: (targets: readonly WorkloadKind[]) => TargetLack | undefined;
   /** Returns what the CRD in the cluster lacks of the operator's (default: nothing). */
   readonly crdLack?: () => Lack;
   /** Returns how vault-env gets into pods where the policy leaves that to the operator; undefined if not known yet. */
@@ -221,6 +225,7 @@ export class Reconciler {
       webhook: this.#options.webhookReachable() ?? knownReachability(known),
       certificateReady: certificateReady(),
       vault: vault.health(key),
+      targetLack: governor && this.#options.targetLackOf?.(governor.targets),
       crdOutdated: lack.length === 0 ? undefined : crdOutdated(lack),
       rotating: inForce && this.#rotating(key, inForce),
       stalled: summary === undefined ? inForce && keptStall(known) : summary.stalled,

@@ -37,6 +37,11 @@ export class InjectedNamespaces {
     return new Map([...this.#keys].map(([namespace, kinds]) => [namespace, new Set(kinds.keys())]));
   }
 
+  /** Whether there are any of a kind. */
+  some(kind: WorkloadKind): boolean {
+    return [...this.#keys.values()].some((kinds) => kinds.has(kind));
+  }
+
   /** Returns the keys of those in the namespace. */
   of(namespace: string): readonly string[] {
     return [...(this.#keys.get(namespace)?.values() ?? [])].flatMap((keys) => [...keys]);

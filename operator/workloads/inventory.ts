@@ -6,17 +6,20 @@ import { Slice, Slices } from '../../kube/slices.ts';
 import type { RuleCache } from '../policies/rule-cache.ts';
 import type { RawObject } from '../../core/json.ts';
 import { isInjected } from '../../core/injection/injected.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import { isLeftToMaker, kindOfObject, KINDS } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { governorsOf } from '../../core/policy/governing.ts';
 import type { Rules, RuleSnapshot } from '../../core/policy/rule.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import { ClusterWatch } from './cluster-watch.ts';
+import type { KindProblem } from './kind-watch.ts';
 import { InjectedNamespaces } from './injected-namespaces.ts';
 import { Refetch } from './refetch.ts';
 import { RuledNamespace } from './ruled-namespace.ts';
 import type { Entry } from './ruled-namespace.ts';
+import { TargetedKinds } from './targeted-kinds.ts';
 import { Uncovered } from './uncovered.ts';
 import { WorkloadStore } from './workload-store.ts';
 import { isNewcomer } from '../../core/workload/standing.ts';
@@ -44,6 +47,15 @@ export interface Judgement {
 export interface InventoryOptions {
   readonly client: Pick<ObjectClient, 'get' | 'list' | 'watch'>;
   readonly rules: Rules & Pick<RuleCache, 'snapshot' | 'namespaces' | 'onChange'>;
+  /** Those that the operator knows (default: the built-in ones). */
+  readonly kinds?: Kinds;
+  /**
+   * Whether API servers send objects of a kind to the webhook, by what they were last told (default: no). An earlier policy
+   * may have had them injected, so they are looked for.
+   */
+  readonly isSent?: (kind: WorkloadKind) => boolean;
+  /** Called when what problemOf() returns has changed. */
+  readonly onProblem?: () => void;
   /** Whether nothing in this namespace is ever injected. */
   readonly excludes: (namespace: string) => boolean;
   /** The pure core, with what is known about images and other objects. */
@@ -86,6 +98,10 @@ export class Inventory {
   readonly #options: InventoryOptions;
   readonly #namespaces = new Map<string, RuledNamespace>();
   readonly #injected = new InjectedNamespaces();
+  readonly #kinds: Kinds;
+  readonly #targeted = new TargetedKinds();
+  /** Kinds that nobody names, and of which no injected ones were found. */
+  readonly #cleared = new Set<WorkloadKind>();
   readonly #slices: Slices;
   readonly #settling: Slices;
   readonly #counts = new Map<Standing['state'], number>();
@@ -94,10 +110,13 @@ export class Inventory {
   readonly #watch: ClusterWatch;
   readonly #refetch: Refetch;
   #isGoing = false;
+  #isWatching = false;
   #isStopped = false;
 
   constructor(options: InventoryOptions) {
     this.#options = options;
+    const { kinds = KINDS } = options;
+    this.#kinds = kinds;
     this.#slices = new Slices({ work: (key) => this.#work(key), clock: options.clock });
     this.#settling = new Slices({ work: (namespace) => this.#settled(namespace), clock: options.clock });
     const whenReady = (): Promise<void> | undefined =>
@@ -108,6 +127,7 @@ export class Inventory {
     };
     this.#watch = new ClusterWatch({
       ...options,
+      kinds,
       whenReady,
       storeOf: (kind) =>
         new WorkloadStore(kind, {
@@ -115,13 +135,16 @@ export class Inventory {
           injected: this.#injected,
           arrived: (object) => this.#arrived(object, true),
         }),
-      onSynced: () => this.#namespaces.forEach((_, namespace) => this.#settling.add(namespace)),
+      onSynced: () => this.#synced(),
+      onProblem: () => options.onProblem?.(),
     });
     this.#refetch = new Refetch({
       ...options,
       ...arrivals,
       whenReady,
-      isSynced: () => this.#watch.synced,
+      kinds,
+      watched: () => this.#watch.watched,
+      isSynced: (kind) => this.#watch.isSynced(kind),
       arrived: (object) => this.#arrived(object, false),
       onDone: (namespace) => this.#settled(namespace),
     });
@@ -142,11 +165,14 @@ export class Inventory {
     for (const namespace of rules.namespaces().keys()) {
       if (this.#isRuled(namespace) && !this.#namespaces.has(namespace))
         this.#namespaces.set(namespace, new RuledNamespace(true));
+      this.#noteTargets(namespace);
       this.#tellRules(namespace);
       if (slice.isOver) await slice.next();
       if (this.#isStopped) return;
     }
+    this.#isWatching = true;
     this.#watch.start();
+    this.#lookAtKinds();
   }
 
   #isRuled(namespace: string): boolean {
@@ -156,6 +182,7 @@ export class Inventory {
 
   async stop(): Promise<void> {
     this.#isGoing = false;
+    this.#isWatching = false;
     this.#isStopped = true;
     for (const namespace of [...this.#namespaces.keys()]) this.#leave(namespace);
     await Promise.all([this.#watch.stop(), this.#refetch.stop()]);
@@ -163,7 +190,26 @@ export class Inventory {
 
   /** Whether all of the namespace is known and judged by the current rules. */
   settled(namespace: string): boolean {
-    return this.#watch.synced && this.#namespaces.get(namespace)?.isSettled === true;
+    if (!this.#watch.synced || this.#namespaces.get(namespace)?.isSettled !== true) return false;
+    const named = [...this.#targeted.of(namespace)];
+    return named.every((kind) => !this.#watch.optional.includes(kind) || this.#watch.isSynced(kind));
+  }
+
+  /** Returns why nothing is known of a kind that policies name; undefined: something is. */
+  problemOf(kind: WorkloadKind): KindProblem | undefined {
+    return this.#watch.problemOf(kind);
+  }
+
+  /** Whether all workloads of a kind are known that may be injected, or cannot be. */
+  knows(kind: WorkloadKind): boolean {
+    if (!this.#watch.optional.includes(kind)) return this.#watch.isSynced(kind);
+    // asked for before anybody has told that it is sent
+    this.#lookAtKinds();
+    return !this.#watch.isWanted(kind) || this.#watch.isSynced(kind);
+  }
+
+  get #knowsAll(): boolean {
+    return this.#watch.synced && this.#watch.optional.every((kind) => this.knows(kind));
   }
 
   /**
@@ -171,12 +217,14 @@ export class Inventory {
    * known yet.
    */
   holdsInjected(namespace: string, kind: WorkloadKind): boolean | undefined {
-    return this.#watch.synced ? this.#injected.has(namespace, kind) : undefined;
+    // there may be some where none may be listed
+    const isKnown = this.knows(kind) && this.#watch.problemOf(kind) !== 'Forbidden';
+    return isKnown ? this.#injected.has(namespace, kind) : undefined;
   }
 
   /** Returns the kinds for which holdsInjected() returns true, by namespace; undefined: not all are known yet. */
   injectedKinds(): ReadonlyMap<string, ReadonlySet<WorkloadKind>> | undefined {
-    return this.#watch.synced ? this.#injected.kinds : undefined;
+    return this.#knowsAll ? this.#injected.kinds : undefined;
   }
 
   /** When the API server last confirmed that the workloads are current, by Clock.elapsed(); undefined: not yet. */
@@ -224,7 +272,7 @@ export class Inventory {
 
   /** Takes the API server's response to a write, which may come before or after the watch event. Judges it at once. */
   saw(object: KubernetesObject): void {
-    const workload = workloadOf(object);
+    const workload = workloadOf(object, this.#kinds);
     const key = workloadKey(workload);
     const ruled = this.#namespaces.get(workload.metadata.namespace);
     const entry = ruled?.entries.get(key);
@@ -242,9 +290,39 @@ export class Inventory {
 
   #rulesChanged(namespace: string): void {
     if (!this.#isGoing) return;
+    this.#noteTargets(namespace);
+    // what is watched from now on is fetched by its first list
+    this.#lookAtKinds();
     if (!this.#isRuled(namespace)) this.#leave(namespace);
     else this.#refetch.all(namespace, this.#namespaces.get(namespace) ?? this.#join(namespace));
     this.#tellRules(namespace);
+  }
+
+  #noteTargets(namespace: string): void {
+    const { rules } = this.#options;
+    const governors = this.#isRuled(namespace) ? governorsOf(rules, namespace) : [];
+    this.#targeted.set(namespace, new Set(governors.flatMap(({ targets }) => targets)));
+  }
+
+  /** Watches those kinds that policies name, and those of which there are injected ones, or may be. */
+  #lookAtKinds(): void {
+    if (!this.#isWatching) return;
+    for (const kind of this.#watch.optional) this.#watch.want(kind, this.#isNeeded(kind));
+  }
+
+  #isNeeded(kind: WorkloadKind): boolean {
+    if (this.#targeted.has(kind)) return true;
+    if (this.#watch.isWanted(kind)) {
+      if (!this.#watch.isSynced(kind) || this.#injected.some(kind)) return true;
+      this.#cleared.add(kind);
+      return false;
+    }
+    return this.#options.isSent?.(kind) === true && !this.#cleared.has(kind);
+  }
+
+  #synced(): void {
+    this.#lookAtKinds();
+    this.#namespaces.forEach((_, namespace) => this.#settling.add(namespace));
   }
 
   #tellRules(namespace: string): void {
@@ -268,19 +346,25 @@ export class Inventory {
 
   /** @param isWatched it comes from the watch or its list: what is known already need not be judged again */
   #arrived(object: KubernetesObject, isWatched: boolean): void {
-    const workload = workloadOf(object);
+    const kind = kindOfObject(object, this.#kinds);
+    const { namespace = '', name } = object.metadata;
+    if (isLeftToMaker(kind, object, this.#kinds)) {
+      // also one that has got an owner since
+      this.#gone(namespace, workloadKey({ kind, metadata: { namespace, name } }));
+      return;
+    }
+    const workload = workloadOf(object, this.#kinds);
     const key = workloadKey(workload);
-    const { namespace } = workload.metadata;
     const ruled = this.#namespaces.get(namespace);
     if (ruled === undefined) {
-      this.#injected.note(namespace, key, isInjected(workload.kind, object));
+      this.#noteInjected(namespace, key, isInjected(workload.kind, object, this.#kinds));
       return;
     }
     const entry = ruled.entries.get(key);
     if (entry === undefined) {
-      const isNew = isWatched && this.#watch.synced && ruled.isKnown;
+      const isNew = isWatched && this.#watch.isSynced(kind) && ruled.isKnown;
       ruled.entries.set(key, { workload, standing: undefined, judgedBy: undefined, isNew });
-      this.#injected.note(namespace, key, isInjected(workload.kind, object));
+      this.#noteInjected(namespace, key, isInjected(workload.kind, object, this.#kinds));
     } else {
       const order = orderOf(workload, entry.workload);
       if (order < 0) return;
@@ -295,7 +379,13 @@ export class Inventory {
 
   #keep(entry: Entry, workload: Workload, key: string, object: KubernetesObject): void {
     entry.workload = workload;
-    this.#injected.note(workload.metadata.namespace, key, isInjected(workload.kind, object));
+    this.#noteInjected(workload.metadata.namespace, key, isInjected(workload.kind, object, this.#kinds));
+  }
+
+  #noteInjected(namespace: string, key: string, isStored: boolean): void {
+    this.#injected.note(namespace, key, isStored);
+    // the last of a kind that no policy names any more
+    if (!isStored && !this.#targeted.has(partsOfWorkloadKey(key).kind)) this.#lookAtKinds();
   }
 
   /** Nothing is to be done about it any more. Returns false if nothing was. */
@@ -350,7 +440,7 @@ export class Inventory {
 
   /** The API server has it no more. */
   #gone(namespace: string, key: string): void {
-    this.#injected.note(namespace, key, false);
+    this.#noteInjected(namespace, key, false);
     const ruled = this.#namespaces.get(namespace);
     if (ruled?.entries.has(key) === true && this.#drop(key, ruled)) this.#settled(namespace);
   }

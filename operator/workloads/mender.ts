@@ -9,7 +9,6 @@ import { OutageLog } from '../../kube/outage-log.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import { NO_TRACER } from '../../kube/tracer.ts';
 import type { Tracer } from '../../kube/tracer.ts';
-import { KINDS } from '../../core/kinds.ts';
 import { workloadAttributes } from '../../core/spans.ts';
 import type { Action } from '../../core/workload/plan.ts';
 import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
@@ -148,7 +147,7 @@ export class Mender {
     // time.
     const changes = { metadata: { uid, annotations: action.annotations } };
     try {
-      const resource = { ...KINDS[workload.kind].resource, namespace };
+      const resource = { ...workload.traits.resource, namespace };
       const { traceparent } = span;
       const object = await client.patch(resource, name, changes, { fieldManager: REQUEST_FIELD_MANAGER, traceparent });
       span.set({ 'vaultinjection.result': 'Done' });

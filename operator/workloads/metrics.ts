@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry as Register } from 'prom-client';
 
-import { WATCHED_KINDS } from '../../core/kinds.ts';
+import { watchedKinds } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
 import type { RequestResult } from './mender.ts';
 import type { Action } from '../../core/workload/plan.ts';
@@ -58,7 +58,8 @@ export function createWorkloadMetrics(register: Register, figures: WorkloadFigur
     registers,
     collect() {
       const counts = figures.uncovered();
-      for (const kind of WATCHED_KINDS) this.set({ kind }, counts[kind] ?? 0);
+      this.reset();
+      for (const kind of new Set([...watchedKinds(), ...Object.keys(counts)])) this.set({ kind }, counts[kind] ?? 0);
     },
   });
   new Gauge({

@@ -1,5 +1,5 @@
-import { KINDS, WATCHED_KINDS } from '../../core/kinds.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import { rowOf } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import { partsOfWorkloadKey, workloadKey } from '../../core/workload/workload.ts';
@@ -17,8 +17,11 @@ export interface RefetchOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly namespaces: ReadonlyMap<string, RuledNamespace>;
-  /** Whether the watch has brought all workloads of the cluster once. */
-  readonly isSynced: () => boolean;
+  readonly kinds: Kinds;
+  /** Returns the kinds that are watched. */
+  readonly watched: () => readonly WorkloadKind[];
+  /** Whether the watch has brought all workloads of the kind once. */
+  readonly isSynced: (kind: WorkloadKind) => boolean;
   /** As in InformerOptions. */
   readonly whenReady: () => Promise<unknown> | undefined;
   /** Called with each workload, whole, that was fetched. */
@@ -90,11 +93,11 @@ export class Refetch {
   }
 
   async #getOne(key: string, ruled: RuledNamespace): Promise<void> {
-    const { client, arrived, gone } = this.#options;
+    const { client, kinds, arrived, gone } = this.#options;
     if (!ruled.wanted.has(key)) return;
     const { kind, namespace, name } = partsOfWorkloadKey(key);
     await this.#turn();
-    const object = await client.get({ ...KINDS[kind].resource, namespace }, name);
+    const object = await client.get({ ...rowOf(kind, kinds).resource, namespace }, name);
     if (!this.#isStill(namespace, ruled) || !ruled.wanted.has(key)) return;
     if (object === undefined) gone(namespace, key);
     else arrived(object);
@@ -104,9 +107,9 @@ export class Refetch {
   async #listAll(namespace: string, ruled: RuledNamespace): Promise<void> {
     const { rules } = ruled;
     if (ruled.covered === rules) return;
-    for (const kind of WATCHED_KINDS) {
+    for (const kind of this.#options.watched()) {
       // those of a kind of which none is known are judged by these rules when they come
-      const isKnown = ruled.isKnown && this.#options.isSynced();
+      const isKnown = ruled.isKnown && this.#options.isSynced(kind);
       if (isKnown && !ruled.has(kind)) continue;
       const listed = new Set<string>();
       const version = await this.#list(kind, namespace, (object) => {
@@ -126,7 +129,7 @@ export class Refetch {
     namespace: string,
     take: (object: KubernetesObject) => void,
   ): Promise<string | undefined> {
-    const resource = { ...KINDS[kind].resource, namespace };
+    const resource = { ...rowOf(kind, this.#options.kinds).resource, namespace };
     let version: string | undefined;
     let next: string | undefined;
     do {

@@ -1,9 +1,9 @@
 import { ANNOTATIONS, annotation } from '../../core/injection/annotations.ts';
 import type { AnnotationName } from '../../core/injection/annotations.ts';
 import { isInjected } from '../../core/injection/injected.ts';
-import { KINDS, WATCHED_KINDS } from '../../core/kinds.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
-import type { KubernetesObject } from '../../core/object.ts';
+import { KINDS, rowOf, watchedKinds } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
+import type { KubernetesObject, Resource } from '../../core/object.ts';
 import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { describeError, isNotFound, isRefusal } from '../../kube/errors.ts';
@@ -13,6 +13,8 @@ import type { ObjectClient } from '../../kube/object-client.ts';
 
 export interface RestorationOptions {
   readonly client: Pick<ObjectClient, 'list' | 'patch'>;
+  /** Those that the operator knows (default: the built-in ones). */
+  readonly kinds?: Kinds;
   readonly clock: Clock;
   /** Workloads in a second. */
   readonly rate: number;
@@ -60,7 +62,9 @@ const AGAIN =
 const REQUEST = 'Uninstall';
 
 /** A Job keeps its template until it is gone: nothing can be given back. */
-const RESTORED_KINDS = WATCHED_KINDS.filter((kind) => KINDS[kind].templateMayChange);
+function restoredKinds(kinds: Kinds): readonly WorkloadKind[] {
+  return watchedKinds(kinds).filter((kind) => rowOf(kind, kinds).templateMayChange);
+}
 
 /** What the operator has written on workloads; gone afterwards. */
 const OWN: readonly string[] = (Object.keys(ANNOTATIONS) as AnnotationName[])
@@ -132,14 +136,14 @@ function forHowLong(seconds: number): string {
 /** Gives each its turn, until the API server does not answer. */
 async function restoreRound(
   left: readonly Injected[],
-  { client, clock, rate, say, signal }: RestorationOptions,
+  { client, kinds, clock, rate, say, signal }: RestorationOptions,
   progress: Progress,
   isOver: () => boolean,
 ): Promise<void> {
   const { why, restored } = progress;
   for (const one of left) {
     if (isOver()) return;
-    const failure = await restoreOne(client, one);
+    const failure = await restoreOne(client, one, kinds);
     const name = nameOf(one);
     if (failure === undefined && !restored.has(name)) {
       restored.add(name);
@@ -171,14 +175,14 @@ function tellWaiting(why: string, progress: Progress, say: (line: string) => voi
 
 /** Resolves with what is injected now; first what has not been tried in vain. Waits for an API server that is away. */
 async function listed(
-  { client, clock, say, signal }: RestorationOptions,
+  { client, kinds, clock, say, signal }: RestorationOptions,
   progress: Progress,
   withinMs: number,
 ): Promise<readonly Injected[]> {
   const deadline = clock.elapsed() + Math.min(OUTAGE_MS, withinMs);
   for (;;) {
     try {
-      const found = await injected(client);
+      const found = await injected(client, kinds);
       const isTried = (one: Injected): number => Number(progress.why.has(nameOf(one)));
       return found.toSorted((a, b) => isTried(a) - isTried(b));
     } catch (error) {
@@ -191,17 +195,26 @@ async function listed(
   }
 }
 
-async function injected(client: Pick<ObjectClient, 'list'>): Promise<readonly Injected[]> {
+async function injected(client: Pick<ObjectClient, 'list'>, kinds: Kinds = KINDS): Promise<readonly Injected[]> {
   const found: Injected[] = [];
-  for (const kind of RESTORED_KINDS) {
-    for await (const object of itemsOf(client, KINDS[kind].resource, { limit: PAGE })) {
+  for (const kind of restoredKinds(kinds)) {
+    for await (const object of served(client, rowOf(kind, kinds).resource)) {
       // an earlier run may have been ended between its two requests
       const isHalfDone = object.metadata.annotations?.[annotation.requested] === REQUEST;
-      if (isHalfDone || isInjected(kind, object))
+      if (isHalfDone || isInjected(kind, object, kinds))
         found.push({ kind, object: { ...object, spec: undefined, status: undefined } });
     }
   }
   return found;
+}
+
+/** Of a kind whose CRD is not installed there are none. */
+async function* served(client: Pick<ObjectClient, 'list'>, resource: Resource): AsyncGenerator<KubernetesObject> {
+  try {
+    yield* itemsOf(client, resource, { limit: PAGE });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
 }
 
 interface Failure {
@@ -214,11 +227,12 @@ interface Failure {
 async function restoreOne(
   client: Pick<ObjectClient, 'patch'>,
   { kind, object: { metadata } }: Injected,
+  kinds: Kinds = KINDS,
 ): Promise<Failure | undefined> {
   const { namespace = '', name, uid } = metadata;
   const write = (annotations: Readonly<Record<string, string | null>>): Promise<KubernetesObject> =>
     client.patch(
-      { ...KINDS[kind].resource, namespace },
+      { ...rowOf(kind, kinds).resource, namespace },
       name,
       // with the uid: a new workload of that name is another one
       { metadata: { uid, annotations } },
@@ -229,7 +243,7 @@ async function restoreOne(
     // API servers ask the webhook about changes of annotations: to remove ours is one, if there are any
     const hasOwn = OWN.some((key) => metadata.annotations?.[key] !== undefined);
     if (!hasOwn) await write({ [annotation.requested]: REQUEST });
-    return isInjected(kind, await write(none)) ? { text: NOT_RESTORED, isAway: false } : undefined;
+    return isInjected(kind, await write(none), kinds) ? { text: NOT_RESTORED, isAway: false } : undefined;
   } catch (error) {
     if (isNotFound(error)) return undefined;
     return { text: describeError(error), isAway: error instanceof ApiError && error.code === 0 };

@@ -1,4 +1,3 @@
-import { KINDS } from '../../core/kinds.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import { settleMs } from '../../core/policy/start-time.ts';
 import type { Use } from '../../core/workload/restarts.ts';
@@ -44,7 +43,7 @@ export class WorkloadUses {
       const { state, reads, hiddenReads, isPartial } = standing;
       const isInjected = state === 'Injected' || state === 'Outdated';
       // pods of later read what is newest then
-      const isRestarted = rule.rotation.strategy === 'Restart' && KINDS[workload.kind].replacesPods;
+      const isRestarted = rule.rotation.strategy === 'Restart' && workload.traits.replacesPods;
       if (!isRestarted || !isInjected || reads.length === 0) {
         this.#seen.delete(key);
         continue;

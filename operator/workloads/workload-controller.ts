@@ -3,6 +3,7 @@ import type { Registry as Register } from 'prom-client';
 import type { Clock } from '../../kube/clock.ts';
 import type { InformerObserver } from '../../kube/informer.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { keyOf, partsOfKey } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -28,6 +29,7 @@ import { Denials } from './denials.ts';
 import { Inventory } from './inventory.ts';
 import type { InventoryOptions, Judged, Judgement } from './inventory.ts';
 import { createJudge } from './judge.ts';
+import type { KindProblem } from './kind-watch.ts';
 import { Mender } from './mender.ts';
 import { PodCounts } from './pod-counts.ts';
 import { podOutcomeOf } from './pod-sums.ts';
@@ -62,6 +64,10 @@ export interface SourceLookUp extends Answerer<SourceNeeds, KnownSources> {
 export interface WorkloadControllerOptions {
   readonly client: Pick<ObjectClient, 'get' | 'list' | 'watch' | 'patch' | 'apply'>;
   readonly rules: InventoryOptions['rules'];
+  /** Those that the operator knows (default: the built-in ones). */
+  readonly kinds?: Kinds;
+  /** As in InventoryOptions. */
+  readonly isSent?: (kind: WorkloadKind) => boolean;
   readonly webhook: {
     /** Whether API servers now send the workloads of this namespace to the webhook. */
     programmed(namespace: string): boolean;
@@ -130,6 +136,7 @@ export class WorkloadController {
   /** Its keys by namespace: a change of one namespace must not cost a look through thousands. */
   readonly #lookedIn = new Map<string, Set<string>>();
   readonly #listeners = new Listeners<[policyKey: string]>();
+  readonly #problems = new Listeners();
   readonly #metrics: WorkloadMetrics;
 
   constructor(options: WorkloadControllerOptions) {
@@ -155,12 +162,13 @@ export class WorkloadController {
       ...options,
       rules,
       excludes: (namespace) => webhook.excludes(namespace),
-      judge: createJudge({ images: this.#images, sources: this.#sources }),
+      judge: createJudge({ images: this.#images, sources: this.#sources, kinds: options.kinds }),
       uncoveredBy,
       onJudged: (judgement) => this.#judged(judgement),
       onGone: (key) => this.#gone(key),
       onChanged: (policyKey) => this.#queue.addAfter(policyKey, GATHER_MS),
       onSettled: (namespace) => this.#settled(namespace),
+      onProblem: () => this.#problems.notify(),
     });
     this.#mender = new Mender({
       client,
@@ -233,6 +241,16 @@ export class WorkloadController {
   /** Returns what the status of this policy (`namespace/name`) says about its workloads; undefined: not known yet. */
   summaryOf(policyKey: string): WorkloadSummary | undefined {
     return this.#looked.get(policyKey)?.summary;
+  }
+
+  /** Returns why nothing is known of the workloads of a kind that policies name; undefined: something is. */
+  problemOf(kind: WorkloadKind): KindProblem | undefined {
+    return this.#inventory.problemOf(kind);
+  }
+
+  /** Calls `listener` whenever problemOf() returns something else. */
+  onProblem(listener: () => void): void {
+    this.#problems.add(listener);
   }
 
   /** Calls `listener` with each policy (`namespace/name`) for which summaryOf() now returns something else. */
@@ -389,7 +407,7 @@ export class WorkloadController {
   }
 
   #done(action: Action, object: KubernetesObject): void {
-    const workload = workloadOf(object);
+    const workload = workloadOf(object, this.#options.kinds);
     this.#inventory.saw(object);
     const standing = this.#inventory.get(action.key)?.standing;
     const requested = action.annotations[annotation.requested];

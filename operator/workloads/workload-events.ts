@@ -1,5 +1,5 @@
 import type { EventRecorder, Regarding } from '../../kube/event-recorder.ts';
-import { apiVersionOf } from '../../core/kinds.ts';
+import { apiVersionIn } from '../../core/kinds.ts';
 import type { Rule } from '../../core/policy/rule.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
 import { POLICIES } from '../policies/reconciler.ts';
@@ -75,8 +75,8 @@ export class WorkloadEvents {
   }
 }
 
-function regardingOf({ kind, metadata: { namespace, name, uid } }: Workload): Regarding {
-  return { apiVersion: apiVersionOf(kind), kind, namespace, name, uid };
+function regardingOf({ traits, metadata: { namespace, name, uid } }: Workload): Regarding {
+  return { apiVersion: apiVersionIn(traits), kind: traits.kind, namespace, name, uid };
 }
 
 function regardingPolicy({ policy: { namespace, name, uid } }: Pick<Rule, 'policy'>): Regarding {

@@ -96,12 +96,22 @@ export const POD_CASES: Readonly<Record<string, Case>> = {
   'settings.vaultIdentities': {
     value: [{ name: 'main', address: 'https://v', paths: ['secret/data/*'] }],
     look: SETTINGS,
-    seen: 'vaultIdentities:\n- address: https://v\n  name: main\n  paths:\n  - secret/data/*\n',
+    seen: 'templates: []\nvaultIdentities:\n- address: https://v\n  name: main\n  paths:\n  - secret/data/*\n',
+  },
+  'settings.templates': {
+    value: [
+      'ArgoRollout',
+      { group: 'e.com', version: 'v1', resource: 'as', kind: 'A', template: 'spec.a', rollout: 'None' },
+    ],
+    look: SETTINGS,
+    seen:
+      'templates:\n- ArgoRollout\n- group: e.com\n  kind: A\n  resource: as\n  rollout: None\n  template: spec.a\n  version: v1\n' +
+      'vaultIdentities: []\n',
   },
   settingsFiles: {
     value: { 'ca.crt': 'a CA\n', 'settings.yaml': 'ignored' },
     look: into('ConfigMap', `${RELEASE}-settings`, 'data'),
-    seen: { 'ca.crt': 'a CA\n', 'settings.yaml': 'vaultIdentities: []\n' },
+    seen: { 'ca.crt': 'a CA\n', 'settings.yaml': 'templates: []\nvaultIdentities: []\n' },
   },
   extraEnv: {
     value: [{ name: 'HTTPS_PROXY', value: 'p' }],

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 
 import { releaseChart } from '../../build/release-chart.ts';
+import { PRESETS } from '../../core/added-kinds.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { CHART, HELM_VERSIONS, idOf, manifestsIn, NAMESPACE, openHelm, RELEASE } from '../support/helm.ts';
 import type { Helm, Manifest, Values } from '../support/helm.ts';
@@ -87,7 +88,7 @@ describe('the chart', function () {
       drain: '1m30s',
     };
     const configMap = (await render({ settings })).find(({ kind }) => kind === 'ConfigMap') as unknown as Settings;
-    expect(parse(configMap.data['settings.yaml'])).to.deep.equal({ ...settings, vaultIdentities: [] });
+    expect(parse(configMap.data['settings.yaml'])).to.deep.equal({ ...settings, templates: [], vaultIdentities: [] });
   });
 
   it('rolls the Deployment when a setting or a file changes, and not for anything else', async () => {
@@ -137,6 +138,23 @@ describe('the chart', function () {
     };
     expect(await verbsOf({ settings: { webhookConfiguration: 'External' } })).to.deep.equal([['list', 'watch']]);
     expect(JSON.stringify(await verbsOf({ settings: { webhookConfiguration: 'Managed' } }))).to.contain('patch');
+  });
+
+  it('grants the rights on what settings.templates adds, and on nothing without', async () => {
+    const own = { group: 'example.com', version: 'v1', resource: 'as', kind: 'A', template: 'spec.a', rollout: 'None' };
+    const presets = Object.keys(PRESETS);
+    const named = `${RELEASE}-templates`;
+    const roles = (manifests: readonly Manifest[]) => manifests.filter(({ metadata }) => metadata.name === named);
+    expect(roles(await render())).to.deep.equal([]);
+    const [role, binding] = roles(await render({ settings: { templates: [...presets, own] } }));
+    const verbs = ['get', 'list', 'watch', 'patch'];
+    const rules = [...Object.values(PRESETS), own].map(({ group, resource }) => ({
+      ...{ apiGroups: [group], resources: [resource], verbs },
+    }));
+    expect(role).to.deep.include({ kind: 'ClusterRole', rules });
+    expect(binding).to.include({ kind: 'ClusterRoleBinding' });
+    expect(roles(await render({ rbac: { create: false }, settings: { templates: presets } }))).to.deep.equal([]);
+    expect(await refusal({ settings: { templates: ['ArgoRolout'] } })).to.contain('templates');
   });
 
   it('leaves out what an older API server does not know', async () => {

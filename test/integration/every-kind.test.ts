@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { asObject } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import { KINDS, templateOf, WORKLOAD_KINDS } from '../../core/kinds.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import type { BuiltInKind } from '../../core/kinds.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import { eventually, startOperator } from '../support/operator.ts';
@@ -47,15 +47,15 @@ describe('every kind on a real API server', function () {
   }
 
   /** Its pods are never scheduled: there is no node. */
-  function manifestOf(kind: WorkloadKind, name: string, image = 'registry.example.com/shop:1'): AnyWorkload {
+  function manifestOf(kind: BuiltInKind, name: string, image = 'registry.example.com/shop:1'): AnyWorkload {
     const containers = [container('app', { image })];
     return workload(kind, { name: nameOf(kind, name), namespace: NAMESPACE, containers });
   }
 
-  const nameOf = (kind: WorkloadKind, name: string): string => `${name}-${kind.toLowerCase()}`;
-  const reference = (kind: WorkloadKind, name: string): string => `${kind.toLowerCase()}/${nameOf(kind, name)}`;
+  const nameOf = (kind: BuiltInKind, name: string): string => `${name}-${kind.toLowerCase()}`;
+  const reference = (kind: BuiltInKind, name: string): string => `${kind.toLowerCase()}/${nameOf(kind, name)}`;
 
-  async function live(kind: WorkloadKind, name: string): Promise<RawObject> {
+  async function live(kind: BuiltInKind, name: string): Promise<RawObject> {
     return JSON.parse(await cluster.kubectl('get', reference(kind, name), '-n', NAMESPACE, '-o', 'json')) as RawObject;
   }
 
@@ -66,18 +66,18 @@ describe('every kind on a real API server', function () {
     readonly args?: readonly string[];
   }
 
-  async function appOf(kind: WorkloadKind, name: string): Promise<LiveContainer | undefined> {
+  async function appOf(kind: BuiltInKind, name: string): Promise<LiveContainer | undefined> {
     const spec = asObject(templateOf(kind, await live(kind, name))?.spec);
     return (spec?.containers as readonly LiveContainer[]).find((one) => one.name === 'app');
   }
 
-  async function expectInjected(kind: WorkloadKind, name: string): Promise<void> {
+  async function expectInjected(kind: BuiltInKind, name: string): Promise<void> {
     const app = await appOf(kind, name);
     expect(app?.command).to.deep.equal([WRAPPER]);
     expect(app?.args, 'once').to.deep.equal(['--', '/bin/shop', 'serve', '--port=8080']);
   }
 
-  async function expectOriginal(kind: WorkloadKind, name: string): Promise<void> {
+  async function expectOriginal(kind: BuiltInKind, name: string): Promise<void> {
     const app = await appOf(kind, name);
     expect([app?.command, app?.args]).to.deep.equal([['/bin/shop'], ['serve', '--port=8080']]);
     const { initContainers, volumes = [] } = (asObject(templateOf(kind, await live(kind, name))?.spec) ?? {}) as {
@@ -89,12 +89,12 @@ describe('every kind on a real API server', function () {
   }
 
   /** What must not change: the pod template; of a pod, whose annotations its writers keep, the spec. */
-  async function versionOf(kind: WorkloadKind, name: string): Promise<string> {
+  async function versionOf(kind: BuiltInKind, name: string): Promise<string> {
     const template = templateOf(kind, await live(kind, name));
     return JSON.stringify(kind === 'Pod' ? template?.spec : template);
   }
 
-  async function remove(kind: WorkloadKind, name: string): Promise<void> {
+  async function remove(kind: BuiltInKind, name: string): Promise<void> {
     await cluster.kubectl(
       'delete',
       reference(kind, name),
@@ -183,7 +183,7 @@ describe('every kind on a real API server', function () {
   }
 
   /** Waits until its controller has made a revision of its newest template. */
-  async function observed(kind: WorkloadKind, name: string): Promise<void> {
+  async function observed(kind: BuiltInKind, name: string): Promise<void> {
     await eventually(`the controller of ${reference(kind, name)}`, async () => {
       const object = await live(kind, name);
       return asObject(object.status)?.observedGeneration === asObject(object.metadata)?.generation ? true : undefined;
@@ -220,7 +220,7 @@ describe('every kind on a real API server', function () {
       };
       return list.items.filter(({ metadata }) => metadata.name.startsWith(prefix));
     };
-    const commandsOf = (kind: WorkloadKind, objects: readonly RawObject[]): readonly unknown[] =>
+    const commandsOf = (kind: BuiltInKind, objects: readonly RawObject[]): readonly unknown[] =>
       objects.flatMap((object) =>
         (asObject(templateOf(kind, object)?.spec)?.containers as readonly LiveContainer[]).map(({ args }) =>
           args?.join(' '),

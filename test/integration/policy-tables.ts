@@ -220,7 +220,11 @@ export const BAD_POLICIES: readonly BadPolicy[] = [
     'every container excluded': { inject: { containers: { exclude: ['*'] } } },
   }),
   ...bad('spec.targets', 'should have at least 1 items', { 'no targets': { targets: [] } }),
-  ...bad('spec.targets[0]', 'Unsupported value', { 'target DaemonSet': { targets: ['DaemonSet'] } }),
+  ...bad('spec.targets[0]', 'Deployment|StatefulSet|DaemonSet', {
+    'a misspelt target': { targets: ['Deploymnet'] },
+    'a target in lower case': { targets: ['deployment'] },
+    'a built-in target with its group': { targets: ['Deployment.apps'] },
+  }),
   ...bad('spec.targets[1]', 'Duplicate value', { 'a target twice': { targets: ['Deployment', 'Deployment'] } }),
   ...bad('spec.selector.matchExpressions[0].values', 'In and NotIn need at least one value', {
     'In without values': expression({ operator: 'In' }),

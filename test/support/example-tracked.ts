@@ -1,3 +1,4 @@
+import { KINDS, rowOf } from '../../core/kinds.ts';
 import type { Tracked } from '../../core/workload/plan.ts';
 import type { State } from '../../core/workload/standing.ts';
 import { changed } from './changed.ts';
@@ -10,6 +11,7 @@ export function trackedWith(name: string, state: State, changes: Changes<Tracked
     workload: {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
+      traits: KINDS.Deployment,
       metadata: { name, namespace: 'shop', uid: name },
       annotations: {},
       rollout: {
@@ -35,5 +37,7 @@ export function trackedWith(name: string, state: State, changes: Changes<Tracked
     seenInjected: false,
     fruitless: 0,
   };
-  return changed(sample, changes);
+  const tracked = changed(sample, changes);
+  const { workload } = tracked;
+  return { ...tracked, workload: { ...workload, traits: rowOf(workload.kind) } };
 }

@@ -1,6 +1,7 @@
 import { toBase64 } from '../../core/base64.ts';
-import { KINDS } from '../../core/kinds.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import { KINDS, namesOf, rowOf } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
+import { shortHash } from '../../core/hash.ts';
 import { asObject, equal } from '../../core/json.ts';
 import type { RawObject } from '../../core/json.ts';
 import { mark } from '../../core/marks.ts';
@@ -36,15 +37,19 @@ export const ENTRY_NAMES = {
   probe: 'probe.vaultinjection.dev',
 } as const satisfies Record<EntryKey, string>;
 
+// metadata and entries have names of DNS
+const LONGEST_NAME = 253;
+
 /** Returns the name of the entry for these kinds, such as `deployments-statefulsets.fail.vaultinjection.dev`. */
-export function entryNameOf(entry: Entry, kinds: readonly WorkloadKind[]): string {
+export function entryNameOf(entry: Entry, kinds: readonly WorkloadKind[], table: Kinds = KINDS): string {
   if (areDefault(kinds)) return ENTRY_NAMES[entry];
   // the API server takes names of DNS, and groups with a dot in them may have the same resources
   const labels = kinds.map((kind) => {
-    const { group, plural } = KINDS[kind].resource;
+    const { group, plural } = rowOf(kind, table).resource;
     return group.includes('.') ? `${plural}-${group.replaceAll('.', '-')}` : plural;
   });
-  return `${labels.join('-')}.${ENTRY_NAMES[entry]}`;
+  const name = `${labels.join('-')}.${ENTRY_NAMES[entry]}`;
+  return name.length <= LONGEST_NAME ? name : `kinds-${shortHash(labels.join('-'))}.${ENTRY_NAMES[entry]}`;
 }
 
 /** Returns which sort of entry the name is that of; undefined: none of the operator's. */
@@ -73,6 +78,8 @@ export interface ConfigurationInput {
   /** In the paths; left out: paths without one. */
   readonly token?: string;
   readonly sent: Readonly<Record<Entry, Sent>>;
+  /** All kinds that the operator knows; default: those that are built in. */
+  readonly table?: Kinds | undefined;
   readonly labels: Readonly<Record<string, string>>;
   /** What the configuration is removed with; left out: nothing. */
   readonly owner?: OwnerReference | undefined;
@@ -132,7 +139,9 @@ export function buildConfiguration(input: ConfigurationInput): WebhookConfigurat
     },
     webhooks: [
       ...WORKLOAD_ENTRIES.flatMap((entry) =>
-        groupsOf(input.sent[entry]).map((group) => buildEntry(entry, { ...input, ...group })),
+        groupsOf(input.sent[entry], namesOf(input.table ?? KINDS)).map((group) =>
+          buildEntry(entry, { ...input, ...group }),
+        ),
       ),
       buildProbeEntry(input),
     ],
@@ -148,10 +157,11 @@ export function buildEntry(
     token,
     kinds,
     namespaces,
-    name = entryNameOf(entry, kinds),
-  }: Pick<ConfigurationInput, 'target' | 'caBundle' | 'token'> & Group & { readonly name?: string },
+    table = KINDS,
+    name = entryNameOf(entry, kinds, table),
+  }: Pick<ConfigurationInput, 'target' | 'caBundle' | 'token' | 'table'> & Group & { readonly name?: string },
 ): WebhookEntry {
-  const rows = rowsOf(kinds);
+  const rows = rowsOf(kinds, table);
   return {
     ...commonOf(name, entry, target, caBundle, token),
     rules: workloadRules(rows),

@@ -1,3 +1,4 @@
+import type { Kinds } from '../../core/kinds.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
@@ -13,6 +14,8 @@ export interface DrainWatchOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly ledger: NamespaceLedger;
+  /** All kinds that the operator knows; default: those that are built in. */
+  readonly table?: Kinds | undefined;
   /** What is known without a list; left out: each look is a list. */
   readonly copy?: InjectedCopy;
   /** Called when the ledger returns less than before. */
@@ -64,9 +67,9 @@ export class DrainWatch {
   }
 
   async #pass(): Promise<number | undefined> {
-    const { client, clock, ledger, copy, onDropped } = this.#options;
+    const { client, clock, ledger, table, copy, onDropped } = this.#options;
     if (this.#isSweepDue) {
-      const found = copy === undefined ? await injectedKinds(client) : copy.injectedKinds();
+      const found = copy === undefined ? await injectedKinds(client, table) : copy.injectedKinds();
       // the copy is being listed: a second list of the whole cluster would not be sooner
       if (found === undefined) return UNSYNCED_MS;
       ledger.remember(found, clock.elapsed());
@@ -84,11 +87,11 @@ export class DrainWatch {
 
   /** What a copy knows is as of when the API server last confirmed it, and what a list says as of when it begins. */
   async #check(place: Place): Promise<void> {
-    const { client, clock, ledger, logger, copy, onDropped } = this.#options;
+    const { client, clock, ledger, table, logger, copy, onDropped } = this.#options;
     const { namespace, kind } = place;
     const known = copy?.holdsInjected(namespace, kind);
     const seenAt = known === undefined ? clock.elapsed() : (copy?.lastSeen ?? 0);
-    const isHeld = known ?? (await holdsInjected(client, namespace, kind));
+    const isHeld = known ?? (await holdsInjected(client, namespace, kind, table));
     if (!ledger.checked(place, isHeld, seenAt, clock.elapsed())) return;
     logger.info(
       { namespace, kind },

@@ -1,8 +1,8 @@
 import { equal } from '../../core/json.ts';
 import { certificateBlocks } from '../../core/pem.ts';
 import { SECRET_NAME } from '../certificates/secret.ts';
-import { KINDS } from '../../core/kinds.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import { rowOf } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { buildEntry, CONFIGURATION_NAME, ENTRY_NAMES, hasPath, tokenOf, WORKLOAD_ENTRIES } from './configuration.ts';
 import type { Entry, WebhookConfiguration, WebhookEntry, WebhookTarget } from './configuration.ts';
 import { UNGUARDED } from '../paths/path.ts';
@@ -20,6 +20,8 @@ export interface Demand {
   readonly entry: Entry;
   readonly namespace: string;
   readonly kind: WorkloadKind;
+  /** All kinds that the operator knows; default: those that are built in. */
+  readonly table?: Kinds | undefined;
   /** Undefined: not known. */
   readonly labels: Readonly<Record<string, string>> | undefined;
 }
@@ -33,21 +35,24 @@ export function lackOf(demand: Demand): string | undefined {
 }
 
 function lackIn(demand: Demand): string | undefined {
-  const { observed, entry, kind } = demand;
+  const { observed, entry, kind, table } = demand;
   if (observed === undefined) return `there is no MutatingWebhookConfiguration ${CONFIGURATION_NAME}`;
   const [first, ...others] = ownEntries(observed, entry);
   if (first === undefined) return `it has no entry ${ENTRY_NAMES[entry]}`;
   const all = [first, ...others];
-  const covering = all.filter(({ rules }) => kindsIn(rules).includes(kind));
+  const covering = all.filter(({ rules }) => kindsIn(rules, table).includes(kind));
   if (covering.length === 0) {
-    const { plural } = KINDS[kind].resource;
+    const { plural } = rowOf(kind, table).resource;
     return `its ${all.length === 1 ? 'entry' : 'entries'} ${all.map(({ name }) => name).join(', ')} lack${all.length === 1 ? 's' : ''} ${plural}`;
   }
   const lacks = covering.map((found) => lackOfEntry(found, demand));
   return lacks.includes(undefined) ? undefined : lacks[0];
 }
 
-function lackOfEntry(found: WebhookEntry, { target, ownBundle, entry, namespace, labels }: Demand): string | undefined {
+function lackOfEntry(
+  found: WebhookEntry,
+  { target, ownBundle, entry, namespace, labels, table }: Demand,
+): string | undefined {
   const { name } = found;
   const caBundle = bundleIn(found.clientConfig);
   const [authority = ''] = certificateBlocks(ownBundle);
@@ -58,7 +63,7 @@ function lackOfEntry(found: WebhookEntry, { target, ownBundle, entry, namespace,
   // whatever path it has, with a token or without, is answered
   const token = tokenOf(found.clientConfig, target, entry) ?? UNGUARDED;
   const built: WebhookEntry = {
-    ...buildEntry(entry, { target, caBundle, token, kinds: kindsIn(found.rules), namespaces: [], name }),
+    ...buildEntry(entry, { target, caBundle, token, kinds: kindsIn(found.rules, table), namespaces: [], name, table }),
     namespaceSelector: {},
   };
   const narrowing = narrowingOf(found, built);

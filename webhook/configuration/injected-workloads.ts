@@ -1,7 +1,8 @@
 import { isInjected } from '../../core/injection/injected.ts';
-import { KINDS, WATCHED_KINDS } from '../../core/kinds.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import { KINDS, rowOf, watchedKinds } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { isNotFound } from '../../kube/errors.ts';
 import { itemsOf } from '../../kube/items.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Sent } from './groups.ts';
@@ -22,27 +23,43 @@ export interface InjectedCopy {
 const PAGE = 250;
 
 /** Whether any workload of the kind in the namespace has an injected template. */
-export async function holdsInjected(client: ObjectClient, namespace: string, kind: WorkloadKind): Promise<boolean> {
-  for await (const object of workloads(client, kind, namespace)) if (isInjected(kind, object)) return true;
+export async function holdsInjected(
+  client: ObjectClient,
+  namespace: string,
+  kind: WorkloadKind,
+  kinds: Kinds = KINDS,
+): Promise<boolean> {
+  for await (const object of workloads(client, kind, kinds, namespace))
+    if (isInjected(kind, object, kinds)) return true;
   return false;
 }
 
 /** Resolves with the kinds that have one, by namespace, in the whole cluster. */
-export async function injectedKinds(client: ObjectClient): Promise<Sent> {
+export async function injectedKinds(client: ObjectClient, kinds: Kinds = KINDS): Promise<Sent> {
   const found = new Map<string, Set<WorkloadKind>>();
-  for (const kind of WATCHED_KINDS) {
-    for await (const object of workloads(client, kind)) {
+  for (const kind of watchedKinds(kinds)) {
+    for await (const object of workloads(client, kind, kinds)) {
       const { namespace } = object.metadata;
-      if (namespace === undefined || !isInjected(kind, object)) continue;
-      const kinds = found.get(namespace);
-      if (kinds === undefined) found.set(namespace, new Set([kind]));
-      else kinds.add(kind);
+      if (namespace === undefined || !isInjected(kind, object, kinds)) continue;
+      const there = found.get(namespace);
+      if (there === undefined) found.set(namespace, new Set([kind]));
+      else there.add(kind);
     }
   }
   return found;
 }
 
-function workloads(client: ObjectClient, kind: WorkloadKind, namespace?: string): AsyncIterable<KubernetesObject> {
-  const resource = { ...KINDS[kind].resource, ...(namespace !== undefined && { namespace }) };
-  return itemsOf(client, resource, { limit: PAGE });
+/** Of a kind whose CRD is not installed there are none. */
+async function* workloads(
+  client: ObjectClient,
+  kind: WorkloadKind,
+  kinds: Kinds,
+  namespace?: string,
+): AsyncGenerator<KubernetesObject> {
+  const resource = { ...rowOf(kind, kinds).resource, ...(namespace !== undefined && { namespace }) };
+  try {
+    yield* itemsOf(client, resource, { limit: PAGE });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
 }

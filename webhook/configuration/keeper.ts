@@ -1,4 +1,5 @@
 import type { Clock } from '../../kube/clock.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { Informer } from '../../kube/informer.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { Listeners } from '../../kube/listeners.ts';
@@ -28,6 +29,7 @@ import {
   isAsDesired,
   lastOtherManager,
   otherInstallation,
+  ownEntries,
   sentBy,
   withExactEntries,
   withNarrowing,
@@ -37,6 +39,7 @@ import type { Owner } from './owner.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
 import type { WatchAges } from '../../kube/watch-ages.ts';
 import type { Published } from './published.ts';
+import { kindsIn } from './workload-rules.ts';
 import { Repairs } from './repairs.ts';
 import { UNGUARDED } from '../paths/path.ts';
 
@@ -48,6 +51,8 @@ export interface ConfigurationKeeperOptions {
   readonly outages?: OutageLog;
   readonly watchAges?: Pick<WatchAges, 'began'>;
   readonly target: WebhookTarget;
+  /** All kinds that the operator knows; default: those that are built in. */
+  readonly table?: Kinds | undefined;
   /** The operator's own namespace, which names its installation. */
   readonly installation: string;
   /** What the cluster's configuration says: this keeper updates it, others read it too. */
@@ -123,7 +128,7 @@ export class ConfigurationKeeper {
   constructor(options: ConfigurationKeeperOptions) {
     const { client, clock, random, logger, target } = options;
     this.#options = options;
-    this.#ledger = new NamespaceLedger(excludedNamespaces(target));
+    this.#ledger = new NamespaceLedger(excludedNamespaces(target), options.table);
     this.#published = options.published;
     this.#repairs = new Repairs(clock);
     this.#drains = new DrainWatch({
@@ -132,6 +137,7 @@ export class ConfigurationKeeper {
       random,
       logger,
       ledger: this.#ledger,
+      table: options.table,
       ...(options.injected === undefined ? {} : { copy: options.injected }),
       onDropped: () => this.wake(),
     });
@@ -201,6 +207,12 @@ export class ConfigurationKeeper {
     return (
       entries.length > 0 && entries.every(([kind, entry]) => this.#published.isInForce(entry, { namespace, kind }))
     );
+  }
+
+  /** Whether API servers may send workloads of a kind here; true while that is not known. */
+  sends(kind: WorkloadKind): boolean {
+    if (!this.#informer.synced || this.#observed === undefined) return true;
+    return ownEntries(this.#observed).some(({ rules }) => kindsIn(rules, this.#options.table).includes(kind));
   }
 
   /** Whether policies of this namespace are never programmed. */
@@ -409,7 +421,7 @@ export class ConfigurationKeeper {
     const { ignore, fail } = assigned;
     if (!isReached() && !hasEntry(this.#observed, 'fail')) return { ignore: bothOf(ignore, fail), fail: NOTHING };
     if (areFresh() || this.#observed === undefined || this.#isTakingOver) return assigned;
-    const kept = bothOf(fail, sentBy(this.#observed).fail);
+    const kept = bothOf(fail, sentBy(this.#observed, this.#options.table).fail);
     return { ignore: exceptFor(ignore, kept), fail: kept };
   }
 
@@ -427,7 +439,7 @@ export class ConfigurationKeeper {
       this.#drains.sweep();
       return;
     }
-    const { ignore, fail } = sentBy(this.#observed);
+    const { ignore, fail } = sentBy(this.#observed, this.#options.table);
     this.#ledger.remember(bothOf(ignore, fail), this.#options.clock.elapsed());
     this.#drains.wake();
   }
@@ -463,7 +475,7 @@ export class ConfigurationKeeper {
     }
     this.#isTakingOver = false;
     this.#observed = written;
-    const { ignore, fail } = sentBy(desired);
+    const { ignore, fail } = sentBy(desired, this.#options.table);
     logger.info({ ignore: ignore.size, fail: fail.size }, 'webhook configuration written');
     return true;
   }

@@ -1,5 +1,5 @@
 import { KINDS } from '../../core/kinds.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import type { Entry } from './configuration.ts';
 import type { Sent } from './groups.ts';
 
@@ -44,12 +44,15 @@ const AFTER_RESTORE_MS = 2_000;
  */
 export class NamespaceLedger {
   readonly #excluded: ReadonlySet<string>;
+  readonly #kinds: Kinds;
   /** By namespace and kind. */
   readonly #draining = new Map<string, Map<WorkloadKind, Draining>>();
   #policies: NamespacePolicies | undefined;
 
-  constructor(excluded: readonly string[]) {
+  /** @param kinds those that the operator knows: no other is ever sent */
+  constructor(excluded: readonly string[], kinds: Kinds = KINDS) {
     this.#excluded = new Set(excluded);
+    this.#kinds = kinds;
   }
 
   /** Takes all policies; the map must not change afterwards. */
@@ -133,12 +136,14 @@ export class NamespaceLedger {
   /** Returns which sort of entry a namespace's policies want for each kind that they name. */
   entriesOf(namespace: string): ReadonlyMap<WorkloadKind, Entry> {
     const kinds = this.#excluded.has(namespace) ? undefined : this.#policies?.get(namespace);
-    return new Map([...(kinds ?? [])].map(([kind, policy]) => [kind, policy === 'Fail' ? 'fail' : 'ignore']));
+    const known = [...(kinds ?? [])].filter(([kind]) => Object.hasOwn(this.#kinds, kind));
+    return new Map(known.map(([kind, policy]) => [kind, policy === 'Fail' ? 'fail' : 'ignore']));
   }
 
   #drain(place: Place, now: number): void {
     const { namespace, kind } = place;
-    if (this.#excluded.has(namespace) || !KINDS[kind].isWatched) return;
+    const row = Object.hasOwn(this.#kinds, kind) ? this.#kinds[kind] : undefined;
+    if (this.#excluded.has(namespace) || row === undefined || row.watched === 'Never') return;
     const kinds = this.#draining.get(namespace) ?? new Map<WorkloadKind, Draining>();
     if (!kinds.has(kind)) kinds.set(kind, { place, since: now, checkAt: now + SETTLE_MS });
     this.#draining.set(namespace, kinds);

@@ -2,7 +2,8 @@ import { fromBase64 } from '../../core/base64.ts';
 import { asObject, asString, equal } from '../../core/json.ts';
 import { mark } from '../../core/marks.ts';
 import { certificateBlocks } from '../../core/pem.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import { KINDS } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { buildEntry, buildProbeEntry, entryKeyOf, FIELD_MANAGER, NAMESPACE_LABEL, tokenOf } from './configuration.ts';
 import type { Entry, EntryKey, WebhookConfiguration, WebhookEntry, WebhookTarget } from './configuration.ts';
 import { bothOf, NOTHING } from './groups.ts';
@@ -76,14 +77,14 @@ export function withExactEntries(observed: WebhookConfiguration, desired: Webhoo
 }
 
 /** Returns what an object sends here, by failure policy, whatever else narrows that. */
-export function sentBy(observed: WebhookConfiguration): Record<Entry, Sent> {
+export function sentBy(observed: WebhookConfiguration, table: Kinds = KINDS): Record<Entry, Sent> {
   const of = (entry: Entry): Sent =>
-    ownEntries(observed, entry).reduce((sent, found) => bothOf(sent, sentByEntry(found)), NOTHING);
+    ownEntries(observed, entry).reduce((sent, found) => bothOf(sent, sentByEntry(found, table)), NOTHING);
   return { ignore: of('ignore'), fail: of('fail') };
 }
 
-function sentByEntry(found: WebhookEntry): Sent {
-  const kinds = new Set(kindsIn(found.rules));
+function sentByEntry(found: WebhookEntry, table: Kinds): Sent {
+  const kinds = new Set(kindsIn(found.rules, table));
   return new Map(
     includedBy(found)
       .flat()
@@ -125,7 +126,11 @@ export interface ServedEntry {
  */
 export function servedEntries(
   observed: WebhookConfiguration,
-  { target, installation }: { readonly target: WebhookTarget; readonly installation: string },
+  {
+    target,
+    installation,
+    table,
+  }: { readonly target: WebhookTarget; readonly installation: string; readonly table?: Kinds | undefined },
   authority: string,
   external?: readonly string[],
 ): readonly ServedEntry[] {
@@ -137,11 +142,11 @@ export function servedEntries(
     const [listed = []] = includedBy(found);
     const token = tokenOf(found.clientConfig, target, key);
     if (token === undefined) return [];
-    const kinds = key === 'probe' ? [] : kindsIn(found.rules);
+    const kinds = key === 'probe' ? [] : kindsIn(found.rules, table);
     const built =
       key === 'probe'
         ? buildProbeEntry({ target, caBundle, token, installation })
-        : buildEntry(key, { target, caBundle, token, kinds, namespaces: listed, name: found.name });
+        : buildEntry(key, { target, caBundle, token, kinds, namespaces: listed, name: found.name, table });
     const narrowing = narrowingOf(found, external === undefined ? built : { ...built, namespaceSelector: {} });
     if (narrowing === undefined) return [];
     return [{ key, kinds, namespaces: key === 'probe' ? [installation] : (external ?? listed), narrowing }];

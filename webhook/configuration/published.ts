@@ -1,6 +1,6 @@
 import type { Clock } from '../../kube/clock.ts';
 import { equal } from '../../core/json.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { certificateBlocks } from '../../core/pem.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import type { Entry, EntryKey, WebhookConfiguration, WebhookTarget } from './configuration.ts';
@@ -21,6 +21,8 @@ export interface PublishedOptions {
   readonly target: WebhookTarget;
   /** The operator's own namespace. */
   readonly installation: string;
+  /** All kinds that the operator knows; default: those that are built in. */
+  readonly table?: Kinds | undefined;
   /** Returns the labels of a namespace; undefined: not known. */
   readonly labelsOf: (namespace: string) => Readonly<Record<string, string>> | undefined;
   /** Returns all namespaces, if somebody else keeps the configuration and so its selectors; left out: the operator does. */

@@ -1,11 +1,9 @@
 import { annotation } from '../../core/injection/annotations.ts';
 import { asList, asObject } from '../../core/json.ts';
 import { KINDS } from '../../core/kinds.ts';
-import type { Kind, WorkloadKind } from '../../core/kinds.ts';
+import type { Kind, Kinds, WorkloadKind } from '../../core/kinds.ts';
 
 /** Which requests the API server sends here for some kinds of workloads, derived from the table of kinds. */
-
-export type Kinds = Readonly<Record<string, Kind>>;
 
 /** A RuleWithOperations of admissionregistration.k8s.io. */
 export interface WorkloadRule {
@@ -24,7 +22,7 @@ export interface MatchCondition {
 
 /** Returns those rows of the table. */
 export function rowsOf(names: readonly WorkloadKind[], table: Kinds = KINDS): Kinds {
-  return Object.fromEntries(Object.entries(table).filter(([name]) => (names as readonly string[]).includes(name)));
+  return Object.fromEntries(Object.entries(table).filter(([name]) => names.includes(name)));
 }
 
 /** Returns one rule for all kinds of a group and version. Updates are for all: those that cannot change are reproduced. */
@@ -51,7 +49,7 @@ export function kindsIn(rules: unknown, table: Kinds = KINDS): readonly Workload
     found.some(
       (rule) => rule.groups.includes(group) && rule.versions.includes(version) && rule.resources.includes(plural),
     );
-  return Object.entries(table).flatMap(([name, kind]) => (isSent(kind) ? [name as WorkloadKind] : []));
+  return Object.entries(table).flatMap(([name, kind]) => (isSent(kind) ? [name] : []));
 }
 
 /**
@@ -131,10 +129,15 @@ function notMirrored(kinds: Kinds): string | undefined {
 
 /** Returns the expression for those kinds alone: as it is if there are no others, and undefined if there are none. */
 function when(kinds: Kinds, pick: (kind: Kind) => boolean, expression: string): string | undefined {
-  const names = Object.keys(kinds).filter((name) => kinds[name] !== undefined && pick(kinds[name]));
-  if (names.length === 0) return undefined;
-  if (names.length === Object.keys(kinds).length) return expression;
-  const isOne = `request.kind.kind in [${names.map((name) => `'${name}'`).join(', ')}]`;
+  const all = Object.values(kinds);
+  const rows = all.filter(pick);
+  if (rows.length === 0) return undefined;
+  if (rows.length === all.length) return expression;
+  // two groups may have a kind of the same name
+  const isUnique = new Set(all.map(({ kind }) => kind)).size === all.length;
+  const names = rows.map(({ kind, resource }) => `'${isUnique ? kind : `${kind}.${resource.group}`}'`);
+  const name = isUnique ? 'request.kind.kind' : "request.kind.kind + '.' + request.kind.group";
+  const isOne = `${name} in [${names.join(', ')}]`;
   return expression === 'true' ? isOne : `(${isOne} && (${expression}))`;
 }
 

@@ -50,3 +50,17 @@ app.kubernetes.io/name: vault-injection-operator
   (semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- if and .Values.guard.enabled .Values.guard.marks $isKnown }}true{{ end -}}
 {{- end -}}
+
+{{- /* The group and resource of each entry of settings.templates, as JSON. */ -}}
+{{- define "vault-injection-operator.templates" -}}
+{{- $presets := dict
+  "ArgoRollout" (dict "group" "argoproj.io" "resource" "rollouts")
+  "CloneSet" (dict "group" "apps.kruise.io" "resource" "clonesets")
+  "KnativeService" (dict "group" "serving.knative.dev" "resource" "services")
+-}}
+{{- $all := list -}}
+{{- range .Values.settings.templates -}}
+{{- $all = append $all (kindIs "string" . | ternary (get $presets (toString .)) .) -}}
+{{- end -}}
+{{- toJson $all -}}
+{{- end -}}

@@ -92,6 +92,7 @@ describe('what guards the operator', () => {
     for (const name of ['unfail.vaultinjection.dev', 'a.b.fail.vaultinjection.dev', 'fail.vaultinjection.dev.x'])
       expect(name).not.to.match(new RegExp(pattern));
     expect(expressions(objects)).to.contain(`'${mark.probe}'`).and.contain(`'${mark.webhookUrl}'`);
+    expect(expressions(objects)).to.contain(`'${mark.templates}'`);
     expect(expressions(workloads)).to.contain(`'${mark.altered}'`);
     expect(JSON.stringify(read('marks/policy.yaml'))).to.contain(mark.altered);
   });

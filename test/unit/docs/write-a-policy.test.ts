@@ -33,7 +33,7 @@ describe('docs/guides/write-a-policy.md', () => {
     expect(REVIEWED).to.have.length.above(10);
   });
 
-  const ofApiServer = /^(Unsupported value: |unknown field )/;
+  const ofApiServer = /^(Unsupported value: |unknown field |in body should match )/;
   for (const { what, says } of REFUSED.filter((one) => !ofApiServer.test(one.says)))
     it(`quotes the CRD: ${what}`, () => {
       const messages: string[] = [];

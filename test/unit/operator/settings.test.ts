@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
+import { changedSettings } from '../../../operator/changed-settings.ts';
 import {
-  changedSettings,
   readSettings,
   SettingsError,
   settingsHelp,

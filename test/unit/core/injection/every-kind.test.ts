@@ -5,7 +5,7 @@ import type { MutationResult } from '../../../../core/injection/outcome.ts';
 import { asObject } from '../../../../core/json.ts';
 import type { RawObject } from '../../../../core/json.ts';
 import { apiVersionOf, KINDS, templateOf, WORKLOAD_KINDS } from '../../../../core/kinds.ts';
-import type { WorkloadKind } from '../../../../core/kinds.ts';
+import type { BuiltInKind } from '../../../../core/kinds.ts';
 import type { Rule } from '../../../../core/policy/rule.ts';
 import { applyPatch } from '../../../support/apply-patch.ts';
 import { ruleWith, snapshotOf } from '../../../support/example-rule.ts';
@@ -19,7 +19,7 @@ const newer = ruleWith({
 });
 const IMMUTABLE = WORKLOAD_KINDS.filter((kind) => !KINDS[kind].templateMayChange);
 
-function objectOf(kind: WorkloadKind, fields: object = {}, metadata: object = {}): RawObject {
+function objectOf(kind: BuiltInKind, fields: object = {}, metadata: object = {}): RawObject {
   const template = { metadata: { labels: { app: 'it' } }, spec: { containers: [container(fields)] } };
   const path = KINDS[kind].template;
   const nested = path.reduceRight<unknown>((inner, field) => ({ [field]: inner }), template) as RawObject;
@@ -27,24 +27,24 @@ function objectOf(kind: WorkloadKind, fields: object = {}, metadata: object = {}
   return { apiVersion: apiVersionOf(kind), kind, ...nested, metadata: own };
 }
 
-function review(kind: WorkloadKind, object: unknown, rules: readonly Rule[], stored?: unknown): MutationResult {
+function review(kind: BuiltInKind, object: unknown, rules: readonly Rule[], stored?: unknown): MutationResult {
   const about = { kind, namespace: 'shop', name: 'it', rules: snapshotOf(...rules) } as const;
   return mutateWorkload({ ...about, object, ...(stored !== undefined && { stored }) });
 }
 
-function admittedAs(kind: WorkloadKind, object: RawObject, rule: Rule, stored?: unknown): RawObject {
+function admittedAs(kind: BuiltInKind, object: RawObject, rule: Rule, stored?: unknown): RawObject {
   const { denial, patch } = review(kind, object, [rule], stored);
   expect(denial).to.equal(undefined);
   return applyPatch(object, patch) as RawObject;
 }
 
-function commandOf(kind: WorkloadKind, object: RawObject): unknown {
+function commandOf(kind: BuiltInKind, object: RawObject): unknown {
   const [first] = asObject(templateOf(kind, object)?.spec)?.containers as readonly RawObject[];
   return first?.command;
 }
 
 /** What people have: their manifest over what is stored, as `kubectl apply` merges it. */
-function appliedAgain(kind: WorkloadKind, stored: RawObject, fields: object = {}): RawObject {
+function appliedAgain(kind: BuiltInKind, stored: RawObject, fields: object = {}): RawObject {
   const merged = structuredClone(stored);
   const [app] = asObject(templateOf(kind, merged)?.spec)?.containers as [Record<string, unknown>];
   Object.assign(app, { command: ['/app'], args: ['--port=80'], ...fields });
@@ -179,7 +179,7 @@ describe('what a controller has made from a template', () => {
     }
   });
 
-  const rows: readonly [string, WorkloadKind, object, readonly WorkloadKind[], boolean][] = [
+  const rows: readonly [string, BuiltInKind, object, readonly BuiltInKind[], boolean][] = [
     ['a Job of a CronJob whose policy names both', 'Job', ofCronJob, ['CronJob', 'Job'], false],
     ['a Job of a CronJob whose policy names Jobs alone', 'Job', ofCronJob, ['Job'], true],
     ['a Job of another operator', 'Job', owned('example.com/v1', 'Pipeline'), ['CronJob', 'Job'], true],

@@ -49,7 +49,7 @@ describe('what the CRD in the cluster lacks', () => {
     const newer = changed((schema) => {
       const { vault, targets } = field(schema, 'spec').properties as { vault: Schema; targets: Schema };
       vault.properties.next = { type: 'string' } as unknown as Schema;
-      targets.items.enum?.push('DaemonSet');
+      Reflect.set(targets.items, 'pattern', '^[A-Z]');
     });
     expect(lackIn(newer, read())).to.deep.equal([]);
   });
@@ -59,7 +59,12 @@ describe('what the CRD in the cluster lacks', () => {
     ['an object, which is named alone', withoutField('spec', 'rotation'), ['spec.rotation']],
     ['a field of the items of a list', withoutField('spec', 'images', '[]', 'cmd'), ['spec.images[].cmd']],
     ['a field of the status', withoutField('status', 'injector'), ['status.injector']],
-    ['a value', changed((schema) => field(schema, 'spec', 'targets', '[]').enum?.pop()), ['spec.targets[]: Pod']],
+    ['a value', changed((schema) => field(schema, 'spec', 'inject', 'when').enum?.pop()), ['spec.inject.when: Always']],
+    [
+      'all values but those of an earlier enumeration',
+      changed((schema) => (field(schema, 'spec', 'targets', '[]').enum = ['Deployment', 'StatefulSet'])),
+      ['spec.targets[]: more than Deployment, StatefulSet'],
+    ],
   ];
   for (const [what, installed, lack] of rows)
     it(`is ${what}`, () => expect(lackIn(installed, read())).to.deep.equal(lack));

@@ -49,6 +49,7 @@ describe('what can be read of a policy that cannot be used', () => {
     ['targets that do not exist', { targets: ['Node'] }, { targets: FIVE }],
     ['targets of which one does not', { targets: ['Deployment', 'Node'] }, { targets: FIVE }],
     ['targets of which one does not, beside pods', { targets: ['Node', 'Pod'] }, { targets: [...FIVE, 'Pod'] }],
+    ['targets of a group', { targets: ['Rollout.argoproj.io', 'Job'] }, { targets: ['Job', 'Rollout.argoproj.io'] }],
     ['targets that are no list', { targets: 'Deployment' }, { targets: FIVE }],
     ['a selector that is no object', { selector: 'app=web' }, { selector: ALL }],
     ['a label that is no text', { selector: { matchLabels: { app: 7 } } }, { selector: ALL }],

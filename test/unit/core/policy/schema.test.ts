@@ -98,7 +98,7 @@ describe('policyValidator', () => {
     [{ targets: 'Deployment' }, 'spec.targets: write a list'],
     [
       { targets: ['Node'] },
-      'spec.targets[0]: write one of Deployment, StatefulSet, DaemonSet, CronJob, Job, ReplicaSet, ReplicationController, Pod',
+      'spec.targets[0]: write one of Deployment, StatefulSet, DaemonSet, CronJob, Job, ReplicaSet, ReplicationController, Pod, or Kind.group of the setting templates, such as Rollout.argoproj.io',
     ],
     [{ failurePolicy: 'fail' }, 'spec.failurePolicy: write one of Ignore, Fail'],
     [{ inject: [] }, 'spec.inject: write fields below it (an object)'],

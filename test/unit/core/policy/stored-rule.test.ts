@@ -77,6 +77,7 @@ describe('a stored rule', () => {
       (content) => ((content.vault as { auth: Record<string, unknown> }).auth.method = 'Magic'),
     ],
     ['an unknown target', (content) => (content.targets = ['Node'])],
+    ['a target that is no text', (content) => (content.targets = [7])],
   ];
   for (const [what, change] of bad)
     it(`is none with ${what}`, () => expect(decodeRule(stored(change), rule.policy)).to.equal(undefined));

@@ -5,6 +5,7 @@ import { plan } from '../../../../core/workload/plan.ts';
 import type { Action, Tracked } from '../../../../core/workload/plan.ts';
 import type { RestartWish } from '../../../../core/workload/restarts.ts';
 import { annotation } from '../../../../core/injection/annotations.ts';
+import { KINDS } from '../../../../core/kinds.ts';
 import { ruleWith } from '../../../support/example-rule.ts';
 import { Random } from '../../../support/random.ts';
 
@@ -118,6 +119,7 @@ class Simulated {
       workload: {
         apiVersion: 'apps/v1',
         kind: 'Deployment',
+        traits: KINDS.Deployment,
         metadata,
         text: '{}',
         annotations: this.annotations,

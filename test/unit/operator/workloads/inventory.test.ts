@@ -230,10 +230,8 @@ describe('Inventory', () => {
     expect(judged).to.have.length(3);
     const reads = api.calls.filter((call) => !call.startsWith('create'));
     expect(reads.toSorted()).to.deep.equal([
-      'list deployments',
-      'list statefulsets',
-      'watch deployments',
-      'watch statefulsets',
+      ...['cronjobs', 'daemonsets', 'deployments', 'jobs', 'statefulsets'].map((plural) => `list ${plural}`),
+      ...['cronjobs', 'daemonsets', 'deployments', 'jobs', 'statefulsets'].map((plural) => `watch ${plural}`),
     ]);
   });
 

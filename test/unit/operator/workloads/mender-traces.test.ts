@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { KubernetesObject } from '../../../../core/object.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
 import type { PatchOptions } from '../../../../kube/object-client.ts';
+import { KINDS } from '../../../../core/kinds.ts';
 import { Mender } from '../../../../operator/workloads/mender.ts';
 import type { Wanted } from '../../../../operator/workloads/mender.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
@@ -11,7 +12,7 @@ import { testLog } from '../../../support/test-log.ts';
 
 const WANTED = {
   action: { key: 'StatefulSet/shop/db', kind: 'Repair', annotations: { asked: 'canary' }, message: 'canary' },
-  workload: { kind: 'StatefulSet', metadata: { name: 'db', namespace: 'shop', uid: 'u' } },
+  workload: { kind: 'StatefulSet', traits: KINDS.StatefulSet, metadata: { name: 'db', namespace: 'shop', uid: 'u' } },
 } as unknown as Wanted;
 
 describe('the trace of a repair', () => {

@@ -25,6 +25,7 @@ function wanted(name: string, namespace = 'shop'): Wanted {
     workload: {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
+      traits: KINDS.Deployment,
       metadata,
       text: '{}',
       annotations: {},

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { KINDS, WATCHED_KINDS } from '../../../../core/kinds.ts';
+import { KINDS, rowOf, watchedKinds } from '../../../../core/kinds.ts';
 import type { KubernetesObject } from '../../../../core/object.ts';
 import { ApiError } from '../../../../kube/object-client.ts';
 import { NO_TURN, restoreAll } from '../../../../operator/workloads/restoration.ts';
@@ -191,7 +191,7 @@ describe('restoring all workloads', () => {
   it('takes no refusal for final from an API server that has just come back, and does not know its roles yet', async () => {
     await workload('web');
     let lists = 0;
-    const kinds = WATCHED_KINDS.filter((kind) => KINDS[kind].templateMayChange).length;
+    const kinds = watchedKinds().filter((kind) => rowOf(kind).templateMayChange).length;
     api.before = (operation) => {
       if (operation === 'patch' && lists < kinds + 4) throw new ApiError(0, 'ECONNREFUSED', 'connection refused');
       // each kind is listed once
