@@ -95,7 +95,7 @@ function serviceVersion(clusterRules: unknown, rules: unknown): object {
     spec: {
       displayName: 'Vault Injection Operator',
       description:
-        'A VaultInjectionPolicy selects Deployments and StatefulSets in its namespace. Their programs get secrets of HashiCorp Vault or OpenBao in their environment. No Kubernetes Secret has them, and no pod has a sidecar.',
+        'A VaultInjectionPolicy selects workloads in its namespace: Deployments, StatefulSets, DaemonSets, CronJobs, Jobs, and pods if it says so. Their programs get secrets of HashiCorp Vault or OpenBao in their environment. No Kubernetes Secret has them, and no pod has a sidecar.',
       version,
       maturity: 'alpha',
       minKubeVersion: `1.${OLDEST_MINOR}.0`,

@@ -2,9 +2,9 @@
 import type { KubernetesObject, ObjectMeta } from '../../core/object.ts';
 
 /**
- * VaultInjectionPolicy decides which Deployments and StatefulSets of its namespace get
- * secrets from Vault in the environment of their programs, from which Vault, in which role,
- * and what annotations of the workloads may change.
+ * VaultInjectionPolicy decides which workloads of its namespace get secrets from Vault in the
+ * environment of their programs, from which Vault, in which role, and what annotations of the
+ * workloads may change.
  */
 export interface VaultInjectionPolicy extends KubernetesObject {
   readonly metadata: ObjectMeta & { readonly namespace: string };
@@ -407,7 +407,9 @@ export interface VaultInjectionPolicySpec {
      * Manual lists them and does not touch them; kubectl annotate deployment NAME
      * vaultinjection.dev/apply=now rolls out one, and so does any other change of it. Automatic
      * rolls them out, a few at a time, waits until each is available, and stops when one fails.
-     * Paused Deployments and StatefulSets with the update strategy OnDelete are not touched.
+     * Paused Deployments, and StatefulSets and DaemonSets with the update strategy OnDelete, are
+     * not touched. CronJobs are brought up to date at once, because no pod is replaced; Jobs and
+     * pods stay as they are.
      */
     readonly strategy: 'Manual' | 'Automatic';
     /**

@@ -13,10 +13,11 @@ import { demoTools, minutesToBuild, nodeTools } from '../../build/tools/table.ts
 import { ensureTools, missingTools } from '../../build/tools/tools.ts';
 import { howToGoOn } from './how-to-go-on.ts';
 import { runOnHost } from './host-stand-in.ts';
-import { renderSamples, type Manifest } from './samples.ts';
+import { renderSamples, type Manifest, type Samples } from './samples.ts';
 import type { Steps } from './steps.ts';
 import { unifiedDiff } from './diff.ts';
 import { untilStopped } from './until-stopped.ts';
+import { BACKUP_JOB, isWorkload, runBackup, waitingFor, type WorkloadManifest } from './workloads.ts';
 
 const NAMESPACE = 'shop';
 // a demo secret: shown on purpose, and searched for in etcd
@@ -65,7 +66,12 @@ async function play(stage: Stage, steps: Steps): Promise<void> {
   const after = (await cluster.get(NAMESPACE, WEB)).spec.template;
   steps.next('pods: vault-env logs in as their ServiceAccount, reads, and becomes the program');
   const line =
-    stage.node === undefined ? await runOnHost(stage, after, NAMESPACE) : await firstLines(stage, cluster, steps);
+    stage.node === undefined
+      ? await runOnHost(stage, after, NAMESPACE)
+      : await firstLines(stage, cluster, samples.workloads, steps);
+  if (stage.node === undefined)
+    steps.detail(`without pods, the other programs are not seen: those of ${others(samples)}`);
+  const backup = stage.node === undefined ? undefined : await backUp(stage, cluster, steps);
   steps.next('etcd: is the secret in it?');
   const [own, secret] = [
     filesHolding(stage.plane.etcdDir, 'vault:secret/data/shop/db#password'),
@@ -86,7 +92,14 @@ async function play(stage: Stage, steps: Steps): Promise<void> {
       : `What \`kubectl logs deployment/${WEB}\` shows`,
   );
   steps.say(line);
-  if (!line.includes(SECRET.password)) throw new Error('the program did not get the secret');
+  if (backup !== undefined) {
+    steps.heading(
+      `What \`kubectl logs job/${BACKUP_JOB}\` shows, which \`kubectl create job --from=cronjob/backup\` has made`,
+    );
+    steps.say(backup);
+  }
+  for (const text of [line, backup])
+    if (text?.includes(SECRET.password) === false) throw new Error('the program did not get the secret');
   steps.heading('Where the secret is');
   steps.say(
     `in Vault, and in the program's environment. Of the files of etcd ${own} hold the reference, ${secret} hold the secret.`,
@@ -102,7 +115,7 @@ async function applyPolicies(cluster: Cluster, policies: readonly Manifest[]): P
 
 /** The counts in statuses are up to ten seconds old. */
 async function workloadsAreCounted(cluster: Cluster, manifests: readonly Manifest[]): Promise<void> {
-  const wanted = manifests.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet').length;
+  const wanted = manifests.filter(isWorkload).length;
   await eventually('the policies to count their workloads', async () => {
     const path = '{range .items[*]}{.status.workloads.injected}{" "}{end}';
     const counts = await cluster.kubectl('get', 'vip', '-n', NAMESPACE, '-o', `jsonpath=${path}`);
@@ -124,26 +137,42 @@ function withoutPolicies(web: Manifest): Manifest {
   return { ...web, metadata: { ...web.metadata, namespace: 'default' } };
 }
 
-async function firstLines(stage: Stage, cluster: Cluster, steps: Steps): Promise<string> {
-  const names = await cluster.kubectl('get', 'deployments,statefulsets', '-n', NAMESPACE, '-o', 'name');
-  for (const name of names.trim().split('\n')) {
-    await cluster.kubectl('rollout', 'status', name, '-n', NAMESPACE, '--timeout=120s');
-    steps.detail(`${name} is running`);
-  }
-  const pod = (
-    await cluster.kubectl(
-      'get',
-      'pods',
-      '-n',
-      NAMESPACE,
-      '-l',
-      `app.kubernetes.io/name=${WEB}`,
-      '-o',
-      'jsonpath={.items[0].metadata.name}',
-    )
-  ).trim();
-  const log = (): string => stage.node?.podLog(NAMESPACE, pod, WEB) ?? '';
+/** Waits for the pods of all workloads, and resolves with what the program of `web` has printed. */
+async function firstLines(
+  stage: Stage,
+  cluster: Cluster,
+  workloads: readonly Manifest[],
+  steps: Steps,
+): Promise<string> {
+  for (const workload of workloads) await isThere(cluster, workload, steps);
+  return logOf(stage, cluster, `app.kubernetes.io/name=${WEB}`, WEB);
+}
+
+async function isThere(cluster: Cluster, workload: WorkloadManifest, steps: Steps): Promise<void> {
+  const waiting = waitingFor(workload, NAMESPACE, 120);
+  if (waiting === undefined) return;
+  await cluster.kubectl(...waiting.args);
+  steps.detail(waiting.then);
+}
+
+/** Runs the CronJob once, and resolves with what its program has printed. */
+async function backUp(stage: Stage, cluster: Cluster, steps: Steps): Promise<string> {
+  await cluster.kubectl(...runBackup(BACKUP_JOB));
+  await isThere(cluster, { kind: 'Job', metadata: { name: BACKUP_JOB } }, steps);
+  return logOf(stage, cluster, `batch.kubernetes.io/job-name=${BACKUP_JOB}`, 'dump');
+}
+
+async function logOf(stage: Stage, cluster: Cluster, label: string, container: string): Promise<string> {
+  const name = 'jsonpath={.items[0].metadata.name}';
+  const pod = (await cluster.kubectl('get', 'pods', '-n', NAMESPACE, '-l', label, '-o', name)).trim();
+  const log = (): string => stage.node?.podLog(NAMESPACE, pod, container) ?? '';
   return eventually('the program to print', () => (log() === '' ? undefined : log().trim()), 60_000);
+}
+
+/** The workloads whose programs only pods show. */
+function others({ workloads }: Samples): string {
+  const rest = workloads.filter(({ kind, metadata }) => isWorkload({ kind }) && metadata.name !== WEB);
+  return rest.map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`).join(', ');
 }
 
 async function stay(stage: Stage, steps: Steps): Promise<void> {

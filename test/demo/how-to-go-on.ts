@@ -1,4 +1,5 @@
 /** What a demo prints last: how to look at it, what to try, and how to end it. Lines with two spaces are commands to copy. */
+import { runBackup } from './workloads.ts';
 
 export interface Surroundings {
   /** What comes before the arguments of kubectl, such as `kubectl --context kind-kind`. */
@@ -17,12 +18,19 @@ export interface Surroundings {
 export function howToGoOn({ kubectl, vault, first, aboutVault, pods, end }: Surroundings): string {
   const web = '-n shop deployment/web';
   const restart = [`${kubectl} rollout restart ${web}`, `${kubectl} rollout status ${web}`];
+  const backup = '-n shop job/backup-by-hand';
   const things: readonly (readonly string[])[] = [
     [
       'Change the secret. Programs get it when they start:',
       `  ${vault} kv put secret/shop/db username=shop password=changed`,
       ...restart.map((command) => `  ${command}`),
       `  ${kubectl} logs ${web}`,
+    ],
+    [
+      'Run the nightly backup now. Each run of a CronJob gets what is newest, here what you have changed:',
+      `  ${kubectl} ${runBackup('backup-by-hand').join(' ')}`,
+      `  ${kubectl} wait ${backup} --for=condition=Complete --timeout=120s`,
+      `  ${kubectl} logs ${backup}`,
     ],
     [
       'Break a reference. The new pod does not start, and says which key is missing after some seconds; the old one stays:',
@@ -37,7 +45,7 @@ export function howToGoOn({ kubectl, vault, first, aboutVault, pods, end }: Surr
       `  ${kubectl} get ${web} -o yaml`,
     ],
   ];
-  const possible = pods ? things : things.slice(2);
+  const possible = pods ? things : things.slice(-1);
   return [
     ...first.map((line) => `  ${line}`),
     `  ${kubectl} get vip -n shop`,
@@ -46,7 +54,7 @@ export function howToGoOn({ kubectl, vault, first, aboutVault, pods, end }: Surr
     'Vault',
     ...aboutVault,
     '',
-    pods ? 'Three things to try' : 'One thing to try without pods',
+    pods ? 'Four things to try' : 'One thing to try without pods',
     ...possible.flatMap(([title = '', ...lines], index) => [`${index + 1}. ${title}`, ...lines]),
     '',
     ...end,

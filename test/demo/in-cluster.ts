@@ -14,10 +14,10 @@ import { removeDemo, SYSTEM } from './remove.ts';
 import type { Steps } from './steps.ts';
 import { labelled, type TrialCluster } from './trial-cluster.ts';
 import { DEMO_SECRETS, prepareVault, ROOT_TOKEN } from './vault-in-cluster.ts';
+import { BACKUP_JOB, belongsToWorkloads, isWorkload, runBackup, waitingFor } from './workloads.ts';
 
 const SAMPLES = join(import.meta.dirname, '../../samples');
 const SHOP = 'shop';
-const WORKLOADS = ['Deployment', 'StatefulSet', 'Service'];
 export const STEPS = 8;
 
 export interface ClusterDemo {
@@ -106,8 +106,8 @@ async function provideImages(demo: ClusterDemo, architectures: ReturnType<typeof
 async function applySamples(demo: ClusterDemo): Promise<void> {
   const { cluster, steps } = demo;
   const samples = manifestsOf(await cluster.kubectl('kustomize', join(SAMPLES, 'demo/in-cluster')));
-  const workloads = samples.filter(({ kind }) => WORKLOADS.includes(kind));
-  const rest = samples.filter(({ kind }) => !WORKLOADS.includes(kind));
+  const workloads = samples.filter(belongsToWorkloads);
+  const rest = samples.filter((one) => !belongsToWorkloads(one));
   const web = workloads.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'web');
   if (web === undefined) throw new Error('samples/demo has no Deployment named web');
 
@@ -125,17 +125,34 @@ async function applySamples(demo: ClusterDemo): Promise<void> {
   const before = await templateWithoutPolicies(cluster, web);
   steps.next('samples/: workloads');
   steps.detail((await cluster.apply(workloads)).all);
-  for (const { kind, metadata } of workloads.filter((one) => one.kind !== 'Service')) {
-    const name = `${kind.toLowerCase()}/${metadata.name}`;
-    await cluster.kubectl('rollout', 'status', name, '-n', SHOP, '--timeout=300s');
-    steps.detail(`${name} is running`);
+  for (const workload of workloads) {
+    const waiting = waitingFor(workload, SHOP, 300);
+    if (waiting === undefined) continue;
+    await cluster.kubectl(...waiting.args);
+    steps.detail(waiting.then);
   }
-  await cluster.kubectl('wait', '-n', SHOP, 'vaultinjectionpolicies', '--all', ...COUNTED);
-  await show(demo, before);
+  await workloadsAreCounted(cluster, workloads.filter(isWorkload).length);
+  await show(demo, before, await backUp(demo));
 }
 
-/** Each of the three policies has one workload. Counts in statuses are up to ten seconds old. */
-const COUNTED = ['--for=jsonpath={.status.workloads.injected}=1', '--timeout=60s'];
+/** Two policies have a workload each, and the policy shop has the others. Counts in statuses are up to ten seconds old. */
+async function workloadsAreCounted(cluster: TrialCluster, workloads: number): Promise<void> {
+  const counts = { database: 1, 'self-service': 1, shop: workloads - 2 };
+  for (const [policy, count] of Object.entries(counts)) {
+    const counted = [`--for=jsonpath={.status.workloads.injected}=${count}`, '--timeout=60s'];
+    await cluster.kubectl('wait', '-n', SHOP, `vaultinjectionpolicies/${policy}`, ...counted);
+  }
+}
+
+/** Runs the CronJob once, and resolves with what its program has printed. */
+async function backUp({ cluster, steps }: ClusterDemo): Promise<string> {
+  await cluster.kubectl(...runBackup(BACKUP_JOB));
+  const job = { kind: 'Job', metadata: { name: BACKUP_JOB } };
+  const waiting = waitingFor(job, SHOP, 300);
+  if (waiting !== undefined) await cluster.kubectl(...waiting.args);
+  steps.detail(`cronjob/backup has run, as job/${BACKUP_JOB}`);
+  return cluster.kubectl('logs', '-n', SHOP, `job/${BACKUP_JOB}`);
+}
 
 async function templateWithoutPolicies(cluster: TrialCluster, web: Manifest): Promise<object> {
   // under a name that nobody has there
@@ -146,12 +163,13 @@ async function templateWithoutPolicies(cluster: TrialCluster, web: Manifest): Pr
 
 const template = (json: string): object => (JSON.parse(json) as { spec: { template: object } }).spec.template;
 
-async function show(demo: ClusterDemo, before: object): Promise<void> {
+async function show(demo: ClusterDemo, before: object, backup: string): Promise<void> {
   const { cluster, steps, isCurrent, once } = demo;
   const after = template(await cluster.kubectl('get', 'deployment', 'web', '-n', SHOP, '-o', 'json'));
   const printed = await cluster.kubectl('logs', '-n', SHOP, 'deployment/web');
   const inPod = await cluster.kubectl('exec', '-n', SHOP, 'deployment/web', '--', 'env');
-  if (!printed.includes(DEMO_SECRETS.db.password)) throw new Error(`the program did not get the secret:\n${printed}`);
+  for (const text of [printed, backup])
+    if (!text.includes(DEMO_SECRETS.db.password)) throw new Error(`the program did not get the secret:\n${text}`);
   steps.next(`done, with ${cluster.commands} commands`);
 
   steps.heading(`What \`kubectl get vaultinjectionpolicies -n ${SHOP}\` shows (-o wide shows more)`);
@@ -160,6 +178,10 @@ async function show(demo: ClusterDemo, before: object): Promise<void> {
   steps.say(unifiedDiff(before, after, { from: 'as applied', to: 'as stored' }));
   steps.heading('What `kubectl logs deployment/web` shows');
   steps.say(printed.trim());
+  steps.heading(
+    `What \`kubectl logs job/${BACKUP_JOB}\` shows, which \`kubectl create job --from=cronjob/backup\` has made`,
+  );
+  steps.say(backup.trim());
   steps.heading('What another process in the same container sees: `kubectl exec deployment/web -- env`');
   steps.say(inPod.split('\n').find((line) => line.startsWith('DB_PASSWORD=')));
   if (once) return;

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 
+import { belongsToWorkloads } from './workloads.ts';
 import type { ControlPlane } from '../support/control-plane.ts';
 import type { Vault } from '../support/vault.ts';
 
@@ -22,16 +23,14 @@ export interface Samples {
   readonly web: Manifest;
 }
 
-const WORKLOADS = ['Deployment', 'StatefulSet', 'Service'];
-
 /** Reads and adapts the samples; throws when the Deployment `web` is not among them. */
 export async function renderSamples(plane: ControlPlane, vault: Vault): Promise<Samples> {
   const text = await plane.kubectlOk(['kustomize', FOLDER]);
   const manifests = parseAllDocuments(text).map((document) => atVault(document.toJS() as Manifest, vault));
-  const workloads = manifests.filter(({ kind }) => WORKLOADS.includes(kind));
+  const workloads = manifests.filter(belongsToWorkloads);
   const web = workloads.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'web');
   if (web === undefined) throw new Error('samples/demo has no Deployment named web');
-  const rest = manifests.filter(({ kind }) => !WORKLOADS.includes(kind));
+  const rest = manifests.filter((one) => !belongsToWorkloads(one));
   return { policies: [...rest.filter(isNoPolicy), ...rest.filter((one) => !isNoPolicy(one))], workloads, web };
 }
 

@@ -109,30 +109,35 @@ describe('make demo, in a cluster that is at hand', function () {
     expect(code, `${stdout}\n${stderr}`).to.equal(0);
     expect(stdout).to.contain('This is made there');
     // VAULT is OK on a real cluster: here Vault is on loopback, which the operator does not check
-    expect(stdout).to.match(/^shop +True +Active +\S+ +1 +1 /m);
+    expect(stdout).to.match(/^shop +True +Active +\S+ +4 +4 /m);
     expect(stdout).to.contain('+        - /vault-env/vault-env');
     expect(stdout)
       .to.contain('\nDB_PASSWORD=demo-s3cr3t\n')
-      .and.contain('\nDB_PASSWORD=vault:secret/data/shop/db#password\n');
+      .and.contain('\nDB_PASSWORD=vault:secret/data/shop/db#password\n')
+      .and.contain('\nPGPASSWORD=demo-s3cr3t\n');
     printed = stdout;
     console.log(`      ${/^\[.*done.*$/m.exec(stdout)?.[0] ?? ''}`);
   });
 
-  it('prints three things to try, and each command does what it says', async () => {
+  it('prints four things to try, and each command does what it says', async () => {
     const commands = [...printed.matchAll(/^ {2}(kubectl .*)$/gm)]
       .map(([, command = '']) => command)
       // Services are not reachable here
       .filter((command) => !command.includes('port-forward'));
-    expect(commands.length).to.be.greaterThan(9);
+    expect(commands.length).to.be.greaterThan(12);
     // A deployment's log is that of one of its pods, which may be the old one for a moment.
-    const results = { logs: 'DB_PASSWORD=changed', 'describe pod': 'the secret has no key "passwrd"' };
+    const results = {
+      'logs -n shop deployment/': 'DB_PASSWORD=changed',
+      'logs -n shop job/': 'PGPASSWORD=changed',
+      'describe pod': 'the secret has no key "passwrd"',
+    };
     const succeed = async (command: string): Promise<string> => {
       const { code, stdout, stderr } = await shell(command);
       expect(code, `${command}\n${stderr}`).to.equal(0);
       return stdout;
     };
     for (const command of commands) {
-      const result = Object.entries(results).find(([verb]) => command.startsWith(`kubectl ${verb} `))?.[1] ?? '';
+      const result = Object.entries(results).find(([verb]) => command.startsWith(`kubectl ${verb}`))?.[1] ?? '';
       await eventually(command, async () => ((await succeed(command)).includes(result) ? true : undefined), 120_000);
     }
     // the operator has to see that the policy is gone before the restart is of any use; a person is slower than this test

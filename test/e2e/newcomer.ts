@@ -48,10 +48,14 @@ interface Container {
   readinessProbe?: unknown;
 }
 
+interface WithTemplate {
+  readonly template?: { readonly spec: { containers: Container[] } };
+}
+
 /** Changes an object so that its pods share the host's network, and Vault has its plugin. */
 export function onTheHost(object: object): void {
-  const { spec } = object as { spec?: { template?: { spec: { containers: Container[] } } } };
-  const pod = spec?.template?.spec;
+  const { spec } = object as { spec?: WithTemplate & { jobTemplate?: { spec: WithTemplate } } };
+  const pod = (spec?.jobTemplate?.spec ?? spec)?.template?.spec;
   if (pod === undefined) return;
   Object.assign(pod, { hostNetwork: true, dnsPolicy: 'Default' });
   for (const container of pod.containers.filter(({ command }) => command?.[0] === 'vault')) {

@@ -139,7 +139,7 @@ describe('the CRD on a real API server', function () {
 
   it('explains its fields', async () => {
     for (const [field, text] of [
-      ['vip', 'decides which Deployments and StatefulSets'],
+      ['vip', 'decides which workloads of its namespace'],
       ['vip.spec.vault.auth.tokenExpiration', 'Lifetime of the projected token'],
       ['vip.spec.environment.fromPaths.prefix', 'Prefix of the variables, used as written'],
       ['vip.status.conditions.reason', 'The cause as one word, for machines'],

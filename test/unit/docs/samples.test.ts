@@ -33,7 +33,14 @@ describe('in the samples', () => {
     for (const each of policies) cache.set(compiled(each));
   });
 
-  const winners = { web: 'shop', database: 'database', report: 'self-service' };
+  const winners = {
+    web: 'shop',
+    database: 'database',
+    report: 'self-service',
+    agent: 'shop',
+    backup: 'shop',
+    migrate: 'shop',
+  };
   for (const [workload, policy] of Object.entries(winners))
     it(`the policy ${policy} compiles and applies to ${workload}`, () => {
       const { kind, metadata } = documents(`workloads/${workload}`).find((one) => one.kind !== 'Service') ?? {};
