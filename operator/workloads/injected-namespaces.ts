@@ -9,7 +9,7 @@ export class InjectedNamespaces {
 
   /** Takes the key of a workload (workloadKey()), which begins with its kind. */
   note(namespace: string, key: string, isInjected: boolean): void {
-    const kind = key.slice(0, key.indexOf('/')) as WorkloadKind;
+    const kind = key.slice(0, key.indexOf('/'));
     const kinds = this.#keys.get(namespace);
     if (isInjected) {
       const keys = kinds?.get(kind);

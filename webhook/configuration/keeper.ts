@@ -1,18 +1,12 @@
 import type { Clock } from '../../kube/clock.ts';
 import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { Informer } from '../../kube/informer.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { isNotFound } from '../../kube/errors.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
-import {
-  buildConfiguration,
-  CONFIGURATION_NAME,
-  CONFIGURATIONS,
-  excludedNamespaces,
-  FIELD_MANAGER,
-} from './configuration.ts';
+import { buildConfiguration, CONFIGURATION_NAME, CONFIGURATIONS, excludedNamespaces } from './configuration.ts';
 import type { Entry, OwnerReference, WebhookConfiguration, WebhookTarget } from './configuration.ts';
 import { SECRET_NAME } from '../certificates/secret.ts';
 import { untrustedAuthorities } from './external.ts';
@@ -31,7 +25,6 @@ import {
   otherInstallation,
   ownEntries,
   sentBy,
-  withExactEntries,
   withNarrowing,
 } from './observed.ts';
 import type { InjectedCopy } from './injected-workloads.ts';
@@ -39,6 +32,7 @@ import type { Owner } from './owner.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
 import type { WatchAges } from '../../kube/watch-ages.ts';
 import type { Published } from './published.ts';
+import { storeConfiguration } from './store.ts';
 import { kindsIn } from './workload-rules.ts';
 import { Repairs } from './repairs.ts';
 import { UNGUARDED } from '../paths/path.ts';
@@ -466,27 +460,13 @@ export class ConfigurationKeeper {
     this.#wroteAt = clock.elapsed();
     // what another installation has added to its selectors is not for this one
     const object = this.#isTakingOver ? desired : withNarrowing(desired, this.#observed);
-    let written = await client.apply<WebhookConfiguration>(CONFIGURATIONS, object, { fieldManager: FIELD_MANAGER });
-    if (!isAsDesired(written, desired)) {
-      // apply reverts fields, but does not remove those that this version does not know
-      const replaced = await this.#replace(withExactEntries(written, object));
-      if (replaced === undefined) return false;
-      written = replaced;
-    }
+    const written = await storeConfiguration(client, object, desired);
+    if (written === undefined) return false;
     this.#isTakingOver = false;
     this.#observed = written;
     const { ignore, fail } = sentBy(desired, this.#options.table);
     logger.info({ ignore: ignore.size, fail: fail.size }, 'webhook configuration written');
     return true;
-  }
-
-  async #replace(object: WebhookConfiguration): Promise<WebhookConfiguration | undefined> {
-    try {
-      return await this.#options.client.replace<WebhookConfiguration>(CONFIGURATIONS, object);
-    } catch (error) {
-      if (isConflict(error) || isNotFound(error)) return undefined;
-      throw error;
-    }
   }
 
   #noticed(object: WebhookConfiguration | undefined, previous: WebhookConfiguration | undefined): void {

@@ -30,12 +30,12 @@ export interface PublishedOptions {
 }
 
 /** Since when workloads of each kind are sent here, by Clock.elapsed(). */
-type Times = ReadonlyMap<WorkloadKind | typeof PROBE, number>;
+type Times = ReadonlyMap<WorkloadKind, number>;
 
 /** What entries of one sort send here, by namespace. */
 type SentSince = ReadonlyMap<string, Times>;
 
-/** In the place of a kind. */
+/** In the place of a kind: none has such a name. */
 const PROBE = 'probe';
 
 const NOTHING = new Map<string, never>() as ReadonlyMap<string, never>;
@@ -195,11 +195,11 @@ export class Published {
     excluded: Map<string, string>,
     now: number,
   ): SentSince {
-    const sent = new Map<string, Map<WorkloadKind | typeof PROBE, number>>();
+    const sent = new Map<string, Map<WorkloadKind, number>>();
     for (const entry of entries) {
-      const kinds = entry.key === 'probe' ? ([PROBE] as const) : entry.kinds;
+      const kinds = entry.key === 'probe' ? [PROBE] : entry.kinds;
       for (const namespace of this.#sentBy(entry, excluded)) {
-        const times = sent.get(namespace) ?? new Map<WorkloadKind | typeof PROBE, number>();
+        const times = sent.get(namespace) ?? new Map<WorkloadKind, number>();
         for (const kind of kinds) times.set(kind, before.get(namespace)?.get(kind) ?? now);
         sent.set(namespace, times);
       }
