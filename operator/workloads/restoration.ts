@@ -1,7 +1,7 @@
 import { ANNOTATIONS, annotation } from '../../core/injection/annotations.ts';
 import type { AnnotationName } from '../../core/injection/annotations.ts';
 import { isInjected } from '../../core/injection/injected.ts';
-import { KINDS, rowOf, watchedKinds } from '../../core/kinds.ts';
+import { KINDS, makerOf, rowOf, watchedKinds } from '../../core/kinds.ts';
 import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject, Resource } from '../../core/object.ts';
 import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
@@ -199,6 +199,8 @@ async function injected(client: Pick<ObjectClient, 'list'>, kinds: Kinds = KINDS
   const found: Injected[] = [];
   for (const kind of restoredKinds(kinds)) {
     for await (const object of served(client, rowOf(kind, kinds).resource)) {
+      // a ReplicaSet has the annotations of its Deployment as well
+      if (makerOf(kind, object, kinds) !== undefined) continue;
       // an earlier run may have been ended between its two requests
       const isHalfDone = object.metadata.annotations?.[annotation.requested] === REQUEST;
       if (isHalfDone || isInjected(kind, object, kinds))

@@ -126,7 +126,7 @@ function atHome(manifest: Manifest | undefined, { settings }: Values): Manifest 
   if (settings === undefined || manifest === undefined) return manifest;
   const { webhookConfiguration } = settings as Readonly<Record<string, string>>;
   if (manifest.kind === 'ConfigMap') {
-    const data = { 'settings.yaml': { vaultIdentities: [], webhookConfiguration } };
+    const data = { 'settings.yaml': { vaultIdentities: [], templates: [], webhookConfiguration } };
     return { ...manifest, data };
   }
   if (manifest.kind !== 'Deployment') return manifest;

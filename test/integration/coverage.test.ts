@@ -116,6 +116,14 @@ describe('what no policy names, and what is counted when it is created', functio
   it('another process of the operator goes on counting where the last one ended', async () => {
     await operator.stop();
     operator = await startOperator({ controlPlane: plane });
+    // it listens at another port: API servers have to be told first; a dry run is not counted
+    await eventually('pods to be sent to it', async () => {
+      const sent = await plane.kubectl(
+        ['create', '--dry-run=server', '-o', 'json', '-f', '-'],
+        JSON.stringify(pod('vault:secret/data/shop/db#password')),
+      );
+      return sent.stdout.includes('VAULT_ENV_CONFIG') ? true : undefined;
+    });
     expect((await create(pod('text'))).code).to.equal(0);
     const pods = await eventually(
       'the status to count it',

@@ -188,6 +188,27 @@ describe('restoring all workloads', () => {
     ]);
   });
 
+  it('counts no ReplicaSet of a Deployment, which its controller gives the same annotations', async () => {
+    await workload('web', { [REQUESTED]: 'Uninstall' });
+    const owner = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', uid: 'u', controller: true };
+    await api.create(
+      { ...KINDS.ReplicaSet.resource, namespace: 'shop' },
+      {
+        apiVersion: 'apps/v1',
+        kind: 'ReplicaSet',
+        metadata: {
+          namespace: 'shop',
+          name: 'web-1',
+          annotations: { [REQUESTED]: 'Uninstall' },
+          ownerReferences: [owner],
+        },
+        spec: { template: { metadata: { annotations: INJECTED } } },
+      },
+    );
+    expect((await restored()).left).to.deep.equal([]);
+    expect(lines.at(-1)).to.equal('restored 1 of 1, 0 left');
+  });
+
   it('takes no refusal for final from an API server that has just come back, and does not know its roles yet', async () => {
     await workload('web');
     let lists = 0;
