@@ -62,8 +62,8 @@ describe('a kustomize overlay with namespace and namePrefix', function () {
           {
             target: { kind: 'ClusterRole', name: 'vault-injection-operator' },
             patch: JSON.stringify([
-              { op: 'test', path: '/rules/10/resources/0', value: 'clusterroles' },
-              { op: 'replace', path: '/rules/10/resourceNames/0', value: NAME },
+              { op: 'test', path: '/rules/13/resources/0', value: 'clusterroles' },
+              { op: 'replace', path: '/rules/13/resourceNames/0', value: NAME },
             ]),
           },
         ],

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
+import { watchedKinds } from '../../core/kinds.ts';
 import { readRights } from '../../build/generate/rights.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
@@ -23,10 +24,15 @@ import { runUninstall } from '../support/uninstall.ts';
 import { OPERATOR } from '../support/vault.ts';
 import { Cluster } from './cluster.ts';
 import { container, deployment, policy, type Workload } from './manifests.ts';
+import { workload, type WorkloadKind } from './workload-manifests.ts';
 
 const USER = `system:serviceaccount:${OPERATOR.namespace}:${OPERATOR.name}`;
 const CONFIGURATION = ['mutatingwebhookconfiguration', 'vault-injection-operator'];
 const SECRET = ['secret', 'vault-injection-operator-webhook', '-n', OPERATOR.namespace];
+
+const WATCHED = watchedKinds() as readonly WorkloadKind[];
+/** Those beside Deployment and StatefulSet. */
+const OTHER_KINDS = WATCHED.slice(2);
 
 /** What the walk does not use, with the reason. */
 const UNUSED: Readonly<Record<string, string>> = {};
@@ -78,18 +84,29 @@ describe('the rights of config/rbac', function () {
     eventually(
       `${kind} ${name} to be injected`,
       async () =>
-        JSON.stringify((await cluster.get('shop', name, kind)).spec.template).includes('VAULT_ENV_CONFIG') || undefined,
+        JSON.stringify((await cluster.get('shop', name, kind)).spec).includes('VAULT_ENV_CONFIG') || undefined,
     );
 
-  const asStatefulSet = (workload: Workload): object => ({
-    ...workload,
+  const asStatefulSet = (manifest: Workload): object => ({
+    ...manifest,
     kind: 'StatefulSet',
-    spec: { ...workload.spec, serviceName: 'none' },
+    spec: { ...manifest.spec, serviceName: 'none' },
   });
   const fromConfigMap = (name: string): Workload => {
     const envFrom = [{ configMapRef: { name: 'settings' } }];
     return deployment('shop', name, [{ ...container('app', { env: [] }), ...{ envFrom } }]);
   };
+
+  /** One workload alone is fetched again, where many are listed. */
+  async function changedMap(kind: WorkloadKind): Promise<void> {
+    const name = `settings-${kind.toLowerCase()}`;
+    await cluster.kubectl('create', 'configmap', name, '-n', 'shop', '--from-literal=KEY=vault:secret/data/a#b');
+    const containers = [{ ...container('app', { env: [] }), ...{ envFrom: [{ configMapRef: { name } }] } }];
+    await cluster.apply(workload(kind, { name, namespace: 'shop', containers }));
+    await isInjected(kind.toLowerCase(), name);
+    const data = { KEY: 'vault:secret/data/a#c' };
+    await cluster.kubectl('patch', 'configmap', name, '-n', 'shop', '-p', JSON.stringify({ data }));
+  }
 
   it('are enough for every feature: the API server allows all requests', async () => {
     operator = await start();
@@ -98,6 +115,7 @@ describe('the rights of config/rbac', function () {
     // missed: created before the policy
     await cluster.apply(deployment('shop', 'missed'));
     await cluster.apply(asStatefulSet(deployment('shop', 'missed-set')));
+    for (const kind of OTHER_KINDS) await cluster.apply(workload(kind, { name: 'missed-other', namespace: 'shop' }));
     await cluster.apply(
       deployment('shop', 'denied', [container('app', { env: [{ name: 'KEY', value: 'vault:no#b' }] })]),
     );
@@ -106,11 +124,13 @@ describe('the rights of config/rbac', function () {
       environment: { allowedPaths: ['secret/data/*'] },
       rollout: { strategy: 'Automatic', maxConcurrent: 10 },
       rotation: { strategy: 'Restart', interval: '5s' },
+      targets: WATCHED,
     };
     await cluster.apply(policy('shop', 'shop', spec));
     await cluster.policyIs('shop', 'shop', 'Programmed', 'True');
     for (const kind of ['deployment', 'statefulset'])
       await isInjected(kind, kind === 'deployment' ? 'missed' : 'missed-set');
+    for (const kind of OTHER_KINDS.filter((one) => one !== 'Job')) await isInjected(kind.toLowerCase(), 'missed-other');
 
     // its pods start, so that versions of what it reads are asked for
     const runs = deployment('shop', 'runs');
@@ -121,6 +141,7 @@ describe('the rights of config/rbac', function () {
     // references in a ConfigMap, which changes: what refers to it is judged again
     await cluster.apply(fromConfigMap('from-map'));
     await cluster.apply(asStatefulSet(fromConfigMap('from-map-set')));
+    for (const kind of OTHER_KINDS) await changedMap(kind);
     await isInjected('deployment', 'from-map');
     await isInjected('statefulset', 'from-map-set');
     await cluster.kubectl(
