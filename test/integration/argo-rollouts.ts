@@ -130,4 +130,12 @@ describe('Rollouts of Argo', function () {
     await cluster.apply(rollout(), ...flags);
     await expectMade(2, INJECTED);
   });
+
+  it('are rolled once after a change of their policy', async () => {
+    await cluster.policy(policy(NAMESPACE, 'shop', {
+      ...{ targets: ['Rollout.argoproj.io'], failurePolicy: 'Ignore', rollout: { strategy: 'Automatic' } },
+      vault: { address: 'https://vault.example.com:8200', namespace: 'other', auth: { role: 'shop' } },
+    })); // prettier-ignore
+    await expectMade(3, INJECTED);
+  });
 });
