@@ -78,6 +78,10 @@ dashboard-picture: setup ## draw docs/guides/dashboard.png with the data of a re
 test-versions: setup ## run tests on older API servers, which are built once; VERSIONS=1.30 runs one of them
 	@node test/integration/version-table.ts
 
+.PHONY: test-argo-rollouts
+test-argo-rollouts: setup ## inject Rollouts of Argo, with its own CRD and controller, which is built once (2 minutes after that)
+	@npx --no-install mocha test/integration/argo-rollouts.ts
+
 .PHONY: test-demo
 test-demo: setup ## run make demo in a cluster at hand, with a real kubelet and helm (4 minutes; `make test` installs it without pods)
 	@npx --no-install mocha test/e2e/demo-at-hand.ts

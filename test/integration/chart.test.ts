@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 
 import { releaseChart } from '../../build/release-chart.ts';
 import { PRESETS } from '../../core/added-kinds.ts';
+import { mark } from '../../core/marks.ts';
 import { BUILDING_MS } from '../support/building.ts';
 import { CHART, HELM_VERSIONS, idOf, manifestsIn, NAMESPACE, openHelm, RELEASE } from '../support/helm.ts';
 import type { Helm, Manifest, Values } from '../support/helm.ts';
@@ -155,6 +156,21 @@ describe('the chart', function () {
     expect(binding).to.include({ kind: 'ClusterRoleBinding' });
     expect(roles(await render({ rbac: { create: false }, settings: { templates: presets } }))).to.deep.equal([]);
     expect(await refusal({ settings: { templates: ['ArgoRolout'] } })).to.contain('templates');
+  });
+
+  it('says to config/guard, on the ServiceAccount, what settings.templates adds', async () => {
+    const own = { group: 'example.com', version: 'v1', resource: 'as', kind: 'A', template: 'spec.a', rollout: 'None' };
+    const annotations = async (values: Values): Promise<unknown> =>
+      (await render(values)).find((one) => one.kind === 'ServiceAccount' && one.metadata.name === RELEASE)?.metadata
+        .annotations;
+    const settings = { templates: ['ArgoRollout', own] };
+    const added = { [mark.templates]: 'rollouts.argoproj.io,as.example.com' };
+    expect(await annotations({})).to.equal(undefined);
+    expect(await annotations({ settings })).to.deep.equal(added);
+    expect(await annotations({ settings, serviceAccount: { annotations: { a: 'b' } } })).to.deep.equal({
+      a: 'b',
+      ...added,
+    });
   });
 
   it('leaves out what an older API server does not know', async () => {

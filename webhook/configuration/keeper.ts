@@ -289,10 +289,10 @@ export class ConfigurationKeeper {
     if (sent === undefined || caBundle === '') return undefined;
     // which token is published depends on the one that is
     this.#look(caBundle);
-    const { target, installation, labels, mayWrite, pathToken } = this.#options;
+    const { target, installation, table, labels, mayWrite, pathToken } = this.#options;
     const token = pathToken();
     if (token === undefined) return undefined;
-    const input = { target, installation, caBundle, token, sent, labels };
+    const input = { target, installation, caBundle, token, sent, table, labels };
     const desired = await this.#desired((owner) => buildConfiguration({ ...input, owner }));
     if (desired === undefined) return Math.min(this.#look(caBundle) ?? GONE_MS, GONE_MS);
     if (!isAsDesired(this.#observed, desired)) {

@@ -83,6 +83,12 @@ describe('what guards the operator', () => {
     expect(expressions(objects)).to.contain(`{${allowed.join(', ')}}`);
   });
 
+  it('lets it have the kinds reviewed that its ServiceAccount names, and none of the core group by that', () => {
+    const added = objects.spec.variables.find(({ name }) => name === 'added')?.expression;
+    expect(added).to.equal(`params.metadata.?annotations[?'${mark.templates}'].orValue('').split(',')`);
+    expect(expressions(objects)).to.contain("group != '' && name + '.' + group in variables.added");
+  });
+
   it('knows the entries of the webhook configuration, and the marks', () => {
     const [, pattern = '$.'] = /w\.name\.matches\('([^']*)'\)/.exec(expressions(objects)) ?? [];
     const ofKinds = (['ignore', 'fail'] as const).flatMap((entry) =>
