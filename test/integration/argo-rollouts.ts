@@ -21,6 +21,7 @@ const ROLLED_MS = 120_000;
 // long enough for a controller that makes ReplicaSets without end to make many
 const WATCHED_MS = 10_000;
 const INJECTED = [[WRAPPER], ['--', '/bin/shop', 'serve', '--port=8080']];
+const ORIGINAL = [['/bin/shop'], ['serve', '--port=8080']];
 
 interface Made {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
@@ -137,5 +138,11 @@ describe('Rollouts of Argo', function () {
       vault: { address: 'https://vault.example.com:8200', namespace: 'other', auth: { role: 'shop' } },
     })); // prettier-ignore
     await expectMade(3, INJECTED);
+  });
+
+  it('have their own command back when the policy is deleted and they change', async () => {
+    await cluster.kubectl('delete', 'vip', 'shop', '-n', NAMESPACE);
+    await cluster.kubectl('annotate', 'rollouts.argoproj.io', 'web', '-n', NAMESPACE, 'touched=yes');
+    await expectMade(4, ORIGINAL);
   });
 });
