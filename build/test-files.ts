@@ -10,6 +10,7 @@ const root = join(import.meta.dirname, '..');
  */
 const LONGEST: readonly string[] = [
   'test/integration/gitops.test.ts',
+  'test/integration/every-kind.test.ts',
   'test/integration/rotation.test.ts',
   'test/integration/removal.test.ts',
   'test/integration/inventory.test.ts',
@@ -22,6 +23,9 @@ const LONGEST: readonly string[] = [
   'test/integration/platform-edits.test.ts',
   'test/integration/images.test.ts',
   'test/integration/certificates.test.ts',
+  'test/integration/added-kind.test.ts',
+  'test/integration/coverage.test.ts',
+  'test/integration/entries-by-kind.test.ts',
   'test/hostile/budgets.test.ts',
   'test/hostile/vault-identity.test.ts',
   'test/unit/core/workload/plan-simulation.test.ts',
