@@ -5,7 +5,7 @@
 import { choose, governorsOf, isUsable } from '../policy/governing.ts';
 import { matchingRules } from '../policy/match.ts';
 import { keepsPods, makerOf, rowOf, templateOf } from '../kinds.ts';
-import type { Kinds, WorkloadKind } from '../kinds.ts';
+import type { Kinds, Maker, WorkloadKind } from '../kinds.ts';
 import type { Governor, Rule, RuleSnapshot } from '../policy/rule.ts';
 import { apiTokenFor, needsWith, skippedForToken, tokenUnwanted, warnOfToken } from './api-token.ts';
 import { deniedPath } from './bounds.ts';
@@ -105,6 +105,7 @@ export function mutateWorkload(input: MutationInput, written?: WrittenConfigs): 
   const isComparable = stored && before && excessOf(stored, before, STORED, characters) === undefined;
   return review(workload, template, restored, matching, {
     ...input,
+    maker,
     governors,
     stored: isComparable ? stored : undefined,
     written,
@@ -119,13 +120,18 @@ function review(
   {
     kind,
     kinds,
+    maker,
     governors,
     stored,
     images,
     sources,
     detailed = false,
     written,
-  }: MutationInput & { readonly governors: readonly Governor[]; readonly written: WrittenConfigs | undefined },
+  }: MutationInput & {
+    readonly maker: Maker | undefined;
+    readonly governors: readonly Governor[];
+    readonly written: WrittenConfigs | undefined;
+  },
 ): MutationResult {
   const templatePath = pathOf(kind, kinds);
   const warnings: string[] = [];
@@ -162,7 +168,7 @@ function review(
   const damage = positionEdit(before, template, rule && isUsable(rule) ? rule.injector.image : undefined, warn);
   if (damage !== undefined) return denied(damage, { warnings, rule, details: detailsOf(rule) });
   if (rule === undefined) {
-    const subject = { kind, labels: labelsOfWorkload(workload), maker: makerOf(kind, workload) };
+    const subject = { kind, labels: labelsOfWorkload(workload), maker };
     const literal = unselected(governors, subject, template);
     return noRule(matching, wishes, literal, warn, withoutInjection);
   }

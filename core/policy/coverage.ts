@@ -56,7 +56,7 @@ export function isForWhatIsMade(
   );
 }
 
-/** Returns the plural of a kind, for sentences: `CronJobs`. */
+/** Returns the plural of a kind, for sentences: `CronJobs`, `Rollouts.argoproj.io`. */
 export function pluralOf(kind: string): string {
-  return `${kind}s`;
+  return kind.replace(/^[^.]+/, '$&s');
 }

@@ -6,7 +6,7 @@ import { containersOf, podSpecOf } from '../injection/pod.ts';
 import { labelsOfWorkload } from '../injection/too-large.ts';
 import { warnOfUnresolved } from '../injection/unresolved.ts';
 import type { RawObject } from '../json.ts';
-import { makerOf, templateOf } from '../kinds.ts';
+import { templateIn } from '../kinds.ts';
 import type { WorkloadKind } from '../kinds.ts';
 import { oversizedOf } from '../oversized.ts';
 import { gapOf, pluralOf } from '../policy/coverage.ts';
@@ -46,10 +46,9 @@ const LONGEST_NAME = 253;
  * @param object the raw object that `workload` was made of
  */
 export function uncoveredBy(workload: Workload, object: RawObject, rules: RuleSnapshot): string | undefined {
-  const { kind, metadata, rollout } = workload;
+  const { kind, traits, maker, metadata, rollout } = workload;
   const governors = governorsOf(rules, metadata.namespace);
-  const maker = makerOf(kind, object);
-  const template = templateOf(kind, object);
+  const template = templateIn(traits, object);
   const labels = labelsOfWorkload(object);
   const gap = gapOf(governors, { kind, labels, podLabels: labelsOfWorkload(template ?? {}), maker });
   // with another kind, its maker counts

@@ -5,8 +5,8 @@
 import { asList, asObject, asString } from '../json.ts';
 import type { RawObject } from '../json.ts';
 import { ANNOTATION_PREFIX, annotationRow } from '../injection/annotations.ts';
-import { kindOfObject, KINDS, rolloutStateOf, rowOf } from '../kinds.ts';
-import type { Kind, Kinds, RolloutState, WorkloadKind } from '../kinds.ts';
+import { kindOfObject, KINDS, makerOf, rolloutStateOf, rowOf } from '../kinds.ts';
+import type { Kind, Kinds, Maker, RolloutState, WorkloadKind } from '../kinds.ts';
 import { keyOf, partsOfKey } from '../object.ts';
 import type { KubernetesObject, ObjectMeta } from '../object.ts';
 import { compareText } from '../order.ts';
@@ -26,6 +26,8 @@ export interface Workload extends KubernetesObject {
   readonly kind: WorkloadKind;
   /** Its row of the table of kinds. */
   readonly traits: Kind;
+  /** What has made it from a template of its own (makerOf()); left out if nothing has. */
+  readonly maker?: Maker;
   /** name, namespace, uid, resourceVersion and generation alone. */
   readonly metadata: ObjectMeta & { readonly namespace: string; readonly uid: string };
   /** Of the workload itself, those that we know. */
@@ -51,12 +53,14 @@ export function workloadOf(object: KubernetesObject, kinds: Kinds = KINDS): Work
   const { apiVersion, metadata } = object;
   const kind = kindOfObject(object, kinds);
   const traits = rowOf(kind, kinds);
+  const maker = makerOf(kind, object, kinds);
   const { name, namespace = '', uid = '', resourceVersion, generation } = metadata;
   const writers = writersOf(traits, metadata.managedFields);
   return {
     apiVersion,
     kind,
     traits,
+    ...(maker !== undefined && { maker }),
     metadata: { name, namespace, uid, ...(resourceVersion && { resourceVersion }), ...(generation && { generation }) },
     annotations: ours(metadata.annotations),
     rollout: rolloutStateOf(kind, object, kinds),

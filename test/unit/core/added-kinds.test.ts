@@ -5,10 +5,13 @@ import { isInjected } from '../../../core/injection/injected.ts';
 import { mutateWorkload } from '../../../core/injection/mutate.ts';
 import type { RawObject } from '../../../core/json.ts';
 import { keepsPods, kindOf, KINDS, makerOf, rolloutStateOf, templateOf } from '../../../core/kinds.ts';
+import type { KubernetesObject } from '../../../core/object.ts';
 import type { RolloutState } from '../../../core/rollout-state.ts';
+import { uncoveredBy, uncoveredKindsOf } from '../../../core/workload/uncovered.ts';
+import { workloadOf } from '../../../core/workload/workload.ts';
 import { RuleCache } from '../../../operator/policies/rule-cache.ts';
 import { applyPatch } from '../../support/apply-patch.ts';
-import { ruleWith } from '../../support/example-rule.ts';
+import { ruleWith, snapshotOf } from '../../support/example-rule.ts';
 import { container, deployment } from '../../support/example-workload.ts';
 
 const { ArgoRollout, CloneSet, KnativeService } = PRESETS;
@@ -37,6 +40,26 @@ describe('the kinds that the setting templates adds', () => {
     const template = { spec: {} };
     const object = { spec: { forProvider: { template } } };
     expect(templateOf(ROLLOUT, object, kindsWith([deep]))).to.equal(template);
+  });
+
+  it('are reviewed where no policy names them, also with an owner', () => {
+    const { spec } = deployment({ containers: [container()] });
+    const ownerReferences = [{ apiVersion: 'example.com/v1', kind: 'Shop', name: 'x', controller: true }];
+    const object = { metadata: { name: 'web', labels: { app: 'web' }, ownerReferences }, spec };
+    const rules = snapshotOf(ruleWith({ targets: ['Deployment'] }));
+    const reviewed = mutateWorkload({ kind: ROLLOUT, kinds: ALL, namespace: 'shop', name: 'web', object, rules });
+    expect(reviewed.outcome).to.equal('NoPolicy');
+    expect(reviewed.warnings.join()).to.contain(`add ${ROLLOUT} to targets`);
+  });
+
+  it('are told where no policy of the namespace names them', () => {
+    const { spec } = deployment({ containers: [container()] });
+    const metadata = { name: 'web', namespace: 'shop', labels: { app: 'web' } };
+    const object = { apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', metadata, spec } as KubernetesObject;
+    const rules = snapshotOf(ruleWith({ targets: ['Deployment'] }));
+    expect(uncoveredBy(workloadOf(object, ALL), object, rules)).to.equal('shop-secrets');
+    const [told] = uncoveredKindsOf('shop-secrets', [{ kind: ROLLOUT, name: 'web', policy: 'shop-secrets' }]);
+    expect(told?.message).to.contain('no policy of this namespace is for Rollouts.argoproj.io,');
   });
 
   describe('as makers', () => {
