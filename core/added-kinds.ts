@@ -1,12 +1,7 @@
 /** Kinds that the operator's setting `templates` adds to the built-in ones: any resource with a pod template. Pure. */
 import { argoKeepsPods, argoRollout, cloneSetKeepsPods, cloneSetRollout, readyRollout } from './added-rollouts.ts';
-import { KINDS } from './kinds.ts';
-import type { Kind, Kinds, WorkloadKind } from './kinds.ts';
-import { nothingToRoll } from './rollout-state.ts';
-
-type Reading = Pick<Kind, 'replacesPods' | 'hasDeadline' | 'keepsPods' | 'rollout'>;
-
-const keepsAll = (): boolean => true;
+import { FOR_LATER, KINDS } from './kinds.ts';
+import type { Kind, Kinds, Reading, WorkloadKind } from './kinds.ts';
 
 /** How a rollout may be read. */
 export const ROLLOUTS = {
@@ -17,9 +12,9 @@ export const ROLLOUTS = {
   ArgoRollout: { replacesPods: true, hasDeadline: true, keepsPods: argoKeepsPods, rollout: argoRollout },
   CloneSet: { replacesPods: true, hasDeadline: false, keepsPods: cloneSetKeepsPods, rollout: cloneSetRollout },
   /** The condition Ready. */
-  Ready: { replacesPods: true, hasDeadline: true, keepsPods: keepsAll, rollout: readyRollout },
+  Ready: { replacesPods: true, hasDeadline: true, keepsPods: () => true, rollout: readyRollout },
   /** A change of the template is for pods of later. */
-  None: { replacesPods: false, hasDeadline: false, keepsPods: keepsAll, rollout: nothingToRoll },
+  None: FOR_LATER,
 } as const satisfies Record<string, Reading>;
 
 export type RolloutReading = keyof typeof ROLLOUTS;
@@ -67,10 +62,10 @@ export function targetNameOf({ kind, group }: Pick<AddedKind, 'kind' | 'group'>)
 /** Returns the built-in kinds and these. */
 export function kindsWith(added: readonly AddedKind[]): Kinds {
   if (added.length === 0) return KINDS;
-  return { ...KINDS, ...Object.fromEntries(added.map((entry) => [targetNameOf(entry), rowOf(entry)])) };
+  return { ...KINDS, ...Object.fromEntries(added.map((entry) => [targetNameOf(entry), kindOfEntry(entry)])) };
 }
 
-function rowOf({ group, version, resource, kind, template, rollout, between }: AddedKind): Kind {
+function kindOfEntry({ group, version, resource, kind, template, rollout, between }: AddedKind): Kind {
   return {
     kind,
     resource: { group, version, plural: resource, trimmed: true },

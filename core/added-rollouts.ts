@@ -5,19 +5,12 @@
  */
 import { asList, asObject, asString } from './json.ts';
 import type { RawObject } from './json.ts';
-import { number, podsOf } from './rollout-state.ts';
+import { isAll, number, podsOf } from './rollout-state.ts';
 import type { RolloutState } from './rollout-state.ts';
 import { shownText } from './shown.ts';
 
 // Its beginning tells what it is about.
 const LONGEST_MESSAGE = 300;
-
-/** Whether a value of maxUnavailable lets all pods go at once. */
-function isAll(maxUnavailable: unknown, spec: RawObject): boolean {
-  return typeof maxUnavailable === 'number'
-    ? maxUnavailable >= number(spec.replicas, 1)
-    : asString(maxUnavailable) === '100%';
-}
 
 /** Whether pods of an Argo Rollout that work stay until new ones are available. */
 export function argoKeepsPods(spec: RawObject): boolean {
@@ -27,7 +20,7 @@ export function argoKeepsPods(spec: RawObject): boolean {
 
 /**
  * See Kind.rollout. Its controller says how far it is in one word, which counts once it has seen the newest spec. Paused is
- * also one that waits at a step of its strategy: somebody promotes it, and a change of its template would begin anew.
+ * also one that waits at a step of its strategy: somebody promotes it, and a change of its template would begin again.
  */
 export function argoRollout(spec: RawObject, status: RawObject, isSeen: boolean): RolloutState {
   const { phase } = status;

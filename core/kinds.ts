@@ -42,7 +42,7 @@ export interface Kind {
   /**
    * What becomes of an object that a controller has made from a template of its own. Own: it counts like any other, and
    * is left only to a kind that the setting `templates` adds.
-   * ByTargets: it is left to that template by a policy that is also for the kind of its maker (makersOf()). Left: its
+   * ByTargets: it is left to that template by a policy that is also for the kind of its maker (makerOf()). Left: its
    * maker compares it with that template, so it is never injected itself.
    */
   readonly whenMade: 'Own' | 'ByTargets' | 'Left';
@@ -68,6 +68,17 @@ export type WorkloadKind = string;
 
 /** The kinds that an operator knows, by their names in `targets`. */
 export type Kinds = Readonly<Record<WorkloadKind, Kind>>;
+
+/** How a rollout is read, and what it does to pods. */
+export type Reading = Pick<Kind, 'replacesPods' | 'hasDeadline' | 'keepsPods' | 'rollout'>;
+
+/** Of a kind of which a change of the template is for pods of later. */
+export const FOR_LATER: Reading = {
+  replacesPods: false,
+  hasDeadline: false,
+  keepsPods: () => true,
+  rollout: nothingToRoll,
+};
 
 export const KINDS: Readonly<Record<BuiltInKind, Kind>> = {
   Deployment: {
@@ -112,23 +123,18 @@ export const KINDS: Readonly<Record<BuiltInKind, Kind>> = {
     resource: { group: 'batch', version: 'v1', plural: 'cronjobs', trimmed: true },
     template: ['spec', 'jobTemplate', 'spec', 'template'],
     templateMayChange: true,
-    replacesPods: false,
     watched: 'Always',
     whenMade: 'Own',
-    hasDeadline: false,
-    keepsPods: () => true,
-    rollout: nothingToRoll,
+    ...FOR_LATER,
   },
   Job: {
     kind: 'Job',
     resource: { group: 'batch', version: 'v1', plural: 'jobs', trimmed: true },
     template: ['spec', 'template'],
     templateMayChange: false,
-    replacesPods: false,
     watched: 'Always',
     whenMade: 'ByTargets',
-    hasDeadline: false,
-    keepsPods: () => true,
+    ...FOR_LATER,
     rollout: jobRollout,
   },
   ReplicaSet: {
@@ -136,11 +142,9 @@ export const KINDS: Readonly<Record<BuiltInKind, Kind>> = {
     resource: { group: 'apps', version: 'v1', plural: 'replicasets', trimmed: true },
     template: ['spec', 'template'],
     templateMayChange: true,
-    replacesPods: false,
     watched: 'WhenTargeted',
     whenMade: 'Left',
-    hasDeadline: false,
-    keepsPods: () => true,
+    ...FOR_LATER,
     rollout: replicaSetRollout,
   },
   ReplicationController: {
@@ -148,11 +152,9 @@ export const KINDS: Readonly<Record<BuiltInKind, Kind>> = {
     resource: { group: '', version: 'v1', plural: 'replicationcontrollers', trimmed: true },
     template: ['spec', 'template'],
     templateMayChange: true,
-    replacesPods: false,
     watched: 'WhenTargeted',
     whenMade: 'Left',
-    hasDeadline: false,
-    keepsPods: () => true,
+    ...FOR_LATER,
     rollout: replicaSetRollout,
   },
   Pod: {
@@ -160,12 +162,9 @@ export const KINDS: Readonly<Record<BuiltInKind, Kind>> = {
     resource: { group: '', version: 'v1', plural: 'pods', trimmed: true },
     template: [],
     templateMayChange: false,
-    replacesPods: false,
     watched: 'Never',
     whenMade: 'ByTargets',
-    hasDeadline: false,
-    keepsPods: () => true,
-    rollout: nothingToRoll,
+    ...FOR_LATER,
   },
 };
 
@@ -190,7 +189,7 @@ export function watchedKinds(kinds: Kinds = KINDS): readonly WorkloadKind[] {
   return namesOf(kinds).filter((name) => rowOf(name, kinds).watched !== 'Never');
 }
 
-/** Returns the row of a kind. Throws if there is none: whoever has such a name has it from the table. */
+/** Returns the row of a kind. Throws if there is none: such names come from the table. */
 export function rowOf(name: WorkloadKind, kinds: Kinds = KINDS): Kind {
   const row = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
   if (row === undefined) throw new Error(`unreachable: ${name} is no kind of workload`);
@@ -239,7 +238,8 @@ const LABELS_OF_MAKERS: Readonly<Record<string, Pick<Resource, 'group'> & { read
 
 /**
  * Returns which controller has made a raw object, by its owners and labels; undefined if none has, or if its kind counts
- * by itself all the same: that is left only to a kind that the setting `templates` adds. Anybody who forges an owner keeps their own pods from being injected, which the annotation `inject` does as well.
+ * by itself all the same: that is left only to a kind that the setting `templates` adds. Anybody who forges an owner keeps
+ * their own pods from being injected, which the annotation `inject` does as well.
  */
 export function makerOf(kind: WorkloadKind, object: RawObject, kinds: Kinds = KINDS): Maker | undefined {
   const metadata = asObject(object.metadata);
@@ -251,13 +251,18 @@ export function makerOf(kind: WorkloadKind, object: RawObject, kinds: Kinds = KI
   const byLabel = group === 'apps' && ownerKind === 'ReplicaSet' ? byLabelsOf(metadata, kinds) : undefined;
   const maker = byLabel ?? kindOf(group, version, ownerKind, kinds) ?? kindAbove(group, ownerKind, kinds);
   const isAdded = maker !== undefined && maker !== 'Other' && !Object.hasOwn(KINDS, maker);
-  if (rowOf(kind, kinds).whenMade === 'Own' && !isAdded) return undefined;
+  if (whenMadeOf(kind) === 'Own' && !isAdded) return undefined;
   return maker ?? 'Other';
 }
 
 /** Whether an object is never injected itself, because a controller has made it. */
 export function isLeftToMaker(kind: WorkloadKind, object: RawObject, kinds: Kinds = KINDS): boolean {
-  return rowOf(kind, kinds).whenMade !== 'ByTargets' && makerOf(kind, object, kinds) !== undefined;
+  return whenMadeOf(kind) !== 'ByTargets' && makerOf(kind, object, kinds) !== undefined;
+}
+
+/** Returns what becomes of what controllers have made: no kind that the setting `templates` adds is left to others. */
+export function whenMadeOf(kind: WorkloadKind): Kind['whenMade'] {
+  return Object.hasOwn(KINDS, kind) ? KINDS[kind as BuiltInKind].whenMade : 'Own';
 }
 
 function byLabelsOf(metadata: RawObject | undefined, kinds: Kinds): Maker | undefined {

@@ -38,10 +38,7 @@ export interface RolloutState {
 /** Whether pods of a Deployment that work stay until new ones are available. */
 export function deploymentKeepsPods(spec: RawObject): boolean {
   const strategy = asObject(spec.strategy);
-  const { maxUnavailable } = asObject(strategy?.rollingUpdate) ?? {};
-  const isAll =
-    typeof maxUnavailable === 'number' ? maxUnavailable >= number(spec.replicas, 1) : maxUnavailable === '100%';
-  return strategy?.type !== 'Recreate' && !isAll;
+  return strategy?.type !== 'Recreate' && !isAll(asObject(strategy?.rollingUpdate)?.maxUnavailable, spec);
 }
 
 // The reason that the Deployment controller sets in the condition Progressing
@@ -168,6 +165,11 @@ export function podsOf(
 /** A StatefulSet of an old API server counts only those that are ready; a count of zero is left out. */
 function availableOf(status: RawObject): number {
   return number(status.availableReplicas, number(status.readyReplicas));
+}
+
+/** Whether a value of maxUnavailable lets all pods go at once. */
+export function isAll(maxUnavailable: unknown, spec: RawObject): boolean {
+  return typeof maxUnavailable === 'number' ? maxUnavailable >= number(spec.replicas, 1) : maxUnavailable === '100%';
 }
 
 /** Returns a number, or the default if it is none. */

@@ -1,6 +1,6 @@
 /** Workloads of kinds that no policy of their namespace names: which policy would apply to them if it did. Pure. */
-import { KINDS } from '../kinds.ts';
-import type { Kinds, Maker, WorkloadKind } from '../kinds.ts';
+import { whenMadeOf } from '../kinds.ts';
+import type { Maker, WorkloadKind } from '../kinds.ts';
 import { matchesSelector } from './match.ts';
 import type { Governor } from './rule.ts';
 
@@ -13,9 +13,6 @@ export interface Subject {
   /** See makerOf() of core/kinds.ts. */
   readonly maker?: Maker | undefined;
 }
-
-// those that the setting `templates` adds are never left to others
-const BUILT_IN: Kinds = KINDS;
 
 /** A kind that no policy of the namespace names. */
 export interface Gap {
@@ -33,7 +30,7 @@ export interface Gap {
  */
 export function gapOf(governors: readonly Governor[], subject: Subject): Gap | undefined {
   const { kind, labels, maker } = subject;
-  if (maker === 'Other' && BUILT_IN[kind]?.whenMade === 'Left') return undefined;
+  if (maker === 'Other' && whenMadeOf(kind) === 'Left') return undefined;
   const named = maker === undefined || maker === 'Other' ? kind : maker;
   const isNamed = ({ targets }: Governor): boolean => targets.includes(kind) || targets.includes(named);
   if (governors.length === 0 || governors.some(isNamed) || isForWhatIsMade(governors, subject)) return undefined;

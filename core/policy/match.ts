@@ -1,6 +1,6 @@
 /** Small predicates that decide which rules match a workload. Pure; none can fail, whatever a user wrote. */
-import { KINDS } from '../kinds.ts';
-import type { BuiltInKind, Maker, WorkloadKind } from '../kinds.ts';
+import { whenMadeOf } from '../kinds.ts';
+import type { Maker, WorkloadKind } from '../kinds.ts';
 import type { LabelRequirement, Rule } from './rule.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -82,8 +82,7 @@ export function matchingRules<T extends Pick<Rule, 'targets' | 'selector'>>(
 /** Whether what a controller has made is injected at the template that it was made from, or never. */
 function isLeftTo(maker: Maker | undefined, kind: WorkloadKind, targets: readonly WorkloadKind[]): boolean {
   if (maker === undefined) return false;
-  const builtIn = Object.hasOwn(KINDS, kind) ? KINDS[kind as BuiltInKind] : undefined;
-  return builtIn?.whenMade !== 'ByTargets' || targets.some((target) => target === maker);
+  return whenMadeOf(kind) !== 'ByTargets' || targets.some((target) => target === maker);
 }
 
 function meets({ key, operator, values }: LabelRequirement, labels: Labels): boolean {

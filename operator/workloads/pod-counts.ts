@@ -45,7 +45,7 @@ const PACE = { burst: 20, everyMs: 100 };
 // Of a process that is gone: what it told last is written by then.
 const KEPT_MS = 600_000;
 
-/** What a process has told: kept when it is gone, by whoever may lead next. */
+/** What a process has told: kept when it is gone, for the sums of a later leader. */
 interface Seen {
   at: number;
   /** As it was told last. */
