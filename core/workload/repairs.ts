@@ -73,7 +73,8 @@ function bringBack(one: Tracked, rule: Rule, draft: Draft): void {
   if (!draft.isOver(youngestMs, FRESH_MS)) return;
   const attempt = nextAttempt(one, rule.hash, draft);
   if (attempt === undefined) return;
-  const why = replacesPods(one) ? 'none of its pods is available' : 'its next run takes it';
+  const hasPods = replacesPods(one) || workload.rollout.onDelete;
+  const why = hasPods ? 'none of its pods is available' : 'its next run takes it';
   const message = `asked admission to bring it up to date: ${why}`;
   draft.request(key, { kind: 'Repair', hash: rule.hash, attempt }, message);
 }

@@ -171,7 +171,9 @@ function faulty(state: State, { details }: MutationResult, outcome: string): Ver
 /** Returns what brings a workload up to date that the operator leaves to the policy's rollout. */
 function wayOut({ kind, traits, metadata, rollout }: Workload, governor: Governor): string {
   if (!traits.templateMayChange) return RECREATE;
-  if (!traits.replacesPods) return 'its next run takes what the operator has it injected with';
+  if (!traits.replacesPods && rollout.onDelete)
+    return `${applyCommand(kind, metadata)} changes its template, and pods that are created after that have it`;
+  if (!traits.replacesPods) return 'the operator has it injected so, and pods that start after that have it';
   const isAutomatic = isUsable(governor) && governor.rollout.strategy === 'Automatic';
   const isInTurn = isAutomatic && !rollout.paused && !rollout.onDelete;
   if (isInTurn) return 'rolled out in its turn (rollout.strategy is Automatic)';

@@ -61,6 +61,11 @@ describe('kinds whose pods are not replaced', () => {
     expect(planned(automatic, one('Outdated', about))).to.deep.equal(NOTHING);
     expect(kindsOf(planned(manual, one('Missed', about)))).to.deep.equal(['Repair web']);
   });
+
+  it('say of a ReplicaSet without pods that it has none, not that it will run', () => {
+    const { actions } = planned(manual, one('Outdated', { kind: 'ReplicaSet', rollout: { ...idle, onDelete: true } }));
+    expect(actions[0]?.message).to.contain('none of its pods is available');
+  });
 });
 
 it('a DaemonSet is rolled like a Deployment', () => {

@@ -377,3 +377,14 @@ describe('how a Job stands to its policy', () => {
     });
   });
 });
+
+it('a ReplicaSet is not said to have another run: people ask for its template, and delete its pods', () => {
+  const rule = ruleWith({ failurePolicy: 'Ignore', targets: ['ReplicaSet'] });
+  const changedRule = ruleWith({ ...rule, hash: 'ffffffffffff', vault: { ...rule.vault, namespace: 'other' } });
+  const object = { ...stored(injected), kind: 'ReplicaSet' };
+  const message = standingOfStored(object, [changedRule])?.message ?? '';
+  expect(message).to.contain(
+    'kubectl annotate replicaset web -n shop vaultinjection.dev/apply=now changes its template',
+  );
+  expect(message).to.contain('pods that are created after that have it');
+});
