@@ -1,4 +1,5 @@
 import type { KubernetesObject, Resource } from '../core/object.ts';
+import { isNotFound } from './errors.ts';
 import type { ListOptions, ObjectClient } from './object-client.ts';
 
 /**
@@ -16,4 +17,17 @@ export async function* itemsOf<T extends KubernetesObject>(
     yield* page.items;
     next = page.metadata.continue;
   } while (next !== undefined && next !== '');
+}
+
+/** The same of a resource that may not be there, because its CRD is not installed: then there are none. */
+export async function* itemsIfServed<T extends KubernetesObject>(
+  client: Pick<ObjectClient, 'list'>,
+  resource: Resource,
+  options: Omit<ListOptions, 'continue'>,
+): AsyncGenerator<T, void> {
+  try {
+    yield* itemsOf<T>(client, resource, options);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
 }

@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import { Registry as Register } from 'prom-client';
 
+import { KINDS } from '../../core/kinds.ts';
 import { ApiClient } from '../../kube/api-client.ts';
 import { systemClock } from '../../kube/clock.ts';
 import { OutageLog } from '../../kube/outage-log.ts';
@@ -65,6 +66,7 @@ function allMetrics(): readonly Metric[] {
   const logger = pino({ enabled: false });
   compose({
     settings,
+    kinds: KINDS,
     kubeConfig,
     client: clientWithin(),
     clientWithin,

@@ -2,7 +2,6 @@
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 
-import { kindsWith } from '../../core/added-kinds.ts';
 import { mutateWorkload } from '../../core/injection/mutate.ts';
 import { WrittenConfigs } from '../../core/injection/written-configs.ts';
 import { readList } from '../../core/list.ts';
@@ -153,7 +152,6 @@ function createServer(
   const none = new RuleCache().snapshot();
   const admission = createAdmission({
     ...context,
-    kinds: kindsWith(context.settings.templates),
     ignorance: (entry, namespace) => {
       const { doubt: problem } = controllers.freshness;
       // the API server is there: it has just called

@@ -1,6 +1,8 @@
 import { Registry as Register } from 'prom-client';
 
+import { kindsWith } from '../../core/added-kinds.ts';
 import { parseDuration } from '../../core/duration.ts';
+import type { Kinds } from '../../core/kinds.ts';
 import { ApiClient } from '../../kube/api-client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Part } from '../../kube/group.ts';
@@ -27,6 +29,8 @@ export const OPERATOR_LABELS: Readonly<Record<string, string>> = {
 /** What all parts are created with. */
 export interface Context {
   readonly settings: Settings;
+  /** All kinds of workloads that this operator knows. */
+  readonly kinds: Kinds;
   readonly kubeConfig: PooledKubeConfig;
   /** Waits as long as API servers may take to answer. */
   readonly client: ApiClient;
@@ -66,6 +70,7 @@ export function createContext(
     tracer,
     ...(part && { traces: part }),
     settings,
+    kinds: kindsWith(settings.templates),
     kubeConfig,
     client: clientWithin(),
     clientWithin,

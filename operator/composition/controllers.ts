@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 
-import { kindsWith } from '../../core/added-kinds.ts';
 import { compilePolicy } from '../../core/policy/compile.ts';
 import { policyValidator } from '../../core/policy/schema.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
@@ -57,8 +56,7 @@ export function createControllers(
     readonly version: Pick<ApiVersion, 'noImageVolumes'>;
   } & Answerers,
 ): Controllers {
-  const { settings, client, register } = context;
-  const kinds = kindsWith(settings.templates);
+  const { settings, kinds, client, register } = context;
   const { rules, trust, leader, reporter, replicas, images, sources } = parts;
   const { configuration: webhook } = trust;
   const leaderMetrics = createLeaderMetrics(register, () => leader.isLeader);
@@ -73,7 +71,6 @@ export function createControllers(
   const workloads = new WorkloadController({
     ...context,
     rules,
-    kinds,
     // what it says is what an earlier policy may have had injected
     isSent: (kind) => webhook.sends(kind),
     webhook,

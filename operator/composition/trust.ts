@@ -1,4 +1,3 @@
-import { kindsWith } from '../../core/added-kinds.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
 import { isTrusted } from '../../webhook/certificates/inspect.ts';
@@ -63,7 +62,7 @@ export function createTrust(
   const { metrics, elected, replicas, areFresh, injected } = parts;
   const target = targetOf(settings);
   const isExternal = settings.webhookConfiguration === 'External';
-  const table = kindsWith(settings.templates);
+  const { kinds: table } = context;
   const namespaceLabels = new NamespaceLabels({ ...context, onChange: () => configuration.wake() });
   const published = new Published({
     clock,

@@ -3,11 +3,11 @@ import type { AnnotationName } from '../../core/injection/annotations.ts';
 import { isInjected } from '../../core/injection/injected.ts';
 import { KINDS, makerOf, rowOf, watchedKinds } from '../../core/kinds.ts';
 import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
-import type { KubernetesObject, Resource } from '../../core/object.ts';
+import type { KubernetesObject } from '../../core/object.ts';
 import { REQUEST_FIELD_MANAGER } from '../../core/workload/plan.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { describeError, isNotFound, isRefusal } from '../../kube/errors.ts';
-import { itemsOf } from '../../kube/items.ts';
+import { itemsIfServed } from '../../kube/items.ts';
 import { ApiError } from '../../kube/object-client.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 
@@ -198,7 +198,7 @@ async function listed(
 async function injected(client: Pick<ObjectClient, 'list'>, kinds: Kinds = KINDS): Promise<readonly Injected[]> {
   const found: Injected[] = [];
   for (const kind of restoredKinds(kinds)) {
-    for await (const object of served(client, rowOf(kind, kinds).resource)) {
+    for await (const object of itemsIfServed(client, rowOf(kind, kinds).resource, { limit: PAGE })) {
       // a ReplicaSet has the annotations of its Deployment as well
       if (makerOf(kind, object, kinds) !== undefined) continue;
       // an earlier run may have been ended between its two requests
@@ -208,15 +208,6 @@ async function injected(client: Pick<ObjectClient, 'list'>, kinds: Kinds = KINDS
     }
   }
   return found;
-}
-
-/** Of a kind whose CRD is not installed there are none. */
-async function* served(client: Pick<ObjectClient, 'list'>, resource: Resource): AsyncGenerator<KubernetesObject> {
-  try {
-    yield* itemsOf(client, resource, { limit: PAGE });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
 }
 
 interface Failure {

@@ -2,8 +2,7 @@ import { isInjected } from '../../core/injection/injected.ts';
 import { KINDS, rowOf, watchedKinds } from '../../core/kinds.ts';
 import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import type { KubernetesObject } from '../../core/object.ts';
-import { isNotFound } from '../../kube/errors.ts';
-import { itemsOf } from '../../kube/items.ts';
+import { itemsIfServed } from '../../kube/items.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Sent } from './groups.ts';
 
@@ -49,17 +48,12 @@ export async function injectedKinds(client: ObjectClient, kinds: Kinds = KINDS):
   return found;
 }
 
-/** Of a kind whose CRD is not installed there are none. */
-async function* workloads(
+function workloads(
   client: ObjectClient,
   kind: WorkloadKind,
   kinds: Kinds,
   namespace?: string,
-): AsyncGenerator<KubernetesObject> {
+): AsyncIterable<KubernetesObject> {
   const resource = { ...rowOf(kind, kinds).resource, ...(namespace !== undefined && { namespace }) };
-  try {
-    yield* itemsOf(client, resource, { limit: PAGE });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  return itemsIfServed(client, resource, { limit: PAGE });
 }

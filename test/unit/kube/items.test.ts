@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import type { KubernetesObject } from '../../../core/object.ts';
 import { coreResource } from '../../../core/resources.ts';
-import { itemsOf } from '../../../kube/items.ts';
+import { ApiError } from '../../../kube/object-client.ts';
+import { itemsIfServed, itemsOf } from '../../../kube/items.ts';
 import type { ListOptions, ObjectClient } from '../../../kube/object-client.ts';
 
 const NODES = coreResource('Node');
@@ -37,5 +38,27 @@ describe('itemsOf', () => {
   it('are only fetched as far as they are read', async () => {
     for await (const { metadata } of itemsOf(client, NODES, { limit: 2 })) if (metadata.name === 'b') break;
     expect(asked).to.have.length(1);
+  });
+});
+
+describe('itemsIfServed', () => {
+  const answering = (code: number, reason: string): Pick<ObjectClient, 'list'> => ({
+    list: () => Promise.reject(new ApiError(code, reason, 'no list')),
+  });
+  const read = async (client: Pick<ObjectClient, 'list'>): Promise<number> =>
+    (await Array.fromAsync(itemsIfServed(client, NODES, { limit: 2 }))).length;
+
+  it('are none where the API server does not know the resource', async () => {
+    expect(await read(answering(404, 'NotFound'))).to.equal(0);
+  });
+
+  it('are not known where it refuses to say, or fails', async () => {
+    for (const [code, reason] of [
+      [403, 'Forbidden'],
+      [503, 'ServiceUnavailable'],
+    ] as const) {
+      const error = await read(answering(code, reason)).catch((one: unknown) => one);
+      expect(error).to.be.instanceOf(ApiError);
+    }
   });
 });
