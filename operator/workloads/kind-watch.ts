@@ -7,6 +7,7 @@ import { ApiError } from '../../kube/object-client.ts';
 import { isGoing } from '../../kube/restartable.ts';
 import { OutageLog } from '../../kube/outage-log.ts';
 import type { KubernetesObject } from '../../core/object.ts';
+import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { Store } from '../../kube/object-store.ts';
 
 /** Why nothing is known of a kind: the API server does not know it, or does not let the operator list it. */
@@ -18,6 +19,9 @@ export interface KindWatchOptions extends Omit<InformerOptions<KubernetesObject>
   readonly onProblem: () => void;
 }
 
+// Each begins with a list of the whole cluster, and anybody who writes policies can want it and not, again and again.
+const PACE = { burst: 3, everyMs: 120_000 };
+
 /**
  * The watch of a kind that is wanted at some times and not at others. It asks the API server for the kind before it
  * begins, and goes on asking until it gets an answer: a CRD may be installed later than the operator, and removed while it
@@ -26,6 +30,7 @@ export interface KindWatchOptions extends Omit<InformerOptions<KubernetesObject>
 export class KindWatch {
   readonly #options: KindWatchOptions;
   readonly #outages: OutageLog;
+  readonly #begins: TokenBucket;
   #informer: Informer | undefined;
   #problem: KindProblem | undefined;
   #isWanted = false;
@@ -35,6 +40,7 @@ export class KindWatch {
   constructor(options: KindWatchOptions) {
     this.#options = options;
     this.#outages = options.outages ?? new OutageLog(options);
+    this.#begins = new TokenBucket({ clock: options.clock, ...PACE });
   }
 
   get isWanted(): boolean {
@@ -78,6 +84,7 @@ export class KindWatch {
 
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options;
+    while (isGoing(signal) && !this.#begins.take()) await clock.sleep(this.#begins.waitMs, signal);
     const backoff = new Backoff(API_SERVER_BACKOFF, random);
     while (isGoing(signal)) {
       if (await this.#isServed(signal)) {

@@ -22,12 +22,15 @@ describe('kinds that are watched on demand', () => {
   let clock: ManualClock;
   let lines: ReturnType<typeof testLog>['lines'];
   let problems: number;
+  /** Resources of which those of the whole cluster were listed. */
+  let ofAll: string[];
   let isSent: boolean;
   let watches: AbortController;
   let inventory: Inventory;
 
   beforeEach(() => {
     api = new MemoryApi();
+    ofAll = [];
     rules = new RuleCache();
     clock = new ManualClock();
     const log = testLog();
@@ -36,7 +39,10 @@ describe('kinds that are watched on demand', () => {
     inventory = new Inventory({
       client: {
         get: (resource, name) => api.get(resource, name),
-        list: (resource, list) => api.list(resource, list),
+        list: (resource, list) => {
+          if (resource.namespace === undefined) ofAll.push(resource.plural);
+          return api.list(resource, list);
+        },
         watch: (resource, watch) =>
           api.watch(resource, { ...watch, signal: AbortSignal.any([watch.signal, watches.signal]) }),
       },
@@ -142,6 +148,29 @@ describe('kinds that are watched on demand', () => {
     policy([ROLLOUT]);
     await settle();
     expect(keys(), 'named again').to.deep.equal([`${ROLLOUT}/shop/other`, `${ROLLOUT}/shop/web`]);
+  });
+
+  it('are listed a few times, and then each two minutes, by a tenant who names one again and again', async () => {
+    await create(ROLLOUTS, 'Rollout', 'web');
+    policy(['Deployment']);
+    inventory.start();
+    await settle();
+    for (let times = 0; times < 20; times++) {
+      policy([ROLLOUT]);
+      await settle();
+      policy(['Deployment']);
+      await settle();
+    }
+    const lists = (): number => ofAll.filter((plural) => plural === 'rollouts').length;
+    // each begins with a look whether the kind is there
+    expect(lists()).to.equal(2 * 3);
+    policy([ROLLOUT]);
+    await settle();
+    expect(inventory.settled('shop'), 'it has to wait').to.equal(false);
+    await clock.advance(120_000);
+    await settle();
+    expect(keys()).to.deep.equal([`${ROLLOUT}/shop/web`]);
+    expect(lists()).to.equal(2 * 4);
   });
 
   it('stay watched until the last injected one is restored', async () => {
