@@ -7,13 +7,13 @@ import { stringify } from 'yaml';
 
 import { apiVersionOf, WORKLOAD_KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
-import { Cluster, type LiveTemplate } from '../integration/cluster.ts';
+import type { Cluster, LiveTemplate } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
 import { openHelm, type Helm } from '../support/helm.ts';
 import { skipWithoutNode } from '../support/node.ts';
 import { eventually } from '../support/operator.ts';
-import { startStage, type Stage } from '../support/stage.ts';
-import { Pods, workload } from './pods.ts';
+import type { Stage } from '../support/stage.ts';
+import { openShop, workload, type Pods } from './pods.ts';
 
 const SECRET = { username: 'shop', password: `pass-${Math.random().toString(36).slice(2)}-word` };
 const NAMESPACE = 'shop';
@@ -29,11 +29,7 @@ describe('every kind on a real kubelet', function () {
 
   before(async function () {
     skipWithoutNode(this);
-    stage = await startStage({ withNode: true }, SECRET);
-    cluster = new Cluster(stage.plane);
-    pods = new Pods(cluster, stage.node, NAMESPACE);
-    await cluster.namespace(NAMESPACE);
-    await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', NAMESPACE);
+    ({ stage, cluster, pods } = await openShop(SECRET, NAMESPACE));
     await cluster.policy(all());
     // its first run is up to a minute away
     await cluster.apply(manifestOf('CronJob', 'often', PROGRAM, '* * * * *'));

@@ -2,10 +2,10 @@ import { expect } from 'chai';
 
 import { skipWithoutNode } from '../support/node.ts';
 import { eventually } from '../support/operator.ts';
-import { filesHolding, startStage, type Stage } from '../support/stage.ts';
-import { Cluster, type LiveTemplate } from '../integration/cluster.ts';
+import { filesHolding, type Stage } from '../support/stage.ts';
+import type { Cluster, LiveTemplate } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
-import { Pods, workload, type Program } from './pods.ts';
+import { openShop, workload, type Pods, type Program } from './pods.ts';
 
 const SECRET = { username: 'shop', password: `pass-${Math.random().toString(36).slice(2)}-word` };
 const NAMESPACE = 'shop';
@@ -35,11 +35,7 @@ describe('pods on a real kubelet', function () {
 
   before(async function () {
     skipWithoutNode(this);
-    stage = await startStage({ withNode: true }, SECRET);
-    cluster = new Cluster(stage.plane);
-    pods = new Pods(cluster, stage.node, NAMESPACE);
-    await cluster.namespace(NAMESPACE);
-    await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', NAMESPACE);
+    ({ stage, cluster, pods } = await openShop(SECRET, NAMESPACE));
     for (const delivery of ['InitContainer', 'ImageVolume', 'Auto']) {
       await cluster.policy(shopPolicy(delivery.toLowerCase(), { injector: injector(delivery) }));
     }

@@ -1,7 +1,8 @@
 /** Workloads of the end-to-end tests, their pods and what these say. */
-import type { Cluster } from '../integration/cluster.ts';
+import { Cluster } from '../integration/cluster.ts';
 import { eventually } from '../support/operator.ts';
 import type { Node } from '../support/node.ts';
+import { startStage, type ShopSecret, type Stage } from '../support/stage.ts';
 
 export interface Program {
   readonly image: string;
@@ -117,5 +118,26 @@ export class Pods {
 
   async scale(app: string, replicas: number): Promise<void> {
     await this.#cluster.kubectl('scale', 'deployment', app, '-n', this.#namespace, `--replicas=${replicas}`);
+  }
+}
+
+/** What tests of programs on a real kubelet start with. */
+export interface Shop {
+  readonly stage: Stage;
+  readonly cluster: Cluster;
+  readonly pods: Pods;
+}
+
+/** Starts everything, with this secret in Vault, and makes the namespace with its ServiceAccount shop. */
+export async function openShop(secret: ShopSecret, namespace: string): Promise<Shop> {
+  const stage = await startStage({ withNode: true }, secret);
+  try {
+    const cluster = new Cluster(stage.plane);
+    await cluster.namespace(namespace);
+    await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', namespace);
+    return { stage, cluster, pods: new Pods(cluster, stage.node, namespace) };
+  } catch (error) {
+    await stage.stop();
+    throw error;
   }
 }

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 
-import { Cluster } from '../integration/cluster.ts';
+import type { Cluster } from '../integration/cluster.ts';
 import { policy } from '../integration/manifests.ts';
 import { skipWithoutNode } from '../support/node.ts';
 import { eventually } from '../support/operator.ts';
-import { startStage, type Stage } from '../support/stage.ts';
-import { Pods, workload } from './pods.ts';
+import type { Stage } from '../support/stage.ts';
+import { openShop, workload, type Pods } from './pods.ts';
 
 /**
  * Every user that a container may run as can execute vault-env, and read its token and the CA. Not here: `hostUsers: false`,
@@ -162,11 +162,7 @@ describe('the secret reaches a program on a real kubelet, in a pod that says', f
 
   before(async function () {
     skipWithoutNode(this);
-    stage = await startStage({ withNode: true }, SECRET);
-    cluster = new Cluster(stage.plane);
-    pods = new Pods(cluster, stage.node, NAMESPACE);
-    await cluster.namespace(NAMESPACE);
-    await cluster.kubectl('create', 'serviceaccount', 'shop', '-n', NAMESPACE);
+    ({ stage, cluster, pods } = await openShop(SECRET, NAMESPACE));
     const ca = { 'ca.crt': stage.vault.caPem };
     await cluster.apply({
       apiVersion: 'v1',
