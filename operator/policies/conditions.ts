@@ -143,7 +143,8 @@ function certificateOf({ certificateReady }: PolicyFacts): Statement {
 
 /**
  * The summary, with the reason that says most: without a certificate nothing is reached, and what is not reached is not
- * programmed as its policies ask.
+ * programmed as its policies ask. Kinds that cannot be injected come before: if a policy names no others, nothing of it is
+ * ever programmed.
  */
 function readyOf(
   { verdict, inForce, webhook, targetLack, consents = [] }: PolicyFacts,
@@ -152,11 +153,11 @@ function readyOf(
   certificate: Statement,
 ): Statement {
   const onPurpose = ON_PURPOSE.has(programmed.reason);
-  const byRelevance = onPurpose ? [accepted, programmed] : [accepted, certificate, webhook, programmed];
+  const lack = verdict.ok && targetLack !== undefined ? [isFalse(targetLack.reason, targetLack.message)] : [];
+  const byRelevance = onPurpose ? [accepted, programmed] : [accepted, certificate, webhook, ...lack, programmed];
   const missing = byRelevance.find(({ status }) => status !== 'True');
   // it is not ready as long as nobody knows
   if (missing !== undefined) return { ...missing, status: 'False' };
-  if (verdict.ok && targetLack !== undefined) return isFalse(targetLack.reason, targetLack.message);
   return isTrue('Active', [`generation ${inForce ?? 0} is in force`, ...consents].join('; '));
 }
 

@@ -33,6 +33,13 @@ describe('a policy that names a kind', () => {
     expect(lack('Forbidden')?.message).to.contain('may not list and watch rollouts.argoproj.io');
   });
 
+  it('is what a policy is not ready for, also where nothing of it can be programmed: to wait would not help', () => {
+    const targetLack = { reason: 'TargetUnknown', message: 'add it' } as const;
+    const conditions = conditionsOf({ ...ALL_WELL, programmed: false, everywhere: false, targetLack });
+    const summary = conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`);
+    expect(summary).to.include.members(['Ready=False/TargetUnknown', 'Stalled=True/TargetUnknown']);
+  });
+
   it('is not Ready for it, and otherwise in force', () => {
     const targetLack = { reason: 'TargetUnknown', message: 'add it' } as const;
     const conditions = conditionsOf({ ...ALL_WELL, targetLack });
