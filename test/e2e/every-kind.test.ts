@@ -39,10 +39,10 @@ describe('every kind on a real kubelet', function () {
     await (stage as Stage | undefined)?.stop();
   });
 
-  function all(spec: Record<string, unknown> = {}): Record<string, unknown> {
+  function all(spec: Record<string, unknown> = {}, name = 'all'): Record<string, unknown> {
     const tls = { caBundle: stage.vault.caPem };
     const vault = { address: stage.vault.tlsAddress, tls, auth: { role: 'shop' } };
-    return policy(NAMESPACE, 'all', {
+    return policy(NAMESPACE, name, {
       vault,
       targets: WORKLOAD_KINDS,
       injector: { imagePullPolicy: 'Never' },
@@ -116,14 +116,18 @@ describe('every kind on a real kubelet', function () {
   });
 
   it('a Job that was suspended while the policy changed starts with what it was created with', async () => {
+    // a policy of its own: the CronJob's run may come in between
+    const selector = { matchLabels: { app: 'suspended' } };
+    const own = (spec: Record<string, unknown> = {}): Record<string, unknown> =>
+      all({ priority: 1, selector, ...spec }, 'suspended');
+    await cluster.policy(own());
     const suspended = manifestOf('Job', 'suspended', PROGRAM) as { spec: object };
     await cluster.apply({ ...suspended, spec: { ...suspended.spec, suspend: true } });
     // no Vault is there: a pod that is injected by it does not start
-    await cluster.policy(all({ vault: { address: 'https://127.0.0.1:1', auth: { role: 'shop' } } }));
+    await cluster.policy(own({ vault: { address: 'https://127.0.0.1:1', auth: { role: 'shop' } } }));
     await cluster.kubectl('patch', 'job', 'suspended', '-n', NAMESPACE, '-p', '{"spec":{"suspend":false}}');
     await cluster.kubectl('wait', '--for=condition=Complete', 'job/suspended', '-n', NAMESPACE, '--timeout=120s');
     await pods.thatSays('suspended', SAID);
-    await cluster.policy(all());
   });
 
   describe('Helm, whose hook is a Job', () => {
