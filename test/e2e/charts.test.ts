@@ -218,8 +218,12 @@ describe('charts on a real kubelet', function () {
             const variables = Object.entries(resolvedVariables(container, objects));
             expect(variables).not.to.have.length(0);
             const log = (): string => stage.node?.podLog(NAMESPACE, pod.slice('pod/'.length), container.name) ?? '';
-            await eventually(`${pod}, ${container.name} to print its environment`, () => log() !== '' || undefined);
-            for (const [, value] of variables) expect(log()).to.contain(`=${value}\n`);
+            await eventually(
+              `${pod}, ${container.name} to print its ${variables.length} variables`,
+              () => variables.every(([, value]) => log().includes(`=${value}\n`)) || undefined,
+              undefined,
+              log,
+            );
             expect(log()).to.not.match(/VAULT_ENV_CONFIG=|vault:secret/);
           }
         }

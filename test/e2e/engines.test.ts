@@ -71,7 +71,7 @@ describe('pods on a real kubelet, with Vault engines that lease and decrypt', fu
   it('keep dynamic credentials in daemon mode until they end by the signal that the kubelet sends', async () => {
     const env = { PGUSER: 'vault:database/creds/app#username' };
     await cluster.apply(workload(NAMESPACE, 'lent', 'daemon', PROGRAM, env));
-    const pod = await pods.thatSays('lent', 'user=v-kubernet');
+    const pod = await pods.thatSays('lent', 'user=v-kubernet', ' pid=');
     const [, user = '', pid = ''] = /user=(\S+) text= pid=(\d+)/.exec(pods.log(pod)) ?? [];
     expect(Number(pid), 'vault-env is process 1').to.be.above(1);
     const since = Date.now();
@@ -97,7 +97,7 @@ describe('pods on a real kubelet, with Vault engines that lease and decrypt', fu
   it('get ciphertexts of their manifest decrypted', async () => {
     const ciphertext = await encrypt('plain text');
     await cluster.apply(workload(NAMESPACE, 'decrypted', 'transit', PROGRAM, { TEXT: `<\${${ciphertext}}>` }));
-    const pod = await pods.thatSays('decrypted', 'text=<plain text>');
+    const pod = await pods.thatSays('decrypted', 'text=<plain text>', ' pid=');
     expect(pods.log(pod)).to.match(/\bpid=1\b/);
   });
 

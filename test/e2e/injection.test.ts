@@ -10,10 +10,10 @@ import { openShop, workload, type Pods, type Program } from './pods.ts';
 const SECRET = { username: 'shop', password: `pass-${Math.random().toString(36).slice(2)}-word` };
 const NAMESPACE = 'shop';
 
-// Each prints the variable and waits; a shell that gets SIGTERM as PID 1 needs a trap to end by it. The kubelet makes $$ of
+// Each prints the variable, then that it waits; a shell that gets SIGTERM as PID 1 needs a trap to end by it. The kubelet makes $$ of
 // $$$$ in any command, wrapped or not.
 const script =
-  'trap "echo got SIGTERM; exit 0" TERM; echo "PASSWORD=$PASSWORD"; echo "pid=$$$$"; while true; do sleep 0.2; done';
+  'trap "echo got SIGTERM; exit 0" TERM; echo "PASSWORD=$PASSWORD"; echo "pid=$$$$"; echo waits; while true; do sleep 0.2; done';
 const PROGRAMS: Readonly<Record<string, Program>> = {
   'scratch, a static program': {
     image: 'localhost/probe:1',
@@ -81,7 +81,7 @@ describe('pods on a real kubelet', function () {
       it(`get the secret, their own PID and their signals: ${what}, by ${delivery}`, async () => {
         const app = `${delivery}-${index}`;
         await cluster.apply(deployment(app, delivery, program));
-        const pod = await pods.thatSays(app, `PASSWORD=${SECRET.password}`);
+        const pod = await pods.thatSays(app, `PASSWORD=${SECRET.password}\n`, 'waits\n');
         expect(pods.log(pod)).to.match(/\bpid=1\b/);
         expect(pods.log(pod)).to.not.match(/VAULT_ENV_CONFIG=/);
         await pods.scale(app, 0);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUILDING_MS } from '../support/building.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { eventually } from '../support/operator.ts';
 import { startNode, skipWithoutNode, whyNoNode, type Node } from '../support/node.ts';
 import { busyboxImage, glibcImage, probeImage } from '../support/test-images.ts';
 
@@ -44,8 +45,7 @@ describe('the local node for tests', function () {
       args: ['-wait', 'GREETING'],
       env: [{ name: 'GREETING', value: 'hello' }],
     });
-    const pod = await podOf('probe');
-    expect(node.podLog('default', pod, 'main').split('\n').slice(0, 2)).to.deep.equal([
+    expect((await logUntil('probe', 'probe waits\n')).split('\n').slice(0, 2)).to.deep.equal([
       'probe pid=1 uid=65532 gid=0 root=read-only',
       'GREETING=hello',
     ]);
@@ -54,12 +54,12 @@ describe('the local node for tests', function () {
   it('runs busybox and bash', async () => {
     await deploy('busybox', { image: 'localhost/busybox:1', command: ['sh', '-c', 'id -u; sleep 1000'] });
     await deploy('glibc', { image: 'localhost/glibc:1', command: ['bash', '-c', 'echo $UID; read -t 1000 <> <(:)'] });
-    for (const name of ['busybox', 'glibc'])
-      expect(node.podLog('default', await podOf(name), 'main')).to.equal('65532\n');
+    for (const name of ['busybox', 'glibc']) expect(await logUntil(name, '\n')).to.equal('65532\n');
   });
 
   it('answers kubectl logs and exec', async () => {
     await deploy('talker', { image: 'localhost/busybox:1', command: ['sh', '-c', 'echo ready; sleep 1000'] });
+    await logUntil('talker', '\n');
     expect(await cluster.kubectlOk(['logs', 'deployment/talker'])).to.equal('ready\n');
     expect(await cluster.kubectlOk(['exec', 'deployment/talker', '--', 'id', '-u'])).to.equal('65532\n');
   });
@@ -70,7 +70,7 @@ describe('the local node for tests', function () {
       command: ['/tool/probe', '-wait'],
       volumeMounts: [{ name: 'tool', mountPath: '/tool', readOnly: true }],
     });
-    expect(node.podLog('default', await podOf('volume'), 'main')).to.match(/^probe pid=1 uid=65532 /);
+    expect(await logUntil('volume', 'probe waits\n')).to.match(/^probe pid=1 uid=65532 /);
   });
 
   /** Makes a Deployment and waits until its pod is ready. */
@@ -88,6 +88,15 @@ describe('the local node for tests', function () {
     };
     await cluster.kubectlOk(['apply', '-f', '-'], JSON.stringify(deployment));
     await cluster.kubectlOk(['rollout', 'status', `deployment/${name}`, '--timeout=40s']);
+  }
+
+  /** The log of the pod once it holds `text`: a container is ready before it has said anything. */
+  async function logUntil(name: string, text: string): Promise<string> {
+    const pod = await podOf(name);
+    return eventually(`${name} to say ${JSON.stringify(text)}`, () => {
+      const log = node.podLog('default', pod, 'main');
+      return log.includes(text) ? log : undefined;
+    });
   }
 
   function podOf(name: string): Promise<string> {

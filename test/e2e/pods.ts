@@ -85,13 +85,15 @@ export class Pods {
     return this.#node?.podLog(this.#namespace, pod, container) ?? '';
   }
 
-  /** The name of the pod of `app` once its log holds `text`. */
-  thatSays(app: string, text: string): Promise<string> {
+  /** The name of the pod of `app` once its log holds all `texts`: a program writes its lines one after the other. */
+  thatSays(app: string, ...texts: readonly string[]): Promise<string> {
     return eventually(
-      `a pod of ${app} to say ${text}`,
+      `a pod of ${app} to say ${texts.join(' and ')}`,
       async () => {
         const name = (await this.of(app))?.metadata.name;
-        return name !== undefined && this.log(name).includes(text) ? name : undefined;
+        if (name === undefined) return undefined;
+        const log = this.log(name);
+        return texts.every((text) => log.includes(text)) ? name : undefined;
       },
       60_000,
     );
