@@ -116,7 +116,12 @@ export function createControllers(
     rotationOf: (policy) => rotation.stateOf(policy),
     delivery: () => nodes.choice,
     crdLack: () => crd.lack,
-    targetLackOf: (targets) => targetLackOf(targets, kinds, (kind) => workloads.problemOf(kind)),
+    targetLackOf: (targets) =>
+      targetLackOf(
+        targets,
+        kinds,
+        (kind) => workloads.problemOf(kind) ?? (webhook.refuses(kind) ? 'Refused' : undefined),
+      ),
     vault: new NodeVaultClient({ hosts: checkHosts(settings) }),
     authorityOf: authorities.of,
     vaultCheckMs: milliseconds(settings.vaultCheckInterval),
@@ -141,6 +146,7 @@ export function createControllers(
   });
   trust.prober.onChange(() => policies.reconcileAll());
   workloads.onProblem(() => policies.reconcileAll());
+  webhook.onRefused(() => policies.reconcileAll());
   nodes.onChange(() => policies.reconcileAll());
   trust.departure?.onChange(() => policies.reconcileAll());
   reporter.onChange((leading) => {

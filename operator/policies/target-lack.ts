@@ -13,12 +13,13 @@ export interface TargetLack {
 /**
  * Returns what is wrong with the first kinds that a policy names, and what to do; undefined if nothing is.
  *
- * @param problemOf why nothing can be known of a kind; see Inventory.problemOf()
+ * @param problemOf why nothing can be known of a kind, see Inventory.problemOf(); or the API server refuses to have it in
+ *   the webhook configuration, see ConfigurationKeeper.refuses()
  */
 export function targetLackOf(
   targets: readonly WorkloadKind[],
   kinds: Kinds,
-  problemOf: (kind: WorkloadKind) => 'NotServed' | 'Forbidden' | undefined,
+  problemOf: (kind: WorkloadKind) => 'NotServed' | 'Forbidden' | 'Refused' | undefined,
 ): TargetLack | undefined {
   const unknown = targets.filter((name) => !Object.hasOwn(kinds, name));
   if (unknown.length > 0) {
@@ -34,10 +35,11 @@ export function targetLackOf(
     if (problem === undefined) continue;
     const row = rowOf(name, kinds);
     const full = [row.resource.plural, row.resource.group].filter(Boolean).join('.');
-    const message =
-      problem === 'NotServed'
-        ? `the API server has no ${full} of ${apiVersionIn(row)}: install the CRD of ${name}, or remove it from targets`
-        : `the operator may not list and watch ${full}: grant it get, list, watch and patch of them (docs/guides/other-kinds.md)`;
+    const message = {
+      NotServed: `the API server has no ${full} of ${apiVersionIn(row)}: install the CRD of ${name}, or remove it from targets`,
+      Forbidden: `the operator may not list and watch ${full}: grant it get, list, watch and patch of them (docs/guides/other-kinds.md)`,
+      Refused: `the API server refuses to have ${full} reviewed by the operator, as its log says: name ${full} in the annotation vaultinjection.dev/templates of the operator's ServiceAccount (docs/guides/other-kinds.md)`,
+    }[problem];
     return { reason: 'TargetUnavailable', message: `${message}; the other targets are injected` };
   }
   return undefined;

@@ -77,12 +77,13 @@ export function bothOf(a: Sent, b: Sent): Sent {
 
 /** Returns what is in the first and not in the second. */
 export function exceptFor(a: Sent, b: Sent): Sent {
-  const rest = [...a].map(([namespace, kinds]) => [namespace, without(kinds, b.get(namespace) ?? NONE)] as const);
-  return new Map(rest.filter(([, kinds]) => kinds.size > 0));
+  return ofKinds(a, (kind, namespace) => b.get(namespace)?.has(kind) !== true);
 }
 
-const NONE: ReadonlySet<WorkloadKind> = new Set();
-
-function without(kinds: ReadonlySet<WorkloadKind>, others: ReadonlySet<WorkloadKind>): ReadonlySet<WorkloadKind> {
-  return new Set([...kinds].filter((kind) => !others.has(kind)));
+/** Returns what is wanted of it. */
+export function ofKinds(sent: Sent, isWanted: (kind: WorkloadKind, namespace: string) => boolean): Sent {
+  const rest = [...sent].map(
+    ([namespace, kinds]) => [namespace, new Set([...kinds].filter((kind) => isWanted(kind, namespace)))] as const,
+  );
+  return new Map(rest.filter(([, kinds]) => kinds.size > 0));
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kube/clock.ts';
 import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { Informer } from '../../kube/informer.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { isNotFound, isRefusal } from '../../kube/errors.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import { compareVersions } from '../../core/resource-version.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
@@ -34,6 +34,7 @@ import type { WatchAges } from '../../kube/watch-ages.ts';
 import type { Published } from './published.ts';
 import { storeConfiguration } from './store.ts';
 import { kindsIn } from './workload-rules.ts';
+import { RefusedKinds } from './refused-kinds.ts';
 import { Repairs } from './repairs.ts';
 import { UNGUARDED } from '../paths/path.ts';
 
@@ -106,6 +107,7 @@ export class ConfigurationKeeper {
   /** What was last seen in place: any difference from it was made by somebody else. */
   #settled = '';
   readonly #repairs: Repairs;
+  readonly #refused: RefusedKinds;
   /** By Clock.elapsed(). */
   #wroteAt = -Infinity;
   /** Somebody deleted the configuration of another installation: this one takes its place. */
@@ -125,6 +127,7 @@ export class ConfigurationKeeper {
     this.#ledger = new NamespaceLedger(excludedNamespaces(target), options.table);
     this.#published = options.published;
     this.#repairs = new Repairs(clock);
+    this.#refused = new RefusedKinds({ client, clock, logger });
     this.#drains = new DrainWatch({
       client,
       clock,
@@ -195,9 +198,12 @@ export class ConfigurationKeeper {
     this.#loop.wake();
   }
 
-  /** Whether the API server now sends this namespace's workloads here, of all kinds that its policies name. */
+  /**
+   * Whether the API server now sends this namespace's workloads here, of all kinds that its policies name, except for
+   * those that it refuses to.
+   */
   programmed(namespace: string): boolean {
-    const entries = [...this.#ledger.entriesOf(namespace)];
+    const entries = [...this.#ledger.entriesOf(namespace)].filter(([kind]) => !this.refuses(kind));
     return (
       entries.length > 0 && entries.every(([kind, entry]) => this.#published.isInForce(entry, { namespace, kind }))
     );
@@ -207,6 +213,16 @@ export class ConfigurationKeeper {
   sends(kind: WorkloadKind): boolean {
     if (!this.#informer.synced || this.#observed === undefined) return true;
     return ownEntries(this.#observed).some(({ rules }) => kindsIn(rules, this.#options.table).includes(kind));
+  }
+
+  /** Whether the API server refuses to have this kind of the setting templates in the configuration. */
+  refuses(kind: WorkloadKind): boolean {
+    return this.#refused.has(kind);
+  }
+
+  /** Calls `listener` whenever refuses() returns something else for a kind. */
+  onRefused(listener: () => void): void {
+    this.#refused.onChange(listener);
   }
 
   /** Whether policies of this namespace are never programmed. */
@@ -292,15 +308,23 @@ export class ConfigurationKeeper {
     const { target, installation, table, labels, mayWrite, pathToken } = this.#options;
     const token = pathToken();
     if (token === undefined) return undefined;
-    const input = { target, installation, caBundle, token, sent, table, labels };
-    const desired = await this.#desired((owner) => buildConfiguration({ ...input, owner }));
+    const input = { target, installation, caBundle, token, table, labels };
+    const build = (of: Readonly<Record<Entry, Sent>>, owner?: OwnerReference): WebhookConfiguration =>
+      buildConfiguration({ ...input, sent: of, owner });
+    if (mayWrite()) await this.#refused.lookAgain(sent, build);
+    const allowed = this.#refused.without(sent);
+    const desired = await this.#desired((owner) => build(allowed, owner));
     if (desired === undefined) return Math.min(this.#look(caBundle) ?? GONE_MS, GONE_MS);
     if (!isAsDesired(this.#observed, desired)) {
       const untilMs = this.#look(caBundle);
       if (!mayWrite()) return untilMs;
       const waitMs = this.#beforeWriting(desired);
       if (waitMs > 0) return waitMs;
-      if (!(await this.#write(desired))) return 0;
+      const isWritten = await this.#write(desired).catch(async (error: unknown) => {
+        if (!isRefusal(error) || !(await this.#refused.find(sent, build))) throw error;
+        return false;
+      });
+      if (!isWritten) return 0;
     }
     this.#settled = JSON.stringify(desired);
     return this.#look(caBundle);

@@ -23,14 +23,17 @@ describe('a policy that names a kind', () => {
     expect(other?.message).to.contain('names Rollout.argoproj.io, constructor, which').and.not.contain('(ArgoRollout)');
   });
 
-  it('is told of the CRD, or of the right', () => {
-    const lack = (problem: 'NotServed' | 'Forbidden') =>
+  it('is told of the CRD, of the right, or of the guard-rail', () => {
+    const lack = (problem: 'NotServed' | 'Forbidden' | 'Refused') =>
       targetLackOf(['Deployment', ROLLOUT], WITH_ROLLOUTS, (kind) => (kind === ROLLOUT ? problem : undefined));
     expect(lack('NotServed')).to.deep.include({ reason: 'TargetUnavailable' });
     expect(lack('NotServed')?.message).to.contain(
       'has no rollouts.argoproj.io of argoproj.io/v1alpha1: install the CRD',
     );
     expect(lack('Forbidden')?.message).to.contain('may not list and watch rollouts.argoproj.io');
+    expect(lack('Refused')?.message).to.contain(
+      'name rollouts.argoproj.io in the annotation vaultinjection.dev/templates',
+    );
   });
 
   it('is what a policy is not ready for, also where nothing of it can be programmed: to wait would not help', () => {

@@ -8,6 +8,8 @@ import type { Group } from '../../../../webhook/configuration/groups.ts';
 import { sentBy, servedEntries } from '../../../../webhook/configuration/observed.ts';
 import { kindsIn, matchConditions, rowsOf, workloadRules } from '../../../../webhook/configuration/workload-rules.ts';
 import { DEFAULT_KINDS, kindPolicies, kindsIn as sentFrom } from '../../../support/kind-policies.ts';
+import type { ConfigurationKeeper } from '../../../../webhook/configuration/keeper.ts';
+import { ApiError } from '../../../../kube/object-client.ts';
 import { pem, World } from './keeper-world.ts';
 
 const gameServer = (group: string, resource = 'gameservers'): AddedKind => ({
@@ -130,5 +132,95 @@ describe('the keeper of the webhook configuration, with kinds of the setting tem
     const asked: Group['kinds'] = ['Deployment', 'Rollout.argoproj.io', 'StatefulSet', 'GameServer.apps.example.com'];
     expect(asked.map((kind) => keeper.sends(kind))).to.deep.equal([true, true, false, false]);
     expect(Object.keys(await world.entries())).to.deep.equal(['deployments.fail', 'rollouts-argoproj-io.fail']);
+  });
+
+  describe('where the API server refuses some of them', () => {
+    const [first = '', second = ''] = GAMES;
+    /** As config/guard does; 'all' refuses every change. */
+    let refused: readonly string[] | 'all';
+    let changes: number;
+    let keeper: ConfigurationKeeper;
+
+    beforeEach(() => {
+      refused = [OURS.group];
+      changes = 0;
+      const apply = world.api.apply.bind(world.api);
+      world.api.apply = async (resource, object, options) => {
+        const text = JSON.stringify(object);
+        if (refused === 'all' || refused.some((group) => text.includes(`"${group}"`)))
+          throw new ApiError(422, 'Invalid', 'ValidatingAdmissionPolicy denied request');
+        return apply(resource, object, options);
+      };
+      keeper = world.keeper(undefined, undefined, undefined, { table: TABLE });
+      keeper.onRefused(() => (changes += 1));
+    });
+
+    const names = async (): Promise<readonly string[]> => Object.keys(await world.entries());
+    const refuses = (): readonly string[] => ALL.filter((kind) => keeper.refuses(kind));
+
+    it('writes the others, also of the same entry, and says which one is left out', async () => {
+      keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Deployment', ...GAMES]));
+      await world.clock.advance(3_000);
+      expect(await names()).to.deep.equal(['deployments.fail', 'gameservers-games-example-org.fail']);
+      expect(refuses()).to.deep.equal([first]);
+      expect(changes).to.equal(1);
+      const told = world.log.lines.filter((line) => JSON.stringify(line).includes('vaultinjection.dev/templates'));
+      expect(told).to.have.length(1);
+      await world.clock.advance(300_000);
+      expect(changes).to.equal(1);
+    });
+
+    it('goes on for policies that come later', async () => {
+      keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Deployment', first]));
+      await world.clock.advance(3_000);
+      keeper.setPolicies(kindPolicies([['shop', 'Fail'], ['bank', 'Fail']], ['Deployment', first])); // prettier-ignore
+      await world.clock.advance(3_000);
+      expect(await world.entries()).to.deep.equal({ 'deployments.fail': ['bank', 'shop'] });
+      expect(keeper.programmed('bank'), 'for Deployments').to.equal(true);
+    });
+
+    it('remembers those that it has found when another one is refused', async () => {
+      keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Deployment', first]));
+      await world.clock.advance(3_000);
+      refused = [OURS.group, THEIRS.group];
+      keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Deployment', ...GAMES]));
+      await world.clock.advance(5_000);
+      expect(refuses()).to.deep.equal([first, second]);
+      expect(keeper.programmed('elsewhere')).to.equal(false);
+      expect(await names()).to.deep.equal(['deployments.fail']);
+      const writes = world.writes().length;
+      await world.clock.advance(50_000);
+      expect(world.writes().length).to.equal(writes);
+    });
+
+    it('sends them within minutes of somebody allowing it', async () => {
+      keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Deployment', first]));
+      await world.clock.advance(3_000);
+      refused = [];
+      await world.clock.advance(130_000);
+      expect(refuses()).to.deep.equal([]);
+      expect(changes).to.equal(2);
+      expect(await names()).to.deep.equal(['deployments.fail', 'gameservers-apps-example-com.fail']);
+    });
+
+    it('leaves none out where it is not about them', async () => {
+      keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Deployment', second]));
+      await world.clock.advance(3_000);
+      refused = 'all';
+      keeper.setPolicies(kindPolicies([['bank', 'Fail']], ['Deployment', second]));
+      await world.clock.advance(60_000);
+      expect(refuses()).to.deep.equal([]);
+      refused = [];
+      await world.clock.advance(120_000);
+      expect((await world.entries())['gameservers-games-example-org.fail']).to.deep.equal(['bank']);
+    });
+
+    it('never leaves out a kind that is built in', async () => {
+      refused = ['batch'];
+      keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Job', second]));
+      await world.clock.advance(10_000);
+      expect(refuses()).to.deep.equal([]);
+      expect(keeper.refuses('Job')).to.equal(false);
+    });
   });
 });
