@@ -39,12 +39,12 @@ export function asksToFail(rules: Rules, namespace: string): boolean {
 }
 
 /**
- * Returns the kinds that the policies of a namespace name, each with what is to happen to it while the webhook cannot
+ * Returns the kinds that these policies of one namespace name, each with what is to happen to it while the webhook cannot
  * answer: Fail if any of those that name it says so.
  */
-export function failurePoliciesOf(rules: Rules, namespace: string): ReadonlyMap<WorkloadKind, Rule['failurePolicy']> {
+export function failurePoliciesOf(governors: readonly Governor[]): ReadonlyMap<WorkloadKind, Rule['failurePolicy']> {
   const all = new Map<WorkloadKind, Rule['failurePolicy']>();
-  for (const { targets, failurePolicy } of [...rules.rulesFor(namespace), ...rules.unusableFor(namespace)]) {
+  for (const { targets, failurePolicy } of governors) {
     for (const kind of targets) if (all.get(kind) !== 'Fail') all.set(kind, failurePolicy);
   }
   return all;

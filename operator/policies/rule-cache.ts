@@ -3,13 +3,16 @@ import { equal } from '../../core/json.ts';
 import { failurePoliciesOf, isUsable, winnerFirst } from '../../core/policy/governing.ts';
 import type { Governor, Rule, Rules, RuleSnapshot, UnusablePolicy } from '../../core/policy/rule.ts';
 
+type KindPolicies = ReturnType<typeof failurePoliciesOf>;
+
 /** What governs one namespace, each list with the winner first. */
 interface Governed {
   readonly rules: readonly Rule[];
   readonly unusable: readonly UnusablePolicy[];
+  readonly kinds: KindPolicies;
 }
 
-const NOTHING: Governed = { rules: [], unusable: [] };
+const NOTHING: Governed = { rules: [], unusable: [], kinds: new Map() };
 
 /**
  * What every unsuspended policy says: its rule, or what can be read of it if it cannot be used. Readers take a snapshot,
@@ -76,10 +79,10 @@ export class RuleCache implements Rules {
 
   /**
    * Returns the namespaces that policies govern, in no order, with the kinds that they name there, and what is to happen
-   * to each kind if the webhook cannot answer.
+   * to each kind if the webhook cannot answer: for a namespace the same object until its policies change.
    */
-  namespaces(): ReadonlyMap<string, ReturnType<typeof failurePoliciesOf>> {
-    return new Map([...this.#governed.keys()].map((name) => [name, failurePoliciesOf(this, name)]));
+  namespaces(): ReadonlyMap<string, KindPolicies> {
+    return new Map([...this.#governed].map(([name, { kinds }]) => [name, kinds]));
   }
 
   /** Returns how many policies have a rule. */
@@ -95,6 +98,7 @@ export class RuleCache implements Rules {
       changed.set(namespace, {
         rules: sorted.filter(isUsable),
         unusable: sorted.filter((one): one is UnusablePolicy => !isUsable(one)),
+        kinds: failurePoliciesOf(governors),
       });
     }
     this.#governed = changed;

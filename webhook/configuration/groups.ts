@@ -1,10 +1,11 @@
 import { WORKLOAD_KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
+import { compareText } from '../../core/order.ts';
 import { DEFAULTS } from '../../core/policy/policy.generated.ts';
 
 /** How kinds and namespaces become entries of the webhook configuration. Pure. */
 
-/** The kinds of workloads that are sent here, by namespace. */
+/** The kinds of workloads that are sent here, by namespace. Namespaces share sets, which never change. */
 export type Sent = ReadonlyMap<string, ReadonlySet<WorkloadKind>>;
 
 export const NOTHING: Sent = new Map();
@@ -27,22 +28,25 @@ const LARGEST_BLOCK = 5;
  * combinations there are.
  */
 export function groupsOf(sent: Sent, kinds: readonly WorkloadKind[] = WORKLOAD_KINDS): readonly Group[] {
+  // thousands of namespaces share a few sets
+  const bySet = Map.groupBy(sent, ([, set]) => set);
   return blocksOf(kinds).flatMap((block) => {
-    const groups = Map.groupBy(sent.keys(), (namespace) => block.map((kind) => isSent(sent, namespace, kind)).join(''));
+    const groups = new Map<string, string[]>();
+    for (const [set, members] of bySet) {
+      const key = block.map((kind) => (set.has(kind) ? '1' : '0')).join('');
+      if (!key.includes('1')) continue;
+      const namespaces = groups.get(key) ?? [];
+      for (const [namespace] of members) namespaces.push(namespace);
+      groups.set(key, namespaces);
+    }
     // by the same kinds, in whatever order namespaces come
-    return [...groups.keys()]
-      .sort()
-      .reverse()
-      .filter((key) => key.includes('1'))
-      .map((key) => ({
+    return [...groups]
+      .sort(([a], [b]) => compareText(b, a))
+      .map(([key, namespaces]) => ({
         kinds: block.filter((_, at) => key[at] === '1'),
-        namespaces: (groups.get(key) ?? []).sort(),
+        namespaces: namespaces.sort(),
       }));
   });
-}
-
-function isSent(sent: Sent, namespace: string, kind: WorkloadKind): '0' | '1' {
-  return sent.get(namespace)?.has(kind) === true ? '1' : '0';
 }
 
 function blocksOf(kinds: readonly WorkloadKind[]): readonly (readonly WorkloadKind[])[] {
@@ -71,7 +75,10 @@ export function namespacesOf(sent: Sent): readonly string[] {
 /** Returns what is in any of the two. */
 export function bothOf(a: Sent, b: Sent): Sent {
   const both = new Map(a);
-  for (const [namespace, kinds] of b) both.set(namespace, new Set([...(a.get(namespace) ?? []), ...kinds]));
+  for (const [namespace, kinds] of b) {
+    const known = a.get(namespace);
+    both.set(namespace, known === undefined ? kinds : new Set([...known, ...kinds]));
+  }
   return both;
 }
 

@@ -16,6 +16,12 @@ export interface Place {
   readonly kind: WorkloadKind;
 }
 
+/** What the policies of a namespace ask for. */
+interface Asked {
+  readonly entries: ReadonlyMap<WorkloadKind, Entry>;
+  readonly sets: Readonly<Record<Entry, ReadonlySet<WorkloadKind>>>;
+}
+
 interface Draining {
   readonly place: Place;
   /** Since when no policy names it any more. */
@@ -23,6 +29,8 @@ interface Draining {
   /** When to check again whether it still has injected workloads. */
   checkAt: number;
 }
+
+const NO_ENTRIES: ReadonlyMap<WorkloadKind, Entry> = new Map();
 
 /**
  * A workload that was admitted under the policy is stored by then: only other webhooks come after this one, and take up
@@ -48,6 +56,12 @@ export class NamespaceLedger {
   /** By namespace and kind. */
   readonly #draining = new Map<string, Map<WorkloadKind, Draining>>();
   #policies: NamespacePolicies | undefined;
+  /** What assignment() returns, until something changes. */
+  #assigned: Record<Entry, Sent> | undefined;
+  /** Worked out once for what does not change: there are thousands of namespaces, and most stay as they are. */
+  readonly #asked = new WeakMap<KindPolicies, Asked>();
+  /** By their kinds. No more than there are combinations of kinds. */
+  readonly #sets = new Map<string, ReadonlySet<WorkloadKind>>();
 
   /** @param kinds those that the operator knows: no other is ever sent */
   constructor(excluded: readonly string[], kinds: Kinds = KINDS) {
@@ -58,6 +72,7 @@ export class NamespaceLedger {
   /** Takes all policies; the map must not change afterwards. */
   setPolicies(policies: NamespacePolicies, now: number): void {
     for (const [namespace, kinds] of this.#policies ?? []) {
+      if (policies.get(namespace) === kinds) continue;
       for (const kind of kinds.keys()) {
         if (policies.get(namespace)?.has(kind) !== true) this.#drain({ namespace, kind }, now);
       }
@@ -66,6 +81,7 @@ export class NamespaceLedger {
       if (policies.get(place.namespace)?.has(place.kind) === true) this.#forget(place);
     }
     this.#policies = policies;
+    this.#assigned = undefined;
   }
 
   /** Adds what may have injected workloads from before this process. */
@@ -119,25 +135,49 @@ export class NamespaceLedger {
    */
   assignment(): Record<Entry, Sent> | undefined {
     if (this.#policies === undefined) return undefined;
-    const ignore = new Map<string, Set<WorkloadKind>>();
-    const fail = new Map<string, Set<WorkloadKind>>();
-    const add = (to: Map<string, Set<WorkloadKind>>, { namespace, kind }: Place): void => {
-      const kinds = to.get(namespace);
-      if (kinds === undefined) to.set(namespace, new Set([kind]));
-      else kinds.add(kind);
-    };
-    for (const { place } of this.#allDraining()) add(ignore, place);
-    for (const namespace of this.#policies.keys()) {
-      for (const [kind, entry] of this.entriesOf(namespace)) add(entry === 'fail' ? fail : ignore, { namespace, kind });
+    return (this.#assigned ??= this.#assign(this.#policies));
+  }
+
+  #assign(policiesOf: NamespacePolicies): Record<Entry, Sent> {
+    const ignore = new Map<string, ReadonlySet<WorkloadKind>>();
+    const fail = new Map<string, ReadonlySet<WorkloadKind>>();
+    for (const [namespace, policies] of policiesOf) {
+      if (this.#excluded.has(namespace)) continue;
+      const { sets } = this.#askedBy(policies);
+      if (sets.ignore.size > 0) ignore.set(namespace, sets.ignore);
+      if (sets.fail.size > 0) fail.set(namespace, sets.fail);
     }
+    for (const [namespace, draining] of this.#draining)
+      ignore.set(namespace, this.#setOf([...(ignore.get(namespace) ?? []), ...draining.keys()]));
     return { ignore, fail };
   }
 
   /** Returns which sort of entry a namespace's policies want for each kind that they name. */
   entriesOf(namespace: string): ReadonlyMap<WorkloadKind, Entry> {
-    const kinds = this.#excluded.has(namespace) ? undefined : this.#policies?.get(namespace);
-    const known = [...(kinds ?? [])].filter(([kind]) => Object.hasOwn(this.#kinds, kind));
-    return new Map(known.map(([kind, policy]) => [kind, policy === 'Fail' ? 'fail' : 'ignore']));
+    const policies = this.#excluded.has(namespace) ? undefined : this.#policies?.get(namespace);
+    return policies === undefined ? NO_ENTRIES : this.#askedBy(policies).entries;
+  }
+
+  #askedBy(policies: KindPolicies): Asked {
+    const known = this.#asked.get(policies);
+    if (known !== undefined) return known;
+    const entries = new Map<WorkloadKind, Entry>();
+    for (const [kind, policy] of policies)
+      if (Object.hasOwn(this.#kinds, kind)) entries.set(kind, policy === 'Fail' ? 'fail' : 'ignore');
+    const of = (entry: Entry): ReadonlySet<WorkloadKind> =>
+      this.#setOf([...entries].flatMap(([kind, its]) => (its === entry ? [kind] : [])));
+    const asked = { entries, sets: { ignore: of('ignore'), fail: of('fail') } };
+    this.#asked.set(policies, asked);
+    return asked;
+  }
+
+  /** Returns the same set for the same kinds. */
+  #setOf(kinds: readonly WorkloadKind[]): ReadonlySet<WorkloadKind> {
+    const set = new Set([...kinds].sort());
+    const key = [...set].join();
+    const known = this.#sets.get(key) ?? set;
+    this.#sets.set(key, known);
+    return known;
   }
 
   #drain(place: Place, now: number): void {
@@ -146,11 +186,13 @@ export class NamespaceLedger {
     if (this.#excluded.has(namespace) || row === undefined || row.watched === 'Never') return;
     const kinds = this.#draining.get(namespace) ?? new Map<WorkloadKind, Draining>();
     if (!kinds.has(kind)) kinds.set(kind, { place, since: now, checkAt: now + SETTLE_MS });
+    this.#assigned = undefined;
     this.#draining.set(namespace, kinds);
   }
 
   #forget({ namespace, kind }: Place): void {
     const kinds = this.#draining.get(namespace);
+    this.#assigned = undefined;
     if (kinds?.delete(kind) === true && kinds.size === 0) this.#draining.delete(namespace);
   }
 

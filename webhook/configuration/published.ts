@@ -195,23 +195,28 @@ export class Published {
     excluded: Map<string, string>,
     now: number,
   ): SentSince {
-    const sent = new Map<string, Map<WorkloadKind, number>>();
+    const kindsSent = new Map<string, readonly WorkloadKind[]>();
     for (const entry of entries) {
       const kinds = entry.key === 'probe' ? [PROBE] : entry.kinds;
       for (const namespace of this.#sentBy(entry, excluded)) {
-        const times = sent.get(namespace) ?? new Map<WorkloadKind, number>();
-        for (const kind of kinds) times.set(kind, before.get(namespace)?.get(kind) ?? now);
-        sent.set(namespace, times);
+        const others = kindsSent.get(namespace);
+        kindsSent.set(namespace, others === undefined ? kinds : [...others, ...kinds]);
       }
     }
-    for (const [namespace, times] of sent) {
+    const sent = new Map<string, Times>();
+    for (const [namespace, kinds] of kindsSent) {
       const known = before.get(namespace);
-      if ([...times.keys()].some((kind) => known?.has(kind) !== true)) this.#awaited.set(namespace, now + IN_FORCE_MS);
+      // as most are: nothing is copied for them
+      const isAsBefore = known?.size === kinds.length && kinds.every((kind) => known.has(kind));
+      if (known !== undefined && isAsBefore) {
+        sent.set(namespace, known);
+        continue;
+      }
+      sent.set(namespace, new Map(kinds.map((kind) => [kind, known?.get(kind) ?? now])));
+      if (kinds.some((kind) => known?.has(kind) !== true)) this.#awaited.set(namespace, now + IN_FORCE_MS);
+      if (known !== undefined && [...known.keys()].some((kind) => !kinds.includes(kind))) this.#changed.add(namespace);
     }
-    for (const [namespace, times] of before) {
-      const left = sent.get(namespace);
-      if ([...times.keys()].some((kind) => left?.has(kind) !== true)) this.#changed.add(namespace);
-    }
+    for (const namespace of before.keys()) if (!sent.has(namespace)) this.#changed.add(namespace);
     return sent;
   }
 
