@@ -63,7 +63,7 @@ export const REASONS = {
   TargetUnavailable: {
     usedBy: ['Ready', 'Stalled', 'Event'],
     meaning:
-      'The API server has no such resource, does not let the operator watch it, or refuses to have it reviewed. The policy is in force for its other targets. The operator tries again within a minute, and begins when it can.',
+      'The API server has no such resource, does not let the operator watch it, or refuses to have it reviewed. The policy is in force for its other targets. The operator tries again within 30 seconds, and begins when it can.',
     action:
       'Do what the message says: install the CRD, grant the operator the right, or name the kind in the annotation of its ServiceAccount (docs/guides/other-kinds.md). Or remove the kind from spec.targets.',
   },

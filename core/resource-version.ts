@@ -13,6 +13,17 @@ export function compareVersions(a: string | undefined, b: string | undefined): n
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
+/**
+ * Whether `a` is an earlier state of the same object than `b`: the response to a write may come before the watch events
+ * for it and for earlier states. A version that cannot be compared counts as newer.
+ */
+export function isOlderState(
+  a: { readonly uid?: string; readonly resourceVersion?: string },
+  b: { readonly uid?: string; readonly resourceVersion?: string },
+): boolean {
+  return a.uid === b.uid && (compareVersions(a.resourceVersion, b.resourceVersion) ?? 0) < 0;
+}
+
 function isNumber(version: string | undefined): version is string {
   return version !== undefined && /^\d+$/.test(version);
 }

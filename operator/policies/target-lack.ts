@@ -2,6 +2,7 @@
 import { PRESETS, targetNameOf } from '../../core/added-kinds.ts';
 import { apiVersionIn, rowOf } from '../../core/kinds.ts';
 import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
+import { mark } from '../../core/marks.ts';
 import type { ReasonCode } from '../../core/reasons.ts';
 import { listed } from '../../core/shown.ts';
 
@@ -38,7 +39,7 @@ export function targetLackOf(
     const message = {
       NotServed: `the API server has no ${full} of ${apiVersionIn(row)}: install the CRD of ${name}, or remove it from targets`,
       Forbidden: `the operator may not list and watch ${full}: grant it get, list, watch and patch of them (docs/guides/other-kinds.md)`,
-      Refused: `the API server refuses to have ${full} reviewed by the operator, as its log says: name ${full} in the annotation vaultinjection.dev/templates of the operator's ServiceAccount (docs/guides/other-kinds.md)`,
+      Refused: `the API server refuses to have ${full} reviewed by the operator, as its log says: name ${full} in the annotation ${mark.templates} of the operator's ServiceAccount (docs/guides/other-kinds.md)`,
     }[problem];
     return { reason: 'TargetUnavailable', message: `${message}; the other targets are injected` };
   }

@@ -53,8 +53,8 @@ const RIGHTS = [
     subjects: [{ kind: 'ServiceAccount', ...OPERATOR }],
   },
 ];
-// it tries again once a minute
-const AGAIN_MS = 120_000;
+// it tries again every 30 seconds
+const AGAIN_MS = 90_000;
 
 describe('a kind of the setting templates that the guard-rails were not told of', function () {
   this.timeout(180_000);

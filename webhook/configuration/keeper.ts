@@ -3,35 +3,28 @@ import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { Informer } from '../../kube/informer.ts';
 import { isNotFound, isRefusal } from '../../kube/errors.ts';
 import { Listeners } from '../../kube/listeners.ts';
-import { compareVersions } from '../../core/resource-version.ts';
+import { isOlderState } from '../../core/resource-version.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import type { Logger } from '../../kube/log.ts';
 import { buildConfiguration, CONFIGURATION_NAME, CONFIGURATIONS, excludedNamespaces } from './configuration.ts';
-import type { Entry, OwnerReference, WebhookConfiguration, WebhookTarget } from './configuration.ts';
+import type { OwnerReference, WebhookConfiguration, WebhookTarget } from './configuration.ts';
 import { SECRET_NAME } from '../certificates/secret.ts';
 import { untrustedAuthorities } from './external.ts';
 import type { Departure } from './departure.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { NamespaceLabels } from './namespace-labels.ts';
-import { bothOf, exceptFor, namespacesOf, NOTHING } from './groups.ts';
-import type { Sent } from './groups.ts';
+import { bothOf, namespacesOf, NOTHING } from './groups.ts';
 import { NamespaceLedger } from './namespaces.ts';
 import type { NamespacePolicies } from './namespaces.ts';
 import type { OutageLog } from '../../kube/outage-log.ts';
-import {
-  hasEntry,
-  isAsDesired,
-  lastOtherManager,
-  otherInstallation,
-  ownEntries,
-  sentBy,
-  withNarrowing,
-} from './observed.ts';
+import { isAsDesired, lastOtherManager, otherInstallation, ownEntries, sentBy, withNarrowing } from './observed.ts';
 import type { InjectedCopy } from './injected-workloads.ts';
 import type { Owner } from './owner.ts';
 import { PassLoop } from '../../kube/pass-loop.ts';
 import type { WatchAges } from '../../kube/watch-ages.ts';
 import type { Published } from './published.ts';
+import { sendingOf } from './sending.ts';
+import type { Sending } from './sending.ts';
 import { storeConfiguration } from './store.ts';
 import { kindsIn } from './workload-rules.ts';
 import { RefusedKinds } from './refused-kinds.ts';
@@ -287,7 +280,13 @@ export class ConfigurationKeeper {
   async pass(): Promise<number | undefined> {
     const untilMs = await this.#pass();
     const { mayWrite, areFresh } = this.#options;
-    return !mayWrite() || areFresh() ? untilMs : Math.min(untilMs ?? UNFRESH_MS, UNFRESH_MS);
+    if (!mayWrite()) return untilMs;
+    const soonest = Math.min(
+      untilMs ?? Infinity,
+      areFresh() ? Infinity : UNFRESH_MS,
+      this.#refused.againInMs ?? Infinity,
+    );
+    return soonest === Infinity ? undefined : soonest;
   }
 
   async #pass(): Promise<number | undefined> {
@@ -301,15 +300,17 @@ export class ConfigurationKeeper {
     }
     if (this.#options.isExternal === true) return this.#lookAtExternal(caBundle);
     this.#remember();
-    const sent = this.#sent();
-    if (sent === undefined || caBundle === '') return undefined;
+    const asked = this.#ledger.assignment();
+    if (asked === undefined || caBundle === '') return undefined;
     // which token is published depends on the one that is
     this.#look(caBundle);
-    const { target, installation, table, labels, mayWrite, pathToken } = this.#options;
+    const { target, installation, table, labels, mayWrite, pathToken, isReached, areFresh } = this.#options;
     const token = pathToken();
     if (token === undefined) return undefined;
+    const [observed, isTakingOver] = [this.#observed, this.#isTakingOver];
+    const sent = sendingOf({ asked, observed, isTakingOver, isReached: isReached(), areFresh: areFresh(), table });
     const input = { target, installation, caBundle, token, table, labels };
-    const build = (of: Readonly<Record<Entry, Sent>>, owner?: OwnerReference): WebhookConfiguration =>
+    const build = (of: Sending, owner?: OwnerReference): WebhookConfiguration =>
       buildConfiguration({ ...input, sent: of, owner });
     if (mayWrite()) await this.#refused.lookAgain(sent, build);
     const allowed = this.#refused.without(sent);
@@ -427,23 +428,6 @@ export class ConfigurationKeeper {
   }
 
   /**
-   * Returns what to send here, by failure policy. Before API servers have reached the webhook, what Fail policies name is
-   * in ignoring entries, unless there is a failing one already: a webhook that nobody can reach must not keep workloads
-   * from being created that were created before. What is in a failing entry stays there while this replica may know less
-   * about policies than the one that led before.
-   */
-  #sent(): Record<Entry, Sent> | undefined {
-    const { isReached, areFresh } = this.#options;
-    const assigned = this.#ledger.assignment();
-    if (assigned === undefined) return undefined;
-    const { ignore, fail } = assigned;
-    if (!isReached() && !hasEntry(this.#observed, 'fail')) return { ignore: bothOf(ignore, fail), fail: NOTHING };
-    if (areFresh() || this.#observed === undefined || this.#isTakingOver) return assigned;
-    const kept = bothOf(fail, sentBy(this.#observed, this.#options.table).fail);
-    return { ignore: exceptFor(ignore, kept), fail: kept };
-  }
-
-  /**
    * Takes what may have injected workloads from the configuration of before this process; and again when
    * this one begins to decide, because another replica may have met policies that this one never saw.
    */
@@ -498,7 +482,7 @@ export class ConfigurationKeeper {
     const isLate =
       object === undefined
         ? known?.uid !== previous?.metadata.uid
-        : known !== undefined && isOlder(object.metadata, known);
+        : known !== undefined && isOlderState(object.metadata, known);
     if (isLate) return;
     const wasKeeping = this.isKeeping;
     // deleting the object of another installation is how somebody asks this one to take over, even if that one has
@@ -511,16 +495,4 @@ export class ConfigurationKeeper {
     if (this.isKeeping !== wasKeeping) this.#keeping.notify();
     this.wake();
   }
-}
-
-/**
- * Whether `a` is older: the response to our own write may come before the watch events for it and for earlier states.
- */
-function isOlder(
-  a: { readonly uid?: string; readonly resourceVersion?: string },
-  b: { readonly uid?: string; readonly resourceVersion?: string },
-): boolean {
-  if (a.uid !== b.uid) return false;
-  // a version that cannot be compared counts as newer
-  return (compareVersions(a.resourceVersion, b.resourceVersion) ?? 0) < 0;
 }

@@ -1,14 +1,15 @@
 import { KINDS } from '../../core/kinds.ts';
 import type { WorkloadKind } from '../../core/kinds.ts';
+import { mark } from '../../core/marks.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { describeError, isRefusal } from '../../kube/errors.ts';
 import { Listeners } from '../../kube/listeners.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { ObjectClient } from '../../kube/object-client.ts';
 import { CONFIGURATION_NAME, CONFIGURATIONS, FIELD_MANAGER } from './configuration.ts';
-import type { Entry, WebhookConfiguration } from './configuration.ts';
+import type { WebhookConfiguration } from './configuration.ts';
 import { ofKinds } from './groups.ts';
-import type { Sent } from './groups.ts';
+import type { Sending } from './sending.ts';
 
 export interface RefusedKindsOptions {
   readonly client: Pick<ObjectClient, 'apply'>;
@@ -16,11 +17,10 @@ export interface RefusedKindsOptions {
   readonly logger: Logger;
 }
 
-type Sending = Readonly<Record<Entry, Sent>>;
 type Build = (sent: Sending) => WebhookConfiguration;
 
 // Somebody who corrects the guard-rail sees it within this time.
-const AGAIN_MS = 60_000;
+const AGAIN_MS = 30_000;
 
 /**
  * Kinds of the setting templates that the API server refuses to have in the webhook configuration, usually because
@@ -52,10 +52,15 @@ export class RefusedKinds {
     return this.#refused.size === 0 ? sent : select(sent, (kind) => !this.has(kind));
   }
 
-  /** Looks again, once a minute, whether those are still refused. Rejects with ApiError. */
+  /** Returns the milliseconds until lookAgain() asks the API server; undefined: nothing is refused. */
+  get againInMs(): number | undefined {
+    if (this.#refused.size === 0) return undefined;
+    return Math.max(0, this.#lookedAt + AGAIN_MS - this.#options.clock.elapsed());
+  }
+
+  /** Looks again, every 30 seconds, whether those are still refused. Rejects with ApiError. */
   async lookAgain(sent: Sending, build: Build): Promise<void> {
-    if (this.#refused.size > 0 && this.#options.clock.elapsed() >= this.#lookedAt + AGAIN_MS)
-      await this.find(sent, build);
+    if (this.againInMs === 0) await this.find(sent, build);
   }
 
   /**
@@ -85,7 +90,7 @@ export class RefusedKinds {
       if (!before.has(kind))
         logger.error(
           { configuration: CONFIGURATION_NAME, kind, error },
-          "the API server refuses to have workloads of this kind reviewed, so policies do not inject it: name it in the annotation vaultinjection.dev/templates of the operator's ServiceAccount (docs/guides/other-kinds.md)",
+          `the API server refuses to have workloads of this kind reviewed, so policies do not inject it: name it in the annotation ${mark.templates} of the operator's ServiceAccount (docs/guides/other-kinds.md)`,
         );
     }
     if (before.size !== refused.size || [...before].some((kind) => !refused.has(kind))) this.#changed.notify();

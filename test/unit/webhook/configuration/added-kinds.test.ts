@@ -189,15 +189,15 @@ describe('the keeper of the webhook configuration, with kinds of the setting tem
       expect(keeper.programmed('elsewhere')).to.equal(false);
       expect(await names()).to.deep.equal(['deployments.fail']);
       const writes = world.writes().length;
-      await world.clock.advance(50_000);
+      await world.clock.advance(20_000);
       expect(world.writes().length).to.equal(writes);
     });
 
-    it('sends them within minutes of somebody allowing it', async () => {
+    it('sends them within a minute of somebody allowing it', async () => {
       keeper.setPolicies(kindPolicies([['shop', 'Fail']], ['Deployment', first]));
       await world.clock.advance(3_000);
       refused = [];
-      await world.clock.advance(130_000);
+      await world.clock.advance(40_000);
       expect(refuses()).to.deep.equal([]);
       expect(changes).to.equal(2);
       expect(await names()).to.deep.equal(['deployments.fail', 'gameservers-apps-example-com.fail']);
