@@ -1,5 +1,6 @@
 /** `vault-injection-operator check`: what an installation lacks, seen from inside of its pod or from a person's machine. */
 
+import { kindsWith } from '../../core/added-kinds.ts';
 import { systemClock } from '../../kube/clock.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { ApiClient } from '../../kube/api-client.ts';
@@ -122,6 +123,7 @@ function checksOf(
   const client = clientWithin(bounds.call);
   const { namespace, injectorImage } = settings;
   const crd = readCrd();
+  const kinds = kindsWith(settings.templates);
   const known: { policies?: Promise<readonly Policy[]>; me?: Promise<string> } = {};
   const policies = (): Promise<readonly Policy[]> => (known.policies ??= allPolicies(client));
   const subject = async (): Promise<ReturnType<typeof subjectOf>> =>
@@ -136,7 +138,8 @@ function checksOf(
     namespace,
     target: targetOf(settings),
     isExternal: settings.webhookConfiguration === 'External',
-    readyTargets: async () => readyTargets(await policies()),
+    kinds,
+    readyTargets: async () => readyTargets(await policies(), kinds),
   };
   const vault = new NodeVaultClient({ hosts: checkHosts(settings) });
   const api = ['kubernetes-api'];

@@ -3,8 +3,8 @@ import { compilePolicy } from '../../core/policy/compile.ts';
 import type { RuleVault } from '../../core/policy/rule.ts';
 import { DEFAULTS } from '../../core/policy/policy.generated.ts';
 import { asList, asObject, without } from '../../core/json.ts';
-import { WORKLOAD_KINDS } from '../../core/kinds.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import { namesOf } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { policyValidator } from '../../core/policy/schema.ts';
 import { keyOf } from '../../core/object.ts';
 import type { KubernetesObject } from '../../core/object.ts';
@@ -41,13 +41,16 @@ export function isReady(policy: Policy): boolean {
   return conditionOf(policy, 'Ready')?.status === 'True';
 }
 
-/** Returns the kinds that the policies name which are ready, by namespace. */
-export function readyTargets(policies: readonly Policy[]): ReadonlyMap<string, ReadonlySet<WorkloadKind>> {
+/** Returns which of these kinds the policies name that are ready, by namespace. */
+export function readyTargets(
+  policies: readonly Policy[],
+  kinds: Kinds,
+): ReadonlyMap<string, ReadonlySet<WorkloadKind>> {
   const ready = Map.groupBy(policies.filter(isReady), ({ metadata }) => metadata.namespace ?? '');
   return new Map(
     [...ready].map(([namespace, some]) => {
       const named = some.flatMap(({ spec }) => asList(asObject(spec)?.targets) ?? DEFAULTS.targets);
-      return [namespace, new Set(WORKLOAD_KINDS.filter((kind) => named.includes(kind)))];
+      return [namespace, new Set(namesOf(kinds).filter((kind) => named.includes(kind)))];
     }),
   );
 }

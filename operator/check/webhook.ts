@@ -1,6 +1,6 @@
 /** Whether API servers are told to call the webhook, trust it, and reach it. */
 import { parseCertificate } from '../../core/pem.ts';
-import type { WorkloadKind } from '../../core/kinds.ts';
+import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
 import { coreResource } from '../../core/resources.ts';
 import { listed } from '../../core/shown.ts';
 import { isForbidden } from '../../kube/errors.ts';
@@ -28,7 +28,9 @@ export interface WebhookContext {
   readonly target: WebhookTarget;
   /** Somebody else keeps the configuration. */
   readonly isExternal: boolean;
-  /** The kinds that policies name which are ready, by namespace; rejects with ApiError. */
+  /** All kinds that the operator knows. */
+  readonly kinds: Kinds;
+  /** Those that policies name which are ready, by namespace; rejects with ApiError. */
   readonly readyTargets: () => Promise<ReadonlyMap<string, ReadonlySet<WorkloadKind>>>;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -36,7 +38,7 @@ export interface WebhookContext {
 
 /** Looks at the configuration and at the CA in the Secret. Rejects with ApiError. */
 export async function configurationFindings(context: WebhookContext): Promise<readonly Finding[]> {
-  const { client, namespace, target, isExternal } = context;
+  const { client, namespace, target, isExternal, kinds: table } = context;
   const observed = await findConfiguration(client);
   if (observed === undefined) {
     const hint = isExternal ? 'kubectl apply -k config/external-webhook' : IS_IT_RUNNING;
@@ -57,7 +59,7 @@ export async function configurationFindings(context: WebhookContext): Promise<re
   const namespaces = [...targets.keys()];
   const served = servedEntries(
     observed,
-    { target, installation: namespace },
+    { target, installation: namespace, table },
     authority,
     isExternal ? namespaces : undefined,
   );

@@ -1,6 +1,11 @@
 import { expect } from 'chai';
 
-import { healthFindings, policyFindings, vaultFindings, type Policy } from '../../../../operator/check/policies.ts';
+import { kindsWith, PRESETS } from '../../../../core/added-kinds.ts';
+import { KINDS } from '../../../../core/kinds.ts';
+import type { Kinds } from '../../../../core/kinds.ts';
+import { DEFAULTS } from '../../../../core/policy/policy.generated.ts';
+import { healthFindings, policyFindings, readyTargets, vaultFindings } from '../../../../operator/check/policies.ts';
+import type { Policy } from '../../../../operator/check/policies.ts';
 import type { VaultHealth, VaultTarget } from '../../../../operator/vault/vault-port.ts';
 import { CA } from '../../../support/example-ca.ts';
 import { crd, manifest, type Written } from '../../../support/example-policy.ts';
@@ -44,6 +49,23 @@ describe('what check says of policies', () => {
     const findings = policyFindings(many);
     expect(findings).to.have.length(21);
     expect(findings.at(-1)).to.include({ level: 'Warning', message: '980 more policies are not in force' });
+  });
+});
+
+describe('the kinds that check asks the webhook configuration for', () => {
+  it('are those that ready policies name, with those of the setting templates', () => {
+    const table = kindsWith(PRESETS.ArgoRollout === undefined ? [] : [PRESETS.ArgoRollout]);
+    const targets = ['Deployment', 'Rollout.argoproj.io', 'Rollout.example.com'];
+    const policies = [
+      policy('shop/a', READY, { targets }),
+      policy('bank/a', {}, { targets }),
+      policy('till/a', READY),
+    ];
+    const of = (kinds: Kinds): unknown =>
+      [...readyTargets(policies, kinds)].map(([name, all]) => [name, [...all].sort()]);
+    const byDefault = ['till', [...DEFAULTS.targets].sort()];
+    expect(of(KINDS)).to.deep.equal([['shop', ['Deployment']], byDefault]);
+    expect(of(table)).to.deep.equal([['shop', ['Deployment', 'Rollout.argoproj.io']], byDefault]);
   });
 });
 

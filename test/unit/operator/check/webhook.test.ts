@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { kindsWith, PRESETS } from '../../../../core/added-kinds.ts';
 import { toBase64 } from '../../../../core/base64.ts';
 import type { WorkloadKind } from '../../../../core/kinds.ts';
 import type { KubernetesObject, Resource } from '../../../../core/object.ts';
@@ -14,6 +15,8 @@ import { kindsIn } from '../../../support/kind-policies.ts';
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const NAMESPACE = 'vault-injection-system';
 const TARGET = { service: { name: 'vault-injection-operator', namespace: NAMESPACE, port: 443 } };
+const ROLLOUT = 'Rollout.argoproj.io';
+const TABLE = kindsWith(PRESETS.ArgoRollout === undefined ? [] : [PRESETS.ArgoRollout]);
 const FORBIDDEN = new ApiError(403, 'Forbidden', 'no');
 
 describe('what check says of the webhook configuration', function () {
@@ -69,6 +72,7 @@ describe('what check says of the webhook configuration', function () {
       namespace: NAMESPACE,
       target,
       isExternal: false,
+      kinds: TABLE,
       readyTargets: () => Promise.resolve(kindsIn(ready, kinds)),
       now,
     });
@@ -121,6 +125,16 @@ describe('what check says of the webhook configuration', function () {
     expect((await said({ configuration: configured(), secret: secretOf(own), kinds }))[1]).to.match(
       /^Failed no entry sends the workloads of shop \(CronJob\) to the webhook/,
     );
+  });
+
+  it('goes by the kinds of the setting templates as well', async () => {
+    const kinds = ['Deployment', ROLLOUT] as const;
+    expect((await said({ configuration: configured(), secret: secretOf(own), kinds }))[1]).to.match(
+      /^Failed no entry sends the workloads of shop \(Rollout\.argoproj\.io\) to the webhook/,
+    );
+    const sent = { ignore: kindsIn(['shop'], kinds), fail: kindsIn([]) };
+    const configuration = configured({ sent, table: TABLE });
+    expect((await said({ configuration, secret: secretOf(own), kinds }))[1]).to.match(/^Ok the webhook configuration/);
   });
 
   it('is, for who may not read the Secret, what can be seen without it', async () => {
