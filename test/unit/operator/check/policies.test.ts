@@ -56,11 +56,7 @@ describe('the kinds that check asks the webhook configuration for', () => {
   it('are those that ready policies name, with those of the setting templates', () => {
     const table = kindsWith(PRESETS.ArgoRollout === undefined ? [] : [PRESETS.ArgoRollout]);
     const targets = ['Deployment', 'Rollout.argoproj.io', 'Rollout.example.com'];
-    const policies = [
-      policy('shop/a', READY, { targets }),
-      policy('bank/a', {}, { targets }),
-      policy('till/a', READY),
-    ];
+    const policies = [policy('shop/a', READY, { targets }), policy('bank/a', {}, { targets }), policy('till/a', READY)];
     const of = (kinds: Kinds): unknown =>
       [...readyTargets(policies, kinds)].map(([name, all]) => [name, [...all].sort()]);
     const byDefault = ['till', [...DEFAULTS.targets].sort()];
