@@ -23,6 +23,7 @@ import { buildOther, type OtherBuild } from '../support/other-build.ts';
 import { OPERATOR } from '../support/vault.ts';
 import { Cluster, WRAPPER, type Live } from './cluster.ts';
 import { deployment, policy } from './manifests.ts';
+import { workload } from './workload-manifests.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const { name: NAME, namespace: SYSTEM } = OPERATOR;
@@ -44,12 +45,19 @@ interface Configuration {
   };
 }
 
+let other: OtherBuild;
+before(function () {
+  this.timeout(BUILDING_MS);
+  other = buildOther(FROM);
+});
+// it may have failed
+after(() => (other as OtherBuild | undefined)?.remove());
+
 describe(`an upgrade of two replicas from ${FROM}, under load`, function () {
   this.timeout(900_000);
   this.bail(true); // each step needs the ones before
   let plane: ControlPlane;
   let cluster: Cluster;
-  let other: OtherBuild;
   let helm: Helm;
   let set: ReplicaSet;
   let scene: Scene;
@@ -59,7 +67,6 @@ describe(`an upgrade of two replicas from ${FROM}, under load`, function () {
 
   before(async function () {
     this.timeout(BUILDING_MS);
-    other = buildOther(FROM);
     plane = await startControlPlane();
     cluster = new Cluster(plane);
     helm = await openHelm('helm4', plane.kubeconfig);
@@ -98,7 +105,6 @@ describe(`an upgrade of two replicas from ${FROM}, under load`, function () {
     await (set as ReplicaSet | undefined)?.close();
     (helm as Helm | undefined)?.close();
     await (plane as ControlPlane | undefined)?.stop();
-    (other as OtherBuild | undefined)?.remove();
   });
 
   /** All templates of workloads that were there before; each has been injected, once. */
@@ -204,5 +210,62 @@ describe(`an upgrade of two replicas from ${FROM}, under load`, function () {
     expect((await configuration()).metadata.labels).to.include({ 'app.kubernetes.io/name': NAME });
     for (const namespace of NAMESPACES) await cluster.policyIs(namespace, 'shop', 'Ready', 'True');
     await areNotRolled();
+  });
+});
+
+describe(`a policy that names a kind which ${FROM} does not know, while it and this version run`, function () {
+  this.timeout(300_000);
+  this.bail(true);
+  let plane: ControlPlane;
+  let cluster: Cluster;
+  let set: ReplicaSet;
+  let isNew = false;
+
+  before(async function () {
+    this.timeout(BUILDING_MS);
+    plane = await startControlPlane();
+    cluster = new Cluster(plane);
+    // an upgrade brings the CRD and the rights first
+    const kubeconfig = await installDefault(plane, 'operator');
+    set = await startReplicas({
+      plane,
+      count: 1,
+      bundled: true,
+      dist: () => join(isNew ? ROOT : other.root, 'dist'),
+      installed: { kubeconfig, service: NAME },
+      flags: ['--certificate-wait', '1s'],
+    });
+    isNew = true;
+    await cluster.namespace('shop');
+    await cluster.policy(policy('shop', 'shop', { targets: ['Deployment'] }));
+    await set.start();
+  });
+  after(async () => {
+    await (set as ReplicaSet | undefined)?.close();
+    await (plane as ControlPlane | undefined)?.stop();
+  });
+
+  const isCronJobInjected = async (): Promise<true | undefined> => {
+    const text = await cluster.kubectl('get', 'cronjob', 'dump', '-n', 'shop', '-o', 'json');
+    return text.includes(`"${WRAPPER}"`) ? true : undefined;
+  };
+
+  it('takes nothing from the kinds that it knows, and refuses none of the others', async () => {
+    expect(set.replicas.map((replica) => replica.isLeader())).to.deep.equal([true, false]);
+    await cluster.apply(policy('shop', 'shop', { targets: ['Deployment', 'CronJob'] }));
+    await cluster.apply(workload('CronJob', { name: 'dump', namespace: 'shop' }));
+    for (const name of ['one', 'two', 'three']) {
+      await cluster.apply(deployment('shop', name));
+      expect((await cluster.get('shop', name)).spec.template.spec.containers[0]?.command).to.deep.equal([WRAPPER]);
+    }
+  });
+
+  it('is in force once this version leads, also for what was created before', async () => {
+    const [before] = set.replicas;
+    if (before !== undefined) await set.terminate(before);
+    await cluster.policyIs('shop', 'shop', 'Ready', 'True');
+    await eventually('the CronJob to be injected', isCronJobInjected, PATIENCE_MS);
+    await cluster.apply(workload('CronJob', { name: 'later', namespace: 'shop' }));
+    expect(await cluster.kubectl('get', 'cronjob', 'later', '-n', 'shop', '-o', 'json')).to.contain(`"${WRAPPER}"`);
   });
 });
