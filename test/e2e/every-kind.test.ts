@@ -110,6 +110,24 @@ describe('every kind on a real kubelet', function () {
       await cluster.kubectl('delete', kind.toLowerCase(), app, '-n', NAMESPACE, '--wait=false');
     });
 
+  it('leaves a static pod as the kubelet has it: the API server has only its mirror', async () => {
+    const made = manifestOf('Pod', 'static', WAITS) as { metadata: { name: string }; spec: Record<string, unknown> };
+    const { serviceAccountName, ...spec } = made.spec;
+    expect(serviceAccountName, 'which static pods cannot have').to.equal('shop');
+    stage.node?.runStaticPod({ ...made, spec });
+    await pods.thatSays('static', 'PASSWORD=vault:secret/data/shop/db#password\n');
+    const found = JSON.parse(
+      await cluster.kubectl('get', 'pod', '-l', 'app=static', '-n', NAMESPACE, '-o', 'json'),
+    ) as {
+      items: { metadata: { name: string; annotations: Record<string, string> }; spec: LiveTemplate['spec'] }[];
+    };
+    const [mirror] = found.items;
+    expect(mirror?.metadata.name).to.equal('static-localhost');
+    expect(mirror?.metadata.annotations).to.include.keys('kubernetes.io/config.mirror');
+    expect(JSON.stringify(mirror)).to.not.contain('vaultinjection.dev/');
+    expect(mirror?.spec.containers[0]?.command).to.deep.equal(WAITS);
+  });
+
   it('starts with its secret: a Job that kubectl makes of a CronJob', async () => {
     await cluster.kubectl('create', 'job', 'by-hand', '--from=cronjob/often', '-n', NAMESPACE);
     await cluster.kubectl('wait', '--for=condition=Complete', 'job/by-hand', '-n', NAMESPACE, '--timeout=120s');

@@ -64,6 +64,9 @@ function snapshotter(dir: string): string {
 /** A network configuration makes the node Ready. Its plugin does not exist: pods must use hostNetwork. */
 export const cniConfig = JSON.stringify({ cniVersion: '1.0.0', name: 'none', plugins: [{ type: 'none' }] });
 
+/** Of the node's folder: the kubelet runs the pods in it, whatever the API server says. */
+export const STATIC_PODS = 'static-pods';
+
 export interface KubeletSettings {
   readonly clientCaFile: string;
   readonly port: number;
@@ -90,6 +93,9 @@ export function kubeletConfig({ dir, socket, podLogs }: NodePaths, settings: Kub
     resolvConf: '',
     makeIPTablesUtilChains: false,
     registerNode: true,
+    staticPodPath: join(dir, STATIC_PODS),
+    // it looks at the folder itself as well, but not every file system tells
+    fileCheckFrequency: '1s',
     failCgroupV1: false,
     cgroupDriver: 'cgroupfs',
     cgroupsPerQOS: false,

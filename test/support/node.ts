@@ -5,7 +5,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ControlPlane } from './control-plane.ts';
 import type { Image } from '../../build/image.ts';
-import { containerdConfig, cniConfig, initScript, kubeletConfig, nodePaths } from './node-files.ts';
+import { containerdConfig, cniConfig, initScript, kubeletConfig, nodePaths, STATIC_PODS } from './node-files.ts';
 import { freePorts } from './ports.ts';
 import { pauseImage } from './test-images.ts';
 import type { Log } from '../../build/tools/go-build.ts';
@@ -22,6 +22,8 @@ export interface Node {
   trustRegistry(host: string, ca: string): void;
   /** What a container printed in all its runs so far, also after its pod is gone; '' when it has not started. */
   podLog(namespace: string, pod: string, container: string): string;
+  /** Runs a pod that the kubelet has from a file; the API server gets a mirror of it, whose name ends in the node's. */
+  runStaticPod(manifest: { readonly metadata: { readonly name: string }; readonly spec: object }): void;
   /** Kills the node with all that runs on it; it does not wait for pods to end as they would like to. */
   stop(): Promise<void>;
 }
@@ -86,6 +88,9 @@ export async function startNode(cluster: ControlPlane, options: { readonly log?:
         const hosts = `server = "https://${host}"\n[host."https://${host}"]\n  ca = "${file}"\n`;
         workspace.write(`certs.d/${host}/hosts.toml`, hosts);
       },
+      runStaticPod: (manifest) => {
+        workspace.write(`${STATIC_PODS}/${manifest.metadata.name}.json`, JSON.stringify(manifest));
+      },
       podLog: (namespace, pod, container) => readPodLog(paths.podLogs, namespace, pod, container),
       stop: () => workspace.close(),
     };
@@ -105,6 +110,7 @@ async function writeNodeFiles(workspace: Workspace, cluster: ControlPlane, pause
   };
   workspace.write('containerd.toml', containerdConfig(paths, pause));
   workspace.write('cni/10-none.conflist', cniConfig);
+  workspace.write(`${STATIC_PODS}/.empty`, ''); // the kubelet leaves out what begins with a dot
   workspace.write('kubelet.yaml', kubeletConfig(paths, settings));
   const kubeconfig = await cluster.kubeconfigOf(`system:node:${NAME}`, ['system:nodes']);
   workspace.write('kubeconfig', readFileSync(kubeconfig));
