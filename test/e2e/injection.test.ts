@@ -10,8 +10,8 @@ import { openShop, workload, type Pods, type Program } from './pods.ts';
 const SECRET = { username: 'shop', password: `pass-${Math.random().toString(36).slice(2)}-word` };
 const NAMESPACE = 'shop';
 
-// Each prints the variable, then that it waits; a shell that gets SIGTERM as PID 1 needs a trap to end by it. The kubelet makes $$ of
-// $$$$ in any command, wrapped or not.
+// Each prints the variable, then that it waits; a shell that gets SIGTERM as PID 1 needs a trap to end by it. The kubelet
+// makes $$ of $$$$ in any command, wrapped or not.
 const script =
   'trap "echo got SIGTERM; exit 0" TERM; echo "PASSWORD=$PASSWORD"; echo "pid=$$$$"; echo waits; while true; do sleep 0.2; done';
 const PROGRAMS: Readonly<Record<string, Program>> = {

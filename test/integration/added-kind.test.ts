@@ -10,40 +10,14 @@ import { startControlPlane, type ControlPlane } from '../support/control-plane.t
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { Cluster, WRAPPER } from './cluster.ts';
 import type { LiveTemplate } from './cluster.ts';
+import { crdOf, templateRow } from './custom-kind.ts';
 import { container, policy } from './manifests.ts';
 
 const NAMESPACE = 'arcade';
 const KIND = 'GameServer.apps.example.com';
 const ENTRY = 'gameservers-apps-example-com.fail';
-const SETTINGS = {
-  templates: [
-    {
-      ...{ group: 'apps.example.com', version: 'v1', resource: 'gameservers', kind: 'GameServer' },
-      template: 'spec.template',
-      rollout: 'None',
-    },
-  ],
-};
-const CRD = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'gameservers.apps.example.com' },
-  spec: {
-    group: 'apps.example.com',
-    scope: 'Namespaced',
-    names: { kind: 'GameServer', plural: 'gameservers', singular: 'gameserver' },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } },
-        },
-      },
-    ],
-  },
-}; // prettier-ignore
+const GAME_SERVER = { group: 'apps.example.com', resource: 'gameservers', kind: 'GameServer' };
+const CRD = crdOf(GAME_SERVER);
 // the operator looks again for a kind that is missing within 30 s, and for what is draining after 30 s and within a minute
 const AGAIN_MS = 150_000;
 
@@ -66,7 +40,7 @@ describe('a kind that the setting templates adds', function () {
 
   before(async () => {
     dir = mkdtempSync(join(tmpdir(), 'added-kind-'));
-    writeFileSync(join(dir, 'settings.yaml'), stringify(SETTINGS));
+    writeFileSync(join(dir, 'settings.yaml'), stringify({ templates: [templateRow(GAME_SERVER)] }));
     plane = await startControlPlane({ controllers: false });
     cluster = new Cluster(plane);
     operator = await startOperator({ controlPlane: plane, flags: ['--config', join(dir, 'settings.yaml')] });

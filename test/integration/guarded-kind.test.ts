@@ -15,28 +15,12 @@ import { installDefault } from '../support/installed.ts';
 import { eventually, startOperator, type RunningOperator } from '../support/operator.ts';
 import { OPERATOR } from '../support/vault.ts';
 import { Cluster, WRAPPER } from './cluster.ts';
+import { crdOf, templateRow } from './custom-kind.ts';
 import { container, deployment, policy } from './manifests.ts';
 
 const KIND = 'Machine.example.com';
-const MACHINE = { group: 'example.com', version: 'v1', resource: 'machines', kind: 'Machine' };
-const CRD = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'machines.example.com' },
-  spec: {
-    group: 'example.com',
-    scope: 'Namespaced',
-    names: { kind: 'Machine', plural: 'machines', singular: 'machine' },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
+const MACHINE = { group: 'example.com', resource: 'machines', kind: 'Machine' };
+const CRD = crdOf(MACHINE);
 const ROLE = 'vault-injection-operator-templates';
 const RIGHTS = [
   {
@@ -66,10 +50,7 @@ describe('a kind of the setting templates that the guard-rails were not told of'
   before(async function () {
     this.timeout(BUILDING_MS);
     dir = mkdtempSync(join(tmpdir(), 'guarded-kind-'));
-    writeFileSync(
-      join(dir, 'settings.yaml'),
-      stringify({ templates: [{ ...MACHINE, template: 'spec.template', rollout: 'None' }] }),
-    );
+    writeFileSync(join(dir, 'settings.yaml'), stringify({ templates: [templateRow(MACHINE)] }));
     plane = await startControlPlane({ controllers: false });
     cluster = new Cluster(plane);
     const kubeconfig = await installDefault(plane, 'operator');
