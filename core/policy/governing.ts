@@ -38,11 +38,14 @@ export function asksToFail(rules: Rules, namespace: string): boolean {
   return rules.rulesFor(namespace).some(isFail) || rules.unusableFor(namespace).some(isFail);
 }
 
+/** The kinds that policies of one namespace name, with their combined failure policy. */
+export type KindPolicies = ReadonlyMap<WorkloadKind, Rule['failurePolicy']>;
+
 /**
  * Returns the kinds that these policies of one namespace name, each with what is to happen to it while the webhook cannot
  * answer: Fail if any of those that name it says so.
  */
-export function failurePoliciesOf(governors: readonly Governor[]): ReadonlyMap<WorkloadKind, Rule['failurePolicy']> {
+export function failurePoliciesOf(governors: readonly Governor[]): KindPolicies {
   const all = new Map<WorkloadKind, Rule['failurePolicy']>();
   for (const { targets, failurePolicy } of governors) {
     for (const kind of targets) if (all.get(kind) !== 'Fail') all.set(kind, failurePolicy);

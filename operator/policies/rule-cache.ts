@@ -1,9 +1,8 @@
 import { Listeners } from '../../kube/listeners.ts';
 import { equal } from '../../core/json.ts';
 import { failurePoliciesOf, isUsable, winnerFirst } from '../../core/policy/governing.ts';
+import type { KindPolicies } from '../../core/policy/governing.ts';
 import type { Governor, Rule, Rules, RuleSnapshot, UnusablePolicy } from '../../core/policy/rule.ts';
-
-type KindPolicies = ReturnType<typeof failurePoliciesOf>;
 
 /** What governs one namespace, each list with the winner first. */
 interface Governed {

@@ -87,10 +87,11 @@ export function exceptFor(a: Sent, b: Sent): Sent {
   return ofKinds(a, (kind, namespace) => b.get(namespace)?.has(kind) !== true);
 }
 
-/** Returns what is wanted of it. */
+/** Returns what is wanted of it. Sets of which all is wanted stay shared. */
 export function ofKinds(sent: Sent, isWanted: (kind: WorkloadKind, namespace: string) => boolean): Sent {
-  const rest = [...sent].map(
-    ([namespace, kinds]) => [namespace, new Set([...kinds].filter((kind) => isWanted(kind, namespace)))] as const,
-  );
+  const rest = [...sent].map(([namespace, kinds]) => {
+    const wanted = [...kinds].filter((kind) => isWanted(kind, namespace));
+    return [namespace, wanted.length === kinds.size ? kinds : new Set(wanted)] as const;
+  });
   return new Map(rest.filter(([, kinds]) => kinds.size > 0));
 }

@@ -1,5 +1,6 @@
 import { KINDS } from '../../core/kinds.ts';
 import type { Kinds, WorkloadKind } from '../../core/kinds.ts';
+import type { KindPolicies } from '../../core/policy/governing.ts';
 import type { Entry } from './configuration.ts';
 import type { Sent } from './groups.ts';
 
@@ -8,7 +9,6 @@ import type { Sent } from './groups.ts';
  * failure policy of those that do (any Fail makes it Fail).
  */
 export type NamespacePolicies = ReadonlyMap<string, KindPolicies>;
-export type KindPolicies = ReadonlyMap<WorkloadKind, 'Ignore' | 'Fail'>;
 
 /** The workloads of one kind in one namespace. */
 export interface Place {

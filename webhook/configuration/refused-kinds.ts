@@ -69,8 +69,9 @@ export class RefusedKinds {
    */
   async find(sent: Sending, build: Build): Promise<boolean> {
     this.#lookedAt = this.#options.clock.elapsed();
-    const asked = [...new Set(Object.values(sent).flatMap((one) => [...one.values()].flatMap((kinds) => [...kinds])))];
-    const added = asked.filter((kind) => !Object.hasOwn(KINDS, kind)).sort();
+    const sets = new Set([...sent.ignore.values(), ...sent.fail.values()]);
+    const asked = new Set([...sets].flatMap((kinds) => [...kinds]));
+    const added = [...asked].filter((kind) => !Object.hasOwn(KINDS, kind)).sort();
     if (added.length === 0) return this.#set(new Map());
     const others = await this.#refusal(build(select(sent, (kind) => !added.includes(kind))));
     if (others !== undefined) return false;
